@@ -1,0 +1,1 @@
+"""JWT authentication for Python: a server, a verifier for your API, and a JOSE library."""
