@@ -1,0 +1,100 @@
+# From a fresh clone, Python 3.11 or newer, make and the package registries: `make serve` and `make test` do everything.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+PYTHON ?= python3# any Python >= 3.11: make setup PYTHON=python3.12
+ARGS ?=#           passed on: make serve ARGS="--port 9000", make test ARGS="tests/jose -k es256"
+WORKERS ?= 2#      test processes
+
+BIN := .venv/bin
+UV := $(BIN)/uv
+STAMPS := .venv/stamps
+INSTALL = $(UV) pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode
+# PYTHONDONTWRITEBYTECODE would cost every start of the server 0.8 s.
+COMPILE = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q src
+
+.PHONY: help setup serve demo test check soak bench docs lock upgrade clean
+.PHONY: lint types contracts site fragments chromium
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# ── what people type ────────────────────────────────────────────────────────────────────────────────────────────────
+
+setup: $(STAMPS)/dev ## make .venv: the locked dependencies and the package (editable)
+
+serve: $(STAMPS)/server ## serve on http://localhost:8000 with SQLite
+	@$(COMPILE)
+	@$(BIN)/gatepass serve $(ARGS)
+
+demo: $(STAMPS)/dev ## walk the whole road against a server and a sample API
+	@$(COMPILE)
+	@$(BIN)/python examples/demo.py $(ARGS)
+
+test: $(STAMPS)/dev $(STAMPS)/docs chromium ## run every test
+	$(BIN)/pytest -n $(WORKERS) $(ARGS)
+
+check: lint types contracts site fragments ## linters, types, contracts, documentation
+
+soak: $(STAMPS)/dev ## run the long proofs at full size
+	GATEPASS_SOAK=1 $(BIN)/pytest -n $(WORKERS) -m soak $(ARGS)
+
+bench: $(STAMPS)/dev ## measure against peers
+	@$(COMPILE)
+	@$(BIN)/python bench $(ARGS)
+
+docs: site ## build the documentation into site/
+
+lock: $(UV) ## write requirements/*.txt, keeping the versions that still fit
+	@scripts/lock
+
+upgrade: $(UV) ## write requirements/*.txt with the newest versions
+	@scripts/lock --upgrade
+
+clean: ## remove everything that make made
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache site build dist test-artefacts
+	find src tests examples bench docs -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+# ── the parts of `make check` ───────────────────────────────────────────────────────────────────────────────────────
+
+lint: $(STAMPS)/dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(STAMPS)/dev
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+contracts: $(STAMPS)/dev
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/architecture
+
+site: $(STAMPS)/docs
+	$(BIN)/zensical build --clean --strict
+
+fragments: $(STAMPS)/dev
+	$(BIN)/towncrier build --draft --version next > /dev/null
+
+# ── the environment: a stamp file is newer than everything that it was made from ────────────────────────────────────
+
+$(BIN)/python:
+	@scripts/check-python $(PYTHON)
+	$(PYTHON) -m venv .venv
+
+$(UV): requirements/uv.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@touch $@
+
+$(STAMPS)/server: requirements/server.txt pyproject.toml $(UV)
+	$(INSTALL) -r requirements/server.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(COMPILE)
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/dev $(STAMPS)/docs: $(STAMPS)/%: requirements/%.txt $(STAMPS)/server
+	$(INSTALL) -r $<
+	@touch $@
+
+chromium:
+	@scripts/ensure-chromium

@@ -1,0 +1,48 @@
+"""The layers of the package, and what an import costs its user."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "gatepass"
+VAGUE = {"common", "helper", "helpers", "misc", "util", "utils"}
+
+
+def modules_after(statement: str) -> set[str]:
+    """Return the names of the modules that a fresh interpreter holds after `statement`."""
+    program = f"import sys\n{statement}\nprint(*sys.modules, sep='\\n')"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    return set(done.stdout.split())
+
+
+def holds_code(path: Path) -> bool:
+    """Say whether a module holds more than its docstring and its imports from `__future__`."""
+    return any(
+        not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        and not (isinstance(node, ast.ImportFrom) and node.module == "__future__")
+        for node in ast.parse(path.read_bytes()).body
+    )
+
+
+def test_every_import_points_down() -> None:
+    """Import-linter finds no module that imports a layer above its own."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_modules_are_named_for_what_they_do() -> None:
+    """No module is called `utils` or the like, and none but a package's `__init__` is empty."""
+    modules = sorted(SOURCE.rglob("*.py"))
+    assert modules
+    assert [path for path in modules if path.stem in VAGUE] == []
+    assert [path for path in modules if path.name != "__init__.py" and not holds_code(path)] == []

@@ -1,0 +1,43 @@
+"""What every test shares: the effort that the long proofs make, full under `make soak` and scaled down otherwise."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).parent.parent
+SOAK = os.environ.get("GATEPASS_SOAK") == "1"
+
+# Two busy test processes make single examples slow for reasons that are not the code's: no deadline.
+settings.register_profile("test", deadline=None, max_examples=100, print_blob=True)
+settings.register_profile("soak", deadline=None, max_examples=20_000, print_blob=True)
+settings.load_profile("soak" if SOAK else "test")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the markers."""
+    config.addinivalue_line("markers", "soak: a proof that `make soak` runs at full size")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every property test is one of the long proofs."""
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("soak")
+
+
+@pytest.fixture(scope="session")
+def effort() -> int:
+    """How many times its normal size a proof runs: 1, or 200 under `make soak`."""
+    return 200 if SOAK else 1
+
+
+@pytest.fixture(scope="session")
+def artefacts() -> Path:
+    """Return the folder, not committed, where tests leave pictures and logs for people to look at."""
+    folder = ROOT / "test-artefacts"
+    folder.mkdir(exist_ok=True)
+    return folder
