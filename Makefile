@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules
 
-PYTHON ?= python3# any Python >= 3.11: make setup PYTHON=python3.12
+PYTHON ?= python3#   any Python >= 3.11: make setup PYTHON=python3.12
 ARGS ?=#           passed on: make serve ARGS="--port 9000", make test ARGS="tests/jose -k es256"
 WORKERS ?= 2#      test processes
 
