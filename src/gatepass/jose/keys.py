@@ -1,0 +1,436 @@
+"""Keys and sets of keys. A key is bound to exactly one algorithm when it is made (RFC 8725bis §3.1)."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any, cast
+
+from . import algorithms, jwk, pem, strict_json, weakness
+from .errors import AlgNotAllowedError, InvalidKeyError, JoseError, UnknownKeyError
+from .limits import DEFAULT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from .headers import Header
+    from .limits import Limits
+
+_CARRIED = ("use", "key_ops", "x5c", "x5t", "x5t#S256", "x5u")
+
+
+class Key:
+    """One key, bound to one algorithm; private, public or a secret. It does not change once it is made.
+
+    Make one with `generate`, `from_secret`, `from_pem` or `from_jwk`.
+
+    Attributes:
+        alg: The `alg` value of the one algorithm that the key is for.
+        kid: The key ID, or None. Unless told, it is the RFC 7638 thumbprint; a secret that the caller supplied has
+            none, since a thumbprint in a header would help to guess a secret that is not random (RFC 7638 §7).
+        algs: The `alg` values that a token for this key may carry: `alg`, and its older alias where there is one.
+        is_private: Whether the key holds something secret, and so can sign.
+        is_secret: Whether it is a shared secret, which has no public part.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_algorithm",
+        "_carried",
+        "_material",
+        "_sign",
+        "_verify",
+        "alg",
+        "algs",
+        "encoded_headers",
+        "is_private",
+        "is_secret",
+        "kid",
+        "known_headers",
+    )
+
+    alg: str
+    algs: tuple[str, ...]
+    kid: str | None
+    is_private: bool
+    is_secret: bool
+
+    def __init__(
+        self,
+        material: jwk.Material,
+        algorithm: algorithms.SignatureAlgorithm,
+        kid: str | None,
+        carried: dict[str, Any] | None = None,
+    ) -> None:
+        """Bind material to an algorithm; for the constructors below, which check more than this does."""
+        if jwk.kind_of(material) != (algorithm.kty, algorithm.crv):
+            raise InvalidKeyError(f"this type of key is not for {algorithm.name}")
+        weakness.check(material, algorithm)
+        self.alg = algorithm.name
+        self.algs = (algorithm.name, algorithm.alias) if algorithm.alias else (algorithm.name,)
+        self.kid = kid
+        self.is_private = jwk.is_private(material)
+        self.is_secret = algorithm.kty == "oct"
+        self._material = material
+        self._algorithm = algorithm
+        self._carried = carried or {}
+        self._sign = algorithm.signer(material) if self.is_private and self._permits("sign") else None
+        self._verify = algorithm.verifier(jwk.public_part(material)) if self._permits("verify") else None
+        # Both are filled by jws.py: what this key writes, and which headers it has seen on good signatures.
+        self.encoded_headers: dict[str | None, str] = {}
+        self.known_headers: dict[str, Header] = {}
+
+    # ── making ──
+
+    @classmethod
+    def generate(cls, alg: str, *, kid: str | None = None, bits: int = 2048) -> Key:
+        """Make a new random key.
+
+        Args:
+            alg: The algorithm it is for, such as `"ES256"`.
+            kid: The key ID; by default the RFC 7638 thumbprint.
+            bits: The length of an RSA modulus; other algorithms have their own sizes.
+
+        Raises:
+            InvalidKeyError: `alg` is not an algorithm.
+            WeakKeyError: `bits` is out of bounds.
+        """
+        algorithm = _algorithm(alg)
+        if algorithm.kty == "oct":
+            material: jwk.Material = secrets.token_bytes(algorithm.bits // 8)
+        else:
+            material = jwk.generate(algorithm.kty, algorithm.crv, weakness.checked_rsa_bits(bits))
+        return cls(material, algorithm, jwk.thumbprint(material) if kid is None else _checked_kid(kid))
+
+    @classmethod
+    def from_secret(cls, secret: bytes, alg: str, *, kid: str | None = None) -> Key:
+        """Use a shared secret.
+
+        Args:
+            secret: At least as many random octets as the hash of `alg` yields (RFC 7518 §3.2): 32, 48 or 64.
+            alg: `"HS256"`, `"HS384"` or `"HS512"`.
+            kid: The key ID; none by default.
+
+        Raises:
+            WeakKeyError: The secret is too short.
+            InvalidKeyError: `alg` takes no secret, or the secret looks like another kind of key (a PEM, DER, SSH or
+                JWK document): whoever has the public key could sign with it (CVE-2015-9235).
+        """
+        algorithm = _algorithm(alg)
+        if algorithm.kty != "oct":
+            raise InvalidKeyError(f"{algorithm.name} takes no secret")
+        if not isinstance(cast("object", secret), (bytes, bytearray)):
+            raise InvalidKeyError("a secret is bytes")
+        return cls(bytes(secret), algorithm, None if kid is None else _checked_kid(kid))
+
+    @classmethod
+    def from_pem(
+        cls, text: bytes | str, alg: str | None = None, *, password: bytes | None = None, kid: str | None = None
+    ) -> Key:
+        """Read a PEM document: PKCS #8 (encrypted or not), PKCS #1, SEC 1, SubjectPublicKeyInfo or X.509.
+
+        Args:
+            text: The document.
+            alg: The algorithm the key is for; may be left out where the key allows just one (EC and Edwards keys).
+            password: Decrypts a private key.
+            kid: The key ID; by default the RFC 7638 thumbprint.
+
+        Raises:
+            InvalidKeyError: The document cannot be read, or the key is not for `alg`.
+            WeakKeyError: The key must not be used.
+        """
+        return cls._of(pem.read(text, password), alg, kid)
+
+    @classmethod
+    def from_jwk(cls, document: Mapping[str, Any] | str | bytes, alg: str | None = None) -> Key:
+        """Read a JWK (RFC 7517). Its `alg`, `use` and `key_ops` bind; certificates in it are carried, never trusted.
+
+        Args:
+            document: The JWK, parsed or as JSON text.
+            alg: The algorithm the key is for, where the JWK does not say and its type leaves a choice.
+
+        Raises:
+            InvalidKeyError: The JWK is malformed, contradicts itself or `alg`, or does not say what it is for.
+            WeakKeyError: The key must not be used.
+        """
+        members = _members(document, DEFAULT)
+        return cls._of(jwk.read(members), _bound_alg(members, alg), _jwk_kid(members), _checked_carried(members))
+
+    @classmethod
+    def _of(
+        cls, material: jwk.Material, alg: str | None, kid: str | None, carried: dict[str, Any] | None = None
+    ) -> Key:
+        algorithm = _algorithm(alg, *jwk.kind_of(material))
+        if kid is not None:
+            kid = _checked_kid(kid)
+        elif not isinstance(material, bytes):
+            kid = jwk.thumbprint(material)
+        return cls(material, algorithm, kid, carried)
+
+    # ── using ──
+
+    def sign(self, message: bytes) -> bytes:
+        """Sign octets; the answer is the octets of a JWS signature (RFC 7518 §3).
+
+        Raises:
+            InvalidKeyError: The key is public, or its `key_ops` do not include `sign`.
+        """
+        if self._sign is None:
+            raise InvalidKeyError("this key cannot sign")
+        return self._sign(message)
+
+    def verify(self, message: bytes, signature: bytes) -> None:
+        """Return if the octets of a JWS signature belong to the message.
+
+        Raises:
+            BadSignatureError: They do not.
+            InvalidKeyError: The key's `key_ops` do not include `verify`.
+        """
+        if self._verify is None:
+            raise InvalidKeyError("this key cannot verify")
+        self._verify(message, signature)
+
+    def select(self, alg: str, kid: str | None) -> Key:  # noqa: ARG002 - the set's counterpart looks at both
+        """Return itself if it reads `alg`; the caller chose the key, and `kid` is only a hint (RFC 7515 §4.1.4).
+
+        Raises:
+            AlgNotAllowedError: The key is bound to another algorithm.
+        """
+        if alg not in self.algs:
+            raise AlgNotAllowedError(f"the key is for {self.alg} only")
+        return self
+
+    # ── writing ──
+
+    def public(self) -> Key:
+        """Return the public part, which verifies what this key signs.
+
+        Raises:
+            InvalidKeyError: The key is a secret and has no public part.
+        """
+        if self.is_secret:
+            raise InvalidKeyError("a secret has no public part")
+        if not self.is_private:
+            return self
+        return Key(jwk.public_part(self._material), self._algorithm, self.kid, self._public_carried())
+
+    def thumbprint(self) -> str:
+        """Return the RFC 7638 thumbprint: base64url of SHA-256 over the required members."""
+        return jwk.thumbprint(self._material)
+
+    def to_jwk(self, *, private: bool = False) -> dict[str, Any]:
+        """Write the key as a JWK.
+
+        Args:
+            private: Whether to write the secret members too.
+
+        Raises:
+            InvalidKeyError: The key is a secret and `private` is false, or it is public and `private` is true.
+        """
+        self._check_exportable(private=private)
+        members: dict[str, Any] = dict(jwk.write(self._material, private=private))
+        if self.kid is not None:
+            members["kid"] = self.kid
+        members["alg"] = self.alg
+        return members | (self._carried if private or not self.is_private else self._public_carried())
+
+    def to_pem(self, *, private: bool = False, password: bytes | None = None) -> bytes:
+        """Write the key as PEM: PKCS #8, or SubjectPublicKeyInfo.
+
+        Args:
+            private: Whether to write the private key instead of the public one.
+            password: Encrypts the private key.
+
+        Raises:
+            InvalidKeyError: The key is a secret, which has no PEM form, or is public and `private` is true.
+        """
+        self._check_exportable(private=private)
+        return pem.write(self._material if private else jwk.public_part(self._material), password)
+
+    def _check_exportable(self, *, private: bool) -> None:
+        if private and not self.is_private:
+            raise InvalidKeyError("a public key has no private part")
+        if not private and self.is_secret:
+            raise InvalidKeyError("a secret has no public part")
+
+    def _permits(self, operation: str) -> bool:
+        return operation in self._carried.get("key_ops", (operation,))
+
+    def _public_carried(self) -> dict[str, Any]:
+        """What the private JWK carried, fit for its public part: `sign` becomes `verify`."""
+        carried = dict(self._carried)
+        if "key_ops" in carried:
+            carried["key_ops"] = ["verify"]
+        return carried
+
+    # ── Python's own ──
+
+    def __repr__(self) -> str:
+        return f"Key(alg={self.alg!r}, kid={self.kid!r})"
+
+    def __copy__(self) -> Key:
+        return self
+
+    def __deepcopy__(self, _: dict[int, object]) -> Key:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.is_private:
+            raise InvalidKeyError("a private key is not pickled; export it with to_jwk(private=True)")
+        return Key.from_jwk, (self.to_jwk(),)
+
+
+class KeySet:
+    """Keys that may verify a token, found by `kid` (RFC 7517 §5). It does not change once it is made.
+
+    Attributes:
+        skipped: How many members `from_jwks` left out because it could not use them.
+    """
+
+    __slots__ = ("__weakref__", "_by_alg", "_by_kid", "_keys", "known_headers", "skipped")
+
+    def __init__(self, keys: Iterable[Key], *, skipped: int = 0) -> None:
+        self._keys = tuple(keys)
+        self.skipped = skipped
+        self._by_kid: dict[str, list[Key]] = {}
+        self._by_alg: dict[str, list[Key]] = {}
+        for key in self._keys:
+            if not isinstance(cast("object", key), Key):
+                raise InvalidKeyError("a KeySet holds Keys")
+            if key.kid is not None:
+                self._by_kid.setdefault(key.kid, []).append(key)
+            for alg in key.algs:
+                self._by_alg.setdefault(alg, []).append(key)
+        self.known_headers: dict[str, Header] = {}
+
+    @classmethod
+    def from_jwks(
+        cls, document: Mapping[str, Any] | str | bytes, alg: str | None = None, *, limits: Limits = DEFAULT
+    ) -> KeySet:
+        """Read a JWK Set. Members that cannot be used are skipped and counted (RFC 7517 §5).
+
+        Args:
+            document: The set, parsed or as JSON text.
+            alg: The algorithm of members that name none and whose type leaves a choice.
+            limits: Bounds on the document.
+
+        Raises:
+            InvalidKeyError: The document is not a JWK Set, or has more members than `limits.keys`.
+        """
+        members = _members(document, limits).get("keys")
+        if not isinstance(members, list):
+            raise InvalidKeyError("not a JWK Set")
+        members = cast("list[object]", members)
+        if len(members) > limits.keys:
+            raise InvalidKeyError("the JWK Set has too many members")
+        keys: list[Key] = []
+        for member in members:
+            try:
+                keys.append(Key.from_jwk(cast("Mapping[str, Any]", member), alg))
+            except JoseError:
+                continue
+        return cls(keys, skipped=len(members) - len(keys))
+
+    def to_jwks(self) -> dict[str, list[dict[str, Any]]]:
+        """Write the public parts as a JWK Set. Secrets have none, and are left out."""
+        return {"keys": [key.public().to_jwk() for key in self._keys if not key.is_secret]}
+
+    def get(self, kid: str) -> Key | None:
+        """Return the first key with this `kid`."""
+        found = self._by_kid.get(kid)
+        return found[0] if found else None
+
+    def select(self, alg: str, kid: str | None) -> Key:
+        """Return the one key for a token's header.
+
+        Args:
+            alg: The token's algorithm.
+            kid: The token's key ID. Without it, a key is found only if exactly one is for `alg`.
+
+        Raises:
+            UnknownKeyError: No key has the `kid`, or several keys fit.
+            AlgNotAllowedError: The keys that might fit are for other algorithms.
+        """
+        candidates = self._by_alg.get(alg, []) if kid is None else self._by_kid.get(kid, [])
+        if not candidates and kid is not None:
+            raise UnknownKeyError("no key has this kid")
+        fitting = [key for key in candidates if alg in key.algs]
+        if not fitting:
+            raise AlgNotAllowedError("no key here is for this alg")
+        if len(fitting) > 1:
+            raise UnknownKeyError("more than one key fits")
+        return fitting[0]
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __repr__(self) -> str:
+        return f"KeySet({list(self._keys)!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return KeySet, (self._keys,)
+
+
+# ── checks of what a caller or a JWK says ───────────────────────────────────────────────────────────────────────────
+
+
+def _algorithm(name: str | None, kty: str | None = None, crv: str | None = None) -> algorithms.SignatureAlgorithm:
+    """Find the row for a name, or for the only algorithm that a type of key is for."""
+    if name is None:
+        row = algorithms.implied_by(kty or "", crv)
+        if row is None:
+            raise InvalidKeyError("this type of key is for several algorithms: name one")
+        return row
+    if not isinstance(cast("object", name), str):
+        raise InvalidKeyError("alg is not a string")
+    row = algorithms.named(name, crv)
+    if row is None:
+        raise InvalidKeyError("unknown alg")
+    return row
+
+
+def _members(document: Mapping[str, Any] | str | bytes, limits: Limits) -> Mapping[str, Any]:
+    if isinstance(document, str):
+        document = document.encode("utf-8", "surrogatepass")
+    if isinstance(document, bytes):
+        try:
+            return strict_json.decode_object(document, limits.depth)
+        except JoseError:
+            raise InvalidKeyError("the JWK is not strict JSON") from None
+    if not isinstance(cast("object", document), dict) and not hasattr(document, "keys"):
+        raise InvalidKeyError("a JWK is a JSON object")
+    return document
+
+
+def _bound_alg(members: Mapping[str, Any], alg: str | None) -> str | None:
+    """RFC 7517 §4.4: what the JWK says binds; the caller may only agree."""
+    own = members.get("alg")
+    if own is None:
+        return alg
+    if alg is not None and own != alg:
+        raise InvalidKeyError("the JWK is for another alg")
+    return cast("str", own)
+
+
+def _jwk_kid(members: Mapping[str, Any]) -> str | None:
+    return None if "kid" not in members else _checked_kid(members["kid"])
+
+
+def _checked_kid(kid: object) -> str:
+    if not isinstance(kid, str):
+        raise InvalidKeyError("kid is not a string")
+    return kid
+
+
+def _checked_carried(members: Mapping[str, Any]) -> dict[str, Any]:
+    """RFC 7517 §4.2 and §4.3: `use` and `key_ops` must allow signing or verifying, and not contradict each other."""
+    if members.get("use", "sig") != "sig":
+        raise InvalidKeyError("the JWK's use is not for signatures")
+    operations = members.get("key_ops", ["verify"])
+    if not isinstance(operations, (list, tuple)) or not {"sign", "verify"} & set(
+        map(str, cast("list[Any]", operations))
+    ):
+        raise InvalidKeyError("the JWK's key_ops are not for signatures")
+    return {name: members[name] for name in _CARRIED if name in members}

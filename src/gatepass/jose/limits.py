@@ -1,0 +1,24 @@
+"""How much of an unverified document is read before it is refused."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds on what an attacker may make us do; raise one by passing `limits=Limits(token_length=…)`.
+
+    Attributes:
+        token_length: Characters in a whole token or JSON serialisation. 250,000, as RFC 8725bis §3.15 proposes.
+        header_length: Characters in one base64url-encoded header.
+        depth: Nested arrays and objects in any JSON text.
+        keys: Members of a JWK Set.
+    """
+
+    token_length: int = 250_000
+    header_length: int = 20_000
+    depth: int = 32
+    keys: int = 1_000
+
+
+DEFAULT = Limits()

@@ -1,0 +1,82 @@
+"""JSON as JOSE means it (RFC 7515 §4, RFC 8259): UTF-8, no name twice at any depth, no NaN, bounded nesting."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn, cast
+
+import msgspec
+
+from .errors import MalformedError
+
+_Scalar = str | int | float | bool | None
+_Flat = _Scalar | list[_Scalar] | dict[str, _Scalar]
+_Shallow = _Scalar | list[_Flat] | dict[str, _Flat]
+
+# The type of the first decoder ends after three levels, so it bounds the depth of an ordinary document for nothing.
+_shallow = msgspec.json.Decoder(dict[str, _Shallow])
+_any = msgspec.json.Decoder()
+_encoder = msgspec.json.Encoder()
+
+_SHALLOW_DEPTH = 3
+
+encode = _encoder.encode
+
+
+def decode_object(text: bytes, depth: int) -> dict[str, Any]:
+    """Decode a JSON object.
+
+    Args:
+        text: The document.
+        depth: How many arrays and objects may be nested, the outermost included.
+
+    Raises:
+        MalformedError: It is not UTF-8, not JSON, not an object, names a member twice, or nests too deeply.
+    """
+    try:
+        value = cast("dict[str, Any]", _shallow.decode(text))
+        # Encoding again cannot write a name twice: equal octets prove that none was. Most tokens end here.
+        if _encoder.encode(value) == text and depth >= _SHALLOW_DEPTH:
+            return value
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass  # deeper than the type, or malformed: look closely
+    return _look_closely(text, depth)
+
+
+def _look_closely(text: bytes, depth: int) -> dict[str, Any]:
+    try:
+        value: object = _any.decode(text)
+        if not isinstance(value, dict):
+            raise MalformedError("the JSON is not an object")
+        _check_depth(cast("object", value), depth)
+        _check_names(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError):
+        raise MalformedError("not strict JSON") from None
+    return cast("dict[str, Any]", value)
+
+
+def _check_depth(value: object, depth: int) -> None:
+    level = [value]
+    for _ in range(depth):
+        level = [child for parent in level for child in _children(parent)]
+        if not level:
+            return
+    raise MalformedError("the JSON nests too deeply")
+
+
+def _children(value: object) -> list[object]:
+    """The arrays and objects directly inside an array or object."""
+    items = cast("dict[str, object]", value).values() if isinstance(value, dict) else cast("list[object]", value)
+    return [item for item in items if isinstance(item, (dict, list))]
+
+
+def _check_names(text: bytes) -> None:
+    import json  # noqa: PLC0415 - only unusual documents need it, and it costs every importer milliseconds
+
+    def unique(pairs: list[tuple[str, object]]) -> None:
+        if len({name for name, _ in pairs}) != len(pairs):
+            raise MalformedError("the JSON names a member twice")
+
+    def refuse(_: str) -> NoReturn:
+        raise MalformedError("not strict JSON")
+
+    json.loads(text.decode(), object_pairs_hook=unique, parse_constant=refuse, parse_int=len)
