@@ -46,3 +46,12 @@ def test_modules_are_named_for_what_they_do() -> None:
     assert modules
     assert [path for path in modules if path.stem in VAGUE] == []
     assert [path for path in modules if path.name != "__init__.py" and not holds_code(path)] == []
+
+
+def test_jose_loads_nothing_else_of_ours() -> None:
+    """`import gatepass.jose` loads no other part of Gatepass, no HTTP client, no web framework and no event loop."""
+    loaded = modules_after("import gatepass.jose")
+    ours = {name for name in loaded if name.startswith("gatepass.")}
+    assert "gatepass.jose" in ours
+    assert {name for name in ours if not name.startswith("gatepass.jose")} == set()
+    assert loaded.isdisjoint({"asyncio", "fastapi", "httpx", "sqlite3", "starlette", "uvicorn"})
