@@ -14,7 +14,7 @@ INSTALL = $(UV) pip install --quiet --python $(BIN)/python --require-hashes --co
 # PYTHONDONTWRITEBYTECODE would cost every start of the server 0.8 s.
 COMPILE = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q src
 
-.PHONY: help setup serve demo test check soak bench docs lock upgrade clean
+.PHONY: help setup serve demo test check soak bench docs reference lock upgrade clean
 .PHONY: lint types contracts site fragments chromium
 
 help: ## show this list
@@ -46,6 +46,9 @@ bench: $(STAMPS)/dev ## measure against peers
 
 docs: site ## build the documentation into site/
 
+reference: $(STAMPS)/dev ## write docs/reference/*.md from the code
+	$(BIN)/python scripts/reference.py
+
 lock: $(UV) ## write requirements/*.txt, keeping the versions that still fit
 	@scripts/lock
 
@@ -68,7 +71,7 @@ types: $(STAMPS)/dev
 
 contracts: $(STAMPS)/dev
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q tests/architecture
+	$(BIN)/pytest -q tests/architecture tests/docs
 
 site: $(STAMPS)/docs
 	$(BIN)/zensical build --clean --strict

@@ -1,0 +1,32 @@
+"""What exists in the code is in the documentation."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+
+def test_reference_pages_are_as_the_code_says() -> None:
+    """Settings, errors, routes, commands and algorithms: `make reference` would change nothing."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "reference.py", "--check"], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def pages_in(navigation: str) -> set[str]:
+    """Return the pages that the navigation names, at any depth."""
+    return set(re.findall(r"[\w/-]+\.md", navigation))
+
+
+def test_every_page_can_be_reached() -> None:
+    """The navigation names every page, and no page that is not there."""
+    config = tomllib.loads((ROOT / "zensical.toml").read_text())
+    pages = {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")}
+    assert pages_in(str(config["project"]["nav"])) == pages
