@@ -78,7 +78,7 @@ def algorithms() -> str:
 
 A key has exactly one of these ([why](../adr/0003-one-algorithm-per-key.md)). `none` is not among them.
 
-{table(["`alg`", "key", "smallest, in bits"], rows)}"""
+{table(["`alg`", "key type", "curve or size"], rows)}"""
 
 
 # ── writing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
