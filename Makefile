@@ -7,6 +7,11 @@ PYTHON ?= python3#   any Python >= 3.11: make setup PYTHON=python3.12
 ARGS ?=#           passed on: make serve ARGS="--port 9000", make test ARGS="tests/jose -k es256"
 WORKERS ?= 2#      test processes
 
+# uv does not read pip's settings, so a mirror that pip is told of is passed on.
+ifdef PIP_INDEX_URL
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+endif
+
 BIN := .venv/bin
 UV := $(BIN)/uv
 STAMPS := .venv/stamps

@@ -67,12 +67,8 @@ claim are `ClaimError`s and name it in `.claim`.
 def algorithms() -> str:
     """Every row of the table."""
     rows = [
-        [
-            f"`{one.name}`",
-            f"{one.kty}, {one.crv}" if one.crv else one.kty,
-            f"{one.bits:,}" if one.bits else "the curve's",
-        ]
-        for one in jose_algorithms.SIGNATURES.values()
+        [f"`{row.name}`", row.kty, row.crv or f"{row.bits:,} bits at least"]
+        for row in jose_algorithms.SIGNATURES.values()
     ]
     return f"""# Algorithms
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "gatepass"
-VAGUE = {"common", "helper", "helpers", "misc", "util", "utils"}
+VAGUE = {"helper", "helpers", "misc", "util", "utils"}
 
 
 def modules_after(statement: str) -> set[str]:
