@@ -19,6 +19,7 @@ from .errors import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .algorithms import Verify
     from .keys import Key
     from .limits import Limits
 
@@ -33,13 +34,15 @@ class Header(msgspec.Struct, frozen=True):
 
     Attributes:
         key: The key.
+        verify: The key's own `verify`.
         parameters: The header parameters.
-        media_type: `typ` as a media type in full and in lower case, or None.
+        typ: The parameter `typ`, or None.
     """
 
     key: Key
+    verify: Verify
     parameters: dict[str, Any]
-    media_type: str | None
+    typ: str | None
 
 
 def read(segment: str, limits: Limits) -> dict[str, Any]:

@@ -45,8 +45,13 @@ def sign(payload: bytes, key: Key, headers: Mapping[str, Any] | None = None) -> 
         InvalidKeyError: The key cannot sign.
         InvalidPolicyError: `headers` contradict the key, name `crit`, or are not JSON.
     """
-    message = join(_headers.encode(checked_key(key), None, headers), payload)
-    return assemble(message, key.sign(message))
+    return sign_encoded(_headers.encode(checked_key(key), None, headers), payload, key)
+
+
+def sign_encoded(header: str, payload: bytes, key: Key) -> str:
+    """Do what `sign` says with a header that is already encoded."""
+    message = f"{header}.{_encode_payload(payload)}"
+    return f"{message}.{base64url.encode(key.sign(message.encode()))}"
 
 
 def signing_input(payload: bytes, headers: Mapping[str, Any]) -> bytes:
@@ -59,7 +64,7 @@ def signing_input(payload: bytes, headers: Mapping[str, Any]) -> bytes:
     Raises:
         InvalidPolicyError: `headers` have no known `alg`, name `crit`, or are not JSON.
     """
-    return join(_headers.encode_given(headers), payload)
+    return f"{_headers.encode_given(headers)}.{_encode_payload(payload)}".encode()
 
 
 def assemble(signing_input: bytes, signature: bytes) -> str:
@@ -91,8 +96,9 @@ def verify(token: str | bytes, keys: Key | KeySet, *, limits: Limits = DEFAULT) 
 
 def open_compact(token: str | bytes, keys: Key | KeySet, limits: Limits) -> tuple[_headers.Header, bytes]:
     """Do what `verify` says, without copying the header for the caller."""
-    text = _checked_text(token, limits)
-    message, _, encoded_signature = text.rpartition(".")
+    if not isinstance(token, str) or len(token) > limits.token_length:
+        token = checked_text(token, limits)
+    message, _, encoded_signature = token.rpartition(".")
     segment, _, encoded_payload = message.partition(".")
     payload = base64url.decode(encoded_payload)
     signature = base64url.decode(encoded_signature)
@@ -101,45 +107,43 @@ def open_compact(token: str | bytes, keys: Key | KeySet, limits: Limits) -> tupl
     except AttributeError:
         raise InvalidPolicyError("keys is not a Key or a KeySet") from None
     if header is not None:
-        header.key.verify(message.encode(), signature)
+        header.verify(message.encode(), signature)
         return header, payload
     parameters = _headers.read(segment, limits)
     key = keys.select(parameters["alg"], parameters.get("kid"))
     key.verify(message.encode(), signature)
-    header = _headers.Header(key, parameters, _headers.media_type(parameters.get("typ")))
+    header = _headers.Header(key, key.verify, parameters, parameters.get("typ"))
     _headers.remember(keys.known_headers, segment, header)
     return header, payload
 
 
-def split(token: str | bytes, limits: Limits) -> tuple[str, str, str]:
+def split(token: str | bytes, limits: Limits) -> list[str]:
     """RFC 7515 §7.1: cut a token of bounded length into its three parts, which nobody has looked at."""
-    text = _checked_text(token, limits)
-    if text.count(".") != 2:  # noqa: PLR2004 - three parts
+    parts = checked_text(token, limits).split(".", 3)
+    if len(parts) != 3:  # noqa: PLR2004 - header, payload, signature
         raise MalformedError("a compact JWS has three parts")
-    header, payload, signature = text.split(".")
-    return header, payload, signature
+    return parts
 
 
-def _checked_text(token: str | bytes, limits: Limits) -> str:
-    """Return the token as text of bounded length."""
-    if not isinstance(token, str):
-        if not isinstance(cast("object", token), bytes):
-            raise MalformedError("a token is str or bytes")
+def checked_text(token: str | bytes, limits: Limits) -> str:
+    """Return a token as text of bounded length."""
+    if isinstance(token, bytes):
         token = token[: limits.token_length + 1].decode("latin-1")  # base64url.decode refuses what is not ASCII
+    elif not isinstance(token, str):
+        raise MalformedError("a token is str or bytes")
     if len(token) > limits.token_length:
         raise TokenTooLongError("the token is too long")
     return token
 
 
-def join(header: str, payload: bytes) -> bytes:
-    """RFC 7515 §5.1 step 5: the octets to sign."""
-    if not isinstance(cast("object", payload), bytes):
-        raise InvalidPolicyError("the payload is bytes")
-    return (header + "." + base64url.encode(payload)).encode()
-
-
 def checked_key(key: Key) -> Key:
     """Refuse what is not a Key before it is asked to sign."""
-    if not isinstance(cast("object", key), Key):
+    if not isinstance(key, Key):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidPolicyError("signing takes a Key")
     return key
+
+
+def _encode_payload(payload: bytes) -> str:
+    if not isinstance(payload, bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidPolicyError("the payload is bytes")
+    return base64url.encode(payload)

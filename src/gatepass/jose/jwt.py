@@ -16,6 +16,7 @@ from .errors import (
     BadClaimError,
     ExpiredError,
     InvalidPolicyError,
+    JoseError,
     MissingClaimError,
     NotYetValidError,
     WrongAudienceError,
@@ -70,8 +71,7 @@ def sign(
         InvalidKeyError: The key cannot sign.
         InvalidPolicyError: `headers` contradict the key, or are not JSON.
     """
-    message = jws.join(_headers.encode(jws.checked_key(key), typ, headers), encode_claims(claims))
-    return jws.assemble(message, key.sign(message))
+    return jws.sign_encoded(_headers.encode(jws.checked_key(key), typ, headers), encode_claims(claims), key)
 
 
 def encode_claims(claims: Mapping[str, Any] | msgspec.Struct) -> bytes:
@@ -81,8 +81,10 @@ def encode_claims(claims: Mapping[str, Any] | msgspec.Struct) -> bytes:
         BadClaimError: A registered claim has a type or value that no verifier would accept.
     """
     plain = _to_dict(claims)
-    if any(value.__class__ is datetime for value in plain.values()):
-        plain = {name: _numeric_date(name, value) for name, value in plain.items()}
+    for value in plain.values():
+        if value.__class__ is datetime:
+            plain = {name: _numeric_date(name, value) for name, value in plain.items()}
+            break
     _check_types(plain)
     try:
         return strict_json.encode(plain)
@@ -195,14 +197,16 @@ def verify(  # noqa: PLR0913 - the call reads as its policy
     """
     header, payload = jws.open_compact(token, keys, limits)
     claims = strict_json.decode_object(payload, limits.depth)
-    if typ is not None and header.media_type != typ:
-        _check_typ(header.media_type, typ)
+    if typ is not None and typ != header.typ:
+        _check_typ(header.typ, typ)
     _check_types(claims)
-    _check_required(claims, required)
-    _check_dates(claims, _seconds(now), leeway)
-    if issuer is not None:
-        _check_issuer(claims, issuer)
-    if audience is not None:
+    for name in required:
+        if name not in claims:
+            raise _missing(name, required)
+    _check_dates(claims, time.time() if now is None else _seconds(now), leeway)
+    if issuer is not None and issuer != claims.get("iss"):
+        raise _wrong_issuer(claims, issuer)
+    if audience is not None and audience != claims.get("aud"):
         _check_audience(claims, audience)
     return claims if into is dict else _convert(claims, into)
 
@@ -225,25 +229,25 @@ def peek(token: str | bytes, *, limits: Limits = DEFAULT) -> Unverified:
 # ── the checks, in their order ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def _check_typ(media_type: str | None, typ: str) -> None:
-    if not isinstance(cast("object", typ), str):
+def _check_typ(actual: str | None, typ: str) -> None:
+    if not isinstance(typ, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidPolicyError("typ is a string or None")
-    if media_type != _headers.media_type(typ):
+    if _headers.media_type(actual) != _headers.media_type(typ):
         raise WrongTypError(f"the token is not a {typ}")
 
 
 def _check_types(claims: dict[str, Any]) -> None:
     """RFC 7519 §4.1: what a registered claim may be. A claim of a wrong type is never taken for an absent one."""
+    get = claims.get
     for name in _DATES:
-        if name in claims:
-            value = claims[name]
-            # By class, since a boolean is an int to isinstance.
-            if value.__class__ is not int and not (value.__class__ is float and isfinite(value)):
-                raise BadClaimError(f"{name} is not a number", claim=name)
+        value = get(name, 0)
+        # By class, since a boolean is an int to isinstance.
+        if value.__class__ is not int and not (value.__class__ is float and isfinite(value)):
+            raise BadClaimError(f"{name} is not a number", claim=name)
     for name in _TEXTS:
-        if name in claims and not isinstance(claims[name], str):
+        if get(name, "").__class__ is not str:
             raise BadClaimError(f"{name} is not a string", claim=name)
-    if "aud" in claims and not isinstance(claims["aud"], str):
+    if get("aud", "").__class__ is not str:
         _check_audience_list(claims["aud"])
 
 
@@ -252,12 +256,10 @@ def _check_audience_list(aud: object) -> None:
         raise BadClaimError("aud is neither a string nor a list of strings", claim="aud")
 
 
-def _check_required(claims: dict[str, Any], required: Collection[str]) -> None:
+def _missing(name: str, required: Collection[str]) -> JoseError:
     if isinstance(required, str):
-        raise InvalidPolicyError("required is a collection of names")
-    for name in required:
-        if name not in claims:
-            raise MissingClaimError(f"{name} is required", claim=name)
+        return InvalidPolicyError("required is a collection of names")
+    return MissingClaimError(f"{name} is required", claim=name)
 
 
 def _check_dates(claims: dict[str, Any], now: float, leeway: float) -> None:
@@ -267,13 +269,12 @@ def _check_dates(claims: dict[str, Any], now: float, leeway: float) -> None:
         raise NotYetValidError("the token is not valid yet", claim="nbf")
 
 
-def _check_issuer(claims: dict[str, Any], issuer: str) -> None:
-    if not isinstance(cast("object", issuer), str):
-        raise InvalidPolicyError("issuer is a string or None")
+def _wrong_issuer(claims: dict[str, Any], issuer: str) -> JoseError:
+    if not isinstance(issuer, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        return InvalidPolicyError("issuer is a string or None")
     if "iss" not in claims:
-        raise MissingClaimError("iss is required", claim="iss")
-    if claims["iss"] != issuer:
-        raise WrongIssuerError("iss is not the expected issuer", claim="iss")
+        return MissingClaimError("iss is required", claim="iss")
+    return WrongIssuerError("iss is not the expected issuer", claim="iss")
 
 
 def _check_audience(claims: dict[str, Any], audience: str | Collection[str]) -> None:
@@ -288,9 +289,7 @@ def _check_audience(claims: dict[str, Any], audience: str | Collection[str]) -> 
         raise WrongAudienceError("aud does not name the expected audience", claim="aud")
 
 
-def _seconds(now: float | datetime | None) -> float:
-    if now is None:
-        return time.time()
+def _seconds(now: float | datetime) -> float:
     if isinstance(now, datetime):
         if now.tzinfo is None:
             raise InvalidPolicyError("now is a datetime without a time zone")

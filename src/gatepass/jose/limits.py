@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from .errors import InvalidPolicyError
+
+_LEAST_DEPTH = 3
+
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds on what an attacker may make us do; raise one by passing `limits=Limits(token_length=…)`.
@@ -11,7 +15,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         token_length: Characters in a whole token or JSON serialisation. 250,000, as RFC 8725bis §3.15 proposes.
         header_length: Characters in one base64url-encoded header.
-        depth: Nested arrays and objects in any JSON text.
+        depth: Nested arrays and objects in any JSON text; at least 3.
         keys: Members of a JWK Set.
     """
 
@@ -19,6 +23,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     header_length: int = 20_000
     depth: int = 32
     keys: int = 1_000
+
+    def __post_init__(self) -> None:
+        if self.depth < _LEAST_DEPTH:
+            raise InvalidPolicyError(f"depth is at least {_LEAST_DEPTH}")
 
 
 DEFAULT = Limits()

@@ -13,13 +13,10 @@ _Flat = _Scalar | list[_Scalar] | dict[str, _Scalar]
 _Shallow = _Scalar | list[_Flat] | dict[str, _Flat]
 
 # The type of the first decoder ends after three levels, so it bounds the depth of an ordinary document for nothing.
-_shallow = msgspec.json.Decoder(dict[str, _Shallow])
-_any = msgspec.json.Decoder()
-_encoder = msgspec.json.Encoder()
+_decode_shallow = msgspec.json.Decoder(dict[str, _Shallow]).decode
+_decode_any = msgspec.json.Decoder().decode
 
-_SHALLOW_DEPTH = 3
-
-encode = _encoder.encode
+encode = msgspec.json.Encoder().encode
 
 
 def decode_object(text: bytes, depth: int) -> dict[str, Any]:
@@ -27,15 +24,15 @@ def decode_object(text: bytes, depth: int) -> dict[str, Any]:
 
     Args:
         text: The document.
-        depth: How many arrays and objects may be nested, the outermost included.
+        depth: How many arrays and objects may be nested, the outermost included; at least 3.
 
     Raises:
         MalformedError: It is not UTF-8, not JSON, not an object, names a member twice, or nests too deeply.
     """
     try:
-        value = cast("dict[str, Any]", _shallow.decode(text))
+        value = _decode_shallow(text)
         # Encoding again cannot write a name twice: equal octets prove that none was. Most tokens end here.
-        if _encoder.encode(value) == text and depth >= _SHALLOW_DEPTH:
+        if encode(value) == text:
             return value
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass  # deeper than the type, or malformed: look closely
@@ -44,7 +41,7 @@ def decode_object(text: bytes, depth: int) -> dict[str, Any]:
 
 def _look_closely(text: bytes, depth: int) -> dict[str, Any]:
     try:
-        value: object = _any.decode(text)
+        value: object = _decode_any(text)
         if not isinstance(value, dict):
             raise MalformedError("the JSON is not an object")
         _check_depth(cast("object", value), depth)
