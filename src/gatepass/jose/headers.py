@@ -142,13 +142,11 @@ def encode_given(parameters: Mapping[str, Any]) -> str:
 
 def _merge(key: Key, parameters: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
     merged = parameters | dict(extra)
+    strict_json.refuse_nan(merged)
     if merged["alg"] not in key.algs:
         raise InvalidPolicyError("headers: alg is not the key's")
     return merged
 
 
 def _encode(parameters: Mapping[str, Any]) -> str:
-    try:
-        return base64url.encode(strict_json.encode(parameters))
-    except (TypeError, ValueError, RecursionError):
-        raise InvalidPolicyError("headers: not JSON") from None
+    return base64url.encode(strict_json.encode(parameters))

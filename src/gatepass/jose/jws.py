@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -96,16 +96,17 @@ def verify(token: str | bytes, keys: Key | KeySet, *, limits: Limits = DEFAULT) 
 
 def open_compact(token: str | bytes, keys: Key | KeySet, limits: Limits) -> tuple[_headers.Header, bytes]:
     """Do what `verify` says, without copying the header for the caller."""
-    if not isinstance(token, str) or len(token) > limits.token_length:
-        token = checked_text(token, limits)
+    try:
+        known_headers = keys.known_headers
+        if not isinstance(token, str) or len(token) > limits.token_length:
+            token = checked_text(token, limits)
+    except AttributeError:
+        raise InvalidPolicyError("keys is not a Key or KeySet, or limits is not a Limits") from None
     message, _, encoded_signature = token.rpartition(".")
     segment, _, encoded_payload = message.partition(".")
     payload = base64url.decode(encoded_payload)
     signature = base64url.decode(encoded_signature)
-    try:
-        header = keys.known_headers.get(segment)
-    except AttributeError:
-        raise InvalidPolicyError("keys is not a Key or a KeySet") from None
+    header = known_headers.get(segment)
     if header is not None:
         header.verify(message.encode(), signature)
         return header, payload
@@ -113,7 +114,7 @@ def open_compact(token: str | bytes, keys: Key | KeySet, limits: Limits) -> tupl
     key = keys.select(parameters["alg"], parameters.get("kid"))
     key.verify(message.encode(), signature)
     header = _headers.Header(key, key.verify, parameters, parameters.get("typ"))
-    _headers.remember(keys.known_headers, segment, header)
+    _headers.remember(known_headers, segment, header)
     return header, payload
 
 
@@ -125,7 +126,7 @@ def split(token: str | bytes, limits: Limits) -> list[str]:
     return parts
 
 
-def checked_text(token: str | bytes, limits: Limits) -> str:
+def checked_text(token: object, limits: Limits) -> str:
     """Return a token as text of bounded length."""
     if isinstance(token, bytes):
         token = token[: limits.token_length + 1].decode("latin-1")  # base64url.decode refuses what is not ASCII
@@ -136,14 +137,14 @@ def checked_text(token: str | bytes, limits: Limits) -> str:
     return token
 
 
-def checked_key(key: Key) -> Key:
+def checked_key(key: object) -> Key:
     """Refuse what is not a Key before it is asked to sign."""
-    if not isinstance(key, Key):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(key, Key):
         raise InvalidPolicyError("signing takes a Key")
     return key
 
 
-def _encode_payload(payload: bytes) -> str:
-    if not isinstance(payload, bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
+def _encode_payload(payload: object) -> str:
+    if not isinstance(payload, bytes):
         raise InvalidPolicyError("the payload is bytes")
     return base64url.encode(payload)

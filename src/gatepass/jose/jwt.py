@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
-from math import isfinite
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 import msgspec
+from msgspec import UNSET, UnsetType  # noqa: TC002 - msgspec reads the annotations
 
 from . import base64url, jws, strict_json
 from . import headers as _headers
@@ -16,7 +17,6 @@ from .errors import (
     BadClaimError,
     ExpiredError,
     InvalidPolicyError,
-    JoseError,
     MissingClaimError,
     NotYetValidError,
     WrongAudienceError,
@@ -26,15 +26,27 @@ from .errors import (
 from .limits import DEFAULT
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
+    from .errors import JoseError
     from .keys import Key, KeySet
     from .limits import Limits
 
 T = TypeVar("T")
 
-_DATES = ("exp", "nbf", "iat")
-_TEXTS = ("iss", "sub", "jti")
+_SIMPLE = frozenset((str, int, bool))
+
+_convert = msgspec.convert
+
+
+class Registered(msgspec.Struct):
+    """RFC 7519 §4.1: the registered claims, and what each may be. Dates are seconds since 1970, never booleans."""
+
+    iss: str | UnsetType = UNSET
+    sub: str | UnsetType = UNSET
+    aud: str | list[str] | UnsetType = UNSET
+    exp: int | float | UnsetType = UNSET
+    nbf: int | float | UnsetType = UNSET
+    iat: int | float | UnsetType = UNSET
+    jti: str | UnsetType = UNSET
 
 
 class Unverified(msgspec.Struct, frozen=True):
@@ -69,7 +81,7 @@ def sign(
     Raises:
         BadClaimError: A registered claim has a type or value that no verifier would accept.
         InvalidKeyError: The key cannot sign.
-        InvalidPolicyError: `headers` contradict the key, or are not JSON.
+        InvalidPolicyError: `headers` contradict the key, or something is not JSON.
     """
     return jws.sign_encoded(_headers.encode(jws.checked_key(key), typ, headers), encode_claims(claims), key)
 
@@ -79,21 +91,19 @@ def encode_claims(claims: Mapping[str, Any] | msgspec.Struct) -> bytes:
 
     Raises:
         BadClaimError: A registered claim has a type or value that no verifier would accept.
+        InvalidPolicyError: A claim is not JSON.
     """
     plain = _to_dict(claims)
     for value in plain.values():
-        if value.__class__ is datetime:
+        if value.__class__ not in _SIMPLE:
             plain = {name: _numeric_date(name, value) for name, value in plain.items()}
             break
-    _check_types(plain)
-    try:
-        return strict_json.encode(plain)
-    except (TypeError, ValueError, RecursionError, OverflowError):
-        raise BadClaimError("a claim is not JSON", claim="") from None
+    _registered(plain)
+    return strict_json.encode(plain)
 
 
-def _to_dict(claims: Mapping[str, Any] | msgspec.Struct) -> dict[str, Any]:
-    if claims.__class__ is dict:
+def _to_dict(claims: object) -> dict[str, Any]:
+    if isinstance(claims, dict):
         return cast("dict[str, Any]", claims)
     if isinstance(claims, msgspec.Struct):
         return {
@@ -101,16 +111,17 @@ def _to_dict(claims: Mapping[str, Any] | msgspec.Struct) -> dict[str, Any]:
             for name, value in zip(claims.__struct_encode_fields__, msgspec.structs.astuple(claims), strict=True)
             if value is not msgspec.UNSET
         }
-    if isinstance(cast("object", claims), Mapping):
-        return dict(claims)
+    if isinstance(claims, Mapping):
+        return dict(cast("Mapping[str, Any]", claims))
     raise InvalidPolicyError("claims are a mapping or a msgspec.Struct")
 
 
 def _numeric_date(name: str, value: object) -> object:
     if not isinstance(value, datetime):
+        strict_json.refuse_nan(value)
         return value
     if value.tzinfo is None:
-        raise BadClaimError("a datetime without a time zone says no moment", claim=name)
+        raise BadClaimError("a datetime without a time zone is no moment", claim=name)
     seconds = value.timestamp()
     return int(seconds) if seconds.is_integer() else seconds
 
@@ -199,16 +210,19 @@ def verify(  # noqa: PLR0913 - the call reads as its policy
     claims = strict_json.decode_object(payload, limits.depth)
     if typ is not None and typ != header.typ:
         _check_typ(header.typ, typ)
-    _check_types(claims)
-    for name in required:
-        if name not in claims:
-            raise _missing(name, required)
-    _check_dates(claims, time.time() if now is None else _seconds(now), leeway)
-    if issuer is not None and issuer != claims.get("iss"):
-        raise _wrong_issuer(claims, issuer)
-    if audience is not None and audience != claims.get("aud"):
-        _check_audience(claims, audience)
-    return claims if into is dict else _convert(claims, into)
+    registered = _registered(claims)
+    try:
+        for name in required:
+            if name not in claims:
+                raise _missing(name, required)
+    except TypeError:
+        raise InvalidPolicyError("required is a collection of names") from None
+    _check_dates(registered, time.time() if now is None else _seconds(now), _checked_leeway(leeway) if leeway else 0)
+    if issuer is not None and issuer != registered.iss:
+        raise _wrong_issuer(registered, issuer)
+    if audience is not None and audience != registered.aud:
+        _check_audience(registered, audience)
+    return claims if into is dict else _typed(claims, into)
 
 
 def peek(token: str | bytes, *, limits: Limits = DEFAULT) -> Unverified:
@@ -229,31 +243,20 @@ def peek(token: str | bytes, *, limits: Limits = DEFAULT) -> Unverified:
 # ── the checks, in their order ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def _check_typ(actual: str | None, typ: str) -> None:
-    if not isinstance(typ, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+def _check_typ(actual: str | None, typ: object) -> None:
+    if not isinstance(typ, str):
         raise InvalidPolicyError("typ is a string or None")
     if _headers.media_type(actual) != _headers.media_type(typ):
         raise WrongTypError(f"the token is not a {typ}")
 
 
-def _check_types(claims: dict[str, Any]) -> None:
-    """RFC 7519 §4.1: what a registered claim may be. A claim of a wrong type is never taken for an absent one."""
-    get = claims.get
-    for name in _DATES:
-        value = get(name, 0)
-        # By class, since a boolean is an int to isinstance.
-        if value.__class__ is not int and not (value.__class__ is float and isfinite(value)):
-            raise BadClaimError(f"{name} is not a number", claim=name)
-    for name in _TEXTS:
-        if get(name, "").__class__ is not str:
-            raise BadClaimError(f"{name} is not a string", claim=name)
-    if get("aud", "").__class__ is not str:
-        _check_audience_list(claims["aud"])
-
-
-def _check_audience_list(aud: object) -> None:
-    if not isinstance(aud, (list, tuple)) or not all(isinstance(one, str) for one in cast("list[object]", aud)):
-        raise BadClaimError("aud is neither a string nor a list of strings", claim="aud")
+def _registered(claims: dict[str, Any]) -> Registered:
+    """Read the registered claims. One of a wrong type is refused, never taken for an absent one."""
+    try:
+        return _convert(claims, Registered)
+    except msgspec.ValidationError as error:
+        claim = _claim_in(error)
+        raise BadClaimError(f"{claim} has the wrong type", claim=claim) from None
 
 
 def _missing(name: str, required: Collection[str]) -> JoseError:
@@ -262,51 +265,67 @@ def _missing(name: str, required: Collection[str]) -> JoseError:
     return MissingClaimError(f"{name} is required", claim=name)
 
 
-def _check_dates(claims: dict[str, Any], now: float, leeway: float) -> None:
-    if "exp" in claims and claims["exp"] <= now - leeway:
+def _check_dates(claims: Registered, now: float, leeway: float) -> None:
+    if claims.exp is not UNSET and claims.exp <= now - leeway:
         raise ExpiredError("the token has expired", claim="exp")
-    if "nbf" in claims and claims["nbf"] > now + leeway:
+    if claims.nbf is not UNSET and claims.nbf > now + leeway:
         raise NotYetValidError("the token is not valid yet", claim="nbf")
 
 
-def _wrong_issuer(claims: dict[str, Any], issuer: str) -> JoseError:
-    if not isinstance(issuer, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+def _wrong_issuer(claims: Registered, issuer: object) -> JoseError:
+    if not isinstance(issuer, str):
         return InvalidPolicyError("issuer is a string or None")
-    if "iss" not in claims:
+    if claims.iss is UNSET:
         return MissingClaimError("iss is required", claim="iss")
     return WrongIssuerError("iss is not the expected issuer", claim="iss")
 
 
-def _check_audience(claims: dict[str, Any], audience: str | Collection[str]) -> None:
-    expected = (audience,) if isinstance(audience, str) else tuple(audience)
-    if not expected or not all(isinstance(cast("object", one), str) for one in expected):
-        raise InvalidPolicyError("audience is a string, a collection of strings or None")
-    if "aud" not in claims:
+def _check_audience(claims: Registered, audience: str | Collection[str]) -> None:
+    expected = _expected_audiences(audience)
+    if claims.aud is UNSET:
         raise MissingClaimError("aud is required", claim="aud")
-    aud = claims["aud"]
-    named = (aud,) if isinstance(aud, str) else aud
+    named = [claims.aud] if isinstance(claims.aud, str) else claims.aud
     if not any(one in expected for one in named):
         raise WrongAudienceError("aud does not name the expected audience", claim="aud")
 
 
-def _seconds(now: float | datetime) -> float:
-    if isinstance(now, datetime):
-        if now.tzinfo is None:
-            raise InvalidPolicyError("now is a datetime without a time zone")
+def _expected_audiences(audience: object) -> Collection[str]:
+    expected = (audience,) if isinstance(audience, str) else audience
+    if not isinstance(expected, Collection) or not expected:
+        raise InvalidPolicyError("audience is a string, a collection of strings or None")
+    return [_text("audience", one) for one in cast("Collection[object]", expected)]
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise InvalidPolicyError(f"{name} is not a string")
+    return value
+
+
+def _seconds(now: object) -> float:
+    if isinstance(now, datetime) and now.tzinfo is not None:
         return now.timestamp()
-    return now
+    if isinstance(now, (int, float)) and isfinite(now):
+        return now
+    raise InvalidPolicyError("now is a number of seconds or a datetime with a time zone")
 
 
-def _convert(claims: dict[str, Any], into: type[T]) -> T:
+def _checked_leeway(leeway: object) -> float:
+    if isinstance(leeway, (int, float)) and 0 <= leeway < inf:
+        return leeway
+    raise InvalidPolicyError("leeway is a number of seconds")
+
+
+def _typed(claims: dict[str, Any], into: type[T]) -> T:
     try:
-        return msgspec.convert(claims, into)
+        return _convert(claims, into)
     except msgspec.ValidationError as error:
-        raise BadClaimError("the claims do not fit the type", claim=_claim_in(str(error))) from None
+        raise BadClaimError("the claims do not fit the type", claim=_claim_in(error)) from None
     except (TypeError, ValueError, RecursionError):
         raise InvalidPolicyError("into is a type that msgspec can fill") from None
 
 
-def _claim_in(message: str) -> str:
-    """Find the claim that msgspec's message points to, as in "… - at `$.exp`"; its text may quote values."""
-    _, _, path = message.rpartition("at `$.")
-    return path.partition("`")[0]
+def _claim_in(error: msgspec.ValidationError) -> str:
+    """Find the claim that msgspec's message points to, as in "… - at `$.exp`". The message may quote values."""
+    _, _, path = str(error).rpartition("at `$.")
+    return path.partition("`")[0].partition("[")[0]

@@ -406,12 +406,14 @@ def _members(document: Mapping[str, Any] | str | bytes, limits: Limits) -> Mappi
 
 def _bound_alg(members: Mapping[str, Any], alg: str | None) -> str | None:
     """RFC 7517 §4.4: what the JWK says binds; the caller may only agree."""
-    own = members.get("alg")
-    if own is None:
+    if "alg" not in members:
         return alg
+    own = members["alg"]
     if alg is not None and own != alg:
         raise InvalidKeyError("the JWK is for another alg")
-    return cast("str", own)
+    if not isinstance(own, str):
+        raise InvalidKeyError("the JWK's alg is not a string")
+    return own
 
 
 def _jwk_kid(members: Mapping[str, Any]) -> str | None:
@@ -428,9 +430,15 @@ def _checked_carried(members: Mapping[str, Any]) -> dict[str, Any]:
     """RFC 7517 §4.2 and §4.3: `use` and `key_ops` must allow signing or verifying, and not contradict each other."""
     if members.get("use", "sig") != "sig":
         raise InvalidKeyError("the JWK's use is not for signatures")
-    operations = members.get("key_ops", ["verify"])
-    if not isinstance(operations, (list, tuple)) or not {"sign", "verify"} & set(
-        map(str, cast("list[Any]", operations))
-    ):
+    operations = _checked_key_ops(members.get("key_ops", ["sign", "verify"]))
+    if not {"sign", "verify"} & operations:
         raise InvalidKeyError("the JWK's key_ops are not for signatures")
     return {name: members[name] for name in _CARRIED if name in members}
+
+
+def _checked_key_ops(operations: object) -> set[str]:
+    names = cast("list[object]", operations) if isinstance(operations, (list, tuple)) else []
+    different = {name for name in names if isinstance(name, str)}
+    if len(different) != len(names) or not names:
+        raise InvalidKeyError("the JWK's key_ops are not a list of different names")
+    return different

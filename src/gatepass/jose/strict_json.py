@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any, NoReturn, cast
 
 import msgspec
 
-from .errors import MalformedError
+from .errors import InvalidPolicyError, MalformedError
 
 _Scalar = str | int | float | bool | None
 _Flat = _Scalar | list[_Scalar] | dict[str, _Scalar]
@@ -16,7 +17,40 @@ _Shallow = _Scalar | list[_Flat] | dict[str, _Flat]
 _decode_shallow = msgspec.json.Decoder(dict[str, _Shallow]).decode
 _decode_any = msgspec.json.Decoder().decode
 
-encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder().encode
+
+
+def encode(value: object) -> bytes:
+    """Encode a value as JSON without blanks.
+
+    Raises:
+        InvalidPolicyError: It cannot be written as JSON.
+    """
+    try:
+        return _encode(value)
+    except (TypeError, ValueError, RecursionError):
+        raise InvalidPolicyError("the value cannot be written as JSON") from None
+
+
+def refuse_nan(value: object) -> None:
+    """Refuse a value with NaN or an infinity anywhere inside: JSON has neither, and msgspec would write null.
+
+    Raises:
+        InvalidPolicyError: There is one.
+    """
+    try:
+        if _has_nan(value):
+            raise InvalidPolicyError("a number is not finite")
+    except RecursionError:
+        raise InvalidPolicyError("the value nests too deeply") from None
+
+
+def _has_nan(value: object) -> bool:
+    if isinstance(value, float):
+        return not isfinite(value)
+    if isinstance(value, dict):
+        value = list(cast("dict[str, object]", value).values())
+    return isinstance(value, (list, tuple)) and any(map(_has_nan, cast("list[object]", value)))
 
 
 def decode_object(text: bytes, depth: int) -> dict[str, Any]:
@@ -32,7 +66,7 @@ def decode_object(text: bytes, depth: int) -> dict[str, Any]:
     try:
         value = _decode_shallow(text)
         # Encoding again cannot write a name twice: equal octets prove that none was. Most tokens end here.
-        if encode(value) == text:
+        if _encode(value) == text:
             return value
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass  # deeper than the type, or malformed: look closely

@@ -1,0 +1,311 @@
+"""Keys and sets of keys (RFC 7517, 7518 §6, 7638, 8037)."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import pytest
+
+from gatepass.jose import Key, KeySet, errors, jws, jwt
+
+ASYMMETRIC = ("RS256", "PS384", "ES256", "ES384", "ES512", "Ed25519")
+SECRET = bytes(range(32))
+
+
+@pytest.mark.parametrize("alg", [*ASYMMETRIC, "HS256", "HS512"])
+def test_a_key_survives_jwk(alg: str) -> None:
+    """Out as a JWK and in again: the same key, kid and algorithm, without naming any."""
+    key = Key.generate(alg)
+    again = Key.from_jwk(key.to_jwk(private=True))
+    assert (again.alg, again.kid, again.is_private) == (alg, key.kid, True)
+    assert jws.verify(jws.sign(b"x", again), key).payload == b"x"
+
+
+@pytest.mark.parametrize("password", [None, b"correct horse"])
+@pytest.mark.parametrize("alg", ASYMMETRIC)
+def test_a_key_survives_pem(alg: str, password: bytes | None) -> None:
+    """Out as PEM and in again, in the clear and encrypted, private and public."""
+    key = Key.generate(alg)
+    private = Key.from_pem(key.to_pem(private=True, password=password), alg, password=password)
+    public = Key.from_pem(key.to_pem().decode(), alg)
+    assert private.kid == public.kid == key.kid
+    assert jws.verify(jws.sign(b"x", private), public).payload == b"x"
+
+
+@pytest.mark.parametrize("alg", ASYMMETRIC)
+def test_the_public_part_says_nothing_private(alg: str) -> None:
+    """public() and to_jwk() hold no private member, and the public part cannot sign."""
+    key = Key.generate(alg)
+    public = key.public()
+    assert public.to_jwk() == key.to_jwk()
+    assert not {"d", "p", "q", "dp", "dq", "qi", "k"} & set(key.to_jwk())
+    assert public.public() is public
+    with pytest.raises(errors.InvalidKeyError):
+        public.sign(b"x")
+    with pytest.raises(errors.InvalidKeyError):
+        public.to_jwk(private=True)
+    with pytest.raises(errors.InvalidKeyError):
+        public.to_pem(private=True)
+
+
+def test_a_secret_has_no_public_part() -> None:
+    """Nothing of a secret can be published by mistake."""
+    key = Key.from_secret(SECRET, "HS256")
+    for attempt in (key.public, key.to_jwk, key.to_pem):
+        with pytest.raises(errors.InvalidKeyError):
+            attempt()
+    assert KeySet([key, Key.generate("ES256")]).to_jwks()["keys"][0]["kty"] == "EC"
+    assert len(KeySet([key]).to_jwks()["keys"]) == 0
+
+
+def test_repr_shows_kid_and_alg_only() -> None:
+    """What a log prints of a key is no secret."""
+    assert repr(Key.from_secret(SECRET, "HS256", kid="k1")) == "Key(alg='HS256', kid='k1')"
+    assert repr(KeySet([Key.from_secret(SECRET, "HS256")])) == "KeySet([Key(alg='HS256', kid=None)])"
+
+
+@pytest.mark.parametrize("alg", ["HS256", "ES256", "RS256"])
+def test_private_keys_are_not_pickled_or_copied(alg: str) -> None:
+    """Pickling a private key is refused; a public one travels, and copies are the key itself."""
+    key = Key.generate(alg)
+    with pytest.raises(errors.InvalidKeyError):
+        pickle.dumps(key)
+    assert copy.deepcopy(key) is copy.copy(key) is key
+    if not key.is_secret:
+        again = pickle.loads(pickle.dumps(KeySet([key.public()])))  # noqa: S301 - our own
+        assert again.get(key.kid).thumbprint() == key.thumbprint()
+
+
+@pytest.mark.parametrize(
+    "alg", ["none", "None", "nOnE", "", "HS1", "RS1", "hs256", "ES256K ", "dir", "HS256\0", 5, None, ["HS256"]]
+)
+def test_an_unknown_algorithm_makes_no_key(alg: Any) -> None:
+    """A key is for one algorithm that exists; `none` does not."""
+    with pytest.raises(errors.InvalidKeyError):
+        Key.generate(alg)
+    with pytest.raises(errors.InvalidKeyError):
+        Key.from_secret(SECRET, alg)
+
+
+@pytest.mark.parametrize(("alg", "length"), [("HS256", 32), ("HS384", 48), ("HS512", 64)])
+def test_a_secret_is_as_long_as_the_hash(alg: str, length: int) -> None:
+    """RFC 7518 §3.2: shorter is refused, however it comes."""
+    assert Key.from_secret(bytes(length), alg).alg == alg
+    for short in (b"", bytes(length - 1)):
+        with pytest.raises(errors.WeakKeyError):
+            Key.from_secret(short, alg)
+        with pytest.raises(errors.InvalidKeyError):
+            Key.from_jwk({"kty": "oct", "k": "AA" if short else "", "alg": alg})
+
+
+def test_where_the_algorithm_may_be_left_out() -> None:
+    """A curve allows one algorithm; RSA keys and secrets allow several, and must say."""
+    for alg in ("ES256", "ES384", "ES512", "Ed25519"):
+        assert Key.from_pem(Key.generate(alg).to_pem()).alg == alg
+    with pytest.raises(errors.InvalidKeyError):
+        Key.from_pem(Key.generate("RS256").to_pem())
+    for alg in ("RS256", "HS256"):
+        jwk = {name: value for name, value in Key.generate(alg).to_jwk(private=True).items() if name != "alg"}
+        with pytest.raises(errors.InvalidKeyError):
+            Key.from_jwk(jwk)
+        assert Key.from_jwk(jwk, alg).alg == alg
+
+
+@pytest.mark.parametrize(
+    ("made", "other"),
+    [("ES256", "ES384"), ("ES256", "RS256"), ("RS256", "ES256"), ("RS256", "HS256"), ("Ed25519", "ES256")],
+)
+def test_a_key_of_another_type_is_refused(made: str, other: str) -> None:
+    """Type and curve belong to the algorithm."""
+    key = Key.generate(made)
+    with pytest.raises(errors.InvalidKeyError):
+        Key.from_pem(key.to_pem(), other)
+    with pytest.raises(errors.InvalidKeyError):
+        Key.from_jwk(key.to_jwk() | {"alg": other})
+    with pytest.raises(errors.InvalidKeyError):
+        Key.from_jwk(key.to_jwk(), other)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"use": "enc"},
+        {"use": 5},
+        {"use": None},
+        {"key_ops": ["encrypt"]},
+        {"key_ops": []},
+        {"key_ops": "verify"},
+        {"key_ops": 5},
+        {"key_ops": ["verify", "verify"]},
+        {"key_ops": ["verify", 5]},
+        {"use": "sig", "key_ops": ["deriveKey"]},
+        {"kid": 5},
+        {"kid": None},
+        {"alg": "none"},
+        {"alg": 5},
+        {"alg": None},
+        {"kty": "EX"},
+        {"kty": None},
+        {"kty": ["EC"]},
+        {"kty": "RSA"},
+        {"crv": "P-384"},
+        {"crv": "P-257"},
+        {"crv": 5},
+        {"x": ""},
+        {"x": "AA"},
+        {"y": 5},
+        {"x": "+" * 43},
+        {"d": "AA"},
+        {"d": "A" * 43},
+        {"y": "A" * 43},
+    ],
+)
+def test_a_jwk_that_contradicts_itself_is_refused(members: dict[str, Any]) -> None:
+    """`use`, `key_ops`, `alg` and the type bind, and every member has its type (RFC 7517 §4)."""
+    with pytest.raises(errors.InvalidKeyError):
+        Key.from_jwk(Key.generate("ES256").to_jwk() | members)
+
+
+def test_key_ops_bind() -> None:
+    """A key that may only verify does not sign, and one that may only sign does not verify."""
+    private = Key.generate("ES256").to_jwk(private=True)
+    verifying, signing = (Key.from_jwk(private | {"key_ops": [operation]}) for operation in ("verify", "sign"))
+    token = jws.sign(b"x", signing)
+    assert jws.verify(token, verifying).payload == b"x"
+    assert jws.verify(token, signing.public()).payload == b"x"
+    with pytest.raises(errors.InvalidKeyError):
+        jws.sign(b"x", verifying)
+    with pytest.raises(errors.InvalidKeyError):
+        jws.verify(token, signing)
+
+
+def test_text_of_a_jwk_is_strict() -> None:
+    """A JWK as text is read as strictly as a token: a name twice is refused."""
+    assert Key.from_jwk('{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","alg":"HS256"}').alg == "HS256"
+    for text in ('{"kty":"oct","kty":"oct"}', b"\xff", "[]", "", "\ud800", 5, None, [("kty", "oct")]):
+        with pytest.raises(errors.InvalidKeyError):
+            Key.from_jwk(text)  # type: ignore[arg-type]
+
+
+def test_certificates_in_a_jwk_are_carried() -> None:
+    """`x5c` and its like go through a key unread (RFC 7517 §4.6-4.9)."""
+    key = Key.from_jwk(Key.generate("ES256").to_jwk() | {"x5c": ["AAAA"], "x5t#S256": "BBBB", "use": "sig"})
+    assert {name: key.to_jwk()[name] for name in ("x5c", "x5t#S256", "use")} == {
+        "x5c": ["AAAA"],
+        "x5t#S256": "BBBB",
+        "use": "sig",
+    }
+
+
+def test_eddsa_is_the_old_name_of_ed25519() -> None:
+    """RFC 9864: a key made as EdDSA is an Ed25519 key; it reads the old name, and writes it only when asked."""
+    key = Key.from_jwk(Key.generate("Ed25519").to_jwk(private=True) | {"alg": "EdDSA"})
+    assert key.alg == "Ed25519"
+    assert jws.verify(jws.sign(b"x", key), key).headers["alg"] == "Ed25519"
+    assert jws.verify(jws.sign(b"x", key, {"alg": "EdDSA"}), key).headers["alg"] == "EdDSA"
+
+
+# ── sets ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_kid_finds_the_key() -> None:
+    """A set verifies with the key of the token's kid, and refuses an unknown kid."""
+    keys = [Key.generate(alg) for alg in ("ES256", "ES256", "Ed25519", "HS256")]
+    for key in keys:
+        assert jws.verify(jws.sign(b"x", key), KeySet(keys)).key is key
+    with pytest.raises(errors.UnknownKeyError):
+        jws.verify(jws.sign(b"x", Key.generate("ES256")), KeySet(keys))
+    with pytest.raises(errors.UnknownKeyError):
+        jws.verify(jws.sign(b"x", Key.from_secret(SECRET, "HS256", kid="?")), KeySet([]))
+
+
+def test_without_kid_exactly_one_key_must_fit() -> None:
+    """No kid: one key for the algorithm is found, of two neither, and none is another algorithm's."""
+    key = Key.from_secret(SECRET, "HS256")
+    other = Key.generate("HS256")
+    assert jws.verify(jws.sign(b"x", key), KeySet([key, Key.generate("ES256")])).key is key
+    with pytest.raises(errors.UnknownKeyError):
+        jws.verify(jws.sign(b"x", key), KeySet([key, other]))
+    with pytest.raises(errors.AlgNotAllowedError):
+        jws.verify(jws.sign(b"x", key), KeySet([Key.generate("ES256")]))
+
+
+def test_one_kid_of_two_algorithms() -> None:
+    """RFC 7517 §4.5: keys of different types may share a kid; the token's alg tells them apart."""
+    keys = KeySet([Key.generate("ES256", kid="k"), Key.generate("Ed25519", kid="k")])
+    for key in keys:
+        assert jws.verify(jws.sign(b"x", key), keys).key is key
+    with pytest.raises(errors.AlgNotAllowedError):
+        jws.verify(jws.sign(b"x", Key.generate("HS256", kid="k")), keys)
+
+
+def test_members_that_cannot_be_used_are_skipped_and_counted() -> None:
+    """RFC 7517 §5: unknown types, curves and uses do not spoil a set."""
+    good = Key.generate("ES256").to_jwk()
+    members = [good, {"kty": "EX"}, good | {"use": "enc"}, good | {"crv": "P-999"}, 5, None, {}, [], "text"]
+    keys = KeySet.from_jwks({"keys": members, "more": 1})
+    assert (len(keys), keys.skipped) == (1, 8)
+
+
+@pytest.mark.parametrize("document", [{}, {"keys": {}}, {"keys": None}, {"keys": "x"}, "[]", b"", "{", None, 5, []])
+def test_what_is_no_set_is_refused(document: Any) -> None:
+    """A JWK Set is an object with an array `keys`."""
+    with pytest.raises(errors.InvalidKeyError):
+        KeySet.from_jwks(document)
+
+
+def test_the_algorithm_of_members_that_name_none() -> None:
+    """`alg=` speaks for members without one, and never against their own."""
+    rsa = Key.generate("RS256").to_jwk()
+    silent = {name: value for name, value in rsa.items() if name != "alg"}
+    keys = KeySet.from_jwks({"keys": [silent | {"kid": "a"}, rsa | {"alg": "PS512", "kid": "b"}]}, alg="RS256")
+    assert {key.kid: key.alg for key in keys} == {"a": "RS256"}
+
+
+def test_too_many_members_are_refused() -> None:
+    """A set of more keys than `Limits.keys` is refused before any is read."""
+    with pytest.raises(errors.InvalidKeyError):
+        KeySet.from_jwks({"keys": [{}] * 1001})
+
+
+@pytest.mark.parametrize("keys", ["secret", b"secret", None, [Key.from_secret(SECRET, "HS256")], {}])
+def test_keys_are_keys(keys: Any) -> None:
+    """Bare bytes, text or lists are no keys: nothing is guessed."""
+    with pytest.raises(errors.InvalidPolicyError):
+        jws.verify(jws.sign(b"x", Key.from_secret(SECRET, "HS256")), keys)
+    with pytest.raises(errors.JoseError):
+        jwt.sign({}, keys)
+
+
+# ── PEM ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        b"",
+        "-----BEGIN PUBLIC KEY-----",
+        b"\xff\xfe",
+        "\ud800",
+        "x" * 200_000,
+        5,
+        None,
+        "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+    ],
+)
+def test_what_is_no_pem_is_refused(text: Any) -> None:
+    """Anything but a PEM key is an invalid key."""
+    with pytest.raises(errors.InvalidKeyError):
+        Key.from_pem(text, "ES256")
+
+
+def test_the_password_must_be_right() -> None:
+    """A wrong, missing or needless password is an error."""
+    key = Key.generate("ES256")
+    locked, open_ = key.to_pem(private=True, password=b"right"), key.to_pem(private=True)
+    for text, password in ((locked, None), (locked, b"wrong"), (locked, b""), (open_, b"right"), (locked, "right")):
+        with pytest.raises(errors.InvalidKeyError):
+            Key.from_pem(text, password=password)  # type: ignore[arg-type]
