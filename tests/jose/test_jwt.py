@@ -1,5 +1,7 @@
 """JSON Web Tokens against a policy (RFC 7519, RFC 8725bis)."""
 
+# ruff: noqa: ANN401 - hostile arguments are of any type
+
 from __future__ import annotations
 
 from datetime import UTC, datetime

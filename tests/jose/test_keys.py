@@ -1,5 +1,7 @@
 """Keys and sets of keys (RFC 7517, 7518 §6, 7638, 8037)."""
 
+# ruff: noqa: ANN401 - hostile arguments are of any type
+
 from __future__ import annotations
 
 import copy
