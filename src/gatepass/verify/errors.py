@@ -1,0 +1,80 @@
+"""Why `gatepass.verify` says no. A token is refused with the errors of `gatepass.jose`; these are the SDK's own.
+
+All of them are `JoseError`s, so one `except JoseError` catches every refusal, and each has a stable `code`.
+`challenge.py` turns them into answers.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from gatepass.jose.errors import JoseError
+
+
+class MissingTokenError(JoseError):
+    """The request carries no bearer token (RFC 6750 §3.1: answer without an error code)."""
+
+    code: ClassVar[str] = "missing_token"
+
+
+class InvalidRequestError(JoseError):
+    """The request carries its token in a way that RFC 6750 §2.1 does not allow, for instance twice."""
+
+    code: ClassVar[str] = "invalid_request"
+
+
+class InsufficientScopeError(JoseError):
+    """The token is good and lacks a scope or a role (RFC 6750 §3.1).
+
+    Attributes:
+        scope: Every scope that is needed, separated by spaces, or None.
+    """
+
+    code: ClassVar[str] = "insufficient_scope"
+
+    def __init__(self, message: str, *, scope: str | None = None) -> None:
+        super().__init__(message)
+        self.scope = scope
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), str(self), {"scope": self.scope})
+
+
+class InsufficientAuthenticationError(JoseError):
+    """The person must prove who they are again, or more strongly (RFC 9470 §3).
+
+    Attributes:
+        acr_values: The authentication contexts of which one is needed, separated by spaces, or None.
+        max_age: Seconds since the last proof that are allowed, or None.
+    """
+
+    code: ClassVar[str] = "insufficient_user_authentication"
+
+    def __init__(self, message: str, *, acr_values: str | None = None, max_age: int | None = None) -> None:
+        super().__init__(message)
+        self.acr_values = acr_values
+        self.max_age = max_age
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), str(self), {"acr_values": self.acr_values, "max_age": self.max_age})
+
+
+class IssuerUnavailableError(JoseError):
+    """The issuer's keys cannot be fetched, so nobody knows whether the token is good.
+
+    Attributes:
+        retry_after: Seconds until the next attempt.
+    """
+
+    code: ClassVar[str] = "issuer_unavailable"
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), str(self), {"retry_after": self.retry_after})
+
+
+def _rebuild(kind: type[JoseError], message: str, attributes: dict[str, object]) -> JoseError:
+    return kind(message, **attributes)

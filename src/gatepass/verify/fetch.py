@@ -1,0 +1,206 @@
+"""Fetching an issuer's keys: the only I/O of the SDK.
+
+A refresh runs in a thread of its own, which starts when keys are needed and ends with the answer. So no event loop
+ever waits for it or for the parsing of what comes, a caller that is cancelled takes nobody's answer away, and one
+refresh serves threads and tasks alike: they wait for the same future.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import ssl
+import threading
+import time
+from concurrent.futures import Future
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, TypeAlias
+
+from gatepass.jose.errors import InvalidPolicyError
+
+from .issuer import Fetched, FetchError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Generator
+
+    from .issuer import Issuer, Published
+
+    Fetch: TypeAlias = Callable[[str], Fetched | Awaitable[Fetched]]
+    """url -> answer. It may block or be async, and raises whatever it likes when there is no answer."""
+
+FETCH_SECONDS = 5.0
+"""For a whole refresh: metadata and keys, from the first name look-up to the last octet."""
+
+MAX_BYTES = 512 * 1024
+"""What one answer may hold."""
+
+_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "gatepass"}
+
+_log = logging.getLogger(__name__)
+
+
+class KeySource:
+    """Keeps an `Issuer` supplied: one refresh at a time, in the background unless somebody has to wait for it.
+
+    Attributes:
+        issuer: What is known so far.
+        started: How many refreshes have begun.
+    """
+
+    def __init__(
+        self, issuer: Issuer, fetch: Fetch, *, clock: Callable[[], float], on_learned: Callable[[], None]
+    ) -> None:
+        """Supply an issuer.
+
+        Args:
+            issuer: The issuer.
+            fetch: How to get a URL.
+            clock: The time, in seconds since 1970.
+            on_learned: Called, in the refreshing thread, after new keys or a new term for them are known.
+        """
+        self.issuer = issuer
+        self.started = 0
+        self._fetch = fetch
+        self._clock = clock
+        self._on_learned = on_learned
+        self._lock = threading.Lock()
+        self._flight: Future[None] | None = None
+        self._flight_ends = 0.0
+        self._landed = 0
+
+    def refresh_if_due(self, now: float) -> None:
+        """Begin a refresh if it is time for one; nobody waits for it."""
+        with self._lock:
+            if not self._is_flying() and self.issuer.is_due(now):
+                self._start(now)
+
+    def look_for_unknown(self, now: float, *, since: int) -> Future[None] | None:
+        """Return a refresh that may bring a key nobody knows, or None if waiting is of no use.
+
+        Args:
+            now: The time, in seconds since 1970.
+            since: `started` when the token came: what a later refresh did not bring, another will not bring.
+        """
+        with self._lock:
+            if self._is_flying():
+                return self._flight
+            if self._landed > since:
+                return None
+            if self.issuer.is_due(now) or (self.issuer.failure is None and self.issuer.may_ask(now)):
+                return self._start(now)
+            return None
+
+    def _is_flying(self) -> bool:
+        """A refresh that is long past its deadline is lost: its thread hangs in a user's fetch, or ended in a fork."""
+        return self._flight is not None and not self._flight.done() and time.monotonic() < self._flight_ends
+
+    def _start(self, now: float) -> Future[None]:
+        flight: Future[None] = Future()
+        flight.set_running_or_notify_cancel()  # from here on no waiter can cancel it
+        self.started += 1
+        self._flight, self._flight_ends = flight, time.monotonic() + FETCH_SECONDS + 1
+        try:
+            threading.Thread(
+                target=self._fly, args=(flight, self.started, now), name="gatepass-keys", daemon=True
+            ).start()
+        except RuntimeError:
+            self._keep("no thread can be started", began=now)
+            flight.set_result(None)
+        return flight
+
+    def _fly(self, flight: Future[None], number: int, began: float) -> None:
+        """The refreshing thread."""
+        asyncio.run(self._land(flight, number, began))
+
+    async def _land(self, flight: Future[None], number: int, began: float) -> None:
+        # Not by returning the outcome: asyncio.run would first wait for a name look-up that nobody can cancel.
+        outcome = await self._outcome(began)
+        with self._lock:
+            is_current = flight is self._flight
+            if is_current:
+                self._landed = number
+                self._keep(outcome, began=began)
+        if is_current and not isinstance(outcome, str):
+            self._on_learned()
+        flight.set_result(None)
+
+    async def _outcome(self, began: float) -> Published | str:
+        """What the issuer publishes, or why we could not learn it."""
+        try:
+            async with asyncio.timeout(FETCH_SECONDS):
+                return await _follow(self.issuer.refresh(began), self._get)
+        except FetchError as error:
+            return str(error)
+        except TimeoutError:
+            return f"no whole answer within {FETCH_SECONDS:g} seconds"
+        except Exception as error:  # noqa: BLE001 - a user's fetch may raise anything, and tokens must get an answer
+            return f"the fetch raised {type(error).__name__}"
+
+    def _keep(self, outcome: Published | str, *, began: float) -> None:
+        if not isinstance(outcome, str):
+            self.issuer.learn(outcome, began)
+            return
+        self.issuer.fail(outcome, self._clock())
+        _log.warning("cannot fetch the keys of %s: %s", self.issuer.url, outcome)
+
+    async def _get(self, url: str) -> Fetched:
+        answer = self._fetch(url)
+        return await answer if inspect.isawaitable(answer) else answer
+
+
+async def _follow(flow: Generator[str, Fetched, Published], get: Callable[[str], Awaitable[Fetched]]) -> Published:
+    """Get what the flow asks for until it returns."""
+    try:
+        answer = await get(next(flow))
+        while True:
+            answer = await get(flow.send(answer))
+    except StopIteration as stop:
+        published: Published = stop.value
+        return published
+
+
+class HttpxFetch:
+    """Gets a URL with httpx: no redirects, a bounded and uncompressed answer, TLS checked."""
+
+    def __init__(self, *, ca_file: str | None = None) -> None:
+        """Prepare to fetch.
+
+        Args:
+            ca_file: A PEM file of the only certificate authorities to trust, in place of the public ones.
+
+        Raises:
+            InvalidPolicyError: httpx is not installed, or the file cannot be read.
+        """
+        if find_spec("httpx") is None:
+            raise InvalidPolicyError(
+                "fetching keys needs httpx: pip install 'gatepass[verify]', or pass keys= or fetch="
+            )
+        try:
+            self._verify: ssl.SSLContext | bool = ssl.create_default_context(cafile=ca_file) if ca_file else True
+        except OSError as error:
+            raise InvalidPolicyError(f"ca_file cannot be read: {error.strerror}") from None
+
+    async def __call__(self, url: str) -> Fetched:
+        """Get a URL.
+
+        Raises:
+            FetchError: There is no answer, or one that we do not want to read.
+        """
+        import httpx  # noqa: PLC0415 - an extra, and slow to import: only who fetches pays for it
+
+        try:
+            async with (
+                httpx.AsyncClient(verify=self._verify, timeout=FETCH_SECONDS, headers=_HEADERS) as client,
+                client.stream("GET", url) as answer,
+            ):
+                if answer.headers.get("content-encoding", "identity") != "identity":
+                    raise FetchError(f"{url} answered with a compressed body, which was not asked for")
+                body = bytearray()
+                async for chunk in answer.aiter_raw():
+                    body += chunk
+                    if len(body) > MAX_BYTES:
+                        raise FetchError(f"{url} answered with more than {MAX_BYTES} bytes")
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise FetchError(f"{url}: {type(error).__name__}: {error}") from None
+        return Fetched(answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, bytes(body))

@@ -1,0 +1,283 @@
+"""What is known of an issuer's keys, and what to fetch when: decided here, without I/O, clock or lock.
+
+`Issuer` answers three questions: which keys are there, is it time to fetch, and (`refresh`) what to fetch and what the
+answers mean. `fetch.py` does the fetching.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Address, ip_address
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+
+from gatepass.jose import KeySet
+from gatepass.jose.errors import InvalidPolicyError, JoseError
+from gatepass.jose.limits import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+    from urllib.parse import SplitResult
+
+FRESH_SECONDS = 600
+"""How long keys are fresh when the answer does not say."""
+
+MIN_FRESH_SECONDS = 60
+MAX_FRESH_SECONDS = 3600
+"""What `Cache-Control: max-age` may make of it: a withdrawn key is forgotten within the hour."""
+
+USABLE_SECONDS = 3 * 24 * 3600
+"""How long the last known keys go on verifying while the issuer cannot be reached: a long weekend."""
+
+DISCOVERY_SECONDS = 24 * 3600
+"""How long the metadata's word on where the keys are is believed."""
+
+UNKNOWN_KID_SECONDS = 30
+"""Tokens with an unknown `kid` cause one fetch, and then none for so long."""
+
+FIRST_BACKOFF_SECONDS = 5
+MAX_BACKOFF_SECONDS = 60
+"""After a failed fetch we wait, twice as long each time."""
+
+MAX_KEYS = 100
+"""An issuer with more keys than this is refused: making a key from a JWK costs time."""
+
+_HTTP_OK = 200
+_HTTP_SERVER_ERROR = 500
+
+
+class Fetched(NamedTuple):
+    """An HTTP answer.
+
+    Attributes:
+        status: The status code.
+        headers: The headers, names in lower case.
+        body: The content, not compressed.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class FetchError(Exception):
+    """A fetch gave no usable answer; the text says why, and what to look at."""
+
+
+class Published(NamedTuple):
+    """What an issuer publishes.
+
+    Attributes:
+        keys: Its keys.
+        fresh_seconds: How long they need not be fetched again.
+        jwks_url: Where they are.
+    """
+
+    keys: KeySet
+    fresh_seconds: int
+    jwks_url: str
+
+
+class Issuer:
+    """The keys of one issuer.
+
+    Attributes:
+        url: Its name, as tokens and metadata write it.
+        keys: The keys last published; empty before the first fetch.
+        fetched_at: When they were fetched, or None.
+        failure: Why the last fetch failed, or None if it did not.
+    """
+
+    def __init__(self, url: str, *, jwks_url: str | None = None, alg: str | None = None) -> None:
+        """Know an issuer by its URL.
+
+        Args:
+            url: The issuer, as its tokens and its metadata write it.
+            jwks_url: Where its keys are, if it has no metadata document.
+            alg: The algorithm of published keys that name none.
+
+        Raises:
+            InvalidPolicyError: A URL is not https (or http on loopback), or has a query or a fragment.
+        """
+        self.url = url
+        self._parts = _checked(url, "issuer")
+        self._alg = alg
+        self._is_given = jwks_url is not None
+        self._jwks_url = jwks_url
+        self._discovered_at = 0.0
+        if jwks_url is not None:
+            _checked(jwks_url, "jwks_url")
+        self.keys = KeySet([])
+        self.fetched_at: float | None = None
+        self.failure: str | None = None
+        self._fresh_seconds = FRESH_SECONDS
+        self._backoff = 0
+        self._retry_at = 0.0
+        self._asked_at: float | None = None
+
+    # ── when ──
+
+    @property
+    def fresh_until(self) -> float:
+        """When the keys should be fetched again, in seconds since 1970."""
+        return (self.fetched_at or 0) + self._fresh_seconds
+
+    def is_fresh(self, now: float) -> bool:
+        """Tell whether the keys are recent enough not to be fetched again."""
+        return self._is_within(now, self._fresh_seconds)
+
+    def is_usable(self, now: float) -> bool:
+        """Tell whether the keys may verify, fresh or not."""
+        return self._is_within(now, USABLE_SECONDS)
+
+    def is_due(self, now: float) -> bool:
+        """Tell whether it is time to fetch, whatever token comes."""
+        if self.failure is not None:
+            return self.retry_after(now) == 0
+        return not self.is_fresh(now)
+
+    def retry_after(self, now: float) -> float:
+        """Seconds until a fetch may follow a failed one."""
+        wait = self._retry_at - now
+        # A longer wait than any back-off: the clock was set back.
+        return wait if 0 < wait <= MAX_BACKOFF_SECONDS else 0
+
+    def may_ask(self, now: float) -> bool:
+        """Tell whether a token with an unknown `kid` is a reason to fetch; if so, the next ones are not."""
+        if self._asked_at is not None and 0 <= now - self._asked_at < UNKNOWN_KID_SECONDS:
+            return False
+        self._asked_at = now
+        return True
+
+    def _is_within(self, now: float, seconds: float) -> bool:
+        return self.fetched_at is not None and 0 <= now - self.fetched_at < seconds
+
+    # ── what ──
+
+    def refresh(self, now: float) -> Generator[str, Fetched, Published]:
+        """Say what to fetch: yields each URL to get, takes the answer, and returns what the issuer publishes.
+
+        It changes nothing; give what comes of it to `learn` or `fail`.
+
+        Raises:
+            FetchError: An answer was not what it should be.
+        """
+        jwks_url = self._jwks_url
+        if jwks_url is None or (not self._is_given and not 0 <= now - self._discovered_at < DISCOVERY_SECONDS):
+            jwks_url = yield from self._discover()
+        answer = yield jwks_url
+        if answer.status != _HTTP_OK:
+            raise FetchError(f"{jwks_url} answered {answer.status}")
+        try:
+            keys = KeySet.from_jwks(answer.body, self._alg, limits=Limits(keys=MAX_KEYS))
+        except JoseError as error:
+            raise FetchError(f"{jwks_url} holds no keys: {error}") from None
+        # A published secret is known to everybody, and verifies nothing.
+        public = [key for key in keys if not key.is_secret]
+        keys = KeySet(public, skipped=keys.skipped + len(keys) - len(public))
+        return Published(keys, fresh_seconds(answer.headers), jwks_url)
+
+    def learn(self, published: Published, now: float) -> None:
+        """Keep what a refresh that began at `now` brought."""
+        if published.keys.to_jwks() != self.keys.to_jwks():
+            self.keys = published.keys
+        if published.jwks_url != self._jwks_url or not 0 <= now - self._discovered_at < DISCOVERY_SECONDS:
+            self._jwks_url, self._discovered_at = published.jwks_url, now
+        self.fetched_at = now
+        self.failure = None
+        self._fresh_seconds = published.fresh_seconds
+        self._backoff = 0
+
+    def fail(self, reason: str, now: float) -> None:
+        """Keep that a refresh failed: wait, twice as long each time. The keys known before stay."""
+        self.failure = reason
+        self._backoff = min(2 * self._backoff or FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS)
+        self._retry_at = now + self._backoff
+        if not self._is_given:
+            self._jwks_url = None  # perhaps the keys have moved
+
+    def _discover(self) -> Generator[str, Fetched, str]:
+        """RFC 8414 §3, and where there is no such document, OpenID Connect Discovery §4."""
+        for url in self._metadata_urls():
+            answer = yield url
+            if answer.status >= _HTTP_SERVER_ERROR:
+                raise FetchError(f"{url} answered {answer.status}")
+            metadata = _json_object(answer.body) if answer.status == _HTTP_OK else None
+            if metadata is not None:
+                return self._jwks_url_of(metadata, url)
+        raise FetchError(f"{self.url} has no metadata document; is the issuer right? If so, pass jwks_url=")
+
+    def _metadata_urls(self) -> tuple[str, str]:
+        origin = f"{self._parts.scheme}://{self._parts.netloc}"
+        path = self._parts.path.rstrip("/")
+        return (
+            f"{origin}/.well-known/oauth-authorization-server{path}",
+            f"{origin}{path}/.well-known/openid-configuration",
+        )
+
+    def _jwks_url_of(self, metadata: dict[str, Any], url: str) -> str:
+        """RFC 8414 §3.3: a document that names another issuer must not be used."""
+        if metadata.get("issuer") != self.url:
+            raise FetchError(f"{url} is about another issuer than {self.url}")
+        jwks_url = metadata.get("jwks_uri")
+        if not isinstance(jwks_url, str):
+            raise FetchError(f"{url} names no jwks_uri")
+        try:
+            parts = _checked(jwks_url, "jwks_uri")
+        except InvalidPolicyError as error:
+            raise FetchError(str(error)) from None
+        if _is_loopback(parts) and not _is_loopback(self._parts):
+            raise FetchError(f"the jwks_uri of {self.url} is on this machine")
+        return jwks_url
+
+
+def fresh_seconds(headers: Mapping[str, str]) -> int:
+    """Read how long an answer is fresh from its headers (RFC 9111 §4.2), within our clamps."""
+    directives = [part.strip().lower() for part in headers.get("cache-control", "").split(",")]
+    if "no-store" in directives or "no-cache" in directives:
+        return MIN_FRESH_SECONDS
+    ages = [part.removeprefix("max-age=").strip('"') for part in directives if part.startswith("max-age=")]
+    if len(ages) != 1 or (age := _seconds(ages[0])) is None:
+        return FRESH_SECONDS
+    age -= _seconds(headers.get("age", "")) or 0
+    return min(max(age, MIN_FRESH_SECONDS), MAX_FRESH_SECONDS)
+
+
+def _seconds(text: str) -> int | None:
+    """RFC 9111 §1.2.2: a non-negative integer. More than nine digits are as good as nine."""
+    return int(text[:9]) if text.isascii() and text.isdigit() else None
+
+
+def _json_object(body: bytes) -> dict[str, Any] | None:
+    try:
+        return msgspec.json.decode(body, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _checked(url: str, name: str) -> SplitResult:
+    """Parse a URL that keys depend on: only TLS proves who answers it, except on this machine."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+        _ = parts.port
+    except ValueError:
+        raise InvalidPolicyError(f"{name} is not a URL") from None
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts)):
+        raise InvalidPolicyError(f"{name} must be an https URL; http is for this machine only")
+    if not host or parts.username is not None or parts.fragment or (name == "issuer" and parts.query):
+        raise InvalidPolicyError(f"{name} is not a URL of a scheme, a host and a path")
+    return parts
+
+
+def _is_loopback(parts: SplitResult) -> bool:
+    host = (parts.hostname or "").rstrip(".")
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback

@@ -1,0 +1,131 @@
+"""Who a verified token speaks for."""
+
+from __future__ import annotations
+
+import time
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from .require import Requirement
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gatepass.tokens.access_token import AccessToken, Checked, OtherAccessToken
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """Who a verified token speaks for. It cannot be changed: several requests may share one.
+
+    Attributes:
+        subject: The user's id, or the client's own where no person is involved (`sub`).
+        client_id: The application that the token was given to, or None if its issuer does not say.
+        session_id: The sign-in that the token belongs to (`sid`).
+        token_id: The token's own name (`jti`).
+        scopes: What the token allows.
+        roles: What the subject is.
+        expires_at: When the token ends, in seconds since 1970 (`exp`).
+        auth_time: When the person last proved who they are, in seconds since 1970.
+        acr: How strongly they proved it.
+        amr: By which means.
+        claims: Every claim of the token, read-only all the way down: arrays are tuples, objects read-only mappings.
+    """
+
+    subject: str
+    client_id: str | None
+    session_id: str | None
+    token_id: str | None
+    scopes: frozenset[str]
+    roles: frozenset[str]
+    expires_at: float
+    auth_time: int | None
+    acr: str | None
+    amr: tuple[str, ...]
+    claims: Mapping[str, Any]
+
+    def require(
+        self,
+        *,
+        scope: str | None = None,
+        role: str | None = None,
+        acr: str | None = None,
+        max_age: int | None = None,
+        now: float | None = None,
+    ) -> None:
+        """Return if the principal has what is named, or raise what `challenge` turns into the right answer.
+
+        Args:
+            scope: Scopes separated by spaces; all are needed.
+            role: A role.
+            acr: Authentication context classes separated by spaces; one is enough.
+            max_age: Seconds since the person last proved who they are.
+            now: The time, in seconds since 1970; by default the system's.
+
+        Raises:
+            InsufficientScopeError: A scope or the role is missing.
+            InsufficientAuthenticationError: `acr` or `max_age` does not hold: sign in again (RFC 9470).
+            InvalidPolicyError: An argument can hold for nobody.
+        """
+        requirement = Requirement(scope=scope, role=role, acr=acr, max_age=max_age)
+        requirement.check(self, time.time() if now is None else now)
+
+    def __repr__(self) -> str:
+        # No claims: they may hold what does not belong into a log.
+        return f"Principal(subject={self.subject!r}, client_id={self.client_id!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        return [("subject", self.subject), ("client_id", self.client_id)]
+
+    def __hash__(self) -> int:
+        return hash((self.subject, self.token_id, self.expires_at))
+
+
+def of_access_token(checked: Checked[AccessToken]) -> Principal:
+    """Read a principal from a token of RFC 9068."""
+    claims = checked.claims
+    return Principal(
+        subject=claims.sub,
+        client_id=claims.client_id,
+        session_id=claims.sid,
+        token_id=claims.jti,
+        scopes=frozenset(claims.scope.split()) if claims.scope else _NONE,
+        roles=frozenset(claims.roles),
+        expires_at=claims.exp,
+        auth_time=claims.auth_time,
+        acr=claims.acr,
+        amr=claims.amr,
+        claims=MappingProxyType({name: _frozen(value) for name, value in checked.every.items()}),
+    )
+
+
+def of_other_token(checked: Checked[OtherAccessToken]) -> Principal:
+    """Read a principal from an access token that does not follow RFC 9068: `azp` and `scp` stand in."""
+    claims = checked.claims
+    scope = claims.scope if claims.scope is not None else claims.scp
+    return Principal(
+        subject=claims.sub,
+        client_id=claims.client_id if claims.client_id is not None else claims.azp,
+        session_id=claims.sid,
+        token_id=claims.jti,
+        scopes=frozenset(scope.split() if isinstance(scope, str) else scope or ()),
+        roles=frozenset(claims.roles),
+        expires_at=claims.exp,
+        auth_time=None if claims.auth_time is None else int(claims.auth_time),
+        acr=claims.acr,
+        amr=claims.amr,
+        claims=MappingProxyType({name: _frozen(value) for name, value in checked.every.items()}),
+    )
+
+
+_NONE: frozenset[str] = frozenset()
+
+
+def _frozen(value: object) -> object:
+    """Make JSON unchangeable. The depth is that of a token, which `jose` bounds."""
+    if value.__class__ is list:
+        return tuple(_frozen(item) for item in cast("list[object]", value))
+    if value.__class__ is dict:
+        return MappingProxyType({name: _frozen(item) for name, item in cast("dict[str, object]", value).items()})
+    return value

@@ -1,0 +1,78 @@
+"""What a route asks of a principal: scopes, a role, how and when the person signed in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gatepass.jose.errors import InvalidPolicyError
+
+from .errors import InsufficientAuthenticationError, InsufficientScopeError
+
+if TYPE_CHECKING:
+    from .principal import Principal
+
+
+class Requirement(msgspec.Struct, frozen=True, kw_only=True):
+    """What must hold; checked when made, so that a typo fails at start-up and not at a request.
+
+    Attributes:
+        scope: Scopes separated by spaces; all are needed (RFC 6749 §3.3).
+        role: A role.
+        acr: Authentication context classes separated by spaces; one is enough (RFC 9470 §4).
+        max_age: Seconds since the person last proved who they are.
+
+    Raises:
+        InvalidPolicyError: One of them can hold for nobody, or cannot be written into a challenge.
+    """
+
+    scope: str | None = None
+    role: str | None = None
+    acr: str | None = None
+    max_age: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_words(self.scope, "scope")
+        _check_words(self.acr, "acr")
+        if self.role is not None and not self.role:
+            raise InvalidPolicyError("role is empty")
+        if self.max_age is not None and self.max_age < 0:
+            raise InvalidPolicyError("max_age is negative")
+
+    def check(self, principal: Principal, now: float) -> None:
+        """Return if everything holds.
+
+        What the token may do is asked before how the person signed in: signing in again would not help.
+
+        Args:
+            principal: Who asks for the resource.
+            now: The time, in seconds since 1970.
+
+        Raises:
+            InsufficientScopeError: A scope or the role is missing.
+            InsufficientAuthenticationError: `acr` or `max_age` does not hold.
+        """
+        if self.scope is not None and not principal.scopes.issuperset(self.scope.split()):
+            raise InsufficientScopeError("a scope is missing", scope=self.scope)
+        if self.role is not None and self.role not in principal.roles:
+            raise InsufficientScopeError("the role is missing", scope=self.scope)
+        if self.acr is not None and principal.acr not in self.acr.split():
+            raise self._step_up("a stronger sign-in is needed")
+        if self.max_age is not None and (principal.auth_time is None or now - principal.auth_time > self.max_age):
+            raise self._step_up("a more recent sign-in is needed")
+
+    def _step_up(self, message: str) -> InsufficientAuthenticationError:
+        return InsufficientAuthenticationError(message, acr_values=self.acr, max_age=self.max_age)
+
+
+def _check_words(words: str | None, name: str) -> None:
+    """RFC 6749 §3.3: printable ASCII without quotes and backslashes, so it can stand in a header."""
+    if words is None:
+        return
+    if not words.split() or not all(_is_word_character(character) for character in words):
+        raise InvalidPolicyError(f"{name} is not a list of words separated by spaces")
+
+
+def _is_word_character(character: str) -> bool:
+    return " " <= character <= "~" and character not in '"\\'
