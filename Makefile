@@ -47,7 +47,7 @@ soak: $(STAMPS)/dev ## run the long proofs at full size
 
 bench: $(STAMPS)/dev ## measure against peers
 	@$(COMPILE)
-	@$(BIN)/python bench $(ARGS)
+	@for file in bench/*.py; do $(BIN)/python "$$file" $(ARGS) || exit 1; done
 
 docs: site ## build the documentation into site/
 

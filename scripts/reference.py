@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from gatepass.jose import algorithms as jose_algorithms
 from gatepass.jose import errors as jose_errors
 from gatepass.jose.errors import JoseError
+from gatepass.verify import errors as verify_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -58,7 +59,13 @@ Compare codes, not texts: a code is stable, a text may get better.
 Each is a class in `gatepass.jose.errors`, a subclass of `JoseError`, with the code as its `.code`. Errors about one
 claim are `ClaimError`s and name it in `.claim`.
 
-{table(["code", "class", "when"], error_rows(jose_errors))}"""
+{table(["code", "class", "when"], error_rows(jose_errors))}
+## `gatepass.verify`
+
+Also `JoseError`s, in `gatepass.verify.errors`. `gatepass.verify.challenge` turns either kind into a status and a
+`WWW-Authenticate` header.
+
+{table(["code", "class", "when"], error_rows(verify_errors))}"""
 
 
 # ── algorithms ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -55,3 +55,11 @@ def test_jose_loads_nothing_else_of_ours() -> None:
     assert "gatepass.jose" in ours
     assert {name for name in ours if not name.startswith("gatepass.jose")} == set()
     assert loaded.isdisjoint({"asyncio", "fastapi", "httpx", "sqlite3", "starlette", "uvicorn"})
+
+
+def test_verify_loads_no_server_no_framework_and_no_http_client() -> None:
+    """`import gatepass.verify` leaves frameworks and httpx alone until they are used."""
+    loaded = modules_after("import gatepass.verify")
+    assert "gatepass.verify" in loaded
+    assert {name for name in loaded if name.startswith(("gatepass.server", "gatepass.cli"))} == set()
+    assert loaded.isdisjoint({"fastapi", "httpx", "starlette"})
