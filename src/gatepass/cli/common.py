@@ -1,0 +1,56 @@
+"""What every command shares: where the server's data is, and how to reach it."""
+
+from __future__ import annotations
+
+import os
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from gatepass.server.admin import Admin
+from gatepass.server.app import open_store, password_hasher
+from gatepass.server.registration import Registration
+from gatepass.server.settings import Settings, load
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where the server's data and settings are."""
+
+    data_dir: Annotated[str | None, Parameter(help="Folder for database and master key [./gatepass-data].")] = None
+    database: Annotated[str | None, Parameter(help="Database URL [gatepass.db in the data folder].")] = None
+    config: Annotated[Path | None, Parameter(help="TOML file with settings.")] = None
+
+    def settings(self, **flags: object) -> Settings:
+        """The settings from flags, environment and file. Raises StartupError."""
+        given = {"data_dir": self.data_dir, "database": self.database, **flags}
+        return load(flags=given, environment=os.environ, file=self.config)
+
+
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON, for programs.")]
+
+
+@asynccontextmanager
+async def open_admin(place: Place) -> AsyncGenerator[Admin]:
+    """The operator's calls over the store."""
+    settings = place.settings()
+    async with open_store(settings) as (database, _):
+        hasher = password_hasher(settings)
+        try:
+            registration = Registration(database, hasher, settings)
+            yield Admin(database, registration, idle_seconds=settings.session_idle_seconds)
+        finally:
+            hasher.close()
+
+
+def time_in_words(seconds: float | None) -> str:
+    """A time in UTC, to the second; a dash where there is none."""
+    return "-" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -1,0 +1,62 @@
+"""The command line: `gatepass COMMAND`. A command's module is imported when the command is called."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+
+from cyclopts import App, CycloptsError
+
+from gatepass.cli.output import fail
+
+_HINTS = {
+    "email_taken": "`gatepass user show EMAIL` shows the account.",
+    "user_not_found": "`gatepass user list` shows everybody.",
+    "invalid_email": "It looks like ann@example.com.",
+    "password_too_short": "A sentence of four words is easy to remember; the setting is `password_min_length`.",
+    "store_unavailable": "Another program may hold the database, or the disk be full; try again.",
+}
+
+app = App(
+    name="gatepass",
+    help="JWT authentication for Python.",
+    version=lambda: version("gatepass"),
+    result_action="return_value",
+)
+app.command("gatepass.cli.serve:app", name="serve", help="Start the authentication server.")
+app.command("gatepass.cli.user:app", name="user", help="Add, show and change people.")
+app.command("gatepass.cli.key:app", name="key", help="List, rotate and export the server's signing keys.")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command; what it cannot do ends in `error:`, `hint:` and status 1."""
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        app(words, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        fail(" ".join(str(error).split()), f"{_command(words)} --help")
+    except BrokenPipeError:
+        raise SystemExit(1) from None  # whoever read our output has seen enough
+    except Exception as error:
+        _explain(error)
+        raise
+
+
+def _explain(error: Exception) -> None:
+    """End with the operator's words for an error that has some."""
+    from gatepass.server.errors import GatepassError, StartupError  # noqa: PLC0415 - only when something went wrong
+
+    if isinstance(error, StartupError):
+        fail(error.message, error.hint)
+    if isinstance(error, GatepassError):
+        fail(error.detail, _HINTS.get(error.code, f"`docs/reference/errors.md` tells about {error.code}."))
+
+
+def _command(words: list[str]) -> str:
+    """The command that was called, without its options."""
+    names: list[str] = []
+    for word in words[:2]:
+        if word.startswith("-"):
+            break
+        names.append(word)
+    return " ".join(("gatepass", *names[:1]))

@@ -1,0 +1,40 @@
+"""The manners of the command line: results on stdout, everything else on stderr, an error with what to do about it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+def say(text: str) -> None:
+    """Tell the person something that is not the result."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is the command line's voice
+
+
+def result(text: str) -> None:
+    """Print a line of the result."""
+    print(text, flush=True)  # noqa: T201
+
+
+def result_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can say
+    """Print the result for a program."""
+    result(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def result_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print the result as columns for a person."""
+    lines = [tuple(head), *map(tuple, rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    for line in lines:
+        result("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def fail(message: str, hint: str) -> NoReturn:
+    """Say what went wrong and what to do about it, and end with status 1."""
+    say(f"error: {message}")
+    say(f"hint: {hint}")
+    raise SystemExit(1)

@@ -1,0 +1,79 @@
+"""`gatepass serve`."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Annotated
+
+import uvloop
+from cyclopts import App, Parameter
+
+from gatepass.cli.common import Place
+from gatepass.cli.output import say
+from gatepass.server.serving import serve as serve_until_stopped
+from gatepass.server.settings import is_loopback
+
+if TYPE_CHECKING:
+    from gatepass.server.settings import Settings
+
+app = App(name="serve", help="Start the authentication server.")
+
+
+@app.default
+def serve(  # noqa: PLR0913 - one for each flag
+    *,
+    host: Annotated[str | None, Parameter(help="Address to listen on [localhost].")] = None,
+    port: Annotated[int | None, Parameter(help="Port to listen on [8000]; 0 takes a free one.")] = None,
+    issuer: Annotated[str | None, Parameter(help="This server's URL as others see it [http://localhost:PORT].")] = None,
+    audience: Annotated[
+        tuple[str, ...] | None, Parameter(help="An API that tokens are for, besides the server; may be repeated.")
+    ] = None,
+    alg: Annotated[str | None, Parameter(help="Algorithm of the access tokens [ES256].")] = None,
+    tls_cert: Annotated[str | None, Parameter(help="Certificate chain for HTTPS, a PEM file.")] = None,
+    tls_key: Annotated[str | None, Parameter(help="Private key for HTTPS, a PEM file.")] = None,
+    trusted_proxy: Annotated[
+        tuple[str, ...] | None, Parameter(help="Network (CIDR) of a proxy that speaks HTTPS for us; may be repeated.")
+    ] = None,
+    place: Place = Place(),  # noqa: B008 - frozen
+) -> None:
+    """Start the authentication server, until SIGTERM or Ctrl-C."""
+    settings = place.settings(
+        host=host,
+        port=port,
+        issuer=issuer,
+        audience=audience,
+        alg=alg,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        trusted_proxy=trusted_proxy,
+    )
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve_until_stopped(settings, on_ready=announce))
+
+
+def announce(settings: Settings) -> None:
+    """Say where the server listens, where its data is, and what to type next."""
+    scheme = "https" if settings.tls_cert else "http"
+    url = f"{scheme}://{settings.host}:{settings.port}"
+    say(f"Gatepass {version('gatepass')}")
+    say(f"  listening  {url}" + ("" if settings.issuer_url == url else f"  (issuer {settings.issuer_url})"))
+    say(f"  data       {settings.sqlite_path}")
+    say(f"  API        {settings.issuer_url}/docs")
+    for warning in warnings(settings):
+        say(f"  warning    {warning}")
+    say("next: gatepass user add you@example.com" + _place(settings))
+
+
+def warnings(settings: Settings) -> list[str]:
+    """What is allowed and yet worth knowing."""
+    found: list[str] = []
+    if settings.alg == "HS256":
+        found.append("HS256: the API that shares the secret can forge tokens; `gatepass key export FILE` hands it over")
+    if settings.signup == "open" and not is_loopback(settings.host):
+        found.append("anybody who reaches this server may sign up; GATEPASS_SIGNUP=closed ends that")
+    return found
+
+
+def _place(settings: Settings) -> str:
+    return "" if settings.data_dir == "gatepass-data" else f" --data-dir {settings.data_dir}"

@@ -1,0 +1,184 @@
+"""`gatepass user …`: people, from the operator's side. A running server takes changes over at once."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from gatepass.cli.common import Json, Place, open_admin, time_in_words
+from gatepass.cli.output import fail, result, result_json, result_table, say
+
+if TYPE_CHECKING:
+    from gatepass.server.admin import Shown
+    from gatepass.server.users import User
+
+app = App(name="user", help="Add, show and change people.")
+
+_HERE = Place()
+
+
+@app.command
+def add(
+    email: str,
+    *,
+    role: Annotated[tuple[str, ...], Parameter(help="A role; may be repeated.")] = (),
+    json: Json = False,
+    place: Place = _HERE,
+) -> None:
+    """Add a person. The password is asked for, or read from the first line of standard input."""
+    password = _new_password()
+
+    async def work() -> User:
+        async with open_admin(place) as admin:
+            return await admin.add(email, password, role)
+
+    user = asyncio.run(work())
+    if json:
+        result_json(_as_json(user))
+    else:
+        result(user.id)
+        say(f"Added {user.email}.")
+
+
+@app.command(name="list")
+def list_(*, json: Json = False, place: Place = _HERE) -> None:
+    """List everybody."""
+
+    async def work() -> list[User]:
+        async with open_admin(place) as admin:
+            return await admin.all()
+
+    users = asyncio.run(work())
+    if json:
+        result_json([_as_json(user) for user in users])
+    else:
+        rows = [(user.id, user.email, _state(user), " ".join(user.roles) or "-") for user in users]
+        result_table(("id", "email", "state", "roles"), rows)
+
+
+@app.command
+def show(email: str, *, json: Json = False, place: Place = _HERE) -> None:
+    """Show a person and where they are signed in."""
+
+    async def work() -> Shown:
+        async with open_admin(place) as admin:
+            return await admin.show(email)
+
+    shown = asyncio.run(work())
+    if json:
+        sessions = [
+            {
+                "id": each.session.id,
+                "address": each.session.address,
+                "user_agent": each.session.user_agent,
+                "auth_time": int(each.session.auth_time),
+                "last_seen": int(each.last_seen),
+            }
+            for each in shown.sessions
+        ]
+        result_json(_as_json(shown.user) | {"sessions": sessions})
+        return
+    user = shown.user
+    result(f"{user.email}  {user.id}")
+    result(f"  state    {_state(user)}")
+    result(f"  roles    {' '.join(user.roles) or '-'}")
+    result(f"  created  {time_in_words(user.created_at)}")
+    result(f"  sessions {len(shown.sessions)}")
+    for each in shown.sessions:
+        result(f"    {each.session.id}  last seen {time_in_words(each.last_seen)}  {each.session.address}")
+
+
+@app.command
+def disable(email: str, *, place: Place = _HERE) -> None:
+    """Keep a person from signing in, and end their sessions."""
+
+    async def work() -> int:
+        async with open_admin(place) as admin:
+            return await admin.disable(email)
+
+    say(f"Disabled {email}; {_sessions(asyncio.run(work()))} ended.")
+
+
+@app.command
+def enable(email: str, *, place: Place = _HERE) -> None:
+    """Let a disabled person sign in again."""
+
+    async def work() -> None:
+        async with open_admin(place) as admin:
+            await admin.enable(email)
+
+    asyncio.run(work())
+    say(f"Enabled {email}.")
+
+
+@app.command(name="role")
+def role_(
+    email: str,
+    role: str,
+    *,
+    remove: Annotated[bool, Parameter(negative="", help="Take the role instead of giving it.")] = False,
+    place: Place = _HERE,
+) -> None:
+    """Give a person a role, or take it."""
+
+    async def work() -> tuple[str, ...]:
+        async with open_admin(place) as admin:
+            return await admin.set_role(email, role, has=not remove)
+
+    say(f"{email} has the roles: {' '.join(asyncio.run(work())) or 'none'}.")
+
+
+@app.command
+def password(email: str, *, place: Place = _HERE) -> None:
+    """Set a person's password, and end their sessions. It is asked for, or read from standard input."""
+    new = _new_password()
+
+    async def work() -> int:
+        async with open_admin(place) as admin:
+            return await admin.set_password(email, new)
+
+    say(f"Password set; {_sessions(asyncio.run(work()))} ended.")
+
+
+@app.command
+def logout(email: str, *, place: Place = _HERE) -> None:
+    """End all of a person's sessions."""
+
+    async def work() -> int:
+        async with open_admin(place) as admin:
+            return await admin.logout(email)
+
+    say(f"{_sessions(asyncio.run(work()))} ended.")
+
+
+def _new_password() -> str:
+    """Ask twice on a terminal; else take the first line of standard input."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    first = getpass.getpass("New password: ")
+    if getpass.getpass("Once more: ") != first:
+        fail("The two passwords differ.", "Type the same one twice.")
+    return first
+
+
+def _state(user: User) -> str:
+    return "active" if user.disabled_at is None else "disabled"
+
+
+def _sessions(count: int) -> str:
+    return f"{count} session" + ("" if count == 1 else "s")
+
+
+def _as_json(user: User) -> dict[str, object]:
+    return {
+        "id": user.id,
+        "email": user.email,
+        "email_verified": user.email_verified_at is not None,
+        "state": _state(user),
+        "roles": list(user.roles),
+        "created_at": int(user.created_at),
+    }

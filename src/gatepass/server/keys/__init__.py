@@ -1,0 +1,1 @@
+"""The server's own keys: how they are kept, and which of them signs."""

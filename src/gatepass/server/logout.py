@@ -1,0 +1,104 @@
+"""`POST /logout` and `/logout/all`: end this session, or all of the person's. The refresh tokens are dead at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gatepass.server.errors import Refusal
+from gatepass.server.signin.presenting import invalid_refresh_token, presented, presented_token
+from gatepass.server.web.answers import no_content
+from gatepass.server.web.routing import Route
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from gatepass.server.keys.keyring import LiveKeys
+    from gatepass.server.signin.caller import Callers
+    from gatepass.server.transaction import Database, Transaction
+    from gatepass.server.web.browser import BrowserMode
+
+_PROBLEMS = ("missing_token", "invalid_token", "invalid_refresh_token", "cross_site_request")
+
+
+class LogoutRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The refresh token, unless a bearer token or a cookie says whose session it is."""
+
+    refresh_token: str | None = None
+
+
+class Logout:
+    """The flow. Ending what has ended already is no error: the caller has what it asked for."""
+
+    def __init__(self, database: Database, callers: Callers, *, keys: LiveKeys, browser: BrowserMode) -> None:
+        self._database = database
+        self._callers = callers
+        self._keys = keys
+        self._browser = browser
+
+    def routes(self) -> tuple[Route, ...]:
+        """The flow's calls."""
+        return (
+            Route(
+                method="POST",
+                path="/logout",
+                handler=self.logout,
+                summary="End this session",
+                body=LogoutRequest,
+                answers={204: None},
+                problems=_PROBLEMS,
+            ),
+            Route(
+                method="POST",
+                path="/logout/all",
+                handler=self.logout_all,
+                summary="End all of the person's sessions",
+                body=LogoutRequest,
+                answers={204: None},
+                problems=_PROBLEMS,
+            ),
+        )
+
+    async def logout(self, request: Request, body: LogoutRequest) -> Response:
+        """End the session that the token belongs to."""
+        session_id, user_id = await self._session(request, body)
+
+        async def unit(tx: Transaction) -> None:
+            await tx.sessions.end(session_id, user_id, reason="logout", now=tx.now)
+
+        await self._database.transaction(unit)
+        return self._done()
+
+    async def logout_all(self, request: Request, body: LogoutRequest) -> Response:
+        """End every session of the person that the token belongs to."""
+        _, user_id = await self._session(request, body)
+
+        async def unit(tx: Transaction) -> None:
+            await tx.sessions.end_all_of(user_id, reason="logout_all", now=tx.now)
+
+        await self._database.transaction(unit)
+        return self._done()
+
+    async def _session(self, request: Request, body: LogoutRequest) -> tuple[str, str]:
+        """Return (session, user) by whichever token the call presents."""
+        if body.refresh_token is None and "authorization" in request.headers:
+            principal = self._callers.verify(request)
+            return principal.session_id or "", principal.subject
+        token = presented_token(request, body.refresh_token, keys=self._keys.current, browser=self._browser)
+        if token is None:
+            raise Refusal("missing_token", "Send a bearer token, a refresh token in the body, or the cookie.")
+
+        async def find(tx: Transaction) -> tuple[str, str] | None:
+            return await tx.grants.session_of(presented(token))
+
+        found = await self._database.read(find)
+        if found is None:
+            raise invalid_refresh_token()
+        return found
+
+    def _done(self) -> Response:
+        response = no_content()
+        self._browser.clear_cookie(response)
+        return response

@@ -1,0 +1,1 @@
+"""Passwords: what makes one acceptable, and how one is kept."""

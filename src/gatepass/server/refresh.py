@@ -1,0 +1,118 @@
+"""`POST /refresh`: a new access token, and the refresh token that the grant has come to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+import msgspec
+
+from gatepass.server.errors import Refusal
+from gatepass.server.events import Event
+from gatepass.server.grants import Advanced, Ended, Pace, Reissued, Same, Stolen, Unknown
+from gatepass.server.ids import new_id
+from gatepass.server.signin.minting import TokenPair
+from gatepass.server.signin.presenting import invalid_refresh_token, presented, presented_token
+from gatepass.server.web.routing import Route
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from gatepass.server.grants import Advance, Presented
+    from gatepass.server.keys.keyring import LiveKeys
+    from gatepass.server.settings import Settings
+    from gatepass.server.signin.minting import Minter
+    from gatepass.server.transaction import Database, Transaction
+    from gatepass.server.web.browser import BrowserMode
+
+
+class RefreshRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The refresh token, unless a cookie holds it."""
+
+    refresh_token: str | None = None
+
+
+class Refresh:
+    """The flow."""
+
+    def __init__(
+        self, database: Database, minter: Minter, *, keys: LiveKeys, browser: BrowserMode, settings: Settings
+    ) -> None:
+        self._database = database
+        self._minter = minter
+        self._keys = keys
+        self._browser = browser
+        self._pace = Pace(
+            quiet=settings.refresh_quiet_seconds,
+            grace=settings.refresh_grace_seconds,
+            idle=settings.session_idle_seconds,
+        )
+
+    def routes(self) -> tuple[Route, ...]:
+        """The flow's calls."""
+        return (
+            Route(
+                method="POST",
+                path="/refresh",
+                handler=self.refresh,
+                summary="Get a new pair of tokens",
+                body=RefreshRequest,
+                answers={200: TokenPair},
+                problems=(
+                    "missing_refresh_token",
+                    "invalid_refresh_token",
+                    "refresh_token_reused",
+                    "session_ended",
+                    "cross_site_request",
+                ),
+            ),
+        )
+
+    async def refresh(self, request: Request, body: RefreshRequest) -> Response:
+        """Move the grant on and answer; a refusal leaves the cookie alone, for by now it may be a newer one."""
+        keys = self._keys.current
+        token = presented_token(request, body.refresh_token, keys=keys, browser=self._browser)
+        if token is None:
+            raise Refusal("missing_refresh_token", "Send a refresh token in the body or as the cookie.")
+
+        async def unit(tx: Transaction) -> tuple[Advance, float]:
+            now = tx.now
+            return await advance(tx, presented(token), pace=self._pace, now=now), now
+
+        outcome, now = await self._database.transaction(unit)
+        match outcome:
+            case Advanced() | Same() | Reissued():
+                current = msgspec.structs.replace(token, serial=outcome.serial)
+                return await self._minter.answer(outcome.bearer, current, keys=keys, now=now)
+            case Stolen():
+                raise Refusal("refresh_token_reused", "This token was used before; the session has been ended.")
+            case Ended():
+                raise Refusal("session_ended", "The session has ended: sign in again.")
+            case Unknown():
+                raise invalid_refresh_token()
+            case _:
+                assert_never(outcome)
+
+
+async def advance(tx: Transaction, token: Presented, *, pace: Pace, now: float) -> Advance:
+    """Move the grant on; a theft ends the whole session, and what is out of the ordinary is recorded."""
+    outcome = await tx.grants.advance(token, pace=pace, now=now)
+    match outcome:
+        case Stolen(user_id, session_id):
+            await tx.sessions.end(session_id, user_id, reason="refresh_token_reused", now=now)
+            await tx.events.record(
+                Event(id=new_id("evt"), at=now, kind="refresh_token_reused", user_id=user_id, session_id=session_id)
+            )
+        case Reissued(_, bearer, store_went_back=True):
+            await tx.events.record(
+                Event(
+                    id=new_id("evt"),
+                    at=now,
+                    kind="store_went_back",
+                    user_id=bearer.user_id,
+                    session_id=bearer.session_id,
+                )
+            )
+        case _:
+            pass
+    return outcome

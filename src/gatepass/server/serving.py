@@ -1,0 +1,155 @@
+"""Serving: the sockets, uvicorn with our HTTP edge, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import signal
+import socket
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import msgspec
+import uvicorn
+
+from gatepass.server.app import open_server
+from gatepass.server.clock import system_clock
+from gatepass.server.errors import StartupError
+from gatepass.server.web.edge import EdgeProtocol, sweep_slow_heads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from gatepass.server.clock import Clock
+    from gatepass.server.settings import Settings
+
+_BACKLOG = 2048
+_KEEP_ALIVE_SECONDS = 20
+_ADDRESS_IS_NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+"""IPv6 is often named in /etc/hosts and not there; one address of the host is enough."""
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn without its signal handlers, which kill the process before its store is closed."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Leave the signals to `serve`."""
+        yield
+
+
+async def serve(
+    settings: Settings,
+    *,
+    on_ready: Callable[[Settings], None] = lambda _: None,
+    stop: asyncio.Event | None = None,
+    clock: Clock = system_clock,
+) -> None:
+    """Serve until SIGTERM, SIGINT or `stop`, then finish what is in flight.
+
+    Args:
+        settings: port 0 takes a free port.
+        on_ready: called with the settings in force once requests are answered.
+        stop: ends serving when set; then no signal handlers are installed, as befits a server in somebody's thread.
+        clock: the time, for tests.
+
+    Raises:
+        StartupError: when the address is taken, or as `open_server`.
+    """
+    sockets = listen(settings.host, settings.port)
+    try:
+        settings = msgspec.structs.replace(settings, port=sockets[0].getsockname()[1])
+        async with open_server(settings, clock) as server:
+            uvicorn_server = _Uvicorn(_configuration(settings, server.application()))
+            sweeper = asyncio.create_task(sweep_slow_heads(uvicorn_server, settings.request_seconds))
+            stopper = asyncio.create_task(_stop(uvicorn_server, stop))
+            announcer = asyncio.create_task(_announce(uvicorn_server, lambda: on_ready(settings)))
+            try:
+                await uvicorn_server.serve(sockets)
+            finally:
+                for task in (sweeper, stopper, announcer):
+                    task.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await task
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Bind every address of the host, one socket each, on the same port.
+
+    Raises:
+        StartupError: when the port is taken, or not ours to take.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise StartupError(f"There is no address {host}.", "Give --host a name or address of this machine.") from error
+    sockets: list[socket.socket] = []
+    failure: OSError | None = None
+    for family, kind, protocol, _, address in sorted(set(found)):
+        bound = socket.socket(family, kind, protocol)
+        try:
+            _bind(bound, (address[0], sockets[0].getsockname()[1] if sockets else port))
+        except OSError as error:
+            bound.close()
+            failure = error
+            if error.errno not in _ADDRESS_IS_NOT_HERE:
+                break
+        else:
+            sockets.append(bound)
+    if not sockets or (failure and failure.errno not in _ADDRESS_IS_NOT_HERE):
+        for bound in sockets:
+            bound.close()
+        raise StartupError(
+            f"Cannot listen on {host}:{port}: {failure.strerror if failure else 'no address'}.",
+            "Stop what listens there, or choose another --port.",
+        )
+    return sockets
+
+
+def _bind(bound: socket.socket, address: tuple[str | int, int]) -> None:
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if bound.family == socket.AF_INET6:
+        bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    bound.bind(address)
+    bound.listen(_BACKLOG)
+    bound.setblocking(False)  # noqa: FBT003 - the socket API's own
+
+
+def _configuration(settings: Settings, application: object) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,  # type: ignore[arg-type] # an ASGI 3 callable, by another name than uvicorn's
+        http=EdgeProtocol,
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=True,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+        ssl_certfile=settings.tls_cert or None,
+        ssl_keyfile=settings.tls_key or None,
+    )
+
+
+async def _stop(server: uvicorn.Server, stop: asyncio.Event | None) -> None:
+    """Ask uvicorn to end on a signal, or when told."""
+    if stop is None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+    server.should_exit = True
+
+
+async def _announce(server: uvicorn.Server, tell: Callable[[], None]) -> None:
+    while not server.started:  # noqa: ASYNC110 - uvicorn has a flag and no event
+        await asyncio.sleep(0.005)
+    tell()

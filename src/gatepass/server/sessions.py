@@ -1,0 +1,58 @@
+"""A session: one sign-in of one person on one device. What a client holds of it is a grant."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+import msgspec
+
+SINGLE_FACTOR = "1"
+"""`acr` of a sign-in with one factor."""
+
+EndReason = Literal[
+    "logout", "logout_all", "ended_by_user", "refresh_token_reused", "user_disabled", "password_changed"
+]
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """A sign-in. Times in seconds since 1970; `acr` and `amr` as in RFC 9068 §2.2.1."""
+
+    id: str
+    user_id: str
+    auth_time: float
+    acr: str
+    amr: tuple[str, ...]
+    address: str
+    user_agent: str
+    expires_at: float
+
+
+class SessionInUse(msgspec.Struct, frozen=True, kw_only=True):
+    """A live session with the time of its last refresh, for showing to its owner."""
+
+    session: Session
+    last_seen: float
+
+
+class Sessions(Protocol):
+    """Where sessions are kept. Ending one ends its grants in the same breath."""
+
+    async def add(self, session: Session) -> None:
+        """Keep a new session."""
+        ...
+
+    async def is_live(self, session_id: str, user_id: str, now: float) -> bool:
+        """Whether the session is this user's and has neither ended nor expired."""
+        ...
+
+    async def live_of(self, user_id: str, *, now: float, idle_seconds: float) -> list[SessionInUse]:
+        """The user's sessions that can still refresh, most recently used first."""
+        ...
+
+    async def end(self, session_id: str, user_id: str, *, reason: EndReason, now: float) -> bool:
+        """End the session and its grants; False when it was not this user's or had ended before."""
+        ...
+
+    async def end_all_of(self, user_id: str, *, reason: EndReason, now: float) -> int:
+        """End all of the user's live sessions and their grants; how many there were."""
+        ...

@@ -1,0 +1,276 @@
+"""Every setting: one field, one line of description, three places to set it.
+
+A setting `port` is `--port` on the command line (where the command offers it), `GATEPASS_PORT` in the environment, and
+`port = 8000` in a TOML file, in that order of precedence. What is not a setting refuses to start: a typing error in a
+security setting must not go unnoticed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, get_type_hints
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from gatepass.server.errors import StartupError
+from gatepass.tokens.access_token import MAX_LIFETIME
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ENVIRONMENT_PREFIX = "GATEPASS_"
+DEFAULT_PORT = 8000
+
+_DAY = 86_400
+Seconds = Annotated[int, Meta(ge=0)]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The server's settings, checked as a whole when made (see `load`)."""
+
+    host: Annotated[str, Meta(description="Address to listen on.")] = "localhost"
+    port: Annotated[int, Meta(ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")] = DEFAULT_PORT
+    issuer: Annotated[
+        str,
+        Meta(description="This server's URL as others see it, the `iss` of every token. Empty: http://localhost:PORT."),
+    ] = ""
+    audience: Annotated[
+        tuple[str, ...],
+        Meta(description="APIs that first-party tokens are for, besides the issuer itself: each is one more `aud`."),
+    ] = ()
+    scopes: Annotated[
+        tuple[str, ...], Meta(description="Scopes that a first-party login may have; all when it asks for none.")
+    ] = ()
+    data_dir: Annotated[str, Meta(description="Folder for the database and the master key.")] = "gatepass-data"
+    database: Annotated[str, Meta(description="sqlite:///FILE. Empty: gatepass.db in the data folder.")] = ""
+    master_key: Annotated[
+        str,
+        Meta(
+            description="32 bytes in base64url that encrypt private keys at rest. Empty: master.key in the data folder, made if absent."
+        ),
+    ] = ""
+    alg: Annotated[
+        Literal["ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "Ed25519", "HS256"],
+        Meta(
+            description="Algorithm that access tokens are signed with. HS256 is for exactly one API that shares the secret."
+        ),
+    ] = "ES256"
+    access_token_seconds: Annotated[
+        int, Meta(ge=1, le=MAX_LIFETIME, description="Life of an access token, in seconds; at most an hour.")
+    ] = 900
+    refresh_quiet_seconds: Annotated[
+        Seconds,
+        Meta(description="How long a refresh token may be used again before its use brings a new one, in seconds."),
+    ] = 60
+    refresh_grace_seconds: Annotated[
+        Seconds,
+        Meta(
+            description="How long after the last answer the refresh token before it still counts as a straggler's, in seconds."
+        ),
+    ] = 30
+    session_idle_seconds: Annotated[
+        int, Meta(ge=1, description="A session ends after this long without a refresh, in seconds.")
+    ] = 14 * _DAY
+    session_max_seconds: Annotated[
+        int, Meta(ge=1, description="A session ends this long after its sign-in, in seconds.")
+    ] = 90 * _DAY
+    jwks_max_age_seconds: Annotated[
+        Seconds, Meta(description="How long others may cache the JWKS and the metadata, in seconds.")
+    ] = 300
+    signup: Annotated[
+        Literal["open", "closed"], Meta(description="Whether anybody may sign up, or only the operator adds people.")
+    ] = "open"
+    password_min_length: Annotated[
+        int,
+        Meta(
+            ge=8,
+            le=128,
+            description="Fewest characters of a new password; NIST SP 800-63B-4 asks for 15 where it is the only factor.",
+        ),
+    ] = 15
+    argon2_memory_kib: Annotated[int, Meta(ge=8, description="Memory of a password hash, in KiB.")] = 19_456
+    argon2_passes: Annotated[int, Meta(ge=1, description="Passes of a password hash over its memory.")] = 2
+    argon2_lanes: Annotated[int, Meta(ge=1, le=16, description="Lanes of a password hash.")] = 1
+    login_queue_length: Annotated[
+        int, Meta(ge=1, description="Logins that may wait for a core; more are answered 503 with Retry-After.")
+    ] = 64
+    browser_origins: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Origins besides the issuer's own whose pages may use cookie mode; they must be of the same site."
+        ),
+    ] = ()
+    cors_origins: Annotated[
+        tuple[str, ...], Meta(description="Origins whose pages may call this server with a bearer token (CORS).")
+    ] = ()
+    max_body_bytes: Annotated[int, Meta(ge=1_024, description="Largest request body, in bytes.")] = 65_536
+    request_seconds: Annotated[
+        int,
+        Meta(ge=1, description="Longest time for a request's headers to arrive, and again for its body, in seconds."),
+    ] = 10
+    shutdown_seconds: Annotated[
+        int, Meta(ge=0, description="How long requests in flight may take to finish at shutdown, in seconds.")
+    ] = 10
+    tls_cert: Annotated[str, Meta(description="Certificate chain for HTTPS, a PEM file.")] = ""
+    tls_key: Annotated[str, Meta(description="Private key for HTTPS, a PEM file.")] = ""
+    trusted_proxy: Annotated[
+        tuple[str, ...],
+        Meta(description="Networks (CIDR) of proxies that speak HTTPS for us and whose X-Forwarded-For we believe."),
+    ] = ()
+
+    def __repr__(self) -> str:
+        """Show everything but the master key."""
+        shown = {name: getattr(self, name) for name in self.__struct_fields__ if name != "master_key"}
+        return f"Settings({shown})"
+
+    @property
+    def issuer_url(self) -> str:
+        """The issuer: as set, or the loopback URL that this server listens on."""
+        scheme = "https" if self.tls_cert else "http"
+        return self.issuer or f"{scheme}://localhost:{self.port}"
+
+    @property
+    def first_party_audience(self) -> tuple[str, ...]:
+        """`aud` of first-party tokens: the server's own calls, and the APIs that are set."""
+        return tuple(dict.fromkeys((self.issuer_url, *self.audience)))
+
+    @property
+    def sqlite_path(self) -> Path:
+        """Where the SQLite database is."""
+        return Path(self.database.removeprefix("sqlite:///") if self.database else f"{self.data_dir}/gatepass.db")
+
+    @property
+    def master_key_path(self) -> Path:
+        """Where the master key is, when it is not set."""
+        return Path(self.data_dir) / "master.key"
+
+
+def load(
+    *, flags: Mapping[str, object] | None = None, environment: Mapping[str, str] | None = None, file: Path | None = None
+) -> Settings:
+    """Merge flags over environment over file, and check the whole.
+
+    Args:
+        flags: by field name; `None` means not given.
+        environment: only names that begin with `GATEPASS_` count; lists are separated by commas.
+        file: a TOML file of the same names.
+
+    Raises:
+        StartupError: an unknown name, a value of the wrong type or out of range, or settings that contradict each other.
+    """
+    merged: dict[str, object] = {}
+    if file is not None:
+        merged |= _known(_read_toml(file), f"in {file}")
+    merged |= _known(_from_environment(environment or {}), "in the environment")
+    merged |= {name: value for name, value in (flags or {}).items() if value is not None}
+    try:
+        settings = msgspec.convert(merged, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise StartupError(f"A setting is wrong: {error}.", "`docs/reference/settings.md` lists them all.") from error
+    _check(settings)
+    return settings
+
+
+def _read_toml(file: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StartupError(f"Cannot read {file}: {error.strerror}.", "Give --config an existing file.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StartupError(
+            f"{file} is not TOML: {error}.", 'A line looks like: port = 8000, or: audience = ["api"]'
+        ) from error
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
+    lists = {name for name, kind in get_type_hints(Settings).items() if kind == tuple[str, ...]}
+    found: dict[str, object] = {}
+    for variable, text in environment.items():
+        if variable.startswith(ENVIRONMENT_PREFIX):
+            name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
+            found[name] = tuple(filter(None, (part.strip() for part in text.split(",")))) if name in lists else text
+    return found
+
+
+def _known(values: dict[str, object], where: str) -> dict[str, object]:
+    for name in values:
+        if name not in Settings.__struct_fields__:
+            near = difflib.get_close_matches(name, Settings.__struct_fields__, n=1)
+            hint = f"Did you mean {near[0]}?" if near else "`docs/reference/settings.md` lists them all."
+            raise StartupError(f"Unknown setting {where}: {name}.", hint)
+    return values
+
+
+def _check(settings: Settings) -> None:
+    """Whether the settings agree with each other."""
+    for check in (_check_issuer, _check_tls, _check_address, _check_hs256, _check_proxies, _check_database):
+        check(settings)
+
+
+def _check_issuer(settings: Settings) -> None:
+    url = urlsplit(settings.issuer_url)
+    if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment or url.username:
+        raise StartupError(
+            "The issuer is not a URL.", "It looks like https://auth.example.com (RFC 8414 §2), maybe with a path."
+        )
+    if settings.issuer_url.endswith("/"):
+        raise StartupError("The issuer ends with a slash.", f"Write {settings.issuer_url.rstrip('/')}")
+    if url.scheme == "http" and not is_loopback(url.hostname):
+        raise StartupError(
+            "The issuer is http on an address that is not loopback.", "Tokens travel by HTTPS: --issuer https://…"
+        )
+
+
+def _check_tls(settings: Settings) -> None:
+    if bool(settings.tls_cert) != bool(settings.tls_key):
+        raise StartupError("HTTPS needs both a certificate and its key.", "Give both --tls-cert and --tls-key.")
+    for name in (settings.tls_cert, settings.tls_key):
+        if name and not Path(name).is_file():
+            raise StartupError(f"There is no file {name}.", "Give --tls-cert and --tls-key PEM files.")
+
+
+def _check_address(settings: Settings) -> None:
+    if is_loopback(settings.host) or settings.tls_cert or settings.trusted_proxy:
+        return
+    raise StartupError(
+        f"Will not serve plain HTTP on {settings.host}: passwords and tokens would cross the network readable.",
+        "Give --tls-cert and --tls-key, or --trusted-proxy CIDR of the proxy that speaks HTTPS for this server.",
+    )
+
+
+def _check_hs256(settings: Settings) -> None:
+    if settings.alg == "HS256" and len(settings.first_party_audience) != 2:  # noqa: PLR2004 - the issuer and one API
+        raise StartupError(
+            "HS256 is for exactly one API besides this server: whoever can verify such a token can also forge one.",
+            "Give one --audience, or choose another --alg; ES256 is the default.",
+        )
+
+
+def _check_proxies(settings: Settings) -> None:
+    for network in settings.trusted_proxy:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            raise StartupError(
+                f"{network} is not a network: {error}.", "It looks like 10.0.0.0/8 or 192.0.2.7/32."
+            ) from error
+
+
+def _check_database(settings: Settings) -> None:
+    if settings.database and not settings.database.startswith("sqlite:///"):
+        raise StartupError("The database is not one we know.", "It looks like sqlite:///path/to/gatepass.db")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the name or address can only be reached from this machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

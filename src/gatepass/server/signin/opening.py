@@ -1,0 +1,134 @@
+"""Opening a session and its first grant, inside the transaction of the way in that proved who somebody is."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gatepass.server.clients import check_client
+from gatepass.server.errors import Refusal
+from gatepass.server.grants import Bearer, Grant
+from gatepass.server.ids import decode_id, new_id
+from gatepass.server.sessions import Session
+from gatepass.tokens.refresh_token import SECRET_BYTES, RefreshToken
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gatepass.server.settings import Settings
+    from gatepass.server.transaction import Transaction
+    from gatepass.server.users import User
+
+GRANT_PREFIX = "gnt"
+_FIRST_SERIAL = 1
+_MAX_USER_AGENT = 256
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What the client asked for, checked against what it may have."""
+
+    client_id: str
+    audience: tuple[str, ...]
+    scope: tuple[str, ...]
+    cookie: bool
+
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """How the person proved who they are, and where they sit: `acr` and `amr` as in RFC 9068 §2.2.1."""
+
+    acr: str
+    amr: tuple[str, ...]
+    address: str
+    user_agent: str
+
+
+class Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """A fresh grant: what its access tokens say, its refresh token, and the time on the database's clock."""
+
+    bearer: Bearer
+    refresh_token: RefreshToken
+    now: float
+
+
+def check_asked(
+    settings: Settings, *, client_id: str | None, audience: str | None, scope: str | None, cookie: bool
+) -> Asked:
+    """Check what a login asks for: an audience and scopes among those that first-party tokens may have.
+
+    Raises:
+        Refusal: `unknown_client`, `invalid_audience` or `invalid_scope`.
+    """
+    if audience is not None and audience not in settings.first_party_audience:
+        raise Refusal("invalid_audience", "Tokens for this audience are not to be had here.")
+    scopes = settings.scopes if scope is None else tuple(dict.fromkeys(scope.split()))
+    if not set(scopes) <= set(settings.scopes):
+        raise Refusal("invalid_scope", "Not all of these scopes are to be had here.")
+    return Asked(
+        client_id=check_client(client_id),
+        audience=settings.first_party_audience if audience is None else (audience,),
+        scope=scopes,
+        cookie=cookie,
+    )
+
+
+async def open_session(tx: Transaction, user: User, *, asked: Asked, proof: Proof, max_seconds: float) -> Opened:
+    """Write a session and a grant for the user, and return what to mint from."""
+    now = tx.now
+    session = Session(
+        id=new_id("ses"),
+        user_id=user.id,
+        auth_time=now,
+        acr=proof.acr,
+        amr=proof.amr,
+        address=proof.address,
+        user_agent=proof.user_agent[:_MAX_USER_AGENT],
+        expires_at=now + max_seconds,
+    )
+    grant_id, secret = new_id(GRANT_PREFIX), os.urandom(SECRET_BYTES)
+    grant = Grant(
+        id=grant_id,
+        session_id=session.id,
+        user_id=user.id,
+        client_id=asked.client_id,
+        audience=asked.audience,
+        scope=asked.scope,
+        secret_digest=digest(secret),
+        current=_FIRST_SERIAL,
+        touched_at=now,
+        expires_at=session.expires_at,
+    )
+    await tx.sessions.add(session)
+    await tx.grants.add(grant)
+    return Opened(
+        bearer=_bearer(session, grant, user.roles),
+        refresh_token=RefreshToken(
+            grant_id=decode_id(grant_id.removeprefix(f"{GRANT_PREFIX}_")),
+            serial=_FIRST_SERIAL,
+            secret=secret,
+            in_cookie=asked.cookie,
+        ),
+        now=now,
+    )
+
+
+def digest(secret: bytes) -> bytes:
+    """What the database keeps of a grant's secret. It is random, so a plain hash is enough."""
+    return hashlib.sha256(secret).digest()
+
+
+def _bearer(session: Session, grant: Grant, roles: Sequence[str]) -> Bearer:
+    return Bearer(
+        user_id=session.user_id,
+        session_id=session.id,
+        client_id=grant.client_id,
+        audience=grant.audience,
+        scope=grant.scope,
+        roles=tuple(roles),
+        auth_time=session.auth_time,
+        acr=session.acr,
+        amr=session.amr,
+        expires_at=grant.expires_at,
+    )

@@ -1,0 +1,25 @@
+"""What the SQL of a noun is written against: a connection inside a transaction, of whichever database."""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeAlias
+
+Value: TypeAlias = str | int | float | bytes | None
+Row: TypeAlias = tuple[Value, ...]
+
+
+class Connection(Protocol):
+    """Runs one statement, whose values are numbered `?1`, `?2` and so on."""
+
+    async def rows(self, sql: str, *values: Value) -> list[Row]:
+        """Every row that the statement returns."""
+        ...
+
+    async def row(self, sql: str, *values: Value) -> Row | None:
+        """The first row, or None."""
+        ...
+
+
+def words(text: Value) -> tuple[str, ...]:
+    """Read a list that is kept as words between blanks, as OAuth writes scopes."""
+    return tuple(str(text).split())

@@ -1,0 +1,100 @@
+"""The SQL of sessions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gatepass.server.sessions import Session, SessionInUse
+from gatepass.server.store.connection import words
+
+if TYPE_CHECKING:
+    from gatepass.server.sessions import EndReason
+    from gatepass.server.store.connection import Connection, Row
+
+_COLUMNS = "id, user_id, auth_time, acr, amr, address, user_agent, expires_at"
+
+
+class SqlSessions:
+    """`gatepass.server.sessions.Sessions`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def add(self, session: Session) -> None:
+        """Insert."""
+        await self._connection.row(
+            f"INSERT INTO sessions ({_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            session.id,
+            session.user_id,
+            session.auth_time,
+            session.acr,
+            " ".join(session.amr),
+            session.address,
+            session.user_agent,
+            session.expires_at,
+        )
+
+    async def is_live(self, session_id: str, user_id: str, now: float) -> bool:
+        """Look at the one row."""
+        row = await self._connection.row(
+            "SELECT 1 FROM sessions WHERE id = ?1 AND user_id = ?2 AND ended_at IS NULL AND expires_at > ?3",
+            session_id,
+            user_id,
+            now,
+        )
+        return row is not None
+
+    async def live_of(self, user_id: str, *, now: float, idle_seconds: float) -> list[SessionInUse]:
+        """Join with the grants, whose last answer says when the session was last used."""
+        columns = ", ".join(f"sessions.{name}" for name in _COLUMNS.split(", "))
+        rows = await self._connection.rows(
+            f"SELECT {columns}, MAX(grants.answered_at) AS last_seen"
+            " FROM sessions JOIN grants ON session_id = sessions.id"
+            " WHERE sessions.user_id = ?1 AND sessions.ended_at IS NULL AND sessions.expires_at > ?2"
+            f" AND grants.ended_at IS NULL AND grants.answered_at > ?3 GROUP BY {columns} ORDER BY last_seen DESC",
+            user_id,
+            now,
+            now - idle_seconds,
+        )
+        return [_in_use(row) for row in rows]
+
+    async def end(self, session_id: str, user_id: str, *, reason: EndReason, now: float) -> bool:
+        """Update the session, then its grants."""
+        row = await self._connection.row(
+            "UPDATE sessions SET ended_at = ?3, end_reason = ?4"
+            " WHERE id = ?1 AND user_id = ?2 AND ended_at IS NULL AND expires_at > ?3 RETURNING id",
+            session_id,
+            user_id,
+            now,
+            reason,
+        )
+        await self._connection.row(
+            "UPDATE grants SET ended_at = ?3 WHERE session_id = ?1 AND user_id = ?2 AND ended_at IS NULL",
+            session_id,
+            user_id,
+            now,
+        )
+        return row is not None
+
+    async def end_all_of(self, user_id: str, *, reason: EndReason, now: float) -> int:
+        """Update the sessions, then the grants."""
+        ended = await self._connection.rows(
+            "UPDATE sessions SET ended_at = ?2, end_reason = ?3"
+            " WHERE user_id = ?1 AND ended_at IS NULL AND expires_at > ?2 RETURNING id",
+            user_id,
+            now,
+            reason,
+        )
+        await self._connection.row(
+            "UPDATE grants SET ended_at = ?2 WHERE user_id = ?1 AND ended_at IS NULL", user_id, now
+        )
+        return len(ended)
+
+
+def _in_use(row: Row) -> SessionInUse:
+    fields = dict(zip((*_COLUMNS.split(", "), "last_seen"), row, strict=True))
+    last_seen = fields.pop("last_seen")
+    session = msgspec.convert(fields | {"amr": words(fields["amr"])}, Session)
+    return SessionInUse(session=session, last_seen=float(last_seen or 0))

@@ -1,0 +1,269 @@
+"""SQLite: one writer thread that commits whole batches, and reads beside it.
+
+A unit of work on SQLite never suspends, since its statements are plain calls; so the writer thread drives it to its
+end in one step, inside a savepoint of its own. All units that wait at that moment share one BEGIN IMMEDIATE … COMMIT
+and one sync of the disk, and their callers hear of it after that.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# (apsw's stubs name a type that Python 3.11 does not have)
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import apsw
+
+from gatepass.server.errors import StartupError, Unavailable
+from gatepass.server.store.migrations import all_migrations
+from gatepass.server.store.sql_transaction import SqlTransaction
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Generator
+    from pathlib import Path
+
+    from gatepass.server.clock import Clock
+    from gatepass.server.store.connection import Row, Value
+    from gatepass.server.transaction import Transaction
+
+T = TypeVar("T")
+
+BUSY_SECONDS = 5.0
+"""How long to wait for another process's write lock before giving up."""
+_BATCH = 256
+
+
+class SqliteConnection:
+    """`gatepass.server.store.connection.Connection` whose coroutines never suspend."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._execute = connection.execute
+
+    async def rows(self, sql: str, *values: Value) -> list[Row]:
+        """Run and fetch all."""
+        return self._execute(sql, values).fetchall()
+
+    async def row(self, sql: str, *values: Value) -> Row | None:
+        """Run to the end and fetch the first."""
+        found = self._execute(sql, values).fetchall()
+        return found[0] if found else None
+
+
+class _Job(NamedTuple):
+    unit: Callable[[Transaction], Awaitable[Any]]
+    future: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+
+
+class _Outcome(NamedTuple):
+    job: _Job
+    result: Any
+    error: BaseException | None
+
+
+class SqliteDatabase:
+    """`gatepass.server.transaction.Database` on one file. `close()` it when done."""
+
+    def __init__(self, path: Path, clock: Clock, *, vfs: str | None = None) -> None:
+        """Open the file, make it or bring it up to date, and start the writer.
+
+        Raises:
+            StartupError: when the file cannot be used: locked, read-only, not a database, or from a newer version.
+        """
+        self._path = path
+        with _startup_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._writer = _connect(path, vfs)
+            _migrate(self._writer, path)
+            self._reader = _connect(path, vfs)
+            self._reader.pragma("query_only", value=True)
+        self._write = SqlTransaction(SqliteConnection(self._writer), clock)
+        self._read = SqlTransaction(SqliteConnection(self._reader), clock)
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
+        self._thread.start()
+
+    async def transaction(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Hand the unit to the writer; see the port."""
+        loop = asyncio.get_running_loop()
+        job = _Job(unit, loop.create_future(), loop)
+        self._jobs.put(job)
+        result: T = await job.future
+        return result
+
+    async def read(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run the unit here and now: in WAL mode a reader waits for nobody, and a look-up by key takes microseconds."""
+        try:
+            return _drive(unit, self._read)
+        except apsw.Error as error:
+            raise _unavailable(error) from error
+
+    def data_version(self) -> int:
+        """Give a number that differs from the last one when another connection, of any process, has committed since."""
+        version = self._reader.pragma("data_version")
+        assert isinstance(version, int)
+        return version
+
+    def close(self) -> None:
+        """Finish what is waiting, and close the file."""
+        self._jobs.put(None)
+        self._thread.join()
+        self._reader.close()
+        self._writer.close()
+
+    def _run(self) -> None:
+        while (first := self._jobs.get()) is not None:
+            batch, more = self._gather(first)
+            _answer(self._commit(batch))
+            if not more:
+                return
+
+    def _gather(self, first: _Job) -> tuple[list[_Job], bool]:
+        """Take what is waiting, up to a batch; False when the end of the queue was among it."""
+        batch = [first]
+        while len(batch) < _BATCH:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                break
+            if job is None:
+                return batch, False
+            batch.append(job)
+        return batch, True
+
+    def _commit(self, batch: list[_Job]) -> list[_Outcome]:
+        """Run the batch in one transaction. When that fails as a whole, nobody is told that theirs succeeded."""
+        execute = self._writer.execute
+        try:
+            execute("BEGIN IMMEDIATE")
+            outcomes = [self._run_one(job) for job in batch]
+            execute("COMMIT")
+        except apsw.Error as error:
+            if self._writer.in_transaction:
+                execute("ROLLBACK")
+            return [_Outcome(job, None, _unavailable(error)) for job in batch]
+        return outcomes
+
+    def _run_one(self, job: _Job) -> _Outcome:
+        execute = self._writer.execute
+        execute("SAVEPOINT unit")
+        try:
+            outcome = _Outcome(job, _drive(job.unit, self._write), None)
+        except (apsw.ConstraintError, apsw.SQLError) as error:
+            outcome = self._undo(job, error)
+        except apsw.Error:
+            raise  # the disk, a lock: it concerns the whole batch
+        except Exception as error:  # noqa: BLE001 - the caller's own, and it gets it back
+            outcome = self._undo(job, error)
+        execute("RELEASE unit")
+        return outcome
+
+    def _undo(self, job: _Job, error: Exception) -> _Outcome:
+        self._writer.execute("ROLLBACK TO unit")
+        return _Outcome(job, None, error)
+
+
+def _drive(unit: Callable[[Transaction], Awaitable[T]], tx: Transaction) -> T:
+    """Run a coroutine that never suspends."""
+    coroutine = unit(tx).__await__()
+    try:
+        next(coroutine)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    coroutine.close()
+    raise RuntimeError("a unit of work awaited something other than its transaction")
+
+
+def _answer(outcomes: list[_Outcome]) -> None:
+    """Wake the callers, each event loop once."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Outcome]] = {}
+    for outcome in outcomes:
+        by_loop.setdefault(outcome.job.loop, []).append(outcome)
+    for loop, of_loop in by_loop.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_resolve, of_loop)
+
+
+def _resolve(outcomes: list[_Outcome]) -> None:
+    for (_, future, _), result, error in outcomes:
+        if future.done():
+            continue  # its caller is gone; what it asked for is done all the same
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+
+
+def _connect(path: Path, vfs: str | None) -> apsw.Connection:
+    connection = apsw.Connection(str(path), vfs=vfs)
+    connection.set_busy_timeout(int(BUSY_SECONDS * 1_000))
+    connection.pragma("journal_mode", value="wal")
+    # FULL: a commit is on the disk before it is answered. WAL's usual NORMAL may lose the last commits with the power.
+    connection.pragma("synchronous", value="full")
+    connection.pragma("foreign_keys", value=True)
+    return connection
+
+
+def _migrate(connection: apsw.Connection, path: Path) -> None:
+    """Bring the schema up to date under the write lock, so that of two processes that start at once one does it."""
+    migrations = all_migrations()
+    with _exclusive(connection):
+        connection.execute("CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL)")
+        applied = {number for (number,) in connection.execute("SELECT number FROM migrations")}
+        if any(number > migrations[-1].number for number in applied):
+            raise StartupError(
+                f"{path} was made by a newer version of Gatepass.", "Install that version, or restore an older backup."
+            )
+        for migration in migrations:
+            if migration.number not in applied:
+                for statement in migration.statements:
+                    connection.execute(statement)
+                connection.execute("INSERT INTO migrations VALUES (?1, ?2)", (migration.number, migration.name))
+
+
+@contextmanager
+def _exclusive(connection: apsw.Connection) -> Generator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _unavailable(error: apsw.Error) -> Unavailable:
+    """A full disk, a lock, a file turned read-only: for the operator by name, for the caller as a pause."""
+    return Unavailable(
+        "store_unavailable",
+        "The server cannot reach its store just now; try again shortly.",
+        private=str(error),
+        retry_after=5,
+    )
+
+
+@contextmanager
+def _startup_errors(path: Path) -> Generator[None]:
+    """Say in the operator's words why the file cannot be used."""
+    try:
+        yield
+    except (apsw.BusyError, apsw.LockedError) as error:
+        raise StartupError(
+            f"{path} is locked by another program.", "Stop the program that holds it; `fuser` on the file names it."
+        ) from error
+    except (apsw.ReadOnlyError, apsw.PermissionsError, apsw.CantOpenError, PermissionError) as error:
+        raise StartupError(
+            f"Cannot write {path}: {error}.", "Give --data-dir a folder that this user may write to."
+        ) from error
+    except (apsw.FullError, OSError) as error:
+        raise StartupError(f"Cannot write {path}: {error}.", "Make room on the disk.") from error
+    except (apsw.NotADBError, apsw.CorruptError) as error:
+        raise StartupError(
+            f"{path} is not a sound SQLite database.", "Restore a backup, or name another file."
+        ) from error
+    except apsw.Error as error:
+        raise StartupError(f"Cannot use {path}: {error}.", "Look at the file and the disk it is on.") from error

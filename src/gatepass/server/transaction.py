@@ -1,0 +1,76 @@
+"""A unit of work: what flows write against, and what each database implements.
+
+A unit is `async def unit(tx)` that awaits nothing but `tx`'s stores. It decides and returns an outcome; the flow
+refuses only after the commit, because raising inside would take back the very writes that the refusal calls for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from gatepass.server.events import Events
+    from gatepass.server.grants import Grants
+    from gatepass.server.keys.keyring import StoredKeys
+    from gatepass.server.passwords.hashing import PasswordHashes
+    from gatepass.server.sessions import Sessions
+    from gatepass.server.users import Users
+
+T = TypeVar("T")
+
+
+class Transaction(Protocol):
+    """The stores of every noun, together all or nothing."""
+
+    @property
+    def now(self) -> float:
+        """The database's clock in seconds since 1970: the one that all nodes share."""
+        ...
+
+    @property
+    def users(self) -> Users:
+        """See `Users`."""
+        ...
+
+    @property
+    def passwords(self) -> PasswordHashes:
+        """See `PasswordHashes`."""
+        ...
+
+    @property
+    def sessions(self) -> Sessions:
+        """See `Sessions`."""
+        ...
+
+    @property
+    def grants(self) -> Grants:
+        """See `Grants`."""
+        ...
+
+    @property
+    def keys(self) -> StoredKeys:
+        """See `StoredKeys`."""
+        ...
+
+    @property
+    def events(self) -> Events:
+        """See `Events`."""
+        ...
+
+
+class Database(Protocol):
+    """Runs units of work."""
+
+    async def transaction(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run the unit, commit, and return its result once it is safe on disk; when it raises, nothing was written.
+
+        Raises:
+            Unavailable: `store_unavailable`, when the database is locked, full, read-only or away.
+        """
+        ...
+
+    async def read(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run a unit that only reads, beside the writers. Raises as `transaction`."""
+        ...

@@ -1,0 +1,81 @@
+"""People: who they are to the server, apart from how they prove it."""
+
+from __future__ import annotations
+
+import re
+from typing import Protocol
+
+import msgspec
+from email_validator import EmailNotValidError, validate_email
+
+from gatepass.server.errors import Refusal
+
+ROLE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+MAX_EMAIL_LENGTH = 254
+"""Characters; RFC 5321 §4.5.3.1.3 allows 256 octets for a path with its angle brackets."""
+
+
+class User(msgspec.Struct, frozen=True, kw_only=True):
+    """A person. Times in seconds since 1970; `None` where it has not happened."""
+
+    id: str
+    email: str
+    created_at: float
+    roles: tuple[str, ...] = ()
+    email_verified_at: float | None = None
+    disabled_at: float | None = None
+
+
+class Users(Protocol):
+    """Where people are kept; an e-mail address belongs to at most one of them."""
+
+    async def add(self, user: User) -> bool:
+        """Keep the user; False when the e-mail address is taken, and then nothing is written."""
+        ...
+
+    async def by_id(self, user_id: str) -> User | None:
+        """Find by identifier."""
+        ...
+
+    async def by_email(self, email: str) -> User | None:
+        """Find by normalised e-mail address."""
+        ...
+
+    async def all(self) -> list[User]:
+        """Everybody, by e-mail address."""
+        ...
+
+    async def set_roles(self, user_id: str, roles: tuple[str, ...]) -> None:
+        """Replace the roles."""
+        ...
+
+    async def set_disabled(self, user_id: str, at: float | None) -> None:
+        """Disable from `at` on, or enable with `None`."""
+        ...
+
+
+def normalise_email(text: str) -> str:
+    """Check an e-mail address and give the one spelling under which we keep it, wholly in lower case.
+
+    Raises:
+        Refusal: `invalid_email`.
+    """
+    if len(text) > MAX_EMAIL_LENGTH:
+        raise Refusal("invalid_email", f"An e-mail address has at most {MAX_EMAIL_LENGTH} characters.")
+    try:
+        # `test_environment` admits addresses under .test, which RFC 2606 reserves for the very people who try us out.
+        address = validate_email(text, check_deliverability=False, test_environment=True).normalized
+    except (EmailNotValidError, UnicodeError) as error:
+        raise Refusal("invalid_email", "This is not an e-mail address.") from error
+    return address.lower()
+
+
+def check_role(text: str) -> str:
+    """Return the role if it is one.
+
+    Raises:
+        Refusal: `invalid_role`.
+    """
+    if not ROLE.fullmatch(text):
+        raise Refusal("invalid_role", "A role is 1 to 64 letters, digits, and any of _ . : -")
+    return text

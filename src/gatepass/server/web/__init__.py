@@ -1,0 +1,1 @@
+"""HTTP that flows share: routes, parsing, cookies, the cross-site defence, headers, errors."""

@@ -1,0 +1,21 @@
+"""From a struct to a response."""
+
+from __future__ import annotations
+
+import msgspec
+from starlette.responses import Response
+
+
+class JsonResponse(Response):
+    """JSON that no cache keeps: nearly every answer here is about one person."""
+
+    media_type = "application/json"
+
+    def __init__(self, content: msgspec.Struct | list[msgspec.Struct], status_code: int = 200) -> None:
+        super().__init__(msgspec.json.encode(content), status_code)
+        self.headers["cache-control"] = "no-store"
+
+
+def no_content() -> Response:
+    """Answer 204."""
+    return Response(status_code=204, headers={"cache-control": "no-store"})

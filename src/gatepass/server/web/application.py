@@ -1,0 +1,120 @@
+"""The outermost ASGI function: documents, routing, headers, CORS and errors. An ordinary request logs nothing."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from gatepass.server.errors import GatepassError
+from gatepass.server.web.errors import problem
+from gatepass.server.web.parsing import check_headers, parse_json, read_body
+from gatepass.server.web.routing import NoRoute
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.types import Receive, Scope, Send
+
+    from gatepass.server.settings import Settings
+    from gatepass.server.web.cors import Cors
+    from gatepass.server.web.documents import Document
+    from gatepass.server.web.routing import Route, RouteTable
+
+log = structlog.get_logger("gatepass")
+
+_LEAVE_A_BODY_UNREAD = ("body_too_large", "request_timeout")
+"""After these the rest of a body may still be on its way, so the connection is of no further use."""
+
+
+class Application:
+    """An ASGI application over a route table and a set of documents.
+
+    Args:
+        routes: the calls.
+        documents: answered by path before anything else; the mapping may change while serving.
+        settings: limits, and the issuer, whose path every route lies under.
+        cors: which other origins may call.
+        headers: sent with every answer that is no document.
+    """
+
+    def __init__(
+        self,
+        routes: RouteTable,
+        documents: Mapping[str, Document],
+        *,
+        settings: Settings,
+        cors: Cors,
+        headers: list[tuple[bytes, bytes]],
+    ) -> None:
+        self._routes = routes
+        self._documents = documents
+        self._settings = settings
+        self._cors = cors
+        self._headers = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection scope."""
+        document = self._documents.get(scope["path"])
+        if document is not None and scope["method"] in ("GET", "HEAD"):
+            await document.answer(scope, send)
+            return
+        request = Request(scope, receive)
+        request_id = os.urandom(8).hex()
+        try:
+            response = await self._respond(request, request_id)
+        except ClientDisconnect:
+            return
+        response.raw_headers.extend(self._headers)
+        response.raw_headers.append((b"x-request-id", request_id.encode()))
+        response.raw_headers.extend(self._cors.headers_for(request))
+        if scope["method"] == "HEAD":
+            response.body = b""
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request, request_id: str) -> Response:
+        """Route, parse, handle; every way to fail becomes a problem document."""
+        try:
+            check_headers(request)
+            route, request.scope["path_params"] = self._routes.find(request.method, request.scope["path"])
+            body = await self._body(request, route)
+            return await route.handler(request, body)
+        except GatepassError as error:
+            return self._refuse(error, request_id)
+        except NoRoute as error:
+            return self._without_route(request, error.allowed, request_id)
+        except ClientDisconnect:
+            raise
+        except Exception:
+            log.exception("internal error", request_id=request_id, method=request.method, path=request.scope["path"])
+            return problem("internal_error", request_id=request_id)
+
+    async def _body(self, request: Request, route: Route) -> object:
+        if route.body is None:
+            return None
+        limits = self._settings
+        body = await read_body(request, max_bytes=limits.max_body_bytes, seconds=limits.request_seconds)
+        return parse_json(body, request.headers.get("content-type", ""), route.body)
+
+    def _refuse(self, error: GatepassError, request_id: str) -> Response:
+        if error.private:
+            log.warning("refused", code=error.code, private=error.private, request_id=request_id)
+        headers: dict[str, str] = {}
+        if error.retry_after is not None:
+            headers["retry-after"] = str(error.retry_after)
+        if error.code in _LEAVE_A_BODY_UNREAD:
+            headers["connection"] = "close"
+        return problem(error.code, error.detail, request_id=request_id, headers=headers)
+
+    def _without_route(self, request: Request, allowed: tuple[str, ...], request_id: str) -> Response:
+        path = request.scope["path"]
+        if path in self._documents:
+            allowed = ("GET",)
+        if not allowed:
+            return problem("not_found", request_id=request_id)
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"allow": ", ".join(allowed), **self._cors.preflight(allowed)})
+        return problem("method_not_allowed", request_id=request_id, headers={"allow": ", ".join(allowed)})

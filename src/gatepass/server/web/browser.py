@@ -1,0 +1,88 @@
+"""Cookie mode, for pages of the issuer's own site: where the refresh token lives, and who may make the browser send it.
+
+Two defences against other sites, each enough (RFC 10017 on cookies and CSRF): the cookie is SameSite=Strict, and a call
+that bears it must carry a header that no form can send and the `Origin` of a page that we know.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from gatepass.server.errors import Refusal
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from gatepass.server.settings import Settings
+
+SECURE_COOKIE = "__Host-gatepass-refresh"
+"""The prefix makes browsers insist on Secure, Path=/ and no Domain: a sister host cannot plant one (RFC 6265bis)."""
+LOOPBACK_COOKIE = "gatepass-refresh"
+"""On plain HTTP, which is for loopback only, a Secure cookie would not be kept."""
+REQUEST_HEADER = "gatepass-request"
+
+
+def origin_of(url: str) -> str:
+    """Return scheme, host and port of a URL, as browsers write an Origin (RFC 6454 §6.2)."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    standard_port = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in (None, standard_port) else "")
+
+
+class BrowserMode:
+    """The rules of cookie mode under these settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._secure = settings.issuer_url.startswith("https://")
+        self._cookie = SECURE_COOKIE if self._secure else LOOPBACK_COOKIE
+        self._origins = frozenset({origin_of(settings.issuer_url), *settings.browser_origins})
+
+    def check_login(self, request: Request) -> None:
+        """Refuse to plant a cookie on behalf of another site's page: signing somebody in as the attacker.
+
+        A program that is no browser sends no Origin, and harms nobody but itself.
+
+        Raises:
+            Refusal: `cross_site_request`.
+        """
+        origin = request.headers.get("origin")
+        if origin is not None and origin not in self._origins:
+            raise _cross_site()
+
+    def refresh_cookie(self, request: Request) -> str | None:
+        """Return the cookie's refresh token, once it is sure that a page of ours sent it; None when there is no cookie.
+
+        Raises:
+            Refusal: `cross_site_request`.
+        """
+        token = request.cookies.get(self._cookie)
+        if token is None:
+            return None
+        if request.headers.get(REQUEST_HEADER) != "1" or request.headers.get("origin") not in self._origins:
+            raise _cross_site()
+        return token
+
+    def set_cookie(self, response: Response, refresh_token: str, seconds: int) -> None:
+        """Hand the refresh token to the browser, out of reach of scripts, for as long as the session may live."""
+        response.set_cookie(
+            self._cookie,
+            refresh_token,
+            max_age=seconds,
+            path="/",
+            secure=self._secure,
+            httponly=True,
+            samesite="strict",
+        )
+
+    def clear_cookie(self, response: Response) -> None:
+        """Make the browser forget it."""
+        response.delete_cookie(self._cookie, path="/", secure=self._secure, httponly=True, samesite="strict")
+
+
+def _cross_site() -> Refusal:
+    return Refusal(
+        "cross_site_request", "Cookie mode is for this site's own pages: send Gatepass-Request: 1 from there."
+    )

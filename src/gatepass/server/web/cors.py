@@ -1,0 +1,46 @@
+"""Which other origins' pages may call, in the words of the Fetch standard (CORS). Public documents are open to all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from gatepass.server.settings import Settings
+
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+
+_PREFLIGHT_SECONDS = 600
+
+
+class Cors:
+    """`cors_origins` may call with a bearer token, `browser_origins` with the refresh cookie as well."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._with_bearer = frozenset(settings.cors_origins)
+        self._with_cookie = frozenset(settings.browser_origins)
+        self._answers_differ = bool(self._with_bearer or self._with_cookie)
+
+    def headers_for(self, request: Request) -> Headers:
+        """The headers that let the asking page read the answer, if it may."""
+        if not self._answers_differ:
+            return []
+        origin = request.headers.get("origin", "")
+        headers: Headers = [(b"vary", b"Origin")]
+        if origin in self._with_bearer or origin in self._with_cookie:
+            headers += [
+                (b"access-control-allow-origin", origin.encode("latin-1")),
+                (b"access-control-expose-headers", b"WWW-Authenticate, Retry-After, X-Request-Id"),
+            ]
+        if origin in self._with_cookie:
+            headers.append((b"access-control-allow-credentials", b"true"))
+        return headers
+
+    def preflight(self, methods: tuple[str, ...]) -> dict[str, str]:
+        """The headers that answer a preflight, beside `headers_for`."""
+        return {
+            "access-control-allow-methods": ", ".join(methods),
+            "access-control-allow-headers": "Authorization, Content-Type, Gatepass-Request",
+            "access-control-max-age": str(_PREFLIGHT_SECONDS),
+        }

@@ -1,0 +1,113 @@
+"""Every error code with its status and meaning, and errors as problem documents (RFC 9457).
+
+This is the only place in the server that knows status codes. A code never changes its meaning; texts may.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from starlette.responses import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class ProblemKind(msgspec.Struct, frozen=True):
+    """A kind of problem: HTTP status, title for people, and what it means for the caller."""
+
+    status: int
+    title: str
+    meaning: str
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The body of an error answer, `application/problem+json`."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str = ""
+    request_id: str = ""
+
+
+PROBLEMS: Mapping[str, ProblemKind] = {
+    # what was sent
+    "malformed_request": ProblemKind(
+        400, "Malformed request", "The bytes are not the HTTP or JSON that they claim to be."
+    ),
+    "duplicate_header": ProblemKind(400, "Header sent twice", "A header that may stand once stands twice."),
+    "invalid_body": ProblemKind(
+        422, "Invalid body", "The JSON has a wrong type, lacks a field or has one that is unknown."
+    ),
+    "not_found": ProblemKind(404, "Not found", "There is nothing at this path."),
+    "method_not_allowed": ProblemKind(405, "Method not allowed", "The path knows other methods; `Allow` lists them."),
+    "request_timeout": ProblemKind(408, "Request timeout", "The request did not arrive in time."),
+    "body_too_large": ProblemKind(413, "Body too large", "The body is over `max_body_bytes`."),
+    "unsupported_media_type": ProblemKind(415, "Unsupported media type", "Bodies are `application/json` in UTF-8."),
+    "headers_too_large": ProblemKind(
+        431, "Headers too large", "The request line and headers are over 32 KiB together."
+    ),
+    # signing up
+    "invalid_email": ProblemKind(422, "Invalid e-mail address", "The e-mail address cannot be one."),
+    "invalid_role": ProblemKind(422, "Invalid role", "A role is 1 to 64 letters, digits, and any of `_ . : -`."),
+    "password_too_short": ProblemKind(
+        422, "Password too short", "The password has fewer than `password_min_length` characters."
+    ),
+    "password_too_long": ProblemKind(422, "Password too long", "The password has more than 1,024 characters."),
+    "email_taken": ProblemKind(409, "E-mail address in use", "There is an account with this address."),
+    "signup_closed": ProblemKind(403, "Sign-up closed", "Only the operator adds people here (`signup`)."),
+    # signing in
+    "invalid_credentials": ProblemKind(401, "Invalid credentials", "No such pair of e-mail address and password."),
+    "account_disabled": ProblemKind(
+        403, "Account disabled", "The password is right and the operator has disabled the account."
+    ),
+    "unknown_client": ProblemKind(400, "Unknown client", "There is no client of this `client_id`."),
+    "invalid_audience": ProblemKind(400, "Invalid audience", "The client may not ask for tokens for this `audience`."),
+    "invalid_scope": ProblemKind(400, "Invalid scope", "The client may not ask for this `scope`."),
+    "cross_site_request": ProblemKind(
+        403,
+        "Cross-site request",
+        "Cookie mode is for pages of the issuer's own site: `Gatepass-Request: 1` and its `Origin`.",
+    ),
+    "user_not_found": ProblemKind(404, "User not found", "Nobody has this e-mail address."),
+    # staying signed in
+    "missing_token": ProblemKind(401, "No token", "The call needs `Authorization: Bearer …`."),
+    "invalid_token": ProblemKind(401, "Invalid token", "The access token is not valid here, or has expired."),
+    "insufficient_scope": ProblemKind(403, "Insufficient scope", "The token is good and does not carry this right."),
+    "missing_refresh_token": ProblemKind(401, "No refresh token", "Neither the body nor a cookie holds one."),
+    "invalid_refresh_token": ProblemKind(
+        401, "Invalid refresh token", "It is not one of ours, or was handed out in another way."
+    ),
+    "refresh_token_reused": ProblemKind(
+        401, "Refresh token reused", "Two parties hold this token, so the session has been ended: sign in again."
+    ),
+    "session_ended": ProblemKind(401, "Session ended", "The session was ended or has expired: sign in again."),
+    "session_not_found": ProblemKind(404, "Session not found", "The person has no live session of this id."),
+    # the server's own trouble
+    "internal_error": ProblemKind(500, "Internal error", "A defect of ours; the log has it under the `request_id`."),
+    "busy": ProblemKind(
+        503, "Busy", "More people are signing in than can be checked; `Retry-After` says when to try again."
+    ),
+    "store_unavailable": ProblemKind(
+        503, "Store unavailable", "The database is locked, full or away; nothing was written."
+    ),
+}
+
+
+_CHALLENGES = {"invalid_token": 'Bearer error="invalid_token"'}
+"""RFC 6750 §3.1: a challenge names an error only when there was a token to find fault with."""
+
+
+def problem(code: str, detail: str = "", *, request_id: str = "", headers: Mapping[str, str] | None = None) -> Response:
+    """Answer with the problem of this code."""
+    kind = PROBLEMS[code]
+    body = Problem(f"urn:gatepass:problem:{code}", kind.title, kind.status, code, detail, request_id)
+    response = Response(msgspec.json.encode(body), kind.status, media_type="application/problem+json")
+    response.headers["Cache-Control"] = "no-store"
+    if kind.status == 401:  # noqa: PLR2004 - RFC 9110 §15.5.2: a 401 names a scheme
+        response.headers["WWW-Authenticate"] = _CHALLENGES.get(code, "Bearer")
+    response.headers.update(headers or {})
+    return response

@@ -1,0 +1,81 @@
+"""OpenAPI 3.1, made from the route table and the structs that it names, so that it cannot disagree with them."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from gatepass.server.web.errors import PROBLEMS, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gatepass.server.web.routing import Route
+
+_REF_TEMPLATE = "#/components/schemas/{name}"
+_ANY_CALL = ("duplicate_header", "headers_too_large", "internal_error")
+_ANY_BODY = ("malformed_request", "invalid_body", "body_too_large", "unsupported_media_type", "request_timeout")
+_ANY_STORE = ("store_unavailable",)
+
+
+def describe(routes: Iterable[Route], *, issuer: str, version: str) -> dict[str, Any]:
+    """Return the API's description as a JSON object."""
+    routes = tuple(routes)
+    kinds = {kind for route in routes for kind in (route.body, *route.answers.values()) if kind is not None}
+    ordered = sorted(kinds, key=repr)
+    schemas, components = msgspec.json.schema_components((*ordered, Problem), ref_template=_REF_TEMPLATE)
+    by_kind = dict(zip((*ordered, Problem), schemas, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, by_kind)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Gatepass", "version": version, "description": "Signs people in and issues JSON Web Tokens."},
+        "servers": [{"url": issuer}],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
+    }
+
+
+def problems_of(route: Route) -> tuple[str, ...]:
+    """Every code that the call may answer with: its own, and those that come with taking a body or a token."""
+    secured = ("missing_token", "invalid_token", "session_ended") if route.secured else ()
+    body = _ANY_BODY if route.body is not None else ()
+    return tuple(dict.fromkeys((*route.problems, *secured, *body, *_ANY_STORE, *_ANY_CALL)))
+
+
+def _operation(route: Route, by_kind: dict[Any, Any]) -> dict[str, Any]:
+    name = re.sub(r"[^a-z]+", "_", f"{route.method} {route.path}".lower()).strip("_")
+    operation: dict[str, Any] = {"summary": route.summary, "operationId": name, "responses": _responses(route, by_kind)}
+    parameters = re.findall(r"{(\w+)}", route.path)
+    if parameters:
+        operation["parameters"] = [
+            {"name": parameter, "in": "path", "required": True, "schema": {"type": "string"}}
+            for parameter in parameters
+        ]
+    if route.body is not None:
+        operation["requestBody"] = {"content": {"application/json": {"schema": by_kind[route.body]}}}
+    if route.secured:
+        operation["security"] = [{"bearer": []}]
+    return operation
+
+
+def _responses(route: Route, by_kind: dict[Any, Any]) -> dict[str, Any]:
+    responses: dict[str, Any] = {}
+    for status, kind in route.answers.items():
+        responses[str(status)] = {"description": HTTPStatus(status).phrase}
+        if kind is not None:
+            responses[str(status)]["content"] = {"application/json": {"schema": by_kind[kind]}}
+    for code in problems_of(route):
+        response = responses.setdefault(
+            str(PROBLEMS[code].status),
+            {"description": "", "content": {"application/problem+json": {"schema": by_kind[Problem]}}},
+        )
+        response["description"] = ", ".join(filter(None, (response["description"], f"`{code}`")))
+    return responses

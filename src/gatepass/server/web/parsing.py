@@ -1,0 +1,80 @@
+"""From bytes to a frozen struct, or a refusal."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from gatepass.server.errors import Refusal
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+_ONCE_ONLY = (b"authorization", b"content-type", b"content-length", b"host", b"origin", b"cookie", b"gatepass-request")
+_MAX_DETAIL = 200
+
+
+def check_headers(request: Request) -> None:
+    """Refuse a header that stands twice where a reader could take either: two readers might not take the same.
+
+    Raises:
+        Refusal: `duplicate_header`.
+    """
+    names = [name for name, _ in request.scope["headers"]]
+    if len(set(names)) == len(names):
+        return
+    for name in _ONCE_ONLY:
+        if names.count(name) > 1:
+            raise Refusal("duplicate_header", f"The header {name.decode()} stands more than once.")
+
+
+async def read_body(request: Request, *, max_bytes: int, seconds: float) -> bytes:
+    """Read the whole body.
+
+    Raises:
+        Refusal: `body_too_large` or `request_timeout`; the rest of the body is not waited for.
+    """
+    declared = request.headers.get("content-length", "0")
+    if not declared.isdecimal() or int(declared) > max_bytes:
+        raise Refusal("body_too_large", f"A body has at most {max_bytes} bytes.")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > max_bytes:
+                    raise Refusal("body_too_large", f"A body has at most {max_bytes} bytes.")
+    except TimeoutError:
+        raise Refusal("request_timeout", f"The body took longer than {seconds} seconds.") from None
+    return bytes(body)
+
+
+def parse_json(body: bytes, content_type: str, kind: Any) -> Any:  # noqa: ANN401 - the struct that the route names
+    """Decode a JSON body into the route's struct. No body at all stands for `{}`.
+
+    Raises:
+        Refusal: `unsupported_media_type`, `malformed_request` or `invalid_body`.
+    """
+    if body:
+        _check_media_type(content_type)
+    try:
+        return _decoder(kind).decode(body or b"{}")
+    except msgspec.ValidationError as error:
+        raise Refusal("invalid_body", str(error)[:_MAX_DETAIL]) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refusal("malformed_request", "The body is not JSON in UTF-8.") from error
+
+
+def _check_media_type(content_type: str) -> None:
+    """Take `application/json` only: no form of another site's page can send that without asking first (CORS)."""
+    media_type, _, parameters = content_type.lower().partition(";")
+    if media_type.strip() != "application/json" or parameters.strip().replace('"', "") not in ("", "charset=utf-8"):
+        raise Refusal("unsupported_media_type", "Send the body as Content-Type: application/json.")
+
+
+@cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401
+    return msgspec.json.Decoder(kind)

@@ -1,0 +1,94 @@
+"""The route table: a dictionary look-up for a fixed path, and a comparison of segments for the few with parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Handler: TypeAlias = Callable[[Request, Any], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A call: what the dispatcher needs of it, and what the API's description says of it.
+
+    `body` and the values of `answers` are msgspec structs; `problems` are codes beyond those that any call may answer
+    with. `secured` says that it takes a bearer token.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    answers: Mapping[int, Any] = field(default_factory=dict[int, Any])
+    body: Any = None
+    problems: tuple[str, ...] = ()
+    secured: bool = False
+
+
+class NoRoute(Exception):
+    """Nothing at this path, or not by this method: then `allowed` names those that there are."""
+
+    def __init__(self, allowed: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self.allowed = allowed
+
+
+class RouteTable:
+    """Finds the route of a request."""
+
+    def __init__(self, routes: tuple[Route, ...]) -> None:
+        self.routes = routes
+        self._fixed: dict[str, dict[str, Route]] = {}
+        self._patterns: dict[tuple[str, ...], dict[str, Route]] = {}
+        for route in routes:
+            if "{" in route.path:
+                self._patterns.setdefault(tuple(route.path.split("/")), {})[route.method] = route
+            else:
+                self._fixed.setdefault(route.path, {})[route.method] = route
+
+    def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
+        """Return the route and its path's parameters.
+
+        Raises:
+            NoRoute: with the allowed methods when only the method is wrong.
+        """
+        methods, parameters = self._at(path)
+        route = methods.get("GET" if method == "HEAD" else method)
+        if route is None:
+            raise NoRoute(tuple(sorted(methods)))
+        return route, parameters
+
+    def methods_at(self, path: str) -> tuple[str, ...]:
+        """The methods that the path knows; none when there is no such path."""
+        return tuple(sorted(self._at(path)[0]))
+
+    def _at(self, path: str) -> tuple[dict[str, Route], dict[str, str]]:
+        fixed = self._fixed.get(path)
+        if fixed is not None:
+            return fixed, {}
+        segments = path.split("/")
+        for pattern, methods in self._patterns.items():
+            parameters = _match(pattern, segments)
+            if parameters is not None:
+                return methods, parameters
+        return {}, {}
+
+
+def _match(pattern: tuple[str, ...], segments: list[str]) -> dict[str, str] | None:
+    if len(pattern) != len(segments):
+        return None
+    parameters: dict[str, str] = {}
+    for expected, found in zip(pattern, segments, strict=True):
+        if expected.startswith("{") and found:
+            parameters[expected[1:-1]] = found
+        elif expected != found:
+            return None
+    return parameters

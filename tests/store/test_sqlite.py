@@ -1,0 +1,292 @@
+"""SQLite in particular: what makes a commit durable, and what happens when the file cannot be used."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import apsw
+import pytest
+from tests.support.server import ANN, SettableClock, running_server
+
+from gatepass.server.errors import StartupError, Unavailable
+from gatepass.server.store import sqlite
+from gatepass.server.store.sqlite import SqliteDatabase
+from gatepass.server.users import User
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from gatepass.server.transaction import Transaction
+
+
+class CountingVfs(apsw.VFS):
+    """The usual file system, counting syncs of the write-ahead log."""
+
+    def __init__(self) -> None:
+        self.log_syncs = 0
+        super().__init__("counting", "")
+
+    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802 - its base names it
+        """Open a file that counts."""
+        return _CountingFile(self, name, flags)
+
+
+class _CountingFile(apsw.VFSFile):
+    def __init__(self, vfs: CountingVfs, name: str | apsw.URIFilename | None, flags: list[int]) -> None:
+        super().__init__("", name, flags)
+        self._vfs = vfs
+        self._is_log = bool(flags[0] & apsw.SQLITE_OPEN_WAL)
+
+    def xSync(self, flags: int) -> None:  # noqa: N802
+        """Sync, and count it."""
+        if self._is_log:
+            self._vfs.log_syncs += 1
+        super().xSync(flags)
+
+
+def adding(name: str) -> Any:  # noqa: ANN401
+    """A unit that adds somebody."""
+
+    async def unit(tx: Transaction) -> bool:
+        return await tx.users.add(User(id=name, email=name, created_at=0))
+
+    return unit
+
+
+async def keep_adding(database: SqliteDatabase) -> None:
+    """Add people until that fails."""
+    for number in range(10_000):
+        await database.transaction(adding(f"{number}" * 20))
+
+
+def test_every_commit_is_synced_before_it_is_answered(tmp_path: Path) -> None:
+    """WAL with `synchronous=FULL`: one sync of the log for each commit, and not more for a batch than for one unit."""
+    vfs = CountingVfs()
+    database = SqliteDatabase(tmp_path / "gatepass.db", SettableClock(), vfs="counting")
+    try:
+        assert database._writer.pragma("synchronous") == 2
+        assert database._writer.pragma("journal_mode") == "wal"
+
+        async def one_by_one() -> None:
+            for number in range(10):
+                await database.transaction(adding(f"a{number}"))
+
+        async def at_once() -> None:
+            await asyncio.gather(*(database.transaction(adding(f"b{number}")) for number in range(200)))
+
+        before = vfs.log_syncs
+        asyncio.run(one_by_one())
+        assert vfs.log_syncs - before >= 10
+        before = vfs.log_syncs
+        asyncio.run(at_once())
+        assert 1 <= vfs.log_syncs - before < 100
+    finally:
+        database.close()
+
+
+def test_a_unit_must_not_wait_for_anything_else(tmp_path: Path) -> None:
+    """A unit that awaits something other than its transaction is a mistake, and says so; it writes nothing."""
+    database = SqliteDatabase(tmp_path / "gatepass.db", SettableClock())
+
+    async def waiting(tx: Transaction) -> None:
+        await tx.users.add(User(id="a", email="a", created_at=0))
+        await asyncio.sleep(0)
+
+    async def run() -> list[User]:
+        with pytest.raises(RuntimeError, match="awaited something other"):
+            await database.transaction(waiting)
+
+        async def everybody(tx: Transaction) -> list[User]:
+            return await tx.users.all()
+
+        return await database.read(everybody)
+
+    try:
+        assert asyncio.run(run()) == []
+    finally:
+        database.close()
+
+
+@contextmanager
+def another_process_holds(path: Path) -> Generator[None]:
+    """Another process has the write lock."""
+    script = (
+        "import apsw, sys; c = apsw.Connection(sys.argv[1]); c.execute('BEGIN IMMEDIATE'); print('held', flush=True);"
+        "sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        yield
+        process.communicate()
+
+
+def test_a_locked_database_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another program's lock: an error that says so, with a hint."""
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
+    path = tmp_path / "gatepass.db"
+    SqliteDatabase(path, SettableClock()).close()
+    with another_process_holds(path), pytest.raises(StartupError, match="locked by another program") as caught:
+        SqliteDatabase(path, SettableClock())
+    assert "Stop the program" in caught.value.hint
+
+
+def test_a_locked_database_while_running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """503 with Retry-After while another program holds the lock; reads go on; afterwards everything is as before."""
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
+    with running_server(tmp_path) as server, server.client() as api:
+        api.post("/signup", json=ANN)
+        pair = api.post("/login", json=ANN).json()
+        with another_process_holds(tmp_path / "gatepass.db"):
+            refused = api.post("/refresh", json={"refresh_token": pair["refresh_token"]})
+            assert (refused.status_code, refused.json()["code"]) == (503, "store_unavailable")
+            assert refused.headers["retry-after"] == "5"
+            assert api.get("/ready").status_code == 503
+            assert api.get("/me", headers={"authorization": f"Bearer {pair['token']}"}).status_code == 200
+        assert api.get("/ready").status_code == 200
+        assert api.post("/refresh", json={"refresh_token": pair["refresh_token"]}).status_code == 200
+
+
+def test_a_full_disk_while_running(tmp_path: Path) -> None:
+    """When the file cannot grow, writes get `store_unavailable` and what was there stays; with room, all goes on."""
+    database = SqliteDatabase(tmp_path / "gatepass.db", SettableClock())
+
+    async def fill() -> None:
+        await database.transaction(adding("first"))
+        pages = database._writer.pragma("page_count")
+        database._writer.pragma("max_page_count", pages)
+        with pytest.raises(Unavailable) as caught:
+            await keep_adding(database)
+        assert caught.value.code == "store_unavailable"
+        database._writer.pragma("max_page_count", 1_000_000)
+        assert await database.transaction(adding("last")) is True
+
+    try:
+        asyncio.run(fill())
+    finally:
+        database.close()
+
+
+def test_a_file_size_limit_while_running(tmp_path: Path) -> None:
+    """A real write error of the system (the file may not grow): units fail, the process lives, nothing is lost."""
+    database = SqliteDatabase(tmp_path / "gatepass.db", SettableClock())
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    async def run() -> None:
+        await database.transaction(adding("first"))
+        largest = max(file.stat().st_size for file in tmp_path.iterdir())  # noqa: ASYNC240 - nobody else waits
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest + 4_096, hard))
+        try:
+            with pytest.raises(Unavailable):
+                await keep_adding(database)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert await database.transaction(adding("last")) is True
+
+        async def first(tx: Transaction) -> User | None:
+            return await tx.users.by_id("first")
+
+        assert await database.read(first) is not None
+
+    try:
+        asyncio.run(run())
+    finally:
+        database.close()
+
+
+def test_a_newer_database_is_left_alone(tmp_path: Path) -> None:
+    """A migration that this version does not know: an error with a hint, and the file is not touched."""
+    path = tmp_path / "gatepass.db"
+    SqliteDatabase(path, SettableClock()).close()
+    connection = apsw.Connection(str(path))
+    connection.execute("INSERT INTO migrations VALUES (9999, 'from_the_future')")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(StartupError, match="newer version"):
+        SqliteDatabase(path, SettableClock())
+    assert path.read_bytes() == before
+
+
+def test_what_is_no_database_is_left_alone(tmp_path: Path) -> None:
+    """Some other file of that name: an error, and its content stays."""
+    path = tmp_path / "gatepass.db"
+    path.write_bytes(b"my novel, chapter one. " * 1_000)
+    with pytest.raises(StartupError, match="not a sound SQLite database"):
+        SqliteDatabase(path, SettableClock())
+    assert path.read_bytes().startswith(b"my novel")
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    """A path below a file, or on a read-only file system: an error with a hint."""
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StartupError):
+        SqliteDatabase(tmp_path / "file" / "gatepass.db", SettableClock())
+    with pytest.raises(StartupError) as caught:
+        SqliteDatabase(Path("/proc/gatepass/gatepass.db"), SettableClock())
+    assert caught.value.hint
+
+
+@contextmanager
+def as_nobody() -> Generator[None]:
+    """Give up root's right to write everywhere, where the tests have it."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_a_read_only_database() -> None:
+    """A file and a folder that this user may not write: an error with a hint, and the file is not touched."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "gatepass.db"
+        SqliteDatabase(path, SettableClock()).close()
+        before = path.read_bytes()
+        path.chmod(0o444)
+        path.parent.chmod(0o555)
+        with as_nobody(), pytest.raises(StartupError, match="Cannot write") as caught:
+            SqliteDatabase(path, SettableClock())
+        assert "--data-dir" in caught.value.hint
+        assert path.read_bytes() == before
+        path.parent.chmod(0o755)
+
+
+def test_two_processes_that_start_at_once_migrate_once(tmp_path: Path) -> None:
+    """Four processes open a new database at the same moment: all succeed, and each migration ran once."""
+    script = (
+        "import sys; from pathlib import Path; from gatepass.server.store.sqlite import SqliteDatabase;"
+        "SqliteDatabase(Path(sys.argv[1]), lambda: 0.0).close()"
+    )
+    path = tmp_path / "gatepass.db"
+    processes = [subprocess.Popen([sys.executable, "-c", script, str(path)]) for _ in range(4)]
+    assert [process.wait() for process in processes] == [0, 0, 0, 0]
+    connection = apsw.Connection(str(path))
+    assert connection.execute("SELECT COUNT(*), COUNT(DISTINCT number) FROM migrations").get == (1, 1)
+    connection.close()
+
+
+def test_a_commit_of_another_process_is_noticed(tmp_path: Path) -> None:
+    """`data_version` changes when somebody else has committed, and not otherwise."""
+    path = tmp_path / "gatepass.db"
+    database, other = (SqliteDatabase(path, SettableClock()) for _ in range(2))
+    try:
+        before = database.data_version()
+        assert database.data_version() == before
+        asyncio.run(other.transaction(adding("a")))
+        assert database.data_version() != before
+    finally:
+        database.close()
+        other.close()

@@ -1,0 +1,120 @@
+"""A real server on a real socket, in a thread or a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from gatepass.server.serving import serve
+from gatepass.server.settings import load
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from gatepass.server.settings import Settings
+
+CHEAP_ARGON2 = {"argon2_memory_kib": 8, "argon2_passes": 1}
+"""For tests that are about something else than the cost of a hash."""
+
+ANN = {"email": "ann@example.test", "password": "correct horse battery"}
+
+NOON = 1_800_000_000.0
+"""Where a test's clock begins, in seconds since 1970."""
+
+
+class SettableClock:
+    """A clock that stands still until a test moves it."""
+
+    def __init__(self, now: float = NOON) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        """The time that it was set to."""
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+
+
+@dataclass(frozen=True)
+class RunningServer:
+    """A server in a thread of this process, and its clock."""
+
+    settings: Settings
+    clock: SettableClock
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return self.settings.issuer_url
+
+    def client(self, **options: Any) -> httpx.Client:  # noqa: ANN401 - httpx's own options
+        """A client of its own connections and cookies."""
+        return httpx.Client(base_url=self.url, timeout=30, **options)
+
+
+@contextmanager
+def running_server(data_dir: Path, clock: SettableClock | None = None, **settings: object) -> Generator[RunningServer]:
+    """Run a server on a free port until the block ends; any setting may be given."""
+    clock = clock or SettableClock()
+    flags = {"port": 0, "data_dir": str(data_dir), **CHEAP_ARGON2, **settings}
+    told: queue.SimpleQueue[Settings | BaseException] = queue.SimpleQueue()
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+
+    def run() -> None:
+        try:
+            loop.run_until_complete(serve(load(flags=flags), on_ready=told.put, stop=stop, clock=clock))
+        except BaseException as error:  # noqa: BLE001 - handed to the test's own thread
+            told.put(error)
+        finally:
+            loop.close()
+
+    thread = threading.Thread(target=run, name="server")
+    thread.start()
+    try:
+        first = told.get(timeout=30)
+        if isinstance(first, BaseException):
+            raise first
+        yield RunningServer(first, clock)
+    finally:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(stop.set)
+        thread.join(timeout=30)
+
+
+@contextmanager
+def gatepass_serve(data_dir: Path, *arguments: str, **environment: str) -> Generator[tuple[subprocess.Popen[str], str]]:
+    """Run `gatepass serve` on a free port as a process of its own; gives the process and the URL that it prints."""
+    command = [str(Path(sys.executable).with_name("gatepass")), "serve", "--port", "0", "--data-dir", str(data_dir)]
+    settings = {f"GATEPASS_{name.upper()}": str(value) for name, value in CHEAP_ARGON2.items()}
+    process = subprocess.Popen(
+        [*command, *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **settings, **environment},
+    )
+    assert process.stderr is not None
+    try:
+        for line in process.stderr:
+            word, _, rest = line.strip().partition(" ")
+            if word == "listening":
+                yield process, rest.split()[0]
+                break
+        else:
+            raise AssertionError("the server ended before it listened")
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
