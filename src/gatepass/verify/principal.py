@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -90,8 +91,8 @@ def of_access_token(checked: Checked[AccessToken]) -> Principal:
         client_id=claims.client_id,
         session_id=claims.sid,
         token_id=claims.jti,
-        scopes=frozenset(claims.scope.split()) if claims.scope else _NONE,
-        roles=frozenset(claims.roles),
+        scopes=_words(claims.scope or ""),
+        roles=_set(claims.roles),
         expires_at=claims.exp,
         auth_time=claims.auth_time,
         acr=claims.acr,
@@ -109,8 +110,8 @@ def of_other_token(checked: Checked[OtherAccessToken]) -> Principal:
         client_id=claims.client_id if claims.client_id is not None else claims.azp,
         session_id=claims.sid,
         token_id=claims.jti,
-        scopes=frozenset(scope.split() if isinstance(scope, str) else scope or ()),
-        roles=frozenset(claims.roles),
+        scopes=_words(scope) if isinstance(scope, str) else _set(scope or ()),
+        roles=_set(claims.roles),
         expires_at=claims.exp,
         auth_time=None if claims.auth_time is None else int(claims.auth_time),
         acr=claims.acr,
@@ -119,7 +120,15 @@ def of_other_token(checked: Checked[OtherAccessToken]) -> Principal:
     )
 
 
-_NONE: frozenset[str] = frozenset()
+# Many tokens have the same few scopes and roles: principals share the sets.
+@lru_cache(1024)
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+@lru_cache(1024)
+def _set(words: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(words)
 
 
 def _frozen(value: object) -> object:
