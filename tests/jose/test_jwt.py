@@ -14,7 +14,7 @@ from gatepass.jose import Key, KeySet, Limits, base64url, errors, jws, jwt
 
 ALGORITHMS = (
     "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512",
-    "ES256", "ES384", "ES512", "Ed25519",
+    "ES256", "ES384", "ES512", "ES256K", "Ed25519", "Ed448", "ML-DSA-44", "ML-DSA-65", "ML-DSA-87",
 )  # fmt: skip
 ISSUER = "https://auth.example.com"
 CLAIMS: dict[str, Any] = {"iss": ISSUER, "aud": ["my-api", "other"], "sub": "u1", "exp": 2_000_000_000, "nbf": 1}

@@ -12,7 +12,7 @@ import pytest
 
 from gatepass.jose import Key, KeySet, errors, jws, jwt
 
-ASYMMETRIC = ("RS256", "PS384", "ES256", "ES384", "ES512", "Ed25519")
+ASYMMETRIC = ("RS256", "PS384", "ES256", "ES384", "ES512", "ES256K", "Ed25519", "Ed448", "ML-DSA-44", "ML-DSA-87")
 SECRET = bytes(range(32))
 
 
@@ -104,7 +104,7 @@ def test_a_secret_is_as_long_as_the_hash(alg: str, length: int) -> None:
 
 def test_where_the_algorithm_may_be_left_out() -> None:
     """A curve allows one algorithm; RSA keys and secrets allow several, and must say."""
-    for alg in ("ES256", "ES384", "ES512", "Ed25519"):
+    for alg in ("ES256", "ES384", "ES512", "ES256K", "Ed25519", "Ed448", "ML-DSA-65"):
         assert Key.from_pem(Key.generate(alg).to_pem()).alg == alg
     with pytest.raises(errors.InvalidKeyError):
         Key.from_pem(Key.generate("RS256").to_pem())

@@ -19,9 +19,9 @@ from .errors import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .algorithms import Verify
     from .keys import Key
     from .limits import Limits
+    from .signing import Verify
 
 _TEXTS = ("alg", "kid", "typ", "cty", "jku", "x5u", "x5t", "x5t#S256")
 

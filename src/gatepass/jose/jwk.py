@@ -1,59 +1,85 @@
-"""Key material as JSON members and back (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2): one pair of functions a key type."""
+"""Key material as JSON members and back: a few functions a key type.
+
+RFC 7517 §4, RFC 7518 §6 (oct, RSA, EC), RFC 8037 §2 (OKP), RFC 9964 (AKP), RFC 7638 (thumbprints).
+"""
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, rsa, x448, x25519
 
-from . import base64url, strict_json
+from . import base64url, strict_json, weakness
 from .errors import InvalidKeyError, MalformedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Private: TypeAlias = "rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey"
-Public: TypeAlias = "rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey"
+OkpPrivate: TypeAlias = (
+    "ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey | x25519.X25519PrivateKey | x448.X448PrivateKey"
+)
+OkpPublic: TypeAlias = "ed25519.Ed25519PublicKey | ed448.Ed448PublicKey | x25519.X25519PublicKey | x448.X448PublicKey"
+AkpPrivate: TypeAlias = "mldsa.MLDSA44PrivateKey | mldsa.MLDSA65PrivateKey | mldsa.MLDSA87PrivateKey"
+AkpPublic: TypeAlias = "mldsa.MLDSA44PublicKey | mldsa.MLDSA65PublicKey | mldsa.MLDSA87PublicKey"
+Private: TypeAlias = "rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | OkpPrivate | AkpPrivate"
+Public: TypeAlias = "rsa.RSAPublicKey | ec.EllipticCurvePublicKey | OkpPublic | AkpPublic"
 Material: TypeAlias = "bytes | Private | Public"
 
-_CURVES: dict[str, tuple[ec.EllipticCurve, int]] = {
+_EC: dict[str, tuple[ec.EllipticCurve, int]] = {
     "P-256": (ec.SECP256R1(), 32),
     "P-384": (ec.SECP384R1(), 48),
     "P-521": (ec.SECP521R1(), 66),
+    "secp256k1": (ec.SECP256K1(), 32),
 }
-_CURVE_NAMES = {curve.name: name for name, (curve, _) in _CURVES.items()}
+_EC_NAMES = {curve.name: name for name, (curve, _) in _EC.items()}
+
+_OKP: dict[str, tuple[type[OkpPrivate], type[OkpPublic]]] = {
+    "Ed25519": (ed25519.Ed25519PrivateKey, ed25519.Ed25519PublicKey),
+    "Ed448": (ed448.Ed448PrivateKey, ed448.Ed448PublicKey),
+    "X25519": (x25519.X25519PrivateKey, x25519.X25519PublicKey),
+    "X448": (x448.X448PrivateKey, x448.X448PublicKey),
+}
+_AKP: dict[str, tuple[type[AkpPrivate], type[AkpPublic]]] = {
+    "ML-DSA-44": (mldsa.MLDSA44PrivateKey, mldsa.MLDSA44PublicKey),
+    "ML-DSA-65": (mldsa.MLDSA65PrivateKey, mldsa.MLDSA65PublicKey),
+    "ML-DSA-87": (mldsa.MLDSA87PrivateKey, mldsa.MLDSA87PublicKey),
+}
+_PRIVATE = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, *(one for one, _ in (*_OKP.values(), *_AKP.values())))
 
 _RSA_PRIME_MEMBERS = ("p", "q", "dp", "dq", "qi")
 
 
 def kind_of(material: Material) -> tuple[str, str | None]:
-    """Name the `kty` and `crv` of parsed key material."""
-    match material:
-        case bytes():
-            return "oct", None
-        case rsa.RSAPrivateKey() | rsa.RSAPublicKey():
-            return "RSA", None
-        case ec.EllipticCurvePrivateKey() | ec.EllipticCurvePublicKey():
-            crv = _CURVE_NAMES.get(material.curve.name)
-            if crv is None:
-                raise InvalidKeyError("the curve is not one that JOSE names")
-            return "EC", crv
-        case ed25519.Ed25519PrivateKey() | ed25519.Ed25519PublicKey():
-            return "OKP", "Ed25519"
-        case _:
-            raise InvalidKeyError("no JOSE algorithm uses this type of key")
+    """Name the `kty` of parsed key material, and its curve or parameter set.
+
+    Raises:
+        InvalidKeyError: JOSE has no name for it.
+    """
+    if isinstance(material, bytes):
+        return "oct", None
+    if isinstance(material, (rsa.RSAPrivateKey, rsa.RSAPublicKey)):
+        return "RSA", None
+    if isinstance(material, (ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey)):
+        if material.curve.name in _EC_NAMES:
+            return "EC", _EC_NAMES[material.curve.name]
+    else:
+        for kty, table in (("OKP", _OKP), ("AKP", _AKP)):
+            for name, kinds in table.items():
+                if isinstance(material, kinds):
+                    return kty, name
+    raise InvalidKeyError("no JOSE algorithm uses this type of key")
 
 
 def is_private(material: Material) -> bool:
     """Tell whether the material must stay secret."""
-    return isinstance(material, (bytes, rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey))
+    return isinstance(material, (bytes, *_PRIVATE))
 
 
 def public_part(material: Material) -> Material:
-    """Return what verifies: the public key, or the secret itself."""
-    if isinstance(material, (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey)):
+    """Return what others may have: the public key; or the secret itself, which has no such part."""
+    if isinstance(material, _PRIVATE):
         return material.public_key()
     return material
 
@@ -62,15 +88,16 @@ def generate(kty: str, crv: str | None, bits: int) -> Material:
     """Make a new random key pair.
 
     Args:
-        kty: `"RSA"`, `"EC"` or `"OKP"`.
-        crv: The curve, for the latter two.
+        kty: `"RSA"`, `"EC"`, `"OKP"` or `"AKP"`.
+        crv: The curve or parameter set, for all but RSA.
         bits: The length of the modulus, for RSA.
     """
     if kty == "RSA":
         return rsa.generate_private_key(65537, bits)
     if kty == "EC":
-        return ec.generate_private_key(_CURVES[crv or ""][0])
-    return ed25519.Ed25519PrivateKey.generate()
+        return ec.generate_private_key(_EC[crv or ""][0])
+    private, _ = _OKP[crv or ""] if kty == "OKP" else _AKP[crv or ""]
+    return private.generate()
 
 
 # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -97,6 +124,7 @@ def _read_oct(jwk: Mapping[str, Any]) -> bytes:
 
 def _read_rsa(jwk: Mapping[str, Any]) -> rsa.RSAPrivateKey | rsa.RSAPublicKey:
     public = rsa.RSAPublicNumbers(e=_integer(jwk, "e"), n=_integer(jwk, "n"))
+    weakness.check_rsa(public)  # before anything is computed with it
     if "d" not in jwk:
         _refuse_members(jwk, _RSA_PRIME_MEMBERS)
         return public.public_key()
@@ -113,7 +141,7 @@ def _read_rsa(jwk: Mapping[str, Any]) -> rsa.RSAPrivateKey | rsa.RSAPublicKey:
 
 
 def _read_ec(jwk: Mapping[str, Any]) -> ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey:
-    found = _CURVES.get(_text(jwk, "crv"))
+    found = _EC.get(_text(jwk, "crv"))
     if found is None:
         raise InvalidKeyError("unknown crv")
     curve, size = found
@@ -125,19 +153,39 @@ def _read_ec(jwk: Mapping[str, Any]) -> ec.EllipticCurvePrivateKey | ec.Elliptic
     return ec.EllipticCurvePrivateNumbers(int.from_bytes(_octets(jwk, "d", size), "big"), public).private_key()
 
 
-def _read_okp(jwk: Mapping[str, Any]) -> ed25519.Ed25519PrivateKey | ed25519.Ed25519PublicKey:
-    if _text(jwk, "crv") != "Ed25519":
+def _read_okp(jwk: Mapping[str, Any]) -> OkpPrivate | OkpPublic:
+    found = _OKP.get(_text(jwk, "crv"))
+    if found is None:
         raise InvalidKeyError("unknown crv")
-    public = ed25519.Ed25519PublicKey.from_public_bytes(_octets(jwk, "x", 32))
+    private_type, public_type = found
+    public = public_type.from_public_bytes(_octets(jwk, "x"))
     if "d" not in jwk:
         return public
-    private = ed25519.Ed25519PrivateKey.from_private_bytes(_octets(jwk, "d", 32))
+    private = private_type.from_private_bytes(_octets(jwk, "d"))
+    return cast("OkpPrivate", _matching(private, public))
+
+
+def _read_akp(jwk: Mapping[str, Any]) -> AkpPrivate | AkpPublic:
+    """RFC 9964: `alg` is part of the key, and the private key is its 32-octet seed."""
+    found = _AKP.get(_text(jwk, "alg"))
+    if found is None:
+        raise InvalidKeyError("unknown alg")
+    private_type, public_type = found
+    public = public_type.from_public_bytes(_octets(jwk, "pub"))
+    if "priv" not in jwk:
+        return public
+    private = private_type.from_seed_bytes(_octets(jwk, "priv"))
+    return cast("AkpPrivate", _matching(private, public))
+
+
+def _matching(private: OkpPrivate | AkpPrivate, public: OkpPublic | AkpPublic) -> OkpPrivate | AkpPrivate:
+    """Refuse a private part under a foreign public one: signing with such a pair gives the private key away."""
     if private.public_key() != public:
         raise InvalidKeyError("the private part does not belong to the public part")
     return private
 
 
-_READERS = {"oct": _read_oct, "RSA": _read_rsa, "EC": _read_ec, "OKP": _read_okp}
+_READERS = {"oct": _read_oct, "RSA": _read_rsa, "EC": _read_ec, "OKP": _read_okp, "AKP": _read_akp}
 
 
 def _text(jwk: Mapping[str, Any], name: str) -> str:
@@ -160,8 +208,8 @@ def _octets(jwk: Mapping[str, Any], name: str, size: int | None = None) -> bytes
 def _integer(jwk: Mapping[str, Any], name: str) -> int:
     """Read a Base64urlUInt (RFC 7518 §2). Leading zeros are forbidden there and common in practice: they are read."""
     octets = _octets(jwk, name)
-    if not octets:
-        raise InvalidKeyError(f"the key's {name} is empty")
+    if not octets or len(octets) * 8 > weakness.MAX_RSA_BITS + 8:
+        raise InvalidKeyError(f"the key's {name} is empty or too long")
     return int.from_bytes(octets, "big")
 
 
@@ -173,59 +221,63 @@ def _refuse_members(jwk: Mapping[str, Any], names: tuple[str, ...]) -> None:
 # ── writing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def write(material: Material, *, private: bool) -> dict[str, str]:  # noqa: PLR0911 - a flat list of key types
+def write(material: Material, *, private: bool) -> dict[str, str]:
     """Write key material as JWK members, `kty` first.
 
     Args:
         material: What to write.
         private: Whether to write the secret members too, if there are any.
     """
-    match material:
-        case bytes():
-            return {"kty": "oct", "k": base64url.encode(material)}
-        case rsa.RSAPublicKey():
-            return _write_rsa(material.public_numbers())
-        case rsa.RSAPrivateKey():
-            public = _write_rsa(material.public_key().public_numbers())
-            return public | _write_rsa_private(material.private_numbers()) if private else public
-        case ec.EllipticCurvePublicKey():
-            return _write_ec(material)
-        case ec.EllipticCurvePrivateKey():
-            public = _write_ec(material.public_key())
-            _, size = _CURVES[public["crv"]]
-            d = material.private_numbers().private_value.to_bytes(size, "big")
-            return public | {"d": base64url.encode(d)} if private else public
-        case ed25519.Ed25519PublicKey():
-            return {"kty": "OKP", "crv": "Ed25519", "x": base64url.encode(material.public_bytes_raw())}
-        case ed25519.Ed25519PrivateKey():
-            public = write(material.public_key(), private=False)
-            return public | {"d": base64url.encode(material.private_bytes_raw())} if private else public
+    if isinstance(material, bytes):
+        return {"kty": "oct", "k": base64url.encode(material)}
+    public = _write_public(cast("Public", public_part(material)))
+    if private and is_private(material):
+        return public | _write_private(cast("Private", material))
+    return public
 
 
-def _write_rsa(numbers: rsa.RSAPublicNumbers) -> dict[str, str]:
-    return {"kty": "RSA", "n": _uint(numbers.n), "e": _uint(numbers.e)}
+def _write_public(public: Public) -> dict[str, str]:
+    kty, name = kind_of(public)
+    if isinstance(public, rsa.RSAPublicKey):
+        numbers = public.public_numbers()
+        return {"kty": kty, "n": _uint(numbers.n), "e": _uint(numbers.e)}
+    if isinstance(public, ec.EllipticCurvePublicKey):
+        point, size = public.public_numbers(), _EC[name or ""][1]
+        return {"kty": kty, "crv": name or "", "x": _sized(point.x, size), "y": _sized(point.y, size)}
+    octets = base64url.encode(public.public_bytes_raw())
+    return (
+        {"kty": kty, "crv": name or "", "x": octets} if kty == "OKP" else {"kty": kty, "alg": name or "", "pub": octets}
+    )
 
 
-def _write_rsa_private(numbers: rsa.RSAPrivateNumbers) -> dict[str, str]:
-    values = (numbers.d, numbers.p, numbers.q, numbers.dmp1, numbers.dmq1, numbers.iqmp)
-    return {name: _uint(value) for name, value in zip(("d", *_RSA_PRIME_MEMBERS), values, strict=True)}
-
-
-def _write_ec(public: ec.EllipticCurvePublicKey) -> dict[str, str]:
-    crv = _CURVE_NAMES[public.curve.name]
-    _, size = _CURVES[crv]
-    numbers = public.public_numbers()
-    x, y = (base64url.encode(value.to_bytes(size, "big")) for value in (numbers.x, numbers.y))
-    return {"kty": "EC", "crv": crv, "x": x, "y": y}
+def _write_private(private: Private) -> dict[str, str]:
+    if isinstance(private, rsa.RSAPrivateKey):
+        numbers = private.private_numbers()
+        values = (numbers.d, numbers.p, numbers.q, numbers.dmp1, numbers.dmq1, numbers.iqmp)
+        return {name: _uint(value) for name, value in zip(("d", *_RSA_PRIME_MEMBERS), values, strict=True)}
+    kty, name = kind_of(private)
+    if isinstance(private, ec.EllipticCurvePrivateKey):
+        return {"d": _sized(private.private_numbers().private_value, _EC[name or ""][1])}
+    return {"d" if kty == "OKP" else "priv": base64url.encode(private.private_bytes_raw())}
 
 
 def _uint(value: int) -> str:
-    return base64url.encode(value.to_bytes((value.bit_length() + 7) // 8, "big"))
+    return _sized(value, (value.bit_length() + 7) // 8)
+
+
+def _sized(value: int, size: int) -> str:
+    return base64url.encode(value.to_bytes(size, "big"))
 
 
 # ── RFC 7638 ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-_REQUIRED = {"oct": ("k", "kty"), "RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x")}
+_REQUIRED = {
+    "oct": ("k", "kty"),
+    "RSA": ("e", "kty", "n"),
+    "EC": ("crv", "kty", "x", "y"),
+    "OKP": ("crv", "kty", "x"),
+    "AKP": ("alg", "kty", "pub"),
+}
 
 
 def thumbprint(material: Material) -> str:

@@ -64,7 +64,7 @@ class Key:
         """Bind material to an algorithm; for the constructors below, which check more than this does."""
         if jwk.kind_of(material) != (algorithm.kty, algorithm.crv):
             raise InvalidKeyError(f"this type of key is not for {algorithm.name}")
-        weakness.check(material, algorithm)
+        weakness.check(material, algorithm.bits)
         self.alg = algorithm.name
         self.algs = (algorithm.name, algorithm.alias) if algorithm.alias else (algorithm.name,)
         self.kid = kid
@@ -73,8 +73,8 @@ class Key:
         self._material = material
         self._algorithm = algorithm
         self._carried = carried or {}
-        self._sign = algorithm.signer(material) if self.is_private and self._permits("sign") else None
-        self._verify = algorithm.verifier(jwk.public_part(material)) if self._permits("verify") else None
+        self._sign = algorithm.scheme.signer(material) if self.is_private and self._permits("sign") else None
+        self._verify = algorithm.scheme.verifier(jwk.public_part(material)) if self._permits("verify") else None
         # Both are filled by jws.py: what this key writes, and which headers it has seen on good signatures.
         self.encoded_headers: dict[str | None, str] = {}
         self.known_headers: dict[str, Header] = {}
