@@ -66,7 +66,7 @@ def rsa_jwk(modulus: int, exponent: int = 65537) -> dict[str, Any]:
 MODULUS = rsa.generate_private_key(65537, 2048).public_key().public_numbers().n
 
 
-@pytest.mark.parametrize("exponent", [1, 2, 4, 65536, 2**32 + 1, MODULUS - 2])
+@pytest.mark.parametrize("exponent", [1, 2, 4, 65536, 2**32 + 1, 2**2000 + 1])
 def test_rsa_exponents(exponent: int) -> None:
     """1 does not encrypt, even ones do not invert, and huge ones only cost time."""
     with pytest.raises(errors.WeakKeyError):
