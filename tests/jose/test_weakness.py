@@ -102,8 +102,8 @@ def test_roca_moduli() -> None:
     product = 2 * 3 * 5 * 7
     for prime in weakness._ROCA_PRIMES:
         product *= prime
-    p = product * (1 << 900) + pow(65537, 123, product)
-    q = product * (1 << 920) + pow(65537, 456, product)
+    p = product * (1 << 930) + pow(65537, 123, product)
+    q = product * (1 << 950) + pow(65537, 456, product)
     modulus = p * q
     assert weakness.MIN_RSA_BITS <= modulus.bit_length() <= weakness.MAX_RSA_BITS
     with pytest.raises(errors.WeakKeyError):
