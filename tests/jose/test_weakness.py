@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 import pytest
@@ -187,3 +188,12 @@ def test_no_public_key_is_a_secret(shape: str) -> None:
         assert secret not in str(caught.value).encode()
         with pytest.raises(errors.InvalidKeyError):
             Key.from_jwk({"kty": "oct", "k": base64url.encode(secret), "alg": alg})
+
+
+@pytest.mark.parametrize("start", [b"{", b"[", b"\x30\x1e", b"\x30\x82", b"\x04", b"\0{", b"---", b"ssh"])
+def test_random_secrets_are_never_taken_for_documents(start: bytes) -> None:
+    """A random secret may start like anything: only what reads as a document to its end is refused."""
+    for number in range(50):
+        secret = start + number.to_bytes(1) + secrets.token_bytes(64 - len(start))
+        assert Key.from_secret(secret, "HS512").alg == "HS512"
+    assert Key.from_secret((start + bytes(range(128, 192)))[:65], "HS256").alg == "HS256"

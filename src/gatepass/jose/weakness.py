@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
+import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ed448, ed25519, rsa, x448, x25519
 
 from .errors import InvalidKeyError, WeakKeyError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .jwk import Material
 
 MIN_RSA_BITS = 2048
@@ -63,18 +67,48 @@ def check_secret(secret: bytes, bits: int) -> None:
         raise WeakKeyError(f"the secret is shorter than {bits} bits")
     # UTF-16 text is ASCII with zero octets between; a BOM and blanks may come first.
     text = secret.replace(b"\0", b"").lstrip(_LEADING_BLANKS)
-    if b"-----BEGIN" in text or text.startswith((b"{", b"[", *_SSH_PREFIXES)) or _is_der(secret) or _is_point(secret):
+    if (
+        b"-----BEGIN" in text
+        or text.startswith(_SSH_PREFIXES)
+        or (text.startswith((b"{", b"[")) and _is_json(text))
+        or (secret.startswith(b"\x30") and _is_der(secret))
+        or (secret.startswith(b"\x04") and _is_point(secret))
+    ):
         raise InvalidKeyError("the secret looks like another kind of key")
 
 
-def _is_der(secret: bytes) -> bool:
-    """Tell whether the octets are one ASN.1 SEQUENCE, to the last octet, as every DER key and certificate is."""
-    if secret[:1] != b"\x30":
+# One random secret in a hundred starts with a brace or bracket, and one in 256 with either octet: each is read to the
+# end before it is refused.
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return False
-    if secret[1] < 0x80:  # noqa: PLR2004 - X.690 §8.1.3.4, the short form
-        return len(secret) == 2 + secret[1]
-    count = secret[1] & 0x7F
-    return len(secret) == 2 + count + int.from_bytes(secret[2 : 2 + count], "big")
+    except RecursionError:
+        pass  # no random octets nest a thousand deep
+    return True
+
+
+def _is_der(secret: bytes) -> bool:
+    from cryptography import x509  # noqa: PLC0415 - few secrets start like DER, and this import is heavy
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
+
+    loads: tuple[Callable[[bytes], object], ...] = (
+        serialization.load_der_public_key,
+        partial(serialization.load_der_private_key, password=None),
+        x509.load_der_x509_certificate,
+    )
+    for load in loads:
+        try:
+            load(secret)
+        except (ValueError, UnsupportedAlgorithm):
+            continue
+        except TypeError:
+            pass  # an encrypted private key
+        return True
+    return False
 
 
 def _is_point(secret: bytes) -> bool:
@@ -82,7 +116,7 @@ def _is_point(secret: bytes) -> bool:
     from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - only secrets of these lengths need it
 
     curves = {65: (ec.SECP256R1(), ec.SECP256K1()), 97: (ec.SECP384R1(),), 133: (ec.SECP521R1(),)}
-    for curve in curves.get(len(secret), ()) if secret[:1] == b"\x04" else ():
+    for curve in curves.get(len(secret), ()):
         try:
             ec.EllipticCurvePublicKey.from_encoded_point(curve, secret)
         except ValueError:
