@@ -26,6 +26,7 @@ app = App(
 app.command("gatepass.cli.serve:app", name="serve", help="Start the authentication server.")
 app.command("gatepass.cli.user:app", name="user", help="Add, show and change people.")
 app.command("gatepass.cli.key:app", name="key", help="List, rotate and export the server's signing keys.")
+app.command("gatepass.cli.token:app", name="token", help="Look at tokens, verify and sign them.")
 
 
 def main(arguments: list[str] | None = None) -> None:
