@@ -5,19 +5,35 @@ What is written here is written nowhere else by hand, so it cannot fall behind.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
+import msgspec
+from cyclopts.docs.markdown import generate_markdown_docs
+
+from gatepass.cli.main import app
 from gatepass.jose import algorithms as jose_algorithms
 from gatepass.jose import errors as jose_errors
 from gatepass.jose.errors import JoseError
+from gatepass.server.app import open_server
+from gatepass.server.settings import Settings, load
+from gatepass.server.web.errors import PROBLEMS
+from gatepass.server.web.openapi import problems_of
 from gatepass.verify import errors as verify_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import ModuleType
+
+    from msgspec import Meta
+    from msgspec.structs import FieldInfo
+
+    from gatepass.server.web.routing import Route
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
 NOTE = "<!-- Written by `make reference` from the code; change it there. -->\n\n"
@@ -48,6 +64,11 @@ def error_rows(module: ModuleType) -> list[list[str]]:
     ]
 
 
+def problem_rows() -> list[list[str]]:
+    """Describe the server's problems."""
+    return [[f"`{code}`", str(kind.status), kind.title, kind.meaning] for code, kind in PROBLEMS.items()]
+
+
 def errors() -> str:
     """Every code of every layer."""
     return f"""# Errors
@@ -65,7 +86,12 @@ claim are `ClaimError`s and name it in `.claim`.
 Also `JoseError`s, in `gatepass.verify.errors`. `gatepass.verify.challenge` turns either kind into a status and a
 `WWW-Authenticate` header.
 
-{table(["code", "class", "when"], error_rows(verify_errors))}"""
+{table(["code", "class", "when"], error_rows(verify_errors))}
+## The server
+
+The `code` of a problem document, `application/problem+json` (RFC 9457).
+
+{table(["code", "status", "title", "when"], problem_rows())}"""
 
 
 # ── algorithms ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -84,11 +110,145 @@ A key has exactly one of these ([why](../adr/0003-one-algorithm-per-key.md)). `n
 {table(["`alg`", "key type", "curve or size"], rows)}"""
 
 
+# ── settings ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def setting_type(hint: object, meta: Meta | None) -> str:
+    """Say what a setting may be."""
+    if get_origin(hint) is Literal:
+        return " ".join(f"`{choice}`" for choice in get_args(hint))
+    if get_origin(hint) is tuple:
+        return "list"
+    if hint is int and meta is not None:
+        return f"{meta.ge:,} to {meta.le:,}" if meta.le is not None else f"{meta.ge:,} or more"
+    return {str: "text", Path: "path", bool: "`true` `false`"}[cast("type", hint)]
+
+
+def setting_row(field: FieldInfo, hint: object) -> list[str]:
+    """Describe one setting."""
+    base, *metadata = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+    description = next(meta.description for meta in metadata if meta.description)
+    bounds = next((meta for meta in metadata if meta.ge is not None), None)
+    default = ", ".join(field.default) if isinstance(field.default, tuple) else str(field.default)
+    return [f"`{field.name}`", setting_type(base, bounds), f"`{default}`" if default else "", description]
+
+
+def settings() -> str:
+    """Every field of the settings struct."""
+    hints = get_type_hints(Settings, include_extras=True)
+    rows = [setting_row(field, hints[field.name]) for field in msgspec.structs.fields(Settings)]
+    return f"""# Settings
+
+Each can be set in three places. The first that has it wins:
+
+1. a flag, where the command offers it: `gatepass serve --port 9000`
+2. the environment: `GATEPASS_PORT=9000`
+3. a TOML file: `port = 9000` in the file that `--config FILE` names
+
+Lists are arrays in TOML (`audience = ["orders", "invoices"]`), a flag given several times, and separated by commas in
+the environment. A name that is not in this table refuses to start the server, and the message suggests the nearest one.
+
+{table(["setting", "what it may be", "default", "meaning"], rows)}"""
+
+
+# ── HTTP ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def json_type(hint: object) -> str:
+    """Say what a member of a JSON object is."""
+    names = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
+    if isinstance(hint, type) and hint in names:
+        return names[hint]
+    if get_origin(hint) in (tuple, list):
+        return f"array of {json_type(get_args(hint)[0])}"
+    if get_origin(hint) in (Union, UnionType):
+        return " or ".join(json_type(choice) for choice in get_args(hint))
+    return "object"
+
+
+def members(struct: type[msgspec.Struct]) -> str:
+    """List the members of a body, and of the objects in it."""
+    fields = msgspec.structs.fields(struct)
+    rows = [[f"`{field.encode_name}`", json_type(field.type), "yes" if field.required else "no"] for field in fields]
+    nested = [
+        f"\nEach of `{field.encode_name}`: {members(inner)}"
+        for field in fields
+        for inner in get_args(field.type)
+        if isinstance(inner, type) and issubclass(inner, msgspec.Struct)
+    ]
+    return f"{first_paragraph(struct)}\n\n{table(['member', 'type', 'always there'], rows)}{''.join(nested)}"
+
+
+def answer(status: int, kind: Any) -> str:  # noqa: ANN401 - the struct of a body, or None
+    """Describe a good answer."""
+    return f"Answers {status}, without a body.\n" if kind is None else f"Answers {status}. {members(kind)}"
+
+
+def codes(names: Iterable[str]) -> str:
+    """List problems, each with its status."""
+    return ", ".join(f"`{name}` ({PROBLEMS[name].status})" for name in names)
+
+
+def call(route: Route, known: frozenset[str]) -> str:
+    """Describe one call; the problems that are `known` go without saying."""
+    parts = [
+        f"## `{route.method} {route.path}`\n",
+        f"{route.summary}.{' Takes a bearer token.' if route.secured else ''}\n",
+    ]
+    if route.body is not None:
+        parts.append(f"Body: {members(route.body)}")
+    parts += [answer(status, kind) for status, kind in route.answers.items()]
+    if own := [code for code in problems_of(route) if code not in known]:
+        parts.append(f"Refusals: {codes(own)}\n")
+    return "\n".join(parts)
+
+
+async def served() -> tuple[Route, ...]:
+    """Return the routes of a server with the default settings."""
+    with TemporaryDirectory() as folder:
+        async with open_server(load(flags={"data_dir": folder})) as server:
+            return server.routes
+
+
+def http() -> str:
+    """Every call of the server."""
+    routes = asyncio.run(served())
+    anywhere = frozenset.intersection(*(frozenset(problems_of(route)) for route in routes))
+    with_body = frozenset.intersection(*(frozenset(problems_of(route)) for route in routes if route.body is not None))
+    return f"""# HTTP API
+
+JSON in and out. Refusals are `application/problem+json` with a stable `code`; [Errors](errors.md#the-server) says what
+each means.
+
+A running server describes the same in `/openapi.json` (OpenAPI 3.1), and shows it to people at `/docs`. Its public keys
+are at `/.well-known/jwks.json`, its metadata (RFC 8414) at `/.well-known/oauth-authorization-server`.
+
+Any call may be refused with {codes(sorted(anywhere))}; one that takes a body also with
+{codes(sorted(with_body - anywhere))}. A path that does not exist is {codes(["not_found"])}, a method that it does not
+know {codes(["method_not_allowed"])}.
+
+{chr(10).join(call(route, anywhere | with_body) for route in routes)}"""
+
+
+# ── the command line ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def cli() -> str:
+    """Every command with its options."""
+    commands = generate_markdown_docs(
+        app, heading_level=2, no_root_title=True, generate_toc=False, code_block_title=True
+    )
+    return f"# Command line\n\n{commands}"
+
+
 # ── writing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 PAGES: dict[str, Callable[[], str]] = {
     "algorithms.md": algorithms,
     "errors.md": errors,
+    "settings.md": settings,
+    "http.md": http,
+    "cli.md": cli,
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -16,8 +17,6 @@ from gatepass.server.clock import system_clock
 from gatepass.server.keys.keyring import StoredKey, is_symmetric, signs, still_verifies
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from gatepass.jose import Key
 
 app = App(name="key", help="List, rotate and export the server's signing keys.")
