@@ -88,7 +88,7 @@ def _read_private_file(path: Path) -> str:
 def _create(path: Path) -> bytes:
     """Write a new key that only we can read, whole or not at all: two processes that start at once end up with one."""
     key = os.urandom(_KEY_BYTES)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft = path.with_name(f"{path.name}.{os.urandom(8).hex()}")
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:

@@ -1,0 +1,160 @@
+"""The master key and the keys under it."""
+
+from __future__ import annotations
+
+import base64
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from tests.support.server import ANN, NOON, running_server
+
+from gatepass.server.errors import StartupError
+from gatepass.server.keys.keyring import (
+    PUBLISHED_AFTER_RETIREMENT,
+    KeyRing,
+    LiveKeys,
+    new_refresh_key,
+    new_signing_key,
+)
+from gatepass.server.keys.master_key import MasterKey, load_master_key
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gatepass.server.keys.keyring import (
+        StoredKey,
+    )
+
+MASTER = MasterKey(bytes(range(32)))
+
+
+def test_the_master_key_is_made_once_and_only_we_can_read_it(tmp_path: Path) -> None:
+    """A file with mode 600, base64url of 32 bytes; the next start takes the same."""
+    path = tmp_path / "master.key"
+    sealed = load_master_key("", path).seal(b"secret", "kid")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert len(base64.urlsafe_b64decode(path.read_bytes())) == 32
+    assert load_master_key("", path).unseal(sealed, "kid") == b"secret"
+
+
+def test_several_processes_that_start_at_once_agree_on_the_key(tmp_path: Path) -> None:
+    """Whoever comes second takes the first one's key; no draft is left behind."""
+    path = tmp_path / "master.key"
+    with ThreadPoolExecutor(8) as pool:
+        masters = list(pool.map(lambda _: load_master_key("", path), range(8)))
+    sealed = masters[0].seal(b"secret", "kid")
+    assert {master.unseal(sealed, "kid") for master in masters} == {b"secret"}
+    assert [each.name for each in tmp_path.iterdir()] == ["master.key"]
+
+
+def test_a_master_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    """The hint is the command that mends it."""
+    path = tmp_path / "master.key"
+    load_master_key("", path)
+    path.chmod(0o644)
+    with pytest.raises(StartupError, match="Others on this machine") as caught:
+        load_master_key("", path)
+    assert caught.value.hint == f"Close it: chmod 600 {path}"
+
+
+def test_the_setting_comes_before_the_file(tmp_path: Path) -> None:
+    """With GATEPASS_MASTER_KEY no file is made; a wrong one is refused."""
+    path = tmp_path / "master.key"
+    load_master_key(base64.urlsafe_b64encode(os.urandom(32)).decode(), path)
+    assert not path.exists()
+    for wrong in ("x", "A" * 40, "é" * 44, base64.urlsafe_b64encode(bytes(16)).decode()):
+        with pytest.raises(StartupError):
+            load_master_key(wrong, path)
+
+
+def test_sealed_keys_cannot_be_altered_swapped_or_read_with_another_key() -> None:
+    """Another byte, another context, another master key: refused."""
+    sealed = MASTER.seal(b"secret", "kid")
+    assert b"secret" not in sealed
+    for spoiled, context, master in [
+        (sealed[:-1] + bytes([sealed[-1] ^ 1]), "kid", MASTER),
+        (sealed[:5], "kid", MASTER),
+        (b"", "kid", MASTER),
+        (b"\x02" + sealed[1:], "kid", MASTER),
+        (sealed, "other", MASTER),
+        (sealed, "kid", MasterKey(bytes(32))),
+    ]:
+        with pytest.raises(StartupError, match="cannot be decrypted"):
+            master.unseal(spoiled, context)
+
+
+def test_another_master_key_keeps_the_server_from_starting(tmp_path: Path) -> None:
+    """The server says what is wrong rather than making new keys beside the old."""
+    with running_server(tmp_path):
+        pass
+    (tmp_path / "master.key").write_bytes(base64.urlsafe_b64encode(bytes(32)))
+    with pytest.raises(StartupError, match="master key is another one"), running_server(tmp_path):
+        pass
+
+
+def test_no_secret_is_in_the_database_in_the_clear(tmp_path: Path) -> None:
+    """Neither the password, nor a token, nor a private key, nor the master key stand in the files."""
+    with running_server(tmp_path) as server, server.client() as api:
+        api.post("/signup", json=ANN)
+        pair = api.post("/login", json=ANN).json()
+    content = b"".join(file.read_bytes() for file in tmp_path.glob("gatepass.db*"))
+    raw = base64.urlsafe_b64decode(pair["refresh_token"][4:-6])
+    master = base64.urlsafe_b64decode((tmp_path / "master.key").read_bytes())
+    for secret in (
+        ANN["password"].encode(),
+        pair["token"].encode(),
+        pair["refresh_token"].encode(),
+        raw[30:46],
+        master,
+    ):
+        assert secret not in content
+    assert b'"d"' not in content
+    assert ANN["email"].encode() in content
+
+
+def ring(*keys: StoredKey, now: float = NOON) -> KeyRing:
+    """A key ring over these keys and a refresh key."""
+    return KeyRing([*keys, new_refresh_key(MASTER, NOON)], MASTER, now)
+
+
+def test_a_retired_key_verifies_as_long_as_its_tokens_may_live() -> None:
+    """It stays published for the longest life of a token and some minutes, and then is gone."""
+    new = new_signing_key("ES256", MASTER, NOON)
+    old = msgspec.structs.replace(new_signing_key("ES256", MASTER, NOON - 9_000), retired_at=NOON)
+    during = ring(new, old, now=NOON + PUBLISHED_AFTER_RETIREMENT - 1)
+    assert {key.kid for key in during.published} == {new.kid, old.kid}
+    assert during.signer.kid == new.kid
+    after = ring(new, old, now=NOON + PUBLISHED_AFTER_RETIREMENT)
+    assert {key.kid for key in after.published} == {key.kid for key in after.verification} == {new.kid}
+
+
+def test_only_public_parts_verify_and_are_published() -> None:
+    """Neither set holds a private key; a shared secret verifies and is not published."""
+    keys = ring(new_signing_key("ES256", MASTER, NOON))
+    assert all("d" not in jwk for jwk in keys.published.to_jwks()["keys"])
+    shared = ring(new_signing_key("HS256", MASTER, NOON))
+    assert len(shared.published) == 0
+    assert len(shared.verification) == 1
+
+
+def test_the_ring_is_replaced_when_the_keys_change_and_only_then() -> None:
+    """`update` tells whether anything that is in force has changed, the passing of time included."""
+    first, second = new_signing_key("ES256", MASTER, NOON), new_signing_key("ES256", MASTER, NOON)
+    refresh = new_refresh_key(MASTER, NOON)
+    live = LiveKeys([first, refresh], MASTER, NOON)
+    assert live.update([first, refresh], NOON + 1) is False
+    retired = msgspec.structs.replace(first, retired_at=NOON + 1)
+    assert live.update([second, retired, refresh], NOON + 1) is True
+    assert live.current.signer.kid == second.kid
+    assert live.update([second, retired, refresh], NOON + 2) is False
+    assert live.update([second, retired, refresh], NOON + 2 + PUBLISHED_AFTER_RETIREMENT) is True
+
+
+def test_keys_do_not_show_what_is_secret() -> None:
+    """The repr of a stored key holds no sealed bytes."""
+    key = new_signing_key("ES256", MASTER, NOON)
+    assert repr(key.sealed)[2:20] not in repr(key)

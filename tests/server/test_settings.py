@@ -1,0 +1,119 @@
+"""Settings: three places, one precedence, and a refusal for everything that is not one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gatepass.server.errors import StartupError
+from gatepass.server.settings import Settings, is_loopback, load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_flags_over_environment_over_file_over_defaults(tmp_path: Path) -> None:
+    """Each place overrides the next; what none of them sets has its default."""
+    file = tmp_path / "gatepass.toml"
+    file.write_text('port = 1\naccess_token_seconds = 60\naudience = ["https://a.test"]\nsignup = "closed"\n')
+    environment = {"GATEPASS_PORT": "2", "GATEPASS_ACCESS_TOKEN_SECONDS": "61", "OTHER": "x"}
+    settings = load(flags={"port": 3, "host": None}, environment=environment, file=file)
+    assert settings.port == 3
+    assert settings.access_token_seconds == 61
+    assert settings.audience == ("https://a.test",)
+    assert settings.signup == "closed"
+    assert settings.host == "localhost"
+
+
+def test_lists_in_the_environment_are_separated_by_commas() -> None:
+    """Blanks around a part do not count, and nothing at all is an empty list."""
+    assert load(environment={"GATEPASS_AUDIENCE": "a, b ,c"}).audience == ("a", "b", "c")
+    assert load(environment={"GATEPASS_AUDIENCE": ""}).audience == ()
+
+
+def test_an_unknown_name_refuses_to_start_with_a_hint(tmp_path: Path) -> None:
+    """A typing error in the environment or the file is found, and the nearest name suggested."""
+    with pytest.raises(StartupError, match="acess_token_seconds") as caught:
+        load(environment={"GATEPASS_ACESS_TOKEN_SECONDS": "60"})
+    assert caught.value.hint == "Did you mean access_token_seconds?"
+    file = tmp_path / "gatepass.toml"
+    file.write_text("sign_up = 'open'\n")
+    with pytest.raises(StartupError, match="sign_up") as caught:
+        load(file=file)
+    assert caught.value.hint == "Did you mean signup?"
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"GATEPASS_PORT": "eighty"},
+        {"GATEPASS_PORT": "70000"},
+        {"GATEPASS_ACCESS_TOKEN_SECONDS": "3601"},
+        {"GATEPASS_ACCESS_TOKEN_SECONDS": "0"},
+        {"GATEPASS_ALG": "none"},
+        {"GATEPASS_SIGNUP": "maybe"},
+        {"GATEPASS_DATABASE": "mysql://x"},
+        {"GATEPASS_TRUSTED_PROXY": "proxy.example"},
+        {"GATEPASS_ISSUER": "auth.example.com"},
+        {"GATEPASS_ISSUER": "https://auth.example.com/"},
+        {"GATEPASS_ISSUER": "https://auth.example.com?x=1"},
+        {"GATEPASS_ISSUER": "http://auth.example.com"},
+        {"GATEPASS_TLS_CERT": "/nowhere.pem"},
+        {"GATEPASS_TLS_CERT": "/nowhere.pem", "GATEPASS_TLS_KEY": "/nowhere.pem"},
+    ],
+)
+def test_a_wrong_value_refuses_to_start(environment: dict[str, str]) -> None:
+    """Wrong type, out of range, contradictory: an error that names it, with a hint."""
+    with pytest.raises(StartupError) as caught:
+        load(environment=environment)
+    assert caught.value.hint
+
+
+def test_plain_http_beyond_loopback_refuses_to_start(tmp_path: Path) -> None:
+    """Any other address needs TLS files or a declared trusted proxy."""
+    for host in ("0.0.0.0", "192.0.2.7", "::", "auth.example.com"):  # noqa: S104 - that is the point
+        with pytest.raises(StartupError, match="plain HTTP"):
+            load(flags={"host": host})
+        assert load(flags={"host": host, "trusted_proxy": ("10.0.0.0/8",)}).host == host
+        pem = tmp_path / "x.pem"
+        pem.write_text("x")
+        assert load(flags={"host": host, "tls_cert": str(pem), "tls_key": str(pem)}).host == host
+
+
+def test_what_is_loopback() -> None:
+    """127.0.0.0/8, ::1, localhost and names under it."""
+    assert all(map(is_loopback, ("localhost", "app.localhost", "127.0.0.1", "127.9.9.9", "::1")))
+    assert not any(map(is_loopback, ("localhost.example", "128.0.0.1", "::", "0.0.0.0", "")))  # noqa: S104
+
+
+def test_hs256_is_for_exactly_one_api() -> None:
+    """No audience, or two, besides the issuer: refused. One: allowed."""
+    for audience in ((), ("a", "b"), ("http://localhost:8000",)):
+        with pytest.raises(StartupError, match="HS256"):
+            load(flags={"alg": "HS256", "audience": audience})
+    assert load(flags={"alg": "HS256", "audience": ("a",)}).alg == "HS256"
+
+
+def test_the_issuer_defaults_to_the_loopback_url() -> None:
+    """`http://localhost:PORT`, and first-party tokens are for it and for the audiences that are set."""
+    assert load(flags={"port": 9_000}).issuer_url == "http://localhost:9000"
+    settings = load(flags={"issuer": "https://auth.test/x", "audience": ("a", "https://auth.test/x")})
+    assert settings.first_party_audience == ("https://auth.test/x", "a")
+
+
+def test_the_master_key_is_never_shown() -> None:
+    """Not in the repr of the settings."""
+    assert "s3cret" not in repr(Settings(master_key="s3cret"))
+    assert "master_key" not in repr(Settings(master_key="s3cret"))
+
+
+@pytest.mark.parametrize("content", [b"port = ", b"\xff\xfe", b"port = 1\nport = 2\n"])
+def test_a_file_that_is_not_toml(tmp_path: Path, content: bytes) -> None:
+    """Says so; so does one that is not there."""
+    file = tmp_path / "gatepass.toml"
+    file.write_bytes(content)
+    with pytest.raises(StartupError, match="is not TOML"):
+        load(file=file)
+    with pytest.raises(StartupError, match="Cannot read"):
+        load(file=tmp_path / "absent.toml")
