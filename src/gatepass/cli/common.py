@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,9 +34,6 @@ class Place:
         return load(flags=given, environment=os.environ, file=self.config)
 
 
-Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON, for programs.")]
-
-
 @asynccontextmanager
 async def open_admin(place: Place) -> AsyncGenerator[Admin]:
     """The operator's calls over the store."""
@@ -49,8 +45,3 @@ async def open_admin(place: Place) -> AsyncGenerator[Admin]:
             yield Admin(database, registration, idle_seconds=settings.session_idle_seconds)
         finally:
             hasher.close()
-
-
-def time_in_words(seconds: float | None) -> str:
-    """A time in UTC, to the second; a dash where there is none."""
-    return "-" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from cyclopts import App, Parameter
 
-from gatepass.cli.common import Json, Place, time_in_words
-from gatepass.cli.output import fail, result, result_json, result_table, say
+from gatepass.cli.common import Place
+from gatepass.cli.output import Json, fail, result, result_json, result_table, say, time_in_words
 from gatepass.server.app import open_store, provide_keys, rotate, stored_keys
 from gatepass.server.clock import system_clock
 from gatepass.server.keys.keyring import StoredKey, is_symmetric, signs, still_verifies

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import msgspec
 from cyclopts import App, Parameter
 
-from gatepass.cli.common import Json, time_in_words
-from gatepass.cli.output import fail, result, result_json, say
+from gatepass.cli.output import Json, fail, result, result_json, say, time_in_words
 from gatepass.jose import JoseError, Key, KeySet, jwt
 from gatepass.tokens.access_token import TYP
 from gatepass.verify import Verifier

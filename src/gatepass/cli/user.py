@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from gatepass.cli.common import Json, Place, open_admin, time_in_words
-from gatepass.cli.output import fail, result, result_json, result_table, say
+from gatepass.cli.common import Place, open_admin
+from gatepass.cli.output import Json, fail, result, result_json, result_table, say, time_in_words
 
 if TYPE_CHECKING:
     from gatepass.server.admin import Shown

@@ -1,0 +1,323 @@
+"""`gatepass user …`, `key …` and `serve`, as their operator types them, beside a running server."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import ssl
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import httpx
+import pytest
+from tests.support.server import ANN, CHEAP_ARGON2, SettableClock, gatepass_serve, running_server
+from tests.support.tls import self_signed
+from tests.support.wait import eventually
+
+from gatepass.cli.main import main
+from gatepass.jose import Key, KeySet, jwt
+from gatepass.verify import Verifier
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from tests.support.server import RunningServer
+
+GATEPASS = str(Path(sys.executable).with_name("gatepass"))
+
+
+class Done(NamedTuple):
+    """What a command left behind."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Run(Protocol):
+    """Runs a command on the data folder of the test."""
+
+    def __call__(self, *words: str, stdin: str = "") -> Done:
+        """Run it with a text on its standard input."""
+        ...
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run `gatepass …` in this process."""
+    for name, value in CHEAP_ARGON2.items():
+        monkeypatch.setenv(f"GATEPASS_{name.upper()}", str(value))
+
+    def run_(*words: str, stdin: str = "") -> Done:
+        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+        status = 0
+        try:
+            main([*words, "--data-dir", str(tmp_path)])
+        except SystemExit as end:
+            status = int(end.code or 0)
+        return Done(status, *capsys.readouterr())
+
+    return run_
+
+
+def test_add_a_person_who_can_then_log_in(run: Run, tmp_path: Path) -> None:
+    """The id is the result, on stdout; the password comes from the first line of the standard input."""
+    done = run("user", "add", "Ann@example.test", "--role", "admin", stdin=f"{ANN['password']}\nmore\n")
+    assert (done.status, done.err) == (0, "Added ann@example.test.\n")
+    with running_server(tmp_path) as server, server.client() as api:
+        claims = jwt.peek(api.post("/login", json=ANN).json()["token"]).claims
+    assert (claims["sub"], claims["roles"]) == (done.out.strip(), ["admin"])
+
+
+@pytest.mark.parametrize(
+    ("email", "password", "options", "error"),
+    [
+        ("ann", "correct horse battery", [], "error: This is not an e-mail address."),
+        ("ann@example.test", "short", [], "error: A password has at least 15 characters."),
+        ("ann@example.test", "correct horse battery", ["--role", "two words"], "error: A role is 1 to 64 letters"),
+    ],
+)
+def test_what_cannot_be_added(run: Run, email: str, password: str, options: list[str], error: str) -> None:
+    """`error:` and `hint:` on stderr, nothing on stdout, status 1, and nobody was added."""
+    done = run("user", "add", email, *options, stdin=password)
+    assert (done.status, done.out) == (1, "")
+    assert done.err.startswith(error)
+    assert "\nhint: " in done.err
+    assert password not in done.err
+    assert json.loads(run("user", "list", "--json").out) == []
+
+
+def test_list_and_show(run: Run) -> None:
+    """As columns for people, as JSON for programs; no hash is shown."""
+    run("user", "add", "bob@example.test", stdin="bob has a long password")
+    run("user", "add", "ann@example.test", "--role", "admin", "--role", "staff", stdin=ANN["password"])
+    lines = run("user", "list").out.splitlines()
+    assert lines[0].split() == ["id", "email", "state", "roles"]
+    assert lines[1].split()[1:] == ["ann@example.test", "active", "admin", "staff"]
+    assert lines[2].split()[1:] == ["bob@example.test", "active", "-"]
+    shown = json.loads(run("user", "show", "ann@example.test", "--json").out)
+    assert (shown["email"], shown["roles"], shown["sessions"]) == ("ann@example.test", ["admin", "staff"], [])
+    assert "argon2" not in run("user", "show", "ann@example.test").out
+
+
+@pytest.mark.parametrize("command", ["show", "disable", "enable", "logout", "password"])
+def test_nobody_of_that_address(run: Run, command: str) -> None:
+    """Each command says so, with a hint."""
+    done = run("user", command, "nobody@example.test", stdin="a password of good length")
+    assert (done.status, done.out) == (1, "")
+    assert done.err == "error: Nobody has this e-mail address.\nhint: `gatepass user list` shows everybody.\n"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Generator[RunningServer]:
+    """A running server over the same data. Commands have the real time, so it has too."""
+    with running_server(tmp_path, SettableClock(time.time())) as running:
+        yield running
+
+
+@pytest.fixture
+def api(server: RunningServer) -> Generator[httpx.Client]:
+    """A client of it."""
+    with server.client() as client:
+        client.post("/signup", json=ANN)
+        yield client
+
+
+def refreshing(api: httpx.Client, pair: dict[str, str]) -> str:
+    """Refresh; `ok` or the code of the refusal."""
+    code: str = api.post("/refresh", json={"refresh_token": pair["refresh_token"]}).json().get("code", "ok")
+    return code
+
+
+def test_disable_ends_the_sessions_and_keeps_the_person_out(run: Run, api: httpx.Client) -> None:
+    """The running server refuses the refresh and the right password at once; `enable` lets them in again."""
+    pair = api.post("/login", json=ANN).json()
+    assert run("user", "disable", ANN["email"]).err == "Disabled ann@example.test; 1 session ended.\n"
+    assert refreshing(api, pair) == "session_ended"
+    assert api.post("/login", json=ANN).json()["code"] == "account_disabled"
+    assert api.post("/login", json=ANN | {"password": "wrong wrong wrong"}).json()["code"] == "invalid_credentials"
+    assert run("user", "enable", ANN["email"]).status == 0
+    assert api.post("/login", json=ANN).status_code == 200
+
+
+def test_logout_and_password_end_the_sessions(run: Run, api: httpx.Client) -> None:
+    """After `user logout` and after `user password` no earlier refresh token works; the new password does."""
+    pairs = [api.post("/login", json=ANN).json() for _ in range(2)]
+    assert run("user", "logout", ANN["email"]).err == "2 sessions ended.\n"
+    assert {refreshing(api, pair) for pair in pairs} == {"session_ended"}
+    pair = api.post("/login", json=ANN).json()
+    assert run("user", "password", ANN["email"], stdin="another long password").status == 0
+    assert refreshing(api, pair) == "session_ended"
+    assert api.post("/login", json=ANN).json()["code"] == "invalid_credentials"
+    assert api.post("/login", json=ANN | {"password": "another long password"}).status_code == 200
+
+
+def test_roles_come_and_go(run: Run, api: httpx.Client) -> None:
+    """The next refresh carries them."""
+    pair = api.post("/login", json=ANN).json()
+
+    def roles() -> object:
+        answer = api.post("/refresh", json={"refresh_token": pair["refresh_token"]}).json()
+        return jwt.peek(answer["token"]).claims.get("roles")
+
+    assert run("user", "role", ANN["email"], "admin").err == "ann@example.test has the roles: admin.\n"
+    run("user", "role", ANN["email"], "staff")
+    assert roles() == ["admin", "staff"]
+    run("user", "role", ANN["email"], "admin", "--remove")
+    assert roles() == ["staff"]
+    assert "none" in run("user", "role", ANN["email"], "staff", "--remove").err
+    assert roles() is None
+
+
+def test_a_rotation_reaches_the_running_server(run: Run, api: httpx.Client, server: RunningServer) -> None:
+    """New tokens are signed with the new key; those of the old one still verify, and both are published."""
+    old = api.post("/login", json=ANN).json()["token"]
+    new_kid = run("key", "rotate").out.strip()
+
+    def kid() -> object:
+        return jwt.peek(api.post("/login", json=ANN).json()["token"]).headers["kid"]
+
+    eventually(lambda: kid() == new_kid)
+    keys = KeySet.from_jwks(api.get("/.well-known/jwks.json").content)
+    assert {key.kid for key in keys} == {new_kid, jwt.peek(old).headers["kid"]}
+    assert api.get("/me", headers={"authorization": f"Bearer {old}"}).status_code == 200
+    listed = json.loads(run("key", "list", "--json").out)
+    old_kid = jwt.peek(old).headers["kid"]
+    assert [(key["kid"], key["state"]) for key in listed] == [(new_kid, "signing"), (old_kid, "verifying")]
+    assert new_kid in run("key", "list").out
+
+
+def test_a_rotation_can_change_the_algorithm(run: Run, api: httpx.Client, server: RunningServer) -> None:
+    """`--alg` makes a key of another kind beside the old one."""
+    run("key", "rotate", "--alg", "Ed25519")
+    eventually(lambda: jwt.peek(api.post("/login", json=ANN).json()["token"]).headers["alg"] == "Ed25519")
+    assert {key["alg"] for key in api.get("/.well-known/jwks.json").json()["keys"]} == {"ES256", "Ed25519"}
+
+
+def test_the_hs256_secret_goes_to_the_one_api(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`key export` writes a JWK that only we can read, over no existing file; a Verifier takes it."""
+    monkeypatch.setenv("GATEPASS_ALG", "HS256")
+    monkeypatch.setenv("GATEPASS_AUDIENCE", "https://api.test")
+    file = tmp_path / "secret.jwk"
+    with running_server(tmp_path, alg="HS256", audience=("https://api.test",)) as server, server.client() as api:
+        api.post("/signup", json=ANN)
+        token = api.post("/login", json=ANN).json()["token"]
+        assert run("key", "export", str(file)).status == 0
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        keys = KeySet([Key.from_jwk(file.read_bytes())])
+        verifier = Verifier(issuer=server.url, audience="https://api.test", keys=keys, clock=server.clock)
+        assert verifier.verify(token).client_id == "first-party"
+    again = run("key", "export", str(file))
+    assert (again.status, again.err.splitlines()[0]) == (1, f"error: Cannot write {file}: File exists.")
+
+
+def test_a_private_key_never_leaves(run: Run, tmp_path: Path) -> None:
+    """`key export` with an asymmetric algorithm is refused, with the JWKS as the hint."""
+    done = run("key", "export", str(tmp_path / "out"))
+    assert done.status == 1
+    assert "a private key never leaves it" in done.err
+    assert "jwks.json" in done.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_serve_says_where_it_is_and_what_to_type_next(tmp_path: Path) -> None:
+    """The address, the data, the next command; SIGTERM ends it in order, with status 0 and nothing more to say."""
+    with gatepass_serve(tmp_path / "data") as (process, url):
+        assert httpx.get(f"{url}/health").status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.stderr is not None
+        rest = process.stderr.read()
+        assert process.wait() == 0
+    assert str(tmp_path / "data" / "gatepass.db") in rest
+    assert "next: gatepass user add you@example.com --data-dir" in rest
+    assert "Traceback" not in rest
+
+
+def test_a_request_in_flight_is_finished_at_shutdown(tmp_path: Path) -> None:
+    """SIGTERM while a login waits for its hash: it is answered, and then the server ends."""
+    slow = {"GATEPASS_ARGON2_PASSES": "40", "GATEPASS_ARGON2_MEMORY_KIB": "19456"}
+    with gatepass_serve(tmp_path / "data", **slow) as (process, url), httpx.Client(base_url=url) as api:
+        import threading  # noqa: PLC0415
+
+        answers: list[int] = []
+        thread = threading.Thread(target=lambda: answers.append(api.post("/login", json=ANN, timeout=30).status_code))
+        thread.start()
+        eventually(lambda: _threads_at_work(process.pid))
+        process.send_signal(signal.SIGTERM)
+        thread.join()
+        assert process.wait() == 0
+    assert answers == [401]
+
+
+def _threads_at_work(pid: int) -> bool:
+    """Whether a hashing thread exists: the first login starts one."""
+    names = [(task / "comm").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+    return any(name.startswith("argon2") for name in names) or len(names) > 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["--host", "0.0.0.0"], "error: Will not serve plain HTTP on 0.0.0.0"),  # noqa: S104
+        (["--alg", "HS256"], "error: HS256 is for exactly one API"),
+        (["--alg", "none"], "error: A setting is wrong"),
+        (["--port", "x"], "error: "),
+        (["--prot", "1"], "error: "),
+        (["--config", "/nowhere.toml"], "error: Cannot read /nowhere.toml"),
+    ],
+)
+def test_serve_refuses_to_start(tmp_path: Path, arguments: list[str], error: str) -> None:
+    """`error:` and `hint:` on stderr, status 1, no stack trace, and no file is made."""
+    done = subprocess.run(
+        [GATEPASS, "serve", "--data-dir", str(tmp_path / "data"), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(error)
+    assert "\nhint: " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_serve_refuses_a_port_that_is_taken(tmp_path: Path) -> None:
+    """The error names address and port."""
+    with running_server(tmp_path / "one") as server:
+        done = subprocess.run(
+            [GATEPASS, "serve", "--data-dir", str(tmp_path / "two"), "--port", str(server.settings.port)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: Cannot listen on localhost:{server.settings.port}: Address already in use.")
+
+
+def test_an_unknown_setting_in_the_environment_refuses_to_start(tmp_path: Path) -> None:
+    """With the nearest name as the hint."""
+    done = subprocess.run(
+        [GATEPASS, "serve", "--data-dir", str(tmp_path / "data")],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "GATEPASS_SINGUP": "open"},
+    )
+    assert done.stderr == "error: Unknown setting in the environment: singup.\nhint: Did you mean signup?\n"
+
+
+def test_serve_under_tls(tmp_path: Path) -> None:
+    """With certificate and key it serves HTTPS, and its issuer says so."""
+    certificate, key = self_signed(tmp_path)
+    with running_server(tmp_path / "data", tls_cert=certificate, tls_key=key) as server:
+        assert server.url.startswith("https://localhost:")
+        with server.client(verify=ssl.create_default_context(cafile=certificate)) as api:
+            answer = api.get("/.well-known/oauth-authorization-server")
+    assert answer.json()["issuer"] == server.url
+    assert answer.headers["strict-transport-security"]
