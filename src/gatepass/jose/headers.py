@@ -45,23 +45,34 @@ class Header(msgspec.Struct, frozen=True):
     typ: str | None
 
 
-def read(segment: str, limits: Limits) -> dict[str, Any]:
+B64 = frozenset(("b64",))
+"""The one extension that JWS understands here (RFC 7797)."""
+
+NONE: frozenset[str] = frozenset()
+
+
+def read(segment: str, limits: Limits, extensions: frozenset[str] = NONE) -> dict[str, Any]:
     """Decode a base64url header and check everything that can be checked without a key.
 
     Raises:
         TokenTooLongError: It is longer than `limits.header_length`.
         MalformedError: It is not strict JSON, or a parameter has the wrong type.
         AlgNotAllowedError: `alg` is unknown, or `none`.
-        UnsupportedCritError: `crit` names an extension.
+        UnsupportedCritError: `crit` names an extension that is not among `extensions`.
     """
-    if len(segment) > limits.header_length:
-        raise TokenTooLongError("the header is too long")
-    parameters = strict_json.decode_object(base64url.decode(segment), limits.depth)
-    check(parameters)
+    parameters = decode(segment, limits)
+    check(parameters, extensions)
     return parameters
 
 
-def check(parameters: Mapping[str, Any]) -> None:
+def decode(segment: str, limits: Limits) -> dict[str, Any]:
+    """Decode a base64url header, whatever it says."""
+    if len(segment) > limits.header_length:
+        raise TokenTooLongError("the header is too long")
+    return strict_json.decode_object(base64url.decode(segment), limits.depth)
+
+
+def check(parameters: Mapping[str, Any], extensions: frozenset[str]) -> None:
     """Check the types of the registered parameters, `alg`, and `crit`."""
     for name in _TEXTS:
         if name in parameters and not isinstance(parameters[name], str):
@@ -72,17 +83,40 @@ def check(parameters: Mapping[str, Any]) -> None:
     if alg not in algorithms.SIGNATURE_NAMES:
         raise AlgNotAllowedError("the header's alg is not a signature algorithm")
     if "crit" in parameters:
-        _check_crit(parameters, parameters["crit"])
+        _check_crit(parameters, parameters["crit"], extensions)
+    if not isinstance(parameters.get("b64", True), bool):
+        raise MalformedError("b64 is not a boolean")
+    # RFC 7797 §6: who does not know b64 must refuse the token, not read other octets than were signed.
+    if parameters.get("b64") is False and "crit" not in parameters:
+        raise MalformedError("b64 is false and not in crit")
 
 
-def _check_crit(parameters: Mapping[str, Any], crit: object) -> None:
+def _check_crit(parameters: Mapping[str, Any], crit: object, extensions: frozenset[str]) -> None:
     """RFC 7515 §4.1.11: a non-empty list of names of extensions that are present, and that we understand."""
     names = cast("list[object]", crit) if isinstance(crit, list) else []
-    if not names or not all(isinstance(name, str) for name in names) or len({*names}) != len(names):
+    texts = {name for name in names if isinstance(name, str)}
+    if not names or len(texts) != len(names):
         raise MalformedError("crit is not a list of different names")
-    if any(name in _REGISTERED or name not in parameters for name in names):
+    if texts & _REGISTERED or not texts <= parameters.keys():
         raise MalformedError("crit names a registered or absent parameter")
-    raise UnsupportedCritError("the token needs an extension that is not supported")
+    if not texts <= extensions:
+        raise UnsupportedCritError("the token needs an extension that is not supported")
+
+
+def merge(protected: dict[str, Any], unprotected: object) -> dict[str, Any]:
+    """RFC 7515 §4: the parts of a JSON serialisation's header name different parameters.
+
+    Raises:
+        MalformedError: They do not, or what must be protected is not (§4.1.11, RFC 7797 §3).
+    """
+    if not isinstance(unprotected, dict):
+        raise MalformedError("header is not an object")
+    others = cast("dict[str, Any]", unprotected)
+    if protected.keys() & others.keys():
+        raise MalformedError("a parameter is both protected and unprotected")
+    if "crit" in others or "b64" in others:
+        raise MalformedError("crit or b64 is not protected")
+    return protected | others
 
 
 def media_type(typ: str | None) -> str | None:
@@ -92,20 +126,20 @@ def media_type(typ: str | None) -> str | None:
     return typ.lower() if "/" in typ else "application/" + typ.lower()
 
 
-def encode(key: Key, typ: str | None, extra: Mapping[str, Any] | None) -> str:
+def encode(key: Key, typ: str | None, extra: Mapping[str, Any] | None, *, b64: bool = True) -> str:
     """Encode the header that a key writes: `alg`, `typ` and `kid`, then the caller's own parameters.
 
     Raises:
         InvalidPolicyError: The caller's parameters contradict the key, or are not what a header may hold.
     """
-    if extra is None:
-        encoded = key.encoded_headers.get(typ)
-        if encoded is None:
-            encoded = _encode(_parameters(key, typ))
-            if len(key.encoded_headers) < _REMEMBERED:
-                key.encoded_headers[typ] = encoded
-        return encoded
-    return encode_given(_merge(key, _parameters(key, typ), extra))
+    if extra is not None or not b64:
+        return _encode(_merged(key, typ, extra or {}) | ({} if b64 else {"b64": False, "crit": ["b64"]}))
+    encoded = key.encoded_headers.get(typ)
+    if encoded is None:
+        encoded = _encode(_parameters(key, typ))
+        if len(key.encoded_headers) < _REMEMBERED:
+            key.encoded_headers[typ] = encoded
+    return encoded
 
 
 _REMEMBERED = 32
@@ -133,19 +167,25 @@ def encode_given(parameters: Mapping[str, Any]) -> str:
     Raises:
         InvalidPolicyError: It is not what a header may hold.
     """
-    try:
-        check(parameters)
-    except JoseError as error:
-        raise InvalidPolicyError(f"headers: {error}") from None
-    return _encode(parameters)
+    return _encode(_checked(dict(parameters)))
 
 
-def _merge(key: Key, parameters: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
-    merged = parameters | dict(extra)
-    strict_json.refuse_nan(merged)
+def _merged(key: Key, typ: str | None, extra: Mapping[str, Any]) -> dict[str, Any]:
+    merged = _checked(_parameters(key, typ) | dict(extra))
     if merged["alg"] not in key.algs:
         raise InvalidPolicyError("headers: alg is not the key's")
     return merged
+
+
+def _checked(parameters: dict[str, Any]) -> dict[str, Any]:
+    if "crit" in parameters or "b64" in parameters:
+        raise InvalidPolicyError("headers: crit and b64 are not written by hand")
+    strict_json.refuse_nan(parameters)
+    try:
+        check(parameters, NONE)
+    except JoseError as error:
+        raise InvalidPolicyError(f"headers: {error}") from None
+    return parameters
 
 
 def _encode(parameters: Mapping[str, Any]) -> str:

@@ -1,19 +1,20 @@
-"""JSON Web Signature (RFC 7515), compact serialisation."""
+"""JSON Web Signature (RFC 7515, RFC 7797): compact, detached, flattened and general."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from . import base64url
+from . import base64url, strict_json
 from . import headers as _headers
-from .errors import InvalidPolicyError, MalformedError, TokenTooLongError
+from .errors import InvalidPolicyError, JoseError, MalformedError, TokenTooLongError
 from .keys import Key
 from .limits import DEFAULT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
     from .keys import KeySet
     from .limits import Limits
@@ -26,31 +27,46 @@ class Verified(msgspec.Struct, frozen=True):
         payload: The signed octets.
         headers: The protected header's parameters.
         key: The key that verified.
+        unprotected: Parameters of a JSON serialisation that nobody signed.
     """
 
     payload: bytes
     headers: dict[str, Any]
     key: Key
+    unprotected: dict[str, Any] = {}
 
 
-def sign(payload: bytes, key: Key, headers: Mapping[str, Any] | None = None) -> str:
+# ── compact ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def sign(payload: bytes, key: Key, headers: Mapping[str, Any] | None = None, *, b64: bool = True) -> str:
     """RFC 7515 §5.1: sign octets and write the compact serialisation.
 
     Args:
         payload: The content.
         key: A private key or secret; `alg` and `kid` come from it.
         headers: More header parameters.
+        b64: False writes the payload as it is (RFC 7797 §5.2); it is then printable ASCII without a period.
 
     Raises:
         InvalidKeyError: The key cannot sign.
-        InvalidPolicyError: `headers` contradict the key, name `crit`, or are not JSON.
+        InvalidPolicyError: `headers` contradict the key, name `crit`, or are not JSON; or the payload cannot be so.
     """
-    return sign_encoded(_headers.encode(checked_key(key), None, headers), payload, key)
+    header = _headers.encode(checked_key(key), None, headers, b64=b64)
+    return sign_encoded(header, payload, key) if b64 else _sign_unencoded(header, payload, key)
 
 
 def sign_encoded(header: str, payload: bytes, key: Key) -> str:
     """Do what `sign` says with a header that is already encoded."""
     message = f"{header}.{_encode_payload(payload)}"
+    return f"{message}.{base64url.encode(key.sign(message.encode()))}"
+
+
+def _sign_unencoded(header: str, payload: bytes, key: Key) -> str:
+    text = _checked_payload(payload).decode("latin-1")
+    if not _may_stand_in_compact(text):
+        raise InvalidPolicyError("an unencoded payload in a compact token is printable ASCII without a period")
+    message = f"{header}.{text}"
     return f"{message}.{base64url.encode(key.sign(message.encode()))}"
 
 
@@ -90,11 +106,13 @@ def verify(token: str | bytes, keys: Key | KeySet, *, limits: Limits = DEFAULT) 
         AlgNotAllowedError: Its `alg` is not the key's.
         BadSignatureError: The signature is not the key's.
     """
-    header, payload = open_compact(token, keys, limits)
+    header, payload = open_compact(token, keys, limits, _headers.B64)
     return Verified(payload, dict(header.parameters), header.key)
 
 
-def open_compact(token: str | bytes, keys: Key | KeySet, limits: Limits) -> tuple[_headers.Header, bytes]:
+def open_compact(
+    token: str | bytes, keys: Key | KeySet, limits: Limits, extensions: frozenset[str] = _headers.NONE
+) -> tuple[_headers.Header, bytes]:
     """Do what `verify` says, without copying the header for the caller."""
     try:
         known_headers = keys.known_headers
@@ -104,18 +122,258 @@ def open_compact(token: str | bytes, keys: Key | KeySet, limits: Limits) -> tupl
         raise InvalidPolicyError("keys is not a Key or KeySet, or limits is not a Limits") from None
     message, _, encoded_signature = token.rpartition(".")
     segment, _, encoded_payload = message.partition(".")
-    payload = base64url.decode(encoded_payload)
-    signature = base64url.decode(encoded_signature)
     header = known_headers.get(segment)
-    if header is not None:
-        header.verify(message.encode(), signature)
-        return header, payload
-    parameters = _headers.read(segment, limits)
-    key = keys.select(parameters["alg"], parameters.get("kid"))
-    key.verify(message.encode(), signature)
-    header = _headers.Header(key, key.verify, parameters, parameters.get("typ"))
-    _headers.remember(known_headers, segment, header)
+    if header is None:
+        return _open_unfamiliar(message, encoded_signature, keys, limits, extensions)
+    payload = base64url.decode(encoded_payload)
+    header.verify(message.encode(), base64url.decode(encoded_signature))
     return header, payload
+
+
+def _open_unfamiliar(
+    message: str, encoded_signature: str, keys: Key | KeySet, limits: Limits, extensions: frozenset[str]
+) -> tuple[_headers.Header, bytes]:
+    """Open a token whose header has not been seen on a good signature before."""
+    segment, _, encoded_payload = message.partition(".")
+    parameters = _headers.read(segment, limits, extensions)
+    encoded = parameters.get("b64", True)
+    payload = base64url.decode(encoded_payload) if encoded else _unencoded(encoded_payload)
+    header = _verified_header(parameters, message.encode(), encoded_signature, keys)
+    if "crit" not in parameters:  # a JWT must not take what only a JWS may
+        _headers.remember(keys.known_headers, segment, header)
+    return header, payload
+
+
+def _verified_header(
+    parameters: dict[str, Any], message: bytes, encoded_signature: str, keys: Key | KeySet
+) -> _headers.Header:
+    """RFC 7515 §5.2 steps 6-8: find the key, and verify with it."""
+    signature = base64url.decode(encoded_signature)
+    key = keys.select(parameters["alg"], parameters.get("kid"))
+    key.verify(message, signature)
+    return _headers.Header(key, key.verify, parameters, parameters.get("typ"))
+
+
+def _unencoded(text: str) -> bytes:
+    if not _may_stand_in_compact(text):
+        raise MalformedError("an unencoded payload is not printable ASCII without a period")
+    return text.encode()
+
+
+def _may_stand_in_compact(text: str) -> bool:
+    """RFC 7797 §5.2."""
+    return text.isascii() and text.isprintable() and "." not in text
+
+
+# ── detached ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def sign_detached(payload: bytes, key: Key, headers: Mapping[str, Any] | None = None, *, b64: bool = True) -> str:
+    """RFC 7515 App. F: sign octets that travel elsewhere; the compact token has an empty middle.
+
+    Args:
+        payload: The content, any octets.
+        key: A private key or secret.
+        headers: More header parameters.
+        b64: False signs the octets as they are, without encoding them first (RFC 7797): cheaper for large content.
+
+    Raises:
+        InvalidKeyError: The key cannot sign.
+        InvalidPolicyError: `headers` contradict the key, name `crit`, or are not JSON.
+    """
+    header = _headers.encode(checked_key(key), None, headers, b64=b64)
+    return f"{header}..{base64url.encode(key.sign(_message(header, _checked_payload(payload), b64=b64)))}"
+
+
+def verify_detached(token: str | bytes, payload: bytes, keys: Key | KeySet, *, limits: Limits = DEFAULT) -> Verified:
+    """Verify a compact token with an empty middle against content that travelled elsewhere.
+
+    Args:
+        token: The compact serialisation.
+        payload: The content, as long as it is: `limits` bound the token only.
+        keys: The key, or a set from which `kid` chooses.
+        limits: Bounds on what is read.
+
+    Raises:
+        JoseError: As `verify`; MalformedError also if the token carries a payload.
+    """
+    segment, middle, encoded_signature = split(token, limits)
+    if middle:
+        raise MalformedError("the token carries a payload")
+    parameters = _headers.read(segment, limits, _headers.B64)
+    message = _message(segment, _checked_payload(payload), b64=parameters.get("b64", True))
+    header = _verified_header(parameters, message, encoded_signature, checked_keys(keys))
+    return Verified(payload, parameters, header.key)
+
+
+# ── JSON ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def sign_json(  # noqa: PLR0913 - each is named where it is called
+    payload: bytes,
+    keys: Key | Sequence[Key],
+    headers: Mapping[str, Any] | None = None,
+    *,
+    unprotected: Mapping[str, Any] | None = None,
+    detached: bool = False,
+    b64: bool = True,
+) -> dict[str, Any]:
+    """RFC 7515 §7.2: sign octets and write a JSON serialisation: flattened for a key, general for a list of keys.
+
+    Args:
+        payload: The content.
+        keys: Who signs.
+        headers: More protected header parameters, for every signature.
+        unprotected: Header parameters that are not signed, for every signature.
+        detached: Whether to leave the payload out.
+        b64: False writes and signs the payload as it is (RFC 7797); unless detached, it is then UTF-8 text.
+
+    Raises:
+        InvalidKeyError: A key cannot sign.
+        InvalidPolicyError: The parameters contradict a key or each other, or the payload cannot be written so.
+    """
+    several = [keys] if isinstance(keys, Key) else list(keys)
+    if not several:
+        raise InvalidPolicyError("no key to sign with")
+    signatures = [_json_signature(payload, checked_key(key), headers, unprotected, b64=b64) for key in several]
+    document: dict[str, Any] = {} if detached else {"payload": _json_payload(payload, b64=b64)}
+    return document | (signatures[0] if isinstance(keys, Key) else {"signatures": signatures})
+
+
+def _json_signature(
+    payload: bytes, key: Key, headers: Mapping[str, Any] | None, unprotected: Mapping[str, Any] | None, *, b64: bool
+) -> dict[str, Any]:
+    protected = _headers.encode(key, None, headers, b64=b64)
+    signature = base64url.encode(key.sign(_message(protected, _checked_payload(payload), b64=b64)))
+    if not unprotected:
+        return {"protected": protected, "signature": signature}
+    try:
+        _headers.merge(_headers.decode(protected, DEFAULT), dict(unprotected))
+    except MalformedError as error:
+        raise InvalidPolicyError(f"unprotected: {error}") from None
+    return {"protected": protected, "header": dict(unprotected), "signature": signature}
+
+
+def _json_payload(payload: bytes, *, b64: bool) -> str:
+    if b64:
+        return base64url.encode(payload)
+    try:
+        return payload.decode()
+    except UnicodeDecodeError:
+        raise InvalidPolicyError("an unencoded payload in JSON is UTF-8 text") from None
+
+
+def verify_json(
+    document: str | bytes | Mapping[str, Any],
+    keys: Key | KeySet,
+    payload: bytes | None = None,
+    *,
+    every: bool = False,
+    limits: Limits = DEFAULT,
+) -> Verified:
+    """RFC 7515 §5.2: verify a flattened or general JSON serialisation.
+
+    Every signature must be well-formed. One of them must verify with `keys`, unless `every` asks for all.
+
+    Args:
+        document: JSON text, or a mapping that was parsed from it; text is also checked for names that occur twice.
+        keys: The key, or a set from which `kid` chooses.
+        payload: The content, if the document does not carry it.
+        every: Whether all signatures must verify, not just one. The answer is about the first that did.
+        limits: Bounds on what is read.
+
+    Raises:
+        JoseError: As `verify`; with several signatures, the error of the first that did not verify.
+    """
+    members = _members(document, limits)
+    checked_keys(keys)
+    attached = _attached(members, payload)
+    verified: list[Verified] = []
+    failures: list[JoseError] = []
+    for signature in [_read_signature(entry, limits) for entry in _entries(members, limits)]:
+        try:
+            verified.append(signature.verify(attached, payload, keys))
+        except JoseError as error:
+            failures.append(error)
+    if failures and (every or not verified):
+        raise failures[0]
+    return verified[0]
+
+
+def _members(document: object, limits: Limits) -> dict[str, Any]:
+    if isinstance(document, (str, bytes)):
+        if len(document) > limits.token_length:
+            raise TokenTooLongError("the document is too long")
+        text = document.encode("utf-8", "surrogatepass") if isinstance(document, str) else document
+        return strict_json.decode_object(text, limits.depth)
+    if isinstance(document, Mapping):
+        return dict(cast("Mapping[str, Any]", document))
+    raise MalformedError("a JSON serialisation is JSON text or a mapping")
+
+
+def _attached(members: Mapping[str, Any], payload: object) -> str | None:
+    """Return the payload as the document has it, or None if it is detached; exactly one place must have it."""
+    if payload is not None:
+        _checked_payload(payload)
+        if "payload" in members:
+            raise MalformedError("the document carries a payload")
+        return None
+    if not isinstance(members.get("payload"), str):
+        raise MalformedError("the payload is not a string")
+    return cast("str", members["payload"])
+
+
+def _entries(members: Mapping[str, Any], limits: Limits) -> list[Mapping[str, Any]]:
+    """RFC 7515 §7.2: either a list of signatures, or the members of a single one."""
+    if "signatures" not in members:
+        return [members]
+    if {"signature", "protected", "header"} & members.keys():
+        raise MalformedError("the document is both flattened and general")
+    entries: object = members["signatures"]
+    if not isinstance(entries, list) or not entries:
+        raise MalformedError("signatures is not a list with something in it")
+    entries = cast("list[object]", entries)
+    if len(entries) > limits.signatures:
+        raise TokenTooLongError("the document has too many signatures")
+    if not all(isinstance(entry, dict) for entry in entries):
+        raise MalformedError("a signature is not an object")
+    return cast("list[Mapping[str, Any]]", entries)
+
+
+class _Signature(msgspec.Struct):
+    """One signature of a JSON serialisation: its protected header as it stands and parsed, and all its parameters."""
+
+    segment: str
+    protected: dict[str, Any]
+    parameters: dict[str, Any]
+    signature: str
+
+    def verify(self, attached: str | None, detached: bytes | None, keys: Key | KeySet) -> Verified:
+        _headers.check(self.parameters, _headers.B64)
+        b64 = self.parameters.get("b64", True)
+        if attached is None:
+            payload = detached or b""
+            message = _message(self.segment, payload, b64=b64)
+        else:
+            payload = base64url.decode(attached) if b64 else _utf8(attached)
+            message = f"{self.segment}.".encode() + (attached.encode() if b64 else payload)
+        key = _verified_header(self.parameters, message, self.signature, keys).key
+        others = {name: value for name, value in self.parameters.items() if name not in self.protected}
+        return Verified(payload, self.protected, key, others)
+
+
+def _read_signature(entry: Mapping[str, Any], limits: Limits) -> _Signature:
+    segment = entry.get("protected", "")
+    signature = entry.get("signature")
+    if not isinstance(segment, str) or not isinstance(signature, str):
+        raise MalformedError("protected or signature is not a string")
+    protected = _headers.decode(segment, limits) if "protected" in entry else {}
+    parameters = _headers.merge(protected, entry["header"]) if "header" in entry else protected
+    base64url.decode(signature)
+    return _Signature(segment, protected, parameters, signature)
+
+
+# ── what all of them share ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 def split(token: str | bytes, limits: Limits) -> list[str]:
@@ -144,7 +402,30 @@ def checked_key(key: object) -> Key:
     return key
 
 
+def checked_keys(keys: Key | KeySet) -> Key | KeySet:
+    """Refuse what is neither a Key nor a KeySet."""
+    if not hasattr(keys, "known_headers"):
+        raise InvalidPolicyError("keys is not a Key or a KeySet")
+    return keys
+
+
+def _message(header: str, payload: bytes, *, b64: bool) -> bytes:
+    """RFC 7515 §5.1 step 5, RFC 7797 §3: the octets that are signed."""
+    return f"{header}.".encode() + (base64url.encode(payload).encode() if b64 else payload)
+
+
 def _encode_payload(payload: object) -> str:
+    return base64url.encode(_checked_payload(payload))
+
+
+def _checked_payload(payload: object) -> bytes:
     if not isinstance(payload, bytes):
         raise InvalidPolicyError("the payload is bytes")
-    return base64url.encode(payload)
+    return payload
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise MalformedError("the payload is not UTF-8") from None

@@ -17,12 +17,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         header_length: Characters in one base64url-encoded header.
         depth: Nested arrays and objects in any JSON text; at least 3.
         keys: Members of a JWK Set.
+        signatures: Signatures of one JWS in the general JSON serialisation.
     """
 
     token_length: int = 250_000
     header_length: int = 20_000
     depth: int = 32
     keys: int = 1_000
+    signatures: int = 16
 
     def __post_init__(self) -> None:
         if self.depth < _LEAST_DEPTH:
