@@ -174,6 +174,16 @@ def test_known_keys_outlive_an_outage(issuer: ScriptedIssuer, verifier: Verifier
         assert issuer.count() == asked + 1
 
 
+def test_an_outage_costs_remembered_tokens_nothing(issuer: ScriptedIssuer, verifier: Verifier, clock: Clock) -> None:
+    """With stale keys and the server down, a token seen before is still answered from memory."""
+    principal = verifier.verify(token := issuer.token())
+    issuer.scripts[JWKS] = lambda connection: connection.close()
+    clock.advance(issuer_module.FRESH_SECONDS)
+    assert verifier.verify(token) is principal
+    until_refreshed(verifier)
+    assert verifier.verify(token) is principal
+
+
 def test_keys_do_not_outlive_an_outage_for_ever(issuer: ScriptedIssuer, verifier: Verifier, clock: Clock) -> None:
     """After three days without the issuer its keys may have been withdrawn: nothing is verified any more."""
     verifier.verify(issuer.token())

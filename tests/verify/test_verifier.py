@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import pytest
@@ -187,6 +188,20 @@ def test_memory_is_bounded() -> None:
     assert verifier.verify(tokens[0]) is not first
 
 
+def test_many_threads_share_a_small_memory() -> None:
+    """Eight threads that push each other's tokens out get right answers, and the bound holds."""
+    verifier = offline(cache_size=5)
+    tokens = [signed(jti=f"t{n}") for n in range(20)]
+
+    def reads(start: int) -> bool:
+        order = [(start + step) % len(tokens) for step in range(200)]
+        return all(verifier.verify(tokens[n]).token_id == f"t{n}" for n in order)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(reads, range(8)))
+    assert len(verifier._known.seen) == 5
+
+
 def test_a_very_long_token_is_not_remembered() -> None:
     """What is remembered has a known size."""
     verifier = offline()
@@ -228,6 +243,9 @@ def test_what_is_no_text_is_no_token(token: object) -> None:
         {"issuer": None},
         {"audience": ""},
         {"audience": None},
+        {"audience": 7},
+        {"keys": "-----BEGIN PUBLIC KEY-----"},
+        {"keys": {"keys": []}},
         {"audience": []},
         {"audience": ["my-api", ""]},
         {"typ": ""},

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from gatepass.jose.errors import InvalidPolicyError
 
-from .issuer import Fetched, FetchError
+from .issuer import Fetched, FetchError, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
@@ -71,6 +71,8 @@ class KeySource:
 
     def refresh_if_due(self, now: float) -> None:
         """Begin a refresh if it is time for one; nobody waits for it."""
+        if not self.issuer.is_due(now):
+            return  # without the lock, since every request comes by here during an outage
         with self._lock:
             if not self._is_flying() and self.issuer.is_due(now):
                 self._start(now)
@@ -161,7 +163,10 @@ async def _follow(flow: Generator[str, Fetched, Published], get: Callable[[str],
 
 
 class HttpxFetch:
-    """Gets a URL with httpx: no redirects, a bounded and uncompressed answer, TLS checked."""
+    """Gets a URL with httpx: no redirects, a bounded and uncompressed answer, TLS checked.
+
+    The proxies of the environment (`HTTPS_PROXY`, `NO_PROXY`) are used.
+    """
 
     def __init__(self, *, ca_file: str | None = None) -> None:
         """Prepare to fetch.
@@ -177,7 +182,7 @@ class HttpxFetch:
                 "fetching keys needs httpx: pip install 'gatepass[verify]', or pass keys= or fetch="
             )
         try:
-            self._verify: ssl.SSLContext | bool = ssl.create_default_context(cafile=ca_file) if ca_file else True
+            self._context = ssl.create_default_context(cafile=ca_file) if ca_file else None
         except OSError as error:
             raise InvalidPolicyError(f"ca_file cannot be read: {error.strerror}") from None
 
@@ -189,9 +194,15 @@ class HttpxFetch:
         """
         import httpx  # noqa: PLC0415 - an extra, and slow to import: only who fetches pays for it
 
+        # Made once: reading the public authorities holds every thread up for some 20 ms.
+        self._context = self._context or httpx.create_ssl_context()
+        # On loopback no proxy is asked, whatever the environment says: plain text must not leave this machine.
+        proxies = not is_loopback(url)
         try:
             async with (
-                httpx.AsyncClient(verify=self._verify, timeout=FETCH_SECONDS, headers=_HEADERS) as client,
+                httpx.AsyncClient(
+                    verify=self._context, trust_env=proxies, timeout=FETCH_SECONDS, headers=_HEADERS
+                ) as client,
                 client.stream("GET", url) as answer,
             ):
                 if answer.headers.get("content-encoding", "identity") != "identity":

@@ -173,8 +173,9 @@ class Issuer:
             keys = KeySet.from_jwks(answer.body, self._alg, limits=Limits(keys=MAX_KEYS))
         except JoseError as error:
             raise FetchError(f"{jwks_url} holds no keys: {error}") from None
-        # A published secret is known to everybody, and verifies nothing.
-        public = [key for key in keys if not key.is_secret]
+        # A published secret is known to everybody, and verifies nothing; of a published private key we keep no more
+        # than we need.
+        public = [key.public() for key in keys if not key.is_secret]
         keys = KeySet(public, skipped=keys.skipped + len(keys) - len(public))
         return Published(keys, fresh_seconds(answer.headers), jwks_url)
 
@@ -224,10 +225,10 @@ class Issuer:
         if not isinstance(jwks_url, str):
             raise FetchError(f"{url} names no jwks_uri")
         try:
-            parts = _checked(jwks_url, "jwks_uri")
+            _checked(jwks_url, "jwks_uri")
         except InvalidPolicyError as error:
             raise FetchError(str(error)) from None
-        if _is_loopback(parts) and not _is_loopback(self._parts):
+        if is_loopback(jwks_url) and not is_loopback(self.url):
             raise FetchError(f"the jwks_uri of {self.url} is on this machine")
         return jwks_url
 
@@ -264,15 +265,16 @@ def _checked(url: str, name: str) -> SplitResult:
         _ = parts.port
     except ValueError:
         raise InvalidPolicyError(f"{name} is not a URL") from None
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(url)):
         raise InvalidPolicyError(f"{name} must be an https URL; http is for this machine only")
     if not host or parts.username is not None or parts.fragment or (name == "issuer" and parts.query):
         raise InvalidPolicyError(f"{name} is not a URL of a scheme, a host and a path")
     return parts
 
 
-def _is_loopback(parts: SplitResult) -> bool:
-    host = (parts.hostname or "").rstrip(".")
+def is_loopback(url: str) -> bool:
+    """Tell whether a URL is on this machine, by its host alone: names are not looked up."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

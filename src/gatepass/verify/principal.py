@@ -97,7 +97,7 @@ def of_access_token(checked: Checked[AccessToken]) -> Principal:
         auth_time=claims.auth_time,
         acr=claims.acr,
         amr=claims.amr,
-        claims=MappingProxyType({name: _frozen(value) for name, value in checked.every.items()}),
+        claims=_read_only(checked.every),
     )
 
 
@@ -116,7 +116,7 @@ def of_other_token(checked: Checked[OtherAccessToken]) -> Principal:
         auth_time=None if claims.auth_time is None else int(claims.auth_time),
         acr=claims.acr,
         amr=claims.amr,
-        claims=MappingProxyType({name: _frozen(value) for name, value in checked.every.items()}),
+        claims=_read_only(checked.every),
     )
 
 
@@ -129,6 +129,14 @@ def _words(text: str) -> frozenset[str]:
 @lru_cache(1024)
 def _set(words: tuple[str, ...]) -> frozenset[str]:
     return frozenset(words)
+
+
+def _read_only(claims: dict[str, Any]) -> Mapping[str, Any]:
+    """Make a claims set unchangeable; nobody else has it, so it is not copied."""
+    for name, value in claims.items():
+        if value.__class__ is list or value.__class__ is dict:
+            claims[name] = _frozen(value)
+    return MappingProxyType(claims)
 
 
 def _frozen(value: object) -> object:

@@ -6,11 +6,12 @@ import asyncio
 import math
 import threading
 import time
+from collections.abc import Collection
 from concurrent import futures
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
-from gatepass.jose import KeySet, headers, jwt
+from gatepass.jose import Key, KeySet, headers, jwt
 from gatepass.jose.errors import (
     AlgNotAllowedError,
     InvalidPolicyError,
@@ -27,9 +28,9 @@ from .issuer import Issuer
 from .principal import of_access_token, of_other_token
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Iterator
 
-    from gatepass.jose import JoseError, Key
+    from gatepass.jose import JoseError
 
     from .fetch import Fetch
     from .principal import Principal
@@ -53,6 +54,10 @@ class _Known:
         self.fetched_at = fetched_at
         self.fresh_until = fresh_until
         self.seen = seen
+
+    def is_fresh(self, now: float) -> bool:
+        """Tell whether the keys need not be fetched again; given keys never do."""
+        return self.fetched_at <= now < self.fresh_until
 
 
 class Verifier:
@@ -117,6 +122,8 @@ class Verifier:
         self._read = _reader(typ, issuer=issuer, audience=self.audience, leeway=leeway)
         self._cache_size = cache_size
         self._lock = threading.Lock()
+        if keys is not None and not isinstance(cast("object", keys), Key | KeySet):
+            raise InvalidPolicyError("keys is a Key or a KeySet")
         if keys is None:
             self._known = _Known(KeySet([]), math.inf, -math.inf, {})
             self._source: KeySource | None = KeySource(
@@ -185,16 +192,14 @@ class Verifier:
     # ── tokens ──
 
     def _remembered(self, token: str) -> Principal | None:
-        """Find a token that these very keys have verified, in a lookup and two comparisons of time."""
+        """Find a token that these very keys have verified: a lookup, and three comparisons of times."""
         if not isinstance(cast("object", token), str):
             raise MalformedError("a token is a str")
         known, now = self._known, self.clock()
         principal = known.seen.get(token)
-        if (
-            principal is not None
-            and now < principal.expires_at + self._leeway
-            and known.fetched_at <= now < known.fresh_until
-        ):
+        if principal is None or now >= principal.expires_at + self._leeway:
+            return None
+        if known.is_fresh(now) or self._is_usable_meanwhile(now):
             return principal
         return None
 
@@ -202,13 +207,13 @@ class Verifier:
         """Verify with the keys at hand."""
         known, now, source = self._known, self.clock(), self._source
         if source is not None and not source.issuer.is_usable(now):
-            raise UnknownKeyError("the issuer's keys are not known yet")
+            raise UnknownKeyError("the issuer's keys are not known yet, or not any more")
         principal = self._read(token, known.keys, now)
+        # Only now, so that nobody who cannot show a good token makes us fetch.
+        if source is not None and not known.is_fresh(now):
+            source.refresh_if_due(now)
         if self._cache_size and len(token) <= LONGEST_REMEMBERED:
             self._remember(known.seen, token, principal)
-        # Only now, so that nobody who cannot show a good token makes us fetch.
-        if source is not None and not known.fetched_at <= now < known.fresh_until:
-            source.refresh_if_due(now)
         return principal
 
     def _remember(self, seen: dict[str, Principal], token: str, principal: Principal) -> None:
@@ -218,6 +223,13 @@ class Verifier:
             seen[token] = principal
 
     # ── keys ──
+
+    def _is_usable_meanwhile(self, now: float) -> bool:
+        """Have keys that are no longer fresh fetched behind our back, and tell whether they may verify until then."""
+        if self._source is None:
+            return True
+        self._source.refresh_if_due(now)
+        return self._source.issuer.is_usable(now)
 
     def _flights(self, token: str, refusal: UnknownKeyError) -> Iterator[futures.Future[None]]:
         """Yield each refresh that is worth waiting for: at most one that was under way already, and one of our own."""
@@ -280,9 +292,12 @@ def _reader(
 
 def _checked_audience(audience: object) -> str | tuple[str, ...]:
     """RFC 9068 §4: an API knows its own name, and demands it."""
-    names = (audience,) if isinstance(audience, str) else tuple(cast("Collection[object]", audience or ()))
-    if not names or not all(isinstance(name, str) and name for name in names):
+    names = (audience,) if isinstance(audience, str) else audience
+    if not isinstance(names, Collection):
         raise InvalidPolicyError("audience is a name or a collection of names")
+    names = tuple(cast("Collection[object]", names))
+    if not names or not all(isinstance(name, str) and name for name in names):
+        raise InvalidPolicyError("audience holds nothing, or what is no name")
     return audience if isinstance(audience, str) else cast("tuple[str, ...]", names)
 
 
