@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import queue
+import re
 import subprocess
 import sys
 import threading
@@ -105,16 +106,19 @@ def gatepass_serve(data_dir: Path, *arguments: str, **environment: str) -> Gener
         text=True,
         env={**os.environ, **settings, **environment},
     )
-    assert process.stderr is not None
     try:
-        for line in process.stderr:
-            word, _, rest = line.strip().partition(" ")
-            if word == "listening":
-                yield process, rest.split()[0]
-                break
-        else:
-            raise AssertionError("the server ended before it listened")
+        yield process, first_url(process)
     finally:
         process.kill()
-        process.wait()
-        process.stderr.close()
+        process.communicate()
+
+
+def first_url(process: subprocess.Popen[str]) -> str:
+    """Read a program's standard error up to the URL that it says it listens on."""
+    assert process.stderr is not None
+    said = ""
+    for line in process.stderr:
+        said += line
+        if found := re.search(r"https?://[\w.]+:\d+", line):
+            return found[0]
+    raise AssertionError(f"the program ended before it listened: {said}")

@@ -69,7 +69,7 @@ class Logout:
             await tx.sessions.end(session_id, user_id, reason="logout", now=tx.now)
 
         await self._database.transaction(unit)
-        return self._done()
+        return self._done(request)
 
     async def logout_all(self, request: Request, body: LogoutRequest) -> Response:
         """End every session of the person that the token belongs to."""
@@ -79,7 +79,7 @@ class Logout:
             await tx.sessions.end_all_of(user_id, reason="logout_all", now=tx.now)
 
         await self._database.transaction(unit)
-        return self._done()
+        return self._done(request)
 
     async def _session(self, request: Request, body: LogoutRequest) -> tuple[str, str]:
         """Return (session, user) by whichever token the call presents."""
@@ -98,7 +98,7 @@ class Logout:
             raise invalid_refresh_token()
         return found
 
-    def _done(self) -> Response:
+    def _done(self, request: Request) -> Response:
         response = no_content()
-        self._browser.clear_cookie(response)
+        self._browser.clear_cookie(request, response)
         return response

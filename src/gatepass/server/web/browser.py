@@ -77,9 +77,10 @@ class BrowserMode:
             samesite="strict",
         )
 
-    def clear_cookie(self, response: Response) -> None:
-        """Make the browser forget it."""
-        response.delete_cookie(self._cookie, path="/", secure=self._secure, httponly=True, samesite="strict")
+    def clear_cookie(self, request: Request, response: Response) -> None:
+        """Make a browser that has the cookie forget it."""
+        if self._cookie in request.cookies:
+            response.delete_cookie(self._cookie, path="/", secure=self._secure, httponly=True, samesite="strict")
 
 
 def _cross_site() -> Refusal:
