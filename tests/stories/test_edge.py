@@ -50,6 +50,7 @@ def test_a_head_over_32_kib_is_refused(server: RunningServer, header: bytes) -> 
         said = everything(connected)
     assert said.startswith(b"HTTP/1.1 431 ")
     assert b'"code":"headers_too_large"' in said
+    assert b"x-content-type-options: nosniff" in said
 
 
 def test_a_head_without_end_is_cut_off(server: RunningServer) -> None:

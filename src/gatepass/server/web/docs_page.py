@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
+from markupsafe import Markup, escape
 
 from gatepass.server.web.errors import PROBLEMS
 
@@ -15,13 +17,17 @@ if TYPE_CHECKING:
 
     from gatepass.server.web.routing import Route
 
+_BACKTICKS = re.compile("`([^`]+)`")
+
 
 def render_docs(routes: Iterable[Route], issuer: str) -> bytes:
     """The page as HTML."""
     import jinja2  # noqa: PLC0415 - takes 50 ms, and is only needed here
 
     source = files("gatepass.server").joinpath("templates/docs.html").read_text("utf-8")
-    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(source)
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.filters["marked"] = _marked
+    template = environment.from_string(source)
     operations = [_operation(route) for route in routes]
     page: str = template.render(issuer=issuer, base=urlsplit(issuer).path, operations=operations)
     return page.encode()
@@ -42,6 +48,11 @@ def _operation(route: Route) -> dict[str, Any]:
         "answers": [(status, [field["name"] for field in _fields(kind)]) for status, kind in route.answers.items()],
         "problems": [(code, PROBLEMS[code].status, PROBLEMS[code].meaning) for code in route.problems],
     }
+
+
+def _marked(text: str) -> Markup:
+    """Set what stands between backticks as code."""
+    return Markup(_BACKTICKS.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
 
 
 def _fields(kind: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - a struct class, or None

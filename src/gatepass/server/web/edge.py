@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gatepass.server.web.errors import problem
+from gatepass.server.web.headers import API_POLICY, BASE
 
 if TYPE_CHECKING:
     from uvicorn import Server
@@ -82,7 +83,8 @@ class EdgeProtocol(HttpToolsProtocol):
     def refuse(self, code: str) -> None:
         """Answer with a problem, without an application, and close."""
         response = problem(code, headers={"connection": "close"})
-        head = [STATUS_LINE[response.status_code], *(b"%s: %s\r\n" % pair for pair in response.raw_headers), b"\r\n"]
+        headers = (*response.raw_headers, (b"content-security-policy", API_POLICY.encode()), *BASE)
+        head = [STATUS_LINE[response.status_code], *(b"%s: %s\r\n" % pair for pair in headers), b"\r\n"]
         self.transport.write(b"".join(head) + bytes(response.body))
         self.transport.close()
 

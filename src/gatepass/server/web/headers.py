@@ -14,17 +14,17 @@ PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self';"
     " frame-ancestors 'none'"
 )
+BASE: Headers = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+]
 
 
 def security_headers(settings: Settings, policy: str = API_POLICY) -> Headers:
     """What tells a browser to trust an answer no further than it must; HSTS where the issuer is HTTPS (RFC 6797)."""
-    headers: Headers = [
-        (b"content-security-policy", policy.encode()),
-        (b"x-content-type-options", b"nosniff"),
-        (b"x-frame-options", b"DENY"),
-        (b"referrer-policy", b"no-referrer"),
-        (b"cross-origin-opener-policy", b"same-origin"),
-    ]
+    headers: Headers = [(b"content-security-policy", policy.encode()), *BASE]
     if settings.issuer_url.startswith("https://"):
         headers.append((b"strict-transport-security", b"max-age=31536000"))
     return headers
