@@ -26,6 +26,7 @@ from gatepass.verify import Fetched, FetchError, Verifier, fetch
 from gatepass.verify.errors import IssuerUnavailableError
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from pathlib import Path
 
 ISSUER = "https://auth.example.com"
@@ -144,6 +145,23 @@ def test_no_thread_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threading.Thread, "start", refuses)
     with pytest.raises(IssuerUnavailableError):
         verifier.verify(signed())
+
+
+def test_no_event_loop_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Out of file descriptors, say: an outage like any other, and nobody waits for its end."""
+
+    def refuses(coroutine: Coroutine[object, object, None]) -> None:
+        coroutine.close()
+        raise OSError(24, "Too many open files")
+
+    verifier = verifier_with(published)
+    with monkeypatch.context() as patched:
+        patched.setattr(asyncio, "run", refuses)
+        with pytest.raises(IssuerUnavailableError):
+            verifier.verify(signed())
+    assert isinstance(verifier.clock, Clock)
+    verifier.clock.advance(5)
+    assert verifier.verify(signed()).subject == "user_1"
 
 
 # ── httpx ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -65,6 +65,11 @@ def test_a_principal_says_what_the_token_says() -> None:
     assert principal.claims["sid"] == "s_1"
 
 
+def test_only_spaces_separate_scopes() -> None:
+    """No other blank makes two scopes out of one (RFC 6749 §3.3)."""
+    assert offline().verify(signed(scope=" a  b\tc d\u00a0e ")).scopes == {"a", "b\tc", "d\u00a0e"}
+
+
 def test_what_a_token_does_not_say_is_none_or_empty() -> None:
     """A token with the required claims alone grants nothing."""
     principal = offline().verify(signed())
@@ -264,6 +269,10 @@ def test_what_is_no_text_is_no_token(token: object) -> None:
         {"keys": None, "issuer": "https://auth.example.com?tenant=1"},
         {"keys": None, "issuer": "https://auth.example.com#x"},
         {"keys": None, "issuer": "https://user@auth.example.com"},
+        {"keys": None, "issuer": "https://auth.example.com\\@evil.example"},
+        {"keys": None, "issuer": "https://auth.example.com\n"},
+        {"keys": None, "issuer": "https://äuth.example.com"},
+        {"keys": None, "issuer": "http://auth.localhost"},
         {"keys": None, "issuer": "https://[::1"},
         {"keys": None, "issuer": "https://auth.example.com:port"},
         {"keys": None, "jwks_url": "http://auth.example.com/jwks"},
@@ -277,9 +286,7 @@ def test_a_policy_that_makes_no_sense_is_refused_at_once(arguments: dict[str, An
         offline(**arguments)
 
 
-@pytest.mark.parametrize(
-    "issuer", ["http://localhost:8000", "http://127.0.0.1:8000", "http://[::1]:8000", "http://auth.localhost/t"]
-)
+@pytest.mark.parametrize("issuer", ["http://localhost:8000", "http://127.0.0.1:8000", "http://[::1]:8000/tenant"])
 def test_plain_http_is_for_this_machine(issuer: str) -> None:
     """An issuer on loopback needs no TLS."""
     assert Verifier(issuer=issuer, audience="my-api").issuer == issuer

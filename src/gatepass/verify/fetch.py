@@ -113,11 +113,19 @@ class KeySource:
 
     def _fly(self, flight: Future[None], number: int, began: float) -> None:
         """The refreshing thread."""
-        asyncio.run(self._land(flight, number, began))
 
-    async def _land(self, flight: Future[None], number: int, began: float) -> None:
-        # Not by returning the outcome: asyncio.run would first wait for a name look-up that nobody can cancel.
-        outcome = await self._outcome(began)
+        async def fly() -> None:
+            # Not after asyncio.run, which waits for a name look-up that nobody can cancel.
+            self._land(flight, number, began, await self._outcome(began))
+
+        try:
+            asyncio.run(fly())
+        except OSError as error:
+            self._land(flight, number, began, f"no event loop can be made: {error.strerror}")
+
+    def _land(self, flight: Future[None], number: int, began: float, outcome: Published | str) -> None:
+        if flight.done():
+            return  # it was only the event loop's end that went wrong
         with self._lock:
             is_current = flight is self._flight
             if is_current:

@@ -259,6 +259,9 @@ def _json_object(body: bytes) -> dict[str, Any] | None:
 
 def _checked(url: str, name: str) -> SplitResult:
     """Parse a URL that keys depend on: only TLS proves who answers it, except on this machine."""
+    # What parsers disagree about is refused first: two readings of one URL could be two hosts.
+    if not all("!" <= character <= "~" and character != "\\" for character in url):
+        raise InvalidPolicyError(f"{name} has characters that no URL has")
     try:
         parts = urlsplit(url)
         host = parts.hostname
@@ -275,7 +278,7 @@ def _checked(url: str, name: str) -> SplitResult:
 def is_loopback(url: str) -> bool:
     """Tell whether a URL is on this machine, by its host alone: names are not looked up."""
     host = (urlsplit(url).hostname or "").rstrip(".")
-    if host == "localhost" or host.endswith(".localhost"):
+    if host == "localhost":
         return True
     try:
         address = ip_address(host)

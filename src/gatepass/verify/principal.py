@@ -123,7 +123,7 @@ def of_other_token(checked: Checked[OtherAccessToken]) -> Principal:
 # Many tokens have the same few scopes and roles: principals share the sets.
 @lru_cache(1024)
 def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+    return frozenset(filter(None, text.split(" ")))  # RFC 6749 §3.3: no other blank separates
 
 
 @lru_cache(1024)
