@@ -61,6 +61,15 @@ class BadSignatureError(JoseError):
     code: ClassVar[str] = "bad_signature"
 
 
+class DecryptionFailedError(JoseError):
+    """The token cannot be decrypted with these keys. It never says why: an attacker would learn from it."""
+
+    code: ClassVar[str] = "decryption_failed"
+
+    def __init__(self, message: str = "the token cannot be decrypted") -> None:
+        super().__init__(message)
+
+
 # ── the claims do not satisfy the caller's policy ───────────────────────────────────────────────────────────────────
 
 

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from .limits import Limits
     from .signing import Verify
 
-_TEXTS = ("alg", "kid", "typ", "cty", "jku", "x5u", "x5t", "x5t#S256")
+_TEXTS = ("alg", "enc", "zip", "kid", "typ", "cty", "jku", "x5u", "x5t", "x5t#S256")
 
-_REGISTERED = frozenset((*_TEXTS, "jwk", "x5c", "crit", "enc", "zip", "epk", "apu", "apv", "iv", "tag", "p2s", "p2c"))
+_REGISTERED = frozenset((*_TEXTS, "jwk", "x5c", "crit", "epk", "apu", "apv", "iv", "tag", "p2s", "p2c"))
 """Names that `crit` must not hold, since every implementation understands them (RFC 7515 §4.1.11)."""
 
 
@@ -72,16 +72,20 @@ def decode(segment: str, limits: Limits) -> dict[str, Any]:
     return strict_json.decode_object(base64url.decode(segment), limits.depth)
 
 
-def check(parameters: Mapping[str, Any], extensions: frozenset[str]) -> None:
-    """Check the types of the registered parameters, `alg`, and `crit`."""
+def check(
+    parameters: Mapping[str, Any],
+    extensions: frozenset[str],
+    algs: frozenset[str] = algorithms.SIGNATURE_NAMES,
+) -> None:
+    """Check the types of the registered parameters, that `alg` is one of `algs`, and `crit`."""
     for name in _TEXTS:
         if name in parameters and not isinstance(parameters[name], str):
             raise MalformedError(f"the header's {name} is not a string")
     alg = parameters.get("alg")
     if alg is None:
         raise MalformedError("the header has no alg")
-    if alg not in algorithms.SIGNATURE_NAMES:
-        raise AlgNotAllowedError("the header's alg is not a signature algorithm")
+    if alg not in algs:
+        raise AlgNotAllowedError("the header's alg is none, unknown or for something else")
     if "crit" in parameters:
         _check_crit(parameters, parameters["crit"], extensions)
     if not isinstance(parameters.get("b64", True), bool):

@@ -134,7 +134,9 @@ def _open_unfamiliar(
     message: str, encoded_signature: str, keys: Key | KeySet, limits: Limits, extensions: frozenset[str]
 ) -> tuple[_headers.Header, bytes]:
     """Open a token whose header has not been seen on a good signature before."""
-    segment, _, encoded_payload = message.partition(".")
+    segment, dot, encoded_payload = message.partition(".")
+    if not dot or "." in encoded_payload:
+        raise MalformedError("a compact JWS has three parts")
     parameters = _headers.read(segment, limits, extensions)
     encoded = parameters.get("b64", True)
     payload = base64url.decode(encoded_payload) if encoded else _unencoded(encoded_payload)
@@ -285,12 +287,12 @@ def verify_json(
     Raises:
         JoseError: As `verify`; with several signatures, the error of the first that did not verify.
     """
-    members = _members(document, limits)
+    parsed = members(document, limits)
     checked_keys(keys)
-    attached = _attached(members, payload)
+    attached = _attached(parsed, payload)
     verified: list[Verified] = []
     failures: list[JoseError] = []
-    for signature in [_read_signature(entry, limits) for entry in _entries(members, limits)]:
+    for signature in [_read_signature(entry, limits) for entry in _entries(parsed, limits)]:
         try:
             verified.append(signature.verify(attached, payload, keys))
         except JoseError as error:
@@ -300,7 +302,8 @@ def verify_json(
     return verified[0]
 
 
-def _members(document: object, limits: Limits) -> dict[str, Any]:
+def members(document: object, limits: Limits) -> dict[str, Any]:
+    """Return the members of a JSON serialisation, as text or parsed."""
     if isinstance(document, (str, bytes)):
         if len(document) > limits.token_length:
             raise TokenTooLongError("the document is too long")

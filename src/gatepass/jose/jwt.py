@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 import msgspec
 from msgspec import UNSET, UnsetType  # noqa: TC002 - msgspec reads the annotations
 
-from . import base64url, jws, strict_json
+from . import base64url, jwe, jws, strict_json
 from . import headers as _headers
 from .errors import (
     BadClaimError,
     ExpiredError,
     InvalidPolicyError,
+    MalformedError,
     MissingClaimError,
     NotYetValidError,
     WrongAudienceError,
@@ -223,6 +224,116 @@ def verify(  # noqa: PLR0913 - the call reads as its policy
     if audience is not None and audience != registered.aud:
         _check_audience(registered, audience)
     return claims if into is dict else _typed(claims, into)
+
+
+def sign_and_encrypt(  # noqa: PLR0913 - the call reads as its policy
+    claims: Mapping[str, Any] | msgspec.Struct,
+    signing_key: Key,
+    encryption_key: Key,
+    enc: str | None = None,
+    *,
+    typ: str | None = "JWT",
+    headers: Mapping[str, Any] | None = None,
+) -> str:
+    """RFC 7519 §7.1 and §11.2: write a token that is signed, and then encrypted for its recipient.
+
+    Args:
+        claims: As for `sign`.
+        signing_key: A private key or secret.
+        encryption_key: The recipient's public key, or a shared secret for encryption.
+        enc: How to encrypt; `"A256GCM"` by default, and for a `dir` key what it is bound to.
+        typ: The kind of token, of the signed one inside; the outer header says `cty: JWT`.
+        headers: More parameters of the signed token's header.
+
+    Raises:
+        JoseError: As `sign` and `jwe.encrypt`.
+    """
+    signed = sign(claims, signing_key, typ, headers)
+    return jwe.encrypt(signed.encode(), encryption_key, enc, {"cty": "JWT"})
+
+
+@overload
+def decrypt_and_verify(
+    token: str | bytes,
+    decryption_keys: Key | KeySet,
+    verification_keys: Key | KeySet,
+    *,
+    issuer: str | None,
+    audience: str | Collection[str] | None,
+    typ: str | None,
+    required: Collection[str] = ("exp",),
+    leeway: float = 0,
+    now: float | datetime | None = None,
+    limits: Limits = DEFAULT,
+) -> dict[str, Any]: ...
+
+
+@overload
+def decrypt_and_verify(
+    token: str | bytes,
+    decryption_keys: Key | KeySet,
+    verification_keys: Key | KeySet,
+    *,
+    issuer: str | None,
+    audience: str | Collection[str] | None,
+    typ: str | None,
+    required: Collection[str] = ("exp",),
+    leeway: float = 0,
+    now: float | datetime | None = None,
+    into: type[T],
+    limits: Limits = DEFAULT,
+) -> T: ...
+
+
+def decrypt_and_verify(  # noqa: PLR0913 - the call reads as its policy
+    token: str | bytes,
+    decryption_keys: Key | KeySet,
+    verification_keys: Key | KeySet,
+    *,
+    issuer: str | None,
+    audience: str | Collection[str] | None,
+    typ: str | None,
+    required: Collection[str] = ("exp",),
+    leeway: float = 0,
+    now: float | datetime | None = None,
+    into: type[Any] = dict,
+    limits: Limits = DEFAULT,
+) -> Any:
+    """RFC 7519 §7.2: decrypt a token, and verify the signed one inside. Both layers are checked, or it raises.
+
+    A token that is signed only, or encrypted only, is refused: whoever has the public key could have encrypted it.
+
+    Args:
+        token: The compact serialisation of a JWE whose header says `cty: JWT` (RFC 7519 §5.2).
+        decryption_keys: The private key or shared secret, or a set from which `kid` chooses.
+        verification_keys: The signer's key, or a set of them.
+        issuer: As for `verify`, like everything else.
+        audience: As for `verify`.
+        typ: As for `verify`, of the signed token inside.
+        required: As for `verify`.
+        leeway: As for `verify`.
+        now: As for `verify`.
+        into: As for `verify`.
+        limits: Bounds on what is read, outside and inside.
+
+    Raises:
+        JoseError: As `jwe.decrypt` and `verify`.
+    """
+    decrypted = jwe.decrypt(token, decryption_keys, limits=limits)
+    if _headers.media_type(decrypted.headers.get("cty")) != _headers.media_type("JWT"):
+        raise MalformedError("the encrypted content is not a JWT")
+    return verify(
+        decrypted.plaintext,
+        verification_keys,
+        issuer=issuer,
+        audience=audience,
+        typ=typ,
+        required=required,
+        leeway=leeway,
+        now=now,
+        into=into,
+        limits=limits,
+    )
 
 
 def peek(token: str | bytes, *, limits: Limits = DEFAULT) -> Unverified:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any, cast
 
-from . import algorithms, jwk, pem, strict_json, weakness
+from . import algorithms, jwk, pem, strict_json, weakness, wrapping
 from .errors import AlgNotAllowedError, InvalidKeyError, JoseError, UnknownKeyError
 from .limits import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from . import signing
     from .headers import Header
     from .limits import Limits
 
+_WRAPPING = {"encrypt", "wrapKey", "deriveKey", "deriveBits"}
+_UNWRAPPING = {"decrypt", "unwrapKey", "deriveKey", "deriveBits"}
+_PUBLIC_OPERATION = {"sign": "verify", "decrypt": "encrypt", "unwrapKey": "wrapKey"}
 _CARRIED = ("use", "key_ops", "x5c", "x5t", "x5t#S256", "x5u")
 
 
@@ -30,6 +34,7 @@ class Key:
         algs: The `alg` values that a token for this key may carry: `alg`, and its older alias where there is one.
         is_private: Whether the key holds something secret, and so can sign.
         is_secret: Whether it is a shared secret, which has no public part.
+        use: `"sig"` or `"enc"`.
     """
 
     __slots__ = (
@@ -37,8 +42,11 @@ class Key:
         "_algorithm",
         "_carried",
         "_material",
+        "_password",
         "_sign",
+        "_unwrap",
         "_verify",
+        "_wrap",
         "alg",
         "algs",
         "encoded_headers",
@@ -46,6 +54,7 @@ class Key:
         "is_secret",
         "kid",
         "known_headers",
+        "use",
     )
 
     alg: str
@@ -53,28 +62,48 @@ class Key:
     kid: str | None
     is_private: bool
     is_secret: bool
+    use: str
+    _sign: signing.Sign | None
+    _verify: signing.Verify | None
+    _wrap: wrapping.Wrap | None
+    _unwrap: wrapping.Unwrap | None
 
     def __init__(
         self,
         material: jwk.Material,
-        algorithm: algorithms.SignatureAlgorithm,
+        algorithm: algorithms.Algorithm,
         kid: str | None,
         carried: dict[str, Any] | None = None,
+        *,
+        password: wrapping.Password | None = None,
     ) -> None:
         """Bind material to an algorithm; for the constructors below, which check more than this does."""
-        if jwk.kind_of(material) != (algorithm.kty, algorithm.crv):
+        if jwk.kind_of(material) not in algorithm.kinds:
             raise InvalidKeyError(f"this type of key is not for {algorithm.name}")
-        weakness.check(material, algorithm.bits)
+        signs = isinstance(algorithm, algorithms.SignatureAlgorithm)
+        weakness.check(material, algorithm.bits, exact=not signs and password is None)
         self.alg = algorithm.name
-        self.algs = (algorithm.name, algorithm.alias) if algorithm.alias else (algorithm.name,)
+        self.algs = (algorithm.alg, algorithm.alias) if algorithm.alias else (algorithm.alg,)
         self.kid = kid
+        self.use = "sig" if signs else "enc"
         self.is_private = jwk.is_private(material)
-        self.is_secret = algorithm.kty == "oct"
+        self.is_secret = isinstance(material, bytes)
         self._material = material
         self._algorithm = algorithm
         self._carried = carried or {}
-        self._sign = algorithm.scheme.signer(material) if self.is_private and self._permits("sign") else None
-        self._verify = algorithm.scheme.verifier(jwk.public_part(material)) if self._permits("verify") else None
+        self._password = password
+        self._sign = self._verify = self._wrap = self._unwrap = None
+        public = jwk.public_part(material)
+        if isinstance(algorithm, algorithms.SignatureAlgorithm):
+            if self.is_private and self._permits("sign"):
+                self._sign = algorithm.scheme.signer(material)
+            if self._permits("verify"):
+                self._verify = algorithm.scheme.verifier(public)
+        else:
+            if self._permits(*_WRAPPING):
+                self._wrap = algorithm.mechanism.wrapper(password or public)
+            if self.is_private and self._permits(*_UNWRAPPING):
+                self._unwrap = algorithm.mechanism.unwrapper(password or material)
         # Both are filled by jws.py: what this key writes, and which headers it has seen on good signatures.
         self.encoded_headers: dict[str | None, str] = {}
         self.known_headers: dict[str, Header] = {}
@@ -82,23 +111,27 @@ class Key:
     # ── making ──
 
     @classmethod
-    def generate(cls, alg: str, *, kid: str | None = None, bits: int = 2048) -> Key:
+    def generate(cls, alg: str, *, kid: str | None = None, bits: int = 2048, crv: str | None = None) -> Key:
         """Make a new random key.
 
         Args:
             alg: The algorithm it is for, such as `"ES256"`.
             kid: The key ID; by default the RFC 7638 thumbprint.
             bits: The length of an RSA modulus; other algorithms have their own sizes.
+            crv: The curve of an ECDH key; `"P-256"` by default. Other algorithms have their own.
 
         Raises:
-            InvalidKeyError: `alg` is not an algorithm.
+            InvalidKeyError: `alg` is not an algorithm, or not one with this curve, or is for passwords.
             WeakKeyError: `bits` is out of bounds.
         """
-        algorithm = _algorithm(alg)
-        if algorithm.kty == "oct":
+        algorithm = _keyed(_algorithm(alg))
+        kinds = [kind for kind in algorithm.kinds if crv in (None, kind[1])]
+        if not kinds:
+            raise InvalidKeyError(f"this curve is not for {algorithm.name}")
+        if kinds[0] == ("oct", None):
             material: jwk.Material = secrets.token_bytes(algorithm.bits // 8)
         else:
-            material = jwk.generate(algorithm.kty, algorithm.crv, weakness.checked_rsa_bits(bits))
+            material = jwk.generate(*kinds[0], weakness.checked_rsa_bits(bits))
         return cls(material, algorithm, jwk.thumbprint(material) if kid is None else _checked_kid(kid))
 
     @classmethod
@@ -106,8 +139,10 @@ class Key:
         """Use a shared secret.
 
         Args:
-            secret: At least as many random octets as the hash of `alg` yields (RFC 7518 §3.2): 32, 48 or 64.
-            alg: `"HS256"`, `"HS384"` or `"HS512"`.
+            secret: Random octets: for HMAC at least as many as its hash yields (RFC 7518 §3.2), which are 32, 48 or
+                64; for encryption exactly as many as the algorithm says.
+            alg: `"HS256"`, `"HS384"`, `"HS512"`, `"A256KW"` and its like; or an `enc` value such as `"A256GCM"`, with
+                which the secret encrypts content directly (`dir`).
             kid: The key ID; none by default.
 
         Raises:
@@ -115,12 +150,47 @@ class Key:
             InvalidKeyError: `alg` takes no secret, or the secret looks like another kind of key (a PEM, DER, SSH or
                 JWK document): whoever has the public key could sign with it (CVE-2015-9235).
         """
-        algorithm = _algorithm(alg)
-        if algorithm.kty != "oct":
+        algorithm = _keyed(_algorithm(alg))
+        if algorithm.kinds != (("oct", None),):
             raise InvalidKeyError(f"{algorithm.name} takes no secret")
         if not isinstance(cast("object", secret), (bytes, bytearray)):
             raise InvalidKeyError("a secret is bytes")
         return cls(bytes(secret), algorithm, None if kid is None else _checked_kid(kid))
+
+    @classmethod
+    def from_password(
+        cls,
+        password: str | bytes,
+        alg: str,
+        *,
+        iterations: int = 600_000,
+        max_iterations: int = wrapping.MAX_ITERATIONS,
+        kid: str | None = None,
+    ) -> Key:
+        """Encrypt under a password (RFC 7518 §4.8). The only way to PBES2: whoever calls this knows what it costs.
+
+        Reading a token takes as many rounds of PBKDF2 as the token asks for, up to `max_iterations`: about half a
+        second at the default. Do not let strangers send tokens to such a key.
+
+        Args:
+            password: The password; text is taken as UTF-8. 8 octets at least.
+            alg: `"PBES2-HS256+A128KW"`, `"PBES2-HS384+A192KW"` or `"PBES2-HS512+A256KW"`.
+            iterations: The rounds for tokens that we write.
+            max_iterations: The most rounds that a token may ask of us.
+            kid: The key ID; none by default.
+
+        Raises:
+            InvalidKeyError: `alg` takes no password, or the rounds are out of bounds.
+            WeakKeyError: The password is too short.
+        """
+        algorithm = _algorithm(alg)
+        if not (isinstance(algorithm, algorithms.KeyManagementAlgorithm) and algorithm.is_password):
+            raise InvalidKeyError(f"{algorithm.name} takes no password")
+        if not wrapping.MIN_ITERATIONS <= iterations <= max_iterations:
+            raise InvalidKeyError("the iterations are out of bounds")
+        octets = password.encode() if isinstance(password, str) else bytes(password)
+        work = wrapping.Password(octets, iterations, max_iterations)
+        return cls(octets, algorithm, None if kid is None else _checked_kid(kid), password=work)
 
     @classmethod
     def from_pem(
@@ -153,13 +223,14 @@ class Key:
             WeakKeyError: The key must not be used.
         """
         members = _members(document, DEFAULT)
-        return cls._of(jwk.read(members), _bound_alg(members, alg), _jwk_kid(members), _checked_carried(members))
+        return cls._of(jwk.read(members), _bound_alg(members, alg), _jwk_kid(members), members)
 
     @classmethod
     def _of(
-        cls, material: jwk.Material, alg: str | None, kid: str | None, carried: dict[str, Any] | None = None
+        cls, material: jwk.Material, alg: str | None, kid: str | None, members: Mapping[str, Any] | None = None
     ) -> Key:
-        algorithm = _algorithm(alg, *jwk.kind_of(material))
+        algorithm = _keyed(_algorithm(alg, *jwk.kind_of(material)))
+        carried = _checked_carried(members, algorithm) if members is not None else None
         if kid is not None:
             kid = _checked_kid(kid)
         elif not isinstance(material, bytes):
@@ -189,6 +260,36 @@ class Key:
             raise InvalidKeyError("this key cannot verify")
         self._verify(message, signature)
 
+    @property
+    def is_direct(self) -> bool:
+        """Whether the key, or what it agrees on, encrypts content itself, so that no encrypted key travels."""
+        return isinstance(self._algorithm, algorithms.KeyManagementAlgorithm) and self._algorithm.mechanism.direct
+
+    @property
+    def can_unwrap(self) -> bool:
+        """Whether the key may decrypt at all."""
+        return self._unwrap is not None
+
+    def wrap(self, cek: bytes, header: Mapping[str, Any]) -> wrapping.Wrapped:
+        """Send a content encryption key to this key (RFC 7516 §5.1 steps 2-6); `jwe` calls it.
+
+        Raises:
+            InvalidKeyError: The key is for signatures, or its `key_ops` do not allow it.
+        """
+        if self._wrap is None:
+            raise InvalidKeyError("this key cannot encrypt")
+        return self._wrap(cek, header)
+
+    def unwrap(self, encrypted_key: bytes, header: Mapping[str, Any], size: int) -> bytes:
+        """Receive a content encryption key (RFC 7516 §5.2 steps 6-11); `jwe` calls it, and hides why it failed.
+
+        Raises:
+            InvalidKeyError: The key is public or for signatures, or its `key_ops` do not allow it.
+        """
+        if self._unwrap is None:
+            raise InvalidKeyError("this key cannot decrypt")
+        return self._unwrap(encrypted_key, header, size)
+
     def select(self, alg: str, kid: str | None) -> Key:  # noqa: ARG002 - the set's counterpart looks at both
         """Return itself if it reads `alg`; the caller chose the key, and `kid` is only a hint (RFC 7515 §4.1.4).
 
@@ -216,6 +317,10 @@ class Key:
     def thumbprint(self) -> str:
         """Return the RFC 7638 thumbprint: base64url of SHA-256 over the required members."""
         return jwk.thumbprint(self._material)
+
+    def thumbprint_uri(self) -> str:
+        """Return the RFC 9278 URI of the thumbprint."""
+        return f"urn:ietf:params:oauth:jwk-thumbprint:sha-256:{self.thumbprint()}"
 
     def to_jwk(self, *, private: bool = False) -> dict[str, Any]:
         """Write the key as a JWK.
@@ -247,19 +352,22 @@ class Key:
         return pem.write(self._material if private else jwk.public_part(self._material), password)
 
     def _check_exportable(self, *, private: bool) -> None:
+        if self._password is not None:
+            raise InvalidKeyError("a password is not exported")
         if private and not self.is_private:
             raise InvalidKeyError("a public key has no private part")
         if not private and self.is_secret:
             raise InvalidKeyError("a secret has no public part")
 
-    def _permits(self, operation: str) -> bool:
-        return operation in self._carried.get("key_ops", (operation,))
+    def _permits(self, *operations: str) -> bool:
+        """RFC 7517 §4.3: without `key_ops`, everything is permitted."""
+        return "key_ops" not in self._carried or any(name in self._carried["key_ops"] for name in operations)
 
     def _public_carried(self) -> dict[str, Any]:
-        """What the private JWK carried, fit for its public part: `sign` becomes `verify`."""
+        """What the private JWK carried, fit for its public part: `sign` becomes `verify`, and so on."""
         carried = dict(self._carried)
         if "key_ops" in carried:
-            carried["key_ops"] = ["verify"]
+            carried["key_ops"] = list(dict.fromkeys(_PUBLIC_OPERATION.get(name, name) for name in carried["key_ops"]))
         return carried
 
     # ── Python's own ──
@@ -376,19 +484,24 @@ class KeySet:
 # ── checks of what a caller or a JWK says ───────────────────────────────────────────────────────────────────────────
 
 
-def _algorithm(name: str | None, kty: str | None = None, crv: str | None = None) -> algorithms.SignatureAlgorithm:
+def _algorithm(name: str | None, kty: str | None = None, crv: str | None = None) -> algorithms.Algorithm:
     """Find the row for a name, or for the only algorithm that a type of key is for."""
     if name is None:
-        row = algorithms.implied_by(kty or "", crv)
+        row: algorithms.Algorithm | None = algorithms.implied_by(kty or "", crv)
         if row is None:
             raise InvalidKeyError("this type of key is for several algorithms: name one")
         return row
-    if not isinstance(cast("object", name), str):
-        raise InvalidKeyError("alg is not a string")
-    row = algorithms.named(name, crv)
+    row = algorithms.named(name, crv) if isinstance(cast("object", name), str) else None
     if row is None:
         raise InvalidKeyError("unknown alg")
     return row
+
+
+def _keyed(algorithm: algorithms.Algorithm) -> algorithms.Algorithm:
+    """Refuse an algorithm that takes a password, which is not a key."""
+    if isinstance(algorithm, algorithms.KeyManagementAlgorithm) and algorithm.is_password:
+        raise InvalidKeyError(f"{algorithm.name} takes a password: see Key.from_password")
+    return algorithm
 
 
 def _members(document: Mapping[str, Any] | str | bytes, limits: Limits) -> Mapping[str, Any]:
@@ -426,13 +539,14 @@ def _checked_kid(kid: object) -> str:
     return kid
 
 
-def _checked_carried(members: Mapping[str, Any]) -> dict[str, Any]:
-    """RFC 7517 §4.2 and §4.3: `use` and `key_ops` must allow signing or verifying, and not contradict each other."""
-    if members.get("use", "sig") != "sig":
-        raise InvalidKeyError("the JWK's use is not for signatures")
-    operations = _checked_key_ops(members.get("key_ops", ["sign", "verify"]))
-    if not {"sign", "verify"} & operations:
-        raise InvalidKeyError("the JWK's key_ops are not for signatures")
+def _checked_carried(members: Mapping[str, Any], algorithm: algorithms.Algorithm) -> dict[str, Any]:
+    """RFC 7517 §4.2 and §4.3: `use` and `key_ops` must allow something that the algorithm does."""
+    signs = isinstance(algorithm, algorithms.SignatureAlgorithm)
+    use, permitted = ("sig", {"sign", "verify"}) if signs else ("enc", _WRAPPING | _UNWRAPPING)
+    if members.get("use", use) != use:
+        raise InvalidKeyError("the JWK's use is not the algorithm's")
+    if "key_ops" in members and not permitted & _checked_key_ops(members["key_ops"]):
+        raise InvalidKeyError("the JWK's key_ops are not the algorithm's")
     return {name: members[name] for name in _CARRIED if name in members}
 
 

@@ -18,6 +18,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         depth: Nested arrays and objects in any JSON text; at least 3.
         keys: Members of a JWK Set.
         signatures: Signatures of one JWS in the general JSON serialisation.
+        recipients: Recipients of one JWE in the general JSON serialisation.
+        inflated_length: Octets of a plaintext that was compressed; also 250,000.
     """
 
     token_length: int = 250_000
@@ -25,6 +27,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     depth: int = 32
     keys: int = 1_000
     signatures: int = 16
+    recipients: int = 16
+    inflated_length: int = 250_000
 
     def __post_init__(self) -> None:
         if self.depth < _LEAST_DEPTH:

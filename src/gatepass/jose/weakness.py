@@ -25,12 +25,13 @@ MAX_RSA_BITS = 8192
 _MAX_RSA_EXPONENT = 2**32
 
 
-def check(material: Material, bits: int) -> None:
+def check(material: Material, bits: int, *, exact: bool = False) -> None:
     """Refuse material that is too weak.
 
     Args:
         material: A secret or a key.
-        bits: The length that a secret must have at least.
+        bits: The length that a secret must have.
+        exact: Whether a secret may not be longer either.
 
     Raises:
         WeakKeyError: It is too short, too long or broken.
@@ -38,7 +39,7 @@ def check(material: Material, bits: int) -> None:
     """
     match material:
         case bytes():
-            check_secret(material, bits)
+            check_secret(material, bits, exact=exact)
         case rsa.RSAPrivateKey():
             check_rsa(material.public_key().public_numbers())
         case rsa.RSAPublicKey():
@@ -61,10 +62,12 @@ _SSH_PREFIXES = (b"ssh-", b"ecdsa-sha2-", b"sk-ssh-", b"sk-ecdsa-", b"---- BEGIN
 _LEADING_BLANKS = b"\xef\xbb\xbf\xff\xfe \t\r\n\f\v"
 
 
-def check_secret(secret: bytes, bits: int) -> None:
+def check_secret(secret: bytes, bits: int, *, exact: bool = False) -> None:
     """Refuse a secret that is short, or that is some other key's text (CVE-2015-9235 and its many returns)."""
     if len(secret) * 8 < bits:
         raise WeakKeyError(f"the secret is shorter than {bits} bits")
+    if exact and len(secret) * 8 != bits:
+        raise InvalidKeyError(f"the secret is longer than {bits} bits")
     # UTF-16 text is ASCII with zero octets between; a BOM and blanks may come first.
     text = secret.replace(b"\0", b"").lstrip(_LEADING_BLANKS)
     if (
