@@ -103,11 +103,30 @@ def algorithms() -> str:
         [f"`{row.name}`", row.kty, row.crv or f"{row.bits:,} bits at least"]
         for row in jose_algorithms.SIGNATURES.values()
     ]
+    key_management = [
+        [
+            f"`{row.name}`",
+            ", ".join(crv or kty for kty, crv in row.kinds),
+            f"{row.bits:,} bits{'' if row.kinds[0][0] == 'oct' and not row.is_password else ' at least'}"
+            if row.bits
+            else "",
+        ]
+        for row in jose_algorithms.KEY_MANAGEMENT.values()
+        if row.alg == row.name
+    ]
+    contents = [[f"`{row.name}`", f"{row.bits}"] for row in jose_algorithms.CONTENTS.values()]
     return f"""# Algorithms
 
 A key has exactly one of these ([why](../adr/0003-one-algorithm-per-key.md)). `none` is not among them.
 
-{table(["`alg`", "key type", "curve or size"], rows)}"""
+{table(["`alg`", "key type", "curve or size"], rows)}
+## Encryption
+
+A key for encryption has one of these. A secret may also have one of the `enc` values, and then encrypts content
+directly (`alg: dir`). PBES2 keys come from `Key.from_password` only. `RSA1_5` is not among them.
+
+{table(["`alg`", "key types and curves", "size"], key_management)}
+{table(["`enc`", "bits of the key"], contents)}"""
 
 
 # ── settings ────────────────────────────────────────────────────────────────────────────────────────────────────────
