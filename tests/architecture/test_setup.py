@@ -95,3 +95,28 @@ def test_ci_runs_what_people_run() -> None:
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
     assert run("bash", "-n", script).returncode == 0
+
+
+@pytest.mark.parametrize(("user", "prefix"), [("0", ""), ("1000", "sudo -n ")], ids=["root", "sudo"])
+def test_packages_are_installed_without_asking(tmp_path: Path, user: str, prefix: str) -> None:
+    """As root, or with a sudo that needs no password; a machine without a list of packages fetches it first."""
+    log, lists = tmp_path / "log", tmp_path / "lists"
+    program(tmp_path / "id", f"echo {user}")
+    program(tmp_path / "true", "exit 0")
+    program(tmp_path / "sudo", 'prefix="sudo $1 "; shift; export prefix; exec "$@"')
+    program(
+        tmp_path / "apt-get",
+        f'echo "${{prefix}}$1" >> {log}; case $1 in update) : > {lists};; install) [ -e {lists} ];; esac',
+    )
+    done = run("/bin/sh", SCRIPTS / "apt-install", "chromium", path=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert log.read_text().splitlines() == [f"{prefix}install", f"{prefix}update", f"{prefix}install"]
+
+
+def test_packages_are_not_installed_without_permission(tmp_path: Path) -> None:
+    """Neither root nor a sudo without a password: nothing is tried, and nobody is asked."""
+    program(tmp_path / "id", "echo 1000")
+    program(tmp_path / "sudo", "exit 1")
+    program(tmp_path / "apt-get", f"echo called > {tmp_path}/log")
+    assert run("/bin/sh", SCRIPTS / "apt-install", "chromium", path=str(tmp_path)).returncode == 1
+    assert not (tmp_path / "log").exists()
