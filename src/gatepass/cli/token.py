@@ -31,10 +31,16 @@ _HINTS = {
     "wrong_issuer": "`gatepass token inspect` shows its `iss`; --issuer must be the same, to the last slash.",
     "wrong_audience": "`gatepass token inspect` shows its `aud`; --audience must be one of these.",
     "wrong_typ": "It is another kind of token. --typ names the kind; `--typ any` takes all, for other issuers.",
+    "missing_claim": "RFC 9068 asks for more claims than other issuers write; `--typ any` asks for less.",
+    "unproven_cnf": "The token works only together with a proof of the key that it is bound to.",
+    "not_yet_valid": "It begins later, or the clocks differ; `gatepass token inspect` shows when.",
+    "issued_in_future": "Is this machine's clock right? `gatepass token inspect` shows when it was made.",
+    "alg_not_allowed": "The key is for another `alg` than the token's. `none` is never accepted.",
     "unknown_key": "The issuer does not publish this key (any more). Is it the right issuer?",
     "bad_signature": "The token was changed, or another key signed it.",
     "issuer_unavailable": "Does the issuer run, and has it a metadata document? Else say where its keys are: --jwks",
     "invalid_policy": "An issuer is an https URL (http on this machine only). --jwks FILE reads its keys from a file.",
+    "invalid_key": "Is it a key, and the private one where a token is to be signed? RSA keys need --alg.",
     "weak_key": "`openssl ecparam -name prime256v1 -genkey` makes a good one.",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from functools import lru_cache
 from types import MappingProxyType
@@ -131,11 +132,17 @@ def _set(words: tuple[str, ...]) -> frozenset[str]:
     return frozenset(words)
 
 
+_REPEATED = frozenset({"iss", "aud", "client_id", "azp", "scope", "scp"})
+"""Claims of which thousands of remembered tokens say the same: they share one string."""
+
+
 def _read_only(claims: dict[str, Any]) -> Mapping[str, Any]:
     """Make a claims set unchangeable; nobody else has it, so it is not copied."""
     for name, value in claims.items():
         if value.__class__ is list or value.__class__ is dict:
             claims[name] = _frozen(value)
+        elif name in _REPEATED and isinstance(value, str):
+            claims[name] = sys.intern(value)
     return MappingProxyType(claims)
 
 
