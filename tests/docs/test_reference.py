@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -30,3 +33,12 @@ def test_every_page_can_be_reached() -> None:
     config = tomllib.loads((ROOT / "zensical.toml").read_text())
     pages = {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")}
     assert pages_in(str(config["project"]["nav"])) == pages
+
+
+@pytest.mark.parametrize("package", ["jose", "verify"])
+def test_every_public_name_is_in_the_reference(package: str) -> None:
+    """What a package exports has its place on the package's page; errors have one on theirs."""
+    exported = set(importlib.import_module(f"gatepass.{package}").__all__) - {"JoseError"}
+    page = (DOCS / "reference" / f"{package}.md").read_text()
+    errors = {"errors"} if package == "jose" else set[str]()
+    assert exported - errors - set(re.findall(rf"^::: gatepass\.{package}\.(\w+)", page, re.MULTILINE)) == set()
