@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .wrapping import Wrapped
 
 _DEFAULT_ENC = "A256GCM"
+_DIRECT = ("dir", "ECDH-ES")
 
 
 class Decrypted(msgspec.Struct, frozen=True):
@@ -215,7 +216,7 @@ def decrypt(token: str | bytes, keys: Key | KeySet, *, limits: Limits = DEFAULT)
     header = _headers.decode(parts[0], limits)
     _check(header)
     encrypted_key, iv, ciphertext, tag = map(base64url.decode, parts[1:])
-    sealed = _Sealed(_content_of(header, iv, tag), iv, ciphertext, tag, parts[0].encode())
+    sealed = _Sealed(_content_of([header], iv, tag), iv, ciphertext, tag, parts[0].encode())
     key = _select(jws.checked_keys(keys), header)
     plaintext = _inflate(sealed.open(key, encrypted_key, header), header, limits)
     return Decrypted(plaintext, header, key)
@@ -241,16 +242,14 @@ def decrypt_json(
     entries = _entries(members, limits)
     headers = [_headers.merge(shared, entry["header"]) if "header" in entry else shared for entry in entries]
     encrypted_keys = [base64url.decode(_text(entry, "encrypted_key", "")) for entry in entries]
-    for header in headers:
-        _check(header)
-    if "zip" in headers[0] and "zip" not in protected:
+    if "zip" not in protected and any("zip" in header for header in headers):
         raise MalformedError("zip is not protected")
-    if len({header["enc"] for header in headers}) > 1 or (len(headers) > 1 and any(map(_is_direct, headers))):
+    if len(headers) > 1 and any(header.get("alg") in _DIRECT for header in headers):
         raise MalformedError("the recipients do not go together")
     iv, ciphertext, tag = (base64url.decode(_text(members, name)) for name in ("iv", "ciphertext", "tag"))
     aad = base64url.decode(_text(members, "aad", ""))
     authenticated = _text(members, "protected", "") + (f".{members['aad']}" if "aad" in members else "")
-    sealed = _Sealed(_content_of(headers[0], iv, tag), iv, ciphertext, tag, authenticated.encode())
+    sealed = _Sealed(_content_of(headers, iv, tag), iv, ciphertext, tag, authenticated.encode())
     header, key, plaintext = _open_for_one(sealed, list(zip(headers, encrypted_keys, strict=True)), keys)
     others = {name: value for name, value in header.items() if name not in protected}
     return Decrypted(_inflate(plaintext, header, limits), protected, key, others, aad)
@@ -263,6 +262,7 @@ def _open_for_one(
     failures: list[JoseError] = []
     for header, encrypted_key in recipients:
         try:
+            _check(header)
             key = _select(keys, header)
             return header, key, sealed.open(key, encrypted_key, header)
         except JoseError as error:
@@ -308,9 +308,17 @@ def _check(header: Mapping[str, Any]) -> None:
         raise MalformedError("zip is unknown")
 
 
-def _content_of(header: Mapping[str, Any], iv: bytes, tag: bytes) -> ContentAlgorithm:
-    """RFC 7518 §5: every `enc` has one length of IV and one of tag; a shorter tag would be easier to forge."""
-    content = algorithms.CONTENTS[header["enc"]]
+def _content_of(headers: Sequence[Mapping[str, Any]], iv: bytes, tag: bytes) -> ContentAlgorithm:
+    """RFC 7516 §7.2.1: one `enc` for all recipients.
+
+    RFC 7518 §5: every `enc` has one length of IV and one of tag; a shorter tag would be easier to forge.
+    """
+    enc = headers[0].get("enc")
+    if not isinstance(enc, str) or any(header.get("enc") != enc for header in headers):
+        raise MalformedError("there is no enc, or not one for all recipients")
+    content = algorithms.CONTENTS.get(enc)
+    if content is None:
+        raise AlgNotAllowedError("the header's enc is unknown")
     if len(iv) != content.mode.iv_size or len(tag) != content.mode.tag_size:
         raise MalformedError("the IV or the tag has the wrong length")
     return content
@@ -321,10 +329,6 @@ def _select(keys: Key | KeySet, header: Mapping[str, Any]) -> Key:
     if key.alg in algorithms.CONTENTS and key.alg != header["enc"]:
         raise AlgNotAllowedError(f"the key is for {key.alg} only")
     return key
-
-
-def _is_direct(header: Mapping[str, Any]) -> bool:
-    return header["alg"] in ("dir", "ECDH-ES")
 
 
 def _inflate(plaintext: bytes, header: Mapping[str, Any], limits: Limits) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from . import algorithms, jwk, pem, strict_json, weakness, wrapping
@@ -10,7 +11,7 @@ from .errors import AlgNotAllowedError, InvalidKeyError, JoseError, UnknownKeyEr
 from .limits import DEFAULT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from . import signing
     from .headers import Header
@@ -433,7 +434,8 @@ class KeySet:
         keys: list[Key] = []
         for member in members:
             try:
-                keys.append(Key.from_jwk(cast("Mapping[str, Any]", member), alg))
+                jwk_ = _members(member, limits)
+                keys.append(Key.from_jwk(jwk_, None if "alg" in jwk_ else alg))
             except JoseError:
                 continue
         return cls(keys, skipped=len(members) - len(keys))
@@ -504,17 +506,18 @@ def _keyed(algorithm: algorithms.Algorithm) -> algorithms.Algorithm:
     return algorithm
 
 
-def _members(document: Mapping[str, Any] | str | bytes, limits: Limits) -> Mapping[str, Any]:
-    if isinstance(document, str):
-        document = document.encode("utf-8", "surrogatepass")
-    if isinstance(document, bytes):
+def _members(document: object, limits: Limits) -> Mapping[str, Any]:
+    if isinstance(document, (str, bytes)):
+        if len(document) > limits.jwks_length:
+            raise InvalidKeyError("the document is too long")
+        text = document.encode("utf-8", "surrogatepass") if isinstance(document, str) else document
         try:
-            return strict_json.decode_object(document, limits.depth)
+            return strict_json.decode_object(text, limits.depth)
         except JoseError:
-            raise InvalidKeyError("the JWK is not strict JSON") from None
-    if not isinstance(cast("object", document), dict) and not hasattr(document, "keys"):
+            raise InvalidKeyError("the document is not strict JSON") from None
+    if not isinstance(document, Mapping):
         raise InvalidKeyError("a JWK is a JSON object")
-    return document
+    return cast("Mapping[str, Any]", document)
 
 
 def _bound_alg(members: Mapping[str, Any], alg: str | None) -> str | None:

@@ -17,6 +17,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         header_length: Characters in one base64url-encoded header.
         depth: Nested arrays and objects in any JSON text; at least 3.
         keys: Members of a JWK Set.
+        jwks_length: Octets or characters of the text of a JWK or JWK Set.
         signatures: Signatures of one JWS in the general JSON serialisation.
         recipients: Recipients of one JWE in the general JSON serialisation.
         inflated_length: Octets of a plaintext that was compressed; also 250,000.
@@ -26,6 +27,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     header_length: int = 20_000
     depth: int = 32
     keys: int = 1_000
+    jwks_length: int = 4_000_000
     signatures: int = 16
     recipients: int = 16
     inflated_length: int = 250_000
