@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from gatepass.server.confidential import Confidential
 from gatepass.server.errors import Refusal
 from gatepass.server.passwords.policy import MAX_LENGTH
 from gatepass.server.sessions import SINGLE_FACTOR
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from gatepass.server.web.browser import BrowserMode
 
 
-class LoginRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class LoginRequest(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who signs in, and what for. `audience` narrows the token to one API, `scope` (blank-separated) to some scopes."""
 
     email: str

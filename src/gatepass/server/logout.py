@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from gatepass.server.confidential import Confidential
 from gatepass.server.errors import Refusal
 from gatepass.server.signin.presenting import invalid_refresh_token, presented, presented_token
 from gatepass.server.web.answers import no_content
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 _PROBLEMS = ("missing_token", "invalid_token", "invalid_refresh_token", "cross_site_request")
 
 
-class LogoutRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class LogoutRequest(Confidential, frozen=True, forbid_unknown_fields=True):
     """The refresh token, unless a bearer token or a cookie says whose session it is."""
 
     refresh_token: str | None = None

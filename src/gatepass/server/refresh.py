@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
+from gatepass.server.confidential import Confidential
 from gatepass.server.errors import Refusal
 from gatepass.server.events import Event
 from gatepass.server.grants import Advanced, Ended, Pace, Reissued, Same, Stolen, Unknown
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from gatepass.server.web.browser import BrowserMode
 
 
-class RefreshRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RefreshRequest(Confidential, frozen=True, forbid_unknown_fields=True):
     """The refresh token, unless a cookie holds it."""
 
     refresh_token: str | None = None

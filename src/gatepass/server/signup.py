@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gatepass.server.confidential import Confidential
 from gatepass.server.errors import Refusal
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.routing import Route
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from gatepass.server.settings import Settings
 
 
-class SignupRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SignupRequest(Confidential, frozen=True, forbid_unknown_fields=True):
     """Who wants an account."""
 
     email: str

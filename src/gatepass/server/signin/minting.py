@@ -5,9 +5,8 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from gatepass.jose import jws
+from gatepass.server.confidential import Confidential
 from gatepass.server.web.answers import JsonResponse
 from gatepass.tokens import access_token, refresh_token
 from gatepass.tokens.access_token import AccessToken
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 _JTI_BYTES = 16
 
 
-class TokenPair(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class TokenPair(Confidential, frozen=True, kw_only=True, omit_defaults=True):
     """A sign-in or refresh that worked. `expires_in` in seconds; in cookie mode the refresh token is a cookie."""
 
     token: str
