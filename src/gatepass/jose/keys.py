@@ -434,8 +434,7 @@ class KeySet:
         keys: list[Key] = []
         for member in members:
             try:
-                jwk_ = _members(member, limits)
-                keys.append(Key.from_jwk(jwk_, None if "alg" in jwk_ else alg))
+                keys.append(Key.from_jwk(_object(member), None if "alg" in _object(member) else alg))
             except JoseError:
                 continue
         return cls(keys, skipped=len(members) - len(keys))
@@ -515,6 +514,10 @@ def _members(document: object, limits: Limits) -> Mapping[str, Any]:
             return strict_json.decode_object(text, limits.depth)
         except JoseError:
             raise InvalidKeyError("the document is not strict JSON") from None
+    return _object(document)
+
+
+def _object(document: object) -> Mapping[str, Any]:
     if not isinstance(document, Mapping):
         raise InvalidKeyError("a JWK is a JSON object")
     return cast("Mapping[str, Any]", document)
