@@ -47,7 +47,8 @@ soak: $(STAMPS)/dev ## run the long proofs at full size
 
 bench: $(STAMPS)/dev ## measure against peers
 	@$(COMPILE)
-	@for file in bench/*.py; do $(BIN)/python "$$file" $(ARGS) || exit 1; done
+	@command -v wrk > /dev/null || scripts/apt-install wrk || true
+	@$(BIN)/python bench $(ARGS)
 
 docs: site ## build the documentation into site/
 
