@@ -29,7 +29,8 @@ class EdgeProtocol(HttpToolsProtocol):
     _head_since: float | None = None
     """Since when we wait for the end of a head, by the loop's clock; None while a request is being answered."""
     _head_bytes = 0
-    _heads_begun = 0
+    _steps = 0
+    """How often a head has begun or a piece of a body come: bytes that bring neither count as a head's."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
         """Expect a first head from now on."""
@@ -37,14 +38,14 @@ class EdgeProtocol(HttpToolsProtocol):
         self._head_since = self.loop.time()
 
     def data_received(self, data: bytes) -> None:
-        """Parse, and count what belongs to a head that has not ended."""
-        begun = self._heads_begun
+        """Parse, and count what belongs to a head that has not ended, or stands around a body: trailers and the like."""
+        steps = self._steps
         super().data_received(data)
         if self.transport.is_closing():
             return
         if self._head_since is None and self.cycle.response_complete:
             self._head_since = self.loop.time()  # bytes that begin no request; the keep-alive timer no longer runs
-        if self._head_since is not None and self._heads_begun == begun:
+        if self._steps == steps:
             # A chunk that lies wholly inside one head. The first one, which may hold a body before it, is bounded by
             # the size of a read, and the exact count comes when the head ends.
             self._head_bytes += len(data)
@@ -54,10 +55,22 @@ class EdgeProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Start the time of a new head."""
         super().on_message_begin()
-        self._heads_begun += 1
+        self._steps += 1
         self._head_bytes = 0
         if self._head_since is None:
             self._head_since = self.loop.time()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header, and no trailer: what comes after the head must not pass for a part of it (RFC 9110 §6.5.1)."""
+        if self._head_since is not None:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body; after an answer that did not wait for it, it is what begins no request."""
+        if not self.cycle.response_complete:
+            self._steps += 1
+            self._head_bytes = 0
+        super().on_body(body)
 
     def on_headers_complete(self) -> None:
         """Count the head exactly, then let the request through."""
@@ -75,7 +88,7 @@ class EdgeProtocol(HttpToolsProtocol):
     def refuse_if_slow(self, seconds: float) -> None:
         """End a connection whose head has not arrived within the time."""
         if self._head_since is not None and self.loop.time() - self._head_since > seconds:
-            if self._heads_begun:
+            if self._steps:
                 self.refuse("request_timeout")
             else:
                 self.transport.close()
