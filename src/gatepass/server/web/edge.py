@@ -38,7 +38,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self._head_since = self.loop.time()
 
     def data_received(self, data: bytes) -> None:
-        """Parse, and count what belongs to a head that has not ended, or stands around a body: trailers and the like."""
+        """Parse, and count what belongs to a head that has not ended, or stands around a body: trailers etc."""
         steps = self._steps
         super().data_received(data)
         if self.transport.is_closing():
