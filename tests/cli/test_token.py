@@ -187,12 +187,16 @@ def test_verify_with_keys_from_a_file(run: Run, jwks: str) -> None:
 
 
 def test_verify_with_one_key_from_a_file(run: Run, tmp_path: Path) -> None:
-    """A file may hold a single JWK, a shared secret for instance."""
+    """A file may hold a single JWK, a shared secret for instance, or a PEM."""
     secret = Key.generate("HS256")
-    file = tmp_path / "secret.json"
+    file = tmp_path / "key"
+    policy = ["--issuer", ISSUER, "--audience", "my-api", "--jwks", str(file)]
     file.write_text(json.dumps(secret.to_jwk(private=True)))
     token = jwt.sign(jwt.peek(signed()).claims, secret, typ="at+jwt")
-    assert run("verify", token, "--issuer", ISSUER, "--audience", "my-api", "--jwks", str(file)).status == 0
+    assert run("verify", token, *policy).status == 0
+    file.write_bytes(KEY.to_pem())
+    assert run("verify", signed(), *policy).status == 0
+    assert run("verify", token, *policy).err.startswith("error: ")
 
 
 def test_verify_finds_the_keys_of_an_issuer(run: Run) -> None:

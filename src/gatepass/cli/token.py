@@ -76,7 +76,7 @@ def verify(  # noqa: PLR0913 - a command has as many options as it has
     *,
     issuer: Annotated[str, Parameter(help="What `iss` must be; its keys are found there.")],
     audience: Annotated[str, Parameter(help="What `aud` must name.")],
-    jwks: Annotated[str | None, Parameter(help="Where the keys are: a URL, or a file with a JWK Set or a JWK.")] = None,
+    jwks: Annotated[str | None, Parameter(help="Where the keys are: a URL, or a file (JWK Set, JWK or PEM).")] = None,
     typ: Annotated[str, Parameter(help="The kind of token; `any` for issuers that do not say.")] = TYP,
     json: Json = False,
 ) -> None:
@@ -115,7 +115,7 @@ def sign(
 ) -> None:
     """Sign claims, exactly as given, and print the token."""
     try:
-        private = _key_in(key, alg)
+        private = _key_of(_read(key), alg)
         result(jwt.sign(_claims_of(claims), private, typ=typ))
     except JoseError as error:
         _refuse(error)
@@ -146,11 +146,10 @@ def _read(file: Path) -> bytes:
 
 def _keys_in(file: Path) -> Key | KeySet:
     document = _read(file)
-    return Key.from_jwk(document) if b'"kty"' in document and b'"keys"' not in document else KeySet.from_jwks(document)
+    return KeySet.from_jwks(document) if b'"keys"' in document else _key_of(document)
 
 
-def _key_in(file: Path, alg: str | None) -> Key:
-    document = _read(file)
+def _key_of(document: bytes, alg: str | None = None) -> Key:
     return Key.from_jwk(document, alg) if document.lstrip().startswith(b"{") else Key.from_pem(document, alg)
 
 
