@@ -12,6 +12,11 @@ ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 
+# Like pip, trust what the system trusts; uv's own list is for systems that have none.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
+export UV_SYSTEM_CERTS ?= 1
+endif
+
 BIN := .venv/bin
 UV := $(BIN)/uv
 STAMPS := .venv/stamps
