@@ -73,13 +73,21 @@ class EdgeProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_headers_complete(self) -> None:
-        """Count the head exactly, then let the request through."""
+        """Count the head exactly and see that it is one, then let the request through."""
         self._head_since = None
         size = len(self.url) + sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
         if size > MAX_HEAD_BYTES:
             self._refusal = "headers_too_large"
             raise ValueError("head too large")  # the parser stops, and uvicorn calls send_400_response
+        names = [name for name, _ in self.headers]
+        if names.count(b"host") != 1 and self.parser.get_http_version() == "1.1":
+            raise ValueError("not one Host")  # RFC 9112 §3.2
+        is_upgrade = self.parser.should_upgrade()
+        if is_upgrade and (b"content-length" in names or b"transfer-encoding" in names):
+            raise ValueError("upgrade with a body")  # which the parser would take for the next request
         super().on_headers_complete()
+        if is_upgrade:
+            self.cycle.keep_alive = False  # answered as if it asked for nothing (RFC 9110 §7.8), and nothing follows
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's wording is not ours
         """Refuse what the parser could not take."""
