@@ -400,6 +400,33 @@ def test_a_cancelled_request_takes_nobodys_keys_away(issuer: ScriptedIssuer, ver
     assert issuer.count() == 1
 
 
+def test_a_loop_that_ends_before_the_fetch_does(
+    issuer: ScriptedIssuer, verifier: Verifier, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An application that stops while keys are being fetched stops in silence."""
+    arrived, go_on = threading.Event(), threading.Event()
+
+    def slowly(connection: socket.socket) -> None:
+        arrived.set()
+        go_on.wait(5)
+        answer(connection, json.dumps(KeySet(issuer.keys).to_jwks()).encode())
+
+    issuer.scripts[JWKS] = slowly
+
+    async def gives_up() -> None:
+        waiting = asyncio.create_task(verifier.averify(issuer.token()))
+        await asyncio.to_thread(arrived.wait, 5)
+        waiting.cancel()
+
+    asyncio.run(gives_up())
+    threads = [thread for thread in threading.enumerate() if thread.name == "gatepass-keys"]
+    go_on.set()
+    for thread in threads:
+        thread.join(10)
+    assert source_of(verifier).issuer.fetched_at is not None
+    assert caplog.records == []
+
+
 def test_nobody_with_a_known_key_waits(issuer: ScriptedIssuer, verifier: Verifier, clock: Clock) -> None:
     """While a refresh hangs, tokens of known keys are verified at once, and the event loop goes on turning."""
     verifier.verify(issuer.token())

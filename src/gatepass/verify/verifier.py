@@ -181,7 +181,9 @@ class Verifier:
         except UnknownKeyError as error:
             refusal = error
         for flight in self._flights(token, refusal):
-            await asyncio.wait((asyncio.wrap_future(flight),), timeout=_WAIT_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_WAIT_SECONDS):
+                    await asyncio.wrap_future(flight)
             with suppress(UnknownKeyError):
                 return self._attempt(token)
         raise self._verdict(refusal)
