@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import apsw
@@ -76,6 +76,7 @@ class SqliteDatabase:
         self._path = path
         with _startup_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _create(path)
             self._writer = _connect(path, vfs)
             _migrate(self._writer, path)
             self._reader = _connect(path, vfs)
@@ -196,6 +197,12 @@ def _resolve(outcomes: list[_Outcome]) -> None:
             future.set_result(result)
         else:
             future.set_exception(error)
+
+
+def _create(path: Path) -> None:
+    """Make a new file that only we can read; SQLite would leave that to the umask. Its log and index take its mode."""
+    with suppress(FileExistsError):
+        path.touch(mode=0o600, exist_ok=False)  # never opens one that is there: closing it would end SQLite's locks
 
 
 def _connect(path: Path, vfs: str | None) -> apsw.Connection:
