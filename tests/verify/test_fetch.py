@@ -164,6 +164,24 @@ def test_no_event_loop_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
     assert verifier.verify(signed()).subject == "user_1"
 
 
+def test_an_event_loop_that_ends_badly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was learned before counts."""
+    run = asyncio.run
+
+    def ends_badly(coroutine: Coroutine[object, object, None]) -> None:
+        run(coroutine)
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(asyncio, "run", ends_badly)
+    verifier = verifier_with(published)
+    assert verifier.verify(signed()).subject == "user_1"
+    for thread in threading.enumerate():
+        if thread.name == "gatepass-keys":
+            thread.join(10)
+    assert verifier._source is not None
+    assert verifier._source.issuer.failure is None
+
+
 # ── httpx ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -94,8 +94,9 @@ def test_a_principal_cannot_be_changed() -> None:
 def test_a_principals_repr_tells_who_and_no_more() -> None:
     """Neither the token nor its claims get into a log by way of a principal."""
     token = signed(email="ada@example.com", scope="secret:scope")
-    shown = repr(offline().verify(token))
-    assert shown == "Principal(subject='user_1', client_id='first-party')"
+    principal = offline().verify(token)
+    assert repr(principal) == "Principal(subject='user_1', client_id='first-party')"
+    assert principal.__rich_repr__() == [("subject", "user_1"), ("client_id", "first-party")]
 
 
 def test_principals_can_be_compared_and_put_in_a_set() -> None:

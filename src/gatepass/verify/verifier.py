@@ -228,10 +228,9 @@ class Verifier:
 
     def _is_usable_meanwhile(self, now: float) -> bool:
         """Have keys that are no longer fresh fetched behind our back, and tell whether they may verify until then."""
-        if self._source is None:
-            return True
-        self._source.refresh_if_due(now)
-        return self._source.issuer.is_usable(now)
+        source = cast("KeySource", self._source)  # keys that were given are always fresh
+        source.refresh_if_due(now)
+        return source.issuer.is_usable(now)
 
     def _flights(self, token: str, refusal: UnknownKeyError) -> Iterator[futures.Future[None]]:
         """Yield each refresh that is worth waiting for: at most one that was under way already, and one of our own."""
