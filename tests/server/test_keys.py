@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
 import stat
@@ -10,9 +11,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from tests.support.server import ANN, NOON, running_server
+from tests.support.server import ANN, NOON, SettableClock, running_server
+from tests.support.wait import eventually
 
-from gatepass.server.errors import StartupError
+from gatepass.server import app
+from gatepass.server.app import rotate, stored_keys
+from gatepass.server.errors import StartupError, Unavailable
 from gatepass.server.keys.keyring import (
     PUBLISHED_AFTER_RETIREMENT,
     KeyRing,
@@ -21,13 +25,13 @@ from gatepass.server.keys.keyring import (
     new_signing_key,
 )
 from gatepass.server.keys.master_key import MasterKey, load_master_key
+from gatepass.server.store.sqlite import SqliteDatabase
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gatepass.server.keys.keyring import (
-        StoredKey,
-    )
+    from gatepass.server.keys.keyring import StoredKey
+    from gatepass.server.transaction import Database
 
 MASTER = MasterKey(bytes(range(32)))
 
@@ -158,3 +162,41 @@ def test_keys_do_not_show_what_is_secret() -> None:
     """The repr of a stored key holds no sealed bytes."""
     key = new_signing_key("ES256", MASTER, NOON)
     assert repr(key.sealed)[2:20] not in repr(key)
+
+
+def test_keys_under_another_master_key_get_no_company(tmp_path: Path) -> None:
+    """Rotating with the wrong master key is refused, and nothing is written: the server could never start again."""
+    database = SqliteDatabase(tmp_path / "gatepass.db", SettableClock())
+    try:
+        before = asyncio.run(rotate(database, MASTER, "ES256", NOON))
+        with pytest.raises(StartupError, match="master key is another one"):
+            asyncio.run(rotate(database, MasterKey(bytes(32)), "ES256", NOON))
+        assert asyncio.run(stored_keys(database)) == before
+    finally:
+        database.close()
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [Unavailable("store_unavailable", "", private="the disk is away"), StartupError("another master key", "")],
+)
+def test_a_moment_of_trouble_does_not_end_the_watch_for_new_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], trouble: Exception
+) -> None:
+    """When the keys cannot be read once, it is logged, and a rotation by another process is taken over all the same."""
+    troubles = [trouble]
+
+    async def sometimes(database: Database) -> list[StoredKey]:
+        if troubles:
+            raise troubles.pop()
+        return await stored_keys(database)
+
+    monkeypatch.setattr(app, "_WATCH_PAUSE_SECONDS", 0.01)
+    with running_server(tmp_path) as server, server.client() as api:
+        monkeypatch.setattr(app, "stored_keys", sometimes)
+        other = SqliteDatabase(tmp_path / "gatepass.db", SettableClock())
+        asyncio.run(rotate(other, load_master_key("", tmp_path / "master.key"), "ES256", NOON))
+        other.close()
+        eventually(lambda: len(api.get("/.well-known/jwks.json").json()["keys"]) == 2)
+    assert troubles == []
+    assert "keys" in capsys.readouterr().out

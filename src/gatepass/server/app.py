@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import msgspec
+import structlog
 
 from gatepass.server.account import Account
 from gatepass.server.clock import system_clock
 from gatepass.server.discovery import JWKS_PATH, metadata_path, render_jwks, render_metadata
+from gatepass.server.errors import StartupError, Unavailable
 from gatepass.server.health import Health
 from gatepass.server.keys.keyring import LiveKeys, new_refresh_key, new_signing_key, signs
 from gatepass.server.keys.master_key import load_master_key
@@ -46,8 +48,12 @@ if TYPE_CHECKING:
     from gatepass.server.transaction import Database, Transaction
     from gatepass.server.web.routing import Route
 
+log = structlog.get_logger("gatepass")
+
 _WATCH_SECONDS = 0.1
 """How often another process's changes are looked for; a look takes some microseconds."""
+_WATCH_PAUSE_SECONDS = 5.0
+"""How long to let things be after a look that failed."""
 
 
 class Server:
@@ -77,14 +83,18 @@ class Server:
         )
 
     async def watch(self) -> None:
-        """Take over keys that another process has changed, until cancelled."""
+        """Take over keys that another process has changed, until cancelled; a look that fails is not the last."""
         seen = self.database.data_version()
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
-            current = self.database.data_version()
-            if current != seen:
-                seen = current
-                await self.reload_keys()
+            try:
+                current = self.database.data_version()
+                if current != seen:
+                    await self.reload_keys()
+                    seen = current
+            except (Unavailable, StartupError) as error:
+                log.warning("cannot take over the keys", reason=str(error))
+                await asyncio.sleep(_WATCH_PAUSE_SECONDS)
 
     async def reload_keys(self) -> None:
         """Read the keys again, and publish them when they changed."""
@@ -202,11 +212,16 @@ async def rotate(
     """Sign with a new key from now on; the old one goes on verifying while its tokens live. Every key is returned.
 
     With `only_if_missing`, of two processes that start at once only one makes the key.
+
+    Raises:
+        StartupError: when the stored keys are under another master key.
     """
     signing_key, refresh_key = new_signing_key(alg, master, now), new_refresh_key(master, now)
 
     async def unit(tx: Transaction) -> list[StoredKey]:
         stored = await tx.keys.all()
+        for key in stored:
+            master.unseal(key.sealed, key.kid)  # keys under two master keys would keep the server from starting
         if not any(key.use == "refresh" for key in stored):
             await tx.keys.add(refresh_key)
         if not (only_if_missing and any(signs(key) and key.alg == alg for key in stored)):

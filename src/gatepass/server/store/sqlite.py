@@ -103,8 +103,15 @@ class SqliteDatabase:
             raise _unavailable(error) from error
 
     def data_version(self) -> int:
-        """Give a number that differs from the last one when another connection, of any process, has committed since."""
-        version = self._reader.pragma("data_version")
+        """Give a number that differs from the last one when another connection, of any process, has committed since.
+
+        Raises:
+            Unavailable: as `transaction`.
+        """
+        try:
+            version = self._reader.pragma("data_version")
+        except apsw.Error as error:
+            raise _unavailable(error) from error
         assert isinstance(version, int)
         return version
 
