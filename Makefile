@@ -6,6 +6,8 @@ MAKEFLAGS += --no-builtin-rules
 PYTHON ?= python3#   any Python >= 3.11: make setup PYTHON=python3.12
 ARGS ?=#           passed on: make serve ARGS="--port 9000", make test ARGS="tests/jose -k es256"
 WORKERS ?= 2#      test processes
+SECONDS ?= 60#     fuzzing, per target
+TARGETS ?= jws jwt jwe keys
 
 # uv does not read pip's settings, so a mirror that pip is told of is passed on.
 ifdef PIP_INDEX_URL
@@ -24,7 +26,7 @@ INSTALL = $(UV) pip install --quiet --python $(BIN)/python --require-hashes --co
 # PYTHONDONTWRITEBYTECODE would cost every start of the server 0.8 s.
 COMPILE = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q src
 
-.PHONY: help setup serve demo test check soak bench docs reference lock upgrade clean
+.PHONY: help setup serve demo test check soak fuzz bench docs reference lock upgrade clean
 .PHONY: lint types contracts site fragments chromium
 
 help: ## show this list
@@ -49,6 +51,12 @@ check: lint types contracts site fragments ## linters, types, contracts, documen
 
 soak: $(STAMPS)/dev ## run the long proofs at full size
 	GATEPASS_SOAK=1 $(BIN)/pytest -n $(WORKERS) -m soak $(ARGS)
+
+fuzz: $(STAMPS)/dev $(STAMPS)/fuzz ## fuzz gatepass.jose: make fuzz SECONDS=1200 TARGETS="jws jwe"
+	@mkdir -p .cache/fuzz
+	@for target in $(TARGETS); do \
+		$(BIN)/python tests/fuzz/run.py $$target -max_total_time=$(SECONDS) -artifact_prefix=.cache/fuzz/ || exit 1; \
+	done
 
 bench: $(STAMPS)/dev ## measure against peers
 	@$(COMPILE)
@@ -106,7 +114,7 @@ $(STAMPS)/server: requirements/server.txt pyproject.toml $(UV)
 	@$(COMPILE)
 	@mkdir -p $(STAMPS) && touch $@
 
-$(STAMPS)/dev $(STAMPS)/docs: $(STAMPS)/%: requirements/%.txt $(STAMPS)/server
+$(STAMPS)/dev $(STAMPS)/docs $(STAMPS)/fuzz: $(STAMPS)/%: requirements/%.txt $(STAMPS)/server
 	$(INSTALL) -r $<
 	@touch $@
 
