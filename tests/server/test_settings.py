@@ -59,6 +59,22 @@ def test_an_unknown_name_refuses_to_start_with_a_hint(tmp_path: Path) -> None:
         {"GATEPASS_ISSUER": "https://auth.example.com/"},
         {"GATEPASS_ISSUER": "https://auth.example.com?x=1"},
         {"GATEPASS_ISSUER": "http://auth.example.com"},
+        {"GATEPASS_ISSUER": "HTTPS://auth.example.com"},
+        {"GATEPASS_ISSUER": "https://auth.example.com\n"},
+        {"GATEPASS_ISSUER": "https://auth.example.com?"},
+        {"GATEPASS_ISSUER": "https://:password@auth.example.com"},
+        {"GATEPASS_ISSUER": "https://auth.example.com:99999"},
+        {"GATEPASS_ISSUER": "https://[::1"},
+        {"GATEPASS_ISSUER": "https://auth.example.com/{tenant}"},
+        {"GATEPASS_AUDIENCE": "my api"},
+        {"GATEPASS_AUDIENCE": "my\xa0api"},
+        {"GATEPASS_SCOPES": "orders:read orders:write"},
+        {"GATEPASS_SCOPES": 'say"hello"'},
+        {"GATEPASS_BROWSER_ORIGINS": "null"},
+        {"GATEPASS_BROWSER_ORIGINS": "https://app.example.com/"},
+        {"GATEPASS_BROWSER_ORIGINS": "https://App.example.com"},
+        {"GATEPASS_CORS_ORIGINS": "*"},
+        {"GATEPASS_CORS_ORIGINS": "https://*.example.com"},
         {"GATEPASS_TLS_CERT": "/nowhere.pem"},
         {"GATEPASS_TLS_CERT": "/nowhere.pem", "GATEPASS_TLS_KEY": "/nowhere.pem"},
     ],
@@ -68,6 +84,28 @@ def test_a_wrong_value_refuses_to_start(environment: dict[str, str]) -> None:
     with pytest.raises(StartupError) as caught:
         load(environment=environment)
     assert caught.value.hint
+
+
+def test_an_empty_audience_in_the_file_refuses_to_start(tmp_path: Path) -> None:
+    """No token could be for an API without a name."""
+    file = tmp_path / "gatepass.toml"
+    file.write_text('audience = [""]')
+    with pytest.raises(StartupError, match="audience"):
+        load(file=file)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("audience", ("my-api", "https://api.example.com/v1?x=1", "urn:example:api")),
+        ("scopes", ("orders:read", "https://example.com/auth/calendar")),
+        ("browser_origins", ("https://app.example.com", "http://localhost:5173", "http://[::1]:3000")),
+        ("cors_origins", ("https://app.example.com:8443",)),
+    ],
+)
+def test_what_is_usual_is_taken(name: str, values: tuple[str, ...]) -> None:
+    """Names and URLs of APIs, scopes as others have them, origins as browsers write them."""
+    assert getattr(load(flags={name: values}), name) == values
 
 
 def test_plain_http_beyond_loopback_refuses_to_start(tmp_path: Path) -> None:

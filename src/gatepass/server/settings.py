@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import re
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, get_type_hints
@@ -28,6 +29,13 @@ DEFAULT_PORT = 8000
 
 _DAY = 86_400
 Seconds = Annotated[int, Meta(ge=0)]
+
+_ISSUER = re.compile(r"https?://[\w.~:/\[\]%!$&'()*+,;=-]+", re.ASCII)
+"""RFC 3986 without what RFC 8414 §2 rules out; the scheme in lower case, since much depends on its being https."""
+_NAME = re.compile(r"[!#-\[\]-~]+")
+"""A scope-token of RFC 6749 §3.3. Grants keep lists of them between blanks, so a blank would make two of one."""
+_ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d+)?", re.ASCII)
+"""As browsers write it (RFC 6454 §6.2); never `null`, which any page can have, nor `*`."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -208,13 +216,17 @@ def _known(values: dict[str, object], where: str) -> dict[str, object]:
 
 def _check(settings: Settings) -> None:
     """Whether the settings agree with each other."""
-    for check in (_check_issuer, _check_tls, _check_address, _check_hs256, _check_proxies, _check_database):
+    for check in _CHECKS:
         check(settings)
 
 
 def _check_issuer(settings: Settings) -> None:
-    url = urlsplit(settings.issuer_url)
-    if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment or url.username:
+    try:
+        url = urlsplit(settings.issuer_url)
+        is_url = bool(_ISSUER.fullmatch(settings.issuer_url) and url.hostname and url.port != 0)
+    except ValueError:
+        is_url = False
+    if not is_url:
         raise StartupError(
             "The issuer is not a URL.", "It looks like https://auth.example.com (RFC 8414 §2), maybe with a path."
         )
@@ -251,6 +263,25 @@ def _check_hs256(settings: Settings) -> None:
         )
 
 
+def _check_names(settings: Settings) -> None:
+    for setting, names in (("audience", settings.audience), ("scopes", settings.scopes)):
+        for name in names:
+            if not _NAME.fullmatch(name):
+                raise StartupError(
+                    f"One of `{setting}` is not a name: {name!r}.",
+                    "It is one word of ASCII without quotes (RFC 6749 §3.3).",
+                )
+
+
+def _check_origins(settings: Settings) -> None:
+    for origin in (*settings.browser_origins, *settings.cors_origins):
+        if not _ORIGIN.fullmatch(origin):
+            raise StartupError(
+                f"{origin!r} is not an origin.",
+                "It looks like https://app.example.com, in lower case and without a path.",
+            )
+
+
 def _check_proxies(settings: Settings) -> None:
     for network in settings.trusted_proxy:
         try:
@@ -264,6 +295,18 @@ def _check_proxies(settings: Settings) -> None:
 def _check_database(settings: Settings) -> None:
     if settings.database and not settings.database.startswith("sqlite:///"):
         raise StartupError("The database is not one we know.", "It looks like sqlite:///path/to/gatepass.db")
+
+
+_CHECKS = (
+    _check_issuer,
+    _check_tls,
+    _check_address,
+    _check_hs256,
+    _check_names,
+    _check_origins,
+    _check_proxies,
+    _check_database,
+)
 
 
 def is_loopback(host: str) -> bool:

@@ -79,6 +79,7 @@ class EdgeProtocol(HttpToolsProtocol):
         if size > MAX_HEAD_BYTES:
             self._refusal = "headers_too_large"
             raise ValueError("head too large")  # the parser stops, and uvicorn calls send_400_response
+        assert self.parser is not None  # it is, until the connection is lost
         names = [name for name, _ in self.headers]
         if names.count(b"host") != 1 and self.parser.get_http_version() == "1.1":
             raise ValueError("not one Host")  # RFC 9112 §3.2
