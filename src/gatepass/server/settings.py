@@ -221,21 +221,27 @@ def _check(settings: Settings) -> None:
 
 
 def _check_issuer(settings: Settings) -> None:
-    try:
-        url = urlsplit(settings.issuer_url)
-        is_url = bool(_ISSUER.fullmatch(settings.issuer_url) and url.hostname and url.port != 0)
-    except ValueError:
-        is_url = False
-    if not is_url:
+    host = _host_of_url(settings.issuer_url)
+    if not host:
         raise StartupError(
             "The issuer is not a URL.", "It looks like https://auth.example.com (RFC 8414 §2), maybe with a path."
         )
     if settings.issuer_url.endswith("/"):
         raise StartupError("The issuer ends with a slash.", f"Write {settings.issuer_url.rstrip('/')}")
-    if url.scheme == "http" and not is_loopback(url.hostname):
+    if settings.issuer_url.startswith("http:") and not is_loopback(host):
         raise StartupError(
             "The issuer is http on an address that is not loopback.", "Tokens travel by HTTPS: --issuer https://…"
         )
+
+
+def _host_of_url(url: str) -> str | None:
+    """The host of a URL that an issuer may have; None when it is none."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # refuses one that is no port
+    except ValueError:
+        return None
+    return parts.hostname if _ISSUER.fullmatch(url) else None
 
 
 def _check_tls(settings: Settings) -> None:
