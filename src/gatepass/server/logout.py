@@ -29,7 +29,7 @@ class LogoutRequest(Confidential, frozen=True, forbid_unknown_fields=True):
 
 
 class Logout:
-    """The flow. Ending what has ended already is no error: the caller has what it asked for."""
+    """The flow. Ending a session that has ended already is no error: the caller has what it asked for."""
 
     def __init__(self, database: Database, callers: Callers, *, keys: LiveKeys, browser: BrowserMode) -> None:
         self._database = database
@@ -56,7 +56,7 @@ class Logout:
                 summary="End all of the person's sessions",
                 body=LogoutRequest,
                 answers={204: None},
-                problems=_PROBLEMS,
+                problems=(*_PROBLEMS, "session_ended"),
             ),
         )
 
@@ -71,13 +71,17 @@ class Logout:
         return self._done(request)
 
     async def logout_all(self, request: Request, body: LogoutRequest) -> Response:
-        """End every session of the person that the token belongs to."""
-        _, user_id = await self._session(request, body)
+        """End every session of the person that the token belongs to: what has ended has no power over what lives."""
+        session_id, user_id = await self._session(request, body)
 
-        async def unit(tx: Transaction) -> None:
+        async def unit(tx: Transaction) -> bool:
+            if not await tx.sessions.is_live(session_id, user_id, tx.now):
+                return False
             await tx.sessions.end_all_of(user_id, reason="logout_all", now=tx.now)
+            return True
 
-        await self._database.transaction(unit)
+        if not await self._database.transaction(unit):
+            raise Refusal("session_ended", "The session has ended: sign in again.")
         return self._done(request)
 
     async def _session(self, request: Request, body: LogoutRequest) -> tuple[str, str]:
