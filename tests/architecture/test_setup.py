@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "scripts"
-TARGETS = ("setup", "serve", "demo", "test", "check", "soak", "bench", "docs")
+TARGETS = ("setup", "serve", "demo", "test", "check", "fuzz", "soak", "bench", "docs")
 
 
 def run(*command: str | Path, path: str | None = None) -> subprocess.CompletedProcess[str]:
