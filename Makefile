@@ -27,7 +27,7 @@ INSTALL = $(UV) pip install --quiet --python $(BIN)/python --require-hashes --co
 COMPILE = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q src
 
 .PHONY: help setup serve demo test check soak fuzz bench docs reference lock upgrade clean
-.PHONY: lint types contracts site fragments chromium
+.PHONY: lint types contracts site chromium
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,7 +47,7 @@ demo: $(STAMPS)/dev ## walk the whole road against a server and a sample API
 test: $(STAMPS)/dev $(STAMPS)/docs chromium ## run every test
 	$(BIN)/pytest -n $(WORKERS) $(ARGS)
 
-check: lint types contracts site fragments ## linters, types, contracts, documentation
+check: lint types contracts site ## linters, types, contracts, documentation
 
 soak: $(STAMPS)/dev ## run the long proofs at full size, and fuzz for 20 minutes a target
 	GATEPASS_SOAK=1 $(BIN)/pytest -n $(WORKERS) -m soak $(ARGS)
@@ -95,9 +95,6 @@ contracts: $(STAMPS)/dev
 
 site: $(STAMPS)/docs
 	$(BIN)/zensical build --clean --strict
-
-fragments: $(STAMPS)/dev
-	$(BIN)/towncrier build --draft --version next > /dev/null
 
 # ── the environment: a stamp file is newer than everything that it was made from ────────────────────────────────────
 

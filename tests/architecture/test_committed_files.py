@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,17 @@ def test_changelog_fragments_are_named_for_towncrier(committed: list[Path]) -> N
     fragments = [path for path in committed if path.parent.name == "changelog.d" and path.name != ".gitkeep"]
     assert [path.name for path in fragments if not FRAGMENT.fullmatch(path.name)] == []
     assert [path.name for path in fragments if not path.read_text().strip()] == []
+
+
+def test_the_next_changelog_tells_every_fragment(committed: list[Path]) -> None:
+    """What towncrier would write holds each fragment; one of a kind that it does not know would be left out."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("towncrier"), "build", "--draft", "--version", "next"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    written = " ".join(done.stdout.split())
+    fragments = [path for path in committed if path.parent.name == "changelog.d" and path.suffix == ".md"]
+    assert [path.name for path in fragments if " ".join(path.read_text().split()) not in written] == []
