@@ -110,17 +110,18 @@ class Login:
 
         async def unit(tx: Transaction) -> Opened | None:
             # What was read before the hash was computed may have changed meanwhile.
-            if await tx.passwords.of(user.id) != password_hash or await _is_disabled(tx, user.id):
+            current = await tx.users.by_id(user.id)
+            if current is None or current.disabled_at is not None or await tx.passwords.of(user.id) != password_hash:
                 return None
             if new_hash is not None:
                 await tx.passwords.put(user.id, new_hash, tx.now)
             return await open_session(
-                tx, user, asked=asked, proof=proof, max_seconds=self._settings.session_max_seconds
+                tx, current, asked=asked, proof=proof, max_seconds=self._settings.session_max_seconds
             )
 
         opened = await self._database.transaction(unit)
         if opened is None:
-            raise _invalid_credentials()
+            return await self.login(request, body)  # by what is true now: another hash may be of the same password
         return await self._minter.answer(opened.bearer, opened.refresh_token, keys=keys, now=opened.now)
 
     async def _prove(self, email: str, password: str) -> tuple[User, str]:
@@ -137,11 +138,6 @@ class Login:
         if user.disabled_at is not None:
             raise Refusal("account_disabled", "The operator has disabled this account.")
         return user, password_hash
-
-
-async def _is_disabled(tx: Transaction, user_id: str) -> bool:
-    user = await tx.users.by_id(user_id)
-    return user is None or user.disabled_at is not None
 
 
 def _invalid_credentials() -> Refusal:

@@ -1,0 +1,92 @@
+"""A race: somebody is signing in at the very moment at which the operator takes their rights away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.server import ANN
+
+from gatepass.jose import jwt
+from gatepass.server.admin import Admin
+from gatepass.server.passwords.hashing import PasswordHasher
+from gatepass.server.registration import Registration
+from gatepass.server.store.sqlite import SqliteDatabase
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    import httpx
+    from tests.support.server import RunningServer
+
+
+@pytest.fixture
+def meanwhile(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Callable[[Admin], Awaitable[object]]], None]:
+    """Have the operator do something, in another process as it were, between the check of a password and its result."""
+    verify = PasswordHasher.verify
+
+    def arrange(act: Callable[[Admin], Awaitable[object]]) -> None:
+        async def slow(self: PasswordHasher, password: str, password_hash: str | None) -> bool:
+            is_right = await verify(self, password, password_hash)
+            database = SqliteDatabase(server.settings.sqlite_path, server.clock)
+            await act(Admin(database, Registration(database, self, server.settings), idle_seconds=1))
+            database.close()
+            return is_right
+
+        monkeypatch.setattr(PasswordHasher, "verify", slow)
+
+    return arrange
+
+
+@pytest.mark.parametrize(
+    ("act", "refusal"),
+    [
+        (lambda admin: admin.disable(ANN["email"]), (403, "account_disabled")),
+        (lambda admin: admin.set_password(ANN["email"], "a password that is new"), (401, "invalid_credentials")),
+    ],
+    ids=["disable", "password"],
+)
+def test_no_session_outruns_the_operator(
+    api: httpx.Client,
+    ann: dict[str, str],
+    meanwhile: Callable[[Callable[[Admin], Awaitable[object]]], None],
+    act: Callable[[Admin], Awaitable[object]],
+    refusal: tuple[int, str],
+) -> None:
+    """The password was right when it was read, and opens nothing: the answer is that of a moment later."""
+    meanwhile(act)
+    answer = api.post("/login", json=ann)
+    assert (answer.status_code, answer.json()["code"]) == refusal
+
+
+def test_no_token_outruns_the_loss_of_a_role(
+    api: httpx.Client,
+    ann: dict[str, str],
+    meanwhile: Callable[[Callable[[Admin], Awaitable[object]]], None],
+) -> None:
+    """A role that is taken while the password is checked is not in the token."""
+    meanwhile(lambda admin: admin.set_role(ann["email"], "admin", has=True))
+    given = jwt.peek(api.post("/login", json=ann).json()["token"]).claims
+    meanwhile(lambda admin: admin.set_role(ann["email"], "admin", has=False))
+    taken = jwt.peek(api.post("/login", json=ann).json()["token"]).claims
+    assert given["roles"] == ["admin"]
+    assert "roles" not in taken
+
+
+def test_a_new_hash_of_the_same_password_refuses_nobody(
+    api: httpx.Client,
+    ann: dict[str, str],
+    meanwhile: Callable[[Callable[[Admin], Awaitable[object]]], None],
+) -> None:
+    """Two sign-ins at once after a change of the Argon2 cost: the one whose hash the other replaced succeeds too."""
+    replacements = [ann["password"]]
+
+    async def once(admin: Admin) -> None:
+        if replacements:
+            await admin.set_password(ann["email"], replacements.pop())
+
+    meanwhile(once)
+    assert api.post("/login", json=ann).status_code == 200
+    assert replacements == []
