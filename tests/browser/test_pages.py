@@ -1,4 +1,4 @@
-"""The server's pages in a browser: usable by everybody, on a phone and on a screen; nothing is loaded from elsewhere."""
+"""The server's pages in a browser: usable by everybody, on a phone and on a screen; nothing comes from elsewhere."""
 
 from __future__ import annotations
 
