@@ -9,6 +9,9 @@ import msgspec
 SINGLE_FACTOR = "1"
 """`acr` of a sign-in with one factor."""
 
+MOST_SHOWN = 100
+"""Of a person's sessions at once: a program that signs in every minute must not make an answer of megabytes."""
+
 EndReason = Literal[
     "logout", "logout_all", "ended_by_user", "refresh_token_reused", "user_disabled", "password_changed"
 ]
@@ -46,7 +49,7 @@ class Sessions(Protocol):
         ...
 
     async def live_of(self, user_id: str, *, now: float, idle_seconds: float) -> list[SessionInUse]:
-        """The user's sessions that can still refresh, most recently used first."""
+        """The user's sessions that can still refresh, most recently used first; `MOST_SHOWN` of them at most."""
         ...
 
     async def end(self, session_id: str, user_id: str, *, reason: EndReason, now: float) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gatepass.server.sessions import Session, SessionInUse
+from gatepass.server.sessions import MOST_SHOWN, Session, SessionInUse
 from gatepass.server.store.connection import words
 
 if TYPE_CHECKING:
@@ -53,10 +53,12 @@ class SqlSessions:
             f"SELECT {columns}, MAX(grants.answered_at) AS last_seen"
             " FROM sessions JOIN grants ON session_id = sessions.id"
             " WHERE sessions.user_id = ?1 AND sessions.ended_at IS NULL AND sessions.expires_at > ?2"
-            f" AND grants.ended_at IS NULL AND grants.answered_at > ?3 GROUP BY {columns} ORDER BY last_seen DESC",
+            f" AND grants.ended_at IS NULL AND grants.answered_at > ?3 GROUP BY {columns} ORDER BY last_seen DESC"
+            " LIMIT ?4",
             user_id,
             now,
             now - idle_seconds,
+            MOST_SHOWN,
         )
         return [_in_use(row) for row in rows]
 

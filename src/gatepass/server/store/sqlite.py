@@ -33,6 +33,8 @@ T = TypeVar("T")
 
 BUSY_SECONDS = 5.0
 """How long to wait for another process's write lock before giving up."""
+MOST_WAITING = 4_096
+"""Units that may wait for the writer; while another process holds the lock, more would only fill the memory."""
 _BATCH = 256
 
 
@@ -89,6 +91,8 @@ class SqliteDatabase:
 
     async def transaction(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
         """Hand the unit to the writer; see the port."""
+        if self._jobs.qsize() >= MOST_WAITING:
+            raise _unavailable()
         loop = asyncio.get_running_loop()
         job = _Job(unit, loop.create_future(), loop)
         self._jobs.put(job)
@@ -250,12 +254,12 @@ def _exclusive(connection: apsw.Connection) -> Generator[None]:
     connection.execute("COMMIT")
 
 
-def _unavailable(error: apsw.Error) -> Unavailable:
-    """A full disk, a lock, a file turned read-only: for the operator by name, for the caller as a pause."""
+def _unavailable(error: apsw.Error | None = None) -> Unavailable:
+    """A full queue or disk, a lock, a file turned read-only: for the operator by name, for the caller as a pause."""
     return Unavailable(
         "store_unavailable",
         "The server cannot reach its store just now; try again shortly.",
-        private=str(error),
+        private=str(error or ""),
         retry_after=5,
     )
 
