@@ -125,8 +125,8 @@ def open_compact(
     header = known_headers.get(segment)
     if header is None:
         return _open_unfamiliar(message, encoded_signature, keys, limits, extensions)
-    payload = base64url.decode(encoded_payload)
-    header.verify(message.encode(), base64url.decode(encoded_signature))
+    payload, signature = base64url.decode_two(encoded_payload, encoded_signature)
+    header.verify(message.encode(), signature)
     return header, payload
 
 

@@ -38,7 +38,7 @@ _SIMPLE = frozenset((str, int, bool))
 _convert = msgspec.convert
 
 
-class Registered(msgspec.Struct):
+class Registered(msgspec.Struct, gc=False):
     """RFC 7519 §4.1: the registered claims, and what each may be. Dates are seconds since 1970, never booleans."""
 
     iss: str | UnsetType = UNSET
@@ -94,18 +94,19 @@ def encode_claims(claims: Mapping[str, Any] | msgspec.Struct) -> bytes:
         BadClaimError: A registered claim has a type or value that no verifier would accept.
         InvalidPolicyError: A claim is not JSON.
     """
-    plain = _to_dict(claims)
+    plain = claims if isinstance(claims, dict) else _to_dict(claims)
     for value in plain.values():
         if value.__class__ not in _SIMPLE:
             plain = {name: _numeric_date(name, value) for name, value in plain.items()}
             break
-    _registered(plain)
+    try:
+        _convert(plain, Registered)
+    except msgspec.ValidationError as error:
+        raise _wrong_type(error) from None
     return strict_json.encode(plain)
 
 
 def _to_dict(claims: object) -> dict[str, Any]:
-    if isinstance(claims, dict):
-        return cast("dict[str, Any]", claims)
     if isinstance(claims, msgspec.Struct):
         return {
             name: value
@@ -211,14 +212,20 @@ def verify(  # noqa: PLR0913 - the call reads as its policy
     claims = strict_json.decode_object(payload, limits.depth)
     if typ is not None and typ != header.typ:
         _check_typ(header.typ, typ)
-    registered = _registered(claims)
     try:
+        registered = _convert(claims, Registered)
         for name in required:
             if name not in claims:
                 raise _missing(name, required)
-    except TypeError:
-        raise InvalidPolicyError("required is a collection of names") from None
-    _check_dates(registered, time.time() if now is None else _seconds(now), _checked_leeway(leeway) if leeway else 0)
+    except (msgspec.ValidationError, TypeError) as error:
+        raise _wrong_type(error) from None
+    present = time.time() if now is None else _seconds(now)
+    if leeway:
+        _check_leeway(leeway)
+    if registered.exp is not UNSET and registered.exp <= present - leeway:
+        raise ExpiredError("the token has expired", claim="exp")
+    if registered.nbf is not UNSET and registered.nbf > present + leeway:
+        raise NotYetValidError("the token is not valid yet", claim="nbf")
     if issuer is not None and issuer != registered.iss:
         raise _wrong_issuer(registered, issuer)
     if audience is not None and audience != registered.aud:
@@ -361,26 +368,18 @@ def _check_typ(actual: str | None, typ: object) -> None:
         raise WrongTypError(f"the token is not a {typ}")
 
 
-def _registered(claims: dict[str, Any]) -> Registered:
-    """Read the registered claims. One of a wrong type is refused, never taken for an absent one."""
-    try:
-        return _convert(claims, Registered)
-    except msgspec.ValidationError as error:
+def _wrong_type(error: msgspec.ValidationError | TypeError) -> JoseError:
+    """A registered claim of a wrong type is refused, never taken for an absent one."""
+    if isinstance(error, msgspec.ValidationError):
         claim = _claim_in(error)
-        raise BadClaimError(f"{claim} has the wrong type", claim=claim) from None
+        return BadClaimError(f"{claim} has the wrong type", claim=claim)
+    return InvalidPolicyError("required is a collection of names")
 
 
 def _missing(name: str, required: Collection[str]) -> JoseError:
     if isinstance(required, str):
         return InvalidPolicyError("required is a collection of names")
     return MissingClaimError(f"{name} is required", claim=name)
-
-
-def _check_dates(claims: Registered, now: float, leeway: float) -> None:
-    if claims.exp is not UNSET and claims.exp <= now - leeway:
-        raise ExpiredError("the token has expired", claim="exp")
-    if claims.nbf is not UNSET and claims.nbf > now + leeway:
-        raise NotYetValidError("the token is not valid yet", claim="nbf")
 
 
 def _wrong_issuer(claims: Registered, issuer: object) -> JoseError:
@@ -421,10 +420,9 @@ def _seconds(now: object) -> float:
     raise InvalidPolicyError("now is a number of seconds or a datetime with a time zone")
 
 
-def _checked_leeway(leeway: object) -> float:
-    if isinstance(leeway, (int, float)) and 0 <= leeway < inf:
-        return leeway
-    raise InvalidPolicyError("leeway is a number of seconds")
+def _check_leeway(leeway: object) -> None:
+    if not isinstance(leeway, (int, float)) or not 0 <= leeway < inf:
+        raise InvalidPolicyError("leeway is a number of seconds")
 
 
 def _typed(claims: dict[str, Any], into: type[T]) -> T:
