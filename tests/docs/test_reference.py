@@ -42,3 +42,12 @@ def test_every_public_name_is_in_the_reference(package: str) -> None:
     page = (DOCS / "reference" / f"{package}.md").read_text()
     errors = {"errors"} if package == "jose" else set[str]()
     assert exported - errors - set(re.findall(rf"^::: gatepass\.{package}\.(\w+)", page, re.MULTILINE)) == set()
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")), ids=lambda page: page.name)
+def test_what_a_page_at_the_root_points_at_is_there(page: Path) -> None:
+    """Links to files, and files that are named in code, exist; the site's own pages are checked when it is built."""
+    text = page.read_text()
+    linked = re.findall(r"\]\(([^)#:]+)\)", text)
+    named = re.findall(r"`((?:docs|tests|examples|src|scripts|requirements)/[\w./-]+)`", text)
+    assert [name for name in (*linked, *named) if not (ROOT / name).exists()] == []
