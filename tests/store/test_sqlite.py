@@ -10,7 +10,7 @@ import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import apsw
 import pytest
@@ -174,6 +174,48 @@ def test_a_full_disk_while_running(tmp_path: Path) -> None:
     try:
         asyncio.run(fill())
     finally:
+        database.close()
+
+
+class FailingOnce:
+    """A connection on which COMMIT and then ROLLBACK fail once, as on a disk that is pulled out and put back."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._failing = {"COMMIT", "ROLLBACK"}
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return self._connection.in_transaction
+
+    def execute(self, sql: str) -> object:
+        """Run the statement, or fail."""
+        if sql in self._failing:
+            self._failing.remove(sql)
+            raise apsw.IOError(sql)
+        return self._connection.execute(sql)
+
+
+def test_the_writer_outlives_a_rollback_that_fails(tmp_path: Path) -> None:
+    """Whoever was in that batch or comes too soon after it gets `store_unavailable`; nobody waits for ever."""
+    database = SqliteDatabase(tmp_path / "gatepass.db", SettableClock())
+    connection = database._writer
+
+    async def trouble() -> list[bool]:
+        database._writer = cast("apsw.Connection", FailingOnce(connection))
+        added: list[bool] = []
+        for number in range(3):
+            try:
+                added.append(await asyncio.wait_for(database.transaction(adding(f"{number}")), 5))
+            except Unavailable as error:
+                assert error.code == "store_unavailable"
+        return added
+
+    try:
+        assert asyncio.run(trouble()) == [True]
+    finally:
+        database._writer = connection
         database.close()
 
 

@@ -155,7 +155,8 @@ class SqliteDatabase:
             execute("COMMIT")
         except apsw.Error as error:
             if self._writer.in_transaction:
-                execute("ROLLBACK")
+                with suppress(apsw.Error):  # the next batch will not begin, and try again; this thread must live on
+                    execute("ROLLBACK")
             return [_Outcome(job, None, _unavailable(error)) for job in batch]
         return outcomes
 
