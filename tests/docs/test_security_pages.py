@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -12,6 +13,7 @@ ATTACKS = sorted((ROOT / "tests" / "attacks").glob("test_*.py"))
 TEST_ID = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
 
 
+@cache
 def functions_of(path: Path) -> set[str]:
     """Return the names of a file's test functions."""
     nodes = ast.walk(ast.parse(path.read_bytes()))

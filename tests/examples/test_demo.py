@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ def walk(**environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_road_is_walked_and_shown() -> None:
-    """Every step is as it should be, and the demo shows the answers and the token in three colours."""
+    """Every step is as it should be; the demo shows the answers, the token in three colours, and no other secret."""
     done = walk(FORCE_COLOR="1", TERM="xterm")
     assert done.returncode == 0, done.stdout + done.stderr
     for shown in ("← 200 OK", "← 401 Unauthorized", "← 403 Forbidden", "1 · Ada signs up", "9 · She signs out"):
@@ -26,13 +27,7 @@ def test_the_road_is_walked_and_shown() -> None:
     header, payload, signature = "\x1b[91meyJ", "\x1b[95meyJ", "\x1b[96m"
     token = next(line for line in done.stdout.splitlines() if line.startswith(header))
     assert [part[:5] for part in token.split(".")] == [header[:5], payload[:5], signature]
-
-
-def test_no_secret_is_shown() -> None:
-    """What the demo prints would do no harm in a log: only the access token that it explains is whole."""
-    done = walk()
-    assert done.returncode == 0, done.stdout + done.stderr
-    words = done.stdout.split()
+    words = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout).split()
     assert [word for word in words if "gpr_" in word and len(word) > 60] == []
     assert len([word for word in words if word.startswith("eyJ") and word.count(".") == 2]) == 1
 
