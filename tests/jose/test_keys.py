@@ -311,3 +311,32 @@ def test_the_password_must_be_right() -> None:
     for text, password in ((locked, None), (locked, b"wrong"), (locked, b""), (open_, b"right"), (locked, "right")):
         with pytest.raises(errors.InvalidKeyError):
             Key.from_pem(text, password=password)  # type: ignore[arg-type]
+
+
+def test_secrets_among_public_keys_are_published_and_no_secrets() -> None:
+    """A set that mixes them (Wycheproof MixedKeySet) keeps the public keys; a set of secrets keeps its secrets."""
+    secret, public = Key.generate("HS256").to_jwk(private=True), Key.generate("ES256").to_jwk()
+    keys = KeySet.from_jwks({"keys": [secret, public]})
+    assert ([key.alg for key in keys], keys.skipped) == (["ES256"], 1)
+    assert [key.alg for key in KeySet.from_jwks({"keys": [secret, secret | {"kid": "b"}]})] == ["HS256", "HS256"]
+
+
+def test_two_keys_with_one_kid_and_algorithm_are_ambiguous() -> None:
+    """Wycheproof DuplicateKid: neither is tried."""
+    keys = [Key.generate("HS256", kid="k") for _ in range(2)]
+    with pytest.raises(errors.UnknownKeyError):
+        jws.verify(jws.sign(b"x", keys[0]), KeySet(keys))
+
+
+def test_an_alg_that_agrees_in_other_words() -> None:
+    """`dir` in a JWK says that the caller names the `enc`; EdDSA and the curve's own name are one algorithm."""
+    jwk = {"kty": "oct", "k": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "alg": "dir"}
+    assert Key.from_jwk(jwk, "A256GCM").alg == "A256GCM"
+    for alg in (None, "A256KW", "HS256"):
+        with pytest.raises(errors.InvalidKeyError):
+            Key.from_jwk(jwk, alg)
+    edwards = Key.generate("Ed448").to_jwk()
+    assert Key.from_jwk(edwards | {"alg": "EdDSA"}, "Ed448").alg == "Ed448"
+    assert Key.from_jwk(edwards, "EdDSA").alg == "Ed448"
+    with pytest.raises(errors.InvalidKeyError):
+        Key.from_jwk(edwards | {"alg": "EdDSA"}, "Ed25519")

@@ -112,6 +112,18 @@ def test_roca_moduli() -> None:
     assert not weakness._is_roca(MODULUS)
 
 
+def test_a_roca_modulus_from_a_smart_card() -> None:
+    """The key of Wycheproof's rejectsKeyWithRocaVulnerability."""
+    modulus = (
+        "AanFpofbj7KjD4Lf-N2hVMKR7yewSyXhhbirIMTGpfYEhZ_lnt5UoK98DnKIgArXGTu3MaW_HhFw16HGaTDUHqPrId7fe4r11CqRw09yBFuW"
+        "79V8sYIwHdzCaWflUI6auImYbVfoN9_nD5n8N8SY9DwXw7mwZM9wREPXoDPgOoIWl6q_MPsp7n0zs3Z5ZaiQWOOzl1S9OhwAfSiiOwz6efnX"
+        "EaxuTEtPd7BjSx7NaFka8Dx9U7YqXy2RFj1O9PjyaDGuRh7YXsX3iMUSP_wSyHQg_c_qHRtKUsNSGCT7OZg0hzm2KphtjnayKJvC64vAbROB"
+        "R4Ubg6Bxg9IQVZ-QYyE"
+    )
+    with pytest.raises(errors.WeakKeyError):
+        Key.from_jwk({"kty": "RSA", "alg": "RS256", "n": modulus, "e": "AQAB"})
+
+
 @pytest.mark.parametrize("alg", ["RS256", "ES256", "ES512", "ES256K", "Ed25519", "Ed448", "ML-DSA-44"])
 def test_a_private_part_of_another_key(alg: str) -> None:
     """A JWK whose private part belongs to another public part is refused: signing with it gives the key away."""

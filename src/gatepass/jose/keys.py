@@ -417,6 +417,8 @@ class KeySet:
     ) -> KeySet:
         """Read a JWK Set. Members that cannot be used are skipped and counted (RFC 7517 §5).
 
+        So are secrets among public keys: whoever publishes a secret lets everyone sign.
+
         Args:
             document: The set, parsed or as JSON text.
             alg: The algorithm of members that name none and whose type leaves a choice.
@@ -437,6 +439,9 @@ class KeySet:
                 keys.append(Key.from_jwk(_object(member), None if "alg" in _object(member) else alg))
             except JoseError:
                 continue
+        if any(not key.is_private for key in keys):
+            # What stands among public keys has been published, and is no secret any more.
+            keys = [key for key in keys if not key.is_secret]
         return cls(keys, skipped=len(members) - len(keys))
 
     def to_jwks(self) -> dict[str, list[dict[str, Any]]]:
@@ -524,15 +529,17 @@ def _object(document: object) -> Mapping[str, Any]:
 
 
 def _bound_alg(members: Mapping[str, Any], alg: str | None) -> str | None:
-    """RFC 7517 §4.4: what the JWK says binds; the caller may only agree."""
+    """RFC 7517 §4.4: what the JWK says binds; the caller may only agree, or say which `enc` a `dir` key is for."""
     if "alg" not in members:
         return alg
     own = members["alg"]
-    if alg is not None and own != alg:
-        raise InvalidKeyError("the JWK is for another alg")
     if not isinstance(own, str):
         raise InvalidKeyError("the JWK's alg is not a string")
-    return own
+    if alg in (None, own) or (own == "dir" and alg in algorithms.CONTENTS):
+        return own if alg is None else alg
+    if "EdDSA" in (own, alg) and members.get("crv") in (own, alg):
+        return own
+    raise InvalidKeyError("the JWK is for another alg")
 
 
 def _jwk_kid(members: Mapping[str, Any]) -> str | None:
