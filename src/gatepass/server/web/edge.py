@@ -1,4 +1,4 @@
-"""The HTTP edge: how large a request's head may be, and how long it may take to arrive.
+"""The HTTP edge: how large a request's head may be, and how long it may take to arrive, and an answer to be read.
 
 uvicorn's httptools protocol has neither limit: it takes a header of 100 MB, and waits for ever for the end of one.
 """
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 MAX_HEAD_BYTES = 32_768
 """Request line and headers together, in bytes."""
 
+UNREAD_SECONDS = 60
+"""How long an answer, or several, may wait for a client to read them; enough for the slowest network."""
+
 _SWEEP_SECONDS = 1.0
 
 
@@ -29,6 +32,8 @@ class EdgeProtocol(HttpToolsProtocol):
     _head_since: float | None = None
     """Since when we wait for the end of a head, by the loop's clock; None while a request is being answered."""
     _head_bytes = 0
+    _unread_since: float | None = None
+    """Since when there has been something to write that the client does not take; None while there is nothing."""
     _steps = 0
     """How often a head has begun or a piece of a body come: bytes that bring neither count as a head's."""
 
@@ -102,6 +107,15 @@ class EdgeProtocol(HttpToolsProtocol):
             else:
                 self.transport.close()
 
+    def abort_if_unread(self) -> None:
+        """Drop a connection whose client asks and does not read; also one that we have closed, which waits for that."""
+        if not self.transport.get_write_buffer_size():
+            self._unread_since = None
+        elif self._unread_since is None:
+            self._unread_since = self.loop.time()
+        elif self.loop.time() - self._unread_since > UNREAD_SECONDS:
+            self.transport.abort()
+
     def refuse(self, code: str) -> None:
         """Answer with a problem, without an application, and close."""
         response = problem(code, headers={"connection": "close"})
@@ -118,3 +132,4 @@ async def sweep_slow_heads(server: Server, seconds: float) -> None:
         connections: list[Any] = list(server.server_state.connections)
         for connection in connections:
             connection.refuse_if_slow(seconds)
+            connection.abort_if_unread()
