@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import re
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -49,6 +50,11 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 def first_paragraph(thing: object) -> str:
     """Return the first paragraph of a docstring, on one line, its code in Markdown's."""
     return (inspect.getdoc(thing) or "").partition("\n\n")[0].replace("\n", " ")
+
+
+def with_urls_as_code(text: str) -> str:
+    """Keep an example of a URL from becoming a link."""
+    return re.sub(r"(?<![\w`(/])((?:https?|sqlite)://[\w./:-]*\w)", r"`\1`", text)
 
 
 # ── errors ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -149,7 +155,12 @@ def setting_row(field: FieldInfo, hint: object) -> list[str]:
     description = next(meta.description for meta in metadata if meta.description)
     bounds = next((meta for meta in metadata if meta.ge is not None), None)
     default = ", ".join(field.default) if isinstance(field.default, tuple) else str(field.default)
-    return [f"`{field.name}`", setting_type(base, bounds), f"`{default}`" if default else "", description]
+    return [
+        f"`{field.name}`",
+        setting_type(base, bounds),
+        f"`{default}`" if default else "",
+        with_urls_as_code(description),
+    ]
 
 
 def settings() -> str:
@@ -257,7 +268,7 @@ def cli() -> str:
     commands = generate_markdown_docs(
         app, heading_level=2, no_root_title=True, generate_toc=False, code_block_title=True
     )
-    return f"# Command line\n\n{commands}"
+    return f"# Command line\n\n{with_urls_as_code(commands)}"
 
 
 # ── writing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
