@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gatepass.jose import Key, KeySet, errors, jwe
+from gatepass.jose import Key, KeySet, errors, jwe, jwt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,3 +69,14 @@ def test_rfc7520_section_5_13(vectors: Vectors) -> None:
     alone = example["document"] | {"recipients": example["document"]["recipients"][:1]}
     with pytest.raises(errors.AlgNotAllowedError):
         jwe.decrypt_json(alone, KeySet(keys))
+
+
+def test_rfc7520_section_6(vectors: Vectors) -> None:
+    """RFC 7520 §6: signed with PS256, then encrypted; both layers open, and an expired token stays expired."""
+    data = vectors("rfc7520")
+    recipient_, signer = recipient(data["jwe"][0]), Key.from_jwk(data["nested"]["signer"])
+    policy: dict[str, Any] = {"issuer": "hobbiton.example", "audience": None, "typ": "JWT"}
+    token = data["nested"]["token"]
+    assert jwt.decrypt_and_verify(token, recipient_, signer, now=1300819379, **policy) == data["nested"]["claims"]
+    with pytest.raises(errors.ExpiredError):
+        jwt.decrypt_and_verify(token, recipient_, signer, **policy)
