@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gatepass.jose import Key, KeySet, jws
+from gatepass.jose import Key, KeySet, jwe, jws
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +42,15 @@ def test_rfc7517_private_rsa(vectors: Vectors) -> None:
     """RFC 7517 C.1: an RSA key with every member comes back as it was."""
     jwk = vectors("rfc7517")["rsa"]
     assert Key.from_jwk(jwk, "RSA-OAEP").to_jwk(private=True) == jwk | {"alg": "RSA-OAEP"}
+
+
+def test_rfc7517_encrypted_key(vectors: Vectors) -> None:
+    """RFC 7517 App. C: the private key travels under a password, and is the key of C.1."""
+    data = vectors("rfc7517")
+    password = Key.from_password(data["encrypted"]["password"], "PBES2-HS256+A128KW")
+    done = jwe.decrypt(data["encrypted"]["token"], password)
+    assert done.headers["cty"] == "jwk+json"
+    assert Key.from_jwk(done.plaintext, "RSA-OAEP").to_jwk(private=True) == data["rsa"] | {"alg": "RSA-OAEP"}
 
 
 def test_rfc7520_keys(vectors: Vectors) -> None:
