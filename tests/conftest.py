@@ -31,8 +31,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def effort() -> int:
-    """How many times its normal size a proof runs: 1, or 200 under `make soak`."""
-    return 200 if SOAK else 1
+    """How many times its normal size a proof runs: 1, or 50 under `make soak`."""
+    return 50 if SOAK else 1
 
 
 @pytest.fixture(scope="session")
