@@ -147,10 +147,11 @@ def test_keys_do_what_they_are_for() -> None:
     token = jwe.encrypt(PLAINTEXT, WRAPPING)
     with pytest.raises(errors.AlgNotAllowedError):
         jwe.decrypt(token, Key.generate("HS256"))
-    with pytest.raises(errors.InvalidPolicyError):
-        jwe.encrypt(PLAINTEXT, Key.generate("HS256"))
-    with pytest.raises(errors.InvalidPolicyError):
-        jwe.encrypt(PLAINTEXT, Key.generate("ES256"))
+    for alg in ("HS256", "ES256"):
+        with pytest.raises(errors.InvalidKeyError):
+            jwe.encrypt(PLAINTEXT, Key.generate(alg))
+        with pytest.raises(errors.InvalidKeyError):
+            jwe.encrypt_json(PLAINTEXT, [WRAPPING, Key.generate(alg)])
     with pytest.raises(errors.InvalidKeyError):
         jws.sign(b"x", WRAPPING)
     with pytest.raises(errors.AlgNotAllowedError):
@@ -394,6 +395,9 @@ def test_other_arguments_that_make_no_sense() -> None:
         lambda: jwe.encrypt("text", WRAPPING),  # type: ignore[arg-type]
         lambda: jwe.encrypt_json(PLAINTEXT, WRAPPING, headers={"x": 1}, unprotected={"x": 1}),
         lambda: jwe.encrypt_json(PLAINTEXT, WRAPPING, unprotected={"zip": "DEF"}),
+        lambda: jwe.encrypt_json(PLAINTEXT, WRAPPING, aad="text"),  # type: ignore[arg-type]
+        lambda: jwe.encrypt(PLAINTEXT, WRAPPING, ["A256GCM"]),  # type: ignore[arg-type]
+        lambda: jwe.encrypt(PLAINTEXT, WRAPPING, headers=5),  # type: ignore[arg-type]
         lambda: jwe.encrypt(PLAINTEXT, "key"),  # type: ignore[arg-type]
         lambda: jwe.decrypt(jwe.encrypt(PLAINTEXT, WRAPPING), "key"),  # type: ignore[arg-type]
         lambda: jwe.decrypt_json(jwe.encrypt_json(PLAINTEXT, WRAPPING), None),  # type: ignore[arg-type]

@@ -299,10 +299,31 @@ def test_a_payload_is_bytes(payload: Any) -> None:
             attempt()
 
 
-def test_nobody_signs() -> None:
-    """An empty list of keys is a mistake, not an unsigned document."""
+@pytest.mark.parametrize("keys", [[], (), {}, None, 5, [None], ["key"], {SECRET}])
+def test_nobody_signs(keys: Any) -> None:
+    """An empty list of keys is a mistake, not an unsigned document; so is a list of something else."""
     with pytest.raises(errors.InvalidPolicyError):
-        jws.sign_json(PAYLOAD, [])
+        jws.sign_json(PAYLOAD, keys)
+
+
+@pytest.mark.parametrize("headers", [5, [], "x", {5: 1}, [("typ", "x")]])
+def test_headers_are_a_mapping(headers: Any) -> None:
+    """Other arguments are refused, wherever headers are given."""
+    for attempt in (
+        lambda: jws.sign(PAYLOAD, SECRET, headers),
+        lambda: jws.signing_input(PAYLOAD, headers),
+        lambda: jws.sign_json(PAYLOAD, SECRET, headers),
+        lambda: jwt.sign({}, SECRET, headers=headers),
+    ):
+        with pytest.raises(errors.InvalidPolicyError):
+            attempt()
+
+
+def test_a_signature_from_elsewhere_is_octets() -> None:
+    """Text that is encoded already would be written as it is."""
+    text: Any = "c2lnbmF0dXJl"
+    with pytest.raises(errors.InvalidPolicyError):
+        jws.assemble(b"e30.e30", text)
 
 
 def test_a_signer_elsewhere() -> None:

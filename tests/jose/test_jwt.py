@@ -124,6 +124,7 @@ def test_now_is_the_present_unless_told() -> None:
     [
         {"issuer": 5},
         {"audience": ()},
+        {"audience": []},
         {"audience": [1]},
         {"audience": 5},
         {"typ": 5},
@@ -193,6 +194,10 @@ def test_a_bad_signature_is_said_before_an_expired_claim() -> None:
         check(token, other)
 
 
+class TupleLike(msgspec.Struct, array_like=True):
+    """A Struct without names."""
+
+
 class Session(msgspec.Struct):
     """Claims of one kind of token."""
 
@@ -213,6 +218,26 @@ def test_a_struct_signs_like_a_mapping() -> None:
     """Claims may be a Struct: names as it encodes them, unset ones left out."""
     token = jwt.sign(Session("u1", 2_000_000_000), KEY)
     assert check(token, issuer=None, audience=None) == {"sub": "u1", "exp": 2_000_000_000, "sid": None}
+
+
+class Renamed(msgspec.Struct, omit_defaults=True, rename={"expires": "exp"}):
+    """Claims whose names and defaults are written in their own way."""
+
+    sub: str
+    expires: datetime
+    nonce: str | None = None
+
+
+def test_a_struct_is_written_as_it_says() -> None:
+    """Renamed fields, omitted defaults and datetimes are what msgspec and RFC 7519 make of them."""
+    token = jwt.sign(Renamed("u1", datetime(2033, 5, 18, 3, 33, 20, tzinfo=UTC)), KEY)
+    assert check(token, issuer=None, audience=None) == {"sub": "u1", "exp": 2_000_000_000}
+
+
+def test_an_empty_audience_matches_no_token() -> None:
+    """A policy that names no audience is a mistake, also for a token that names none."""
+    with pytest.raises(errors.InvalidPolicyError):
+        check(jwt.sign(CLAIMS | {"aud": []}, KEY), audience=[])
 
 
 def test_datetimes_become_numeric_dates() -> None:
@@ -254,12 +279,20 @@ def test_sign_refuses_claims_that_no_verifier_would_take(claims: dict[str, Any])
         {object(): 1},
         5,
         "text",
+        TupleLike(),
     ],
 )
 def test_sign_refuses_what_is_not_json(claims: Any) -> None:
     """NaN, infinities, lone surrogates and Python objects have no JSON, at any depth."""
     with pytest.raises(errors.JoseError):
         jwt.sign(claims, KEY)
+
+
+@pytest.mark.parametrize("typ", [5, [], b"JWT", object()])
+def test_sign_refuses_a_typ_that_is_no_string(typ: Any) -> None:
+    """A header that no verifier would read is not written."""
+    with pytest.raises(errors.InvalidPolicyError):
+        jwt.sign(CLAIMS, KEY, typ=typ)
 
 
 def test_sign_refuses_a_loop() -> None:

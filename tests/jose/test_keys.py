@@ -340,3 +340,33 @@ def test_an_alg_that_agrees_in_other_words() -> None:
     assert Key.from_jwk(edwards, "EdDSA").alg == "Ed448"
     with pytest.raises(errors.InvalidKeyError):
         Key.from_jwk(edwards | {"alg": "EdDSA"}, "Ed25519")
+
+
+def test_a_key_does_not_change() -> None:
+    """No attribute can be set: a key stays bound to what it was made for."""
+    key = Key.generate("RS256")
+    for name in ("alg", "algs", "kid", "is_private", "_material", "_verify", "known_headers"):
+        with pytest.raises(AttributeError):
+            setattr(key, name, "HS256")
+
+
+@pytest.mark.parametrize("password", [5, None, bytearray(b"correct horse"), "\ud800" * 8])
+def test_a_password_is_text_or_octets(password: Any) -> None:
+    """Anything else is refused, a number above all, which bytes() would take for a length."""
+    with pytest.raises(errors.InvalidKeyError):
+        Key.from_password(password, "PBES2-HS256+A128KW")
+
+
+@pytest.mark.parametrize("password", ["text", 5, b"x" * 2000])
+def test_a_pem_password_is_octets(password: Any) -> None:
+    """What cannot encrypt is refused, rather than the key written in the clear."""
+    with pytest.raises(errors.InvalidKeyError):
+        Key.generate("ES256").to_pem(private=True, password=password)
+
+
+def test_sizes_are_numbers() -> None:
+    """A size of another type is out of bounds."""
+    sizes: tuple[Any, ...] = ("2048", None, 2048.0)
+    for bits in sizes:
+        with pytest.raises(errors.WeakKeyError):
+            Key.generate("RS256", bits=bits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -17,8 +18,6 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from .keys import Key
     from .limits import Limits
     from .signing import Verify
@@ -137,10 +136,13 @@ def encode(key: Key, typ: str | None, extra: Mapping[str, Any] | None, *, b64: b
         InvalidPolicyError: The caller's parameters contradict the key, or are not what a header may hold.
     """
     if extra is not None or not b64:
-        return _encode(_merged(key, typ, extra or {}) | ({} if b64 else {"b64": False, "crit": ["b64"]}))
-    encoded = key.encoded_headers.get(typ)
+        return _encode(_merged(key, typ, extra) | ({} if b64 else {"b64": False, "crit": ["b64"]}))
+    try:
+        encoded = key.encoded_headers.get(typ)
+    except TypeError:
+        raise InvalidPolicyError("typ is a string or None") from None
     if encoded is None:
-        encoded = _encode(_parameters(key, typ))
+        encoded = _encode(_checked(_parameters(key, typ)))
         if len(key.encoded_headers) < _REMEMBERED:
             key.encoded_headers[typ] = encoded
     return encoded
@@ -171,11 +173,23 @@ def encode_given(parameters: Mapping[str, Any]) -> str:
     Raises:
         InvalidPolicyError: It is not what a header may hold.
     """
-    return _encode(_checked(dict(parameters)))
+    return _encode(_checked(as_dict(parameters)))
 
 
-def _merged(key: Key, typ: str | None, extra: Mapping[str, Any]) -> dict[str, Any]:
-    merged = _checked(_parameters(key, typ) | dict(extra))
+def as_dict(headers: object) -> dict[str, Any]:
+    """Return the caller's header parameters, none if there are none.
+
+    Raises:
+        InvalidPolicyError: They are not a mapping from names.
+    """
+    parameters: object = {} if headers is None else headers
+    if not isinstance(parameters, Mapping) or not all(isinstance(name, str) for name in cast("Any", parameters)):
+        raise InvalidPolicyError("headers are a mapping from names")
+    return dict(cast("Mapping[str, Any]", parameters))
+
+
+def _merged(key: Key, typ: str | None, extra: Mapping[str, Any] | None) -> dict[str, Any]:
+    merged = _checked(_parameters(key, typ) | as_dict(extra))
     if merged["alg"] not in key.algs:
         raise InvalidPolicyError("headers: alg is not the key's")
     return merged

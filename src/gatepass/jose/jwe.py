@@ -71,8 +71,8 @@ def encrypt(plaintext: bytes, key: Key, enc: str | None = None, headers: Mapping
         InvalidKeyError: The key is for signatures, or must not encrypt.
         InvalidPolicyError: `enc` is unknown or not the key's, or `headers` contradict the key or are not JSON.
     """
-    content = _content_for(jws.checked_key(key), enc)
-    header = _checked({"alg": key.algs[0], "enc": content.name} | _kid(key) | dict(headers or {}), key, content)
+    content = _content_for(jws.checked_key(key, "enc"), enc)
+    header = _checked({"alg": key.algs[0], "enc": content.name} | _kid(key) | _headers.as_dict(headers), key, content)
     wrapped = key.wrap(secrets.token_bytes(content.bits // 8), header)
     protected = base64url.encode(strict_json.encode(header | wrapped.parameters))
     iv, ciphertext, tag = _seal(plaintext, content, wrapped.cek, protected, header)
@@ -102,18 +102,20 @@ def encrypt_json(  # noqa: PLR0913 - each is named where it is called
         InvalidKeyError: A key is for signatures, or must not encrypt.
         InvalidPolicyError: The parameters contradict a key or each other, or the keys do not go together.
     """
-    several = [keys] if isinstance(keys, Key) else [jws.checked_key(key) for key in keys]
-    if "zip" in (unprotected or {}):
+    several, clear = jws.several(keys, "enc"), _headers.as_dict(unprotected)
+    if "zip" in clear:
         raise InvalidPolicyError("zip is protected or absent")
-    if not several or (len(several) > 1 and any(key.is_direct for key in several)):
-        raise InvalidPolicyError("no key, or a key that can only be alone among others")
+    if len(several) > 1 and any(key.is_direct for key in several):
+        raise InvalidPolicyError("a key that can only be alone is among others")
+    if not isinstance(cast("object", aad), bytes | None):
+        raise InvalidPolicyError("aad is bytes")
     content = _content_for(several[0], enc)
-    shared = {"enc": content.name} | dict(headers or {})
+    shared = {"enc": content.name} | _headers.as_dict(headers)
     cek = secrets.token_bytes(content.bits // 8)
     recipients: list[dict[str, Any]] = []
     for key in several:
         own = {"alg": key.algs[0]} | _kid(key)
-        merged = _merged(shared, dict(unprotected or {}), own)
+        merged = _merged(shared, clear, own)
         wrapped = key.wrap(cek, _checked(merged, key, _content_for(key, content.name)))
         cek = wrapped.cek
         recipients.append(_recipient(own, wrapped))
@@ -121,8 +123,8 @@ def encrypt_json(  # noqa: PLR0913 - each is named where it is called
     authenticated = protected if aad is None else f"{protected}.{base64url.encode(aad)}"
     sealed = _seal(plaintext, content, cek, authenticated, shared)
     document: dict[str, Any] = {"protected": protected}
-    if unprotected:
-        document["unprotected"] = dict(unprotected)
+    if clear:
+        document["unprotected"] = clear
     if aad is not None:
         document["aad"] = base64url.encode(aad)
     document |= zip(("iv", "ciphertext", "tag"), map(base64url.encode, sealed), strict=True)
@@ -139,7 +141,8 @@ def _recipient(own: dict[str, Any], wrapped: Wrapped) -> dict[str, Any]:
 
 def _content_for(key: Key, enc: str | None) -> ContentAlgorithm:
     own = key.alg if key.alg in algorithms.CONTENTS else None
-    content = algorithms.CONTENTS.get(enc or own or _DEFAULT_ENC)
+    name = enc or own or _DEFAULT_ENC
+    content = algorithms.CONTENTS.get(name) if isinstance(cast("object", name), str) else None
     if content is None or (own is not None and content.name != own):
         raise InvalidPolicyError("enc is unknown, or not what the key is bound to")
     return content

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
 from . import base64url, strict_json
 from . import headers as _headers
-from .errors import InvalidPolicyError, JoseError, MalformedError, TokenTooLongError
+from .errors import InvalidKeyError, InvalidPolicyError, JoseError, MalformedError, TokenTooLongError
 from .keys import Key
 from .limits import DEFAULT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from .keys import KeySet
     from .limits import Limits
 
@@ -85,6 +83,8 @@ def signing_input(payload: bytes, headers: Mapping[str, Any]) -> bytes:
 
 def assemble(signing_input: bytes, signature: bytes) -> str:
     """RFC 7515 §7.1: join a signing input and the octets of its signature into a compact token."""
+    if not isinstance(cast("object", signature), bytes):
+        raise InvalidPolicyError("a signature is bytes")
     return signing_input.decode("ascii") + "." + base64url.encode(signature)
 
 
@@ -234,10 +234,7 @@ def sign_json(  # noqa: PLR0913 - each is named where it is called
         InvalidKeyError: A key cannot sign.
         InvalidPolicyError: The parameters contradict a key or each other, or the payload cannot be written so.
     """
-    several = [keys] if isinstance(keys, Key) else list(keys)
-    if not several:
-        raise InvalidPolicyError("no key to sign with")
-    signatures = [_json_signature(payload, checked_key(key), headers, unprotected, b64=b64) for key in several]
+    signatures = [_json_signature(payload, key, headers, unprotected, b64=b64) for key in several(keys)]
     document: dict[str, Any] = {} if detached else {"payload": _json_payload(payload, b64=b64)}
     return document | (signatures[0] if isinstance(keys, Key) else {"signatures": signatures})
 
@@ -250,7 +247,7 @@ def _json_signature(
     if not unprotected:
         return {"protected": protected, "signature": signature}
     try:
-        _headers.merge(_headers.decode(protected, DEFAULT), dict(unprotected))
+        _headers.merge(_headers.decode(protected, DEFAULT), _headers.as_dict(unprotected))
     except MalformedError as error:
         raise InvalidPolicyError(f"unprotected: {error}") from None
     return {"protected": protected, "header": dict(unprotected), "signature": signature}
@@ -398,11 +395,22 @@ def checked_text(token: object, limits: Limits) -> str:
     return token
 
 
-def checked_key(key: object) -> Key:
-    """Refuse what is not a Key before it is asked to sign."""
+def checked_key(key: object, use: str = "sig") -> Key:
+    """Refuse what is not a Key for this use before it is asked to sign or encrypt."""
     if not isinstance(key, Key):
-        raise InvalidPolicyError("signing takes a Key")
+        raise InvalidPolicyError("a Key is needed")
+    if key.use != use:
+        raise InvalidKeyError("the key is for something else")
     return key
+
+
+def several(keys: object, use: str = "sig") -> list[Key]:
+    """Return the keys to write a JSON serialisation for: one, or a list of some."""
+    if isinstance(keys, Key):
+        return [checked_key(keys, use)]
+    if not isinstance(keys, Sequence) or not keys:
+        raise InvalidPolicyError("a JSON serialisation takes a Key or a list of Keys")
+    return [checked_key(key, use) for key in cast("Sequence[object]", keys)]
 
 
 def checked_keys(keys: Key | KeySet) -> Key | KeySet:

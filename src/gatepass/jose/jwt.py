@@ -108,14 +108,21 @@ def encode_claims(claims: Mapping[str, Any] | msgspec.Struct) -> bytes:
 
 def _to_dict(claims: object) -> dict[str, Any]:
     if isinstance(claims, msgspec.Struct):
-        return {
-            name: value
-            for name, value in zip(claims.__struct_encode_fields__, msgspec.structs.astuple(claims), strict=True)
-            if value is not msgspec.UNSET
-        }
+        return _struct_to_dict(claims)
     if isinstance(claims, Mapping):
         return dict(cast("Mapping[str, Any]", claims))
     raise InvalidPolicyError("claims are a mapping or a msgspec.Struct")
+
+
+def _struct_to_dict(claims: msgspec.Struct) -> dict[str, Any]:
+    """Write a Struct as msgspec would encode it, but for datetimes, which JSON has another form for than a claim."""
+    try:
+        plain: object = msgspec.to_builtins(claims, builtin_types=(datetime,))
+    except (TypeError, ValueError, RecursionError):
+        raise InvalidPolicyError("the claims cannot be written as JSON") from None
+    if not isinstance(plain, dict):
+        raise InvalidPolicyError("claims are a Struct with names")
+    return cast("dict[str, Any]", plain)
 
 
 def _numeric_date(name: str, value: object) -> object:
@@ -228,7 +235,7 @@ def verify(  # noqa: PLR0913 - the call reads as its policy
         raise NotYetValidError("the token is not valid yet", claim="nbf")
     if issuer is not None and issuer != registered.iss:
         raise _wrong_issuer(registered, issuer)
-    if audience is not None and audience != registered.aud:
+    if audience is not None and (audience.__class__ is not str or audience != registered.aud):
         _check_audience(registered, audience)
     return claims if into is dict else _typed(claims, into)
 

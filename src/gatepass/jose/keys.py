@@ -187,11 +187,10 @@ class Key:
         algorithm = _algorithm(alg)
         if not (isinstance(algorithm, algorithms.KeyManagementAlgorithm) and algorithm.is_password):
             raise InvalidKeyError(f"{algorithm.name} takes no password")
+        work = wrapping.Password(_password_octets(password), iterations, max_iterations)
         if not wrapping.MIN_ITERATIONS <= iterations <= max_iterations:
             raise InvalidKeyError("the iterations are out of bounds")
-        octets = password.encode() if isinstance(password, str) else bytes(password)
-        work = wrapping.Password(octets, iterations, max_iterations)
-        return cls(octets, algorithm, None if kid is None else _checked_kid(kid), password=work)
+        return cls(work.octets, algorithm, None if kid is None else _checked_kid(kid), password=work)
 
     @classmethod
     def from_pem(
@@ -373,6 +372,11 @@ class Key:
 
     # ── Python's own ──
 
+    def __setattr__(self, name: str, value: object) -> None:
+        if hasattr(self, "known_headers"):  # which is set last
+            raise AttributeError("a Key does not change")
+        super().__setattr__(name, value)
+
     def __repr__(self) -> str:
         return f"Key(alg={self.alg!r}, kid={self.kid!r})"
 
@@ -508,6 +512,16 @@ def _keyed(algorithm: algorithms.Algorithm) -> algorithms.Algorithm:
     if isinstance(algorithm, algorithms.KeyManagementAlgorithm) and algorithm.is_password:
         raise InvalidKeyError(f"{algorithm.name} takes a password: see Key.from_password")
     return algorithm
+
+
+def _password_octets(password: object) -> bytes:
+    try:
+        octets = password.encode() if isinstance(password, str) else password
+    except UnicodeEncodeError:
+        raise InvalidKeyError("the password is not UTF-8") from None
+    if not isinstance(octets, bytes):
+        raise InvalidKeyError("a password is str or bytes")
+    return octets
 
 
 def _members(document: object, limits: Limits) -> Mapping[str, Any]:

@@ -56,7 +56,10 @@ def write(material: Material, password: bytes | None) -> bytes:
     if not is_private(material):
         public = cast("Public", material)
         return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    encryption = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
-    return cast("Private", material).private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
-    )
+    try:
+        encryption = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
+        return cast("Private", material).private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
+        )
+    except (ValueError, TypeError):
+        raise InvalidKeyError("the password is not bytes, or too long") from None

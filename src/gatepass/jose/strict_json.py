@@ -110,4 +110,5 @@ def _check_names(text: bytes) -> None:
     def refuse(_: str) -> NoReturn:
         raise MalformedError("not strict JSON")
 
-    json.loads(text.decode(), object_pairs_hook=unique, parse_constant=refuse, parse_int=len)
+    # Numbers were read already, and reading long ones again would take long: `len` reads nothing.
+    json.loads(text.decode(), object_pairs_hook=unique, parse_constant=refuse, parse_int=len, parse_float=len)

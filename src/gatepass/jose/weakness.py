@@ -141,9 +141,9 @@ def check_rsa(numbers: rsa.RSAPublicNumbers) -> None:
         raise WeakKeyError("the RSA modulus is broken")
 
 
-def checked_rsa_bits(bits: int) -> int:
+def checked_rsa_bits(bits: object) -> int:
     """Return the length of a modulus if it is in bounds."""
-    if not MIN_RSA_BITS <= bits <= MAX_RSA_BITS:
+    if not isinstance(bits, int) or not MIN_RSA_BITS <= bits <= MAX_RSA_BITS:
         raise WeakKeyError(f"an RSA modulus has {MIN_RSA_BITS} to {MAX_RSA_BITS} bits")
     return bits
 
