@@ -15,8 +15,8 @@ from tests.support.server import ANN, NOON, SettableClock, running_server
 from tests.support.wait import eventually
 
 from gatepass.server import app
-from gatepass.server.app import rotate, stored_keys
 from gatepass.server.errors import StartupError, Unavailable
+from gatepass.server.key_rotation import rotate, stored_keys
 from gatepass.server.keys.keyring import (
     PUBLISHED_AFTER_RETIREMENT,
     KeyRing,
@@ -137,11 +137,12 @@ def test_a_retired_key_verifies_as_long_as_its_tokens_may_live() -> None:
 
 
 def test_only_public_parts_verify_and_are_published() -> None:
-    """Neither set holds a private key; a shared secret verifies and is not published."""
+    """Neither set holds a private key; a shared secret verifies tokens, and what is published verifies documents."""
     keys = ring(new_signing_key("ES256", MASTER, NOON))
     assert all("d" not in jwk for jwk in keys.published.to_jwks()["keys"])
-    shared = ring(new_signing_key("HS256", MASTER, NOON))
-    assert len(shared.published) == 0
+    documents = new_signing_key("ES256", MASTER, NOON, use="documents")
+    shared = ring(new_signing_key("HS256", MASTER, NOON), documents)
+    assert [key.kid for key in shared.published] == [shared.document_signer.kid] == [documents.kid]
     assert len(shared.verification) == 1
 
 
@@ -191,7 +192,7 @@ def test_a_moment_of_trouble_does_not_end_the_watch_for_new_keys(
             raise troubles.pop()
         return await stored_keys(database)
 
-    monkeypatch.setattr(app, "_WATCH_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(app, "_PAUSE_SECONDS", 0.01)
     with running_server(tmp_path) as server, server.client() as api:
         monkeypatch.setattr(app, "stored_keys", sometimes)
         other = SqliteDatabase(tmp_path / "gatepass.db", SettableClock())
@@ -199,4 +200,4 @@ def test_a_moment_of_trouble_does_not_end_the_watch_for_new_keys(
         other.close()
         eventually(lambda: len(api.get("/.well-known/jwks.json").json()["keys"]) == 2)
     assert troubles == []
-    assert "keys" in capsys.readouterr().out
+    assert "put off" in capsys.readouterr().out

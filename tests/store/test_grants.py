@@ -20,8 +20,9 @@ from gatepass.server.grants import (
     Stolen,
     Unknown,
 )
-from gatepass.server.refresh import advance
 from gatepass.server.sessions import Session
+from gatepass.server.signin.advancing import advance
+from gatepass.server.status import StatusIndex
 from gatepass.server.users import User
 
 if TYPE_CHECKING:
@@ -61,11 +62,13 @@ def grant(database: Database) -> Grant:
         scope=("read", "write"),
         secret_digest=DIGEST,
         current=1,
+        status=StatusIndex(1, 7),
         touched_at=NOON,
         expires_at=NOON + 1_000_000,
     )
 
     async def unit(tx: Transaction) -> None:
+        await tx.revocations.open_epoch()
         await tx.users.add(user)
         await tx.sessions.add(session)
         await tx.grants.add(made)
@@ -84,10 +87,10 @@ class Walk:
     def __call__(self, at: float, serial: int, *, digest: bytes = DIGEST, grant_id: str = "gnt_1") -> Advance:
         """Present a serial; the outcome."""
         self._clock.now = NOON + at
-        presented = Presented(grant_id=grant_id, secret_digest=digest, serial=serial)
+        presented = Presented(grant_id=grant_id, client_id="first-party", secret_digest=digest, serial=serial)
 
         async def unit(tx: Transaction) -> Advance:
-            return await advance(tx, presented, pace=PACE, now=tx.now)
+            return await advance(tx, presented, pace=PACE)
 
         return asyncio.run(self._database.transaction(unit))
 
@@ -188,6 +191,7 @@ def test_the_answer_carries_what_the_token_says(walk: Walk, grant: Grant) -> Non
         auth_time=NOON,
         acr="1",
         amr=("pwd",),
+        status=grant.status,
         expires_at=grant.expires_at,
     )
 
@@ -210,7 +214,7 @@ def test_a_refresh_is_one_statement(database: Database, grant: Grant) -> None:
             return next(iter(await self.rows(sql, *values)), None)
 
     counting = Counting()
-    presented = Presented(grant_id=grant.id, secret_digest=DIGEST, serial=1)
+    presented = Presented(grant_id=grant.id, client_id="first-party", secret_digest=DIGEST, serial=1)
     assert asyncio.run(SqlGrants(counting).advance(presented, pace=PACE, now=NOON)) == Unknown()
     (statement,) = counting.statements
     assert statement.strip().startswith("UPDATE grants SET")

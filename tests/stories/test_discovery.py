@@ -93,7 +93,8 @@ def test_the_description_knows_every_call(api: httpx.Client) -> None:
         ("GET", "/ready"),
     }
     for method, path in calls - {("DELETE", "/sessions/{id}")}:
-        assert api.request(method, path).status_code != 404
+        with api.stream(method, path) as answer:  # one of them never ends
+            assert answer.status_code != 404
     login = description["components"]["schemas"]["LoginRequest"]
     assert login["required"] == ["email", "password"]
 

@@ -39,6 +39,8 @@ def test_the_access_token_is_an_rfc_9068_token(api: httpx.Client, ann: dict[str,
     kid = api.get("/.well-known/jwks.json").json()["keys"][0]["kid"]
     assert seen.headers == {"alg": "ES256", "typ": "at+jwt", "kid": kid}
     me = api.get("/me", headers={"authorization": f"Bearer {first}"}).json()
+    idx = seen.claims["status"]["status_list"]["idx"]
+    assert 0 <= idx < 2**20
     assert seen.claims == {
         "iss": server.url,
         "sub": me["id"],
@@ -51,6 +53,9 @@ def test_the_access_token_is_an_rfc_9068_token(api: httpx.Client, ann: dict[str,
         "auth_time": int(NOON),
         "acr": "1",
         "amr": ["pwd"],
+        "status": {
+            "status_list": {"idx": seen.claims["status"]["status_list"]["idx"], "uri": f"{server.url}/status/1"}
+        },
     }
     assert claims_of(second)["jti"] != seen.claims["jti"]
 
@@ -78,14 +83,15 @@ def test_the_algorithm_is_a_setting(tmp_path: Path, alg: str) -> None:
 
 
 def test_hs256_is_for_one_api_and_its_secret_is_never_published(tmp_path: Path) -> None:
-    """With HS256 the token verifies at the server, and the JWKS holds no key at all."""
+    """With HS256 the token verifies at the server; the JWKS holds only the key pair that lists and events need."""
     with (
         running_server(tmp_path, alg="HS256", audience=("https://api.example.test",)) as server,
         server.client() as api,
     ):
         api.post("/signup", json=ANN)
         token = api.post("/login", json=ANN).json()["token"]
-        assert api.get("/.well-known/jwks.json").json() == {"keys": []}
+        published = api.get("/.well-known/jwks.json").json()["keys"]
+        assert [(key["kty"], key["alg"]) for key in published] == [("EC", "ES256")]
         assert api.get("/me", headers={"authorization": f"Bearer {token}"}).status_code == 200
     assert jwt.peek(token).headers["alg"] == "HS256"
 

@@ -49,6 +49,8 @@ def test_every_answer_is_as_described(
         for result in schema.get_all_operations():
             assert isinstance(result, Ok)
             operation = result.ok()
+            if operation.path == "/revocations":
+                continue  # its answer never ends
             if not operation.body and not operation.path_parameters and mode is GenerationMode.NEGATIVE:
                 continue  # there is nothing to get wrong
 

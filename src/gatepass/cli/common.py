@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from gatepass.server.admin import Admin
-from gatepass.server.app import open_store, password_hasher
+from gatepass.server.app import list_keys, open_store, password_hasher, status_indexes
+from gatepass.server.client_admin import ClientAdmin
 from gatepass.server.registration import Registration
 from gatepass.server.settings import Settings, load
 
@@ -38,10 +39,17 @@ class Place:
 async def open_admin(place: Place) -> AsyncGenerator[Admin]:
     """The operator's calls over the store."""
     settings = place.settings()
-    async with open_store(settings) as (database, _):
+    async with open_store(settings) as (database, master):
         hasher = password_hasher(settings)
         try:
             registration = Registration(database, hasher, settings)
-            yield Admin(database, registration, idle_seconds=settings.session_idle_seconds)
+            yield Admin(database, registration, list_keys(master), idle_seconds=settings.session_idle_seconds)
         finally:
             hasher.close()
+
+
+@asynccontextmanager
+async def open_client_admin(settings: Settings) -> AsyncGenerator[ClientAdmin]:
+    """The operator's calls on clients."""
+    async with open_store(settings) as (database, master):
+        yield ClientAdmin(database, status_indexes(database, master))

@@ -12,8 +12,9 @@ from cyclopts import App, Parameter
 
 from gatepass.cli.common import Place
 from gatepass.cli.output import Json, fail, result, result_json, result_table, say, time_in_words
-from gatepass.server.app import open_store, provide_keys, rotate, stored_keys
+from gatepass.server.app import open_store
 from gatepass.server.clock import system_clock
+from gatepass.server.key_rotation import provide_keys, rotate, stored_keys
 from gatepass.server.keys.keyring import StoredKey, is_symmetric, signs, still_verifies
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from gatepass.cli.output import fail
 
 _HINTS = {
     "email_taken": "`gatepass user show EMAIL` shows the account.",
+    "client_not_found": "`gatepass client list` shows every client.",
     "user_not_found": "`gatepass user list` shows everybody.",
     "invalid_email": "It looks like ann@example.com.",
     "password_too_short": "A sentence of four words is easy to remember; the setting is `password_min_length`.",
@@ -25,6 +26,7 @@ app = App(
 )
 app.command("gatepass.cli.serve:app", name="serve", help="Start the authentication server.")
 app.command("gatepass.cli.user:app", name="user", help="Add, show and change people.")
+app.command("gatepass.cli.client:app", name="client", help="Add, list and remove OAuth clients.")
 app.command("gatepass.cli.key:app", name="key", help="List, rotate and export the server's signing keys.")
 app.command("gatepass.cli.token:app", name="token", help="Look at tokens, verify and sign them.")
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated
 
+import structlog
 import uvloop
 from cyclopts import App, Parameter
 
@@ -48,6 +50,7 @@ def serve(  # noqa: PLR0913 - one for each flag
         tls_key=tls_key,
         trusted_proxy=trusted_proxy,
     )
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve_until_stopped(settings, on_ready=announce))
 

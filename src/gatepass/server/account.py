@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gatepass.server.ending import end_session
 from gatepass.server.errors import Refusal
 from gatepass.server.web.answers import JsonResponse, no_content
 from gatepass.server.web.routing import Route
@@ -108,7 +109,7 @@ class Account:
         session_id = request.path_params["id"]
 
         async def unit(tx: Transaction) -> bool:
-            return await tx.sessions.end(session_id, user.id, reason="ended_by_user", now=tx.now)
+            return await end_session(tx, session_id, user.id, "ended_by_user")
 
         if not await self._database.transaction(unit):
             raise Refusal("session_not_found", "You have no live session of this id.")

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from gatepass.server.ending import end_sessions_of, end_tokens_of
 from gatepass.server.errors import Refusal
 from gatepass.server.users import check_role, normalise_email
 
 if TYPE_CHECKING:
     from gatepass.server.registration import Registration
+    from gatepass.server.revocations.status_indexes import ListKeys
     from gatepass.server.sessions import SessionInUse
     from gatepass.server.transaction import Database, Transaction
     from gatepass.server.users import User
@@ -29,9 +31,10 @@ class Shown(msgspec.Struct, frozen=True):
 class Admin:
     """The operator's calls. An e-mail address that nobody has is refused as `user_not_found`."""
 
-    def __init__(self, database: Database, registration: Registration, *, idle_seconds: float) -> None:
+    def __init__(self, database: Database, registration: Registration, lists: ListKeys, *, idle_seconds: float) -> None:
         self._database = database
         self._registration = registration
+        self._lists = lists
         self._idle_seconds = idle_seconds
 
     async def add(self, email: str, password: str, roles: tuple[str, ...]) -> User:
@@ -67,7 +70,7 @@ class Admin:
             if user is None:
                 return None
             await tx.users.set_disabled(user.id, tx.now)
-            return await tx.sessions.end_all_of(user.id, reason="user_disabled", now=tx.now)
+            return await end_sessions_of(tx, user.id, "user_disabled")
 
         return _found(await self._database.transaction(unit))
 
@@ -84,7 +87,10 @@ class Admin:
         _found(await self._database.transaction(unit))
 
     async def set_role(self, email: str, role: str, *, has: bool) -> tuple[str, ...]:
-        """Give or take a role; the roles that the person has now. Tokens made from now on carry them."""
+        """Give or take a role; the roles that the person has now.
+
+        When one is taken, the person's access tokens are dead; the sessions live, and a refresh carries what is left.
+        """
         address, checked = normalise_email(email), check_role(role)
 
         async def unit(tx: Transaction) -> tuple[str, ...] | None:
@@ -94,6 +100,8 @@ class Admin:
             others = tuple(each for each in user.roles if each != checked)
             roles = tuple(sorted((*others, checked))) if has else others
             await tx.users.set_roles(user.id, roles)
+            if not set(user.roles) <= set(roles):
+                await end_tokens_of(tx, user.id, self._lists)
             return roles
 
         return _found(await self._database.transaction(unit))
@@ -108,7 +116,7 @@ class Admin:
             if user is None:
                 return None
             await tx.passwords.put(user.id, password_hash, tx.now)
-            return await tx.sessions.end_all_of(user.id, reason="password_changed", now=tx.now)
+            return await end_sessions_of(tx, user.id, "password_changed")
 
         return _found(await self._database.transaction(unit))
 
@@ -118,7 +126,7 @@ class Admin:
 
         async def unit(tx: Transaction) -> int | None:
             user = await tx.users.by_email(address)
-            return None if user is None else await tx.sessions.end_all_of(user.id, reason="logout_all", now=tx.now)
+            return None if user is None else await end_sessions_of(tx, user.id, "logged_out_by_admin")
 
         return _found(await self._database.transaction(unit))
 

@@ -17,15 +17,21 @@ from gatepass.server.clock import system_clock
 from gatepass.server.discovery import JWKS_PATH, metadata_path, render_jwks, render_metadata
 from gatepass.server.errors import StartupError, Unavailable
 from gatepass.server.health import Health
-from gatepass.server.keys.keyring import LiveKeys, new_refresh_key, new_signing_key, signs
+from gatepass.server.key_rotation import provide_keys, stored_keys
 from gatepass.server.keys.master_key import load_master_key
 from gatepass.server.login import Login
 from gatepass.server.logout import Logout
+from gatepass.server.oauth.client_authentication import ClientAuthentication
+from gatepass.server.oauth.endpoints import OAuth
 from gatepass.server.passwords.hashing import Argon2Cost, PasswordHasher
 from gatepass.server.refresh import Refresh
 from gatepass.server.registration import Registration
+from gatepass.server.revocation_feed.feed import RevocationFeed
+from gatepass.server.revocation_feed.stream import HEARTBEAT_SECONDS
+from gatepass.server.revocations.status_indexes import BLOCK, ListKeys, StatusIndexes
 from gatepass.server.signin.caller import Callers
 from gatepass.server.signin.minting import Minter
+from gatepass.server.signin.own_tokens import OwnTokens
 from gatepass.server.signup import Signup
 from gatepass.server.store.sqlite import SqliteDatabase
 from gatepass.server.web.address import ClientAddress
@@ -39,21 +45,24 @@ from gatepass.server.web.openapi import describe
 from gatepass.server.web.routing import RouteTable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from gatepass.server.clock import Clock
-    from gatepass.server.keys.keyring import StoredKey
+    from gatepass.server.keys.keyring import LiveKeys
     from gatepass.server.keys.master_key import MasterKey
+    from gatepass.server.revocations.status_indexes import Block
     from gatepass.server.settings import Settings
+    from gatepass.server.status import StatusIndex
     from gatepass.server.transaction import Database, Transaction
     from gatepass.server.web.routing import Route
 
 log = structlog.get_logger("gatepass")
 
+_FORGET_SECONDS = 60.0
 _WATCH_SECONDS = 0.1
 """How often another process's changes are looked for; a look takes some microseconds."""
-_WATCH_PAUSE_SECONDS = 5.0
-"""How long to let things be after a look that failed."""
+_PAUSE_SECONDS = 5.0
+"""How long to let things be after a step that failed."""
 
 
 class Server:
@@ -68,6 +77,8 @@ class Server:
         self.master = master
         self._clock = clock
         self.hasher = password_hasher(settings)
+        self.indexes = status_indexes(database, master)
+        self.feed = RevocationFeed(database, keys=keys, settings=settings, clock=clock, publish=self._publish)
         self.routes = self._routes()
         self._documents = self._fixed_documents()
         self._render_keys()
@@ -82,19 +93,31 @@ class Server:
             headers=security_headers(self.settings),
         )
 
-    async def watch(self) -> None:
-        """Take over keys that another process has changed, until cancelled; a look that fails is not the last."""
+    async def run_in_background(self) -> None:
+        """Do what has to be done beside answering, until cancelled."""
         seen = self.database.data_version()
-        while True:
-            await asyncio.sleep(_WATCH_SECONDS)
-            try:
-                current = self.database.data_version()
-                if current != seen:
-                    await self.reload_keys()
-                    seen = current
-            except (Unavailable, StartupError) as error:
-                log.warning("cannot take over the keys", reason=str(error))
-                await asyncio.sleep(_WATCH_PAUSE_SECONDS)
+
+        async def watch() -> None:
+            """Take over what any process has changed: keys first, for they sign what the feed tells of."""
+            nonlocal seen
+            current = self.database.data_version()
+            if current != seen:
+                await self.reload_keys()
+                await self.feed.catch_up()
+                seen = current
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_repeat(_WATCH_SECONDS, watch))
+            tasks.create_task(_repeat(self.settings.status_list_seconds / 2, self.feed.renew))
+            tasks.create_task(_repeat(HEARTBEAT_SECONDS, self.feed.readers.keep_alive))
+            tasks.create_task(_repeat(_FORGET_SECONDS, self._forget_expired))
+
+    async def _forget_expired(self) -> None:
+        async def unit(tx: Transaction) -> None:
+            await tx.revocations.forget_expired(tx.now)
+            await tx.replays.forget_expired(tx.now)
+
+        await self.database.transaction(unit)
 
     async def reload_keys(self) -> None:
         """Read the keys again, and publish them when they changed."""
@@ -106,12 +129,22 @@ class Server:
         settings, database, keys = self.settings, self.database, self.keys
         browser = BrowserMode(settings)
         minter = Minter(settings, browser)
-        callers = Callers(database, keys=keys, settings=settings, clock=self._clock)
+        own_tokens = OwnTokens(keys, settings, self._clock)
+        callers = Callers(database, own_tokens, issuer=settings.issuer_url)
+        oauth = OAuth(
+            database,
+            ClientAuthentication(database, issuer=settings.issuer_url),
+            minter,
+            own_tokens,
+            keys=keys,
+            settings=settings,
+        )
         login = Login(
             database,
             self.hasher,
             minter,
             keys=keys,
+            indexes=self.indexes,
             browser=browser,
             address=ClientAddress(settings.trusted_proxy),
             settings=settings,
@@ -120,7 +153,7 @@ class Server:
         logout = Logout(database, callers, keys=keys, browser=browser)
         account = Account(database, callers, settings)
         signup = Signup(Registration(database, self.hasher, settings), settings)
-        flows = (signup, login, refresh, logout, account)
+        flows = (signup, login, refresh, logout, account, oauth, self.feed)
         base = urlsplit(settings.issuer_url).path
         under_issuer = [replace(route, path=base + route.path) for flow in flows for route in flow.routes()]
         return (*under_issuer, *Health(database).routes())
@@ -140,11 +173,18 @@ class Server:
         path = urlsplit(self.settings.issuer_url).path + JWKS_PATH
         self._documents[path] = self._document(render_jwks(self.keys.current), "application/jwk-set+json")
 
-    def _document(self, body: bytes, media_type: str = "application/json", policy: str = API_POLICY) -> Document:
+    def _publish(self, path: str, body: str, media_type: str, max_age: int) -> None:
+        """Put a document of the revocation feed in place."""
+        base = urlsplit(self.settings.issuer_url).path
+        self._documents[base + path] = self._document(body.encode(), media_type, max_age=max_age)
+
+    def _document(
+        self, body: bytes, media_type: str = "application/json", policy: str = API_POLICY, *, max_age: int | None = None
+    ) -> Document:
         return Document(
             body,
             media_type=media_type,
-            max_age=self.settings.jwks_max_age_seconds,
+            max_age=self.settings.jwks_max_age_seconds if max_age is None else max_age,
             headers=security_headers(self.settings, policy),
         )
 
@@ -157,6 +197,34 @@ def password_hasher(settings: Settings) -> PasswordHasher:
     )
 
 
+def status_indexes(database: Database, master: MasterKey) -> StatusIndexes:
+    """Places in status lists for this process, reserved block by block."""
+    lists = list_keys(master)
+
+    async def reserve() -> list[StatusIndex]:
+        async def unit(tx: Transaction) -> Block:
+            return await tx.status_lists.reserve(BLOCK, new_sealed_key=lists.new_sealed_key, now=tx.now)
+
+        return lists.places(await database.transaction(unit))
+
+    return StatusIndexes(reserve)
+
+
+def list_keys(master: MasterKey) -> ListKeys:
+    """The keys of the status lists, sealed under the master key like every other."""
+    return ListKeys(master.seal, master.unseal)
+
+
+async def open_first_epoch(database: Database) -> None:
+    """Begin the line of revocation events, in a database that has none yet."""
+
+    async def unit(tx: Transaction) -> None:
+        if not (await tx.revocations.head()).epoch:
+            await tx.revocations.open_epoch()
+
+    await database.transaction(unit)
+
+
 @asynccontextmanager
 async def open_server(settings: Settings, clock: Clock = system_clock) -> AsyncGenerator[Server]:
     """Open the store and the keys, made at the first start, and close them at the end.
@@ -167,13 +235,14 @@ async def open_server(settings: Settings, clock: Clock = system_clock) -> AsyncG
     async with open_store(settings, clock) as (database, master):
         keys = await provide_keys(database, master, settings.alg, clock())
         server = Server(settings, database, keys, master=master, clock=clock)
-        watcher = asyncio.create_task(server.watch())
+        await server.feed.start()
+        background = asyncio.create_task(server.run_in_background())
         try:
             yield server
         finally:
-            watcher.cancel()
+            background.cancel()
             with suppress(asyncio.CancelledError):
-                await watcher
+                await background
             server.hasher.close()
 
 
@@ -184,49 +253,19 @@ async def open_store(
     """Open the database and the master key, as the server and the command line both do. Raises as `open_server`."""
     database = SqliteDatabase(settings.sqlite_path, clock)
     try:
-        yield database, load_master_key(settings.master_key, settings.master_key_path)
+        master = load_master_key(settings.master_key, settings.master_key_path)
+        await open_first_epoch(database)
+        yield database, master
     finally:
         database.close()
 
 
-async def stored_keys(database: Database) -> list[StoredKey]:
-    """Every key that is stored."""
-
-    async def unit(tx: Transaction) -> list[StoredKey]:
-        return await tx.keys.all()
-
-    return await database.read(unit)
-
-
-async def provide_keys(database: Database, master: MasterKey, alg: str, now: float) -> LiveKeys:
-    """Open the stored keys, making what is missing; another algorithm than the last one's means a new signing key."""
-    stored = await stored_keys(database)
-    if not any(signs(key) and key.alg == alg for key in stored):
-        stored = await rotate(database, master, alg, now, only_if_missing=True)
-    return LiveKeys(stored, master, now)
-
-
-async def rotate(
-    database: Database, master: MasterKey, alg: str, now: float, *, only_if_missing: bool = False
-) -> list[StoredKey]:
-    """Sign with a new key from now on; the old one goes on verifying while its tokens live. Every key is returned.
-
-    With `only_if_missing`, of two processes that start at once only one makes the key.
-
-    Raises:
-        StartupError: when the stored keys are under another master key.
-    """
-    signing_key, refresh_key = new_signing_key(alg, master, now), new_refresh_key(master, now)
-
-    async def unit(tx: Transaction) -> list[StoredKey]:
-        stored = await tx.keys.all()
-        for key in stored:
-            master.unseal(key.sealed, key.kid)  # keys under two master keys would keep the server from starting
-        if not any(key.use == "refresh" for key in stored):
-            await tx.keys.add(refresh_key)
-        if not (only_if_missing and any(signs(key) and key.alg == alg for key in stored)):
-            await tx.keys.retire_signing(tx.now)
-            await tx.keys.add(signing_key)
-        return await tx.keys.all()
-
-    return await database.transaction(unit)
+async def _repeat(seconds: float, step: Callable[[], Awaitable[None]]) -> None:
+    """Do something again and again. What goes wrong once, a locked database say, is tried again the next time."""
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await step()
+        except (Unavailable, StartupError) as error:
+            log.warning("a background step was put off", step=step.__name__, reason=str(error))
+            await asyncio.sleep(_PAUSE_SECONDS)

@@ -1,19 +1,87 @@
-"""OAuth clients. So far the one that is built in: the operator's own applications, which sign people in by `/login`."""
+"""OAuth clients: the one that is built in, and those that the operator has registered.
+
+The built-in one is the operator's own applications, which sign people in by `/login`. A registered client proves
+itself, by a secret of 256 bits of which only a digest is kept, or by a signature under its own key.
+"""
 
 from __future__ import annotations
 
-from gatepass.server.errors import Refusal
+import hashlib
+import hmac
+import secrets
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import msgspec
+
+if TYPE_CHECKING:
+    from gatepass.server.status import StatusIndex
 
 FIRST_PARTY = "first-party"
 """The built-in client's identifier, reserved. User identifiers begin with `usr_`, so it can never pass for one."""
 
+CLIENT_PREFIX = "cli"
+_SECRET_PREFIX = "gps_"  # noqa: S105 - what secret scanners look for
+_SECRET_BYTES = 32
 
-def check_client(client_id: str | None) -> str:
-    """Return the client that a login is for: the built-in one, also when none is named.
+GrantType = Literal["client_credentials", "refresh_token"]
 
-    Raises:
-        Refusal: `unknown_client`.
+
+class Client(msgspec.Struct, frozen=True, kw_only=True):
+    """A registered client.
+
+    `audience` and `scope` are what its tokens may be for; `status` is the place of its own tokens, which have no
+    session.
+    Exactly one of `secret_digest` and `jwks` (its public keys, RFC 7517) is there.
     """
-    if client_id not in (None, FIRST_PARTY):
-        raise Refusal("unknown_client", "There is no such client.")
-    return FIRST_PARTY
+
+    id: str
+    name: str
+    grant_types: tuple[GrantType, ...]
+    audience: tuple[str, ...]
+    scope: tuple[str, ...]
+    status: StatusIndex
+    created_at: float
+    secret_digest: bytes | None = None
+    jwks: str | None = None
+
+    def __repr__(self) -> str:
+        """Show what is public."""
+        return f"Client(id={self.id!r}, name={self.name!r})"
+
+    def has_secret(self, secret: str) -> bool:
+        """Whether this is the client's secret; the time it takes does not tell how much of it is right."""
+        return self.secret_digest is not None and hmac.compare_digest(self.secret_digest, digest(secret))
+
+
+class Clients(Protocol):
+    """Where registered clients are kept. A removed one is not found."""
+
+    async def add(self, client: Client) -> None:
+        """Keep a new client."""
+        ...
+
+    async def by_id(self, client_id: str) -> Client | None:
+        """Find by identifier."""
+        ...
+
+    async def all(self) -> list[Client]:
+        """Every client, by name."""
+        ...
+
+    async def rotate_secret(self, client_id: str, secret_digest: bytes, status: StatusIndex) -> StatusIndex | None:
+        """Replace the secret and the place; the place that the client had, or None when it is not found."""
+        ...
+
+    async def remove(self, client_id: str, now: float) -> StatusIndex | None:
+        """Remove the client; the place that it had, or None when it is not found."""
+        ...
+
+
+def new_secret() -> str:
+    """Make a client secret: a recognisable prefix, and 256 random bits."""
+    return _SECRET_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
+
+
+def digest(secret: str) -> bytes:
+    """What is kept of a secret. It is random, so a plain hash is enough."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

@@ -13,21 +13,47 @@ if TYPE_CHECKING:
 JWKS_PATH = "/.well-known/jwks.json"
 METADATA_PATH = "/.well-known/oauth-authorization-server"
 
+_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt")
+_ALGORITHMS = ("ES256", "ES384", "ES512", "Ed25519", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
+
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True):
-    """The authorization server's metadata (RFC 8414 §2). No OAuth grant is served yet, so no endpoint is named."""
+    """The authorization server's metadata (RFC 8414 §2), and where revocations are told.
+
+    No response type is supported, because there is no authorization endpoint yet.
+    """
 
     issuer: str
     jwks_uri: str
+    token_endpoint: str
+    revocation_endpoint: str
+    introspection_endpoint: str
+    revocations_uri: str
+    revocations_snapshot_uri: str
+    service_documentation: str
     response_types_supported: tuple[str, ...] = ()
-    grant_types_supported: tuple[str, ...] = ()
-    service_documentation: str = ""
+    grant_types_supported: tuple[str, ...] = ("client_credentials", "refresh_token")
+    token_endpoint_auth_methods_supported: tuple[str, ...] = _METHODS
+    token_endpoint_auth_signing_alg_values_supported: tuple[str, ...] = _ALGORITHMS
+    revocation_endpoint_auth_methods_supported: tuple[str, ...] = _METHODS
+    revocation_endpoint_auth_signing_alg_values_supported: tuple[str, ...] = _ALGORITHMS
+    introspection_endpoint_auth_methods_supported: tuple[str, ...] = _METHODS
+    introspection_endpoint_auth_signing_alg_values_supported: tuple[str, ...] = _ALGORITHMS
 
 
 def render_metadata(issuer: str) -> bytes:
     """The metadata document as JSON."""
     return msgspec.json.encode(
-        Metadata(issuer=issuer, jwks_uri=issuer + JWKS_PATH, service_documentation=f"{issuer}/docs")
+        Metadata(
+            issuer=issuer,
+            jwks_uri=issuer + JWKS_PATH,
+            token_endpoint=f"{issuer}/oauth/token",
+            revocation_endpoint=f"{issuer}/oauth/revoke",
+            introspection_endpoint=f"{issuer}/oauth/introspect",
+            revocations_uri=f"{issuer}/revocations",
+            revocations_snapshot_uri=f"{issuer}/revocations/snapshot",
+            service_documentation=f"{issuer}/docs",
+        )
     )
 
 

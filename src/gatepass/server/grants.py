@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gatepass.server.status import StatusIndex
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,6 +23,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     scope: tuple[str, ...]
     secret_digest: bytes
     current: int
+    status: StatusIndex
     touched_at: float
     expires_at: float
 
@@ -34,6 +40,7 @@ class Bearer(msgspec.Struct, frozen=True, kw_only=True):
     auth_time: float
     acr: str
     amr: tuple[str, ...]
+    status: StatusIndex
     expires_at: float
 
 
@@ -72,7 +79,7 @@ class Reissued(msgspec.Struct, frozen=True):
 
 
 class Stolen(msgspec.Struct, frozen=True):
-    """Two parties hold this grant."""
+    """Two parties hold this grant: the session is to end in the same transaction."""
 
     user_id: str
     session_id: str
@@ -90,11 +97,28 @@ Advance: TypeAlias = Advanced | Same | Reissued | Stolen | Ended | Unknown
 
 
 class Presented(msgspec.Struct, frozen=True, kw_only=True):
-    """What a refresh token proves: that its bearer holds this grant's secret, and had this serial from us."""
+    """What a refresh token proves: that its bearer holds this grant's secret, and had this serial from us.
+
+    `client_id` is who presents it; at any other client than its own a grant is unknown (RFC 6749 §6, §10.4).
+    """
 
     grant_id: str
+    client_id: str
     secret_digest: bytes
     serial: int
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """What a refresh token belongs to, and whether it would still be taken: its serial is current or spent."""
+
+    grant_id: str
+    session_id: str
+    user_id: str
+    client_id: str
+    audience: tuple[str, ...]
+    scope: tuple[str, ...]
+    is_usable: bool
+    expires_at: float
 
 
 class Grants(Protocol):
@@ -105,9 +129,33 @@ class Grants(Protocol):
         ...
 
     async def advance(self, presented: Presented, *, pace: Pace, now: float) -> Advance:
-        """Move the grant on as the presented serial calls for, in one statement. `Stolen` ends the grant."""
+        """Move the grant on as the presented serial calls for, in one statement. `Stolen`: end the session."""
         ...
 
-    async def session_of(self, presented: Presented) -> tuple[str, str] | None:
-        """The (session, user) that the grant belongs to, ended or not."""
+    async def held_by(self, presented: Presented) -> Held | None:
+        """What the presented token belongs to, ended or not."""
+        ...
+
+    async def end(self, grant_id: str, now: float) -> list[StatusIndex]:
+        """End one grant; its place, or nothing when it had ended before. So do the next three, for more than one."""
+        ...
+
+    async def end_of_session(self, session_id: str, now: float) -> list[StatusIndex]:
+        """End a session's grants."""
+        ...
+
+    async def end_of_user(self, user_id: str, now: float) -> list[StatusIndex]:
+        """End a person's grants."""
+        ...
+
+    async def end_of_client(self, client_id: str, now: float) -> list[StatusIndex]:
+        """End a client's grants."""
+        ...
+
+    async def live_of_user(self, user_id: str, now: float) -> list[tuple[str, StatusIndex]]:
+        """A person's grants that have not ended, each with its place."""
+        ...
+
+    async def move(self, grants: Sequence[tuple[str, StatusIndex]]) -> None:
+        """Give each grant another place: what is minted for it from now on is not what was revoked."""
         ...

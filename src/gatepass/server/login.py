@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gatepass.server.clients import FIRST_PARTY
 from gatepass.server.confidential import Confidential
 from gatepass.server.errors import Refusal
 from gatepass.server.passwords.policy import MAX_LENGTH
 from gatepass.server.sessions import SINGLE_FACTOR
 from gatepass.server.signin.minting import TokenPair
-from gatepass.server.signin.opening import Proof, check_asked, open_session
+from gatepass.server.signin.opening import Allowed, Proof, open_session
 from gatepass.server.users import normalise_email
 from gatepass.server.web.routing import Route
 
@@ -21,11 +22,13 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from gatepass.server.clients import Client
     from gatepass.server.keys.keyring import LiveKeys
     from gatepass.server.passwords.hashing import PasswordHasher
+    from gatepass.server.revocations.status_indexes import StatusIndexes
     from gatepass.server.settings import Settings
     from gatepass.server.signin.minting import Minter
-    from gatepass.server.signin.opening import Opened
+    from gatepass.server.signin.opening import Asked, Opened
     from gatepass.server.transaction import Database, Transaction
     from gatepass.server.users import User
     from gatepass.server.web.address import ClientAddress
@@ -53,6 +56,7 @@ class Login:
         minter: Minter,
         *,
         keys: LiveKeys,
+        indexes: StatusIndexes,
         browser: BrowserMode,
         address: ClientAddress,
         settings: Settings,
@@ -61,6 +65,7 @@ class Login:
         self._hasher = hasher
         self._minter = minter
         self._keys = keys
+        self._indexes = indexes
         self._browser = browser
         self._address = address
         self._settings = settings
@@ -93,9 +98,7 @@ class Login:
         """Check the password, open a session, answer with its tokens."""
         if body.cookie:
             self._browser.check_login(request)
-        asked = check_asked(
-            self._settings, client_id=body.client_id, audience=body.audience, scope=body.scope, cookie=body.cookie
-        )
+        asked = await self._asked(body)
         if len(body.password) > MAX_LENGTH:
             raise Refusal("password_too_long", f"A password has at most {MAX_LENGTH} characters.")
         user, password_hash = await self._prove(normalise_email(body.email), body.password)
@@ -106,7 +109,7 @@ class Login:
             user_agent=request.headers.get("user-agent", ""),
         )
         new_hash = await self._hasher.hash(body.password) if self._hasher.needs_rehash(password_hash) else None
-        keys = self._keys.current
+        keys, status = self._keys.current, await self._indexes.next()
 
         async def unit(tx: Transaction) -> Opened | None:
             # What was read before the hash was computed may have changed meanwhile.
@@ -116,13 +119,32 @@ class Login:
             if new_hash is not None:
                 await tx.passwords.put(user.id, new_hash, tx.now)
             return await open_session(
-                tx, current, asked=asked, proof=proof, max_seconds=self._settings.session_max_seconds
+                tx, current, asked=asked, proof=proof, status=status, max_seconds=self._settings.session_max_seconds
             )
 
         opened = await self._database.transaction(unit)
         if opened is None:
             return await self.login(request, body)  # by what is true now: another hash may be of the same password
-        return await self._minter.answer(opened.bearer, opened.refresh_token, keys=keys, now=opened.now)
+        return await self._minter.answer(opened.bearer, opened.refresh_token, keys=keys, now=opened.now, is_first=True)
+
+    async def _asked(self, body: LoginRequest) -> Asked:
+        """What the login is for, within what its client's tokens may be for."""
+        if body.client_id in (None, FIRST_PARTY):
+            allowed = Allowed.to_first_party(self._settings)
+        else:
+            allowed = Allowed.to_client(await self._client(body.client_id))
+        return allowed.check(audience=body.audience, scope=body.scope, cookie=body.cookie)
+
+    async def _client(self, client_id: str) -> Client:
+        """A registered client that may hold grants; its refresh tokens go to `/oauth/token`, where it proves itself."""
+
+        async def unit(tx: Transaction) -> Client | None:
+            return await tx.clients.by_id(client_id)
+
+        client = await self._database.read(unit)
+        if client is None or "refresh_token" not in client.grant_types:
+            raise Refusal("unknown_client", "There is no such client.")
+        return client
 
     async def _prove(self, email: str, password: str) -> tuple[User, str]:
         """Return the user that the password is right for, and its hash; nobody costs as much time as somebody."""

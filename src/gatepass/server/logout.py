@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gatepass.server.clients import FIRST_PARTY
 from gatepass.server.confidential import Confidential
+from gatepass.server.ending import end_session, end_sessions_of
 from gatepass.server.errors import Refusal
 from gatepass.server.signin.presenting import invalid_refresh_token, presented, presented_token
 from gatepass.server.web.answers import no_content
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from gatepass.server.grants import Held
     from gatepass.server.keys.keyring import LiveKeys
     from gatepass.server.signin.caller import Callers
     from gatepass.server.transaction import Database, Transaction
@@ -65,7 +68,7 @@ class Logout:
         session_id, user_id = await self._session(request, body)
 
         async def unit(tx: Transaction) -> None:
-            await tx.sessions.end(session_id, user_id, reason="logout", now=tx.now)
+            await end_session(tx, session_id, user_id, "logout")
 
         await self._database.transaction(unit)
         return self._done(request)
@@ -77,7 +80,7 @@ class Logout:
         async def unit(tx: Transaction) -> bool:
             if not await tx.sessions.is_live(session_id, user_id, tx.now):
                 return False
-            await tx.sessions.end_all_of(user_id, reason="logout_all", now=tx.now)
+            await end_sessions_of(tx, user_id, "logout_all")
             return True
 
         if not await self._database.transaction(unit):
@@ -93,13 +96,13 @@ class Logout:
         if token is None:
             raise Refusal("missing_token", "Send a bearer token, a refresh token in the body, or the cookie.")
 
-        async def find(tx: Transaction) -> tuple[str, str] | None:
-            return await tx.grants.session_of(presented(token))
+        async def find(tx: Transaction) -> Held | None:
+            return await tx.grants.held_by(presented(token, FIRST_PARTY))
 
         found = await self._database.read(find)
         if found is None:
             raise invalid_refresh_token()
-        return found
+        return found.session_id, found.user_id
 
     def _done(self, request: Request) -> Response:
         response = no_content()

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
+from gatepass.server.clients import FIRST_PARTY
 from gatepass.server.confidential import Confidential
 from gatepass.server.errors import Refusal
-from gatepass.server.events import Event
 from gatepass.server.grants import Advanced, Ended, Pace, Reissued, Same, Stolen, Unknown
-from gatepass.server.ids import new_id
+from gatepass.server.signin.advancing import advance
 from gatepass.server.signin.minting import TokenPair
 from gatepass.server.signin.presenting import invalid_refresh_token, presented, presented_token
 from gatepass.server.web.routing import Route
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from gatepass.server.grants import Advance, Presented
+    from gatepass.server.grants import Advance
     from gatepass.server.keys.keyring import LiveKeys
     from gatepass.server.settings import Settings
     from gatepass.server.signin.minting import Minter
@@ -78,13 +78,13 @@ class Refresh:
 
         async def unit(tx: Transaction) -> tuple[Advance, float]:
             now = tx.now
-            return await advance(tx, presented(token), pace=self._pace, now=now), now
+            return await advance(tx, presented(token, FIRST_PARTY), pace=self._pace), now
 
         outcome, now = await self._database.transaction(unit)
         match outcome:
             case Advanced() | Same() | Reissued():
                 current = msgspec.structs.replace(token, serial=outcome.serial)
-                return await self._minter.answer(outcome.bearer, current, keys=keys, now=now)
+                return await self._minter.answer(outcome.bearer, current, keys=keys, now=now, is_first=False)
             case Stolen():
                 raise Refusal("refresh_token_reused", "This token was used before; the session has been ended.")
             case Ended():
@@ -93,27 +93,3 @@ class Refresh:
                 raise invalid_refresh_token()
             case _:
                 assert_never(outcome)
-
-
-async def advance(tx: Transaction, token: Presented, *, pace: Pace, now: float) -> Advance:
-    """Move the grant on; a theft ends the whole session, and what is out of the ordinary is recorded."""
-    outcome = await tx.grants.advance(token, pace=pace, now=now)
-    match outcome:
-        case Stolen(user_id, session_id):
-            await tx.sessions.end(session_id, user_id, reason="refresh_token_reused", now=now)
-            await tx.events.record(
-                Event(id=new_id("evt"), at=now, kind="refresh_token_reused", user_id=user_id, session_id=session_id)
-            )
-        case Reissued(_, bearer, store_went_back=True):
-            await tx.events.record(
-                Event(
-                    id=new_id("evt"),
-                    at=now,
-                    kind="store_went_back",
-                    user_id=bearer.user_id,
-                    session_id=bearer.session_id,
-                )
-            )
-        case _:
-            pass
-    return outcome

@@ -62,7 +62,7 @@ async def serve(
         async with open_server(settings, clock) as server:
             uvicorn_server = _Uvicorn(_configuration(settings, server.application()))
             sweeper = asyncio.create_task(sweep_slow_heads(uvicorn_server, settings.request_seconds))
-            stopper = asyncio.create_task(_stop(uvicorn_server, stop))
+            stopper = asyncio.create_task(_stop(uvicorn_server, stop, server.feed.readers.close))
             announcer = asyncio.create_task(_announce(uvicorn_server, lambda: on_ready(settings)))
             try:
                 await uvicorn_server.serve(sockets)
@@ -138,14 +138,15 @@ def _configuration(settings: Settings, application: object) -> uvicorn.Config:
     )
 
 
-async def _stop(server: uvicorn.Server, stop: asyncio.Event | None) -> None:
-    """Ask uvicorn to end on a signal, or when told."""
+async def _stop(server: uvicorn.Server, stop: asyncio.Event | None, end_streams: Callable[[], None]) -> None:
+    """Ask uvicorn to end on a signal, or when told; streams, which never end by themselves, end first."""
     if stop is None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
     await stop.wait()
+    end_streams()
     server.should_exit = True
 
 

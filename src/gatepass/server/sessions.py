@@ -13,7 +13,13 @@ MOST_SHOWN = 100
 """Of a person's sessions at once: a program that signs in every minute must not make an answer of megabytes."""
 
 EndReason = Literal[
-    "logout", "logout_all", "ended_by_user", "refresh_token_reused", "user_disabled", "password_changed"
+    "logout",
+    "logout_all",
+    "ended_by_user",
+    "logged_out_by_admin",
+    "refresh_token_reused",
+    "user_disabled",
+    "password_changed",
 ]
 
 
@@ -38,7 +44,7 @@ class SessionInUse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sessions(Protocol):
-    """Where sessions are kept. Ending one ends its grants in the same breath."""
+    """Where sessions are kept. What ends with a session is told in `ending.py`."""
 
     async def add(self, session: Session) -> None:
         """Keep a new session."""
@@ -53,9 +59,9 @@ class Sessions(Protocol):
         ...
 
     async def end(self, session_id: str, user_id: str, *, reason: EndReason, now: float) -> bool:
-        """End the session and its grants; False when it was not this user's or had ended before."""
+        """End the session; False when it was not this user's or had ended before."""
         ...
 
     async def end_all_of(self, user_id: str, *, reason: EndReason, now: float) -> int:
-        """End all of the user's live sessions and their grants; how many there were."""
+        """End all of the user's live sessions; how many there were."""
         ...

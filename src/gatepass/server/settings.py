@@ -90,6 +90,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     jwks_max_age_seconds: Annotated[
         Seconds, Meta(description="How long others may cache the JWKS and the metadata, in seconds.")
     ] = 300
+    status_list_seconds: Annotated[
+        int, Meta(ge=2, description="How long a copy of a status list is fresh, its `ttl`, in seconds.")
+    ] = 30
     signup: Annotated[
         Literal["open", "closed"], Meta(description="Whether anybody may sign up, or only the operator adds people.")
     ] = "open"

@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from gatepass.server.clients import Clients
     from gatepass.server.events import Events
     from gatepass.server.grants import Grants
     from gatepass.server.keys.keyring import StoredKeys
     from gatepass.server.passwords.hashing import PasswordHashes
+    from gatepass.server.replays import Replays
+    from gatepass.server.revocations.log import RevocationLog
+    from gatepass.server.revocations.status_indexes import StatusLists
     from gatepass.server.sessions import Sessions
     from gatepass.server.users import Users
 
@@ -57,6 +61,26 @@ class Transaction(Protocol):
     @property
     def events(self) -> Events:
         """See `Events`."""
+        ...
+
+    @property
+    def clients(self) -> Clients:
+        """See `Clients`."""
+        ...
+
+    @property
+    def revocations(self) -> RevocationLog:
+        """See `RevocationLog`."""
+        ...
+
+    @property
+    def status_lists(self) -> StatusLists:
+        """See `StatusLists`."""
+        ...
+
+    @property
+    def replays(self) -> Replays:
+        """See `Replays`."""
         ...
 
 

@@ -26,7 +26,7 @@ class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
     """A key as the database keeps it: the private part sealed under the master key. Times in seconds since 1970."""
 
     kid: str
-    use: Literal["sig", "refresh"]
+    use: Literal["sig", "documents", "refresh"]
     alg: str
     sealed: bytes
     created_at: float
@@ -57,18 +57,31 @@ class KeyRing:
     """A view of the stored keys at one moment, opened. Made anew when they change."""
 
     def __init__(self, stored: list[StoredKey], master: MasterKey, now: float) -> None:
-        signing = [key for key in stored if key.use == "sig" and still_verifies(key, now)]
-        opened = [Key.from_jwk(master.unseal(key.sealed, key.kid)) for key in signing]
-        self.signing_key = next(key for key, row in zip(opened, signing, strict=True) if row.retired_at is None)
+        opened = {
+            row: Key.from_jwk(master.unseal(row.sealed, row.kid))
+            for row in stored
+            if row.use != "refresh" and still_verifies(row, now)
+        }
+        self.signing_key = next(key for row, key in opened.items() if signs(row))
         self.signer: Signer = LocalSigner(self.signing_key)
-        self.verification = KeySet([key if is_symmetric(key.alg) else key.public() for key in opened])
-        self.published = KeySet([key.public() for key in opened if not is_symmetric(key.alg)])
+        self.document_signer = self._document_signer(opened)
+        tokens = [key for row, key in opened.items() if row.use == "sig"]
+        self.verification = KeySet([key if is_symmetric(key.alg) else key.public() for key in tokens])
+        self.published = KeySet([key.public() for key in opened.values() if not is_symmetric(key.alg)])
         self.refresh_keys = {
             bytes.fromhex(key.kid): RefreshKey(bytes.fromhex(key.kid), master.unseal(key.sealed, key.kid))
             for key in reversed(stored)
             if key.use == "refresh"
         }
         self.refresh_key = next(reversed(self.refresh_keys.values()))
+
+    def _document_signer(self, opened: dict[StoredKey, Key]) -> Signer:
+        """Who signs status lists and events: the tokens' signer, unless that key is a secret that an API shares."""
+        if not is_symmetric(self.signing_key.alg):
+            return self.signer
+        return LocalSigner(
+            next(key for row, key in opened.items() if row.use == "documents" and row.retired_at is None)
+        )
 
 
 class LiveKeys:
@@ -103,12 +116,12 @@ def still_verifies(key: StoredKey, now: float) -> bool:
     return key.retired_at is None or now < key.retired_at + PUBLISHED_AFTER_RETIREMENT
 
 
-def new_signing_key(alg: str, master: MasterKey, now: float) -> StoredKey:
+def new_signing_key(alg: str, master: MasterKey, now: float, *, use: Literal["sig", "documents"] = "sig") -> StoredKey:
     """Make a signing key; an RSA key takes some tenths of a second."""
     key = Key.generate(alg)
     kid = key.thumbprint()
     sealed = master.seal(msgspec.json.encode(key.to_jwk(private=True)), kid)
-    return StoredKey(kid=kid, use="sig", alg=alg, sealed=sealed, created_at=now)
+    return StoredKey(kid=kid, use=use, alg=alg, sealed=sealed, created_at=now)
 
 
 def new_refresh_key(master: MasterKey, now: float) -> StoredKey:

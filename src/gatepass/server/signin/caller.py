@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING
 
 from gatepass.jose.errors import JoseError
 from gatepass.server.errors import Refusal
-from gatepass.verify import Verifier
+from gatepass.server.signin.own_tokens import status_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from starlette.requests import Request
 
-    from gatepass.server.clock import Clock
-    from gatepass.server.keys.keyring import KeyRing, LiveKeys
-    from gatepass.server.settings import Settings
+    from gatepass.server.signin.own_tokens import OwnTokens
     from gatepass.server.transaction import Database, Transaction
     from gatepass.server.users import User
     from gatepass.verify import Principal
@@ -24,13 +22,10 @@ if TYPE_CHECKING:
 class Callers:
     """Identifies callers."""
 
-    def __init__(self, database: Database, *, keys: LiveKeys, settings: Settings, clock: Clock) -> None:
+    def __init__(self, database: Database, own_tokens: OwnTokens, *, issuer: str) -> None:
         self._database = database
-        self._keys = keys
-        self._issuer = settings.issuer_url
-        self._clock = clock
-        self._ring: KeyRing | None = None
-        self._verifier: Verifier | None = None
+        self._own_tokens = own_tokens
+        self._audience = (issuer,)
 
     async def identify(self, request: Request) -> tuple[Principal, User]:
         """Return the caller and their account.
@@ -54,24 +49,17 @@ class Callers:
         if scheme.lower() != "bearer":
             raise Refusal("missing_token", "The call needs `Authorization: Bearer …`.")
         try:
-            return self._current_verifier().verify(token.strip())
+            return self._own_tokens.verify(token.strip(), self._audience)
         except JoseError as error:
             raise Refusal("invalid_token", f"The access token is refused: {error.code}.") from error
-
-    def _current_verifier(self) -> Verifier:
-        """The verifier over the keys in force; a changed ring makes a new one, with an empty cache."""
-        ring = self._keys.current
-        if self._verifier is None or ring is not self._ring:
-            self._ring = ring
-            self._verifier = Verifier(
-                issuer=self._issuer, audience=self._issuer, keys=ring.verification, clock=self._clock
-            )
-        return self._verifier
 
     @staticmethod
     def _account_of(principal: Principal) -> Callable[[Transaction], Awaitable[User | None]]:
         async def unit(tx: Transaction) -> User | None:
-            if not await tx.sessions.is_live(principal.session_id or "", principal.subject, tx.now):
+            now, status, jti = tx.now, status_of(principal), principal.token_id or ""
+            if not await tx.sessions.is_live(principal.session_id or "", principal.subject, now):
+                return None
+            if await tx.revocations.is_revoked(status=status, jti=jti, now=now):
                 return None
             return await tx.users.by_id(principal.subject)
 

@@ -1,4 +1,4 @@
-"""From a grant to the answer that carries its tokens, after the commit: signing may wait for a network."""
+"""From a grant to its tokens, and to the answer that carries them, after the commit: signing may wait for a network."""
 
 from __future__ import annotations
 
@@ -14,13 +14,18 @@ from gatepass.tokens.access_token import AccessToken
 if TYPE_CHECKING:
     from starlette.responses import Response
 
+    from gatepass.server.clients import Client
     from gatepass.server.grants import Bearer
     from gatepass.server.keys.keyring import KeyRing
     from gatepass.server.settings import Settings
+    from gatepass.server.signin.opening import Asked
+    from gatepass.server.status import StatusIndex
     from gatepass.server.web.browser import BrowserMode
     from gatepass.tokens.refresh_token import RefreshToken
 
 _JTI_BYTES = 16
+_JITTER = 0.03
+"""By how much of its life a refreshed token may end early: a fleet that began together does not stay together."""
 
 
 class TokenPair(Confidential, frozen=True, kw_only=True, omit_defaults=True):
@@ -33,41 +38,53 @@ class TokenPair(Confidential, frozen=True, kw_only=True, omit_defaults=True):
     scope: str | None = None
 
 
+class Minted(Confidential, frozen=True, kw_only=True):
+    """An access token, and what an answer says of it; `expires_in` in seconds."""
+
+    token: str
+    expires_in: int
+    scope: str | None
+
+
 class Minter:
-    """Mints a grant's tokens and answers with them."""
+    """Mints tokens and answers with them."""
 
     def __init__(self, settings: Settings, browser: BrowserMode) -> None:
         self._issuer = settings.issuer_url
         self._seconds = settings.access_token_seconds
         self._browser = browser
 
-    async def answer(self, bearer: Bearer, refresh: RefreshToken, *, keys: KeyRing, now: float) -> Response:
+    async def answer(
+        self, bearer: Bearer, refresh: RefreshToken, *, keys: KeyRing, now: float, is_first: bool
+    ) -> Response:
         """Answer with an access token that begins at `now` and the grant's refresh token; no cache keeps it."""
-        claims = self._claims(bearer, now)
-        message = access_token.signing_input(claims, alg=keys.signer.alg, kid=keys.signer.kid)
-        signature = await keys.signer.sign(message)
+        minted = await self.mint(bearer, keys=keys, now=now, is_first=is_first)
         spelled = refresh_token.mint(refresh, keys.refresh_key)
         response = JsonResponse(
             TokenPair(
-                token=jws.assemble(message, signature),
+                token=minted.token,
                 token_type="Bearer",  # noqa: S106 - RFC 6750's name for the type
-                expires_in=claims.exp - claims.iat,
+                expires_in=minted.expires_in,
                 refresh_token=None if refresh.in_cookie else spelled,
-                scope=claims.scope,
+                scope=minted.scope,
             )
         )
         if refresh.in_cookie:
             self._browser.set_cookie(response, spelled, int(bearer.expires_at - now))
         return response
 
-    def _claims(self, bearer: Bearer, now: float) -> AccessToken:
+    async def mint(self, bearer: Bearer, *, keys: KeyRing, now: float, is_first: bool) -> Minted:
+        """Mint a grant's access token. Only a session's first one lives exactly as long as is set."""
+        seconds = (
+            self._seconds if is_first else self._seconds - int(self._seconds * _JITTER * secrets.randbelow(256) / 255)
+        )
         issued_at = int(now)
-        return AccessToken(
+        claims = AccessToken(
             iss=self._issuer,
             sub=bearer.user_id,
             aud=_one_or_many(bearer.audience),
             # The last token of a session does not outlive it.
-            exp=max(min(issued_at + self._seconds, int(bearer.expires_at)), issued_at + 1),
+            exp=max(min(issued_at + seconds, int(bearer.expires_at)), issued_at + 1),
             iat=issued_at,
             jti=secrets.token_urlsafe(_JTI_BYTES),
             client_id=bearer.client_id,
@@ -77,7 +94,34 @@ class Minter:
             auth_time=int(bearer.auth_time),
             acr=bearer.acr,
             amr=bearer.amr,
+            status=self._status(bearer.status),
         )
+        return await self._sign(claims, keys)
+
+    async def mint_for_client(self, client: Client, asked: Asked, *, keys: KeyRing, now: float) -> Minted:
+        """Mint a client's own access token: it speaks for nobody else, and belongs to no session (RFC 9068 §2.2)."""
+        issued_at = int(now)
+        claims = AccessToken(
+            iss=self._issuer,
+            sub=client.id,
+            aud=_one_or_many(asked.audience),
+            exp=issued_at + self._seconds,
+            iat=issued_at,
+            jti=secrets.token_urlsafe(_JTI_BYTES),
+            client_id=client.id,
+            scope=" ".join(asked.scope) or None,
+            status=self._status(client.status),
+        )
+        return await self._sign(claims, keys)
+
+    def _status(self, status: StatusIndex) -> dict[str, object]:
+        return {"status_list": {"idx": status.idx, "uri": f"{self._issuer}/status/{status.list}"}}
+
+    @staticmethod
+    async def _sign(claims: AccessToken, keys: KeyRing) -> Minted:
+        message = access_token.signing_input(claims, alg=keys.signer.alg, kid=keys.signer.kid)
+        signature = await keys.signer.sign(message)
+        return Minted(token=jws.assemble(message, signature), expires_in=claims.exp - claims.iat, scope=claims.scope)
 
 
 def _one_or_many(audience: tuple[str, ...]) -> str | tuple[str, ...]:

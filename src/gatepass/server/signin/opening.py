@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gatepass.server.clients import check_client
+from gatepass.server.clients import FIRST_PARTY
 from gatepass.server.errors import Refusal
 from gatepass.server.grants import Bearer, Grant
 from gatepass.server.ids import decode_id, new_id
@@ -18,7 +18,9 @@ from gatepass.tokens.refresh_token import SECRET_BYTES, RefreshToken
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gatepass.server.clients import Client
     from gatepass.server.settings import Settings
+    from gatepass.server.status import StatusIndex
     from gatepass.server.transaction import Transaction
     from gatepass.server.users import User
 
@@ -53,29 +55,46 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     now: float
 
 
-def check_asked(
-    settings: Settings, *, client_id: str | None, audience: str | None, scope: str | None, cookie: bool
-) -> Asked:
-    """Check what a login asks for: an audience and scopes among those that first-party tokens may have.
+class Allowed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client's tokens may be for."""
 
-    Raises:
-        Refusal: `unknown_client`, `invalid_audience` or `invalid_scope`.
-    """
-    if audience is not None and audience not in settings.first_party_audience:
-        raise Refusal("invalid_audience", "Tokens for this audience are not to be had here.")
-    scopes = settings.scopes if scope is None else tuple(dict.fromkeys(scope.split()))
-    if not set(scopes) <= set(settings.scopes):
-        raise Refusal("invalid_scope", "Not all of these scopes are to be had here.")
-    return Asked(
-        client_id=check_client(client_id),
-        audience=settings.first_party_audience if audience is None else (audience,),
-        scope=scopes,
-        cookie=cookie,
-    )
+    client_id: str
+    audience: tuple[str, ...]
+    scope: tuple[str, ...]
+
+    @classmethod
+    def to_first_party(cls, settings: Settings) -> Allowed:
+        """The built-in client's allowance is a setting."""
+        return cls(client_id=FIRST_PARTY, audience=settings.first_party_audience, scope=settings.scopes)
+
+    @classmethod
+    def to_client(cls, client: Client) -> Allowed:
+        """A registered client's was given to it."""
+        return cls(client_id=client.id, audience=client.audience, scope=client.scope)
+
+    def check(self, *, audience: str | None, scope: str | None, cookie: bool = False) -> Asked:
+        """Check what is asked for: one of the audiences (else all), and some of the scopes (else all).
+
+        Raises:
+            Refusal: `invalid_audience` or `invalid_scope`.
+        """
+        if audience is not None and audience not in self.audience:
+            raise Refusal("invalid_audience", "Tokens for this audience are not to be had here.")
+        scopes = self.scope if scope is None else tuple(dict.fromkeys(scope.split()))
+        if not set(scopes) <= set(self.scope):
+            raise Refusal("invalid_scope", "Not all of these scopes are to be had here.")
+        return Asked(
+            client_id=self.client_id,
+            audience=self.audience if audience is None else (audience,),
+            scope=scopes,
+            cookie=cookie,
+        )
 
 
-async def open_session(tx: Transaction, user: User, *, asked: Asked, proof: Proof, max_seconds: float) -> Opened:
-    """Write a session and a grant for the user, and return what to mint from."""
+async def open_session(  # noqa: PLR0913 - what a session is made of
+    tx: Transaction, user: User, *, asked: Asked, proof: Proof, status: StatusIndex, max_seconds: float
+) -> Opened:
+    """Write a session and a grant for the user, at a place nobody has had, and return what to mint from."""
     now = tx.now
     session = Session(
         id=new_id("ses"),
@@ -97,6 +116,7 @@ async def open_session(tx: Transaction, user: User, *, asked: Asked, proof: Proo
         scope=asked.scope,
         secret_digest=digest(secret),
         current=_FIRST_SERIAL,
+        status=status,
         touched_at=now,
         expires_at=session.expires_at,
     )
@@ -130,5 +150,6 @@ def _bearer(session: Session, grant: Grant, roles: Sequence[str]) -> Bearer:
         auth_time=session.auth_time,
         acr=session.acr,
         amr=session.amr,
+        status=grant.status,
         expires_at=grant.expires_at,
     )

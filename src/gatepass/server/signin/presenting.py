@@ -41,10 +41,13 @@ def presented_token(
     return token
 
 
-def presented(token: RefreshToken) -> Presented:
-    """What the token proves, in the words of grants."""
+def presented(token: RefreshToken, client_id: str) -> Presented:
+    """What the token proves, in the words of grants, at the client that presents it."""
     return Presented(
-        grant_id=f"{GRANT_PREFIX}_{encode_id(token.grant_id)}", secret_digest=digest(token.secret), serial=token.serial
+        grant_id=f"{GRANT_PREFIX}_{encode_id(token.grant_id)}",
+        client_id=client_id,
+        secret_digest=digest(token.secret),
+        serial=token.serial,
     )
 
 

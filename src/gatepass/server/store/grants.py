@@ -8,14 +8,18 @@ from gatepass.server.grants import (
     Advanced,
     Bearer,
     Ended,
+    Held,
     Reissued,
     Same,
     Stolen,
     Unknown,
 )
+from gatepass.server.status import StatusIndex
 from gatepass.server.store.connection import words
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gatepass.server.grants import (
         Advance,
         Grant,
@@ -36,7 +40,8 @@ class _Rule(NamedTuple):
     changes: dict[str, str]
 
 
-# ?3 is the presented serial, ?4 now, ?5 the quiet time, ?6 the grace, ?7 the idle lifetime. The first to apply counts.
+# ?3 is the presented serial, ?4 now, ?5 the quiet time, ?6 the grace, ?7 the idle lifetime, ?8 the
+# client. The first to apply counts.
 _TABLE = (
     _Rule("ended_at IS NOT NULL OR expires_at <= ?4 OR answered_at + ?7 <= ?4", "ended", {}),
     _Rule(
@@ -47,7 +52,7 @@ _TABLE = (
     _Rule("?3 = current", "same", {"answered_at": "?4"}),
     _Rule("?3 = spent AND ?4 - answered_at <= ?6", "same", {"touched_at": "?4", "answered_at": "?4"}),
     _Rule("?3 = spent", "reissued", {"current": "current + 1", "touched_at": "?4", "answered_at": "?4"}),
-    _Rule("?3 < current", "stolen", {"ended_at": "?4"}),
+    _Rule("?3 < current", "stolen", {}),  # the session ends in the same transaction, and its grants with it
     _Rule(
         "?3 > current",
         "store_went_back",
@@ -62,13 +67,13 @@ def _assignment(column: str) -> str:
 
 
 _VERDICT = " ".join(f"WHEN {rule.when} THEN '{rule.verdict}'" for rule in _TABLE)
-_CHANGED = ("spent", "current", "touched_at", "answered_at", "ended_at")
-_BEARER = ("user_id", "session_id", "client_id", "audience", "scope", "expires_at")
+_CHANGED = ("spent", "current", "touched_at", "answered_at")
+_BEARER = ("user_id", "session_id", "client_id", "audience", "scope", "status_list", "status_idx", "expires_at")
 
 # The person's roles and the facts of the sign-in come along by primary key, so that a refresh is one statement.
 _ADVANCE = f"""
 UPDATE grants SET verdict = CASE {_VERDICT} END, {", ".join(map(_assignment, _CHANGED))}
-WHERE id = ?1 AND secret_digest = ?2
+WHERE id = ?1 AND secret_digest = ?2 AND client_id = ?8
 RETURNING verdict, current, {", ".join(_BEARER)},
     (SELECT roles FROM users WHERE users.id = grants.user_id),
     (SELECT auth_time FROM sessions WHERE sessions.id = grants.session_id),
@@ -87,8 +92,8 @@ class SqlGrants:
         """Insert."""
         await self._connection.row(
             "INSERT INTO grants (id, session_id, user_id, client_id, audience, scope, secret_digest, current, spent,"
-            " touched_at, answered_at, verdict, expires_at)"
-            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?9, 'new', ?10)",
+            " touched_at, answered_at, verdict, expires_at, status_list, status_idx)"
+            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?9, 'new', ?10, ?11, ?12)",
             grant.id,
             grant.session_id,
             grant.user_id,
@@ -99,6 +104,8 @@ class SqlGrants:
             grant.current,
             grant.touched_at,
             grant.expires_at,
+            grant.status.list,
+            grant.status.idx,
         )
 
     async def advance(self, presented: Presented, *, pace: Pace, now: float) -> Advance:
@@ -112,17 +119,63 @@ class SqlGrants:
             pace.quiet,
             pace.grace,
             pace.idle,
+            presented.client_id,
         )
         return _advance(row) if row else Unknown()
 
-    async def session_of(self, presented: Presented) -> tuple[str, str] | None:
+    async def held_by(self, presented: Presented) -> Held | None:
         """Find by primary key and secret."""
         row = await self._connection.row(
-            "SELECT session_id, user_id FROM grants WHERE id = ?1 AND secret_digest = ?2",
+            "SELECT id, session_id, user_id, client_id, audience, scope,"
+            " ended_at IS NULL AND (current = ?3 OR spent = ?3), expires_at"
+            " FROM grants WHERE id = ?1 AND secret_digest = ?2",
             presented.grant_id,
             presented.secret_digest,
+            presented.serial,
         )
-        return (str(row[0]), str(row[1])) if row else None
+        return _held(row) if row else None
+
+    async def end(self, grant_id: str, now: float) -> list[StatusIndex]:
+        """Update by primary key."""
+        return await self._end("id = ?1", grant_id, now)
+
+    async def end_of_session(self, session_id: str, now: float) -> list[StatusIndex]:
+        """Update by session."""
+        return await self._end("session_id = ?1", session_id, now)
+
+    async def end_of_user(self, user_id: str, now: float) -> list[StatusIndex]:
+        """Update by user."""
+        return await self._end("user_id = ?1", user_id, now)
+
+    async def end_of_client(self, client_id: str, now: float) -> list[StatusIndex]:
+        """Update by client."""
+        return await self._end("client_id = ?1", client_id, now)
+
+    async def live_of_user(self, user_id: str, now: float) -> list[tuple[str, StatusIndex]]:
+        """Select by user."""
+        rows = await self._connection.rows(
+            "SELECT id, status_list, status_idx FROM grants"
+            " WHERE user_id = ?1 AND ended_at IS NULL AND expires_at > ?2",
+            user_id,
+            now,
+        )
+        return [(str(grant_id), StatusIndex(int(number or 0), int(idx or 0))) for grant_id, number, idx in rows]
+
+    async def move(self, grants: Sequence[tuple[str, StatusIndex]]) -> None:
+        """Update each by primary key."""
+        for grant_id, status in grants:
+            await self._connection.row(
+                "UPDATE grants SET status_list = ?2, status_idx = ?3 WHERE id = ?1", grant_id, status.list, status.idx
+            )
+
+    async def _end(self, condition: str, value: str, now: float) -> list[StatusIndex]:
+        rows = await self._connection.rows(
+            f"UPDATE grants SET ended_at = ?2 WHERE {condition} AND ended_at IS NULL AND expires_at > ?2"
+            " RETURNING status_list, status_idx",
+            value,
+            now,
+        )
+        return [StatusIndex(int(number or 0), int(idx or 0)) for number, idx in rows]
 
 
 def _advance(row: Row) -> Advance:
@@ -141,14 +194,30 @@ def _advance(row: Row) -> Advance:
             return Ended()
 
 
+def _held(row: Row) -> Held:
+    grant_id, session_id, user_id, client_id, audience, scope, is_usable, expires_at = row
+    return Held(
+        grant_id=str(grant_id),
+        session_id=str(session_id),
+        user_id=str(user_id),
+        client_id=str(client_id),
+        audience=words(audience),
+        scope=words(scope),
+        is_usable=bool(is_usable),
+        expires_at=float(expires_at or 0),
+    )
+
+
 def _bearer(values: list[Value]) -> Bearer:
-    user_id, session_id, client_id, audience, scope, expires_at, roles, auth_time, acr, amr = values
+    user_id, session_id, client_id, audience, scope, status_list, status_idx, expires_at, *rest = values
+    roles, auth_time, acr, amr = rest
     return Bearer(
         user_id=str(user_id),
         session_id=str(session_id),
         client_id=str(client_id),
         audience=words(audience),
         scope=words(scope),
+        status=StatusIndex(int(status_list or 0), int(status_idx or 0)),
         expires_at=float(expires_at or 0),
         roles=words(roles),
         auth_time=float(auth_time or 0),

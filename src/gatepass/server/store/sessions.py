@@ -63,7 +63,7 @@ class SqlSessions:
         return [_in_use(row) for row in rows]
 
     async def end(self, session_id: str, user_id: str, *, reason: EndReason, now: float) -> bool:
-        """Update the session, then its grants."""
+        """Update the row."""
         row = await self._connection.row(
             "UPDATE sessions SET ended_at = ?3, end_reason = ?4"
             " WHERE id = ?1 AND user_id = ?2 AND ended_at IS NULL AND expires_at > ?3 RETURNING id",
@@ -72,25 +72,16 @@ class SqlSessions:
             now,
             reason,
         )
-        await self._connection.row(
-            "UPDATE grants SET ended_at = ?3 WHERE session_id = ?1 AND user_id = ?2 AND ended_at IS NULL",
-            session_id,
-            user_id,
-            now,
-        )
         return row is not None
 
     async def end_all_of(self, user_id: str, *, reason: EndReason, now: float) -> int:
-        """Update the sessions, then the grants."""
+        """Update the rows."""
         ended = await self._connection.rows(
             "UPDATE sessions SET ended_at = ?2, end_reason = ?3"
             " WHERE user_id = ?1 AND ended_at IS NULL AND expires_at > ?2 RETURNING id",
             user_id,
             now,
             reason,
-        )
-        await self._connection.row(
-            "UPDATE grants SET ended_at = ?2 WHERE user_id = ?1 AND ended_at IS NULL", user_id, now
         )
         return len(ended)
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gatepass.server.store.clients import SqlClients
 from gatepass.server.store.events import SqlEvents
 from gatepass.server.store.grants import SqlGrants
 from gatepass.server.store.keys import SqlKeys
 from gatepass.server.store.passwords import SqlPasswords
+from gatepass.server.store.replays import SqlReplays
+from gatepass.server.store.revocations import SqlRevocations, SqlStatusLists
 from gatepass.server.store.sessions import SqlSessions
 from gatepass.server.store.users import SqlUsers
 
@@ -27,6 +30,10 @@ class SqlTransaction:
         self.grants = SqlGrants(connection)
         self.keys = SqlKeys(connection)
         self.events = SqlEvents(connection)
+        self.clients = SqlClients(connection)
+        self.revocations = SqlRevocations(connection)
+        self.status_lists = SqlStatusLists(connection)
+        self.replays = SqlReplays(connection)
 
     @property
     def now(self) -> float:

@@ -16,6 +16,11 @@ class JsonResponse(Response):
         self.headers["cache-control"] = "no-store"
 
 
+def empty() -> Response:
+    """Answer 200 without a body, as RFC 7009 §2.2 does."""
+    return Response(headers={"cache-control": "no-store"})
+
+
 def no_content() -> Response:
     """Answer 204."""
     return Response(status_code=204, headers={"cache-control": "no-store"})

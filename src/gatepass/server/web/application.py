@@ -11,8 +11,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from gatepass.server.errors import GatepassError
-from gatepass.server.web.errors import problem
-from gatepass.server.web.parsing import check_headers, parse_json, read_body
+from gatepass.server.web.errors import oauth_error, problem
+from gatepass.server.web.parsing import check_headers, parse_form, parse_json, read_body
 from gatepass.server.web.routing import NoRoute
 
 if TYPE_CHECKING:
@@ -78,13 +78,14 @@ class Application:
 
     async def _respond(self, request: Request, request_id: str) -> Response:
         """Route, parse, handle; every way to fail becomes a problem document."""
+        route: Route | None = None
         try:
             check_headers(request)
             route, request.scope["path_params"] = self._routes.find(request.method, request.scope["path"])
             body = await self._body(request, route)
             return await route.handler(request, body)
         except GatepassError as error:
-            return self._refuse(error, request_id)
+            return self._refuse(error, request_id, as_oauth=route is not None and route.form is not None)
         except NoRoute as error:
             return self._without_route(request, error.allowed, request_id)
         except ClientDisconnect:
@@ -94,11 +95,14 @@ class Application:
             return problem("internal_error", request_id=request_id)
 
     async def _body(self, request: Request, route: Route) -> object:
-        if route.body is None:
+        if route.body is None and route.form is None:
             return None
         limits = self._settings
         body = await read_body(request, max_bytes=limits.max_body_bytes, seconds=limits.request_seconds)
-        return parse_json(body, request.headers.get("content-type", ""), route.body)
+        content_type = request.headers.get("content-type", "")
+        if route.form is not None:
+            return parse_form(body, content_type, route.form)
+        return parse_json(body, content_type, route.body)
 
     def _log(self, error: Exception, request: Request, request_id: str) -> None:
         """Log a defect. The traceback is text by now: structlog's own shows the values in its frames, passwords too."""
@@ -110,7 +114,7 @@ class Application:
             exception="".join(traceback.format_exception(error)),
         )
 
-    def _refuse(self, error: GatepassError, request_id: str) -> Response:
+    def _refuse(self, error: GatepassError, request_id: str, *, as_oauth: bool) -> Response:
         if error.private:
             log.warning("refused", code=error.code, private=error.private, request_id=request_id)
         headers: dict[str, str] = {}
@@ -118,6 +122,8 @@ class Application:
             headers["retry-after"] = str(error.retry_after)
         if error.code in _LEAVE_A_BODY_UNREAD:
             headers["connection"] = "close"
+        if as_oauth:
+            return oauth_error(error.code, error.detail, headers=headers)
         return problem(error.code, error.detail, request_id=request_id, headers=headers)
 
     def _without_route(self, request: Request, allowed: tuple[str, ...], request_id: str) -> Response:

@@ -2,41 +2,73 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from starlette.types import Scope, Send
 
+_WORTH_COMPRESSING = 1_024
+"""Bytes; below that a packet more or less is all there is to gain."""
+
 
 class Document:
-    """Bytes with a media type, an ETag of their content (RFC 9110 §8.8.3) and a time to be cached for, in seconds."""
+    """Bytes with a media type, an ETag of their content (RFC 9110 §8.8.3) and a time to be cached for, in seconds.
+
+    What is large enough to gain by it is kept compressed as well.
+    """
 
     def __init__(self, body: bytes, *, media_type: str, max_age: int, headers: list[tuple[bytes, bytes]]) -> None:
-        self._body = body
-        self._etag = b'"' + hashlib.sha256(body).hexdigest()[:32].encode() + b'"'
         common = [
+            (b"content-type", media_type.encode()),
             (b"cache-control", f"public, max-age={max_age}".encode()),
-            (b"etag", self._etag),
             (b"access-control-allow-origin", b"*"),
+            (b"vary", b"Accept-Encoding"),
             *headers,
         ]
-        typed = [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode())]
-        self._ok = {"type": "http.response.start", "status": 200, "headers": typed + common}
-        self._not_modified = {"type": "http.response.start", "status": 304, "headers": common}
+        self._plain = _Representation(body, common)
+        self._gzipped: _Representation | None = None
+        if len(body) >= _WORTH_COMPRESSING:
+            self._gzipped = _Representation(gzip.compress(body, mtime=0), [*common, (b"content-encoding", b"gzip")])
 
     async def answer(self, scope: Scope, send: Send) -> None:
         """Send the document, or 304 to who has it."""
-        if self._is_known_to(scope):
-            await send(self._not_modified)
-            await send({"type": "http.response.body"})
-            return
-        await send(self._ok)
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else self._body})
-
-    def _is_known_to(self, scope: Scope) -> bool:
+        representation, known = self._plain, b""
         for name, value in scope["headers"]:
             if name == b"if-none-match":
-                tags = [tag.strip().removeprefix(b"W/") for tag in value.split(b",")]
-                return self._etag in tags or b"*" in tags
-        return False
+                known = value
+            elif name == b"accept-encoding" and self._gzipped is not None and _takes_gzip(value):
+                representation = self._gzipped
+        if known and representation.is_among(known):
+            await send(representation.not_modified)
+            await send({"type": "http.response.body"})
+            return
+        await send(representation.ok)
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else representation.body})
+
+
+class _Representation:
+    """One encoding of a document, with an ETag of its own."""
+
+    def __init__(self, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+        self.body = body
+        self._etag = b'"' + hashlib.sha256(body).hexdigest()[:32].encode() + b'"'
+        tagged = [*headers, (b"etag", self._etag)]
+        length = (b"content-length", str(len(body)).encode())
+        self.ok = {"type": "http.response.start", "status": 200, "headers": [*tagged, length]}
+        self.not_modified = {"type": "http.response.start", "status": 304, "headers": tagged}
+
+    def is_among(self, tags: bytes) -> bool:
+        """Whether If-None-Match names it (RFC 9110 §13.1.2)."""
+        known = [tag.strip().removeprefix(b"W/") for tag in tags.split(b",")]
+        return self._etag in known or b"*" in known
+
+
+def _takes_gzip(accepted: bytes) -> bool:
+    """Whether Accept-Encoding names gzip, and not with a weight of 0."""
+    for part in accepted.lower().split(b","):
+        coding, _, weight = part.strip().partition(b";")
+        if coding.strip() in (b"gzip", b"*"):
+            return weight.replace(b" ", b"").rstrip(b"0.") != b"q="
+    return False

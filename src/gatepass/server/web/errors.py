@@ -73,6 +73,8 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         "Cookie mode is for pages of the issuer's own site: `Gatepass-Request: 1` and its `Origin`.",
     ),
     "user_not_found": ProblemKind(404, "User not found", "Nobody has this e-mail address."),
+    "client_not_found": ProblemKind(404, "Client not found", "There is no client of this id."),
+    "invalid_jwks": ProblemKind(422, "Invalid JWK Set", "The client's keys are no JWK Set of public keys."),
     # staying signed in
     "missing_token": ProblemKind(401, "No token", "The call needs `Authorization: Bearer …`."),
     "invalid_token": ProblemKind(401, "Invalid token", "The access token is not valid here, or has expired."),
@@ -86,6 +88,21 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     ),
     "session_ended": ProblemKind(401, "Session ended", "The session was ended or has expired: sign in again."),
     "session_not_found": ProblemKind(404, "Session not found", "The person has no live session of this id."),
+    # OAuth (RFC 6749 §5.2, RFC 8707 §2): these answer as `error` in OAuth's own form
+    "invalid_request": ProblemKind(
+        400, "Invalid request", "A parameter is missing, stands twice, or contradicts another."
+    ),
+    "invalid_client": ProblemKind(401, "Invalid client", "The client is unknown, or did not prove to be itself."),
+    "invalid_grant": ProblemKind(
+        400,
+        "Invalid grant",
+        "The refresh token is not valid, or not this client's; the description names our own code.",
+    ),
+    "unauthorized_client": ProblemKind(400, "Unauthorized client", "The client was not given this grant type."),
+    "unsupported_grant_type": ProblemKind(400, "Unsupported grant type", "The grant type is none that is served here."),
+    "invalid_target": ProblemKind(
+        400, "Invalid target", "The client may not ask for tokens for this `resource` or `audience`."
+    ),
     # the server's own trouble
     "internal_error": ProblemKind(500, "Internal error", "A defect of ours; the log has it under the `request_id`."),
     "busy": ProblemKind(
@@ -97,8 +114,20 @@ PROBLEMS: Mapping[str, ProblemKind] = {
 }
 
 
-_CHALLENGES = {"invalid_token": 'Bearer error="invalid_token"'}
-"""RFC 6750 §3.1: a challenge names an error only when there was a token to find fault with."""
+_CHALLENGES = {"invalid_token": 'Bearer error="invalid_token"', "invalid_client": 'Basic realm="gatepass"'}
+"""RFC 6750 §3.1: a challenge names an error only when there was a token to find fault with. RFC 6749 §5.2: Basic."""
+
+_OAUTH_ERRORS = frozenset(
+    {
+        "invalid_client",
+        "invalid_grant",
+        "invalid_request",
+        "invalid_scope",
+        "invalid_target",
+        "unauthorized_client",
+        "unsupported_grant_type",
+    }
+)
 
 
 def problem(code: str, detail: str = "", *, request_id: str = "", headers: Mapping[str, str] | None = None) -> Response:
@@ -110,4 +139,26 @@ def problem(code: str, detail: str = "", *, request_id: str = "", headers: Mappi
     if kind.status == 401:  # noqa: PLR2004 - RFC 9110 §15.5.2: a 401 names a scheme
         response.headers["WWW-Authenticate"] = _CHALLENGES.get(code, "Bearer")
     response.headers.update(headers or {})
+    return response
+
+
+class OAuthError(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The body of an error answer under `/oauth` (RFC 6749 §5.2)."""
+
+    error: str
+    error_description: str = ""
+
+
+def oauth_error(code: str, detail: str = "", *, headers: Mapping[str, str] | None = None) -> Response:
+    """Answer as OAuth does. Codes that OAuth does not have become the nearest one that it has; the status stays."""
+    response = problem(code, headers=headers)
+    if code in _OAUTH_ERRORS:
+        name = code
+    elif response.status_code >= 500:  # noqa: PLR2004 - the server's fault
+        name = "temporarily_unavailable" if response.status_code == 503 else "server_error"  # noqa: PLR2004
+    else:
+        name = "invalid_request"
+    response.body = msgspec.json.encode(OAuthError(name, detail))
+    response.headers["content-type"] = "application/json"
+    response.headers["content-length"] = str(len(response.body))
     return response

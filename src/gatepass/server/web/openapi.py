@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from gatepass.server.web.errors import PROBLEMS, Problem
+from gatepass.server.web.errors import PROBLEMS, OAuthError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,16 +18,17 @@ if TYPE_CHECKING:
 _REF_TEMPLATE = "#/components/schemas/{name}"
 _ANY_CALL = ("duplicate_header", "headers_too_large", "internal_error")
 _ANY_BODY = ("malformed_request", "invalid_body", "body_too_large", "unsupported_media_type", "request_timeout")
+_ANY_FORM = ("invalid_request", "body_too_large", "unsupported_media_type", "request_timeout")
 _ANY_STORE = ("store_unavailable",)
 
 
 def describe(routes: Iterable[Route], *, issuer: str, version: str) -> dict[str, Any]:
     """Return the API's description as a JSON object."""
     routes = tuple(routes)
-    kinds = {kind for route in routes for kind in (route.body, *route.answers.values()) if kind is not None}
+    kinds = {kind for route in routes for kind in (route.body, route.form, *route.answers.values()) if kind is not None}
     ordered = sorted(kinds, key=repr)
-    schemas, components = msgspec.json.schema_components((*ordered, Problem), ref_template=_REF_TEMPLATE)
-    by_kind = dict(zip((*ordered, Problem), schemas, strict=True))
+    schemas, components = msgspec.json.schema_components((*ordered, Problem, OAuthError), ref_template=_REF_TEMPLATE)
+    by_kind = dict(zip((*ordered, Problem, OAuthError), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, by_kind)
@@ -46,7 +47,7 @@ def describe(routes: Iterable[Route], *, issuer: str, version: str) -> dict[str,
 def problems_of(route: Route) -> tuple[str, ...]:
     """Every code that the call may answer with: its own, and those that come with taking a body or a token."""
     secured = ("missing_token", "invalid_token", "session_ended") if route.secured else ()
-    body = _ANY_BODY if route.body is not None else ()
+    body = _ANY_BODY if route.body is not None else _ANY_FORM if route.form is not None else ()
     return tuple(dict.fromkeys((*route.problems, *secured, *body, *_ANY_STORE, *_ANY_CALL)))
 
 
@@ -61,6 +62,8 @@ def _operation(route: Route, by_kind: dict[Any, Any]) -> dict[str, Any]:
         ]
     if route.body is not None:
         operation["requestBody"] = {"content": {"application/json": {"schema": by_kind[route.body]}}}
+    if route.form is not None:
+        operation["requestBody"] = {"content": {"application/x-www-form-urlencoded": {"schema": by_kind[route.form]}}}
     if route.secured:
         operation["security"] = [{"bearer": []}]
     return operation
@@ -73,9 +76,9 @@ def _responses(route: Route, by_kind: dict[Any, Any]) -> dict[str, Any]:
         if kind is not None:
             responses[str(status)]["content"] = {"application/json": {"schema": by_kind[kind]}}
     for code in problems_of(route):
-        response = responses.setdefault(
-            str(PROBLEMS[code].status),
-            {"description": "", "content": {"application/problem+json": {"schema": by_kind[Problem]}}},
-        )
+        content = {"application/problem+json": {"schema": by_kind[Problem]}}
+        if route.form is not None:
+            content = {"application/json": {"schema": by_kind[OAuthError]}}
+        response = responses.setdefault(str(PROBLEMS[code].status), {"description": "", "content": content})
         response["description"] = ", ".join(filter(None, (response["description"], f"`{code}`")))
     return responses

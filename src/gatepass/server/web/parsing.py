@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _ONCE_ONLY = (b"authorization", b"content-type", b"content-length", b"host", b"origin", b"cookie", b"gatepass-request")
 _MAX_DETAIL = 200
+_MAX_FIELDS = 32
 
 
 def check_headers(request: Request) -> None:
@@ -68,11 +70,31 @@ def parse_json(body: bytes, content_type: str, kind: Any) -> Any:  # noqa: ANN40
         raise Refusal("malformed_request", "The body is not JSON in UTF-8.") from error
 
 
-def _check_media_type(content_type: str) -> None:
-    """Take `application/json` only: no form of another site's page can send that without asking first (CORS)."""
+def parse_form(body: bytes, content_type: str, kind: Any) -> Any:  # noqa: ANN401 - the struct that the route names
+    """Decode a form into the route's struct, by OAuth's rules (RFC 6749 §3.2): none twice, an empty one is none.
+
+    Raises:
+        Refusal: `unsupported_media_type` or `invalid_request`.
+    """
+    _check_media_type(content_type, "application/x-www-form-urlencoded")
+    try:
+        fields = parse_qsl(body.decode("ascii"), strict_parsing=bool(body), max_num_fields=_MAX_FIELDS, errors="strict")
+    except (ValueError, UnicodeDecodeError):
+        raise Refusal("invalid_request", "The body is not a form.") from None
+    named = dict(fields)
+    if len(named) != len(fields):
+        raise Refusal("invalid_request", "A parameter stands twice.")
+    try:
+        return msgspec.convert(named, kind)
+    except msgspec.ValidationError as error:
+        raise Refusal("invalid_request", str(error)[:_MAX_DETAIL]) from error
+
+
+def _check_media_type(content_type: str, expected: str = "application/json") -> None:
+    """Take the one media type only: no form of another site's page can send JSON without asking first (CORS)."""
     media_type, _, parameters = content_type.lower().partition(";")
-    if media_type.strip() != "application/json" or parameters.strip().replace('"', "") not in ("", "charset=utf-8"):
-        raise Refusal("unsupported_media_type", "Send the body as Content-Type: application/json.")
+    if media_type.strip() != expected or parameters.strip().replace('"', "") not in ("", "charset=utf-8"):
+        raise Refusal("unsupported_media_type", f"Send the body as Content-Type: {expected}.")
 
 
 @cache

@@ -19,8 +19,9 @@ Handler: TypeAlias = Callable[[Request, Any], Awaitable[Response]]
 class Route:
     """A call: what the dispatcher needs of it, and what the API's description says of it.
 
-    `body` and the values of `answers` are msgspec structs; `problems` are codes beyond those that any call may answer
-    with. `secured` says that it takes a bearer token.
+    `body`, `form` and the values of `answers` are msgspec structs; a call with a `form` takes a form and answers errors
+    as OAuth does (RFC 6749 §5.2). `problems` are codes beyond those that any call may answer with. `secured` says that
+    it takes a bearer token.
     """
 
     method: str
@@ -29,6 +30,7 @@ class Route:
     summary: str
     answers: Mapping[int, Any] = field(default_factory=dict[int, Any])
     body: Any = None
+    form: Any = None
     problems: tuple[str, ...] = ()
     secured: bool = False
 

@@ -37,9 +37,12 @@ CREATE TABLE grants (
     touched_at DOUBLE PRECISION NOT NULL,
     answered_at DOUBLE PRECISION NOT NULL,
     verdict TEXT NOT NULL,
+    status_list BIGINT NOT NULL,
+    status_idx BIGINT NOT NULL,
     expires_at DOUBLE PRECISION NOT NULL,
     ended_at DOUBLE PRECISION
 );
+CREATE UNIQUE INDEX grants_status ON grants (status_list, status_idx);
 CREATE INDEX grants_of_session ON grants (session_id);
 CREATE INDEX grants_of_user ON grants (user_id);
 CREATE TABLE keys (

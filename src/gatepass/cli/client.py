@@ -1,0 +1,135 @@
+"""`gatepass client …`: OAuth clients, from the operator's side. A running server takes changes over at once."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from gatepass.cli.common import Place, open_client_admin
+from gatepass.cli.output import Json, fail, result, result_json, result_table, say, time_in_words
+from gatepass.server.client_admin import NewClient
+from gatepass.server.clients import GrantType
+
+if TYPE_CHECKING:
+    from gatepass.server.clients import Client
+
+app = App(name="client", help="Add, list and remove OAuth clients.")
+
+_HERE = Place()
+
+
+@app.command
+def add(  # noqa: PLR0913 - one for each flag
+    name: str,
+    *,
+    grant: Annotated[
+        tuple[GrantType, ...], Parameter(help="What it may do: client_credentials or refresh_token; may be repeated.")
+    ] = ("client_credentials",),
+    audience: Annotated[
+        tuple[str, ...], Parameter(help="An API that its tokens may be for [the issuer]; may be repeated.")
+    ] = (),
+    scope: Annotated[tuple[str, ...], Parameter(help="A scope that its tokens may have; may be repeated.")] = (),
+    jwks: Annotated[
+        Path | None, Parameter(help="File with its public keys (a JWK Set): it signs, and gets no secret.")
+    ] = None,
+    json: Json = False,
+    place: Place = _HERE,
+) -> None:
+    """Register a client. Its secret is shown this once; the database keeps a digest."""
+    settings = place.settings()
+    new = NewClient(
+        name=name,
+        grant_types=grant,
+        audience=audience or (settings.issuer_url,),
+        scope=scope,
+        jwks=None if jwks is None else _read(jwks),
+    )
+
+    async def work() -> tuple[Client, str | None]:
+        async with open_client_admin(settings) as clients:
+            return await clients.add(new)
+
+    client, secret = asyncio.run(work())
+    _show_credentials(client.id, secret, json=json)
+
+
+@app.command(name="list")
+def list_(*, json: Json = False, place: Place = _HERE) -> None:
+    """List every client."""
+
+    async def work() -> list[Client]:
+        async with open_client_admin(place.settings()) as clients:
+            return await clients.all()
+
+    clients = asyncio.run(work())
+    if json:
+        result_json([_as_json(client) for client in clients])
+    else:
+        rows = [
+            (
+                client.id,
+                client.name,
+                " ".join(client.grant_types),
+                " ".join(client.audience),
+                " ".join(client.scope) or "-",
+            )
+            for client in clients
+        ]
+        result_table(("client_id", "name", "grants", "audience", "scope"), rows)
+
+
+@app.command
+def rotate_secret(client_id: str, *, json: Json = False, place: Place = _HERE) -> None:
+    """Give a client another secret. The old one and the client's own tokens are dead at once."""
+
+    async def work() -> str:
+        async with open_client_admin(place.settings()) as clients:
+            return await clients.rotate_secret(client_id)
+
+    _show_credentials(client_id, asyncio.run(work()), json=json)
+
+
+@app.command
+def remove(client_id: str, *, place: Place = _HERE) -> None:
+    """Remove a client. Its tokens and grants are dead at once."""
+
+    async def work() -> None:
+        async with open_client_admin(place.settings()) as clients:
+            await clients.remove(client_id)
+
+    asyncio.run(work())
+    say(f"Removed {client_id}.")
+
+
+def _show_credentials(client_id: str, secret: str | None, *, json: bool) -> None:
+    """Print what the client needs; the secret can never be shown again."""
+    if json:
+        result_json({"client_id": client_id} | ({} if secret is None else {"client_secret": secret}))
+        return
+    result(f"client_id      {client_id}")
+    if secret is not None:
+        result(f"client_secret  {secret}")
+        say("Keep the secret now: it is not shown again.")
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"Cannot read {file}: {error}.", "Name a file with a JWK Set.")
+
+
+def _as_json(client: Client) -> dict[str, object]:
+    return {
+        "client_id": client.id,
+        "name": client.name,
+        "grant_types": list(client.grant_types),
+        "audience": list(client.audience),
+        "scope": list(client.scope),
+        "authentication": "private_key_jwt" if client.jwks else "client_secret",
+        "created_at": int(client.created_at),
+        "created": time_in_words(client.created_at),
+    }

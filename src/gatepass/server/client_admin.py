@@ -1,0 +1,112 @@
+"""What an operator does to clients. So far from the command line only; each is one transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gatepass.jose import KeySet
+from gatepass.jose.errors import JoseError
+from gatepass.server.clients import CLIENT_PREFIX, Client, digest, new_secret
+from gatepass.server.errors import Refusal
+from gatepass.server.ids import new_id
+
+if TYPE_CHECKING:
+    from gatepass.server.clients import GrantType
+    from gatepass.server.revocations.status_indexes import StatusIndexes
+    from gatepass.server.transaction import Database, Transaction
+
+
+class NewClient(msgspec.Struct, frozen=True, kw_only=True):
+    """What a new client may do; with `jwks` (its public keys as a JWK Set) it gets no secret."""
+
+    name: str
+    grant_types: tuple[GrantType, ...]
+    audience: tuple[str, ...]
+    scope: tuple[str, ...] = ()
+    jwks: str | None = None
+
+
+class ClientAdmin:
+    """The operator's calls. A client that there is not is refused as `client_not_found`."""
+
+    def __init__(self, database: Database, indexes: StatusIndexes) -> None:
+        self._database = database
+        self._indexes = indexes
+
+    async def add(self, new: NewClient) -> tuple[Client, str | None]:
+        """Register a client; its secret is told this once, and is None for one that has keys.
+
+        Raises:
+            Refusal: `invalid_jwks`.
+        """
+        if new.jwks is not None:
+            _check_jwks(new.jwks)
+        secret = new_secret() if new.jwks is None else None
+        status = await self._indexes.next()
+
+        async def unit(tx: Transaction) -> Client:
+            client = Client(
+                id=new_id(CLIENT_PREFIX),
+                name=new.name,
+                grant_types=new.grant_types,
+                audience=new.audience,
+                scope=new.scope,
+                status=status,
+                created_at=tx.now,
+                secret_digest=None if secret is None else digest(secret),
+                jwks=new.jwks,
+            )
+            await tx.clients.add(client)
+            return client
+
+        return await self._database.transaction(unit), secret
+
+    async def all(self) -> list[Client]:
+        """Every client, by name."""
+
+        async def unit(tx: Transaction) -> list[Client]:
+            return await tx.clients.all()
+
+        return await self._database.read(unit)
+
+    async def rotate_secret(self, client_id: str) -> str:
+        """Give the client another secret; the old one, and the client's own tokens, are dead."""
+        secret, status = new_secret(), await self._indexes.next()
+
+        async def unit(tx: Transaction) -> bool:
+            before = await tx.clients.rotate_secret(client_id, digest(secret), status)
+            if before is None:
+                return False
+            await tx.revocations.revoke_indexes([before], tx.now)
+            return True
+
+        _check_found(await self._database.transaction(unit))
+        return secret
+
+    async def remove(self, client_id: str) -> None:
+        """Remove the client; its tokens and grants are dead."""
+
+        async def unit(tx: Transaction) -> bool:
+            before = await tx.clients.remove(client_id, tx.now)
+            if before is None:
+                return False
+            await tx.revocations.revoke_indexes([before, *await tx.grants.end_of_client(client_id, tx.now)], tx.now)
+            return True
+
+        _check_found(await self._database.transaction(unit))
+
+
+def _check_jwks(jwks: str) -> None:
+    try:
+        keys = KeySet.from_jwks(jwks)
+    except JoseError as error:
+        raise Refusal("invalid_jwks", f"This is not a JWK Set: {error.code}.") from error
+    if not len(keys) or any(key.alg.startswith("HS") for key in keys):
+        raise Refusal("invalid_jwks", "A client's JWK Set holds at least one public key, and no secret.")
+
+
+def _check_found(found: bool) -> None:  # noqa: FBT001 - the outcome of the unit
+    if not found:
+        raise Refusal("client_not_found", "There is no such client.")

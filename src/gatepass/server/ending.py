@@ -1,0 +1,49 @@
+"""Ending things, and telling everybody: each ends what hangs on it, and publishes the places in one transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gatepass.server.revocations.status_indexes import ListKeys
+    from gatepass.server.sessions import EndReason
+    from gatepass.server.transaction import Transaction
+
+
+async def end_session(tx: Transaction, session_id: str, user_id: str, reason: EndReason) -> bool:
+    """End a session and its grants; False when it was not this user's or had ended before."""
+    now = tx.now
+    if not await tx.sessions.end(session_id, user_id, reason=reason, now=now):
+        return False
+    await tx.revocations.revoke_indexes(await tx.grants.end_of_session(session_id, now), now)
+    return True
+
+
+async def end_sessions_of(tx: Transaction, user_id: str, reason: EndReason) -> int:
+    """End everything of a person; how many sessions those were."""
+    now = tx.now
+    count = await tx.sessions.end_all_of(user_id, reason=reason, now=now)
+    await tx.revocations.revoke_indexes(await tx.grants.end_of_user(user_id, now), now)
+    return count
+
+
+async def end_grant(tx: Transaction, grant_id: str) -> None:
+    """End what one client holds of a session; the session and its other grants live on."""
+    now = tx.now
+    await tx.revocations.revoke_indexes(await tx.grants.end(grant_id, now), now)
+
+
+async def end_tokens_of(tx: Transaction, user_id: str, lists: ListKeys) -> None:
+    """Kill a person's access tokens and keep their sessions: what they say is no longer true.
+
+    Each grant's bit is set and the grant gets another place, so that a token minted from what was read before this
+    commit is born dead.
+    """
+    now = tx.now
+    grants = await tx.grants.live_of_user(user_id, now)
+    if not grants:
+        return
+    await tx.revocations.revoke_indexes([status for _, status in grants], now)
+    block = await tx.status_lists.reserve(len(grants), new_sealed_key=lists.new_sealed_key, now=now)
+    moved = zip((grant_id for grant_id, _ in grants), lists.places(block), strict=True)
+    await tx.grants.move(list(moved))

@@ -1,0 +1,1 @@
+"""OAuth's endpoints for registered clients: tokens (RFC 6749), revocation (RFC 7009), introspection (RFC 7662)."""

@@ -1,0 +1,123 @@
+"""Who a client is: a secret in the header or the body, or a signature under its own key (RFC 6749 §2.3, RFC 7523)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_plus
+
+from gatepass.jose import KeySet, jwt
+from gatepass.jose.errors import JoseError
+from gatepass.server.errors import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+
+    from gatepass.server.clients import Client
+    from gatepass.server.transaction import Database, Transaction
+
+METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt")
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_LONGEST_ASSERTION_SECONDS = 300
+
+
+class ClientAuthentication:
+    """Finds out which registered client calls, and makes sure that it is that one."""
+
+    def __init__(self, database: Database, *, issuer: str) -> None:
+        self._database = database
+        self._issuer = issuer
+
+    async def authenticate(self, request: Request, form: Mapping[str, str]) -> Client:
+        """Return the client that the request proves to come from.
+
+        Raises:
+            Refusal: `invalid_request` when it uses several methods at once (§2.3), else `invalid_client`.
+        """
+        basic = request.headers.get("authorization")
+        used = [basic is not None, "client_secret" in form, "client_assertion" in form]
+        if sum(used) > 1:
+            raise Refusal("invalid_request", "Use one way of client authentication.")
+        if basic is not None:
+            return await self._by_secret(*_basic(basic), also_named=form.get("client_id"))
+        if "client_assertion" in form:
+            return await self._by_assertion(form)
+        return await self._by_secret(form.get("client_id", ""), form.get("client_secret", ""))
+
+    async def _by_secret(self, client_id: str, secret: str, also_named: str | None = None) -> Client:
+        client = await self._client(client_id)
+        if client is None or not client.has_secret(secret) or also_named not in (None, client_id):
+            raise _invalid_client()
+        return client
+
+    async def _by_assertion(self, form: Mapping[str, str]) -> Client:
+        """RFC 7523 §3: a short-lived JWT about itself, for us alone, once."""
+        assertion = form["client_assertion"]
+        if form.get("client_assertion_type") != ASSERTION_TYPE:
+            raise Refusal("invalid_request", "The type of the client assertion is not one we know.")
+        try:
+            # Whose keys to check with, only the assertion itself can say; what it says is proven right after.
+            named = jwt.peek(assertion).claims.get("iss")
+            client = await self._client(named if isinstance(named, str) else "")
+            if client is None or client.jwks is None or form.get("client_id") not in (None, client.id):
+                raise _invalid_client()
+            now = await self._now()
+            claims = jwt.verify(
+                assertion,
+                KeySet.from_jwks(client.jwks),
+                issuer=client.id,
+                audience=None,
+                typ=None,
+                required=("exp", "jti", "sub", "aud"),
+                now=now,
+            )
+        except JoseError as error:
+            raise _invalid_client() from error
+        # `aud` is exactly the issuer, as a string: an assertion that another server was meant to get too is worth
+        # nothing here (RFC 7523bis; the audience injection attack).
+        if claims["sub"] != client.id or claims["aud"] != self._issuer:
+            raise _invalid_client()
+        if claims["exp"] > now + _LONGEST_ASSERTION_SECONDS:
+            raise _invalid_client()
+        await self._use_up(client.id, claims["jti"], claims["exp"])
+        return client
+
+    async def _use_up(self, client_id: str, jti: str, expires_at: float) -> None:
+        async def unit(tx: Transaction) -> bool:
+            return await tx.replays.use("client_assertion", f"{client_id} {jti}", expires_at=expires_at)
+
+        if not await self._database.transaction(unit):
+            raise _invalid_client()
+
+    async def _client(self, client_id: str) -> Client | None:
+        async def unit(tx: Transaction) -> Client | None:
+            return await tx.clients.by_id(client_id)
+
+        return await self._database.read(unit)
+
+    async def _now(self) -> float:
+        async def unit(tx: Transaction) -> float:
+            return tx.now
+
+        return await self._database.read(unit)
+
+
+def _basic(header: str) -> tuple[str, str]:
+    """Read id and secret, each form-encoded before they were joined (RFC 6749 §2.3.1)."""
+    scheme, _, credentials = header.partition(" ")
+    if scheme.lower() != "basic":
+        raise _invalid_client()
+    try:
+        client_id, colon, secret = base64.b64decode(credentials.strip(), validate=True).decode("utf-8").partition(":")
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        raise _invalid_client() from None
+    if not colon:
+        raise _invalid_client()
+    return unquote_plus(client_id), unquote_plus(secret)
+
+
+def _invalid_client() -> Refusal:
+    return Refusal("invalid_client", "The client is unknown, or did not prove to be itself.")

@@ -1,0 +1,348 @@
+"""`POST /oauth/token`, `/oauth/revoke` and `/oauth/introspect`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, assert_never
+
+import msgspec
+
+from gatepass.jose.errors import JoseError
+from gatepass.server.confidential import Confidential
+from gatepass.server.ending import end_grant
+from gatepass.server.errors import Refusal
+from gatepass.server.grants import Advanced, Ended, Pace, Reissued, Same, Stolen, Unknown
+from gatepass.server.signin.advancing import advance
+from gatepass.server.signin.opening import Allowed
+from gatepass.server.signin.own_tokens import status_of
+from gatepass.server.signin.presenting import presented
+from gatepass.server.web.answers import JsonResponse, empty
+from gatepass.server.web.routing import Route
+from gatepass.tokens import refresh_token
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from gatepass.server.clients import Client
+    from gatepass.server.grants import Advance, Held
+    from gatepass.server.keys.keyring import LiveKeys
+    from gatepass.server.oauth.client_authentication import ClientAuthentication
+    from gatepass.server.settings import Settings
+    from gatepass.server.signin.minting import Minted, Minter
+    from gatepass.server.signin.opening import Asked
+    from gatepass.server.signin.own_tokens import OwnTokens
+    from gatepass.server.transaction import Database, Transaction
+    from gatepass.tokens.refresh_token import RefreshKey, RefreshToken
+    from gatepass.verify import Principal
+
+_CLIENT_PROBLEMS = ("invalid_request", "invalid_client")
+
+
+class TokenRequest(Confidential, frozen=True, kw_only=True):
+    """RFC 6749 §4.4.2, §6. Fields that we do not know are ignored, as §3.2 asks for."""
+
+    grant_type: str
+    refresh_token: str | None = None
+    scope: str | None = None
+    audience: str | None = None
+    resource: str | None = None
+    client_id: str | None = None
+    client_secret: str | None = None
+    client_assertion_type: str | None = None
+    client_assertion: str | None = None
+
+
+class TokenAnswer(Confidential, frozen=True, kw_only=True, omit_defaults=True):
+    """RFC 6749 §5.1; `expires_in` in seconds."""
+
+    access_token: str
+    expires_in: int
+    token_type: str
+    refresh_token: str | None = None
+    scope: str | None = None
+
+
+class TokenToLookAt(Confidential, frozen=True, kw_only=True):
+    """RFC 7009 §2.1 and RFC 7662 §2.1. The hint is not needed: our two kinds of token look different."""
+
+    token: str
+    token_type_hint: str | None = None
+    client_id: str | None = None
+    client_secret: str | None = None
+    client_assertion_type: str | None = None
+    client_assertion: str | None = None
+
+
+class Introspected(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """RFC 7662 §2.2. Of a token that is not active, nothing else is said."""
+
+    active: bool
+    token_type: str | None = None
+    iss: str | None = None
+    sub: str | None = None
+    aud: Any = None
+    client_id: str | None = None
+    scope: str | None = None
+    exp: int | None = None
+    iat: int | None = None
+    jti: str | None = None
+    sid: str | None = None
+    roles: tuple[str, ...] = ()
+    auth_time: int | None = None
+    acr: str | None = None
+    amr: tuple[str, ...] = ()
+
+
+class OAuth:
+    """The flow."""
+
+    def __init__(  # noqa: PLR0913 - a flow is handed what it works with
+        self,
+        database: Database,
+        authentication: ClientAuthentication,
+        minter: Minter,
+        own_tokens: OwnTokens,
+        *,
+        keys: LiveKeys,
+        settings: Settings,
+    ) -> None:
+        self._database = database
+        self._authentication = authentication
+        self._minter = minter
+        self._own_tokens = own_tokens
+        self._keys = keys
+        self._pace = Pace(
+            quiet=settings.refresh_quiet_seconds,
+            grace=settings.refresh_grace_seconds,
+            idle=settings.session_idle_seconds,
+        )
+
+    def routes(self) -> tuple[Route, ...]:
+        """The flow's calls. Their errors are RFC 6749's."""
+        return (
+            Route(
+                method="POST",
+                path="/oauth/token",
+                handler=self.token,
+                summary="Get a token (OAuth 2)",
+                form=TokenRequest,
+                answers={200: TokenAnswer},
+                problems=(
+                    *_CLIENT_PROBLEMS,
+                    "invalid_grant",
+                    "unauthorized_client",
+                    "unsupported_grant_type",
+                    "invalid_scope",
+                    "invalid_target",
+                ),
+            ),
+            Route(
+                method="POST",
+                path="/oauth/revoke",
+                handler=self.revoke,
+                summary="Revoke a token (RFC 7009)",
+                form=TokenToLookAt,
+                answers={200: None},
+                problems=_CLIENT_PROBLEMS,
+            ),
+            Route(
+                method="POST",
+                path="/oauth/introspect",
+                handler=self.introspect,
+                summary="Ask what a token is worth (RFC 7662)",
+                form=TokenToLookAt,
+                answers={200: Introspected},
+                problems=_CLIENT_PROBLEMS,
+            ),
+        )
+
+    # ── tokens ──
+
+    async def token(self, request: Request, form: TokenRequest) -> Response:
+        """Serve the grant that is asked for."""
+        client = await self._authenticated(request, form)
+        match form.grant_type:
+            case "client_credentials" | "refresh_token" if form.grant_type not in client.grant_types:
+                raise Refusal("unauthorized_client", "The client was not given this grant type.")
+            case "client_credentials":
+                return await self._client_credentials(client, form)
+            case "refresh_token":
+                return await self._refresh(client, form)
+            case _:
+                raise Refusal("unsupported_grant_type", "The grant type is none that is served here.")
+
+    async def _client_credentials(self, client: Client, form: TokenRequest) -> Response:
+        """RFC 6749 §4.4: a token for the client itself, and no refresh token (§4.4.3)."""
+        asked = _asked(client, form)
+        now = await self._database.read(_now)
+        minted = await self._minter.mint_for_client(client, asked, keys=self._keys.current, now=now)
+        return _answer(minted)
+
+    async def _refresh(self, client: Client, form: TokenRequest) -> Response:
+        """RFC 6749 §6, with the grant's own audience and scopes."""
+        keys = self._keys.current
+        token = _read(form.refresh_token or "", keys.refresh_keys)
+        if token is None:
+            raise _invalid_grant("invalid_refresh_token")
+
+        async def unit(tx: Transaction) -> tuple[Advance, float]:
+            return await advance(tx, presented(token, client.id), pace=self._pace), tx.now
+
+        outcome, now = await self._database.transaction(unit)
+        match outcome:
+            case Advanced() | Same() | Reissued():
+                minted = await self._minter.mint(outcome.bearer, keys=keys, now=now, is_first=False)
+                current = msgspec.structs.replace(token, serial=outcome.serial)
+                return _answer(minted, refresh_token.mint(current, keys.refresh_key))
+            case Stolen():
+                raise _invalid_grant("refresh_token_reused")
+            case Ended():
+                raise _invalid_grant("session_ended")
+            case Unknown():
+                raise _invalid_grant("invalid_refresh_token")
+            case _:
+                assert_never(outcome)
+
+    # ── revocation ──
+
+    async def revoke(self, request: Request, form: TokenToLookAt) -> Response:
+        """Revoke the asking client's token; another's or an unknown one is left alone, and the answer is the same."""
+        client = await self._authenticated(request, form)
+        refresh = _read(form.token, self._keys.current.refresh_keys)
+        if refresh is not None:
+            await self._revoke_grant(client, refresh)
+        else:
+            await self._revoke_access_token(client, form.token)
+        return empty()
+
+    async def _revoke_grant(self, client: Client, token: RefreshToken) -> None:
+        """The refresh token and every access token that came of its grant (RFC 7009 §2.1)."""
+
+        async def unit(tx: Transaction) -> None:
+            held = await tx.grants.held_by(presented(token, client.id))
+            if held is not None and held.client_id == client.id:
+                await end_grant(tx, held.grant_id)
+
+        await self._database.transaction(unit)
+
+    async def _revoke_access_token(self, client: Client, token: str) -> None:
+        """By its name, never by its text: signatures are malleable, so the text is not one thing."""
+        try:
+            principal = self._own_tokens.verify(token, client.audience)
+        except JoseError:
+            return
+        if principal.client_id != client.id:
+            return
+
+        async def unit(tx: Transaction) -> None:
+            await tx.revocations.revoke_token(principal.token_id or "", expires_at=principal.expires_at)
+
+        await self._database.transaction(unit)
+
+    # ── introspection ──
+
+    async def introspect(self, request: Request, form: TokenToLookAt) -> Response:
+        """Tell a client about a token that is meant for it: one of its audiences, or its own refresh token."""
+        client = await self._authenticated(request, form)
+        refresh = _read(form.token, self._keys.current.refresh_keys)
+        if refresh is not None:
+            return JsonResponse(await self._introspect_refresh_token(client, refresh))
+        return JsonResponse(await self._introspect_access_token(client, form.token))
+
+    async def _introspect_access_token(self, client: Client, token: str) -> Introspected:
+        try:
+            principal = self._own_tokens.verify(token, client.audience)
+        except JoseError:
+            return _INACTIVE
+        if not await self._is_alive(principal):
+            return _INACTIVE
+        claims = principal.claims
+        return Introspected(
+            active=True,
+            token_type="Bearer",  # noqa: S106 - RFC 6750's name for the type
+            iss=claims["iss"],
+            sub=principal.subject,
+            aud=claims["aud"],
+            client_id=principal.client_id,
+            scope=claims.get("scope"),
+            exp=claims["exp"],
+            iat=claims["iat"],
+            jti=principal.token_id,
+            sid=principal.session_id,
+            roles=tuple(claims.get("roles", ())),
+            auth_time=claims.get("auth_time"),
+            acr=principal.acr,
+            amr=tuple(claims.get("amr", ())),
+        )
+
+    async def _is_alive(self, principal: Principal) -> bool:
+        status = status_of(principal)
+
+        async def unit(tx: Transaction) -> bool:
+            return not await tx.revocations.is_revoked(status=status, jti=principal.token_id or "", now=tx.now)
+
+        return await self._database.read(unit)
+
+    async def _introspect_refresh_token(self, client: Client, token: RefreshToken) -> Introspected:
+        async def unit(tx: Transaction) -> tuple[Held | None, float]:
+            return await tx.grants.held_by(presented(token, client.id)), tx.now
+
+        held, now = await self._database.read(unit)
+        if held is None or held.client_id != client.id or not held.is_usable or held.expires_at <= now:
+            return _INACTIVE
+        return Introspected(
+            active=True,
+            token_type="refresh_token",  # noqa: S106 - the kind, not a token
+            sub=held.user_id,
+            client_id=held.client_id,
+            scope=" ".join(held.scope) or None,
+            exp=int(held.expires_at),
+            sid=held.session_id,
+        )
+
+    async def _authenticated(self, request: Request, form: TokenRequest | TokenToLookAt) -> Client:
+        fields = {name: value for name, value in msgspec.structs.asdict(form).items() if value is not None}
+        return await self._authentication.authenticate(request, fields)
+
+
+_INACTIVE = Introspected(active=False)
+
+
+async def _now(tx: Transaction) -> float:
+    return tx.now
+
+
+def _asked(client: Client, form: TokenRequest) -> Asked:
+    """What the client asks for: `resource` is RFC 8707's name for the audience, `audience` the one that many use."""
+    try:
+        return Allowed.to_client(client).check(audience=form.resource or form.audience, scope=form.scope)
+    except Refusal as error:
+        raise Refusal("invalid_target" if error.code == "invalid_audience" else error.code, error.detail) from error
+
+
+def _read(text: str, keys: Mapping[bytes, RefreshKey]) -> RefreshToken | None:
+    """Read a refresh token of the kind that travels in bodies; None for everything else."""
+    try:
+        token = refresh_token.read(text, keys)
+    except refresh_token.InvalidRefreshToken:
+        return None
+    return None if token.in_cookie else token
+
+
+def _answer(minted: Minted, refresh: str | None = None) -> Response:
+    return JsonResponse(
+        TokenAnswer(
+            access_token=minted.token,
+            token_type="Bearer",  # noqa: S106 - RFC 6750's name for the type
+            expires_in=minted.expires_in,
+            refresh_token=refresh,
+            scope=minted.scope,
+        )
+    )
+
+
+def _invalid_grant(why: str) -> Refusal:
+    """RFC 6749 §5.2; which of our own codes it is stands in the description, for the client's log."""
+    return Refusal("invalid_grant", why)

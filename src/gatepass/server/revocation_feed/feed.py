@@ -1,0 +1,184 @@
+"""The feed: follows the log, keeps the documents, and tells the readers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from gatepass.jose import jws
+from gatepass.server.revocation_feed import stream
+from gatepass.server.revocation_feed.state import FeedState, LogRead, revoked
+from gatepass.server.revocation_feed.stream import EventStream, Readers
+from gatepass.server.web.routing import Route
+from gatepass.tokens import revocation_event, revocation_snapshot, status_list
+from gatepass.tokens.revocation_event import Position
+from gatepass.tokens.revocation_snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from gatepass.server.clock import Clock
+    from gatepass.server.keys.keyring import LiveKeys
+    from gatepass.server.revocations.log import Revocation
+    from gatepass.server.settings import Settings
+    from gatepass.server.transaction import Database, Transaction
+
+    Publish = Callable[[str, str, str, int], None]
+    """path, body, media type, max-age in seconds: puts a public document in place."""
+
+SNAPSHOT_PATH = "/revocations/snapshot"
+STREAM_PATH = "/revocations"
+_BELIEVED_SECONDS = 86_400
+"""`exp` of lists and the snapshot: a reader that cannot get a newer one for so long must not go on believing."""
+
+
+class RevocationFeed:
+    """The flow. `start` it before serving, and call `catch_up` whenever the database has changed."""
+
+    def __init__(
+        self, database: Database, *, keys: LiveKeys, settings: Settings, clock: Clock, publish: Publish
+    ) -> None:
+        self.readers = Readers()
+        self._database = database
+        self._keys = keys
+        self._issuer = settings.issuer_url
+        self._ttl = settings.status_list_seconds
+        self._clock = clock
+        self._publish = publish
+        self._catching_up = asyncio.Lock()
+        self._rendered_at = 0.0
+        self._state = FeedState(LogRead(Position("", 0), (), ()))
+
+    def routes(self) -> tuple[Route, ...]:
+        """The one call that is no document."""
+        return (
+            Route(
+                method="GET",
+                path=STREAM_PATH,
+                handler=self.follow,
+                summary="Follow what is revoked",
+                answers={200: None},
+            ),
+        )
+
+    async def start(self) -> None:
+        """Read everything, and put the documents in place."""
+        async with self._catching_up:
+            await self._begin_anew()
+
+    async def catch_up(self) -> None:
+        """Read what is new, tell the readers, and render what it changed."""
+        async with self._catching_up:
+            await self._advance()
+
+    async def renew(self) -> None:
+        """Render everything anew from the log, so that copies can be told to be fresh, and old bits are 0 again."""
+        async with self._catching_up:
+            await self._advance()
+            read = await self._read(0)
+            if read.head == self._state.position:
+                self._state = FeedState(read)
+            await self._render_everything()
+
+    async def follow(self, request: Request, _body: None) -> Response:
+        """Join the readers; first of all the reader is told what it has missed."""
+        asked = request.headers.get("last-event-id") or request.query_params.get("after", "")
+        queue, position = self.readers.join(), self._state.position
+        try:
+            return EventStream(self.readers, queue, await self._welcome(Position.parse(asked), position))
+        except BaseException:
+            self.readers.leave(queue)
+            raise
+
+    async def _welcome(self, asked: Position | None, position: Position) -> bytes:
+        if asked is None or asked == position:
+            return stream.hello(position)
+        if asked.epoch != position.epoch or asked.event_id > position.event_id:
+            return stream.resync(position)
+        read = await self._read(asked.event_id)
+        entries = [entry for entry in read.entries if entry.id <= position.event_id]
+        return stream.hello(position) + await self._event(entries, after=asked.event_id, position=position)
+
+    async def _advance(self) -> None:
+        before = self._state.position
+        read = await self._read(before.event_id)
+        if read.head.epoch != before.epoch or read.head.event_id < before.event_id:
+            await self._begin_anew()
+        elif read.head != before or set(read.lists) != set(self._state.lists):
+            changed = self._state.advance(read)
+            if read.head != before:
+                await self._tell(read.entries, after=before.event_id)
+                await self._render_snapshot()
+            for number in sorted(changed):
+                await self._render_list(number)
+
+    async def _begin_anew(self) -> None:
+        """Take over another epoch. What happened since stands in the documents, so readers are sent there."""
+        self._state = FeedState(await self._read(0))
+        await self._render_everything()
+        self.readers.send(stream.resync(self._state.position), self._state.position)
+
+    async def _render_everything(self) -> None:
+        await self._render_snapshot()
+        for number in self._state.lists:
+            await self._render_list(number)
+
+    async def _read(self, after: int) -> LogRead:
+        async def unit(tx: Transaction) -> LogRead:
+            head = await tx.revocations.head()
+            entries = await tx.revocations.after(after, tx.now)
+            # What was committed between the two readings belongs to the next one.
+            known = tuple(entry for entry in entries if entry.id <= head.event_id)
+            return LogRead(head, tuple(await tx.status_lists.all()), known)
+
+        return await self._database.read(unit)
+
+    async def _tell(self, entries: tuple[Revocation, ...], *, after: int) -> None:
+        position = self._state.position
+        self.readers.send(await self._event(list(entries), after=after, position=position), position)
+
+    async def _event(self, entries: list[Revocation], *, after: int, position: Position) -> bytes:
+        signer = self._keys.current.document_signer
+        claims = revocation_event.claims(
+            issuer=self._issuer,
+            now=self._clock(),
+            position=position,
+            revoked=revoked(entries, after=after, status_uri=f"{self._issuer}/status/"),
+        )
+        message = revocation_event.signing_input(claims, alg=signer.alg, kid=signer.kid)
+        return stream.revoked(position, jws.assemble(message, await signer.sign(message)))
+
+    async def _render_list(self, number: int) -> None:
+        signer, position, now = self._keys.current.document_signer, self._state.position, int(self._clock())
+        claims = await asyncio.to_thread(
+            status_list.claims,
+            self._state.lists[number],
+            iss=self._issuer,
+            sub=f"{self._issuer}/status/{number}",
+            iat=now,
+            exp=now + _BELIEVED_SECONDS,
+            ttl=self._ttl,
+            epoch=position.epoch,
+            event_id=position.event_id,
+        )
+        message = status_list.signing_input(claims, alg=signer.alg, kid=signer.kid)
+        token = jws.assemble(message, await signer.sign(message))
+        self._publish(f"/status/{number}", token, status_list.MEDIA_TYPE, self._ttl)
+
+    async def _render_snapshot(self) -> None:
+        signer, state, now = self._keys.current.document_signer, self._state, int(self._clock())
+        claims = Snapshot(
+            iss=self._issuer,
+            iat=now,
+            exp=now + _BELIEVED_SECONDS,
+            epoch=state.position.epoch,
+            event_id=state.position.event_id,
+            jtis=dict(state.jtis),
+            kids=tuple(sorted(state.kids)),
+        )
+        message = revocation_snapshot.signing_input(claims, alg=signer.alg, kid=signer.kid)
+        token = jws.assemble(message, await signer.sign(message))
+        self._publish(SNAPSHOT_PATH, token, revocation_snapshot.MEDIA_TYPE, 1)

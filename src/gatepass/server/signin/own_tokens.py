@@ -1,0 +1,53 @@
+"""Access tokens of our own, presented to ourselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gatepass.server.status import StatusIndex
+from gatepass.verify import Verifier
+
+if TYPE_CHECKING:
+    from gatepass.server.clock import Clock
+    from gatepass.server.keys.keyring import KeyRing, LiveKeys
+    from gatepass.server.settings import Settings
+    from gatepass.verify import Principal
+
+_MAX_POLICIES = 64
+
+
+class OwnTokens:
+    """Verifies access tokens of this server with the keys in force. Whether one is revoked, the database knows."""
+
+    def __init__(self, keys: LiveKeys, settings: Settings, clock: Clock) -> None:
+        self._keys = keys
+        self._issuer = settings.issuer_url
+        self._clock = clock
+        self._ring: KeyRing | None = None
+        self._verifiers: dict[tuple[str, ...], Verifier] = {}
+
+    def verify(self, token: str, audience: tuple[str, ...]) -> Principal:
+        """Verify a token that is for one of the audiences. Raises as `Verifier.verify`."""
+        return self._verifier(audience).verify(token)
+
+    def _verifier(self, audience: tuple[str, ...]) -> Verifier:
+        """The verifier for an audience; a changed ring makes new ones, which remember nothing."""
+        ring = self._keys.current
+        if ring is not self._ring:
+            self._ring = ring
+            self._verifiers.clear()
+        verifier = self._verifiers.get(audience)
+        if verifier is None:
+            while len(self._verifiers) >= _MAX_POLICIES:
+                del self._verifiers[next(iter(self._verifiers))]
+            verifier = Verifier(
+                issuer=self._issuer, audience=audience, keys=ring.verification, revocation=None, clock=self._clock
+            )
+            self._verifiers[audience] = verifier
+        return verifier
+
+
+def status_of(principal: Principal) -> StatusIndex | None:
+    """The place that a token of ours names; the list's number ends its URI."""
+    place = principal.claims.get("status", {}).get("status_list")
+    return None if place is None else StatusIndex(int(place["uri"].rpartition("/")[2]), place["idx"])

@@ -1,0 +1,31 @@
+"""The SQL of tokens that are for once only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gatepass.server.replays import Purpose
+    from gatepass.server.store.connection import Connection
+
+
+class SqlReplays:
+    """`gatepass.server.replays.Replays`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def use(self, purpose: Purpose, token_id: str, *, expires_at: float) -> bool:
+        """Insert, unless it is there."""
+        row = await self._connection.row(
+            "INSERT INTO used_once (purpose, token_id, expires_at) VALUES (?1, ?2, ?3)"
+            " ON CONFLICT (purpose, token_id) DO NOTHING RETURNING purpose",
+            purpose,
+            token_id,
+            expires_at,
+        )
+        return row is not None
+
+    async def forget_expired(self, now: float) -> None:
+        """Delete by time."""
+        await self._connection.row("DELETE FROM used_once WHERE expires_at <= ?1", now)
