@@ -77,8 +77,9 @@ class Server:
         self.master = master
         self._clock = clock
         self.hasher = password_hasher(settings)
-        self.indexes = status_indexes(database, master)
         self.feed = RevocationFeed(database, keys=keys, settings=settings, clock=clock, publish=self._publish)
+        # A list is published before a token names it.
+        self.indexes = status_indexes(database, master, on_reserved=self.feed.catch_up)
         self.routes = self._routes()
         self._documents = self._fixed_documents()
         self._render_keys()
@@ -197,7 +198,13 @@ def password_hasher(settings: Settings) -> PasswordHasher:
     )
 
 
-def status_indexes(database: Database, master: MasterKey) -> StatusIndexes:
+async def _nobody_waits() -> None:
+    """Do nothing."""
+
+
+def status_indexes(
+    database: Database, master: MasterKey, *, on_reserved: Callable[[], Awaitable[None]] = _nobody_waits
+) -> StatusIndexes:
     """Places in status lists for this process, reserved block by block."""
     lists = list_keys(master)
 
@@ -205,7 +212,9 @@ def status_indexes(database: Database, master: MasterKey) -> StatusIndexes:
         async def unit(tx: Transaction) -> Block:
             return await tx.status_lists.reserve(BLOCK, new_sealed_key=lists.new_sealed_key, now=tx.now)
 
-        return lists.places(await database.transaction(unit))
+        block = await database.transaction(unit)
+        await on_reserved()
+        return lists.places(block)
 
     return StatusIndexes(reserve)
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
-if TYPE_CHECKING:
-    from gatepass.server.status import StatusIndex
+from gatepass.server.status import StatusIndex  # noqa: TC001 - msgspec reads the annotations
 
 FIRST_PARTY = "first-party"
 """The built-in client's identifier, reserved. User identifiers begin with `usr_`, so it can never pass for one."""
