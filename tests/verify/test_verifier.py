@@ -194,6 +194,15 @@ def test_memory_is_bounded() -> None:
     assert verifier.verify(tokens[0]) is not first
 
 
+def test_a_token_that_two_threads_verify_at_once_pushes_nobody_out() -> None:
+    """The second to remember it finds it there, and the others stay."""
+    verifier = offline(cache_size=2)
+    tokens = [signed(jti=f"t{n}") for n in range(2)]
+    for token in (*tokens, tokens[1]):
+        verifier._attempt(token)
+    assert list(verifier._known.seen) == tokens
+
+
 def test_many_threads_share_a_small_memory() -> None:
     """Eight threads that push each other's tokens out get right answers, and the bound holds."""
     verifier = offline(cache_size=5)

@@ -220,7 +220,7 @@ class Verifier:
 
     def _remember(self, seen: dict[str, Principal], token: str, principal: Principal) -> None:
         with self._lock:
-            while len(seen) >= self._cache_size:
+            while token not in seen and len(seen) >= self._cache_size:
                 del seen[next(iter(seen))]  # the oldest, which ends first
             seen[token] = principal
 
