@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import secrets
 from typing import TYPE_CHECKING
 
@@ -75,9 +76,8 @@ class Minter:
 
     async def mint(self, bearer: Bearer, *, keys: KeyRing, now: float, is_first: bool) -> Minted:
         """Mint a grant's access token. Only a session's first one lives exactly as long as is set."""
-        seconds = (
-            self._seconds if is_first else self._seconds - int(self._seconds * _JITTER * secrets.randbelow(256) / 255)
-        )
+        early = 0 if is_first else random.uniform(0, _JITTER)  # noqa: S311 - to spread a load, no secret
+        seconds = self._seconds - int(self._seconds * early)
         issued_at = int(now)
         claims = AccessToken(
             iss=self._issuer,

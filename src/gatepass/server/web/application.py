@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import random
 import traceback
 from typing import TYPE_CHECKING
 
@@ -64,7 +64,7 @@ class Application:
             await document.answer(scope, send)
             return
         request = Request(scope, receive)
-        request_id = os.urandom(8).hex()
+        request_id = f"{random.getrandbits(64):016x}"  # a name to look for in a log, no secret
         try:
             response = await self._respond(request, request_id)
         except ClientDisconnect:
