@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gatepass.jose import Key, KeySet, errors, jws, jwt
+from gatepass.jose import Key, KeySet, Limits, errors, jws, jwt
 
 ASYMMETRIC = ("RS256", "PS384", "ES256", "ES384", "ES512", "ES256K", "Ed25519", "Ed448", "ML-DSA-44", "ML-DSA-87")
 SECRET = bytes(range(32))
@@ -302,6 +302,21 @@ def test_what_is_no_pem_is_refused(text: Any) -> None:
     """Anything but a PEM key is an invalid key."""
     with pytest.raises(errors.InvalidKeyError):
         Key.from_pem(text, "ES256")
+
+
+def test_a_longer_pem_can_be_allowed() -> None:
+    """`Limits.pem_length` bounds the document, and raises the bound."""
+    pem = Key.generate("ES256").to_pem() + b"\n" * 200_000
+    with pytest.raises(errors.InvalidKeyError):
+        Key.from_pem(pem)
+    assert Key.from_pem(pem, limits=Limits(pem_length=1_000_000)).alg == "ES256"
+
+
+def test_a_jwk_as_text_is_bounded() -> None:
+    """`Limits.jwks_length` bounds the text of a single key, too."""
+    text = '{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","alg":"HS256"}'
+    with pytest.raises(errors.InvalidKeyError):
+        Key.from_jwk(text, limits=Limits(jwks_length=50))
 
 
 def test_the_password_must_be_right() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import x25519
 
-from gatepass.jose import Key, KeySet, errors, jwe, jwt
+from gatepass.jose import Key, KeySet, base64url, errors, jwe, jwk, jwt, wrapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,3 +81,14 @@ def test_rfc7520_section_6(vectors: Vectors) -> None:
     assert jwt.decrypt_and_verify(token, recipient_, signer, now=1300819379, **policy) == data["nested"]["claims"]
     with pytest.raises(errors.ExpiredError):
         jwt.decrypt_and_verify(token, recipient_, signer, **policy)
+
+
+def test_rfc8037_agreement(vectors: Vectors) -> None:
+    """RFC 8037 A.6: Bob's X25519 key and an ephemeral one agree on the secret that the RFC prints."""
+    example = vectors("rfc8037")["agreement"]
+    private = base64url.encode(bytes.fromhex(example["bob_d_hex"]))
+    bob = jwk.read({"kty": "OKP", "crv": "X25519", "x": example["bob_x"], "d": private})
+    ephemeral = jwk.read({"kty": "OKP", "crv": "X25519", "x": example["ephemeral_x"]})
+    assert isinstance(bob, x25519.X25519PrivateKey)
+    assert isinstance(ephemeral, x25519.X25519PublicKey)
+    assert wrapping._exchange(bob, ephemeral).hex() == example["shared_hex"]

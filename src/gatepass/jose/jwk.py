@@ -91,13 +91,19 @@ def generate(kty: str, crv: str | None, bits: int) -> Material:
         kty: `"RSA"`, `"EC"`, `"OKP"` or `"AKP"`.
         crv: The curve or parameter set, for all but RSA.
         bits: The length of the modulus, for RSA.
+
+    Raises:
+        InvalidKeyError: The installed cryptography does not have the curve or parameter set.
     """
-    if kty == "RSA":
-        return rsa.generate_private_key(65537, bits)
-    if kty == "EC":
-        return ec.generate_private_key(_EC[crv or ""][0])
-    private, _ = _OKP[crv or ""] if kty == "OKP" else _AKP[crv or ""]
-    return private.generate()
+    try:
+        if kty == "RSA":
+            return rsa.generate_private_key(65537, bits)
+        if kty == "EC":
+            return ec.generate_private_key(_EC[crv or ""][0])
+        private, _ = _OKP[crv or ""] if kty == "OKP" else _AKP[crv or ""]
+        return private.generate()
+    except UnsupportedAlgorithm:
+        raise InvalidKeyError(f"the installed cryptography does not have {crv}") from None
 
 
 # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────────

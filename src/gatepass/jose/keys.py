@@ -6,6 +6,8 @@ import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from cryptography.exceptions import UnsupportedAlgorithm
+
 from . import algorithms, jwk, pem, strict_json, weakness, wrapping
 from .errors import AlgNotAllowedError, InvalidKeyError, JoseError, UnknownKeyError
 from .limits import DEFAULT
@@ -94,20 +96,29 @@ class Key:
         self._carried = carried or {}
         self._password = password
         self._sign = self._verify = self._wrap = self._unwrap = None
-        public = jwk.public_part(material)
-        if isinstance(algorithm, algorithms.SignatureAlgorithm):
-            if self.is_private and self._permits("sign"):
-                self._sign = algorithm.scheme.signer(material)
-            if self._permits("verify"):
-                self._verify = algorithm.scheme.verifier(public)
-        else:
-            if self._permits(*_WRAPPING):
-                self._wrap = algorithm.mechanism.wrapper(password or public)
-            if self.is_private and self._permits(*_UNWRAPPING):
-                self._unwrap = algorithm.mechanism.unwrapper(password or material)
+        try:
+            self._prepare()
+        except UnsupportedAlgorithm:
+            raise InvalidKeyError(f"the installed cryptography does not have {algorithm.name}") from None
         # Both are filled by jws.py: what this key writes, and which headers it has seen on good signatures.
         self.encoded_headers: dict[str | None, str] = {}
         self.known_headers: dict[str, Header] = {}
+
+    def _prepare(self) -> None:
+        """Do once what every token would need again."""
+        public = jwk.public_part(self._material)
+        if isinstance(self._algorithm, algorithms.SignatureAlgorithm):
+            scheme = self._algorithm.scheme
+            if self.is_private and self._permits("sign"):
+                self._sign = scheme.signer(self._material)
+            if self._permits("verify"):
+                self._verify = scheme.verifier(public)
+        else:
+            mechanism = self._algorithm.mechanism
+            if self._permits(*_WRAPPING):
+                self._wrap = mechanism.wrapper(self._password or public)
+            if self.is_private and self._permits(*_UNWRAPPING):
+                self._unwrap = mechanism.unwrapper(self._password or self._material)
 
     # ── making ──
 
@@ -194,7 +205,13 @@ class Key:
 
     @classmethod
     def from_pem(
-        cls, text: bytes | str, alg: str | None = None, *, password: bytes | None = None, kid: str | None = None
+        cls,
+        text: bytes | str,
+        alg: str | None = None,
+        *,
+        password: bytes | None = None,
+        kid: str | None = None,
+        limits: Limits = DEFAULT,
     ) -> Key:
         """Read a PEM document: PKCS #8 (encrypted or not), PKCS #1, SEC 1, SubjectPublicKeyInfo or X.509.
 
@@ -203,26 +220,30 @@ class Key:
             alg: The algorithm the key is for; may be left out where the key allows just one (EC and Edwards keys).
             password: Decrypts a private key.
             kid: The key ID; by default the RFC 7638 thumbprint.
+            limits: Bounds on the document.
 
         Raises:
-            InvalidKeyError: The document cannot be read, or the key is not for `alg`.
+            InvalidKeyError: The document is too long or cannot be read, or the key is not for `alg`.
             WeakKeyError: The key must not be used.
         """
-        return cls._of(pem.read(text, password), alg, kid)
+        return cls._of(pem.read(text, password, limits), alg, kid)
 
     @classmethod
-    def from_jwk(cls, document: Mapping[str, Any] | str | bytes, alg: str | None = None) -> Key:
+    def from_jwk(
+        cls, document: Mapping[str, Any] | str | bytes, alg: str | None = None, *, limits: Limits = DEFAULT
+    ) -> Key:
         """Read a JWK (RFC 7517). Its `alg`, `use` and `key_ops` bind; certificates in it are carried, never trusted.
 
         Args:
             document: The JWK, parsed or as JSON text.
             alg: The algorithm the key is for, where the JWK does not say and its type leaves a choice.
+            limits: Bounds on the text.
 
         Raises:
             InvalidKeyError: The JWK is malformed, contradicts itself or `alg`, or does not say what it is for.
             WeakKeyError: The key must not be used.
         """
-        members = _members(document, DEFAULT)
+        members = _members(document, limits)
         return cls._of(jwk.read(members), _bound_alg(members, alg), _jwk_kid(members), members)
 
     @classmethod

@@ -18,6 +18,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         depth: Nested arrays and objects in any JSON text; at least 3.
         keys: Members of a JWK Set.
         jwks_length: Octets or characters of the text of a JWK or JWK Set.
+        pem_length: Octets or characters of a PEM document.
         signatures: Signatures of one JWS in the general JSON serialisation.
         recipients: Recipients of one JWE in the general JSON serialisation.
         inflated_length: Octets of a plaintext that was compressed; also 250,000.
@@ -28,6 +29,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     depth: int = 32
     keys: int = 1_000
     jwks_length: int = 4_000_000
+    pem_length: int = 100_000
     signatures: int = 16
     recipients: int = 16
     inflated_length: int = 250_000

@@ -8,12 +8,10 @@ from .errors import InvalidKeyError
 
 if TYPE_CHECKING:
     from .jwk import Material, Private, Public
-
-MAX_LENGTH = 100_000
-"""Octets of a PEM document that are read; the largest key in use needs fewer than 20,000."""
+    from .limits import Limits
 
 
-def read(text: bytes | str, password: bytes | None) -> Material:
+def read(text: bytes | str, password: bytes | None, limits: Limits) -> Material:
     """Parse the first key or certificate of a PEM document.
 
     Raises:
@@ -24,7 +22,7 @@ def read(text: bytes | str, password: bytes | None) -> Material:
     from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
     from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
 
-    octets = _octets(text)
+    octets = _octets(text, limits)
     try:
         if b"-----BEGIN CERTIFICATE-----" in octets:
             return cast("Public", x509.load_pem_x509_certificate(octets).public_key())
@@ -35,12 +33,12 @@ def read(text: bytes | str, password: bytes | None) -> Material:
         raise InvalidKeyError("the PEM document or its password cannot be read") from None
 
 
-def _octets(text: bytes | str) -> bytes:
+def _octets(text: object, limits: Limits) -> bytes:
     if isinstance(text, str):
         text = text.encode("utf-8", "surrogatepass")
-    if not isinstance(cast("object", text), bytes):
+    if not isinstance(text, bytes):
         raise InvalidKeyError("a PEM document is bytes or str")
-    if len(text) > MAX_LENGTH:
+    if len(text) > limits.pem_length:
         raise InvalidKeyError("the PEM document is too long")
     return text
 
