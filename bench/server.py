@@ -1,56 +1,28 @@
 """Requests a second of the server on one core, beside a bare ASGI answer of the same size in the same run.
 
-The server has core 0, the load (`wrk`, from the Debian package of that name) core 1. TLS is off; every write is durable
-(`synchronous=FULL`); passwords are hashed at the default cost; the quiet time is 0, so that each refresh advances.
+Passwords are hashed at the default cost; the quiet time is 0, so that each refresh advances and is written.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
-import os
-import re
-import shutil
-import subprocess
 import sys
 import tempfile
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import httpx
+from _load import CYCLE, PERSON, POST, ROTATE, Load, check_tools, end, gatepass, listening, pinned, wrk
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-SECONDS = 5
-CONNECTIONS = 32
+    from _load import Running
+
 CHAINS = 64
-PERSON = {"email": "bench@example.test", "password": "correct horse battery"}
-
-# A pool of refresh tokens: each request spends one, each answer gives the next.
-ROTATE = """
-pool, head, tail, bad = {}, 1, 0, 0
-for token in io.lines(os.getenv("TOKENS")) do tail = tail + 1; pool[tail] = token end
-local threads = {}
-function setup(thread) table.insert(threads, thread) end
-function request()
-  local token = pool[head] or "none"
-  pool[head] = nil; head = head + 1
-  return wrk.format("POST", "/refresh", {["Content-Type"] = "application/json"}, '{"refresh_token":"' .. token .. '"}')
-end
-function response(status, headers, body)
-  local token = body:match('"refresh_token":"([^"]+)"')
-  if status == 200 and token then tail = tail + 1; pool[tail] = token else bad = bad + 1 end
-end
-function done() for _, thread in ipairs(threads) do print("bad " .. thread:get("bad")) end end
-"""
-
-POST = """
-wrk.method = "POST"
-wrk.body = os.getenv("BODY")
-wrk.headers["Content-Type"] = "application/json"
-"""
+SEEN, UNSEEN = 10_000, 40_000
 
 BARE = """
 async def app(scope, receive, send):
@@ -59,45 +31,12 @@ async def app(scope, receive, send):
 """
 
 
-class Load(NamedTuple):
-    """What one run of wrk found: answers a second, the 99th percentile in milliseconds, wrong answers."""
-
-    per_second: float
-    p99_ms: float
-    wrong: int
-
-
 class Row(NamedTuple):
     """One line of the table."""
 
     name: str
     size: int
     load: Load
-    bare: Load
-
-
-def pinned(core: int, command: list[str], environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
-    """Start a program on one core."""
-    return subprocess.Popen(
-        ["taskset", "-c", str(core), *command],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **(environment or {})},
-    )
-
-
-@contextlib.contextmanager
-def gatepass(data_dir: Path) -> Generator[str]:
-    """Run our server; its URL."""
-    program = str(Path(sys.executable).with_name("gatepass"))
-    settings = {"GATEPASS_REFRESH_QUIET_SECONDS": "0"}
-    process = pinned(0, [program, "serve", "--port", "0", "--data-dir", str(data_dir)], settings)
-    try:
-        yield listening(process)
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @contextlib.contextmanager
@@ -109,59 +48,79 @@ def bare(size: int, folder: Path) -> Generator[str]:
     try:
         yield listening(process)
     finally:
-        process.terminate()
-        process.wait()
+        end(process)
 
 
-def listening(process: subprocess.Popen[str]) -> str:
-    """Wait for the URL that a server prints."""
-    assert process.stderr is not None
-    for line in process.stderr:
-        found = re.search(r"http://[\w.]+:\d+", line)
-        if found:
-            return found[0].replace("localhost", "127.0.0.1")
-    raise SystemExit("the server did not start")
+def access_tokens(server: Running, count: int, file: Path) -> None:
+    """Write many access tokens of one session: within the quiet time each refresh gives another."""
+    with server.client() as api:
+        token = api.post("/login", json=PERSON).json()["refresh_token"]
+        with file.open("w") as out:
+            for _ in range(count):
+                out.write(api.post("/refresh", json={"refresh_token": token}).json()["token"] + "\n")
 
 
-def wrk(url: str, folder: Path, *, script: str = "", headers: tuple[str, ...] = (), **environment: str) -> Load:
-    """Load a URL from core 1, after a warm-up of a second."""
-    (folder / "load.lua").write_text(script)
-    command = ["wrk", "--latency", "-t1", f"-c{CONNECTIONS}", "-s", str(folder / "load.lua")]
-    for header in headers:
-        command += ["-H", header]
-    if "TOKENS" not in environment:
-        pinned(1, [*command, "-d1s", url], environment).communicate()
-    said, complaints = pinned(1, [*command, f"-d{SECONDS}s", url], environment).communicate()
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
-    p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", said)
-    if rate is None or p99 is None:
-        raise SystemExit(f"wrk failed: {said}{complaints}")
-    wrong = sum(int(count) for count in re.findall(r"(?:bad |Non-2xx or 3xx responses: )(\d+)", said))
-    return Load(float(rate[1]), float(p99[1]) * {"us": 0.001, "ms": 1, "s": 1000}[p99[2]], wrong)
+def verified(folder: Path) -> list[Row]:
+    """What needs a token verified: `/me` and introspection, of tokens seen before and of tokens never seen."""
+    rows: list[Row] = []
+    tokens, seen = folder / "unseen", folder / "seen"
+    data_dir = folder / "verified"
+    with gatepass(data_dir) as server, server.client() as api:
+        api.post("/signup", json=PERSON)
+        credentials = server.register()
+        access_tokens(server, UNSEEN, tokens)
+        seen.write_text("".join(tokens.read_text().splitlines(keepends=True)[:SEEN]))
+        issuer = server.url
+    basic = "Basic " + base64.b64encode(":".join(credentials).encode()).decode()
+    for name, path, form, expect in [
+        ("GET /me", "/me", "", PERSON["email"]),
+        ("POST /oauth/introspect", "/oauth/introspect", "token=@", '"active":true'),
+    ]:
+        given = {"EXPECT": expect, "BASIC": basic} | ({"FORM": form} if form else {})
+        for kind, file, warm_up in [("never seen", tokens, False), ("seen before", seen, True)]:
+            # A server of its own, which has seen nothing; same issuer, same keys, same data.
+            with gatepass(data_dir, issuer=issuer) as server:
+                given["TOKENS"] = str(file)
+                load = wrk(server.url + path, folder, script=CYCLE, warm_up=False, seconds=3, environment=given)
+                if warm_up:
+                    load = wrk(server.url + path, folder, script=CYCLE, warm_up=False, environment=given)
+                rows.append(Row(f"{name}, {kind}", 0, load))
+    return rows
 
 
 def measure(folder: Path) -> list[Row]:
     """Measure every call."""
-    found: list[tuple[str, int, Load]] = []
-    with gatepass(folder / "data") as url, httpx.Client(base_url=url) as api:
+    rows: list[Row] = []
+    with gatepass(folder / "data", refresh_quiet_seconds=0) as server, server.client() as api:
+        url = server.url
         api.post("/signup", json=PERSON)
         pair = api.post("/login", json=PERSON)
-        bearer = f"Authorization: Bearer {pair.json()['token']}"
         tokens = folder / "tokens"
         tokens.write_text("\n".join(api.post("/login", json=PERSON).json()["refresh_token"] for _ in range(CHAINS)))
-        me = api.get("/me", headers={"authorization": bearer.partition(": ")[2]})
         jwks = api.get("/.well-known/jwks.json")
-        login = wrk(f"{url}/login", folder, script=POST, BODY=json.dumps(PERSON))
-        found += [
-            ("GET /.well-known/jwks.json", len(jwks.content), wrk(f"{url}/.well-known/jwks.json", folder)),
-            ("GET /me (token seen before)", len(me.content), wrk(f"{url}/me", folder, headers=(bearer,))),
-            ("POST /refresh (durable)", len(pair.content), wrk(url, folder, script=ROTATE, TOKENS=str(tokens))),
-            ("POST /login (Argon2id)", len(pair.content), login),
+        credentials = base64.b64encode(":".join(server.register()).encode()).decode()
+        client = (f"Authorization: Basic {credentials}",)
+        form = {"BODY": "grant_type=client_credentials", "TYPE": "application/x-www-form-urlencoded"}
+        size = len(pair.content)
+        rows += [
+            Row("GET /.well-known/jwks.json", len(jwks.content), wrk(f"{url}/.well-known/jwks.json", folder)),
+            Row(
+                "POST /refresh, durable",
+                size,
+                wrk(url, folder, script=ROTATE, warm_up=False, environment={"TOKENS": str(tokens)}),
+            ),
+            Row(
+                "POST /oauth/token, client_credentials",
+                size,
+                wrk(f"{url}/oauth/token", folder, script=POST, headers=client, environment=form),
+            ),
+            Row(
+                "POST /login, Argon2id",
+                size,
+                wrk(f"{url}/login", folder, script=POST, environment={"BODY": json.dumps(PERSON)}),
+            ),
         ]
-    rows: list[Row] = []
-    for name, size, load in found:
-        with bare(size, folder) as url:
-            rows.append(Row(name, size, load, wrk(url, folder)))
+        rows.append(Row(f"memory after all that: {server.rss_mb():.0f} MB", 0, Load(0, 0, 0, 0)))
     return rows
 
 
@@ -182,23 +141,27 @@ def bare_hash_seconds() -> float:
 
 def main() -> None:
     """Measure, and print a table."""
-    if not shutil.which("wrk") or not shutil.which("taskset"):
-        sys.exit("error: the load comes from wrk\nhint: apt-get install wrk util-linux")
+    check_tools()
     with tempfile.TemporaryDirectory() as name:
-        rows = measure(Path(name))
+        folder = Path(name)
+        *calls, memory = measure(folder)
+        rows = [*calls[:-1], *verified(folder), calls[-1]]
+        limits = {row.size: 0.0 for row in rows if row.size}
+        for size in limits:
+            with bare(size, folder) as url:
+                limits[size] = wrk(url, folder).per_second
     hash_seconds = bare_hash_seconds()
-    print(f"\nThe server on one core, {CONNECTIONS} connections, {SECONDS} s each\n")
-    print("| call | answers/s | p99 | wrong | bare ASGI of that size | share |")
+    print("\nThe server on one core, 32 connections\n")
+    print("| call | answers/s | p50 | p99 | wrong | bare ASGI of that size |")
     print("|---|---:|---:|---:|---:|---:|")
     for row in rows:
-        load = row.load
-        share = load.per_second / row.bare.per_second
-        print(
-            f"| {row.name} | {load.per_second:,.0f} | {load.p99_ms:.1f} ms | {load.wrong} "
-            f"| {row.bare.per_second:,.0f}/s of {row.size} bytes | {share:.0%} |"
-        )
+        load, limit = row.load, limits.get(row.size)
+        beside = f"{limit:,.0f}/s: {load.per_second / limit:.0%}" if limit else ""
+        timing = f"{load.p50_ms:.1f} ms | {load.p99_ms:.1f} ms"
+        print(f"| {row.name} | {load.per_second:,.0f} | {timing} | {load.wrong} | {beside} |")
     share = rows[-1].load.per_second * hash_seconds
     print(f"\nOne hash takes {hash_seconds * 1000:.1f} ms alone: /login reaches {share:.0%} of the bare rate.")
+    print(memory.name)
 
 
 if __name__ == "__main__":

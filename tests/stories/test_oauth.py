@@ -93,6 +93,16 @@ def test_a_client_asks_for_less_and_never_for_more(api: httpx.Client, worker: Re
     assert error(ask(api, worker, audience="https://other.test")) == (400, "invalid_target")
 
 
+def test_by_default_a_client_is_for_the_issuer(
+    api: httpx.Client, server: RunningServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A client that is given no audience has the server that it asks, whatever URL the command line would guess."""
+    client = register(server, capsys)
+    token = ask(api, client).json()["access_token"]
+    assert jwt.peek(token).claims["aud"] == server.url
+    assert introspect(api, client, token)["active"] is True
+
+
 def test_a_client_proves_itself(api: httpx.Client, worker: Registered) -> None:
     """A secret in the header or in the body; a wrong, missing or doubled one is refused with 401 and a challenge."""
     form = {"grant_type": "client_credentials"}

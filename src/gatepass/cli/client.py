@@ -43,7 +43,7 @@ def add(  # noqa: PLR0913 - one for each flag
     new = NewClient(
         name=name,
         grant_types=grant,
-        audience=audience or (settings.issuer_url,),
+        audience=audience,
         scope=scope,
         jwks=None if jwks is None else _read(jwks),
     )
@@ -73,7 +73,7 @@ def list_(*, json: Json = False, place: Place = _HERE) -> None:
                 client.id,
                 client.name,
                 " ".join(client.grant_types),
-                " ".join(client.audience),
+                " ".join(client.audience) or "the issuer",
                 " ".join(client.scope) or "-",
             )
             for client in clients

@@ -28,8 +28,8 @@ GrantType = Literal["client_credentials", "refresh_token"]
 class Client(msgspec.Struct, frozen=True, kw_only=True):
     """A registered client.
 
-    `audience` and `scope` are what its tokens may be for; `status` is the place of its own tokens, which have no
-    session.
+    `audience` and `scope` are what its tokens may be for; no audience at all stands for the issuer. `status` is the
+    place of its own tokens, which have no session.
     Exactly one of `secret_digest` and `jwks` (its public keys, RFC 7517) is there.
     """
 
@@ -46,6 +46,10 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         """Show what is public."""
         return f"Client(id={self.id!r}, name={self.name!r})"
+
+    def audience_at(self, issuer: str) -> tuple[str, ...]:
+        """What its tokens may be for, at this issuer."""
+        return self.audience or (issuer,)
 
     def has_secret(self, secret: str) -> bool:
         """Whether this is the client's secret; the time it takes does not tell how much of it is right."""

@@ -132,7 +132,7 @@ class Login:
         if body.client_id in (None, FIRST_PARTY):
             allowed = Allowed.to_first_party(self._settings)
         else:
-            allowed = Allowed.to_client(await self._client(body.client_id))
+            allowed = Allowed.to_client(await self._client(body.client_id), self._settings.issuer_url)
         return allowed.check(audience=body.audience, scope=body.scope, cookie=body.cookie)
 
     async def _client(self, client_id: str) -> Client:

@@ -113,6 +113,7 @@ class OAuth:
         self._minter = minter
         self._own_tokens = own_tokens
         self._keys = keys
+        self._issuer = settings.issuer_url
         self._pace = Pace(
             quiet=settings.refresh_quiet_seconds,
             grace=settings.refresh_grace_seconds,
@@ -175,10 +176,18 @@ class OAuth:
 
     async def _client_credentials(self, client: Client, form: TokenRequest) -> Response:
         """RFC 6749 §4.4: a token for the client itself, and no refresh token (§4.4.3)."""
-        asked = _asked(client, form)
+        asked = self._asked(client, form)
         now = await self._database.read(_now)
         minted = await self._minter.mint_for_client(client, asked, keys=self._keys.current, now=now)
         return _answer(minted)
+
+    def _asked(self, client: Client, form: TokenRequest) -> Asked:
+        """What the client asks for: `resource` is RFC 8707's name for the audience, `audience` what many write."""
+        allowed = Allowed.to_client(client, self._issuer)
+        try:
+            return allowed.check(audience=form.resource or form.audience, scope=form.scope)
+        except Refusal as error:
+            raise Refusal("invalid_target" if error.code == "invalid_audience" else error.code, error.detail) from error
 
     async def _refresh(self, client: Client, form: TokenRequest) -> Response:
         """RFC 6749 §6, with the grant's own audience and scopes."""
@@ -230,7 +239,7 @@ class OAuth:
     async def _revoke_access_token(self, client: Client, token: str) -> None:
         """By its name, never by its text: signatures are malleable, so the text is not one thing."""
         try:
-            principal = self._own_tokens.verify(token, client.audience)
+            principal = self._own_tokens.verify(token, client.audience_at(self._issuer))
         except JoseError:
             return
         if principal.client_id != client.id:
@@ -253,7 +262,7 @@ class OAuth:
 
     async def _introspect_access_token(self, client: Client, token: str) -> Introspected:
         try:
-            principal = self._own_tokens.verify(token, client.audience)
+            principal = self._own_tokens.verify(token, client.audience_at(self._issuer))
         except JoseError:
             return _INACTIVE
         if not await self._is_alive(principal):
@@ -312,14 +321,6 @@ _INACTIVE = Introspected(active=False)
 
 async def _now(tx: Transaction) -> float:
     return tx.now
-
-
-def _asked(client: Client, form: TokenRequest) -> Asked:
-    """What the client asks for: `resource` is RFC 8707's name for the audience, `audience` the one that many use."""
-    try:
-        return Allowed.to_client(client).check(audience=form.resource or form.audience, scope=form.scope)
-    except Refusal as error:
-        raise Refusal("invalid_target" if error.code == "invalid_audience" else error.code, error.detail) from error
 
 
 def _read(text: str, keys: Mapping[bytes, RefreshKey]) -> RefreshToken | None:

@@ -68,9 +68,9 @@ class Allowed(msgspec.Struct, frozen=True, kw_only=True):
         return cls(client_id=FIRST_PARTY, audience=settings.first_party_audience, scope=settings.scopes)
 
     @classmethod
-    def to_client(cls, client: Client) -> Allowed:
+    def to_client(cls, client: Client, issuer: str) -> Allowed:
         """A registered client's was given to it."""
-        return cls(client_id=client.id, audience=client.audience, scope=client.scope)
+        return cls(client_id=client.id, audience=client.audience_at(issuer), scope=client.scope)
 
     def check(self, *, audience: str | None, scope: str | None, cookie: bool = False) -> Asked:
         """Check what is asked for: one of the audiences (else all), and some of the scopes (else all).
