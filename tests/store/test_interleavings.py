@@ -1,0 +1,167 @@
+"""Refreshes in flight while something is revoked: whatever the order, no token that should be dead escapes its bit.
+
+An access token is minted from what a refresh has read, after its commit. So a token may come to be signed when the
+revocation is long committed; then it must have been read before it, and its place must be among those revoked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from tests.support.server import NOON
+
+from gatepass.server.ending import end_grant, end_session, end_sessions_of, end_tokens_of
+from gatepass.server.grants import Advanced, Ended, Grant, Pace, Presented, Reissued, Same
+from gatepass.server.revocations.status_indexes import ListKeys
+from gatepass.server.sessions import Session
+from gatepass.server.signin.advancing import advance
+from gatepass.server.users import User
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from gatepass.server.grants import Bearer
+    from gatepass.server.status import StatusIndex
+    from gatepass.server.transaction import Database, Transaction
+
+PACE = Pace(quiet=0, grace=30, idle=1_000_000)
+LISTS = ListKeys(lambda key, _: key, lambda key, _: key)
+
+
+class Person(NamedTuple):
+    """Somebody with two sessions, the first of which has two grants."""
+
+    name: str
+    grants: tuple[Grant, ...]
+
+
+async def make_person(database: Database, number: int) -> Person:
+    """Write somebody with a role."""
+
+    async def unit(tx: Transaction) -> Person:
+        name = f"p{number}"
+        await tx.users.add(User(id=name, email=name, created_at=NOON, roles=("admin", "staff")))
+        block = await tx.status_lists.reserve(3, new_sealed_key=LISTS.new_sealed_key, now=NOON)
+        grants: list[Grant] = []
+        for place, session_id in zip(LISTS.places(block), (f"{name}-s1", f"{name}-s1", f"{name}-s2"), strict=True):
+            if not any(grant.session_id == session_id for grant in grants):
+                session = Session(
+                    id=session_id, user_id=name, auth_time=NOON, acr="1", amr=("pwd",),
+                    address="", user_agent="", expires_at=NOON + 1e9,
+                )  # fmt: skip
+                await tx.sessions.add(session)
+            grant = Grant(
+                id=f"{name}-g{len(grants)}", session_id=session_id, user_id=name, client_id="first-party",
+                audience=("a",), scope=(), secret_digest=b"d", current=1, status=place,
+                touched_at=NOON, expires_at=NOON + 1e9,
+            )  # fmt: skip
+            grants.append(grant)
+            await tx.grants.add(grant)
+        return Person(name, tuple(grants))
+
+    return await database.transaction(unit)
+
+
+class Outcome(NamedTuple):
+    """What a refresh answered, and how many units had committed before it."""
+
+    grant: Grant
+    bearer: Bearer | None
+    order: int
+
+
+def refreshing(grant: Grant, serial: int, order: list[int]) -> Callable[[Transaction], Awaitable[Outcome]]:
+    """A refresh."""
+
+    async def unit(tx: Transaction) -> Outcome:
+        presented = Presented(grant_id=grant.id, client_id="first-party", secret_digest=b"d", serial=serial)
+        outcome = await advance(tx, presented, pace=PACE)
+        order.append(0)
+        bearer = outcome.bearer if isinstance(outcome, Advanced | Same | Reissued) else None
+        assert bearer is not None or isinstance(outcome, Ended)
+        return Outcome(grant, bearer, len(order))
+
+    return unit
+
+
+KILLS = ("grant", "session", "person", "roles")
+
+
+def killing(person: Person, kind: str, order: list[int]) -> Callable[[Transaction], Awaitable[int]]:
+    """A revocation."""
+
+    async def unit(tx: Transaction) -> int:
+        if kind == "grant":
+            await end_grant(tx, person.grants[0].id)
+        elif kind == "session":
+            await end_session(tx, person.grants[0].session_id, person.name, "logout")
+        elif kind == "person":
+            await end_sessions_of(tx, person.name, "user_disabled")
+        else:
+            await tx.users.set_roles(person.name, ("staff",))
+            await end_tokens_of(tx, person.name, LISTS)
+        order.append(0)
+        return len(order)
+
+    return unit
+
+
+def is_hit(kind: str, person: Person, grant: Grant) -> bool:
+    """Whether the revocation is about this grant."""
+    if kind == "grant":
+        return grant.id == person.grants[0].id
+    if kind == "session":
+        return grant.session_id == person.grants[0].session_id
+    return True
+
+
+@pytest.mark.soak
+def test_no_token_escapes_its_bit(database: Database, effort: int) -> None:
+    """2,000 random interleavings (100,000 in `make soak`) of refreshes and a revocation of each kind, on one store."""
+    chance = random.Random(20_261_124)  # noqa: S311 - the same interleavings each time
+
+    async def run(number: int) -> None:
+        person, kind, order = await make_person(database, number), chance.choice(KILLS), list[int]()
+        units: list[Callable[[Transaction], Awaitable[object]]] = [
+            refreshing(grant, 1, order) for grant in person.grants for _ in range(chance.randint(0, 2))
+        ]
+        units.insert(chance.randint(0, len(units)), killing(person, kind, order))
+        # Each arrives when it likes: some together in a batch, some after it.
+        answers = await asyncio.gather(*(_after(chance.randint(0, 3), database, unit) for unit in units))
+        killed_at = next(answer for answer in answers if isinstance(answer, int))
+        revoked = await database.read(_revoked)
+        for answer in answers:
+            if isinstance(answer, Outcome) and answer.bearer is not None:
+                before = answer.order < killed_at
+                dead = answer.bearer.status in revoked
+                if is_hit(kind, person, answer.grant):
+                    assert dead == before, (kind, answer)
+                    assert before or (kind == "roles" and answer.bearer.roles == ("staff",))
+                else:
+                    assert not dead
+
+    async def everything() -> None:
+        await database.transaction(_open_epoch)
+        for number in range(2_000 * effort):
+            await run(number)
+
+    asyncio.run(everything())
+
+
+async def _after(steps: int, database: Database, unit: Callable[[Transaction], Awaitable[object]]) -> object:
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    return await database.transaction(unit)
+
+
+async def _open_epoch(tx: Transaction) -> None:
+    await tx.revocations.open_epoch()
+
+
+async def _revoked(tx: Transaction) -> set[StatusIndex]:
+    head = await tx.revocations.head()
+    entries = await tx.revocations.after(max(0, head.event_id - 10), NOON)
+    return {entry.status for entry in entries if entry.status is not None}
