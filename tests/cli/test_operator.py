@@ -175,29 +175,90 @@ def test_roles_come_and_go(run: Run, api: httpx.Client) -> None:
     assert roles() is None
 
 
-def test_a_rotation_reaches_the_running_server(run: Run, api: httpx.Client, server: RunningServer) -> None:
-    """New tokens are signed with the new key; those of the old one still verify, and both are published."""
+def kid_of_a_new_token(api: httpx.Client) -> object:
+    """The key that the server signs with."""
+    return jwt.peek(api.post("/login", json=ANN).json()["token"]).headers["kid"]
+
+
+def states(run: Run) -> dict[str, str]:
+    """The state of each key that is listed."""
+    return {key["kid"]: key["state"] for key in json.loads(run("key", "list", "--json").out)}
+
+
+def published(api: httpx.Client) -> set[str | None]:
+    """The keys in the JWKS."""
+    return {key.kid for key in KeySet.from_jwks(api.get("/.well-known/jwks.json").content)}
+
+
+def test_a_rotation_tells_everybody_first(run: Run, api: httpx.Client, server: RunningServer) -> None:
+    """The new key is in the JWKS of the running server and does not sign before its time; asking again changes nothing.
+
+    To sign at once would be the wrong default: whoever keeps the JWKS for as long as it says would refuse the tokens.
+    """
+    old_kid = kid_of_a_new_token(api)
+    done = run("key", "rotate")
+    new_kid = done.out.strip()
+    assert "signs from" in done.err
+    eventually(lambda: published(api) == {old_kid, new_kid})
+    assert kid_of_a_new_token(api) == old_kid
+    assert states(run) == {new_kid: "pre-published", old_kid: "signing"}
+    assert run("key", "rotate").out.strip() == new_kid
+    server.clock.advance(86_460)
+    eventually(lambda: kid_of_a_new_token(api) == new_kid)
+
+
+def test_a_rotation_at_once_reaches_the_running_server(run: Run, api: httpx.Client, server: RunningServer) -> None:
+    """`--now`: new tokens are signed with the new key; those of the old one still verify, and both are published."""
     old = api.post("/login", json=ANN).json()["token"]
-    new_kid = run("key", "rotate").out.strip()
-
-    def kid() -> object:
-        return jwt.peek(api.post("/login", json=ANN).json()["token"]).headers["kid"]
-
-    eventually(lambda: kid() == new_kid)
-    keys = KeySet.from_jwks(api.get("/.well-known/jwks.json").content)
-    assert {key.kid for key in keys} == {new_kid, jwt.peek(old).headers["kid"]}
-    assert api.get("/me", headers={"authorization": f"Bearer {old}"}).status_code == 200
-    listed = json.loads(run("key", "list", "--json").out)
     old_kid = jwt.peek(old).headers["kid"]
-    assert [(key["kid"], key["state"]) for key in listed] == [(new_kid, "signing"), (old_kid, "verifying")]
+    new_kid = run("key", "rotate", "--now").out.strip()
+    eventually(lambda: kid_of_a_new_token(api) == new_kid)
+    assert published(api) == {new_kid, old_kid}
+    assert api.get("/me", headers={"authorization": f"Bearer {old}"}).status_code == 200
+    assert states(run) == {new_kid: "signing", old_kid: "retired"}
     assert new_kid in run("key", "list").out
 
 
+def test_a_rotation_at_once_takes_the_key_that_is_known(run: Run, api: httpx.Client) -> None:
+    """With a key pre-published, `--now` signs with that one."""
+    new_kid = run("key", "rotate").out.strip()
+    assert run("key", "rotate", "--now").out.strip() == new_kid
+    eventually(lambda: kid_of_a_new_token(api) == new_kid)
+
+
 def test_a_rotation_can_change_the_algorithm(run: Run, api: httpx.Client, server: RunningServer) -> None:
-    """`--alg` makes a key of another kind beside the old one."""
-    run("key", "rotate", "--alg", "Ed25519")
+    """`--alg` makes a key of another kind beside the old one, and the server keeps to it until it starts anew."""
+    run("key", "rotate", "--now", "--alg", "Ed25519")
     eventually(lambda: jwt.peek(api.post("/login", json=ANN).json()["token"]).headers["alg"] == "Ed25519")
     assert {key["alg"] for key in api.get("/.well-known/jwks.json").json()["keys"]} == {"ES256", "Ed25519"}
+
+
+def test_a_key_is_retired(run: Run, api: httpx.Client) -> None:
+    """`key retire` of the key that signs makes another sign; the tokens of the former verify."""
+    token = api.post("/login", json=ANN).json()["token"]
+    old_kid = jwt.peek(token).headers["kid"]
+    assert run("key", "retire", old_kid).err.startswith(f"Retired {old_kid}; ")
+    eventually(lambda: kid_of_a_new_token(api) != old_kid)
+    assert states(run)[old_kid] == "retired"
+    assert api.get("/me", headers={"authorization": f"Bearer {token}"}).status_code == 200
+
+
+@pytest.mark.parametrize("command", ["retire", "compromise"])
+def test_a_key_that_is_not_there(run: Run, api: httpx.Client, command: str) -> None:
+    """Refused, with a hint; nor is the secret of the refresh tokens a key that can be withdrawn."""
+    assert api.post("/login", json=ANN).status_code == 200
+    done = run("key", command, "nothing")
+    assert (done.status, done.out) == (1, "")
+    assert done.err == "error: There is no signing key 'nothing'.\nhint: `gatepass key list` shows them all.\n"
+
+
+def test_no_command_prints_a_private_key(run: Run, api: httpx.Client) -> None:
+    """What is listed and told holds no private part, sealed or not."""
+    kid = str(kid_of_a_new_token(api))
+    said = [run("key", *words) for words in (["rotate", "--json"], ["list", "--json"], ["list"], ["compromise", kid])]
+    for done in said:
+        assert "sealed" not in done.out + done.err
+        assert '"d"' not in done.out + done.err
 
 
 def test_the_hs256_secret_goes_to_the_one_api(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,24 +16,20 @@ from tests.support.wait import eventually
 
 from gatepass.server import app
 from gatepass.server.errors import StartupError, Unavailable
-from gatepass.server.key_rotation import rotate, stored_keys
-from gatepass.server.keys.keyring import (
-    PUBLISHED_AFTER_RETIREMENT,
-    KeyRing,
-    LiveKeys,
-    new_refresh_key,
-    new_signing_key,
-)
+from gatepass.server.key_rotation import make_first_keys, rotate, stored_keys
+from gatepass.server.keys.keyring import KeyRing, LiveKeys, new_refresh_key, new_signing_key
+from gatepass.server.keys.life import PUBLISHED_AFTER_RETIREMENT, Pace
 from gatepass.server.keys.master_key import MasterKey, load_master_key
 from gatepass.server.store.sqlite import SqliteDatabase
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gatepass.server.keys.keyring import StoredKey
+    from gatepass.server.keys.life import StoredKey
     from gatepass.server.transaction import Database
 
 MASTER = MasterKey(bytes(range(32)))
+PACE = Pace(rotation=2_592_000, prepublish=86_400)
 
 
 def test_the_master_key_is_made_once_and_only_we_can_read_it(tmp_path: Path) -> None:
@@ -169,9 +165,10 @@ def test_keys_under_another_master_key_get_no_company(tmp_path: Path) -> None:
     """Rotating with the wrong master key is refused, and nothing is written: the server could never start again."""
     database = SqliteDatabase(tmp_path / "gatepass.db", SettableClock())
     try:
-        before = asyncio.run(rotate(database, MASTER, "ES256", NOON))
+        asyncio.run(make_first_keys(database, MASTER, PACE, alg="ES256"))
+        before = asyncio.run(stored_keys(database))
         with pytest.raises(StartupError, match="master key is another one"):
-            asyncio.run(rotate(database, MasterKey(bytes(32)), "ES256", NOON))
+            asyncio.run(rotate(database, MasterKey(bytes(32)), PACE))
         assert asyncio.run(stored_keys(database)) == before
     finally:
         database.close()
@@ -196,7 +193,7 @@ def test_a_moment_of_trouble_does_not_end_the_watch_for_new_keys(
     with running_server(tmp_path) as server, server.client() as api:
         monkeypatch.setattr(app, "stored_keys", sometimes)
         other = SqliteDatabase(tmp_path / "gatepass.db", SettableClock())
-        asyncio.run(rotate(other, load_master_key("", tmp_path / "master.key"), "ES256", NOON))
+        asyncio.run(rotate(other, load_master_key("", tmp_path / "master.key"), PACE))
         other.close()
         eventually(lambda: len(api.get("/.well-known/jwks.json").json()["keys"]) == 2)
     assert troubles == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import msgspec
 from cyclopts import App, Parameter
@@ -14,56 +14,99 @@ from gatepass.cli.common import Place
 from gatepass.cli.output import Json, fail, result, result_json, result_table, say, time_in_words
 from gatepass.server.app import open_store
 from gatepass.server.clock import system_clock
-from gatepass.server.key_rotation import provide_keys, rotate, stored_keys
-from gatepass.server.keys.keyring import StoredKey, is_symmetric, signs, still_verifies
+from gatepass.server.key_rotation import compromise, make_first_keys, pace_of, provide_keys, retire, rotate, stored_keys
+from gatepass.server.keys.life import PUBLISHED_AFTER_RETIREMENT, StoredKey, is_symmetric, state_of
 
 if TYPE_CHECKING:
     from gatepass.jose import Key
 
-app = App(name="key", help="List, rotate and export the server's signing keys.")
+app = App(name="key", help="List, rotate, withdraw and export the server's signing keys.")
 
 _HERE = Place()
 
 
 @app.command(name="list")
 def list_(*, json: Json = False, place: Place = _HERE) -> None:
-    """List the signing keys: the one that signs, and those whose tokens still verify."""
+    """List the signing keys: the one that signs, those that will, and those whose tokens may still be alive."""
 
     async def work() -> list[StoredKey]:
         async with open_store(place.settings()) as (database, _):
             return await stored_keys(database)
 
-    keys = [key for key in asyncio.run(work()) if key.use == "sig"]
+    stored = asyncio.run(work())
+    keys = [key for key in reversed(stored) if key.use != "refresh"]
     if json:
-        result_json([_as_json(key) for key in keys])
+        result_json([_as_json(key, stored) for key in keys])
     else:
         rows = [
-            (key.kid, key.alg, _state(key), time_in_words(key.created_at), time_in_words(key.retired_at))
+            (key.kid, key.alg, key.use, state_of(key, stored), *map(time_in_words, _times(key).values()))
             for key in keys
         ]
-        result_table(("kid", "alg", "state", "created", "retired"), rows)
+        result_table(("kid", "alg", "use", "state", "created", "signs from", "retired", "dropped"), rows)
 
 
 @app.command(name="rotate")
 def rotate_(
     *,
-    alg: Annotated[str | None, Parameter(help="Algorithm of the new key [the setting `alg`].")] = None,
+    now: Annotated[bool, Parameter(negative="", help="Sign with it at once, known or not.")] = False,
+    alg: Annotated[str | None, Parameter(help="Algorithm of the new key [that of the last].")] = None,
     json: Json = False,
     place: Place = _HERE,
 ) -> None:
-    """Sign with a new key from now on. Tokens of the old one verify until they end."""
+    """Let a new key follow: it is published now, and signs when every verifier can know it.
+
+    Tokens of the old one verify until they end.
+    """
     settings = place.settings(alg=alg)
 
-    async def work() -> list[StoredKey]:
+    async def work() -> tuple[StoredKey, list[StoredKey]]:
         async with open_store(settings) as (database, master):
-            return await rotate(database, master, settings.alg, system_clock())
+            pace = pace_of(settings)
+            await make_first_keys(database, master, pace, alg=settings.alg)
+            return await rotate(database, master, pace, alg=alg, at_once=now), await stored_keys(database)
 
-    new = next(filter(signs, asyncio.run(work())))
+    new, stored = asyncio.run(work())
     if json:
-        result_json(_as_json(new))
-    else:
-        result(new.kid)
+        result_json(_as_json(new, stored))
+        return
+    result(new.kid)
+    if state_of(new, stored) == "signing":
         say(f"New tokens are signed with this {new.alg} key.")
+    else:
+        say(f"This {new.alg} key is in the JWKS, and signs from {time_in_words(new.signs_from)}; --now does not wait.")
+
+
+@app.command(name="retire")
+def retire_(kid: str, *, place: Place = _HERE) -> None:
+    """Sign no longer with a key. Its tokens verify until they end."""
+
+    async def work() -> StoredKey | None:
+        async with open_store(place.settings()) as (database, master):
+            return await retire(database, master, kid)
+
+    signing = asyncio.run(work())
+    if signing is None:
+        _fail_unknown(kid)
+    say(f"Retired {kid}; {signing.kid} signs.")
+
+
+@app.command(name="compromise")
+def compromise_(kid: str, *, place: Place = _HERE) -> None:
+    """Withdraw a key that somebody else may have: within a second it signs no more, and its tokens are refused."""
+
+    async def work() -> StoredKey | None:
+        async with open_store(place.settings()) as (database, master):
+            return await compromise(database, master, kid)
+
+    signing = asyncio.run(work())
+    if signing is None:
+        _fail_unknown(kid)
+    say(f"Withdrew {kid}: its tokens are refused from now on, and {signing.kid} signs.")
+    say("People stay signed in: a refresh brings them a token of the other key.")
+
+
+def _fail_unknown(kid: str) -> NoReturn:
+    fail(f"There is no signing key {kid!r}.", "`gatepass key list` shows them all.")
 
 
 @app.command
@@ -73,7 +116,8 @@ def export(file: Path, *, place: Place = _HERE) -> None:
 
     async def work() -> Key:
         async with open_store(settings) as (database, master):
-            return (await provide_keys(database, master, settings.alg, system_clock())).current.signing_key
+            keys = await provide_keys(database, master, pace_of(settings), alg=settings.alg, now=system_clock())
+            return keys.current.newest_key
 
     if not is_symmetric(settings.alg):
         fail(
@@ -90,17 +134,16 @@ def export(file: Path, *, place: Place = _HERE) -> None:
     say(f"Wrote the secret to {file}: Verifier(keys=KeySet([Key.from_jwk(…)])).")
 
 
-def _state(key: StoredKey) -> str:
-    if signs(key):
-        return "signing"
-    return "verifying" if still_verifies(key, system_clock()) else "retired"
-
-
-def _as_json(key: StoredKey) -> dict[str, object]:
+def _times(key: StoredKey) -> dict[str, float | None]:
+    retired = key.retired_at
     return {
-        "kid": key.kid,
-        "alg": key.alg,
-        "state": _state(key),
-        "created_at": int(key.created_at),
-        "retired_at": None if key.retired_at is None else int(key.retired_at),
+        "created_at": key.created_at,
+        "signs_from": key.signs_from,
+        "retired_at": retired,
+        "dropped_at": None if retired is None else retired + PUBLISHED_AFTER_RETIREMENT,
     }
+
+
+def _as_json(key: StoredKey, stored: list[StoredKey]) -> dict[str, object]:
+    times = {name: None if time is None else int(time) for name, time in _times(key).items()}
+    return {"kid": key.kid, "alg": key.alg, "use": key.use, "state": state_of(key, stored), **times}

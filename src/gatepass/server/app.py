@@ -17,7 +17,7 @@ from gatepass.server.clock import system_clock
 from gatepass.server.discovery import JWKS_PATH, metadata_path, render_jwks, render_metadata
 from gatepass.server.errors import StartupError, Unavailable
 from gatepass.server.health import Health
-from gatepass.server.key_rotation import provide_keys, stored_keys
+from gatepass.server.key_rotation import pace_of, provide_keys, stored_keys, take_steps
 from gatepass.server.keys.master_key import load_master_key
 from gatepass.server.login import Login
 from gatepass.server.logout import Logout
@@ -59,6 +59,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger("gatepass")
 
 _FORGET_SECONDS = 60.0
+_KEYS_SECONDS = 1.0
+"""How often it is looked whether a key's time has come; a look takes some microseconds."""
 _WATCH_SECONDS = 0.1
 """How often another process's changes are looked for; a look takes some microseconds."""
 _PAUSE_SECONDS = 5.0
@@ -103,8 +105,10 @@ class Server:
             nonlocal seen
             current = self.database.data_version()
             if current != seen:
-                await self.reload_keys()
-                await self.feed.catch_up()
+                if await self.reload_keys():
+                    await self.feed.renew()  # by then no copy is signed with a key that is to be trusted no longer
+                else:
+                    await self.feed.catch_up()
                 seen = current
 
         async with asyncio.TaskGroup() as tasks:
@@ -112,6 +116,11 @@ class Server:
             tasks.create_task(_repeat(self.settings.status_list_seconds / 2, self.feed.renew))
             tasks.create_task(_repeat(HEARTBEAT_SECONDS, self.feed.readers.keep_alive))
             tasks.create_task(_repeat(_FORGET_SECONDS, self._forget_expired))
+            tasks.create_task(_repeat(_KEYS_SECONDS, self._move_keys_on))
+
+    async def _move_keys_on(self) -> None:
+        """Do what is due in the life of the keys, unless another node has; all of them notice by the store."""
+        await take_steps(self.database, self.master, pace_of(self.settings), alg=self.settings.alg)
 
     async def _forget_expired(self) -> None:
         async def unit(tx: Transaction) -> None:
@@ -120,11 +129,12 @@ class Server:
 
         await self.database.transaction(unit)
 
-    async def reload_keys(self) -> None:
-        """Read the keys again, and publish them when they changed."""
-        stored = await stored_keys(self.database)
-        if self.keys.update(stored, self._clock()):
+    async def reload_keys(self) -> bool:
+        """Read the keys again, and publish them when they changed; whether they did."""
+        is_changed = self.keys.update(await stored_keys(self.database), self._clock())
+        if is_changed:
             self._render_keys()
+        return is_changed
 
     def _routes(self) -> tuple[Route, ...]:
         settings, database, keys = self.settings, self.database, self.keys
@@ -242,7 +252,7 @@ async def open_server(settings: Settings, clock: Clock = system_clock) -> AsyncG
         StartupError: when the data folder, the database or the master key cannot be used.
     """
     async with open_store(settings, clock) as (database, master):
-        keys = await provide_keys(database, master, settings.alg, clock())
+        keys = await provide_keys(database, master, pace_of(settings), alg=settings.alg, now=clock())
         server = Server(settings, database, keys, master=master, clock=clock)
         await server.feed.start()
         background = asyncio.create_task(server.run_in_background())

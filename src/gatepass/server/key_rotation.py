@@ -1,26 +1,36 @@
-"""Making, rotating and reading the server's keys."""
+"""Making, rotating and withdrawing the server's keys: what `keys/life.py` decides, done in one transaction each.
+
+Every node and every command decides anew inside its transaction, by what is stored there and by the database's clock,
+and a new key names its place in the line. So of any number that come at once, one does the step and the others find
+it done.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, assert_never
 
-from gatepass.server.keys.keyring import (
-    LiveKeys,
-    is_symmetric,
-    new_refresh_key,
-    new_signing_key,
-    signs,
-)
+import msgspec
+
+from gatepass.server.keys.keyring import LiveKeys, new_refresh_key, new_signing_key
+from gatepass.server.keys.life import DOCUMENTS_ALG, Drop, Pace, Publish, Retire, due, line, next_generation
 
 if TYPE_CHECKING:
-    from gatepass.server.keys.keyring import (
-        StoredKey,
-    )
+    from collections.abc import Iterable, Mapping
+
+    from gatepass.server.keys.life import Step, StoredKey, Use
     from gatepass.server.keys.master_key import MasterKey
+    from gatepass.server.settings import Settings
     from gatepass.server.transaction import Database, Transaction
 
-DOCUMENTS_ALG = "ES256"
-"""What status lists and events are signed with where the tokens' key is a shared secret."""
+
+def pace_of(settings: Settings) -> Pace:
+    """The pace that is set."""
+    return Pace.of(
+        rotation=settings.key_rotation_seconds,
+        prepublish=settings.key_prepublish_seconds,
+        jwks_max_age=settings.jwks_max_age_seconds,
+    )
 
 
 async def stored_keys(database: Database) -> list[StoredKey]:
@@ -32,38 +42,179 @@ async def stored_keys(database: Database) -> list[StoredKey]:
     return await database.read(unit)
 
 
-async def provide_keys(database: Database, master: MasterKey, alg: str, now: float) -> LiveKeys:
-    """Open the stored keys, making what is missing; another algorithm than the last one's means a new signing key."""
-    stored = await stored_keys(database)
-    if not any(signs(key) and key.alg == alg for key in stored):
-        stored = await rotate(database, master, alg, now, only_if_missing=True)
-    return LiveKeys(stored, master, now)
+async def provide_keys(database: Database, master: MasterKey, pace: Pace, *, alg: str, now: float) -> LiveKeys:
+    """Open the stored keys, making what is missing.
 
-
-async def rotate(
-    database: Database, master: MasterKey, alg: str, now: float, *, only_if_missing: bool = False
-) -> list[StoredKey]:
-    """Sign with a new key from now on; the old one goes on verifying while its tokens live. Every key is returned.
-
-    With `only_if_missing`, of two processes that start at once only one makes the key.
+    Another algorithm than the last key's is a rotation: its key is pre-published now, and signs when everybody can
+    know it.
 
     Raises:
         StartupError: when the stored keys are under another master key.
     """
-    signing_key, refresh_key = new_signing_key(alg, master, now), new_refresh_key(master, now)
-    documents_key = new_signing_key(DOCUMENTS_ALG, master, now, use="documents") if is_symmetric(alg) else None
+    await make_first_keys(database, master, pace, alg=alg)
+    stored = await stored_keys(database)
+    if (newest := line(stored, "sig")[-1]).held == "here" and newest.alg != alg:
+        await rotate(database, master, pace, alg=alg)
+        stored = await stored_keys(database)
+    return LiveKeys(stored, master, now)
 
-    async def unit(tx: Transaction) -> list[StoredKey]:
-        stored = await tx.keys.all()
-        for key in stored:
-            master.unseal(key.sealed, key.kid)  # keys under two master keys would keep the server from starting
+
+async def make_first_keys(database: Database, master: MasterKey, pace: Pace, *, alg: str) -> None:
+    """Make what a new store lacks: the first signing key, which signs at once, and the refresh tokens' secret.
+
+    Raises:
+        StartupError: when the stored keys are under another master key.
+    """
+    await take_steps(database, master, pace, alg=alg)
+    if any(key.use == "refresh" for key in await stored_keys(database)):
+        return
+    new = new_refresh_key(master)
+
+    async def unit(tx: Transaction) -> None:
+        stored = await _readable(tx, master)
         if not any(key.use == "refresh" for key in stored):
-            await tx.keys.add(refresh_key)
-        if documents_key is not None and not any(key.use == "documents" for key in stored):
-            await tx.keys.add(documents_key)
-        if not (only_if_missing and any(signs(key) and key.alg == alg for key in stored)):
-            await tx.keys.retire_signing(tx.now)
-            await tx.keys.add(signing_key)
-        return await tx.keys.all()
+            await _add(tx, new, stored, signs_from=tx.now)
+
+    await database.transaction(unit)
+
+
+async def take_steps(database: Database, master: MasterKey, pace: Pace, *, alg: str) -> bool:
+    """Do what is due, if anything is; whether something was. `alg` is for the very first key.
+
+    Raises:
+        StartupError: when the stored keys are under another master key.
+    """
+
+    async def look(tx: Transaction) -> list[Step]:
+        return due(await tx.keys.all(), pace, alg=alg, now=tx.now)
+
+    steps = await database.read(look)
+    if not steps:
+        return False
+    made = await _make(((step.use, step.alg) for step in steps if isinstance(step, Publish)), master)
+
+    async def unit(tx: Transaction) -> None:
+        await _readable(tx, master)
+        await _take_due(tx, made, pace, alg)
+
+    await database.transaction(unit)
+    return True
+
+
+async def rotate(
+    database: Database, master: MasterKey, pace: Pace, *, alg: str | None = None, at_once: bool = False
+) -> StoredKey:
+    """Let another key follow the one that signs; which key that is.
+
+    A key of the right algorithm that is pre-published already is the one. The former goes on verifying while its tokens
+    live.
+
+    Args:
+        database: Where the keys are.
+        master: What they are sealed under.
+        pace: How long a key is pre-published.
+        alg: The algorithm, if it is to be another one than the last key's.
+        at_once: Sign with it now. Unless it was pre-published, verifiers that keep the JWKS and never look for an
+            unknown key refuse its tokens until they fetch again.
+
+    Raises:
+        StartupError: when the stored keys are under another master key.
+    """
+    alg = alg or line(await stored_keys(database), "sig")[-1].alg
+    made = await _make([("sig", alg), ("documents", DOCUMENTS_ALG)], master)
+
+    async def unit(tx: Transaction) -> StoredKey:
+        now, stored = tx.now, await _readable(tx, master)
+        signing, *waiting = line(stored, "sig")
+        for key in waiting:
+            if key.alg != alg:
+                await tx.keys.retire(key.kid, now)
+        if not any(key.alg == alg for key in waiting):
+            await _add(tx, made["sig", alg], stored, signs_from=now + pace.prepublish)
+        if at_once:
+            await tx.keys.retire(signing.kid, now)
+        await _take_due(tx, made, pace, alg)  # a secret needs a key for documents beside it
+        return line(await tx.keys.all(), "sig")[-1]
 
     return await database.transaction(unit)
+
+
+async def retire(database: Database, master: MasterKey, kid: str) -> StoredKey | None:
+    """Sign no longer with a key; its tokens verify until they end. The key that signs now, None without such a key.
+
+    Raises:
+        StartupError: when the stored keys are under another master key.
+    """
+    return await _withdraw(database, master, kid, is_compromised=False)
+
+
+async def compromise(database: Database, master: MasterKey, kid: str) -> StoredKey | None:
+    """Sign and verify no longer with a key, and tell every verifier. The key that signs now, None without such a key.
+
+    Raises:
+        StartupError: when the stored keys are under another master key.
+    """
+    return await _withdraw(database, master, kid, is_compromised=True)
+
+
+async def _withdraw(database: Database, master: MasterKey, kid: str, *, is_compromised: bool) -> StoredKey | None:
+    """Withdraw a key; the one that waits behind it takes over, or else a new one of the same algorithm."""
+    key = _find(await stored_keys(database), kid)
+    if key is None:
+        return None
+    made = await _make([(key.use, key.alg)], master)
+
+    async def unit(tx: Transaction) -> StoredKey | None:
+        now, stored = tx.now, await _readable(tx, master)
+        if _find(stored, kid) is None:
+            return None
+        if is_compromised:
+            await tx.keys.mark_compromised(kid, now)
+            await tx.revocations.revoke_key(kid, now)
+        else:
+            await tx.keys.retire(kid, now)
+        if not line(await tx.keys.all(), key.use):
+            await _add(tx, made[key.use, key.alg], stored, signs_from=now)
+        return line(await tx.keys.all(), key.use)[0]
+
+    return await database.transaction(unit)
+
+
+def _find(stored: Iterable[StoredKey], kid: str) -> StoredKey | None:
+    """A signing key by its id. The secret of the refresh tokens is none."""
+    return next((key for key in stored if key.kid == kid and key.use != "refresh"), None)
+
+
+async def _make(wanted: Iterable[tuple[Use, str]], master: MasterKey) -> dict[tuple[Use, str], StoredKey]:
+    """Make keys before the transaction in which one of them may be needed, and beside the event loop."""
+    return {(use, alg): await asyncio.to_thread(new_signing_key, alg, master, use=use) for use, alg in wanted}
+
+
+async def _readable(tx: Transaction, master: MasterKey) -> list[StoredKey]:
+    """Every key, which the master key opens: with keys under two of them the server could never start again."""
+    stored = await tx.keys.all()
+    for key in stored:
+        master.unseal(key.sealed, key.kid)
+    return stored
+
+
+async def _take_due(tx: Transaction, made: Mapping[tuple[Use, str], StoredKey], pace: Pace, alg: str) -> None:
+    stored, now = await tx.keys.all(), tx.now
+    for step in due(stored, pace, alg=alg, now=now):
+        match step:
+            case Publish(use=use, alg=new_alg):
+                # What nobody made beforehand is made the next time.
+                if (new := made.get((use, new_alg))) is not None:
+                    is_first = not line(stored, use)
+                    await _add(tx, new, stored, signs_from=now if is_first else now + pace.prepublish)
+            case Retire(kid=kid):
+                await tx.keys.retire(kid, now)
+            case Drop(kid=kid):
+                await tx.keys.drop(kid)
+            case _:
+                assert_never(step)
+
+
+async def _add(tx: Transaction, key: StoredKey, stored: Iterable[StoredKey], *, signs_from: float) -> None:
+    generation = next_generation(stored, key.use)
+    await tx.keys.add(msgspec.structs.replace(key, created_at=tx.now, signs_from=signs_from, generation=generation))

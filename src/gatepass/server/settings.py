@@ -90,6 +90,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     jwks_max_age_seconds: Annotated[
         Seconds, Meta(description="How long others may cache the JWKS and the metadata, in seconds.")
     ] = 300
+    key_rotation_seconds: Annotated[
+        Seconds, Meta(description="A new signing key takes over each time after this long, in seconds; 0: never.")
+    ] = 30 * _DAY
+    key_prepublish_seconds: Annotated[
+        Seconds,
+        Meta(
+            description="How long a new key is in the JWKS before it signs, in seconds; at least `jwks_max_age_seconds` and a minute."
+        ),
+    ] = _DAY
     status_list_seconds: Annotated[
         int, Meta(ge=2, description="How long a copy of a status list is fresh, its `ttl`, in seconds.")
     ] = 30

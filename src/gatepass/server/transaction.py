@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gatepass.server.clients import Clients
     from gatepass.server.events import Events
     from gatepass.server.grants import Grants
-    from gatepass.server.keys.keyring import StoredKeys
+    from gatepass.server.keys.life import StoredKeys
     from gatepass.server.passwords.hashing import PasswordHashes
     from gatepass.server.replays import Replays
     from gatepass.server.revocations.log import RevocationLog

@@ -1,56 +1,23 @@
-"""The keys in force: one that signs, those whose tokens may still be alive, and the secret of the refresh tokens."""
+"""The keys in force: one that signs, those that verify, and the secret of the refresh tokens."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from gatepass.jose import Key, KeySet
+from gatepass.server.keys.life import StoredKey, is_symmetric, line, still_verifies
 from gatepass.server.keys.signer import LocalSigner
-from gatepass.tokens.access_token import MAX_LIFETIME
 from gatepass.tokens.refresh_token import KEY_ID_BYTES, RefreshKey
 
 if TYPE_CHECKING:
+    from gatepass.server.keys.life import Use
     from gatepass.server.keys.master_key import MasterKey
     from gatepass.server.keys.signer import Signer
 
-PUBLISHED_AFTER_RETIREMENT = MAX_LIFETIME + 300
-"""Seconds for which a retired key still verifies: the longest life of a token, and time for clocks that differ."""
-
 _REFRESH_SECRET_BYTES = 32
-
-
-class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key as the database keeps it: the private part sealed under the master key. Times in seconds since 1970."""
-
-    kid: str
-    use: Literal["sig", "documents", "refresh"]
-    alg: str
-    sealed: bytes
-    created_at: float
-    retired_at: float | None = None
-
-    def __repr__(self) -> str:
-        """Show what is public."""
-        return f"StoredKey(kid={self.kid!r}, use={self.use!r}, alg={self.alg!r}, retired_at={self.retired_at})"
-
-
-class StoredKeys(Protocol):
-    """Where the server's keys are kept."""
-
-    async def all(self) -> list[StoredKey]:
-        """Every key, newest first."""
-        ...
-
-    async def add(self, key: StoredKey) -> None:
-        """Keep a new key."""
-        ...
-
-    async def retire_signing(self, now: float) -> None:
-        """Retire every signing key that is not retired yet."""
-        ...
 
 
 class KeyRing:
@@ -62,9 +29,13 @@ class KeyRing:
             for row in stored
             if row.use != "refresh" and still_verifies(row, now)
         }
-        self.signing_key = next(key for row, key in opened.items() if signs(row))
+        self.signing_key = opened[line(stored, "sig")[0]]
+        self.newest_key = opened[line(stored, "sig")[-1]]
         self.signer: Signer = LocalSigner(self.signing_key)
-        self.document_signer = self._document_signer(opened)
+        # Status lists and events: the tokens' signer, unless that key is a secret that an API shares.
+        self.document_signer = (
+            LocalSigner(opened[line(stored, "documents")[0]]) if is_symmetric(self.signing_key.alg) else self.signer
+        )
         tokens = [key for row, key in opened.items() if row.use == "sig"]
         self.verification = KeySet([key if is_symmetric(key.alg) else key.public() for key in tokens])
         self.published = KeySet([key.public() for key in opened.values() if not is_symmetric(key.alg)])
@@ -74,14 +45,6 @@ class KeyRing:
             if key.use == "refresh"
         }
         self.refresh_key = next(reversed(self.refresh_keys.values()))
-
-    def _document_signer(self, opened: dict[StoredKey, Key]) -> Signer:
-        """Who signs status lists and events: the tokens' signer, unless that key is a secret that an API shares."""
-        if not is_symmetric(self.signing_key.alg):
-            return self.signer
-        return LocalSigner(
-            next(key for row, key in opened.items() if row.use == "documents" and row.retired_at is None)
-        )
 
 
 class LiveKeys:
@@ -106,31 +69,16 @@ def _in_force(stored: list[StoredKey], now: float) -> list[StoredKey]:
     return [key for key in stored if still_verifies(key, now)]
 
 
-def is_symmetric(alg: str) -> bool:
-    """Whether the algorithm's key is a shared secret, which no JWKS may ever hold."""
-    return alg.startswith("HS")
-
-
-def still_verifies(key: StoredKey, now: float) -> bool:
-    """Whether a token that the key signed may be alive."""
-    return key.retired_at is None or now < key.retired_at + PUBLISHED_AFTER_RETIREMENT
-
-
-def new_signing_key(alg: str, master: MasterKey, now: float, *, use: Literal["sig", "documents"] = "sig") -> StoredKey:
-    """Make a signing key; an RSA key takes some tenths of a second."""
+def new_signing_key(alg: str, master: MasterKey, now: float = 0, *, use: Use = "sig") -> StoredKey:
+    """Make a signing key that signs from `now`; an RSA key takes some tenths of a second."""
     key = Key.generate(alg)
     kid = key.thumbprint()
     sealed = master.seal(msgspec.json.encode(key.to_jwk(private=True)), kid)
-    return StoredKey(kid=kid, use=use, alg=alg, sealed=sealed, created_at=now)
+    return StoredKey(kid=kid, use=use, alg=alg, sealed=sealed, created_at=now, signs_from=now)
 
 
-def new_refresh_key(master: MasterKey, now: float) -> StoredKey:
+def new_refresh_key(master: MasterKey, now: float = 0) -> StoredKey:
     """Make a secret for refresh tokens."""
     kid = os.urandom(KEY_ID_BYTES).hex()
     sealed = master.seal(os.urandom(_REFRESH_SECRET_BYTES), kid)
-    return StoredKey(kid=kid, use="refresh", alg="HS256", sealed=sealed, created_at=now)
-
-
-def signs(key: StoredKey) -> bool:
-    """Whether new tokens are signed with it."""
-    return key.use == "sig" and key.retired_at is None
+    return StoredKey(kid=kid, use="refresh", alg="HS256", sealed=sealed, created_at=now, signs_from=now)

@@ -6,37 +6,48 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gatepass.server.keys.keyring import StoredKey
+from gatepass.server.keys.life import StoredKey
 
 if TYPE_CHECKING:
     from gatepass.server.store.connection import Connection
 
-_COLUMNS = "kid, use, alg, sealed, created_at, retired_at"
+_FIELDS = StoredKey.__struct_fields__
+_COLUMNS = ", ".join(_FIELDS)
+_VALUES = ", ".join(f"?{number}" for number in range(1, len(_FIELDS) + 1))
 
 
 class SqlKeys:
-    """`gatepass.server.keys.keyring.StoredKeys`."""
+    """`gatepass.server.keys.life.StoredKeys`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def all(self) -> list[StoredKey]:
         """Select every key."""
-        rows = await self._connection.rows(f"SELECT {_COLUMNS} FROM keys ORDER BY created_at DESC, kid")
-        return [msgspec.convert(dict(zip(_COLUMNS.split(", "), row, strict=True)), StoredKey) for row in rows]
+        rows = await self._connection.rows(f"SELECT {_COLUMNS} FROM keys ORDER BY use, generation DESC")
+        return [msgspec.convert(dict(zip(_FIELDS, row, strict=True)), StoredKey) for row in rows]
 
-    async def add(self, key: StoredKey) -> None:
-        """Insert."""
+    async def add(self, key: StoredKey) -> bool:
+        """Insert, unless the place in the line is taken."""
+        row = await self._connection.row(
+            f"INSERT INTO keys ({_COLUMNS}) VALUES ({_VALUES}) ON CONFLICT (use, generation) DO NOTHING RETURNING kid",
+            *msgspec.structs.astuple(key),
+        )
+        return row is not None
+
+    async def retire(self, kid: str, now: float) -> None:
+        """Update, once."""
+        await self._connection.row("UPDATE keys SET retired_at = ?2 WHERE kid = ?1 AND retired_at IS NULL", kid, now)
+
+    async def mark_compromised(self, kid: str, now: float) -> None:
+        """Update, once."""
         await self._connection.row(
-            f"INSERT INTO keys ({_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            key.kid,
-            key.use,
-            key.alg,
-            key.sealed,
-            key.created_at,
-            key.retired_at,
+            "UPDATE keys SET compromised_at = ?2, retired_at = COALESCE(retired_at, ?2)"
+            " WHERE kid = ?1 AND compromised_at IS NULL",
+            kid,
+            now,
         )
 
-    async def retire_signing(self, now: float) -> None:
-        """Update those that still sign."""
-        await self._connection.row("UPDATE keys SET retired_at = ?1 WHERE use = 'sig' AND retired_at IS NULL", now)
+    async def drop(self, kid: str) -> None:
+        """Delete."""
+        await self._connection.row("DELETE FROM keys WHERE kid = ?1", kid)

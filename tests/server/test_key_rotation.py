@@ -1,0 +1,378 @@
+"""The life of the server's keys: what is decided, and that it is done once; on clocks that a test sets."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import random
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+import pytest
+from tests.support.server import NOON, SettableClock
+
+from gatepass.jose import KeySet, jws
+from gatepass.server.app import open_first_epoch
+from gatepass.server.discovery import render_jwks
+from gatepass.server.key_rotation import (
+    compromise,
+    make_first_keys,
+    provide_keys,
+    retire,
+    rotate,
+    stored_keys,
+    take_steps,
+)
+from gatepass.server.keys.life import (
+    PUBLISHED_AFTER_RETIREMENT,
+    Drop,
+    Pace,
+    Publish,
+    Retire,
+    StoredKey,
+    due,
+    line,
+    plan,
+    state_of,
+    still_verifies,
+)
+from gatepass.server.keys.master_key import MasterKey
+from gatepass.server.store.sqlite import SqliteDatabase
+from gatepass.tokens.access_token import MAX_LIFETIME
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from multiprocessing.synchronize import Barrier
+    from pathlib import Path
+
+    from gatepass.server.keys.keyring import LiveKeys
+    from gatepass.server.keys.life import Use
+    from gatepass.server.transaction import Transaction
+
+DAY = 86_400
+PACE = Pace(rotation=30 * DAY, prepublish=DAY)
+MASTER = MasterKey(bytes(range(32)))
+
+
+# ── what is decided ──
+
+
+def key(
+    kid: str,
+    generation: int,
+    signs_from: float,
+    *,
+    use: Use = "sig",
+    alg: str = "ES256",
+    retired_at: float | None = None,
+    compromised_at: float | None = None,
+) -> StoredKey:
+    """A stored key, for what is decided by its times alone."""
+    return StoredKey(
+        kid=kid,
+        use=use,
+        alg=alg,
+        sealed=b"",
+        created_at=NOON,
+        signs_from=signs_from,
+        retired_at=retired_at,
+        compromised_at=compromised_at,
+        generation=generation,
+    )
+
+
+def test_an_empty_store_gets_a_key_at_once() -> None:
+    """There is nobody yet who could not know it."""
+    assert due([], PACE, alg="ES256", now=NOON) == [Publish(0, "sig", "ES256")]
+
+
+def test_a_key_has_a_successor_in_time() -> None:
+    """The next key is published a day before 30 days are over, takes over when they are, and the first is dropped."""
+    first = key("first", 1, NOON)
+    assert plan([first], PACE, alg="ES256") == [Publish(NOON + 29 * DAY, "sig", "ES256")]
+    second = key("second", 2, NOON + 30 * DAY)
+    assert plan([second, first], PACE, alg="ES256") == [
+        Retire(NOON + 30 * DAY, "first"),
+        Publish(NOON + 59 * DAY, "sig", "ES256"),
+    ]
+    assert [state_of(each, [second, first]) for each in (first, second)] == ["signing", "pre-published"]
+    retired = key("first", 1, NOON, retired_at=NOON + 30 * DAY)
+    assert Drop(NOON + 30 * DAY + PUBLISHED_AFTER_RETIREMENT, "first") in plan([second, retired], PACE, alg="ES256")
+    assert [state_of(each, [second, retired]) for each in (retired, second)] == ["retired", "signing"]
+
+
+def test_rotation_can_be_off() -> None:
+    """With a rotation of 0 nothing is due, ever."""
+    assert plan([key("only", 1, NOON)], Pace(rotation=0, prepublish=DAY), alg="ES256") == []
+
+
+def test_a_key_is_published_before_the_cached_jwks_expires() -> None:
+    """However short the time is set, it is the JWKS's own and a minute; and no two keys wait at once."""
+    pace = Pace.of(rotation=60, prepublish=0, jwks_max_age=300)
+    assert pace.prepublish == 360
+    assert plan([key("only", 1, NOON)], pace, alg="ES256") == [Publish(NOON, "sig", "ES256")]
+    waiting = [key("next", 2, NOON + 360), key("only", 1, NOON)]
+    assert plan(waiting, pace, alg="ES256") == [Retire(NOON + 360, "only"), Publish(NOON + 360, "sig", "ES256")]
+
+
+def test_the_setting_of_the_algorithm_makes_no_key_beside_another() -> None:
+    """Two nodes with different settings do not make keys against each other: a key takes after the one before it."""
+    assert due([key("only", 1, NOON)], PACE, alg="Ed25519", now=NOON + DAY) == []
+    assert due([key("only", 1, NOON)], PACE, alg="Ed25519", now=NOON + 29 * DAY)[0] == Publish(
+        NOON + 29 * DAY, "sig", "ES256"
+    )
+
+
+def test_a_shared_secret_never_changes_by_itself() -> None:
+    """Nobody would hand the new one to the API; what signs the documents beside it does rotate."""
+    secret = key("secret", 1, NOON, alg="HS256")
+    assert plan([secret], PACE, alg="HS256") == [Publish(0, "documents", "ES256")]
+    documents = key("documents", 1, NOON, use="documents")
+    assert plan([secret, documents], PACE, alg="HS256") == [Publish(NOON + 29 * DAY, "documents", "ES256")]
+    after = key("ec", 2, NOON)
+    gone = msgspec.structs.replace(secret, retired_at=NOON)
+    assert Retire(0, "documents") in due([after, gone, documents], PACE, alg="ES256", now=NOON)
+
+
+def test_nobody_verifies_with_a_compromised_key() -> None:
+    """Not even while its tokens might live."""
+    stolen = key("stolen", 1, NOON, retired_at=NOON, compromised_at=NOON)
+    assert not still_verifies(stolen, NOON)
+    assert state_of(stolen, [stolen]) == "compromised"
+
+
+# ── that it is done once ──
+
+
+@pytest.fixture
+def clock() -> SettableClock:
+    """The database's clock."""
+    return SettableClock()
+
+
+@pytest.fixture
+def database(tmp_path: Path, clock: SettableClock) -> Generator[SqliteDatabase]:
+    """A database with its first keys."""
+    opened = SqliteDatabase(tmp_path / "gatepass.db", clock)
+    asyncio.run(open_first_epoch(opened))
+    asyncio.run(make_first_keys(opened, MASTER, PACE, alg="ES256"))
+    yield opened
+    opened.close()
+
+
+def stored(database: SqliteDatabase, use: Use = "sig") -> list[StoredKey]:
+    """The keys of a use, oldest first."""
+    return [each for each in reversed(asyncio.run(stored_keys(database))) if each.use == use]
+
+
+def test_a_year_of_rotations(database: SqliteDatabase, clock: SettableClock) -> None:
+    """Twelve times a new key, each published for a day before it signs for 30; at the end two are left, or three."""
+    signed: list[str] = []
+    for _ in range(365 * 24):
+        asyncio.run(take_steps(database, MASTER, PACE, alg="ES256"))
+        signing = line(stored(database), "sig")[0]
+        if [signing.kid] != signed[-1:]:
+            signed.append(signing.kid)
+            assert clock.now >= signing.signs_from
+        clock.advance(3_600)
+    assert len(signed) == len(set(signed)) == 13
+    assert len(stored(database)) == 1
+
+
+def test_a_server_that_was_off_for_long_goes_on(database: SqliteDatabase, clock: SettableClock) -> None:
+    """The overdue key is published first, and signs a day later, not at once."""
+    first = stored(database)[0].kid
+    clock.advance(400 * DAY)
+    asyncio.run(take_steps(database, MASTER, PACE, alg="ES256"))
+    waiting = line(stored(database), "sig")
+    assert [each.kid for each in waiting][:1] == [first]
+    assert [each.signs_from for each in waiting][1:] == [clock.now + DAY]
+
+
+def test_a_new_algorithm_waits_its_turn(database: SqliteDatabase, clock: SettableClock) -> None:
+    """A start with another `alg` pre-publishes a key; both are in the set, and the change back takes the same way."""
+    live = asyncio.run(provide_keys(database, MASTER, PACE, alg="Ed25519", now=clock()))
+    assert live.current.signer.alg == "ES256"
+    assert sorted(each.alg for each in live.current.published) == ["ES256", "Ed25519"]
+    again = asyncio.run(provide_keys(database, MASTER, PACE, alg="Ed25519", now=clock()))
+    assert len(again.current.published) == 2
+    clock.advance(DAY)
+    moved = asyncio.run(provide_keys(database, MASTER, PACE, alg="Ed25519", now=clock()))
+    assert moved.current.signer.alg == "Ed25519"
+    back = asyncio.run(provide_keys(database, MASTER, PACE, alg="ES256", now=clock()))
+    assert (back.current.signer.alg, len(back.current.published)) == ("Ed25519", 3)
+
+
+def test_a_change_of_mind_leaves_no_key_waiting(database: SqliteDatabase, clock: SettableClock) -> None:
+    """A pre-published key of an algorithm that is wanted no more never signs."""
+    asyncio.run(provide_keys(database, MASTER, PACE, alg="Ed25519", now=clock()))
+    asyncio.run(provide_keys(database, MASTER, PACE, alg="ES384", now=clock()))
+    assert [each.alg for each in line(stored(database), "sig")] == ["ES256", "ES384"]
+
+
+def test_a_change_to_a_shared_secret_brings_a_key_for_documents(database: SqliteDatabase, clock: SettableClock) -> None:
+    """In the same transaction, so that there is never a secret and nothing to sign lists with."""
+    asyncio.run(rotate(database, MASTER, PACE, alg="HS256", at_once=True))
+    live = asyncio.run(provide_keys(database, MASTER, PACE, alg="HS256", now=clock()))
+    assert (live.current.signer.alg, live.current.document_signer.alg) == ("HS256", "ES256")
+    assert live.current.newest_key.kid == live.current.signing_key.kid
+    assert len(live.current.published) == 2
+
+
+def test_a_compromised_key_is_told_of_and_replaced(database: SqliteDatabase, clock: SettableClock) -> None:
+    """One transaction: the event, the mark, the new key that signs. The refresh tokens' secret stays."""
+    old, secret = stored(database)[0].kid, stored(database, "refresh")
+    signing = asyncio.run(compromise(database, MASTER, old))
+    assert signing is not None
+    assert (signing.kid != old, signing.signs_from) == (True, clock.now)
+    assert [state_of(each, stored(database)) for each in stored(database)] == ["compromised", "signing"]
+    assert stored(database, "refresh") == secret
+    live = asyncio.run(provide_keys(database, MASTER, PACE, alg="ES256", now=clock()))
+    assert {each.kid for each in live.current.published} == {each.kid for each in live.current.verification}
+    assert live.current.verification.get(old) is None
+    assert revoked_kids(database) == [old]
+    asyncio.run(compromise(database, MASTER, old))
+    assert len(stored(database)) == 2
+    clock.advance(PUBLISHED_AFTER_RETIREMENT)
+    asyncio.run(take_steps(database, MASTER, PACE, alg="ES256"))
+    assert [each.kid for each in stored(database)] == [signing.kid]
+
+
+def revoked_kids(database: SqliteDatabase) -> list[str | None]:
+    """The keys in the log of revocations."""
+
+    async def unit(tx: Transaction) -> list[str | None]:
+        return [entry.kid for entry in await tx.revocations.after(0, tx.now)]
+
+    return asyncio.run(database.read(unit))
+
+
+def test_the_key_that_waits_takes_over(database: SqliteDatabase) -> None:
+    """Verifiers know a pre-published key already, so it is better than a new one; for `retire` as for `compromise`."""
+    waiting = asyncio.run(rotate(database, MASTER, PACE)).kid
+    signing = asyncio.run(compromise(database, MASTER, line(stored(database), "sig")[0].kid))
+    assert signing is not None
+    assert signing.kid == waiting
+    waiting = asyncio.run(rotate(database, MASTER, PACE)).kid
+    signing = asyncio.run(retire(database, MASTER, signing.kid))
+    assert signing is not None
+    assert signing.kid == waiting
+
+
+def test_the_secret_of_the_refresh_tokens_cannot_be_withdrawn_as_a_key(database: SqliteDatabase) -> None:
+    """It is none that a verifier knows."""
+    (secret,) = stored(database, "refresh")
+    assert asyncio.run(compromise(database, MASTER, secret.kid)) is None
+    assert asyncio.run(retire(database, MASTER, secret.kid)) is None
+    assert stored(database, "refresh") == [secret]
+
+
+_PROCESSES, _TASKS, _STEPS = 4, 8, 12
+
+
+def _step_along(path: Path, start: Barrier) -> None:
+    """What one process does: at each hour of the scaled clock, look what is due, several times at once."""
+    clock = SettableClock(NOON)
+    database = SqliteDatabase(path, clock)
+
+    async def look() -> None:
+        await asyncio.gather(*(take_steps(database, MASTER, PACE, alg="ES256") for _ in range(_TASKS)))
+
+    for _ in range(_STEPS):
+        start.wait()
+        asyncio.run(look())
+        start.wait()
+        clock.advance(15 * DAY)
+    database.close()
+
+
+def test_of_many_processes_one_does_each_step(tmp_path: Path) -> None:
+    """4 processes with 8 tasks each look at the same moments: every generation exists once, and none is left out."""
+    path = tmp_path / "gatepass.db"
+    context = multiprocessing.get_context("spawn")
+    start = context.Barrier(_PROCESSES)
+    processes = [context.Process(target=_step_along, args=(path, start)) for _ in range(_PROCESSES)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * _PROCESSES
+    database = SqliteDatabase(path, SettableClock(NOON + _STEPS * 15 * DAY))
+    newest = line(stored(database), "sig")[-1]
+    made = newest.generation
+    # Every 15 days: published when 30 days are nearly over, signing a day later; so a key each second look.
+    assert made == 1 + (_STEPS - 1) // 2
+    assert len(stored(database)) <= 3
+    database.close()
+
+
+# ── verifiers that keep what they have ──
+
+
+class Token(NamedTuple):
+    """A token, and when it ends."""
+
+    text: str
+    expires_at: float
+
+
+def mint(node: LiveKeys, now: float) -> Token:
+    """Sign a token for as long as one may live at all."""
+    return Token(jws.sign(b"{}", node.current.signing_key), now + MAX_LIFETIME)
+
+
+class Caching:
+    """A verifier that keeps the JWKS for exactly as long as it may, and never looks for a key before."""
+
+    def __init__(self, node: LiveKeys, now: float, max_age: float) -> None:
+        self._max_age = max_age
+        self._fetch(node, now)
+
+    def verify(self, token: Token, now: float, node: LiveKeys) -> None:
+        """Verify a signature with what is cached; `node` is who would be asked."""
+        if now >= self._fetched_at + self._max_age:
+            self._fetch(node, now)
+        jws.verify(token.text, self._keys)
+
+    def _fetch(self, node: LiveKeys, now: float) -> None:
+        self._keys, self._fetched_at = KeySet.from_jwks(render_jwks(node.current)), now
+
+
+_ROTATIONS = 200 if os.environ.get("GATEPASS_SOAK") else 10
+_TICK = 20
+
+
+@pytest.mark.parametrize("max_age", [300, 3_600])
+def test_verifiers_that_never_fetch_early_never_fail(
+    database: SqliteDatabase, clock: SettableClock, max_age: int
+) -> None:
+    """Rotation after rotation, as fast as it may be: 3 nodes that notice late, 8 verifiers that cache to the limit.
+
+    Tokens live for an hour, the hard cap, and are verified from their first second to their last.
+    """
+    pace = Pace.of(rotation=1, prepublish=0, jwks_max_age=max_age)
+    chance = random.Random(max_age)  # noqa: S311 - the same course each time
+    nodes = [asyncio.run(provide_keys(database, MASTER, pace, alg="ES256", now=clock())) for _ in range(3)]
+    rhythms = [chance.randrange(-max_age, 0) for _ in range(8)]
+    verifiers = [Caching(nodes[0], clock.now + rhythm, max_age) for rhythm in rhythms]
+    alive: deque[Token] = deque()
+    signers: set[str] = set()
+    rounds = 0
+    while len(signers) <= _ROTATIONS:
+        rounds += 1
+        clock.advance(_TICK)
+        asyncio.run(take_steps(database, MASTER, pace, alg="ES256"))
+        rows = asyncio.run(stored_keys(database))
+        for lag, node in enumerate(nodes, 1):
+            if rounds % lag == 0:
+                node.update(rows, clock.now)
+            signers.add(node.current.signing_key.kid or "")
+            alive.append(mint(node, clock.now))
+        while alive[0].expires_at <= clock.now:
+            alive.popleft()
+        for verifier in verifiers:
+            verifier.verify(chance.choice((alive[0], alive[-1], chance.choice(alive))), clock.now, chance.choice(nodes))
+    assert rounds * _TICK >= _ROTATIONS * pace.prepublish
+    assert len(stored(database)) <= 3 + PUBLISHED_AFTER_RETIREMENT / pace.prepublish

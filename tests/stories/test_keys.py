@@ -1,0 +1,137 @@
+"""Keys change while the server answers: by themselves, or because somebody else may have one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from tests.support.server import ANN, NOON, SettableClock, running_server
+from tests.support.wait import eventually
+
+from gatepass.cli.main import main
+from gatepass.jose import KeySet, jwt
+from gatepass.server.key_rotation import stored_keys
+from gatepass.server.keys.life import PUBLISHED_AFTER_RETIREMENT
+from gatepass.server.store.sqlite import SqliteDatabase
+from gatepass.tokens import revocation_event, revocation_snapshot
+from gatepass.verify import Verifier
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from tests.support.server import RunningServer
+
+ISSUER = "http://localhost:8000"
+
+
+def kid_of(token: str) -> str:
+    """The key that signed a token."""
+    return str(jwt.peek(token).headers["kid"])
+
+
+def login(api: httpx.Client) -> dict[str, str]:
+    """Sign Ann in."""
+    pair: dict[str, str] = api.post("/login", json=ANN).json()
+    return pair
+
+
+def published(api: httpx.Client) -> KeySet:
+    """The JWKS."""
+    return KeySet.from_jwks(api.get("/.well-known/jwks.json").content)
+
+
+def status_of_me(api: httpx.Client, token: str) -> int:
+    """What the server says to a token of its own."""
+    return api.get("/me", headers={"authorization": f"Bearer {token}"}).status_code
+
+
+def test_a_key_follows_by_itself(server: RunningServer, api: httpx.Client, ann: dict[str, str]) -> None:
+    """After 29 days the next key is in the JWKS, after 30 it signs, and an hour later the first is gone for good."""
+    old = login(api)["token"]
+    server.clock.advance(29 * 86_400)
+    eventually(lambda: len(published(api)) == 2)
+    assert kid_of(login(api)["token"]) == kid_of(old)
+    server.clock.advance(86_400)
+    eventually(lambda: kid_of(login(api)["token"]) != kid_of(old))
+    assert len(published(api)) == 2
+    server.clock.advance(PUBLISHED_AFTER_RETIREMENT)
+    eventually(lambda: len(published(api)) == 1)
+    database = SqliteDatabase(server.settings.sqlite_path, server.clock)
+    eventually(lambda: [key.use for key in asyncio.run(stored_keys(database))] == ["refresh", "sig"])
+    database.close()
+
+
+def test_the_sdk_follows_every_rotation(tmp_path: Path) -> None:
+    """A verifier in front of an API, over three rotations: each token is good."""
+    with (
+        running_server(tmp_path, key_rotation_seconds=3_600, key_prepublish_seconds=600) as server,
+        server.client() as api,
+    ):
+        api.post("/signup", json=ANN)
+        verifier = Verifier(issuer=server.url, audience=server.url, clock=server.clock)
+        refresh_token = login(api)["refresh_token"]
+        signers: list[str] = []
+        while len(signers) < 4:
+            server.clock.advance(120)
+            pair = api.post("/refresh", json={"refresh_token": refresh_token}).json()
+            refresh_token = pair["refresh_token"]
+            assert verifier.verify(pair["token"]).client_id == "first-party"
+            if kid_of(pair["token"]) not in signers:
+                signers.append(kid_of(pair["token"]))
+                assert published(api).get(signers[-1]) is not None
+
+
+@pytest.fixture
+def nodes(tmp_path: Path) -> Generator[list[RunningServer]]:
+    """Two servers over one store. Commands have the real time, so they have too."""
+    with ExitStack() as stack:
+        clock = SettableClock(time.time())
+        yield [stack.enter_context(running_server(tmp_path, clock, issuer=ISSUER)) for _ in range(2)]
+
+
+def test_a_compromised_key_is_dead_everywhere(nodes: list[RunningServer], capsys: pytest.CaptureFixture[str]) -> None:
+    """Within a second no node signs with it, publishes it or takes its tokens; people refresh and go on.
+
+    The snapshot and the event that tell of it are signed by a key that is published, and it is another one.
+    """
+    with ExitStack() as stack:
+        clients = [stack.enter_context(httpx_client(node)) for node in nodes]
+        api = clients[0]
+        api.post("/signup", json=ANN)
+        pair = login(api)
+        stolen = kid_of(pair["token"])
+        assert [status_of_me(each, pair["token"]) for each in clients] == [200, 200]
+        with api.stream("GET", "/revocations") as stream:
+            lines = stream.iter_lines()
+            assert next(lines) == "event: hello"
+            main(["key", "compromise", stolen, "--data-dir", nodes[0].settings.data_dir])
+            done = time.monotonic()
+            for each in clients:
+                eventually(lambda each=each: published(each).get(stolen) is None)  # type: ignore[misc]
+                assert kid_of(login(each)["token"]) != stolen
+                assert status_of_me(each, pair["token"]) == 401
+            assert time.monotonic() - done < 1
+            event = next(line for line in lines if line.startswith("data: ey")).removeprefix("data: ")
+        assert "refused from now on" in capsys.readouterr().err
+
+        checked = revocation_event.check(event, published(api), issuer=ISSUER, now=nodes[0].clock.now)
+        assert checked.revoked.kids == (stolen,)
+        assert kid_of(event) != stolen
+        for each in clients:
+            snapshot = each.get("/revocations/snapshot").text
+            keys = published(each)
+            assert revocation_snapshot.check(snapshot, keys, issuer=ISSUER, now=NOON + 60).kids == (stolen,)
+            assert kid_of(snapshot) != stolen
+        refreshed = api.post("/refresh", json={"refresh_token": pair["refresh_token"]}).json()
+        assert kid_of(refreshed["token"]) != stolen
+        assert [status_of_me(each, refreshed["token"]) for each in clients] == [200, 200]
+
+
+def httpx_client(node: RunningServer) -> httpx.Client:
+    """A client of a node, which listens elsewhere than its issuer says."""
+    return httpx.Client(base_url=f"http://localhost:{node.settings.port}", timeout=30)
