@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import zlib
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, modes
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -444,3 +447,58 @@ def test_one_layer_is_not_enough() -> None:
         jwt.verify(
             jwt.sign_and_encrypt(CLAIMS, SIGNER, RECIPIENT.public()), SIGNER, issuer=None, audience=None, typ=None
         )
+
+
+def test_padding_is_checked_under_a_good_tag() -> None:
+    """RFC 7518 §5.2.2: padding that only the sender could have written wrong fails like everything else."""
+    cek = bytes(range(32))
+    for padded in (b"x" * 15 + b"\0", b"x" * 15 + b"\x11", b"x" * 14 + b"\1\2", b"x" * 16):
+        encryptor = Cipher(AES(cek[16:]), modes.CBC(bytes(16))).encryptor()
+        ciphertext = encryptor.update(padded) + encryptor.finalize()
+        tag = hmac.digest(cek[:16], bytes(16) + ciphertext + bytes(8), "sha256")[:16]
+        with pytest.raises(errors.DecryptionFailedError):
+            algorithms.CONTENTS["A128CBC-HS256"].mode.open(cek, bytes(16), ciphertext, tag, b"")
+
+
+def test_parameters_of_key_management_have_types() -> None:
+    """`iv`, `tag`, `apu`, `p2s` and the like are base64url strings of their length, or the token is malformed."""
+    for alg, change in (
+        ("A128GCMKW", {"iv": 5}),
+        ("A128GCMKW", {"tag": None}),
+        ("A128GCMKW", {"tag": "AAAA"}),
+        ("ECDH-ES", {"apu": 5}),
+        ("ECDH-ES+A128KW", {"apv": "="}),
+    ):
+        key = Key.generate(alg)
+        header, *rest = jwe.encrypt(PLAINTEXT, key).split(".")
+        changed = base64url.encode(json.dumps(json.loads(base64url.decode(header)) | change).encode())
+        with pytest.raises(errors.MalformedError):
+            jwe.decrypt(".".join((changed, *rest)), key)
+    key = RECIPIENTS[PASSWORD[0]]
+    header, *rest = jwe.encrypt(PLAINTEXT, key).split(".")
+    for salt in (None, 5, "", "AAAAAAAAAA"):
+        changed = base64url.encode(json.dumps(json.loads(base64url.decode(header)) | {"p2s": salt}).encode())
+        with pytest.raises(errors.MalformedError):
+            jwe.decrypt(".".join((changed, *rest)), key)
+
+
+@pytest.mark.parametrize(("enc", "error"), [(None, errors.MalformedError), ("A512GCM", errors.AlgNotAllowedError)])
+def test_a_document_needs_an_enc_that_is_known(enc: str | None, error: type[errors.JoseError]) -> None:
+    """RFC 7516 §4.1.2: one of the six, in JSON and compact."""
+    protected = base64url.encode(json.dumps({"alg": "A256KW"} | ({"enc": enc} if enc else {})).encode())
+    document = jwe.encrypt_json(PLAINTEXT, WRAPPING)
+    del document["header"]
+    with pytest.raises(error):
+        jwe.decrypt_json(document | {"protected": protected}, WRAPPING)
+    with pytest.raises(error):
+        jwe.decrypt(f"{protected}.AAAA.AAAA.AAAA.AAAA", WRAPPING)
+
+
+def test_recipients_with_another_enc_each() -> None:
+    """RFC 7516 §7.2.1: the content is encrypted once, so there is one `enc`."""
+    document = jwe.encrypt_json(PLAINTEXT, [WRAPPING, WRAPPING])
+    del document["protected"]
+    for recipient, enc in zip(document["recipients"], ("A256GCM", "A128GCM"), strict=True):
+        recipient["header"]["enc"] = enc
+    with pytest.raises(errors.MalformedError):
+        jwe.decrypt_json(document, WRAPPING)

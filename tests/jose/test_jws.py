@@ -332,3 +332,21 @@ def test_a_signer_elsewhere() -> None:
     token = jws.assemble(message, CURVE.sign(message))
     assert token == jws.sign(PAYLOAD, CURVE)
     assert jws.verify(token, CURVE).payload == PAYLOAD
+
+
+@pytest.mark.parametrize("payload", ["a\nb", "\u00e9", "\x7f", "\ud800"])
+def test_an_unencoded_payload_that_may_not_stand_in_a_compact_token(payload: str) -> None:
+    """RFC 7797 §5.2: control characters and anything beyond ASCII are malformed there."""
+    header = encoded(alg="HS256", b64=False, crit=["b64"])
+    signature = base64url.encode(SECRET.sign(f"{header}.{payload}".encode("utf-8", "surrogatepass")))
+    with pytest.raises(errors.MalformedError):
+        jws.verify(f"{header}.{payload}.{signature}", SECRET)
+
+
+def test_an_unencoded_payload_in_json_is_utf_8() -> None:
+    """Octets that are no text are not written; half a surrogate is not read."""
+    with pytest.raises(errors.InvalidPolicyError):
+        jws.sign_json(b"\xff", SECRET, b64=False)
+    document = jws.sign_json(b"x", SECRET, b64=False) | {"payload": "\ud800"}
+    with pytest.raises(errors.MalformedError):
+        jws.verify_json(document, SECRET)

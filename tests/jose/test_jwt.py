@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -352,3 +353,26 @@ def test_changing_an_answer_changes_nothing_else() -> None:
     first = jws.verify(token, KEY)
     first.headers["alg"] = "none"
     assert jws.verify(token, KEY).headers["alg"] == "HS256"
+
+
+def test_any_mapping_can_be_signed() -> None:
+    """Claims need not be a dict."""
+    assert check(jwt.sign(MappingProxyType(CLAIMS), KEY)) == CLAIMS
+
+
+def test_a_struct_that_cannot_be_written() -> None:
+    """What msgspec cannot write is an error of ours."""
+    with pytest.raises(errors.InvalidPolicyError):
+        jwt.sign(Anything(object()), KEY)
+
+
+class Anything(msgspec.Struct):
+    """A claim of any type."""
+
+    value: object
+
+
+def test_limits_have_a_floor() -> None:
+    """Below three levels nothing could be read."""
+    with pytest.raises(errors.InvalidPolicyError):
+        Limits(depth=2)

@@ -6,9 +6,13 @@ from __future__ import annotations
 
 import copy
 import pickle
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from gatepass.jose import Key, KeySet, Limits, errors, jws, jwt
 
@@ -385,3 +389,67 @@ def test_sizes_are_numbers() -> None:
     for bits in sizes:
         with pytest.raises(errors.WeakKeyError):
             Key.generate("RS256", bits=bits)
+
+
+def test_a_certificate_gives_its_key() -> None:
+    """An X.509 certificate as PEM is read for its key; nobody has checked who signed it."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "example")])
+    certificate = (
+        x509.CertificateBuilder(name, name, private.public_key(), 1)
+        .not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2036, 1, 1, tzinfo=UTC))
+        .sign(private, hashes.SHA256())
+    )
+    key = Key.from_pem(certificate.public_bytes(serialization.Encoding.PEM))
+    assert (key.alg, key.is_private) == ("ES256", False)
+    key.verify(b"x", Key.from_pem(pem_of(private), "ES256").sign(b"x"))
+
+
+def pem_of(private: ec.EllipticCurvePrivateKey, form: Any = serialization.PrivateFormat.PKCS8) -> bytes:
+    """Write a private key in the clear."""
+    return private.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+
+
+def test_the_older_forms_of_pem() -> None:
+    """PKCS #1 and SEC 1, private and public, are the same keys as PKCS #8."""
+    curve, rsa_ = ec.generate_private_key(ec.SECP384R1()), rsa.generate_private_key(65537, 2048)
+    old = serialization.PrivateFormat.TraditionalOpenSSL
+    assert Key.from_pem(pem_of(curve, old)).kid == Key.from_pem(pem_of(curve)).kid
+    text = rsa_.private_bytes(serialization.Encoding.PEM, old, serialization.NoEncryption())
+    public = rsa_.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.PKCS1)
+    assert Key.from_pem(text, "PS256").kid == Key.from_pem(public, "PS256").kid
+
+
+def test_curves_that_jose_does_not_name() -> None:
+    """A readable key on a curve without a JOSE name is refused, with and without an algorithm."""
+    text = pem_of(ec.generate_private_key(ec.SECP224R1()))
+    for alg in (None, "ES256"):
+        with pytest.raises(errors.InvalidKeyError):
+            Key.from_pem(text, alg)
+
+
+def test_rsa_members() -> None:
+    """RFC 7518 §6.3.2: `d` alone is enough, some of the others are not, and more than two primes are not read."""
+    jwk = Key.generate("RS256").to_jwk(private=True)
+    short = {name: jwk[name] for name in ("kty", "alg", "n", "e", "d")}
+    assert Key.from_jwk(short).to_jwk(private=True) | {"p": "", "q": ""} != jwk
+    assert jws.verify(jws.sign(b"x", Key.from_jwk(short)), Key.from_jwk(jwk)).payload == b"x"
+    for members in (short | {"p": jwk["p"]}, jwk | {"oth": []}, {n: jwk[n] for n in jwk if n != "d"}):
+        with pytest.raises(errors.InvalidKeyError):
+            Key.from_jwk(members)
+
+
+def test_other_arguments_that_make_no_key() -> None:
+    """A curve that is not the algorithm's, a secret for a key pair, text for a secret, a set of something else."""
+    keys: Any = ["key"]
+    text: Any = "0123456789abcdef0123456789abcdef"
+    for attempt in (
+        lambda: Key.generate("ES256", crv="P-384"),
+        lambda: Key.generate("ECDH-ES", crv="secp256k1"),
+        lambda: Key.from_secret(SECRET, "ES256"),
+        lambda: Key.from_secret(text, "HS256"),
+        lambda: KeySet(keys),
+    ):
+        with pytest.raises(errors.InvalidKeyError):
+            attempt()

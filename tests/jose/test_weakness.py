@@ -209,3 +209,13 @@ def test_random_secrets_are_never_taken_for_documents(start: bytes) -> None:
         secret = start + (100 + number).to_bytes(1) + secrets.token_bytes(64 - len(start))
         assert Key.from_secret(secret, "HS512").alg == "HS512"
     assert Key.from_secret((start + bytes(range(128, 192)))[:65], "HS256").alg == "HS256"
+
+
+def test_other_documents_as_secrets() -> None:
+    """An encrypted private key in DER and JSON that nests a thousand deep read as documents, too."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    encryption = serialization.BestAvailableEncryption(b"password")
+    der = private.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, encryption)
+    for secret in (der, b"[" * 5000):
+        with pytest.raises(errors.InvalidKeyError):
+            Key.from_secret(secret, "HS256")
