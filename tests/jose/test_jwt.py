@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -376,3 +376,30 @@ def test_limits_have_a_floor() -> None:
     """Below three levels nothing could be read."""
     with pytest.raises(errors.InvalidPolicyError):
         Limits(depth=2)
+
+
+class Strict(msgspec.Struct, forbid_unknown_fields=True):
+    """Claims of which none is left out and none added."""
+
+    sub: str
+    kind: Literal["a", "b"]
+    nested: dict[str, int] = {}
+
+
+@pytest.mark.parametrize(
+    ("claims", "claim"),
+    [
+        ({"sub": "u1"}, "kind"),
+        ({"sub": "u1", "kind": "at `$.secret`"}, "kind"),
+        ({"sub": "u1", "kind": "a", "nested": {"x": "y"}}, "nested"),
+        ({"sub": "u1", "kind": "a", "at `$.secret`": 1}, ""),
+        ({"sub": "u1", "kind": "a", "x - at `$.secret": 1}, ""),
+    ],
+)
+def test_the_claim_that_does_not_fit_is_named_and_nothing_else(claims: dict[str, Any], claim: str) -> None:
+    """`claim` names the claim, also a missing one; no text of the token gets into it."""
+    token = jwt.sign(claims, KEY)
+    with pytest.raises(errors.BadClaimError) as caught:
+        check(token, issuer=None, audience=None, required=(), into=Strict)
+    assert caught.value.claim == claim
+    assert "secret" not in str(caught.value)

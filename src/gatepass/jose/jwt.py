@@ -442,6 +442,14 @@ def _typed(claims: dict[str, Any], into: type[T]) -> T:
 
 
 def _claim_in(error: msgspec.ValidationError) -> str:
-    """Find the claim that msgspec's message points to, as in "… - at `$.exp`". The message may quote values."""
-    _, _, path = str(error).rpartition("at `$.")
-    return path.partition("`")[0].partition("[")[0]
+    """Find the claim that msgspec's message points to; the rest of the message may quote the token.
+
+    It ends with "- at `$.exp`", or says "missing required field `exp`"; else it is about no claim of the type.
+    """
+    message = str(error)
+    if message.startswith("Object contains unknown field"):
+        return ""
+    _, found, path = message.rpartition("at `$.")
+    if not found:
+        _, _, path = message.partition("missing required field `")
+    return path.partition("`")[0].partition("[")[0].partition(".")[0]
