@@ -10,7 +10,8 @@ from tests.support.server import ANN
 from gatepass.jose import jwt
 from gatepass.server.admin import Admin
 from gatepass.server.app import list_keys
-from gatepass.server.keys.master_key import load_master_key
+from gatepass.server.data_key import open_data_key
+from gatepass.server.keys.master_key import load_master_keys
 from gatepass.server.passwords.hashing import PasswordHasher
 from gatepass.server.registration import Registration
 from gatepass.server.store.sqlite import SqliteDatabase
@@ -33,7 +34,8 @@ def meanwhile(
         async def slow(self: PasswordHasher, password: str, password_hash: str | None) -> bool:
             is_right = await verify(self, password, password_hash)
             database = SqliteDatabase(server.settings.sqlite_path, server.clock)
-            lists = list_keys(load_master_key("", server.settings.master_key_path))
+            masters = load_master_keys("", server.settings.master_key_path)
+            lists = list_keys(await open_data_key(database, masters))
             await act(Admin(database, Registration(database, self, server.settings), lists, idle_seconds=1))
             database.close()
             return is_right

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
@@ -259,6 +260,34 @@ def test_no_command_prints_a_private_key(run: Run, api: httpx.Client) -> None:
     for done in said:
         assert "sealed" not in done.out + done.err
         assert '"d"' not in done.out + done.err
+
+
+def test_the_master_key_is_changed(run: Run, api: httpx.Client, tmp_path: Path) -> None:
+    """`key rewrap`: another key is in the file, it is not shown, and the server goes on."""
+    before = (tmp_path / "master.key").read_text()
+    done = run("key", "rewrap")
+    after = (tmp_path / "master.key").read_text()
+    assert (done.status, done.out, before != after) == (0, "", True)
+    assert after.strip() not in done.err
+    assert before.strip() not in done.err
+    assert api.post("/login", json=ANN).status_code == 200
+    assert run("key", "rotate").status == 0
+
+
+def test_the_master_key_of_the_environment_is_changed(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new one is in the file that is named, for the operator to put into the environment; it is not shown."""
+    monkeypatch.setenv("GATEPASS_MASTER_KEY", base64.urlsafe_b64encode(bytes(32)).decode())
+    kid = run("key", "rotate").out
+    assert run("key", "rewrap").err.splitlines()[0] == "error: The master key is in the environment."
+    done = run("key", "rewrap", "--new-master-key-file", str(tmp_path / "new.key"))
+    assert "set GATEPASS_MASTER_KEY to the line in" in done.err
+    assert (tmp_path / "new.key").read_text().strip() not in done.out + done.err
+    assert run("key", "rotate").status == 1
+    monkeypatch.setenv("GATEPASS_MASTER_KEY", (tmp_path / "new.key").read_text())
+    assert run("key", "rotate").out == kid
+    assert not (tmp_path / "master.key").exists()
 
 
 def test_the_hs256_secret_goes_to_the_one_api(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,7 @@ from gatepass.server.keys.life import (
     state_of,
     still_verifies,
 )
-from gatepass.server.keys.master_key import MasterKey
+from gatepass.server.keys.master_key import DataKey
 from gatepass.server.store.sqlite import SqliteDatabase
 from gatepass.tokens.access_token import MAX_LIFETIME
 
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 DAY = 86_400
 PACE = Pace(rotation=30 * DAY, prepublish=DAY)
-MASTER = MasterKey(bytes(range(32)))
+DATA_KEY = DataKey(bytes(range(32)))
 
 
 # ── what is decided ──
@@ -157,7 +157,7 @@ def database(tmp_path: Path, clock: SettableClock) -> Generator[SqliteDatabase]:
     """A database with its first keys."""
     opened = SqliteDatabase(tmp_path / "gatepass.db", clock)
     asyncio.run(open_first_epoch(opened))
-    asyncio.run(make_first_keys(opened, MASTER, PACE, alg="ES256"))
+    asyncio.run(make_first_keys(opened, DATA_KEY, PACE, alg="ES256"))
     yield opened
     opened.close()
 
@@ -171,7 +171,7 @@ def test_a_year_of_rotations(database: SqliteDatabase, clock: SettableClock) -> 
     """Twelve times a new key, each published for a day before it signs for 30; at the end two are left, or three."""
     signed: list[str] = []
     for _ in range(365 * 24):
-        asyncio.run(take_steps(database, MASTER, PACE, alg="ES256"))
+        asyncio.run(take_steps(database, DATA_KEY, PACE, alg="ES256"))
         signing = line(stored(database), "sig")[0]
         if [signing.kid] != signed[-1:]:
             signed.append(signing.kid)
@@ -185,7 +185,7 @@ def test_a_server_that_was_off_for_long_goes_on(database: SqliteDatabase, clock:
     """The overdue key is published first, and signs a day later, not at once."""
     first = stored(database)[0].kid
     clock.advance(400 * DAY)
-    asyncio.run(take_steps(database, MASTER, PACE, alg="ES256"))
+    asyncio.run(take_steps(database, DATA_KEY, PACE, alg="ES256"))
     waiting = line(stored(database), "sig")
     assert [each.kid for each in waiting][:1] == [first]
     assert [each.signs_from for each in waiting][1:] == [clock.now + DAY]
@@ -193,29 +193,29 @@ def test_a_server_that_was_off_for_long_goes_on(database: SqliteDatabase, clock:
 
 def test_a_new_algorithm_waits_its_turn(database: SqliteDatabase, clock: SettableClock) -> None:
     """A start with another `alg` pre-publishes a key; both are in the set, and the change back takes the same way."""
-    live = asyncio.run(provide_keys(database, MASTER, PACE, alg="Ed25519", now=clock()))
+    live = asyncio.run(provide_keys(database, DATA_KEY, PACE, alg="Ed25519", now=clock()))
     assert live.current.signer.alg == "ES256"
     assert sorted(each.alg for each in live.current.published) == ["ES256", "Ed25519"]
-    again = asyncio.run(provide_keys(database, MASTER, PACE, alg="Ed25519", now=clock()))
+    again = asyncio.run(provide_keys(database, DATA_KEY, PACE, alg="Ed25519", now=clock()))
     assert len(again.current.published) == 2
     clock.advance(DAY)
-    moved = asyncio.run(provide_keys(database, MASTER, PACE, alg="Ed25519", now=clock()))
+    moved = asyncio.run(provide_keys(database, DATA_KEY, PACE, alg="Ed25519", now=clock()))
     assert moved.current.signer.alg == "Ed25519"
-    back = asyncio.run(provide_keys(database, MASTER, PACE, alg="ES256", now=clock()))
+    back = asyncio.run(provide_keys(database, DATA_KEY, PACE, alg="ES256", now=clock()))
     assert (back.current.signer.alg, len(back.current.published)) == ("Ed25519", 3)
 
 
 def test_a_change_of_mind_leaves_no_key_waiting(database: SqliteDatabase, clock: SettableClock) -> None:
     """A pre-published key of an algorithm that is wanted no more never signs."""
-    asyncio.run(provide_keys(database, MASTER, PACE, alg="Ed25519", now=clock()))
-    asyncio.run(provide_keys(database, MASTER, PACE, alg="ES384", now=clock()))
+    asyncio.run(provide_keys(database, DATA_KEY, PACE, alg="Ed25519", now=clock()))
+    asyncio.run(provide_keys(database, DATA_KEY, PACE, alg="ES384", now=clock()))
     assert [each.alg for each in line(stored(database), "sig")] == ["ES256", "ES384"]
 
 
 def test_a_change_to_a_shared_secret_brings_a_key_for_documents(database: SqliteDatabase, clock: SettableClock) -> None:
     """In the same transaction, so that there is never a secret and nothing to sign lists with."""
-    asyncio.run(rotate(database, MASTER, PACE, alg="HS256", at_once=True))
-    live = asyncio.run(provide_keys(database, MASTER, PACE, alg="HS256", now=clock()))
+    asyncio.run(rotate(database, DATA_KEY, PACE, alg="HS256", at_once=True))
+    live = asyncio.run(provide_keys(database, DATA_KEY, PACE, alg="HS256", now=clock()))
     assert (live.current.signer.alg, live.current.document_signer.alg) == ("HS256", "ES256")
     assert live.current.newest_key.kid == live.current.signing_key.kid
     assert len(live.current.published) == 2
@@ -224,19 +224,19 @@ def test_a_change_to_a_shared_secret_brings_a_key_for_documents(database: Sqlite
 def test_a_compromised_key_is_told_of_and_replaced(database: SqliteDatabase, clock: SettableClock) -> None:
     """One transaction: the event, the mark, the new key that signs. The refresh tokens' secret stays."""
     old, secret = stored(database)[0].kid, stored(database, "refresh")
-    signing = asyncio.run(compromise(database, MASTER, old))
+    signing = asyncio.run(compromise(database, DATA_KEY, old))
     assert signing is not None
     assert (signing.kid != old, signing.signs_from) == (True, clock.now)
     assert [state_of(each, stored(database)) for each in stored(database)] == ["compromised", "signing"]
     assert stored(database, "refresh") == secret
-    live = asyncio.run(provide_keys(database, MASTER, PACE, alg="ES256", now=clock()))
+    live = asyncio.run(provide_keys(database, DATA_KEY, PACE, alg="ES256", now=clock()))
     assert {each.kid for each in live.current.published} == {each.kid for each in live.current.verification}
     assert live.current.verification.get(old) is None
     assert revoked_kids(database) == [old]
-    asyncio.run(compromise(database, MASTER, old))
+    asyncio.run(compromise(database, DATA_KEY, old))
     assert len(stored(database)) == 2
     clock.advance(PUBLISHED_AFTER_RETIREMENT)
-    asyncio.run(take_steps(database, MASTER, PACE, alg="ES256"))
+    asyncio.run(take_steps(database, DATA_KEY, PACE, alg="ES256"))
     assert [each.kid for each in stored(database)] == [signing.kid]
 
 
@@ -251,12 +251,12 @@ def revoked_kids(database: SqliteDatabase) -> list[str | None]:
 
 def test_the_key_that_waits_takes_over(database: SqliteDatabase) -> None:
     """Verifiers know a pre-published key already, so it is better than a new one; for `retire` as for `compromise`."""
-    waiting = asyncio.run(rotate(database, MASTER, PACE)).kid
-    signing = asyncio.run(compromise(database, MASTER, line(stored(database), "sig")[0].kid))
+    waiting = asyncio.run(rotate(database, DATA_KEY, PACE)).kid
+    signing = asyncio.run(compromise(database, DATA_KEY, line(stored(database), "sig")[0].kid))
     assert signing is not None
     assert signing.kid == waiting
-    waiting = asyncio.run(rotate(database, MASTER, PACE)).kid
-    signing = asyncio.run(retire(database, MASTER, signing.kid))
+    waiting = asyncio.run(rotate(database, DATA_KEY, PACE)).kid
+    signing = asyncio.run(retire(database, DATA_KEY, signing.kid))
     assert signing is not None
     assert signing.kid == waiting
 
@@ -264,8 +264,8 @@ def test_the_key_that_waits_takes_over(database: SqliteDatabase) -> None:
 def test_the_secret_of_the_refresh_tokens_cannot_be_withdrawn_as_a_key(database: SqliteDatabase) -> None:
     """It is none that a verifier knows."""
     (secret,) = stored(database, "refresh")
-    assert asyncio.run(compromise(database, MASTER, secret.kid)) is None
-    assert asyncio.run(retire(database, MASTER, secret.kid)) is None
+    assert asyncio.run(compromise(database, DATA_KEY, secret.kid)) is None
+    assert asyncio.run(retire(database, DATA_KEY, secret.kid)) is None
     assert stored(database, "refresh") == [secret]
 
 
@@ -278,7 +278,7 @@ def _step_along(path: Path, start: Barrier) -> None:
     database = SqliteDatabase(path, clock)
 
     async def look() -> None:
-        await asyncio.gather(*(take_steps(database, MASTER, PACE, alg="ES256") for _ in range(_TASKS)))
+        await asyncio.gather(*(take_steps(database, DATA_KEY, PACE, alg="ES256") for _ in range(_TASKS)))
 
     for _ in range(_STEPS):
         start.wait()
@@ -354,7 +354,7 @@ def test_verifiers_that_never_fetch_early_never_fail(
     """
     pace = Pace.of(rotation=1, prepublish=0, jwks_max_age=max_age)
     chance = random.Random(max_age)  # noqa: S311 - the same course each time
-    nodes = [asyncio.run(provide_keys(database, MASTER, pace, alg="ES256", now=clock())) for _ in range(3)]
+    nodes = [asyncio.run(provide_keys(database, DATA_KEY, pace, alg="ES256", now=clock())) for _ in range(3)]
     rhythms = [chance.randrange(-max_age, 0) for _ in range(8)]
     verifiers = [Caching(nodes[0], clock.now + rhythm, max_age) for rhythm in rhythms]
     alive: deque[Token] = deque()
@@ -363,7 +363,7 @@ def test_verifiers_that_never_fetch_early_never_fail(
     while len(signers) <= _ROTATIONS:
         rounds += 1
         clock.advance(_TICK)
-        asyncio.run(take_steps(database, MASTER, pace, alg="ES256"))
+        asyncio.run(take_steps(database, DATA_KEY, pace, alg="ES256"))
         rows = asyncio.run(stored_keys(database))
         for lag, node in enumerate(nodes, 1):
             if rounds % lag == 0:

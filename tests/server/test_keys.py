@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import multiprocessing
 import os
+import shutil
 import stat
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -15,37 +17,40 @@ from tests.support.server import ANN, NOON, SettableClock, running_server
 from tests.support.wait import eventually
 
 from gatepass.server import app
+from gatepass.server import data_key as data_key_module
+from gatepass.server.data_key import change_master_key_file, open_data_key
 from gatepass.server.errors import StartupError, Unavailable
 from gatepass.server.key_rotation import make_first_keys, rotate, stored_keys
 from gatepass.server.keys.keyring import KeyRing, LiveKeys, new_refresh_key, new_signing_key
 from gatepass.server.keys.life import PUBLISHED_AFTER_RETIREMENT, Pace
-from gatepass.server.keys.master_key import MasterKey, load_master_key
+from gatepass.server.keys.master_key import DataKey, load_master_key, load_master_keys
 from gatepass.server.store.sqlite import SqliteDatabase
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from gatepass.server.keys.life import StoredKey
     from gatepass.server.transaction import Database
 
-MASTER = MasterKey(bytes(range(32)))
+DATA_KEY = DataKey(bytes(range(32)))
 PACE = Pace(rotation=2_592_000, prepublish=86_400)
 
 
 def test_the_master_key_is_made_once_and_only_we_can_read_it(tmp_path: Path) -> None:
     """A file with mode 600, base64url of 32 bytes; the next start takes the same."""
     path = tmp_path / "master.key"
-    sealed = load_master_key("", path).seal(b"secret", "kid")
+    sealed = load_master_key(path).seal(b"secret", "kid")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert len(base64.urlsafe_b64decode(path.read_bytes())) == 32
-    assert load_master_key("", path).unseal(sealed, "kid") == b"secret"
+    assert load_master_key(path).unseal(sealed, "kid") == b"secret"
 
 
 def test_several_processes_that_start_at_once_agree_on_the_key(tmp_path: Path) -> None:
     """Whoever comes second takes the first one's key; no draft is left behind."""
     path = tmp_path / "master.key"
     with ThreadPoolExecutor(8) as pool:
-        masters = list(pool.map(lambda _: load_master_key("", path), range(8)))
+        masters = list(pool.map(lambda _: load_master_key(path), range(8)))
     sealed = masters[0].seal(b"secret", "kid")
     assert {master.unseal(sealed, "kid") for master in masters} == {b"secret"}
     assert [each.name for each in tmp_path.iterdir()] == ["master.key"]
@@ -54,37 +59,37 @@ def test_several_processes_that_start_at_once_agree_on_the_key(tmp_path: Path) -
 def test_a_master_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
     """The hint is the command that mends it."""
     path = tmp_path / "master.key"
-    load_master_key("", path)
+    load_master_key(path)
     path.chmod(0o644)
     with pytest.raises(StartupError, match="Others on this machine") as caught:
-        load_master_key("", path)
+        load_master_key(path)
     assert caught.value.hint == f"Close it: chmod 600 {path}"
 
 
 def test_the_setting_comes_before_the_file(tmp_path: Path) -> None:
     """With GATEPASS_MASTER_KEY no file is made; a wrong one is refused."""
     path = tmp_path / "master.key"
-    load_master_key(base64.urlsafe_b64encode(os.urandom(32)).decode(), path)
+    assert len(load_master_keys(base64.urlsafe_b64encode(os.urandom(32)).decode(), path)) == 1
     assert not path.exists()
     for wrong in ("x", "A" * 40, "é" * 44, base64.urlsafe_b64encode(bytes(16)).decode()):
         with pytest.raises(StartupError):
-            load_master_key(wrong, path)
+            load_master_keys(wrong, path)
 
 
 def test_sealed_keys_cannot_be_altered_swapped_or_read_with_another_key() -> None:
     """Another byte, another context, another master key: refused."""
-    sealed = MASTER.seal(b"secret", "kid")
+    sealed = DATA_KEY.seal(b"secret", "kid")
     assert b"secret" not in sealed
-    for spoiled, context, master in [
-        (sealed[:-1] + bytes([sealed[-1] ^ 1]), "kid", MASTER),
-        (sealed[:5], "kid", MASTER),
-        (b"", "kid", MASTER),
-        (b"\x02" + sealed[1:], "kid", MASTER),
-        (sealed, "other", MASTER),
-        (sealed, "kid", MasterKey(bytes(32))),
+    for spoiled, context, key in [
+        (sealed[:-1] + bytes([sealed[-1] ^ 1]), "kid", DATA_KEY),
+        (sealed[:5], "kid", DATA_KEY),
+        (b"", "kid", DATA_KEY),
+        (b"\x02" + sealed[1:], "kid", DATA_KEY),
+        (sealed, "other", DATA_KEY),
+        (sealed, "kid", DataKey(bytes(32))),
     ]:
         with pytest.raises(StartupError, match="cannot be decrypted"):
-            master.unseal(spoiled, context)
+            key.unseal(spoiled, context)
 
 
 def test_another_master_key_keeps_the_server_from_starting(tmp_path: Path) -> None:
@@ -118,13 +123,13 @@ def test_no_secret_is_in_the_database_in_the_clear(tmp_path: Path) -> None:
 
 def ring(*keys: StoredKey, now: float = NOON) -> KeyRing:
     """A key ring over these keys and a refresh key."""
-    return KeyRing([*keys, new_refresh_key(MASTER, NOON)], MASTER, now)
+    return KeyRing([*keys, new_refresh_key(DATA_KEY, NOON)], DATA_KEY, now)
 
 
 def test_a_retired_key_verifies_as_long_as_its_tokens_may_live() -> None:
     """It stays published for the longest life of a token and some minutes, and then is gone."""
-    new = new_signing_key("ES256", MASTER, NOON)
-    old = msgspec.structs.replace(new_signing_key("ES256", MASTER, NOON - 9_000), retired_at=NOON)
+    new = new_signing_key("ES256", DATA_KEY, NOON)
+    old = msgspec.structs.replace(new_signing_key("ES256", DATA_KEY, NOON - 9_000), retired_at=NOON)
     during = ring(new, old, now=NOON + PUBLISHED_AFTER_RETIREMENT - 1)
     assert {key.kid for key in during.published} == {new.kid, old.kid}
     assert during.signer.kid == new.kid
@@ -134,19 +139,19 @@ def test_a_retired_key_verifies_as_long_as_its_tokens_may_live() -> None:
 
 def test_only_public_parts_verify_and_are_published() -> None:
     """Neither set holds a private key; a shared secret verifies tokens, and what is published verifies documents."""
-    keys = ring(new_signing_key("ES256", MASTER, NOON))
+    keys = ring(new_signing_key("ES256", DATA_KEY, NOON))
     assert all("d" not in jwk for jwk in keys.published.to_jwks()["keys"])
-    documents = new_signing_key("ES256", MASTER, NOON, use="documents")
-    shared = ring(new_signing_key("HS256", MASTER, NOON), documents)
+    documents = new_signing_key("ES256", DATA_KEY, NOON, use="documents")
+    shared = ring(new_signing_key("HS256", DATA_KEY, NOON), documents)
     assert [key.kid for key in shared.published] == [shared.document_signer.kid] == [documents.kid]
     assert len(shared.verification) == 1
 
 
 def test_the_ring_is_replaced_when_the_keys_change_and_only_then() -> None:
     """`update` tells whether anything that is in force has changed, the passing of time included."""
-    first, second = new_signing_key("ES256", MASTER, NOON), new_signing_key("ES256", MASTER, NOON)
-    refresh = new_refresh_key(MASTER, NOON)
-    live = LiveKeys([first, refresh], MASTER, NOON)
+    first, second = new_signing_key("ES256", DATA_KEY, NOON), new_signing_key("ES256", DATA_KEY, NOON)
+    refresh = new_refresh_key(DATA_KEY, NOON)
+    live = LiveKeys([first, refresh], DATA_KEY, NOON)
     assert live.update([first, refresh], NOON + 1) is False
     retired = msgspec.structs.replace(first, retired_at=NOON + 1)
     assert live.update([second, retired, refresh], NOON + 1) is True
@@ -157,18 +162,18 @@ def test_the_ring_is_replaced_when_the_keys_change_and_only_then() -> None:
 
 def test_keys_do_not_show_what_is_secret() -> None:
     """The repr of a stored key holds no sealed bytes."""
-    key = new_signing_key("ES256", MASTER, NOON)
+    key = new_signing_key("ES256", DATA_KEY, NOON)
     assert repr(key.sealed)[2:20] not in repr(key)
 
 
-def test_keys_under_another_master_key_get_no_company(tmp_path: Path) -> None:
-    """Rotating with the wrong master key is refused, and nothing is written: the server could never start again."""
+def test_keys_under_another_data_key_get_no_company(tmp_path: Path) -> None:
+    """Rotating with the wrong data key is refused, and nothing is written: the server could never start again."""
     database = SqliteDatabase(tmp_path / "gatepass.db", SettableClock())
     try:
-        asyncio.run(make_first_keys(database, MASTER, PACE, alg="ES256"))
+        asyncio.run(make_first_keys(database, DATA_KEY, PACE, alg="ES256"))
         before = asyncio.run(stored_keys(database))
         with pytest.raises(StartupError, match="master key is another one"):
-            asyncio.run(rotate(database, MasterKey(bytes(32)), PACE))
+            asyncio.run(rotate(database, DataKey(bytes(32)), PACE))
         assert asyncio.run(stored_keys(database)) == before
     finally:
         database.close()
@@ -193,8 +198,126 @@ def test_a_moment_of_trouble_does_not_end_the_watch_for_new_keys(
     with running_server(tmp_path) as server, server.client() as api:
         monkeypatch.setattr(app, "stored_keys", sometimes)
         other = SqliteDatabase(tmp_path / "gatepass.db", SettableClock())
-        asyncio.run(rotate(other, load_master_key("", tmp_path / "master.key"), PACE))
+        data_key = asyncio.run(open_data_key(other, load_master_keys("", tmp_path / "master.key")))
+        asyncio.run(rotate(other, data_key, PACE))
         other.close()
         eventually(lambda: len(api.get("/.well-known/jwks.json").json()["keys"]) == 2)
     assert troubles == []
     assert "put off" in capsys.readouterr().out
+
+
+# ── another master key ──
+
+
+def opens(path: Path, data_dir: Path) -> bool:
+    """Whether the master key in a file opens the database in a folder."""
+    database = SqliteDatabase(data_dir / "gatepass.db", SettableClock())
+    try:
+        asyncio.run(open_data_key(database, load_master_keys("", path)))
+    except StartupError:
+        return False
+    finally:
+        database.close()
+    return True
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """The folder of a server that somebody has used, with a copy of its master key as `old.key`."""
+    data = tmp_path / "data"
+    with running_server(data) as server, server.client() as api:
+        api.post("/signup", json=ANN)
+        api.post("/login", json=ANN)
+    shutil.copy(data / "master.key", tmp_path / "old.key")
+    return data
+
+
+def change(data: Path, new: Path | None = None) -> None:
+    """Change the master key of a folder."""
+    database = SqliteDatabase(data / "gatepass.db", SettableClock())
+    try:
+        asyncio.run(change_master_key_file(database, data / "master.key", new))
+    finally:
+        database.close()
+
+
+def test_the_master_key_can_be_changed_under_a_running_server(tmp_path: Path) -> None:
+    """The server goes on and rotates; after its next start everything still opens. The old key opens nothing."""
+    with running_server(tmp_path) as server, server.client() as api:
+        api.post("/signup", json=ANN)
+        pair = api.post("/login", json=ANN).json()
+        shutil.copy(tmp_path / "master.key", tmp_path / "old.key")
+        change(tmp_path)
+        assert (tmp_path / "master.key").read_bytes() != (tmp_path / "old.key").read_bytes()
+        assert stat.S_IMODE((tmp_path / "master.key").stat().st_mode) == 0o600
+        other = SqliteDatabase(tmp_path / "gatepass.db", SettableClock())
+        data_key = asyncio.run(open_data_key(other, load_master_keys("", tmp_path / "master.key")))
+        asyncio.run(rotate(other, data_key, PACE))
+        other.close()
+        eventually(lambda: len(api.get("/.well-known/jwks.json").json()["keys"]) == 2)
+        assert api.post("/login", json=ANN).status_code == 200
+    assert not opens(tmp_path / "old.key", tmp_path)
+    with running_server(tmp_path) as server, server.client() as api:
+        assert api.post("/refresh", json={"refresh_token": pair["refresh_token"]}).status_code == 200
+        assert api.post("/login", json=ANN).status_code == 200
+
+
+def test_a_new_master_key_can_come_from_a_file(tmp_path: Path, data: Path) -> None:
+    """One that is there is taken, one that is not is made; the old key's content opens nothing."""
+    given = tmp_path / "given.key"
+    for _ in range(2):
+        change(data, given)
+        assert given.read_bytes() == (data / "master.key").read_bytes()
+        assert opens(data / "master.key", data)
+    assert not opens(tmp_path / "old.key", data)
+
+
+@pytest.mark.parametrize("step", ["rewrap", "accept_master_key"])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_change_that_is_cut_short_leaves_a_working_pair(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch, step: str, moment: str
+) -> None:
+    """Killed before or after either step, the next start works, and the next change ends what was begun."""
+    killed = multiprocessing.get_context("fork").Process(target=_change_and_die, args=(data, step, moment))
+    killed.start()
+    killed.join()
+    assert killed.exitcode == 9
+    assert opens(data / "master.key", data)
+    with running_server(data) as server, server.client() as api:
+        assert api.post("/login", json=ANN).status_code == 200
+    change(data)
+    assert sorted(file.name for file in data.glob("master.key*")) == ["master.key"]
+    assert opens(data / "master.key", data)
+    assert not opens(tmp_path / "old.key", data)
+
+
+def _change_and_die(data: Path, step: str, moment: str) -> None:
+    """Change the master key in a process that ends at a step, without any clean-up."""
+    undisturbed: Callable[..., Any] = getattr(data_key_module, step)
+
+    def die(*arguments: object) -> object:
+        if moment == "before":
+            os._exit(9)
+        outcome = undisturbed(*arguments)
+        if asyncio.iscoroutine(outcome):
+            return _die_after(outcome)
+        os._exit(9)
+
+    setattr(data_key_module, step, die)
+    change(data)
+
+
+async def _die_after(outcome: Awaitable[object]) -> None:
+    await outcome
+    os._exit(9)
+
+
+def test_the_key_of_another_database_changes_nothing(tmp_path: Path, data: Path) -> None:
+    """With a wrong master.key the change is refused, and once the right one is back all is as it was."""
+    (data / "master.key").write_bytes(base64.urlsafe_b64encode(bytes(32)))
+    (data / "master.key").chmod(0o600)
+    with pytest.raises(StartupError, match="master key is another one"):
+        change(data)
+    shutil.copy(tmp_path / "old.key", data / "master.key")
+    change(data)
+    assert opens(data / "master.key", data)

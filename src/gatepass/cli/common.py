@@ -39,11 +39,11 @@ class Place:
 async def open_admin(place: Place) -> AsyncGenerator[Admin]:
     """The operator's calls over the store."""
     settings = place.settings()
-    async with open_store(settings) as (database, master):
+    async with open_store(settings) as (database, data_key):
         hasher = password_hasher(settings)
         try:
             registration = Registration(database, hasher, settings)
-            yield Admin(database, registration, list_keys(master), idle_seconds=settings.session_idle_seconds)
+            yield Admin(database, registration, list_keys(data_key), idle_seconds=settings.session_idle_seconds)
         finally:
             hasher.close()
 
@@ -51,5 +51,5 @@ async def open_admin(place: Place) -> AsyncGenerator[Admin]:
 @asynccontextmanager
 async def open_client_admin(settings: Settings) -> AsyncGenerator[ClientAdmin]:
     """The operator's calls on clients."""
-    async with open_store(settings) as (database, master):
-        yield ClientAdmin(database, status_indexes(database, master))
+    async with open_store(settings) as (database, data_key):
+        yield ClientAdmin(database, status_indexes(database, data_key))

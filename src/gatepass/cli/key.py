@@ -14,8 +14,11 @@ from gatepass.cli.common import Place
 from gatepass.cli.output import Json, fail, result, result_json, result_table, say, time_in_words
 from gatepass.server.app import open_store
 from gatepass.server.clock import system_clock
+from gatepass.server.data_key import change_master_key_file
+from gatepass.server.data_key import rewrap as rewrap_data_key
 from gatepass.server.key_rotation import compromise, make_first_keys, pace_of, provide_keys, retire, rotate, stored_keys
 from gatepass.server.keys.life import PUBLISHED_AFTER_RETIREMENT, StoredKey, is_symmetric, state_of
+from gatepass.server.keys.master_key import load_master_key, load_master_keys
 
 if TYPE_CHECKING:
     from gatepass.jose import Key
@@ -60,10 +63,10 @@ def rotate_(
     settings = place.settings(alg=alg)
 
     async def work() -> tuple[StoredKey, list[StoredKey]]:
-        async with open_store(settings) as (database, master):
+        async with open_store(settings) as (database, data_key):
             pace = pace_of(settings)
-            await make_first_keys(database, master, pace, alg=settings.alg)
-            return await rotate(database, master, pace, alg=alg, at_once=now), await stored_keys(database)
+            await make_first_keys(database, data_key, pace, alg=settings.alg)
+            return await rotate(database, data_key, pace, alg=alg, at_once=now), await stored_keys(database)
 
     new, stored = asyncio.run(work())
     if json:
@@ -81,8 +84,8 @@ def retire_(kid: str, *, place: Place = _HERE) -> None:
     """Sign no longer with a key. Its tokens verify until they end."""
 
     async def work() -> StoredKey | None:
-        async with open_store(place.settings()) as (database, master):
-            return await retire(database, master, kid)
+        async with open_store(place.settings()) as (database, data_key):
+            return await retire(database, data_key, kid)
 
     signing = asyncio.run(work())
     if signing is None:
@@ -95,8 +98,8 @@ def compromise_(kid: str, *, place: Place = _HERE) -> None:
     """Withdraw a key that somebody else may have: within a second it signs no more, and its tokens are refused."""
 
     async def work() -> StoredKey | None:
-        async with open_store(place.settings()) as (database, master):
-            return await compromise(database, master, kid)
+        async with open_store(place.settings()) as (database, data_key):
+            return await compromise(database, data_key, kid)
 
     signing = asyncio.run(work())
     if signing is None:
@@ -110,13 +113,46 @@ def _fail_unknown(kid: str) -> NoReturn:
 
 
 @app.command
+def rewrap(
+    *,
+    new_master_key_file: Annotated[
+        Path | None, Parameter(help="Take the new master key from this file, made if absent [a random one].")
+    ] = None,
+    place: Place = _HERE,
+) -> None:
+    """Change the master key: what it encrypts is encrypted under another one. Running servers go on.
+
+    When the master key is in the environment, the new one has to be in a file, from which you put it there.
+    """
+    settings = place.settings()
+
+    async def work() -> None:
+        async with open_store(settings) as (database, _):
+            if not settings.master_key:
+                await change_master_key_file(database, settings.master_key_path, new_master_key_file)
+            elif new_master_key_file is None:
+                fail(
+                    "The master key is in the environment.", "Name the file for the new one: --new-master-key-file FILE"
+                )
+            else:
+                masters = load_master_keys(settings.master_key, settings.master_key_path)
+                await rewrap_data_key(database, masters, load_master_key(new_master_key_file))
+
+    asyncio.run(work())
+    if settings.master_key:
+        say(f"Changed. Before the next start, set GATEPASS_MASTER_KEY to the line in {new_master_key_file}.")
+    else:
+        say(f"Changed. {settings.master_key_path} holds the new master key, and the old one opens nothing any more.")
+
+
+@app.command
 def export(file: Path, *, place: Place = _HERE) -> None:
     """Write the HS256 secret as a JWK, for the one API that shares it, into a file that only you can read."""
     settings = place.settings()
 
     async def work() -> Key:
-        async with open_store(settings) as (database, master):
-            keys = await provide_keys(database, master, pace_of(settings), alg=settings.alg, now=system_clock())
+        async with open_store(settings) as (database, data_key):
+            keys = await provide_keys(database, data_key, pace_of(settings), alg=settings.alg, now=system_clock())
             return keys.current.newest_key
 
     if not is_symmetric(settings.alg):

@@ -14,11 +14,12 @@ import structlog
 
 from gatepass.server.account import Account
 from gatepass.server.clock import system_clock
+from gatepass.server.data_key import open_data_key
 from gatepass.server.discovery import JWKS_PATH, metadata_path, render_jwks, render_metadata
 from gatepass.server.errors import StartupError, Unavailable
 from gatepass.server.health import Health
 from gatepass.server.key_rotation import pace_of, provide_keys, stored_keys, take_steps
-from gatepass.server.keys.master_key import load_master_key
+from gatepass.server.keys.master_key import load_master_keys
 from gatepass.server.login import Login
 from gatepass.server.logout import Logout
 from gatepass.server.oauth.client_authentication import ClientAuthentication
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 
     from gatepass.server.clock import Clock
     from gatepass.server.keys.keyring import LiveKeys
-    from gatepass.server.keys.master_key import MasterKey
+    from gatepass.server.keys.master_key import DataKey
     from gatepass.server.revocations.status_indexes import Block
     from gatepass.server.settings import Settings
     from gatepass.server.status import StatusIndex
@@ -71,17 +72,17 @@ class Server:
     """What one process holds: the store, the keys, the hashing threads; and the routes over them."""
 
     def __init__(
-        self, settings: Settings, database: SqliteDatabase, keys: LiveKeys, *, master: MasterKey, clock: Clock
+        self, settings: Settings, database: SqliteDatabase, keys: LiveKeys, *, data_key: DataKey, clock: Clock
     ) -> None:
         self.settings = settings
         self.database = database
         self.keys = keys
-        self.master = master
+        self.data_key = data_key
         self._clock = clock
         self.hasher = password_hasher(settings)
         self.feed = RevocationFeed(database, keys=keys, settings=settings, clock=clock, publish=self._publish)
         # A list is published before a token names it.
-        self.indexes = status_indexes(database, master, on_reserved=self.feed.catch_up)
+        self.indexes = status_indexes(database, data_key, on_reserved=self.feed.catch_up)
         self.routes = self._routes()
         self._documents = self._fixed_documents()
         self._render_keys()
@@ -120,7 +121,7 @@ class Server:
 
     async def _move_keys_on(self) -> None:
         """Do what is due in the life of the keys, unless another node has; all of them notice by the store."""
-        await take_steps(self.database, self.master, pace_of(self.settings), alg=self.settings.alg)
+        await take_steps(self.database, self.data_key, pace_of(self.settings), alg=self.settings.alg)
 
     async def _forget_expired(self) -> None:
         async def unit(tx: Transaction) -> None:
@@ -213,10 +214,10 @@ async def _nobody_waits() -> None:
 
 
 def status_indexes(
-    database: Database, master: MasterKey, *, on_reserved: Callable[[], Awaitable[None]] = _nobody_waits
+    database: Database, data_key: DataKey, *, on_reserved: Callable[[], Awaitable[None]] = _nobody_waits
 ) -> StatusIndexes:
     """Places in status lists for this process, reserved block by block."""
-    lists = list_keys(master)
+    lists = list_keys(data_key)
 
     async def reserve() -> list[StatusIndex]:
         async def unit(tx: Transaction) -> Block:
@@ -229,9 +230,9 @@ def status_indexes(
     return StatusIndexes(reserve)
 
 
-def list_keys(master: MasterKey) -> ListKeys:
-    """The keys of the status lists, sealed under the master key like every other."""
-    return ListKeys(master.seal, master.unseal)
+def list_keys(data_key: DataKey) -> ListKeys:
+    """The keys of the status lists, sealed under the data key like every other."""
+    return ListKeys(data_key.seal, data_key.unseal)
 
 
 async def open_first_epoch(database: Database) -> None:
@@ -251,9 +252,9 @@ async def open_server(settings: Settings, clock: Clock = system_clock) -> AsyncG
     Raises:
         StartupError: when the data folder, the database or the master key cannot be used.
     """
-    async with open_store(settings, clock) as (database, master):
-        keys = await provide_keys(database, master, pace_of(settings), alg=settings.alg, now=clock())
-        server = Server(settings, database, keys, master=master, clock=clock)
+    async with open_store(settings, clock) as (database, data_key):
+        keys = await provide_keys(database, data_key, pace_of(settings), alg=settings.alg, now=clock())
+        server = Server(settings, database, keys, data_key=data_key, clock=clock)
         await server.feed.start()
         background = asyncio.create_task(server.run_in_background())
         try:
@@ -266,15 +267,13 @@ async def open_server(settings: Settings, clock: Clock = system_clock) -> AsyncG
 
 
 @asynccontextmanager
-async def open_store(
-    settings: Settings, clock: Clock = system_clock
-) -> AsyncGenerator[tuple[SqliteDatabase, MasterKey]]:
-    """Open the database and the master key, as the server and the command line both do. Raises as `open_server`."""
+async def open_store(settings: Settings, clock: Clock = system_clock) -> AsyncGenerator[tuple[SqliteDatabase, DataKey]]:
+    """Open the database and its data key, as the server and the command line both do. Raises as `open_server`."""
     database = SqliteDatabase(settings.sqlite_path, clock)
     try:
-        master = load_master_key(settings.master_key, settings.master_key_path)
+        data_key = await open_data_key(database, load_master_keys(settings.master_key, settings.master_key_path))
         await open_first_epoch(database)
-        yield database, master
+        yield database, data_key
     finally:
         database.close()
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from gatepass.server.keys.life import Step, StoredKey, Use
-    from gatepass.server.keys.master_key import MasterKey
+    from gatepass.server.keys.master_key import DataKey
     from gatepass.server.settings import Settings
     from gatepass.server.transaction import Database, Transaction
 
@@ -42,7 +42,7 @@ async def stored_keys(database: Database) -> list[StoredKey]:
     return await database.read(unit)
 
 
-async def provide_keys(database: Database, master: MasterKey, pace: Pace, *, alg: str, now: float) -> LiveKeys:
+async def provide_keys(database: Database, data_key: DataKey, pace: Pace, *, alg: str, now: float) -> LiveKeys:
     """Open the stored keys, making what is missing.
 
     Another algorithm than the last key's is a rotation: its key is pre-published now, and signs when everybody can
@@ -51,34 +51,34 @@ async def provide_keys(database: Database, master: MasterKey, pace: Pace, *, alg
     Raises:
         StartupError: when the stored keys are under another master key.
     """
-    await make_first_keys(database, master, pace, alg=alg)
+    await make_first_keys(database, data_key, pace, alg=alg)
     stored = await stored_keys(database)
     if (newest := line(stored, "sig")[-1]).held == "here" and newest.alg != alg:
-        await rotate(database, master, pace, alg=alg)
+        await rotate(database, data_key, pace, alg=alg)
         stored = await stored_keys(database)
-    return LiveKeys(stored, master, now)
+    return LiveKeys(stored, data_key, now)
 
 
-async def make_first_keys(database: Database, master: MasterKey, pace: Pace, *, alg: str) -> None:
+async def make_first_keys(database: Database, data_key: DataKey, pace: Pace, *, alg: str) -> None:
     """Make what a new store lacks: the first signing key, which signs at once, and the refresh tokens' secret.
 
     Raises:
         StartupError: when the stored keys are under another master key.
     """
-    await take_steps(database, master, pace, alg=alg)
+    await take_steps(database, data_key, pace, alg=alg)
     if any(key.use == "refresh" for key in await stored_keys(database)):
         return
-    new = new_refresh_key(master)
+    new = new_refresh_key(data_key)
 
     async def unit(tx: Transaction) -> None:
-        stored = await _readable(tx, master)
+        stored = await _readable(tx, data_key)
         if not any(key.use == "refresh" for key in stored):
             await _add(tx, new, stored, signs_from=tx.now)
 
     await database.transaction(unit)
 
 
-async def take_steps(database: Database, master: MasterKey, pace: Pace, *, alg: str) -> bool:
+async def take_steps(database: Database, data_key: DataKey, pace: Pace, *, alg: str) -> bool:
     """Do what is due, if anything is; whether something was. `alg` is for the very first key.
 
     Raises:
@@ -91,10 +91,10 @@ async def take_steps(database: Database, master: MasterKey, pace: Pace, *, alg: 
     steps = await database.read(look)
     if not steps:
         return False
-    made = await _make(((step.use, step.alg) for step in steps if isinstance(step, Publish)), master)
+    made = await _make(((step.use, step.alg) for step in steps if isinstance(step, Publish)), data_key)
 
     async def unit(tx: Transaction) -> None:
-        await _readable(tx, master)
+        await _readable(tx, data_key)
         await _take_due(tx, made, pace, alg)
 
     await database.transaction(unit)
@@ -102,7 +102,7 @@ async def take_steps(database: Database, master: MasterKey, pace: Pace, *, alg: 
 
 
 async def rotate(
-    database: Database, master: MasterKey, pace: Pace, *, alg: str | None = None, at_once: bool = False
+    database: Database, data_key: DataKey, pace: Pace, *, alg: str | None = None, at_once: bool = False
 ) -> StoredKey:
     """Let another key follow the one that signs; which key that is.
 
@@ -111,7 +111,7 @@ async def rotate(
 
     Args:
         database: Where the keys are.
-        master: What they are sealed under.
+        data_key: What they are sealed under.
         pace: How long a key is pre-published.
         alg: The algorithm, if it is to be another one than the last key's.
         at_once: Sign with it now. Unless it was pre-published, verifiers that keep the JWKS and never look for an
@@ -121,10 +121,10 @@ async def rotate(
         StartupError: when the stored keys are under another master key.
     """
     alg = alg or line(await stored_keys(database), "sig")[-1].alg
-    made = await _make([("sig", alg), ("documents", DOCUMENTS_ALG)], master)
+    made = await _make([("sig", alg), ("documents", DOCUMENTS_ALG)], data_key)
 
     async def unit(tx: Transaction) -> StoredKey:
-        now, stored = tx.now, await _readable(tx, master)
+        now, stored = tx.now, await _readable(tx, data_key)
         signing, *waiting = line(stored, "sig")
         for key in waiting:
             if key.alg != alg:
@@ -139,33 +139,33 @@ async def rotate(
     return await database.transaction(unit)
 
 
-async def retire(database: Database, master: MasterKey, kid: str) -> StoredKey | None:
+async def retire(database: Database, data_key: DataKey, kid: str) -> StoredKey | None:
     """Sign no longer with a key; its tokens verify until they end. The key that signs now, None without such a key.
 
     Raises:
         StartupError: when the stored keys are under another master key.
     """
-    return await _withdraw(database, master, kid, is_compromised=False)
+    return await _withdraw(database, data_key, kid, is_compromised=False)
 
 
-async def compromise(database: Database, master: MasterKey, kid: str) -> StoredKey | None:
+async def compromise(database: Database, data_key: DataKey, kid: str) -> StoredKey | None:
     """Sign and verify no longer with a key, and tell every verifier. The key that signs now, None without such a key.
 
     Raises:
         StartupError: when the stored keys are under another master key.
     """
-    return await _withdraw(database, master, kid, is_compromised=True)
+    return await _withdraw(database, data_key, kid, is_compromised=True)
 
 
-async def _withdraw(database: Database, master: MasterKey, kid: str, *, is_compromised: bool) -> StoredKey | None:
+async def _withdraw(database: Database, data_key: DataKey, kid: str, *, is_compromised: bool) -> StoredKey | None:
     """Withdraw a key; the one that waits behind it takes over, or else a new one of the same algorithm."""
     key = _find(await stored_keys(database), kid)
     if key is None:
         return None
-    made = await _make([(key.use, key.alg)], master)
+    made = await _make([(key.use, key.alg)], data_key)
 
     async def unit(tx: Transaction) -> StoredKey | None:
-        now, stored = tx.now, await _readable(tx, master)
+        now, stored = tx.now, await _readable(tx, data_key)
         if _find(stored, kid) is None:
             return None
         if is_compromised:
@@ -185,16 +185,16 @@ def _find(stored: Iterable[StoredKey], kid: str) -> StoredKey | None:
     return next((key for key in stored if key.kid == kid and key.use != "refresh"), None)
 
 
-async def _make(wanted: Iterable[tuple[Use, str]], master: MasterKey) -> dict[tuple[Use, str], StoredKey]:
+async def _make(wanted: Iterable[tuple[Use, str]], data_key: DataKey) -> dict[tuple[Use, str], StoredKey]:
     """Make keys before the transaction in which one of them may be needed, and beside the event loop."""
-    return {(use, alg): await asyncio.to_thread(new_signing_key, alg, master, use=use) for use, alg in wanted}
+    return {(use, alg): await asyncio.to_thread(new_signing_key, alg, data_key, use=use) for use, alg in wanted}
 
 
-async def _readable(tx: Transaction, master: MasterKey) -> list[StoredKey]:
-    """Every key, which the master key opens: with keys under two of them the server could never start again."""
+async def _readable(tx: Transaction, data_key: DataKey) -> list[StoredKey]:
+    """Every key, which the data key opens: with keys under two of them the server could never start again."""
     stored = await tx.keys.all()
     for key in stored:
-        master.unseal(key.sealed, key.kid)
+        data_key.unseal(key.sealed, key.kid)
     return stored
 
 

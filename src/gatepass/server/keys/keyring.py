@@ -14,7 +14,7 @@ from gatepass.tokens.refresh_token import KEY_ID_BYTES, RefreshKey
 
 if TYPE_CHECKING:
     from gatepass.server.keys.life import Use
-    from gatepass.server.keys.master_key import MasterKey
+    from gatepass.server.keys.master_key import DataKey
     from gatepass.server.keys.signer import Signer
 
 _REFRESH_SECRET_BYTES = 32
@@ -23,9 +23,9 @@ _REFRESH_SECRET_BYTES = 32
 class KeyRing:
     """A view of the stored keys at one moment, opened. Made anew when they change."""
 
-    def __init__(self, stored: list[StoredKey], master: MasterKey, now: float) -> None:
+    def __init__(self, stored: list[StoredKey], data_key: DataKey, now: float) -> None:
         opened = {
-            row: Key.from_jwk(master.unseal(row.sealed, row.kid))
+            row: Key.from_jwk(data_key.unseal(row.sealed, row.kid))
             for row in stored
             if row.use != "refresh" and still_verifies(row, now)
         }
@@ -40,7 +40,7 @@ class KeyRing:
         self.verification = KeySet([key if is_symmetric(key.alg) else key.public() for key in tokens])
         self.published = KeySet([key.public() for key in opened.values() if not is_symmetric(key.alg)])
         self.refresh_keys = {
-            bytes.fromhex(key.kid): RefreshKey(bytes.fromhex(key.kid), master.unseal(key.sealed, key.kid))
+            bytes.fromhex(key.kid): RefreshKey(bytes.fromhex(key.kid), data_key.unseal(key.sealed, key.kid))
             for key in reversed(stored)
             if key.use == "refresh"
         }
@@ -50,17 +50,17 @@ class KeyRing:
 class LiveKeys:
     """The key ring in force, replaced as a whole when the stored keys change. `current` is read at each use."""
 
-    def __init__(self, stored: list[StoredKey], master: MasterKey, now: float) -> None:
-        self._master = master
+    def __init__(self, stored: list[StoredKey], data_key: DataKey, now: float) -> None:
+        self._data_key = data_key
         self._rows = _in_force(stored, now)
-        self.current = KeyRing(stored, master, now)
+        self.current = KeyRing(stored, data_key, now)
 
     def update(self, stored: list[StoredKey], now: float) -> bool:
         """Take over what is stored now; whether that changed anything."""
         rows = _in_force(stored, now)
         if rows == self._rows:
             return False
-        self.current = KeyRing(stored, self._master, now)
+        self.current = KeyRing(stored, self._data_key, now)
         self._rows = rows
         return True
 
@@ -69,16 +69,16 @@ def _in_force(stored: list[StoredKey], now: float) -> list[StoredKey]:
     return [key for key in stored if still_verifies(key, now)]
 
 
-def new_signing_key(alg: str, master: MasterKey, now: float = 0, *, use: Use = "sig") -> StoredKey:
+def new_signing_key(alg: str, data_key: DataKey, now: float = 0, *, use: Use = "sig") -> StoredKey:
     """Make a signing key that signs from `now`; an RSA key takes some tenths of a second."""
     key = Key.generate(alg)
     kid = key.thumbprint()
-    sealed = master.seal(msgspec.json.encode(key.to_jwk(private=True)), kid)
+    sealed = data_key.seal(msgspec.json.encode(key.to_jwk(private=True)), kid)
     return StoredKey(kid=kid, use=use, alg=alg, sealed=sealed, created_at=now, signs_from=now)
 
 
-def new_refresh_key(master: MasterKey, now: float = 0) -> StoredKey:
+def new_refresh_key(data_key: DataKey, now: float = 0) -> StoredKey:
     """Make a secret for refresh tokens."""
     kid = os.urandom(KEY_ID_BYTES).hex()
-    sealed = master.seal(os.urandom(_REFRESH_SECRET_BYTES), kid)
+    sealed = data_key.seal(os.urandom(_REFRESH_SECRET_BYTES), kid)
     return StoredKey(kid=kid, use="refresh", alg="HS256", sealed=sealed, created_at=now, signs_from=now)

@@ -75,6 +75,14 @@ class StoredKeys(Protocol):
         """Forget a key for good."""
         ...
 
+    async def sealed_data_key(self) -> bytes | None:
+        """What the keys are sealed under, sealed itself."""
+        ...
+
+    async def keep_data_key(self, sealed: bytes) -> None:
+        """Keep the data key, in place of what is kept."""
+        ...
+
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """How fast keys follow each other, in seconds: a new one each `rotation` (0: never), known `prepublish` before."""

@@ -1,11 +1,17 @@
-"""The master key: what private keys are encrypted under before they reach the database or a backup of it."""
+"""The master key seals the data key, and the data key every secret in the database, before it gets there.
+
+So a copy of the database alone tells nothing, and the master key can be changed by sealing one small thing anew, while
+servers that hold the data key go on.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import fcntl
 import os
 import stat
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag
@@ -14,20 +20,21 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from gatepass.server.errors import StartupError
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
+KEY_BYTES = 32
 _VERSION = b"\x01"
 _NONCE_BYTES = 12
-_KEY_BYTES = 32
 
 
-class MasterKey:
-    """AES-256-GCM; a sealed key is version (1 byte), nonce (12), ciphertext and tag."""
+class SealingKey:
+    """AES-256-GCM; what is sealed is version (1 byte), nonce (12), ciphertext and tag."""
 
     def __init__(self, key: bytes) -> None:
-        if len(key) != _KEY_BYTES:
+        if len(key) != KEY_BYTES:
             raise StartupError(
-                f"The master key must be {_KEY_BYTES} bytes, not {len(key)}.",
+                f"The master key must be {KEY_BYTES} bytes, not {len(key)}.",
                 'Make one: python -c "import os, base64; print(base64.urlsafe_b64encode(os.urandom(32)).decode())"',
             )
         self._aead = AESGCM(key)
@@ -41,7 +48,7 @@ class MasterKey:
         """Decrypt what `seal` made.
 
         Raises:
-            StartupError: when it was sealed under another master key, or altered.
+            StartupError: when it was sealed under another key, or altered.
         """
         nonce, ciphertext = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
         try:
@@ -55,18 +62,74 @@ class MasterKey:
             ) from error
 
 
-def load_master_key(setting: str, path: Path) -> MasterKey:
+class MasterKey(SealingKey):
+    """Seals the data key, and nothing else. Kept apart from the database and its backups."""
+
+
+class DataKey(SealingKey):
+    """Seals the secrets in a database. Kept there, sealed under the master key."""
+
+
+def load_master_keys(setting: str, path: Path) -> tuple[MasterKey, ...]:
     """Take the master key from the setting (base64url of 32 bytes), else from the file, which is made when absent.
 
+    Where a change of the file was cut short there are two, and the database tells which is right.
+
     Raises:
-        StartupError: when the setting or the file cannot be read, or others could read the file.
+        StartupError: when the setting or a file cannot be read, or others could read the file.
     """
     if setting:
-        return MasterKey(_decode(setting, "GATEPASS_MASTER_KEY"))
+        return (MasterKey(_decode(setting, "GATEPASS_MASTER_KEY")),)
+    proposed = proposed_master_key(path)
+    return (load_master_key(path),) if proposed is None else (load_master_key(path), proposed)
+
+
+def load_master_key(path: Path) -> MasterKey:
+    """Take a master key from a file, which is made when absent. Raises as `load_master_keys`."""
+    return MasterKey(_read(path) or _create(path, os.urandom(KEY_BYTES)))
+
+
+# ── changing the file ──
+
+
+@contextmanager
+def only_one_changes(path: Path) -> Generator[None]:
+    """Keep others from changing the same file meanwhile. The lock ends with the process, however that ends."""
+    descriptor = os.open(path.parent, os.O_RDONLY)
     try:
-        return MasterKey(_decode(_read_private_file(path), str(path)))
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def proposed_master_key(path: Path) -> MasterKey | None:
+    """What the file is being changed to, by us or by somebody who was cut short."""
+    key = _read(_next(path))
+    return None if key is None else MasterKey(key)
+
+
+def propose_master_key(path: Path, new: Path | None) -> None:
+    """Put another master key beside the file, safe on disk: that of the file `new`, which is made when absent."""
+    key = os.urandom(KEY_BYTES)
+    _create(_next(path), key if new is None else _read(new) or _create(new, key))
+
+
+def accept_master_key(path: Path) -> None:
+    """Put the proposed master key in the file's place, in one step."""
+    _next(path).replace(path)
+    _sync(path.parent)
+
+
+def _next(path: Path) -> Path:
+    return path.with_name(f"{path.name}.next")
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return _decode(_read_private_file(path), str(path))
     except FileNotFoundError:
-        return MasterKey(_create(path))
+        return None
     except OSError as error:
         raise StartupError(f"Cannot read {path}: {error.strerror}.", "Let the server's user read it.") from error
 
@@ -85,9 +148,8 @@ def _read_private_file(path: Path) -> str:
     return text
 
 
-def _create(path: Path) -> bytes:
-    """Write a new key that only we can read, whole or not at all: two processes that start at once end up with one."""
-    key = os.urandom(_KEY_BYTES)
+def _create(path: Path, key: bytes) -> bytes:
+    """Write a key that only we can read, whole or not at all: two processes that start at once end up with one."""
     draft = path.with_name(f"{path.name}.{os.urandom(8).hex()}")
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -96,6 +158,7 @@ def _create(path: Path) -> bytes:
             file.flush()
             os.fsync(file.fileno())
         os.link(draft, path)
+        _sync(path.parent)
     except FileExistsError:
         return _decode(_read_private_file(path), str(path))
     except OSError as error:
@@ -105,3 +168,12 @@ def _create(path: Path) -> bytes:
     finally:
         draft.unlink(missing_ok=True)
     return key
+
+
+def _sync(folder: Path) -> None:
+    """Have the disk keep a folder's names (fsync of a file does not)."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

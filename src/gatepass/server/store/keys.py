@@ -51,3 +51,20 @@ class SqlKeys:
     async def drop(self, kid: str) -> None:
         """Delete."""
         await self._connection.row("DELETE FROM keys WHERE kid = ?1", kid)
+
+    async def sealed_data_key(self) -> bytes | None:
+        """Select the one row."""
+        row = await self._connection.row("SELECT sealed FROM data_key WHERE one = 1")
+        if row is None:
+            return None
+        (sealed,) = row
+        assert isinstance(sealed, bytes)
+        return sealed
+
+    async def keep_data_key(self, sealed: bytes) -> None:
+        """Insert or update the one row."""
+        await self._connection.row(
+            "INSERT INTO data_key (one, sealed) VALUES (1, ?1)"
+            " ON CONFLICT (one) DO UPDATE SET sealed = excluded.sealed",
+            sealed,
+        )
