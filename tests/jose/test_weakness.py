@@ -165,6 +165,8 @@ def spellings() -> dict[str, bytes]:
             f"{name} bom": b"\xef\xbb\xbf" + pem,
             f"{name} utf-16": pem.decode().encode("utf-16"),
             f"{name} utf-16-be": pem.decode().encode("utf-16-be"),
+            f"{name} base64": b"".join(pem.splitlines()[1:-1]),
+            f"{name} base64 in lines": b"\n".join(pem.splitlines()[1:-1]),
             f"{name} text before": b"Bag Attributes\n  friendlyName: x\n" + pem,
         }
     shapes["pkcs1 der"] = (
@@ -202,7 +204,7 @@ def test_no_public_key_is_a_secret(shape: str) -> None:
             Key.from_jwk({"kty": "oct", "k": base64url.encode(secret), "alg": alg})
 
 
-@pytest.mark.parametrize("start", [b"{", b"[", b"\x30\x1e", b"\x30\x82", b"\x04", b"\0{", b"---", b"ssh"])
+@pytest.mark.parametrize("start", [b"{", b"[", b"\x30\x1e", b"\x30\x82", b"\x04", b"M", b"MII", b"\0{", b"---", b"ssh"])
 def test_random_secrets_are_never_taken_for_documents(start: bytes) -> None:
     """A random secret may start like anything: only what reads as a document to its end is refused."""
     for number in range(50):

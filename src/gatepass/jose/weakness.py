@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -58,7 +59,7 @@ def check(material: Material, bits: int, *, exact: bool = False) -> None:
 
 # ── secrets ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-_SSH_PREFIXES = (b"ssh-", b"ecdsa-sha2-", b"sk-ssh-", b"sk-ecdsa-", b"---- BEGIN SSH2")
+_SSH_PREFIXES = (b"ssh-", b"ecdsa-sha2-", b"sk-ssh-", b"sk-ecdsa-", b"---- BEGIN SSH2", b"PuTTY-User-Key-File")
 _LEADING_BLANKS = b"\xef\xbb\xbf\xff\xfe \t\r\n\f\v"
 
 
@@ -75,6 +76,7 @@ def check_secret(secret: bytes, bits: int, *, exact: bool = False) -> None:
         or text.startswith(_SSH_PREFIXES)
         or (text.startswith((b"{", b"[")) and _is_json(text))
         or (secret.startswith(b"\x30") and _is_der(secret))
+        or (text.startswith(b"M") and _is_base64_of_der(text))
         or (secret.startswith(b"\x04") and _is_point(secret))
     ):
         raise InvalidKeyError("the secret looks like another kind of key")
@@ -112,6 +114,15 @@ def _is_der(secret: bytes) -> bool:
             pass  # an encrypted private key
         return True
     return False
+
+
+def _is_base64_of_der(text: bytes) -> bool:
+    """Tell whether the text is a PEM document without its first and last line, as some consoles show a public key."""
+    try:
+        der = base64.b64decode(text)
+    except ValueError:
+        return False
+    return der.startswith(b"\x30") and _is_der(der)
 
 
 def _is_point(secret: bytes) -> bool:
