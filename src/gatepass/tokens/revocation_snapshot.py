@@ -11,12 +11,16 @@ import msgspec
 
 from gatepass.jose import jws, jwt
 from gatepass.jose.errors import InvalidPolicyError
+from gatepass.jose.limits import Limits
 
 if TYPE_CHECKING:
     from gatepass.jose import Key, KeySet
 
 TYP = "revocations+jwt"
 MEDIA_TYPE = "application/jwt"
+
+MAX_LENGTH = 4_000_000
+"""Characters of a snapshot: some 60,000 tokens that were revoked by name within the hour."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,4 +79,5 @@ def check(token: str, keys: Key | KeySet, *, issuer: str, now: float, leeway: fl
         leeway=leeway,
         now=now,
         into=Snapshot,
+        limits=Limits(token_length=MAX_LENGTH),
     )

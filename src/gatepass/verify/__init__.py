@@ -9,6 +9,7 @@ from . import errors
 from .challenge import Challenge, challenge
 from .issuer import Fetched, FetchError
 from .principal import Principal
+from .revocation import Health
 from .verifier import Verifier
 
-__all__ = ["Challenge", "FetchError", "Fetched", "JoseError", "Principal", "Verifier", "challenge", "errors"]
+__all__ = ["Challenge", "FetchError", "Fetched", "Health", "JoseError", "Principal", "Verifier", "challenge", "errors"]

@@ -12,6 +12,7 @@ from .errors import (
     InvalidRequestError,
     IssuerUnavailableError,
     MissingTokenError,
+    RevocationStaleError,
 )
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def challenge(error: JoseError) -> Challenge:
     | the token is not good | 401 | `error="invalid_token"` |
     | a scope or role is missing | 403 | `error="insufficient_scope"`, and `scope` |
     | a new sign-in is needed | 401 | `error="insufficient_user_authentication"`, `acr_values`, `max_age` |
-    | the issuer's keys cannot be fetched | 503 | none; `Retry-After` |
+    | the issuer's keys, or what it has revoked, cannot be fetched | 503 | none; `Retry-After` |
 
     Args:
         error: What `Verifier.verify`, `Principal.require` or `bearer_token` raised.
@@ -61,7 +62,8 @@ def challenge(error: JoseError) -> Challenge:
             return _bearer(401, str(error), error=error.code, acr_values=error.acr_values, max_age=error.max_age)
         case IssuerUnavailableError():
             headers = {"Retry-After": str(error.retry_after)}
-            return Challenge(503, headers, "the keys to verify access tokens are not available")
+            missing = "list of revoked" if isinstance(error, RevocationStaleError) else "keys to verify"
+            return Challenge(503, headers, f"the {missing} access tokens are not available")
         case InvalidPolicyError() | InvalidKeyError():
             raise error
         case _:

@@ -76,5 +76,17 @@ class IssuerUnavailableError(JoseError):
         return _rebuild, (type(self), str(self), {"retry_after": self.retry_after})
 
 
+class RevokedError(JoseError):
+    """The token was good and has been taken back: itself, the sign-in or grant it belongs to, or its key."""
+
+    code: ClassVar[str] = "revoked"
+
+
+class RevocationStaleError(IssuerUnavailableError):
+    """With `stale="refuse"`: for too long nobody could say whether the token has been revoked."""
+
+    code: ClassVar[str] = "revocation_stale"
+
+
 def _rebuild(kind: type[JoseError], message: str, attributes: dict[str, object]) -> JoseError:
     return kind(message, **attributes)

@@ -1,4 +1,4 @@
-"""Fetching an issuer's keys: the only I/O of the SDK.
+"""Fetching an issuer's keys; `follow.py` uses the same client for what the issuer has revoked.
 
 A refresh runs in a thread of its own, which starts when keys are needed and ends with the answer. So no event loop
 ever waits for it or for the parsing of what comes, a caller that is cancelled takes nobody's answer away, and one
@@ -14,6 +14,7 @@ import ssl
 import threading
 import time
 from concurrent.futures import Future
+from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -22,7 +23,9 @@ from gatepass.jose.errors import InvalidPolicyError
 from .issuer import Fetched, FetchError, is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
+
+    from httpx import Response
 
     from .issuer import Issuer, Published
 
@@ -35,7 +38,11 @@ FETCH_SECONDS = 5.0
 MAX_BYTES = 512 * 1024
 """What one answer may hold."""
 
-_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "gatepass"}
+EVENT_STREAM = "text/event-stream"
+
+_HEADERS = {"Accept-Encoding": "identity", "User-Agent": "gatepass"}
+
+_HTTP_OK = 200
 
 _log = logging.getLogger(__name__)
 
@@ -92,6 +99,21 @@ class KeySource:
             if self.issuer.is_due(now) or (self.issuer.failure is None and self.issuer.may_ask(now)):
                 return self._start(now)
             return None
+
+    def look_again(self, now: float) -> Future[None] | None:
+        """Return a refresh that may bring the key of a document that came from the issuer itself.
+
+        Strangers cannot cause these, so they do not share the tokens' allowance.
+        """
+        with self._lock:
+            if self._is_flying():
+                return self._flight
+            return self._start(now) if self.issuer.failure is None or self.issuer.is_due(now) else None
+
+    def after_fork(self) -> None:
+        """Let go of a lock that nobody in this process will release, and of a refresh that nobody will end."""
+        self._lock = threading.Lock()
+        self._flight = None
 
     def _is_flying(self) -> bool:
         """A refresh that is long past its deadline is lost: its thread hangs in a user's fetch, or ended in a fork."""
@@ -176,11 +198,12 @@ class HttpxFetch:
     The proxies of the environment (`HTTPS_PROXY`, `NO_PROXY`) are used.
     """
 
-    def __init__(self, *, ca_file: str | None = None) -> None:
+    def __init__(self, *, ca_file: str | None = None, max_bytes: int = MAX_BYTES) -> None:
         """Prepare to fetch.
 
         Args:
             ca_file: A PEM file of the only certificate authorities to trust, in place of the public ones.
+            max_bytes: What one answer may hold.
 
         Raises:
             InvalidPolicyError: httpx is not installed, or the file cannot be read.
@@ -189,6 +212,7 @@ class HttpxFetch:
             raise InvalidPolicyError(
                 "fetching keys needs httpx: pip install 'gatepass[verify]', or pass keys= or fetch="
             )
+        self._max_bytes = max_bytes
         try:
             self._context = ssl.create_default_context(cafile=ca_file) if ca_file else None
         except OSError as error:
@@ -200,26 +224,46 @@ class HttpxFetch:
         Raises:
             FetchError: There is no answer, or one that we do not want to read.
         """
+        async with self._ask(url, "application/json, */*", FETCH_SECONDS) as answer:
+            body = bytearray()
+            async for chunk in answer.aiter_raw():
+                body += chunk
+                if len(body) > self._max_bytes:
+                    raise FetchError(f"{url} answered with more than {self._max_bytes} bytes")
+        return Fetched(answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, bytes(body))
+
+    @asynccontextmanager
+    async def listen(self, url: str, last_event_id: str) -> AsyncGenerator[AsyncIterator[bytes]]:
+        """Open a stream of server-sent events that goes on after an event; how long it may be silent is the caller's.
+
+        Raises:
+            FetchError: There is no stream, or it broke.
+        """
+        async with self._ask(url, EVENT_STREAM, None, {"Last-Event-ID": last_event_id}) as answer:
+            if answer.status_code != _HTTP_OK:
+                raise FetchError(f"{url} answered {answer.status_code}")
+            if answer.headers.get("content-type", "").partition(";")[0].strip().lower() != EVENT_STREAM:
+                raise FetchError(f"{url} is no {EVENT_STREAM}")
+            yield answer.aiter_raw()
+
+    @asynccontextmanager
+    async def _ask(
+        self, url: str, accept: str, seconds: float | None, headers: dict[str, str] | None = None
+    ) -> AsyncGenerator[Response]:
         import httpx  # noqa: PLC0415 - an extra, and slow to import: only who fetches pays for it
 
         # Made once: reading the public authorities holds every thread up for some 20 ms.
         self._context = self._context or httpx.create_ssl_context()
         # On loopback no proxy is asked, whatever the environment says: plain text must not leave this machine.
         proxies = not is_loopback(url)
+        wanted = _HEADERS | {"Accept": accept} | (headers or {})
         try:
             async with (
-                httpx.AsyncClient(
-                    verify=self._context, trust_env=proxies, timeout=FETCH_SECONDS, headers=_HEADERS
-                ) as client,
+                httpx.AsyncClient(verify=self._context, trust_env=proxies, timeout=seconds, headers=wanted) as client,
                 client.stream("GET", url) as answer,
             ):
                 if answer.headers.get("content-encoding", "identity") != "identity":
                     raise FetchError(f"{url} answered with a compressed body, which was not asked for")
-                body = bytearray()
-                async for chunk in answer.aiter_raw():
-                    body += chunk
-                    if len(body) > MAX_BYTES:
-                        raise FetchError(f"{url} answered with more than {MAX_BYTES} bytes")
+                yield answer
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise FetchError(f"{url}: {type(error).__name__}: {error}") from None
-        return Fetched(answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, bytes(body))

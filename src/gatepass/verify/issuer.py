@@ -65,6 +65,18 @@ class FetchError(Exception):
     """A fetch gave no usable answer; the text says why, and what to look at."""
 
 
+class Offer(NamedTuple):
+    """Where an issuer says what it has revoked, as far as it does.
+
+    Attributes:
+        stream_url: The push stream (`revocations_uri`).
+        snapshot_url: The snapshot (`revocations_snapshot_uri`).
+    """
+
+    stream_url: str | None = None
+    snapshot_url: str | None = None
+
+
 class Published(NamedTuple):
     """What an issuer publishes.
 
@@ -72,11 +84,13 @@ class Published(NamedTuple):
         keys: Its keys.
         fresh_seconds: How long they need not be fetched again.
         jwks_url: Where they are.
+        offer: Where its revocations are.
     """
 
     keys: KeySet
     fresh_seconds: int
     jwks_url: str
+    offer: Offer = Offer()
 
 
 class Issuer:
@@ -86,6 +100,7 @@ class Issuer:
         url: Its name, as tokens and metadata write it.
         keys: The keys last published; empty before the first fetch.
         fetched_at: When they were fetched, or None.
+        offer: Where the issuer says what it has revoked.
         failure: Why the last fetch failed, or None if it did not.
     """
 
@@ -110,6 +125,7 @@ class Issuer:
             _checked(jwks_url, "jwks_url")
         self.keys = KeySet([])
         self.fetched_at: float | None = None
+        self.offer = Offer()
         self.failure: str | None = None
         self._fresh_seconds = FRESH_SECONDS
         self._backoff = 0
@@ -163,9 +179,9 @@ class Issuer:
         Raises:
             FetchError: An answer was not what it should be.
         """
-        jwks_url = self._jwks_url
+        jwks_url, offer = self._jwks_url, self.offer
         if jwks_url is None or (not self._is_given and not 0 <= now - self._discovered_at < DISCOVERY_SECONDS):
-            jwks_url = yield from self._discover()
+            jwks_url, offer = yield from self._discover()
         answer = yield jwks_url
         if answer.status != _HTTP_OK:
             raise FetchError(f"{jwks_url} answered {answer.status}")
@@ -177,7 +193,7 @@ class Issuer:
         # than we need.
         public = [key.public() for key in keys if not key.is_secret]
         keys = KeySet(public, skipped=keys.skipped + len(keys) - len(public))
-        return Published(keys, fresh_seconds(answer.headers), jwks_url)
+        return Published(keys, fresh_seconds(answer.headers), jwks_url, offer)
 
     def learn(self, published: Published, now: float) -> None:
         """Keep what a refresh that began at `now` brought."""
@@ -186,6 +202,7 @@ class Issuer:
         if published.jwks_url != self._jwks_url or not 0 <= now - self._discovered_at < DISCOVERY_SECONDS:
             self._jwks_url, self._discovered_at = published.jwks_url, now
         self.fetched_at = now
+        self.offer = published.offer
         self.failure = None
         self._fresh_seconds = published.fresh_seconds
         self._backoff = 0
@@ -198,7 +215,7 @@ class Issuer:
         if not self._is_given:
             self._jwks_url = None  # perhaps the keys have moved
 
-    def _discover(self) -> Generator[str, Fetched, str]:
+    def _discover(self) -> Generator[str, Fetched, tuple[str, Offer]]:
         """RFC 8414 §3, and where there is no such document, OpenID Connect Discovery §4."""
         for url in self._metadata_urls():
             answer = yield url
@@ -206,7 +223,7 @@ class Issuer:
                 raise FetchError(f"{url} answered {answer.status}")
             metadata = _json_object(answer.body) if answer.status == _HTTP_OK else None
             if metadata is not None:
-                return self._jwks_url_of(metadata, url)
+                return self._jwks_url_of(metadata, url), self._offer_of(metadata)
         raise FetchError(f"{self.url} has no metadata document; is the issuer right? If so, pass jwks_url=")
 
     def _metadata_urls(self) -> tuple[str, str]:
@@ -231,6 +248,28 @@ class Issuer:
         if is_loopback(jwks_url) and not is_loopback(self.url):
             raise FetchError(f"the jwks_uri of {self.url} is on this machine")
         return jwks_url
+
+    def _offer_of(self, metadata: dict[str, Any]) -> Offer:
+        """What is not at the issuer's own origin is not offered: its word on what is revoked comes from itself."""
+        return Offer(
+            *(
+                url if isinstance(url, str) and is_same_origin(url, self.url) else None
+                for url in (metadata.get("revocations_uri"), metadata.get("revocations_snapshot_uri"))
+            )
+        )
+
+
+def is_same_origin(url: str, issuer: str) -> bool:
+    """Tell whether a URL that we were told is at an issuer's scheme, host and port (RFC 6454 §4)."""
+    try:
+        parts, own = _checked(url, "url"), urlsplit(issuer)
+    except InvalidPolicyError:
+        return False
+    return _origin(parts) == _origin(own)
+
+
+def _origin(parts: SplitResult) -> tuple[str, str | None, int]:
+    return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def fresh_seconds(headers: Mapping[str, str]) -> int:

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from gatepass.jose.errors import BadClaimError
+from gatepass.tokens.status_list import StatusReference
+
 from .require import Requirement
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         acr: How strongly they proved it.
         amr: By which means.
         claims: Every claim of the token, read-only all the way down: arrays are tuples, objects read-only mappings.
+        status: Where it can be read whether the token has been revoked, or None if it does not say.
     """
 
     subject: str
@@ -46,6 +50,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     acr: str | None
     amr: tuple[str, ...]
     claims: Mapping[str, Any]
+    status: StatusReference | None = None
 
     def require(
         self,
@@ -98,6 +103,7 @@ def of_access_token(checked: Checked[AccessToken]) -> Principal:
         auth_time=claims.auth_time,
         acr=claims.acr,
         amr=claims.amr,
+        status=_status(checked.every.get("status")),
         claims=_read_only(checked.every),
     )
 
@@ -117,8 +123,23 @@ def of_other_token(checked: Checked[OtherAccessToken]) -> Principal:
         auth_time=None if claims.auth_time is None else int(claims.auth_time),
         acr=claims.acr,
         amr=claims.amr,
+        status=_status(checked.every.get("status")),
         claims=_read_only(checked.every),
     )
+
+
+def _status(claim: object) -> StatusReference | None:
+    """Read where a token's status is (Token Status List §6). A `status` that means something else is not ours."""
+    members = cast("dict[str, object]", claim) if isinstance(claim, dict) else {}
+    if "status_list" not in members:
+        return None
+    try:
+        found = msgspec.convert(members["status_list"], StatusReference)
+    except msgspec.ValidationError:
+        raise BadClaimError("status names no place in a list", claim="status") from None
+    if found.idx < 0:
+        raise BadClaimError("status names no place in a list", claim="status")
+    return StatusReference(found.idx, sys.intern(found.uri))
 
 
 # Many tokens have the same few scopes and roles: principals share the sets.

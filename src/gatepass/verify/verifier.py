@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import math
+import os
 import threading
 import time
+import weakref
 from collections.abc import Collection
 from concurrent import futures
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
+
+from msgspec import UNSET
 
 from gatepass.jose import Key, KeySet, headers, jwt
 from gatepass.jose.errors import (
@@ -20,20 +25,28 @@ from gatepass.jose.errors import (
     WrongIssuerError,
     WrongTypError,
 )
-from gatepass.tokens import access_token
+from gatepass.tokens import access_token, revocation_snapshot
 
-from .errors import IssuerUnavailableError
-from .fetch import FETCH_SECONDS, HttpxFetch, KeySource
+from .errors import IssuerUnavailableError, RevokedError
+from .fetch import FETCH_SECONDS, MAX_BYTES, HttpxFetch, KeySource
+from .follow import Follower
 from .issuer import Issuer
 from .principal import of_access_token, of_other_token
+from .revocation import Health, Revocations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
+    from types import TracebackType
+    from typing import Self
+
+    from msgspec import UnsetType
 
     from gatepass.jose import JoseError
 
     from .fetch import Fetch
+    from .follow import Wait
     from .principal import Principal
+    from .revocation import Mode, Stale
 
 MAX_LEEWAY = 300
 """Seconds; a clock that is further off needs repair."""
@@ -43,17 +56,40 @@ LONGEST_REMEMBERED = 8192
 
 _WAIT_SECONDS = FETCH_SECONDS + 1
 
+_CLOSE_SECONDS = 5.0
+
 
 class _Known:
-    """One set of keys, how long it is fresh, and the tokens that it verified: replaced as a whole, never mixed."""
+    """One set of keys, how long it is fresh, and the tokens that it verified: replaced as a whole, never mixed.
 
-    __slots__ = ("fetched_at", "fresh_until", "keys", "seen")
+    Attributes:
+        published: The keys as they were published or given.
+        refused: Those of them that have been revoked, by `kid`.
+        keys: The others.
+    """
 
-    def __init__(self, keys: Key | KeySet, fetched_at: float, fresh_until: float, seen: dict[str, Principal]) -> None:
-        self.keys = keys
+    __slots__ = ("fetched_at", "fresh_until", "keys", "published", "refused", "seen")
+
+    def __init__(
+        self,
+        published: Key | KeySet,
+        fetched_at: float,
+        fresh_until: float,
+        *,
+        refused: frozenset[str] = frozenset(),
+        before: _Known | None = None,
+    ) -> None:
+        self.published = published
+        self.refused = refused
         self.fetched_at = fetched_at
         self.fresh_until = fresh_until
-        self.seen = seen
+        self.keys: Key | KeySet = published
+        self.seen: dict[str, Principal] = {}
+        if before is not None and before.published is published and before.refused == refused:
+            self.keys, self.seen = before.keys, before.seen
+        elif refused:
+            every = (published,) if isinstance(published, Key) else published
+            self.keys = KeySet([key for key in every if key.kid not in refused])
 
     def is_fresh(self, now: float) -> bool:
         """Tell whether the keys need not be fetched again; given keys never do."""
@@ -79,7 +115,9 @@ class Verifier:
         typ: str | None = access_token.TYP,
         alg: str | None = None,
         leeway: float = 0,
-        revocation: None = None,
+        revocation: Mode | UnsetType | None = UNSET,
+        stale: Stale = "serve",
+        stale_after: float = 60,
         cache_size: int = 10_000,
         ca_file: str | None = None,
         fetch: Fetch | None = None,
@@ -96,7 +134,14 @@ class Verifier:
                 else name it, or pass None for any; then `iss`, `exp`, `sub` and `aud` are required.
             alg: The algorithm of published keys that name none and whose type leaves a choice, such as `"RS256"`.
             leeway: Seconds by which the issuer's clock may differ.
-            revocation: None: tokens are good until they expire.
+            revocation: `"feed"`: the issuer pushes what it revokes, and tokens die within a second. `"list"`: it is
+                fetched every half minute or so. None: tokens are good until they expire. Unless told it is `"feed"`;
+                with `fetch`, which cannot listen, `"list"`; with `keys`, None. An issuer that publishes none is not
+                asked for any, and `health` says so.
+            stale: What becomes of tokens while we do not know what has been revoked: `"serve"` judges them by what we
+                knew last, `"refuse"` by nothing (503).
+            stale_after: Seconds without a sign of life from the issuer after which we do not know any more. It sends
+                one every 10 seconds.
             cache_size: How many verified tokens are remembered; 0 for none. They are forgotten when they expire and
                 when the issuer's keys change. A refusal is never remembered.
             ca_file: A PEM file of the only certificate authorities to trust when fetching.
@@ -111,9 +156,9 @@ class Verifier:
             raise InvalidPolicyError("issuer is a URL")
         if not isinstance(cast("object", typ), str | None) or typ == "":
             raise InvalidPolicyError("typ is a media type or None")
-        if cast("object", revocation) is not None:
-            raise InvalidPolicyError("revocation: None is the only choice")
         _check_numbers(leeway, cache_size)
+        mode = _checked_mode(revocation, is_offline=keys is not None, has_fetch=fetch is not None)
+        _check_staleness(stale, stale_after)
         self.issuer = issuer
         self.audience = _checked_audience(audience)
         self.clock = clock
@@ -124,22 +169,41 @@ class Verifier:
         self._lock = threading.Lock()
         if keys is not None and not isinstance(cast("object", keys), Key | KeySet):
             raise InvalidPolicyError("keys is a Key or a KeySet")
-        if keys is None:
-            self._known = _Known(KeySet([]), math.inf, -math.inf, {})
-            self._source: KeySource | None = KeySource(
+        self._source: KeySource | None = None
+        self._follower: Follower | None = None
+        # The callbacks hold us weakly: a verifier that nobody uses any more ends, and its thread with it.
+        adopt = weakref.WeakMethod(self._adopt)
+        source = None
+        if keys is not None and mode is None:
+            if (jwks_url, alg, ca_file, fetch) != (None, None, None, None):
+                raise InvalidPolicyError("with keys= nothing is fetched: leave out jwks_url, alg, ca_file and fetch")
+        else:
+            source = KeySource(
                 Issuer(issuer, jwks_url=jwks_url, alg=alg),
                 _checked_fetch(fetch, ca_file),
                 clock=clock,
-                on_learned=self._adopt,
+                on_learned=lambda: _call(adopt),
             )
+        if source is not None and mode is not None:
+            documents = _checked_fetch(fetch, ca_file, max_bytes=revocation_snapshot.MAX_LENGTH)
+            self._follower = Follower(
+                Revocations(issuer, mode=mode, stale=stale, stale_after=stale_after),
+                source=source,
+                fetch=documents,
+                listen=documents.listen if isinstance(documents, HttpxFetch) else None,
+                clock=clock,
+                on_keys_refused=lambda: _call(adopt),
+            )
+            weakref.finalize(self, self._follower.stop).atexit = False
+        if keys is not None:
+            self._known = _Known(keys, -math.inf, math.inf)
         else:
-            if (jwks_url, alg, ca_file, fetch) != (None, None, None, None):
-                raise InvalidPolicyError("with keys= nothing is fetched: leave out jwks_url, alg, ca_file and fetch")
-            self._known = _Known(keys, -math.inf, math.inf, {})
-            self._source = None
+            self._known = _Known(KeySet([]), math.inf, -math.inf)
+            self._source = source
+        _verifiers.add(self)
 
     def verify(self, token: str) -> Principal:
-        """Verify a token, waiting for the issuer's keys if they are not there yet.
+        """Verify a token, waiting for the issuer's keys, and for what it has revoked, if they are not there yet.
 
         Do not call it in an event loop: there, `averify` waits without blocking.
 
@@ -148,24 +212,23 @@ class Verifier:
 
         Raises:
             JoseError: It is refused, and `code` says why; `challenge` makes the answer of it. The codes are those of
-                `gatepass.jose.jwt.verify`, `unproven_cnf` and `issued_in_future`.
-            IssuerUnavailableError: The keys that it needs cannot be fetched: not the token's fault.
+                `gatepass.jose.jwt.verify`, `unproven_cnf`, `issued_in_future` and `revoked`.
+            IssuerUnavailableError: The keys that it needs cannot be fetched (`issuer_unavailable`), or with
+                `stale="refuse"` what has been revoked (`revocation_stale`): not the token's fault.
         """
-        principal = self._remembered(token)
+        principal = self._at_once(token)
         if principal is not None:
             return principal
+        flow = self._verified(token)
         try:
-            return self._attempt(token)
-        except UnknownKeyError as error:
-            refusal = error
-        for flight in self._flights(token, refusal):
-            futures.wait((flight,), _WAIT_SECONDS)
-            with suppress(UnknownKeyError):
-                return self._attempt(token)
-        raise self._verdict(refusal)
+            while True:
+                flight, seconds = next(flow)
+                futures.wait((flight,), seconds)
+        except StopIteration as stop:
+            return cast("Principal", stop.value)
 
     async def averify(self, token: str) -> Principal:
-        """Verify a token as `verify` does, in an asyncio event loop; only waiting for keys suspends.
+        """Verify a token as `verify` does, in an asyncio event loop; only waiting for the issuer suspends.
 
         Args:
             token: The compact serialisation, without `Bearer`.
@@ -173,37 +236,88 @@ class Verifier:
         Raises:
             JoseError: As for `verify`.
         """
-        principal = self._remembered(token)
+        principal = self._at_once(token)
         if principal is not None:
             return principal
+        flow = self._verified(token)
         try:
-            return self._attempt(token)
-        except UnknownKeyError as error:
-            refusal = error
-        for flight in self._flights(token, refusal):
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_WAIT_SECONDS):
-                    await asyncio.wrap_future(flight)
-            with suppress(UnknownKeyError):
-                return self._attempt(token)
-        raise self._verdict(refusal)
+            while True:
+                flight, seconds = next(flow)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(seconds):
+                        await asyncio.wrap_future(flight)
+        except StopIteration as stop:
+            return cast("Principal", stop.value)
+
+    def health(self) -> Health:
+        """Say how up to date the keys are, and what is known to be revoked."""
+        now = self.clock()
+        keys_fresh = self._known.is_fresh(now)
+        if self._follower is None:
+            return Health(keys_fresh=keys_fresh, feed="off")
+        return self._follower.health(keys_fresh=keys_fresh)
+
+    def close(self) -> None:
+        """Stop following what the issuer revokes; tokens are judged by what is known so far."""
+        if self._follower is not None:
+            self._follower.close(_CLOSE_SECONDS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def __repr__(self) -> str:
         return f"Verifier(issuer={self.issuer!r}, audience={self.audience!r})"
 
     # ── tokens ──
 
-    def _remembered(self, token: str) -> Principal | None:
-        """Find a token that these very keys have verified: a lookup, and three comparisons of times."""
+    def _at_once(self, token: str) -> Principal | None:
+        """Find a token that these very keys have verified, and that is known not to be revoked since."""
         if not isinstance(cast("object", token), str):
             raise MalformedError("a token is a str")
-        known, now = self._known, self.clock()
+        now, follower = self.clock(), self._follower
+        principal = self._remembered(token, now)
+        if principal is None or follower is None or follower.revocations.clears(principal, now):
+            return principal
+        return None
+
+    def _remembered(self, token: str, now: float) -> Principal | None:
+        """Find a token that these very keys have verified: a lookup, and three comparisons of times."""
+        known = self._known
         principal = known.seen.get(token)
         if principal is None or now >= principal.expires_at + self._leeway:
             return None
         if known.is_fresh(now) or self._is_usable_meanwhile(now):
             return principal
         return None
+
+    def _verified(self, token: str) -> Generator[Wait, None, Principal]:
+        """Verify, and ask whether it has been revoked: yields what to wait for."""
+        known = self._known
+        principal = self._remembered(token, self.clock()) or (yield from self._authentic(token))
+        if self._follower is None:
+            return principal
+        yield from self._follower.settle(principal)
+        if self._known is not known:  # perhaps its very key was revoked meanwhile
+            principal = yield from self._authentic(token)
+        self._follower.revocations.judge(principal, self.clock())
+        return principal
+
+    def _authentic(self, token: str) -> Generator[Wait, None, Principal]:
+        """Verify, yielding each refresh of the keys that may help."""
+        try:
+            return self._attempt(token)
+        except UnknownKeyError as error:
+            refusal = error
+        for flight in self._flights(token, refusal):
+            yield flight, _WAIT_SECONDS
+            with suppress(UnknownKeyError):
+                return self._attempt(token)
+        raise self._verdict(refusal)
 
     def _attempt(self, token: str) -> Principal:
         """Verify with the keys at hand."""
@@ -224,6 +338,14 @@ class Verifier:
                 del seen[next(iter(seen))]  # the oldest, which ends first
             seen[token] = principal
 
+    def after_fork(self) -> None:
+        """Begin anew in a process that forked: its threads, and whoever held a lock, are in the other one."""
+        self._lock = threading.Lock()
+        if self._source is not None:
+            self._source.after_fork()
+        if self._follower is not None:
+            self._follower.after_fork()
+
     # ── keys ──
 
     def _is_usable_meanwhile(self, now: float) -> bool:
@@ -234,9 +356,10 @@ class Verifier:
 
     def _flights(self, token: str, refusal: UnknownKeyError) -> Iterator[futures.Future[None]]:
         """Yield each refresh that is worth waiting for: at most one that was under way already, and one of our own."""
+        if self._source is not None or self._known.refused:
+            self._refuse_hopeless(token)
         if self._source is None:
             raise refusal
-        self._refuse_hopeless(token)
         since = self._source.started
         for _ in range(2):
             flight = self._source.look_for_unknown(self.clock(), since=since)
@@ -247,6 +370,10 @@ class Verifier:
     def _refuse_hopeless(self, token: str) -> None:
         """Refuse what no key could make good, before anything is fetched for it."""
         seen = jwt.peek(token)
+        if seen.headers.get("kid") in self._known.refused:
+            raise RevokedError("the token's key has been revoked")
+        if self._source is None:
+            return
         if seen.headers["alg"].startswith("HS"):
             raise AlgNotAllowedError("a shared secret is never fetched: pass it as keys=")
         if self._typ is not None and headers.media_type(seen.headers.get("typ")) != headers.media_type(self._typ):
@@ -255,11 +382,19 @@ class Verifier:
             raise WrongIssuerError("iss is not the expected issuer", claim="iss")
 
     def _adopt(self) -> None:
-        """Verify with what the source has learned from now on; keys that are new have verified nothing yet."""
-        issuer = cast("KeySource", self._source).issuer
-        if issuer.fetched_at is not None:
-            seen = self._known.seen if issuer.keys is self._known.keys else {}
-            self._known = _Known(issuer.keys, issuer.fetched_at, issuer.fresh_until, seen)
+        """Verify with what has been learned from now on; keys that are new have verified nothing yet."""
+        follower, source = self._follower, self._source
+        refused: frozenset[str] = frozenset()
+        if follower is not None:
+            follower.learn_offer()
+            refused = follower.revocations.kids
+        with self._lock:  # both of the threads that learn come by here
+            before = self._known
+            if source is None:
+                self._known = _Known(before.published, -math.inf, math.inf, refused=refused, before=before)
+            elif source.issuer.fetched_at is not None:
+                issuer, at = source.issuer, source.issuer.fetched_at
+                self._known = _Known(issuer.keys, at, issuer.fresh_until, refused=refused, before=before)
 
     def _verdict(self, refusal: UnknownKeyError) -> JoseError:
         """Tell a key that does not exist from one that we could not look for."""
@@ -269,6 +404,31 @@ class Verifier:
         return IssuerUnavailableError(
             f"cannot fetch the keys of {issuer.url}", retry_after=max(1, math.ceil(issuer.retry_after(now)))
         )
+
+
+_verifiers: weakref.WeakSet[Verifier] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for verifier in list(_verifiers):
+        verifier.after_fork()
+
+
+def _at_exit() -> None:
+    """End the threads before the interpreter does."""
+    for verifier in list(_verifiers):
+        verifier.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+atexit.register(_at_exit)
+
+
+def _call(method: weakref.WeakMethod[Callable[[], None]]) -> None:
+    found = method()
+    if found is not None:
+        found()
 
 
 def _reader(
@@ -302,12 +462,38 @@ def _checked_audience(audience: object) -> str | tuple[str, ...]:
     return audience if isinstance(audience, str) else cast("tuple[str, ...]", names)
 
 
-def _checked_fetch(fetch: Fetch | None, ca_file: str | None) -> Fetch:
+def _checked_fetch(fetch: Fetch | None, ca_file: str | None, *, max_bytes: int = MAX_BYTES) -> Fetch:
     if fetch is None:
-        return HttpxFetch(ca_file=ca_file)
+        return HttpxFetch(ca_file=ca_file, max_bytes=max_bytes)
     if ca_file is not None:
         raise InvalidPolicyError("ca_file is for the built-in fetch: leave out one of them")
     return fetch
+
+
+def _checked_mode(revocation: object, *, is_offline: bool, has_fetch: bool) -> Mode | None:
+    """Choose how to follow, where the caller has not."""
+    if revocation is UNSET:
+        if is_offline:
+            return None
+        return "list" if has_fetch else "feed"
+    if revocation == "feed" and has_fetch:
+        raise InvalidPolicyError("the feed is a stream, which fetch= cannot get: leave it out, or take list")
+    match revocation:
+        case "feed":
+            return "feed"
+        case "list":
+            return "list"
+        case None:
+            return None
+        case _:
+            raise InvalidPolicyError("revocation is feed, list or None")
+
+
+def _check_staleness(stale: object, stale_after: float) -> None:
+    if stale not in ("serve", "refuse"):
+        raise InvalidPolicyError("stale is serve or refuse")
+    if not 0 < stale_after < math.inf:
+        raise InvalidPolicyError("stale_after is a number of seconds")
 
 
 def _check_numbers(leeway: float, cache_size: int) -> None:

@@ -1,0 +1,379 @@
+"""Following what an issuer revokes, in a thread of its own: the I/O around `revocation.py`.
+
+The thread begins with the first token and ends with the verifier, or at once when the issuer offers nothing to follow.
+It runs an event loop of its own, so the application's never waits for it, nor for the parsing of what comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import threading
+import time
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from gatepass.jose.errors import JoseError, UnknownKeyError
+
+from . import fetch as fetching
+from .issuer import FetchError
+from .revocation import SILENCE_SECONDS, LostError
+from .sse import COMMENT, Parser, TooLongError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from contextlib import AbstractAsyncContextManager
+
+    from gatepass.jose import KeySet
+
+    from .fetch import Fetch, KeySource
+    from .principal import Principal
+    from .revocation import Health, Revocations, Want
+    from .sse import Message
+
+    Listen: TypeAlias = Callable[[str, str], AbstractAsyncContextManager[AsyncIterator[bytes]]]
+    """(url, last event id) -> the bytes of a stream of server-sent events."""
+
+    Wait: TypeAlias = tuple[Future[None], float]
+    """What to wait for, and for how many seconds at most."""
+
+FIRST_SECONDS = 2.0
+"""How long a token waits for a document that was never there before."""
+
+TICK_SECONDS = 0.25
+"""How often the thread looks whether something is due."""
+
+MAX_FLIGHTS = 4
+"""Documents that are fetched at once."""
+
+_HTTP_OK = 200
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Follower:
+    """Keeps a `Revocations` supplied.
+
+    Attributes:
+        revocations: What is known so far.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is named where it is called
+        self,
+        revocations: Revocations,
+        *,
+        source: KeySource,
+        fetch: Fetch,
+        listen: Listen | None,
+        clock: Callable[[], float],
+        on_keys_refused: Callable[[], None],
+    ) -> None:
+        """Follow an issuer, once `settle` asks for it.
+
+        Args:
+            revocations: What to supply.
+            source: The issuer's keys, which sign the documents.
+            fetch: How to get a document.
+            listen: How to listen to a stream; None: it cannot.
+            clock: The time, in seconds since 1970.
+            on_keys_refused: Called, in this thread, after keys have been revoked.
+        """
+        self.revocations = revocations
+        self._source = source
+        self._fetch = fetch
+        self._listen = listen
+        self._clock = clock
+        self._on_keys_refused = on_keys_refused
+        self._is_closed = False
+        self._asked: dict[str, float] = {}
+        self._flights: dict[str, asyncio.Task[None]] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wake: asyncio.Event | None = None
+        self._news = _future()
+
+    # ── from the threads that verify ──
+
+    def settle(self, principal: Principal) -> Iterator[Wait]:
+        """Yield what is worth waiting for, until a token can be judged by what is known."""
+        while True:
+            with self._lock:
+                missing = self.revocations.missing(principal, self._clock())
+                news = self._news
+                runs = self._is_closed or self._runs()
+            if missing is None or self._is_closed or not runs:
+                return
+            asked = self._asked.setdefault(missing, time.monotonic())
+            seconds = asked + FIRST_SECONDS - time.monotonic()
+            if seconds <= 0:
+                return
+            self.wake()
+            yield news, seconds
+
+    def health(self, *, keys_fresh: bool) -> Health:
+        """Say how up to date we are."""
+        with self._lock:
+            return self.revocations.health(self._clock(), keys_fresh=keys_fresh)
+
+    def learn_offer(self) -> None:
+        """Take what the issuer's metadata says, once it has been read."""
+        issuer = self._source.issuer
+        if issuer.fetched_at is None:
+            return
+        with self._lock:
+            is_news = self.revocations.learn_offer(issuer.offer)
+        if is_news:
+            self._tell()
+            self.wake()
+
+    def wake(self) -> None:
+        """Have the thread look what is due."""
+        loop, wake = self._loop, self._wake
+        if loop is not None and wake is not None:
+            with suppress(RuntimeError):  # it has ended
+                loop.call_soon_threadsafe(wake.set)
+
+    def stop(self) -> None:
+        """Have the thread end; nobody waits for it."""
+        self._is_closed = True
+        self.wake()
+
+    def close(self, seconds: float) -> None:
+        """End the thread.
+
+        Args:
+            seconds: How long to wait for its end.
+        """
+        self.stop()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(seconds)
+
+    def after_fork(self) -> None:
+        """Begin anew in a process that has no such thread."""
+        self._begin()
+        self._asked.clear()
+        self._flights.clear()
+        self._source.after_fork()
+        self.revocations.restart()
+
+    def _runs(self) -> bool:
+        """See that the thread runs, if there is something to do."""
+        if self._thread is not None and self._thread.is_alive():
+            return True
+        if self.revocations.is_idle:
+            return False
+        self._thread = threading.Thread(target=self._run, name="gatepass-revocation", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._thread = None
+            return False
+        return True
+
+    # ── the thread ──
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._follow())
+        except OSError as error:
+            _log.warning("cannot follow what %s revokes: %s", self._source.issuer.url, error.strerror)
+
+    async def _follow(self) -> None:
+        self._loop, self._wake = asyncio.get_running_loop(), asyncio.Event()
+        stream: asyncio.Task[None] | None = None
+        try:
+            while not self._is_closed:
+                if self._source.issuer.fetched_at is None:  # with keys that were given, nobody has asked yet
+                    self._source.refresh_if_due(self._clock())
+                url = self._start_fetching()
+                if url is not None and (stream is None or stream.done()):
+                    stream = asyncio.create_task(self._hear_out(url))
+                if self._may_end():
+                    return
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(TICK_SECONDS):
+                        await self._wake.wait()
+                self._wake.clear()
+        finally:
+            tasks = [*self._flights.values(), *([stream] if stream is not None else [])]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _start_fetching(self) -> str | None:
+        """Fetch what is due, each document once at a time; return where to listen, if that is due."""
+        now = self._clock()
+        with self._lock:
+            wants = list(self.revocations.due(now))
+            url = self.revocations.stream_due(now) if self._listen is not None else None
+        for want in wants:
+            if want.url not in self._flights and len(self._flights) < MAX_FLIGHTS:
+                self._flights[want.url] = asyncio.create_task(self._bring(want))
+        return url
+
+    def _may_end(self) -> bool:
+        with self._lock:
+            if self._flights or not self.revocations.is_idle:
+                return False
+            self._thread = None  # under the lock: the next token that needs a thread starts another
+            return True
+
+    # ── documents ──
+
+    async def _bring(self, want: Want) -> None:
+        """Fetch a document, and keep what it says."""
+        try:
+            async with asyncio.timeout(fetching.FETCH_SECONDS):
+                token = _token(want.url, await self._get(want.url))
+            if want.is_list:
+                await self._bring_list(want.url, token)
+            else:
+                await self._bring_snapshot(token)
+        except FetchError as error:
+            self._fail(want, str(error))
+        except TimeoutError:
+            self._fail(want, f"{want.url}: no whole answer within {fetching.FETCH_SECONDS:g} seconds")
+        except JoseError as error:
+            self._refuse(f"{want.url}: {error}")
+            self._fail(want, f"{want.url} was refused: {error.code}: {error}")
+        except Exception as error:  # noqa: BLE001 - a user's fetch may raise anything
+            self._fail(want, f"{want.url}: the fetch raised {type(error).__name__}")
+        finally:
+            del self._flights[want.url]
+            self._asked.pop(want.url, None)
+            self._tell()
+            self.wake()
+
+    async def _bring_list(self, url: str, token: str) -> None:
+        read = await self._checked(lambda keys, now: self.revocations.read_list(url, token, keys, now))
+        with self._lock:
+            self.revocations.learn_list(read, self._clock())
+
+    async def _bring_snapshot(self, token: str) -> None:
+        read = await self._checked(lambda keys, now: self.revocations.read_snapshot(token, keys, now))
+        self._learn_names(lambda: self.revocations.learn_snapshot(read, self._clock()))
+
+    async def _checked(self, check: Callable[[KeySet, float], T]) -> T:
+        """Check a document with the issuer's keys, and once more with new ones if it names a key that we lack."""
+        try:
+            return check(self._source.issuer.keys, self._clock())
+        except UnknownKeyError:
+            flight = self._source.look_again(self._clock())
+            if flight is None:
+                raise
+            await asyncio.wrap_future(flight)
+            return check(self._source.issuer.keys, self._clock())
+
+    async def _get(self, url: str) -> Any:  # noqa: ANN401 - a user's fetch may return anything
+        answer = self._fetch(url)
+        return await answer if inspect.isawaitable(answer) else answer
+
+    # ── the stream ──
+
+    async def _hear_out(self, url: str) -> None:
+        """Listen until the stream ends, breaks, is silent for too long, or does not follow on what we know."""
+        reason = "it ended"
+        try:
+            await self._hear(url)
+        except FetchError as error:
+            reason = str(error)
+        except TimeoutError:
+            reason = f"it was silent for {SILENCE_SECONDS:g} seconds"
+        except TooLongError:
+            reason = "a message has no end"
+        except LostError as error:
+            reason = str(error)
+        except JoseError as error:
+            reason = f"an event was refused: {error.code}: {error}"
+            self._refuse(reason)
+            with self._lock:
+                self.revocations.hear_resync()
+        finally:
+            with self._lock:
+                self.revocations.closed(self._clock())
+            self.wake()
+        _log.info("the stream of %s is closed: %s", self._source.issuer.url, reason)
+
+    async def _hear(self, url: str) -> None:
+        with self._lock:
+            position = self.revocations.position
+            if position is None or self._listen is None:
+                return
+            self.revocations.opened()
+        parser, loop = Parser(), asyncio.get_running_loop()
+        async with asyncio.timeout(SILENCE_SECONDS) as patience, self._listen(url, str(position)) as chunks:
+            async for chunk in chunks:
+                for message in parser.feed(chunk):
+                    # Only whole messages count: octets that drip are silence.
+                    patience.reschedule(loop.time() + SILENCE_SECONDS)
+                    await self._heed(message)
+
+    async def _heed(self, message: Message) -> None:
+        match message.event:
+            case "revoked":
+                token = message.data
+                event = await self._checked(lambda keys, now: self.revocations.read_event(token, keys, now))
+                self._learn_names(lambda: self.revocations.hear_event(event, self._clock()))
+            case "hello":
+                with self._lock:
+                    self.revocations.hear_hello(message.data, self._clock())
+            case "resync":
+                with self._lock:
+                    raise self.revocations.hear_resync()
+            case event if event == COMMENT:
+                with self._lock:
+                    self.revocations.hear_heartbeat(self._clock())
+            case _:
+                pass  # a kind of event that is younger than we are
+
+    # ── telling ──
+
+    def _learn_names(self, learn: Callable[[], None]) -> None:
+        """Keep what was read, and tell the verifier if keys are among it."""
+        kids = self.revocations.kids
+        with self._lock:
+            learn()
+        if self.revocations.kids is not kids:
+            self._on_keys_refused()
+            self.wake()
+
+    def _tell(self) -> None:
+        """Let everybody who waits look again."""
+        with self._lock:
+            news, self._news = self._news, _future()
+        news.set_result(None)
+
+    def _refuse(self, reason: str) -> None:
+        self.revocations.refusals += 1
+        _log.warning("refused what %s says is revoked: %s", self._source.issuer.url, reason)
+
+    def _fail(self, want: Want, reason: str) -> None:
+        with self._lock:
+            self.revocations.fail(want, self._clock())
+        _log.warning("cannot learn what %s has revoked: %s", self._source.issuer.url, reason)
+
+
+def _future() -> Future[None]:
+    future: Future[None] = Future()
+    future.set_running_or_notify_cancel()  # from here on no waiter can cancel it
+    return future
+
+
+def _token(url: str, answer: Any) -> str:  # noqa: ANN401 - a user's fetch may return anything
+    """Read a document out of an answer."""
+    if answer.status != _HTTP_OK:
+        raise FetchError(f"{url} answered {answer.status}")
+    try:
+        token: str = answer.body.decode("ascii").strip()
+    except UnicodeDecodeError:
+        raise FetchError(f"{url} is no token") from None
+    return token
