@@ -39,7 +39,7 @@ EMPTY_PAGE = "<!doctype html><html lang='en'><title>An application</title></html
 @pytest.fixture(params=["http", "https"])
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[RunningServer]:
     """A server on plain loopback HTTP, and one under TLS. Browsers have the real time, so it has too."""
-    settings: dict[str, object] = {}
+    settings: dict[str, Any] = {}
     if request.param == "https":
         settings["tls_cert"], settings["tls_key"] = self_signed(tmp_path)
     with running_server(tmp_path / "data", SettableClock(time.time()), **settings) as running:

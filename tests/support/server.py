@@ -21,8 +21,9 @@ from gatepass.server.serving import serve
 from gatepass.server.settings import load
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
+    from gatepass.server.keys.signer import OutsideKey
     from gatepass.server.settings import Settings
 
 CHEAP_ARGON2 = {"argon2_memory_kib": 8, "argon2_passes": 1}
@@ -67,7 +68,9 @@ class RunningServer:
 
 
 @contextmanager
-def running_server(data_dir: Path, clock: SettableClock | None = None, **settings: object) -> Generator[RunningServer]:
+def running_server(
+    data_dir: Path, clock: SettableClock | None = None, *, outside_keys: Sequence[OutsideKey] = (), **settings: object
+) -> Generator[RunningServer]:
     """Run a server on a free port until the block ends; any setting may be given."""
     clock = clock or SettableClock()
     flags = {"port": 0, "data_dir": str(data_dir), **CHEAP_ARGON2, **settings}
@@ -77,7 +80,8 @@ def running_server(data_dir: Path, clock: SettableClock | None = None, **setting
 
     def run() -> None:
         try:
-            loop.run_until_complete(serve(load(flags=flags), on_ready=told.put, stop=stop, clock=clock))
+            served = serve(load(flags=flags), on_ready=told.put, stop=stop, clock=clock, outside_keys=outside_keys)
+            loop.run_until_complete(served)
         except BaseException as error:  # noqa: BLE001 - handed to the test's own thread
             told.put(error)
         finally:

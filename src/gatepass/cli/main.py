@@ -15,6 +15,7 @@ _HINTS = {
     "user_not_found": "`gatepass user list` shows everybody.",
     "invalid_email": "It looks like ann@example.com.",
     "password_too_short": "A sentence of four words is easy to remember; the setting is `password_min_length`.",
+    "signer_unavailable": "Look at what holds the key, and whether it can be reached.",
     "store_unavailable": "Another program may hold the database, or the disk be full; try again.",
 }
 
@@ -27,7 +28,7 @@ app = App(
 app.command("gatepass.cli.serve:app", name="serve", help="Start the authentication server.")
 app.command("gatepass.cli.user:app", name="user", help="Add, show and change people.")
 app.command("gatepass.cli.client:app", name="client", help="Add, list and remove OAuth clients.")
-app.command("gatepass.cli.key:app", name="key", help="List, rotate and export the server's signing keys.")
+app.command("gatepass.cli.key:app", name="key", help="List, rotate, withdraw and export the server's keys.")
 app.command("gatepass.cli.token:app", name="token", help="Look at tokens, verify and sign them.")
 
 

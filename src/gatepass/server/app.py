@@ -46,11 +46,12 @@ from gatepass.server.web.openapi import describe
 from gatepass.server.web.routing import RouteTable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
     from gatepass.server.clock import Clock
     from gatepass.server.keys.keyring import LiveKeys
     from gatepass.server.keys.master_key import DataKey
+    from gatepass.server.keys.signer import OutsideKey
     from gatepass.server.revocations.status_indexes import Block
     from gatepass.server.settings import Settings
     from gatepass.server.status import StatusIndex
@@ -246,14 +247,24 @@ async def open_first_epoch(database: Database) -> None:
 
 
 @asynccontextmanager
-async def open_server(settings: Settings, clock: Clock = system_clock) -> AsyncGenerator[Server]:
+async def open_server(
+    settings: Settings, clock: Clock = system_clock, *, outside_keys: Sequence[OutsideKey] = ()
+) -> AsyncGenerator[Server]:
     """Open the store and the keys, made at the first start, and close them at the end.
+
+    Args:
+        settings: The settings.
+        clock: The time, for tests.
+        outside_keys: Signing keys held elsewhere (KMS, PKCS#11), the newest last. One that is new follows the key
+            that signs, as any other would; keep the former until it is retired.
 
     Raises:
         StartupError: when the data folder, the database or the master key cannot be used.
     """
     async with open_store(settings, clock) as (database, data_key):
-        keys = await provide_keys(database, data_key, pace_of(settings), alg=settings.alg, now=clock())
+        keys = await provide_keys(
+            database, data_key, pace_of(settings), alg=settings.alg, now=clock(), outside=outside_keys
+        )
         server = Server(settings, database, keys, data_key=data_key, clock=clock)
         await server.feed.start()
         background = asyncio.create_task(server.run_in_background())

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
-from gatepass.server.keys.keyring import LiveKeys, new_refresh_key, new_signing_key
+from gatepass.server.keys.keyring import LiveKeys, new_refresh_key, new_signing_key, outside_key_row
 from gatepass.server.keys.life import DOCUMENTS_ALG, Drop, Pace, Publish, Retire, due, line, next_generation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from gatepass.server.keys.life import Step, StoredKey, Use
     from gatepass.server.keys.master_key import DataKey
+    from gatepass.server.keys.signer import OutsideKey
     from gatepass.server.settings import Settings
     from gatepass.server.transaction import Database, Transaction
 
@@ -42,21 +43,42 @@ async def stored_keys(database: Database) -> list[StoredKey]:
     return await database.read(unit)
 
 
-async def provide_keys(database: Database, data_key: DataKey, pace: Pace, *, alg: str, now: float) -> LiveKeys:
+async def provide_keys(  # noqa: PLR0913 - of the server's start, each is another thing
+    database: Database, data_key: DataKey, pace: Pace, *, alg: str, now: float, outside: Sequence[OutsideKey] = ()
+) -> LiveKeys:
     """Open the stored keys, making what is missing.
 
-    Another algorithm than the last key's is a rotation: its key is pre-published now, and signs when everybody can
-    know it.
+    Another algorithm than the last key's is a rotation, and so is another key held outside: it is pre-published now,
+    and signs when everybody can know it.
 
     Raises:
-        StartupError: when the stored keys are under another master key.
+        StartupError: when the stored keys are under another master key, or the one that signs is held outside and its
+            signer is not among `outside`.
     """
+    for key in outside:
+        await _let_follow(database, outside_key_row(key, data_key), data_key, pace)
     await make_first_keys(database, data_key, pace, alg=alg)
     stored = await stored_keys(database)
     if (newest := line(stored, "sig")[-1]).held == "here" and newest.alg != alg:
         await rotate(database, data_key, pace, alg=alg)
         stored = await stored_keys(database)
-    return LiveKeys(stored, data_key, now)
+    return LiveKeys(stored, data_key, now, outside)
+
+
+async def _let_follow(database: Database, new: StoredKey, data_key: DataKey, pace: Pace) -> None:
+    """Put a key held outside at the end of the line, unless it has been there. Nothing else waits before it then."""
+
+    async def unit(tx: Transaction) -> None:
+        now, stored = tx.now, await _readable(tx, data_key)
+        if any(key.kid == new.kid for key in stored):
+            return
+        keys = line(stored, "sig")
+        for key in keys[1:]:
+            if key.held == "here":
+                await tx.keys.retire(key.kid, now)
+        await _add(tx, new, stored, signs_from=now + pace.prepublish if keys else now)
+
+    await database.transaction(unit)
 
 
 async def make_first_keys(database: Database, data_key: DataKey, pace: Pace, *, alg: str) -> None:

@@ -18,9 +18,10 @@ from gatepass.server.errors import StartupError
 from gatepass.server.web.edge import EdgeProtocol, sweep_slow_heads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
 
     from gatepass.server.clock import Clock
+    from gatepass.server.keys.signer import OutsideKey
     from gatepass.server.settings import Settings
 
 _BACKLOG = 2048
@@ -44,6 +45,7 @@ async def serve(
     on_ready: Callable[[Settings], None] = lambda _: None,
     stop: asyncio.Event | None = None,
     clock: Clock = system_clock,
+    outside_keys: Sequence[OutsideKey] = (),
 ) -> None:
     """Serve until SIGTERM, SIGINT or `stop`, then finish what is in flight.
 
@@ -52,6 +54,7 @@ async def serve(
         on_ready: called with the settings in force once requests are answered.
         stop: ends serving when set; then no signal handlers are installed, as befits a server in somebody's thread.
         clock: the time, for tests.
+        outside_keys: signing keys held elsewhere, the newest last; see `open_server`.
 
     Raises:
         StartupError: when the address is taken, or as `open_server`.
@@ -59,7 +62,7 @@ async def serve(
     sockets = listen(settings.host, settings.port)
     try:
         settings = msgspec.structs.replace(settings, port=sockets[0].getsockname()[1])
-        async with open_server(settings, clock) as server:
+        async with open_server(settings, clock, outside_keys=outside_keys) as server:
             uvicorn_server = _Uvicorn(_configuration(settings, server.application()))
             sweeper = asyncio.create_task(sweep_slow_heads(uvicorn_server, settings.request_seconds))
             stopper = asyncio.create_task(_stop(uvicorn_server, stop, server.feed.readers.close))

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from gatepass.server.errors import Unavailable
 
 if TYPE_CHECKING:
     from gatepass.jose import Key
+
+SIGN_SECONDS = 5.0
+"""How long a signer outside may take. Clients give up after 15 s, and a request may wait for other things as well."""
 
 
 class Signer(Protocol):
@@ -26,6 +33,14 @@ class Signer(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class OutsideKey:
+    """A key whose private part is elsewhere: who signs with it, and the public part, which goes into the JWKS."""
+
+    signer: Signer
+    public_key: Key
+
+
 class LocalSigner:
     """Signs with a key in this process."""
 
@@ -38,3 +53,33 @@ class LocalSigner:
     async def sign(self, message: bytes) -> bytes:
         """Sign at once."""
         return self._key.sign(message)
+
+
+class GuardedSigner:
+    """A signer outside, held to its word: it answers in time, and its signature verifies, or the caller gets a 503."""
+
+    def __init__(self, signer: Signer, public_key: Key) -> None:
+        self._signer = signer
+        self._public_key = public_key
+        self.alg = signer.alg
+        self.kid = signer.kid
+
+    async def sign(self, message: bytes) -> bytes:
+        """Sign.
+
+        Raises:
+            Unavailable: `signer_unavailable`.
+        """
+        try:
+            async with asyncio.timeout(SIGN_SECONDS):
+                signature = await self._signer.sign(message)
+            self._public_key.verify(message, signature)
+        except Exception as error:
+            # Only its kind is logged: what an error of somebody else's says may be more than a log should hold.
+            raise Unavailable(
+                "signer_unavailable",
+                "The server's key cannot be reached just now; try again shortly.",
+                private=f"the signer of {self.kid}: {type(error).__name__}",
+                retry_after=5,
+            ) from error
+        return signature

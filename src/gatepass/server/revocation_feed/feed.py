@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from gatepass.jose import jws
+from gatepass.server.errors import Unavailable
 from gatepass.server.revocation_feed import stream
 from gatepass.server.revocation_feed.state import FeedState, LogRead, revoked
 from gatepass.server.revocation_feed.stream import EventStream, Readers
@@ -50,6 +51,7 @@ class RevocationFeed:
         self._publish = publish
         self._catching_up = asyncio.Lock()
         self._rendered_at = 0.0
+        self._is_behind = False
         self._state = FeedState(LogRead(Position("", 0), (), ()))
 
     def routes(self) -> tuple[Route, ...]:
@@ -103,9 +105,17 @@ class RevocationFeed:
         return stream.hello(position) + await self._event(entries, after=asked.event_id, position=position)
 
     async def _advance(self) -> None:
+        try:
+            await self._tell_what_is_new()
+        except Unavailable:
+            # What was read and could not be signed is not told twice, so begin anew as soon as it can be.
+            self._is_behind = True
+            raise
+
+    async def _tell_what_is_new(self) -> None:
         before = self._state.position
         read = await self._read(before.event_id)
-        if read.head.epoch != before.epoch or read.head.event_id < before.event_id:
+        if self._is_behind or read.head.epoch != before.epoch or read.head.event_id < before.event_id:
             await self._begin_anew()
         elif read.head != before or set(read.lists) != set(self._state.lists):
             changed = self._state.advance(read)
@@ -119,6 +129,7 @@ class RevocationFeed:
         """Take over another epoch. What happened since stands in the documents, so readers are sent there."""
         self._state = FeedState(await self._read(0))
         await self._render_everything()
+        self._is_behind = False
         self.readers.send(stream.resync(self._state.position), self._state.position)
 
     async def _render_everything(self) -> None:

@@ -111,6 +111,11 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     "store_unavailable": ProblemKind(
         503, "Store unavailable", "The database is locked, full or away; nothing was written."
     ),
+    "signer_unavailable": ProblemKind(
+        503,
+        "Signer unavailable",
+        "The signing key is held elsewhere and cannot be reached; the same request may be sent again.",
+    ),
 }
 
 
