@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ from tests.support.wait import eventually
 
 from gatepass.cli.main import main
 from gatepass.jose import KeySet, jwt
+from gatepass.jose.errors import JoseError
 from gatepass.server.key_rotation import stored_keys
 from gatepass.server.keys.life import PUBLISHED_AFTER_RETIREMENT
 from gatepass.server.store.sqlite import SqliteDatabase
@@ -67,23 +70,36 @@ def test_a_key_follows_by_itself(server: RunningServer, api: httpx.Client, ann: 
 
 
 def test_the_sdk_follows_every_rotation(tmp_path: Path) -> None:
-    """A verifier in front of an API, over three rotations: each token is good."""
+    """A verifier in front of an API, over three rotations, while 4 clients refresh as fast as they can: no refusal."""
     with (
         running_server(tmp_path, key_rotation_seconds=3_600, key_prepublish_seconds=600) as server,
         server.client() as api,
     ):
         api.post("/signup", json=ANN)
         verifier = Verifier(issuer=server.url, audience=server.url, clock=server.clock)
-        refresh_token = login(api)["refresh_token"]
-        signers: list[str] = []
-        while len(signers) < 4:
-            server.clock.advance(120)
-            pair = api.post("/refresh", json={"refresh_token": refresh_token}).json()
-            refresh_token = pair["refresh_token"]
-            assert verifier.verify(pair["token"]).client_id == "first-party"
-            if kid_of(pair["token"]) not in signers:
-                signers.append(kid_of(pair["token"]))
-                assert published(api).get(signers[-1]) is not None
+        signers: set[str] = set()
+        verified: list[str] = []
+
+        def live() -> None:
+            """Refresh, and show the token to the API."""
+            with server.client() as mine:
+                refresh_token = login(mine)["refresh_token"]
+                while len(signers) < 4:
+                    pair = mine.post("/refresh", json={"refresh_token": refresh_token}).json()
+                    refresh_token = pair["refresh_token"]
+                    verified.append(verifier.verify(pair["token"]).subject)
+                    signers.add(kid_of(pair["token"]))
+                    if threading.get_ident() == first:
+                        server.clock.advance(30)
+
+        first = threading.get_ident()
+        with ThreadPoolExecutor(3) as pool:
+            others = [pool.submit(live) for _ in range(3)]
+            live()
+            for other in others:
+                other.result()
+        verifier.close()
+        assert len(set(verified)) == 1
 
 
 @pytest.fixture
@@ -135,3 +151,37 @@ def test_a_compromised_key_is_dead_everywhere(nodes: list[RunningServer], capsys
 def httpx_client(node: RunningServer) -> httpx.Client:
     """A client of a node, which listens elsewhere than its issuer says."""
     return httpx.Client(base_url=f"http://localhost:{node.settings.port}", timeout=30)
+
+
+@pytest.mark.parametrize("is_waiting", [False, True], ids=["a new key", "the key that waits"])
+def test_every_verifier_hears_of_a_compromised_key(tmp_path: Path, *, is_waiting: bool) -> None:
+    """4 APIs that verify offline refuse its tokens within a second, and take those of the key after it."""
+    with running_server(tmp_path, SettableClock(time.time())) as server, server.client() as api, ExitStack() as stack:
+        api.post("/signup", json=ANN)
+        if is_waiting:
+            main(["key", "rotate", "--data-dir", str(tmp_path)])
+            eventually(lambda: len(published(api)) == 2)
+        token = login(api)["token"]
+        verifiers = [Verifier(issuer=server.url, audience=server.url, clock=server.clock) for _ in range(4)]
+        for verifier in verifiers:
+            stack.callback(verifier.close)
+            assert verifier.verify(token).subject
+            eventually(lambda verifier=verifier: verifier.health().feed == "live")  # type: ignore[misc]
+        main(["key", "compromise", kid_of(token), "--data-dir", str(tmp_path)])
+        done = time.monotonic()
+        for verifier in verifiers:
+            eventually(lambda verifier=verifier: refuses(verifier, token))  # type: ignore[misc]
+        assert time.monotonic() - done < 1
+        eventually(lambda: kid_of(login(api)["token"]) != kid_of(token))
+        after = login(api)["token"]
+        for verifier in verifiers:
+            assert verifier.verify(after).subject
+
+
+def refuses(verifier: Verifier, token: str) -> bool:
+    """Whether a verifier refuses a token."""
+    try:
+        verifier.verify(token)
+    except JoseError:
+        return True
+    return False
