@@ -348,7 +348,7 @@ _TICK = 20
 def test_verifiers_that_never_fetch_early_never_fail(
     database: SqliteDatabase, clock: SettableClock, max_age: int, effort: int
 ) -> None:
-    """10 rotations (500 in `make soak`), as fast as may be: 3 nodes that notice late, 8 verifiers that never look early.
+    """10 rotations (500 in `make soak`), as fast as may be: 3 nodes that notice late, 8 verifiers that cache.
 
     Tokens live for an hour, the hard cap, and are verified from their first second to their last.
     """
