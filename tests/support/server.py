@@ -59,12 +59,17 @@ class RunningServer:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Its name, where it also listens unless a test set another issuer."""
         return self.settings.issuer_url
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return f"{'https' if self.settings.tls_cert else 'http'}://localhost:{self.settings.port}"
 
     def client(self, **options: Any) -> httpx.Client:  # noqa: ANN401 - httpx's own options
         """A client of its own connections and cookies."""
-        return httpx.Client(base_url=self.url, timeout=30, **options)
+        return httpx.Client(base_url=self.address, timeout=30, **options)
 
 
 @contextmanager

@@ -1,0 +1,372 @@
+"""The kill matrix: each event that ends something, against each thing that it must end, and the things that live on.
+
+The events happen at one server or by a command; everything is checked at another server on the same database, and by a
+verifier that follows that other one and never asks about a token. `docs/security/kill-matrix.md` is written from what
+this test has proved: `GATEPASS_WRITE_DOCS=1 pytest tests/stories/test_kill_matrix.py`.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import secrets
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote_plus
+
+import pytest
+from tests.support.server import CHEAP_ARGON2, SettableClock, running_server
+from tests.support.wait import eventually
+
+from gatepass.cli.main import main
+from gatepass.jose import JoseError, jwt
+from gatepass.verify import Verifier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    import httpx
+    from tests.support.server import RunningServer
+
+API = "https://orders.example.test"
+PAGE = Path(__file__).parents[2] / "docs" / "security" / "kill-matrix.md"
+COOKIE = "gatepass-refresh"
+
+ARTEFACTS = {
+    "person's access token, at a verifier": "The token is verified offline by an API whose verifier follows the feed.",
+    "person's access token, introspected": "An API asks the server by RFC 7662.",
+    "person's access token, at `/me`": "The server's own calls.",
+    "refresh token": "`POST /refresh`, or `/oauth/token` at the grant's client.",
+    "cookie session": "The same for a sign-in in cookie mode.",
+    "client's own token, at a verifier": "From `client_credentials`.",
+    "client's own token, introspected": "From `client_credentials`.",
+    "client's credentials": "Whether the client can still get tokens.",
+}
+
+
+class Client(NamedTuple):
+    """An OAuth client's credentials."""
+
+    id: str
+    secret: str
+
+    @property
+    def basic(self) -> dict[str, str]:
+        """The header of client_secret_basic."""
+        credentials = f"{quote_plus(self.id)}:{quote_plus(self.secret)}".encode()
+        return {"authorization": "Basic " + base64.b64encode(credentials).decode()}
+
+
+class World:
+    """Two processes on one database, a verifier that follows the second, an operator, and a client that watches."""
+
+    def __init__(
+        self, here: RunningServer, there: RunningServer, verifier: Verifier, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self.here, self.there, self.verifier = here, there, verifier
+        self._capsys = capsys
+        self.watcher = self.register("--audience", API)
+
+    def operate(self, *words: str) -> str:
+        """Run a command on the database; what it prints."""
+        self._capsys.readouterr()
+        main([*words, "--data-dir", self.here.settings.data_dir])
+        return self._capsys.readouterr().out
+
+    def register(self, *words: str) -> Client:
+        """Add a client."""
+        answer = json.loads(self.operate("client", "add", "bench", *words, "--json"))
+        return Client(answer["client_id"], answer["client_secret"])
+
+    def sign_up(self) -> dict[str, str]:
+        """Add somebody with a role."""
+        person = {"email": f"{secrets.token_hex(4)}@example.test", "password": "a password of good length"}
+        with self.here.client() as api:
+            assert api.post("/signup", json=person).status_code == 201
+        self.operate("user", "role", person["email"], "admin")
+        return person
+
+
+class Held:
+    """What somebody and their clients hold before the event, and whether each still works, seen from over there."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.person = world.sign_up()
+        self.client = world.register("--grant", "client_credentials", "--grant", "refresh_token", "--audience", API)
+        with world.here.client() as api:
+            self.pair = api.post("/login", json=self.person).json()
+            self.cookie_pair = self._cookie_login(api)
+            self.own = self._own_token(api)
+
+    def _cookie_login(self, api: httpx.Client) -> dict[str, str]:
+        answer = api.post("/login", json={**self.person, "cookie": True})
+        return {"token": answer.json()["token"], "cookie": answer.cookies[COOKIE]}
+
+    def _own_token(self, api: httpx.Client) -> str:
+        answer = api.post("/oauth/token", data={"grant_type": "client_credentials"}, headers=self.client.basic)
+        token: str = answer.json()["access_token"]
+        return token
+
+    def held_by_client(self) -> None:
+        """Let the person sign in at the client instead: its tokens are what the event is about."""
+        with self.world.here.client() as api:
+            self.pair = api.post("/login", json={**self.person, "client_id": self.client.id}).json()
+
+    def works(self, artefact: str) -> bool:
+        """Try one of them over there."""
+        with self.world.there.client() as api:
+            return {
+                "person's access token, at a verifier": lambda: self._verifies(self.pair["token"]),
+                "person's access token, introspected": lambda: self._is_active(api, self.pair["token"]),
+                "person's access token, at `/me`": lambda: self._me(api, self.pair["token"]),
+                "refresh token": lambda: self._refreshes(api),
+                "cookie session": lambda: self._cookie_works(api),
+                "client's own token, at a verifier": lambda: self._verifies(self.own),
+                "client's own token, introspected": lambda: self._is_active(api, self.own),
+                "client's credentials": lambda: self._authenticates(api),
+            }[artefact]()
+
+    def _verifies(self, token: str) -> bool:
+        try:
+            self.world.verifier.verify(token)
+        except JoseError as error:
+            if error.code != "revoked":
+                raise
+            return False
+        return True
+
+    def _is_active(self, api: httpx.Client, token: str) -> bool:
+        answer = api.post("/oauth/introspect", data={"token": token}, headers=self.world.watcher.basic)
+        active: bool = answer.json()["active"]
+        return active
+
+    def _me(self, api: httpx.Client, token: str) -> bool:
+        return api.get("/me", headers={"authorization": f"Bearer {token}"}).status_code == 200
+
+    def _refreshes(self, api: httpx.Client) -> bool:
+        token = self.pair["refresh_token"]
+        if jwt.peek(self.pair["token"]).claims["client_id"] == "first-party":
+            return api.post("/refresh", json={"refresh_token": token}).status_code == 200
+        form = {"grant_type": "refresh_token", "refresh_token": token}
+        return api.post("/oauth/token", data=form, headers=self.client.basic).status_code == 200
+
+    def _cookie_works(self, api: httpx.Client) -> bool:
+        headers = {
+            "origin": self.world.there.url,
+            "gatepass-request": "1",
+            "cookie": f"{COOKIE}={self.cookie_pair['cookie']}",
+        }
+        return api.post("/refresh", headers=headers).status_code == 200
+
+    def _authenticates(self, api: httpx.Client) -> bool:
+        form = {"grant_type": "client_credentials"}
+        return api.post("/oauth/token", data=form, headers=self.client.basic).status_code == 200
+
+
+class Event(NamedTuple):
+    """Something that ends something: what it is, how it happens, and what is dead after it; all else lives."""
+
+    title: str
+    happen: Callable[[World, Held], None]
+    kills: frozenset[str]
+    at_client: bool = False
+
+
+SESSION = frozenset(
+    {
+        "person's access token, at a verifier",
+        "person's access token, introspected",
+        "person's access token, at `/me`",
+        "refresh token",
+    }
+)
+EVERYTHING_OF_A_PERSON = SESSION | {"cookie session"}
+OWN = frozenset({"client's own token, at a verifier", "client's own token, introspected"})
+TOKEN = SESSION - {"refresh token"}
+AT_CLIENT = SESSION - {"person's access token, at `/me`"}
+DEAD, ALIVE = "dead", "·"
+
+
+def _logout(world: World, held: Held) -> None:
+    with world.here.client() as api:
+        api.post("/logout", headers={"authorization": f"Bearer {held.pair['token']}"})
+
+
+def _logout_cookie(world: World, held: Held) -> None:
+    headers = {"origin": world.here.settings.issuer_url, "gatepass-request": "1"}
+    with world.here.client(cookies={COOKIE: held.cookie_pair["cookie"]}) as api:
+        assert api.post("/logout", headers=headers).status_code == 204
+
+
+def _logout_everywhere(world: World, held: Held) -> None:
+    with world.here.client() as api:
+        api.post("/logout/all", headers={"authorization": f"Bearer {held.pair['token']}"})
+
+
+def _end_session(world: World, held: Held) -> None:
+    with world.here.client() as api:
+        bearer = {"authorization": f"Bearer {held.cookie_pair['token']}"}
+        ended = jwt.peek(held.pair["token"]).claims["sid"]
+        assert api.delete(f"/sessions/{ended}", headers=bearer).status_code == 204
+
+
+def _revoke(kind: str) -> Callable[[World, Held], None]:
+    def happen(world: World, held: Held) -> None:
+        token = {"access": held.pair["token"], "refresh": held.pair["refresh_token"], "own": held.own}[kind]
+        with world.here.client() as api:
+            answer = api.post("/oauth/revoke", data={"token": token}, headers=held.client.basic)
+            assert answer.status_code == 200
+
+    return happen
+
+
+def _reuse(world: World, held: Held) -> None:
+    with world.here.client() as api:
+        current = held.pair["refresh_token"]
+        for _ in range(2):
+            world.here.clock.advance(61)
+            current = api.post("/refresh", json={"refresh_token": current}).json()["refresh_token"]
+        answer = api.post("/refresh", json={"refresh_token": held.pair["refresh_token"]})
+        assert answer.json()["code"] == "refresh_token_reused"
+        held.pair["refresh_token"] = current
+
+
+def _command(*words: str, stdin: str = "") -> Callable[[World, Held], None]:
+    def happen(world: World, held: Held) -> None:
+        places = {"EMAIL": held.person["email"], "CLIENT": held.client.id}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("sys.stdin", io.StringIO(stdin))
+            world.operate(*(places.get(word, word) for word in words))
+
+    return happen
+
+
+EVENTS = (
+    Event("logout", _logout, SESSION),
+    Event("logout of a cookie session", _logout_cookie, frozenset({"cookie session"})),
+    Event("logout everywhere", _logout_everywhere, EVERYTHING_OF_A_PERSON),
+    Event("a session ended from another device", _end_session, SESSION),
+    Event("refresh token reused", _reuse, SESSION),
+    Event("`/oauth/revoke` of a refresh token", _revoke("refresh"), AT_CLIENT, at_client=True),
+    Event("`/oauth/revoke` of an access token", _revoke("access"), AT_CLIENT & TOKEN, at_client=True),
+    Event("`/oauth/revoke` of a client's own token", _revoke("own"), OWN),
+    Event("`gatepass user logout`", _command("user", "logout", "EMAIL"), EVERYTHING_OF_A_PERSON),
+    Event("`gatepass user disable`", _command("user", "disable", "EMAIL"), EVERYTHING_OF_A_PERSON),
+    Event(
+        "`gatepass user password`",
+        _command("user", "password", "EMAIL", stdin="another good long password\n"),
+        EVERYTHING_OF_A_PERSON,
+    ),
+    Event("a role removed", _command("user", "role", "EMAIL", "admin", "--remove"), TOKEN),
+    Event(
+        "`gatepass client rotate-secret`", _command("client", "rotate-secret", "CLIENT"), OWN | {"client's credentials"}
+    ),
+    Event(
+        "`gatepass client remove`",
+        _command("client", "remove", "CLIENT"),
+        OWN | AT_CLIENT | {"client's credentials"},
+        at_client=True,
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[RunningServer, RunningServer]]:
+    """Two servers on one database, with one issuer: the second's URL."""
+    data_dir, clock = tmp_path_factory.mktemp("matrix"), SettableClock(float(int(time.time())))
+    settings = {"audience": (API,), **CHEAP_ARGON2}
+    with (
+        running_server(data_dir, clock, **settings) as there,
+        running_server(data_dir, clock, issuer=there.url, **settings) as here,
+    ):
+        yield here, there
+
+
+@pytest.fixture
+def world(
+    servers: tuple[RunningServer, RunningServer], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Generator[World]:
+    """The servers, and a verifier of the API that follows the second."""
+    for name, value in CHEAP_ARGON2.items():
+        monkeypatch.setenv(f"GATEPASS_{name.upper()}", str(value))
+    here, there = servers
+    with Verifier(issuer=there.url, audience=API, clock=there.clock) as verifier:
+        yield World(here, there, verifier, capsys)
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.title)
+def test_what_each_event_kills(world: World, event: Event) -> None:
+    """Before the event everything works; after it, what is marked is dead everywhere, and all else still works."""
+    held = Held(world)
+    if event.at_client:
+        held.held_by_client()
+    applicable = _applicable(event)
+    for artefact in applicable:
+        assert held.works(artefact), f"{artefact} before {event.title}"
+    event.happen(world, held)
+    for artefact in applicable:
+        if artefact in event.kills:
+            eventually(lambda artefact=artefact: not held.works(artefact))  # type: ignore[misc]
+    for artefact in applicable:
+        assert held.works(artefact) == (artefact not in event.kills), f"{artefact} after {event.title}"
+
+
+def _applicable(event: Event) -> list[str]:
+    """A client's grant is not for the server's own calls, so `/me` has nothing to say of it."""
+    return [name for name in ARTEFACTS if not (event.at_client and "/me" in name)]
+
+
+def test_a_role_that_is_removed_is_not_in_the_next_token(world: World) -> None:
+    """The session lives, its access tokens die, and the next refresh carries what is left."""
+    held = Held(world)
+    _command("user", "role", "EMAIL", "admin", "--remove")(world, held)
+    with world.there.client() as api:
+        renewed = api.post("/refresh", json={"refresh_token": held.pair["refresh_token"]}).json()["token"]
+    assert not world.verifier.verify(renewed).roles
+    eventually(lambda: not held.works("person's access token, at a verifier"))
+    assert world.verifier.verify(renewed).subject
+
+
+def test_the_page_shows_what_was_proved() -> None:
+    """`docs/security/kill-matrix.md` is this table, cell by cell."""
+    text = page()
+    if os.environ.get("GATEPASS_WRITE_DOCS"):
+        PAGE.write_text(text)
+    assert PAGE.read_text() == text
+
+
+def page() -> str:
+    """Write the page."""
+    lines = [
+        "<!-- Written by tests/stories/test_kill_matrix.py; change it there. -->",
+        "",
+        "# The kill matrix",
+        "",
+        "What is dead and what lives on (·) after each event. Every cell is proved by",
+        "`tests/stories/test_kill_matrix.py`, with the event at one server or by a command, the check at another",
+        "server on the same database, and a verifier that never asks about a token. Dead means within a second by the",
+        "stream of events, and within `status_list_seconds` for a verifier that only fetches lists.",
+        "",
+        "| event | " + " | ".join(ARTEFACTS) + " |",
+        "| --- |" + " :---: |" * len(ARTEFACTS),
+    ]
+    for event in EVENTS:
+        marks = [
+            " " if artefact not in _applicable(event) else DEAD if artefact in event.kills else ALIVE
+            for artefact in ARTEFACTS
+        ]
+        lines.append(f"| {event.title} | " + " | ".join(marks) + " |")
+    lines += ["", "The columns:", ""]
+    lines += [f"- **{name}**: {meaning}" for name, meaning in ARTEFACTS.items()]
+    lines += [
+        "",
+        "Where a client holds the grant, its tokens are not for the server's own calls, so `/me` says nothing of them.",
+        "Once-only tokens are client assertions so far: a client that is removed or has another secret proves nothing",
+        "by one any more.",
+        "",
+    ]
+    return "\n".join(lines)
