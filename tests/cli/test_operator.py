@@ -22,7 +22,9 @@ from tests.support.tls import self_signed
 from tests.support.wait import eventually
 
 from gatepass.cli.main import main
+from gatepass.cli.serve import warnings
 from gatepass.jose import Key, KeySet, jwt
+from gatepass.server.settings import Settings
 from gatepass.verify import Verifier
 
 if TYPE_CHECKING:
@@ -411,3 +413,14 @@ def test_serve_under_tls(tmp_path: Path) -> None:
             answer = api.get("/.well-known/oauth-authorization-server")
     assert answer.json()["issuer"] == server.url
     assert answer.headers["strict-transport-security"]
+
+
+def test_serve_warns_of_what_is_allowed_and_yet_worth_knowing() -> None:
+    """A shared secret, an issuer that others cannot reach, sign-up that is open to the world."""
+    quiet = Settings(port=8_000)
+    assert warnings(quiet) == []
+    (hs256,) = warnings(Settings(alg="HS256", audience=("https://api.test",)))
+    assert "forge" in hs256
+    issuer, signup = warnings(Settings(host="192.0.2.7", tls_cert="cert.pem", tls_key="key.pem"))
+    assert "--issuer" in issuer
+    assert "GATEPASS_SIGNUP" in signup

@@ -73,6 +73,10 @@ def warnings(settings: Settings) -> list[str]:
     found: list[str] = []
     if settings.alg == "HS256":
         found.append("HS256: the API that shares the secret can forge tokens; `gatepass key export FILE` hands it over")
+    if not settings.issuer and not is_loopback(settings.host):
+        found.append(
+            f"tokens are issued by {settings.issuer_url}, which is another place elsewhere: --issuer https://…"
+        )
     if settings.signup == "open" and not is_loopback(settings.host):
         found.append("anybody who reaches this server may sign up; GATEPASS_SIGNUP=closed ends that")
     return found
