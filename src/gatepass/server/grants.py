@@ -152,6 +152,10 @@ class Grants(Protocol):
         """End a client's grants."""
         ...
 
+    async def end_all(self, now: float, *, answered_after: float) -> list[StatusIndex]:
+        """End every grant; the places of those that were answered after a moment."""
+        ...
+
     async def live_of_user(self, user_id: str, now: float) -> list[tuple[str, StatusIndex]]:
         """A person's grants that have not ended, each with its place."""
         ...

@@ -17,6 +17,7 @@ EndReason = Literal[
     "logout_all",
     "ended_by_user",
     "logged_out_by_admin",
+    "restored",
     "refresh_token_reused",
     "user_disabled",
     "password_changed",
@@ -60,6 +61,10 @@ class Sessions(Protocol):
 
     async def end(self, session_id: str, user_id: str, *, reason: EndReason, now: float) -> bool:
         """End the session; False when it was not this user's or had ended before."""
+        ...
+
+    async def end_all(self, *, reason: EndReason, now: float) -> int:
+        """End everybody's live sessions; how many there were."""
         ...
 
     async def end_all_of(self, user_id: str, *, reason: EndReason, now: float) -> int:

@@ -74,6 +74,15 @@ class SqlSessions:
         )
         return row is not None
 
+    async def end_all(self, *, reason: EndReason, now: float) -> int:
+        """Update every row that lives."""
+        ended = await self._connection.rows(
+            "UPDATE sessions SET ended_at = ?1, end_reason = ?2 WHERE ended_at IS NULL AND expires_at > ?1 RETURNING 1",
+            now,
+            reason,
+        )
+        return len(ended)
+
     async def end_all_of(self, user_id: str, *, reason: EndReason, now: float) -> int:
         """Update the rows."""
         ended = await self._connection.rows(

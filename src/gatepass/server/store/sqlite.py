@@ -76,7 +76,7 @@ class SqliteDatabase:
             StartupError: when the file cannot be used: locked, read-only, not a database, or from a newer version.
         """
         self._path = path
-        with _startup_errors(path):
+        with startup_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             _create(path)
             self._writer = _connect(path, vfs)
@@ -266,7 +266,7 @@ def _unavailable(error: apsw.Error | None = None) -> Unavailable:
 
 
 @contextmanager
-def _startup_errors(path: Path) -> Generator[None]:
+def startup_errors(path: Path) -> Generator[None]:
     """Say in the operator's words why the file cannot be used."""
     try:
         yield

@@ -1,0 +1,64 @@
+"""`gatepass backup` and `gatepass restore`."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from gatepass.cli.common import Place
+from gatepass.cli.output import say
+from gatepass.server.app import list_keys
+from gatepass.server.clock import system_clock
+from gatepass.server.data_key import open_data_key
+from gatepass.server.keys.master_key import load_master_keys
+from gatepass.server.restoring import begin_anew
+from gatepass.server.store.sqlite_backup import back_up, put_back
+
+if TYPE_CHECKING:
+    from gatepass.server.store.sqlite import SqliteDatabase
+
+backup_app = App(name="backup", help="Copy the database into a file, while it is served.")
+restore_app = App(name="restore", help="Put a backup back.")
+
+_HERE = Place()
+
+
+@backup_app.default
+def backup(file: Path, *, place: Place = _HERE) -> None:
+    """Copy the database into a new file, while it is served. The master key is not in it."""
+    settings = place.settings()
+    back_up(settings.sqlite_path, file)
+    say(f"Wrote {file}.")
+    say(
+        f"Keep {_master_key(settings.master_key)} too: the keys in it are encrypted under that, and it is not in there."
+    )
+
+
+@restore_app.default
+def restore(
+    file: Path,
+    *,
+    keep_sessions: Annotated[
+        bool, Parameter(negative="", help="Leave people signed in, also who has logged out since the backup.")
+    ] = False,
+    place: Place = _HERE,
+) -> None:
+    """Put a backup back in place of what the database holds. Everybody has to sign in again."""
+    settings = place.settings()
+    ended = 0
+
+    async def prepare(database: SqliteDatabase) -> None:
+        nonlocal ended
+        master_keys = load_master_keys(settings.master_key, settings.master_key_path)
+        lists = list_keys(await open_data_key(database, master_keys))
+        ended = await begin_anew(database, lists, keep_sessions=keep_sessions)
+
+    asyncio.run(put_back(file, settings.sqlite_path, system_clock, prepare))
+    say(f"Restored {file}; " + ("sessions were kept." if keep_sessions else f"{ended} sessions ended."))
+
+
+def _master_key(setting: str) -> str:
+    return "GATEPASS_MASTER_KEY" if setting else "the file master.key"
