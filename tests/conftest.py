@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
-SOAK = os.environ.get("GATEPASS_SOAK") == "1"
+SOAK = os.environ.get("SOAK") == "1"
 
 # Two busy test processes make single examples slow for reasons that are not the code's: no deadline.
 settings.register_profile("test", deadline=None, max_examples=100, print_blob=True)

@@ -41,7 +41,7 @@ class OpenPage(Protocol):
 
 def chromium() -> str:
     """Return the path of the Chromium to drive."""
-    names = (os.environ["GATEPASS_CHROMIUM"],) if "GATEPASS_CHROMIUM" in os.environ else NAMES
+    names = (os.environ["CHROMIUM"],) if "CHROMIUM" in os.environ else NAMES
     for name in names:
         if path := shutil.which(name):
             return path

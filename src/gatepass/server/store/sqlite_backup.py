@@ -1,5 +1,7 @@
 """Backups of a SQLite database while it is served, and putting one back."""
 
+# pyright: reportUnknownMemberType=false
+# (apsw's stubs name a type that Python 3.11 does not have)
 from __future__ import annotations
 
 import os
