@@ -158,9 +158,9 @@ def test_a_serial_from_the_future_is_ours_all_the_same(walk: Walk) -> None:
     """Above `current` only after the store lost writes: current jumps ahead of it, a retry works, an event says so."""
     outcome = walk(10, 7)
     assert isinstance(outcome, Reissued)
-    assert (outcome.serial, outcome.store_went_back) == (1_007, True)
-    assert walk.serial(20, 7) == (Same, 1_007)
-    assert walk.serial(80, 1_007) == (Advanced, 1_008)
+    assert (outcome.serial, outcome.store_went_back) == (1_000_007, True)
+    assert walk.serial(20, 7) == (Same, 1_000_007)
+    assert walk.serial(80, 1_000_007) == (Advanced, 1_000_008)
     assert [event.kind for event in walk.events()] == ["store_went_back"]
 
 

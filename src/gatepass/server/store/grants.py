@@ -28,8 +28,11 @@ if TYPE_CHECKING:
     )
     from gatepass.server.store.connection import Connection, Row, Value
 
-SERIALS_TO_SKIP = 1_000
-"""How far a grant jumps when a serial comes back that the store no longer knows of: past whatever else it forgot."""
+SERIALS_TO_SKIP = 1_000_000
+"""How far a grant jumps when a serial comes back that the store no longer knows of: past whatever else it forgot.
+
+So wide a gap between `spent` and `current` comes from nothing else, and tells that the owner has not moved on since.
+"""
 
 
 class _Rule(NamedTuple):
@@ -50,13 +53,19 @@ _TABLE = (
         {"spent": "current", "current": "current + 1", "touched_at": "?4", "answered_at": "?4"},
     ),
     _Rule("?3 = current", "same", {"answered_at": "?4"}),
+    # What an owner sent or saved about the time that writes were lost is any of the serials in the gap.
+    _Rule(
+        f"?3 >= spent AND ?3 < current AND current - spent >= {SERIALS_TO_SKIP}",
+        "same",
+        {"touched_at": "?4", "answered_at": "?4"},
+    ),
     _Rule("?3 = spent AND ?4 - answered_at <= ?6", "same", {"touched_at": "?4", "answered_at": "?4"}),
     _Rule("?3 = spent", "reissued", {"current": "current + 1", "touched_at": "?4", "answered_at": "?4"}),
     _Rule("?3 < current", "stolen", {}),  # the session ends in the same transaction, and its grants with it
     _Rule(
         "?3 > current",
         "store_went_back",
-        {"spent": "?3", "current": f"?3 + {SERIALS_TO_SKIP}", "touched_at": "?4", "answered_at": "?4"},
+        {"current": f"?3 + {SERIALS_TO_SKIP}", "touched_at": "?4", "answered_at": "?4"},
     ),
 )
 

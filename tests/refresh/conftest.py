@@ -1,0 +1,28 @@
+"""The real SQL on the real SQLite, and the figures at the end of the run."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.refresh.servers import SqliteServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from pathlib import Path
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Generator[SqliteServer]:
+    """An empty database that two writers share."""
+    with asyncio.Runner() as runner:
+        server = SqliteServer(tmp_path, runner)
+        yield server
+        server.close()
+
+
+@pytest.fixture
+def report(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Show a line when all tests have run."""
+    return lambda figures: record_property("figures", figures)
