@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.conftest import SOAK
 from tests.refresh.model import SKIP, Row, advance
 from tests.refresh.servers import FIRST
 
@@ -30,7 +31,10 @@ GRANTS = count()
 
 
 @given(st.lists(st.tuples(GAPS, SERIALS), min_size=1, max_size=30), PACES)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # each walk begins a grant of its own
+@settings(
+    max_examples=1_000 if SOAK else 100,  # every step of a walk is synced to the disk
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # each walk begins a grant of its own
+)
 def test_the_sql_does_what_the_model_does(
     sqlite: SqliteServer, walk: list[tuple[float, tuple[Literal["current", "spent"], int]]], pace: Pace
 ) -> None:
