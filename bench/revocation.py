@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 VERIFIERS = 4
 BY_API, BY_COMMAND = 200, 30
-LIST_SECONDS = 4
+LIST_SECONDS = 10
 
 
 def until_refused(verifier: Verifier, token: str, took: list[float], started: list[float]) -> None:

@@ -421,6 +421,8 @@ def test_serve_warns_of_what_is_allowed_and_yet_worth_knowing() -> None:
     assert warnings(quiet) == []
     (hs256,) = warnings(Settings(alg="HS256", audience=("https://api.test",)))
     assert "forge" in hs256
+    (thief,) = warnings(Settings(refresh_quiet_seconds=61))
+    assert "thief" in thief
     issuer, signup = warnings(Settings(host="192.0.2.7", tls_cert="cert.pem", tls_key="key.pem"))
     assert "--issuer" in issuer
     assert "GATEPASS_SIGNUP" in signup

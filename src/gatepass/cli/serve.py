@@ -77,6 +77,8 @@ def warnings(settings: Settings) -> list[str]:
         found.append(
             f"tokens are issued by {settings.issuer_url}, which is another place elsewhere: --issuer https://…"
         )
+    if settings.refresh_quiet_seconds > 2 * settings.refresh_grace_seconds:
+        found.append("a thief of refresh tokens may stay unnoticed: refresh_quiet_seconds is over twice the grace")
     if settings.signup == "open" and not is_loopback(settings.host):
         found.append("anybody who reaches this server may sign up; GATEPASS_SIGNUP=closed ends that")
     return found
