@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LOWEST_PRIORITY = 19
-_M_MMAP_THRESHOLD = -3  # from malloc.h; setting it switches off glibc's own adjusting of it
-_MMAP_THRESHOLD_BYTES = 1 << 20
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # from malloc.h
+_LARGEST_THRESHOLD_BYTES = 32 << 20  # that glibc takes on 64 bits
 
 
 class Argon2Cost(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,14 +55,15 @@ class PasswordHasher:
 
     def __init__(self, cost: Argon2Cost, *, threads: int | None = None, queue_length: int = 64) -> None:
         workers = threads or usable_cores()
-        _return_large_blocks_at_once()
+        _keep_large_blocks()
         self._argon2 = argon2.PasswordHasher(
             time_cost=cost.passes, memory_cost=cost.memory_kib, parallelism=cost.lanes, type=argon2.Type.ID
         )
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="argon2", initializer=_lower_priority)
-        self._places = threading.BoundedSemaphore(workers + queue_length)
+        self._places = _Places(workers + queue_length)
         # What an unknown e-mail address is checked against: a real hash, at the real cost, of a password nobody has.
         self._decoy = self._argon2.hash(os.urandom(16))
+        _give_memory_back()
 
     async def hash(self, password: str) -> str:
         """Hash a new password into PHC string format.
@@ -96,11 +97,11 @@ class PasswordHasher:
             return False
 
     async def _run(self, work: Callable[[], T]) -> T:
-        if not self._places.acquire(blocking=False):
+        if not self._places.take():
             raise Unavailable("busy", "Too many people are signing in just now; try again shortly.", retry_after=1)
         future = self._pool.submit(work)
         # The place is taken until the thread is done, not until the caller is gone: hanging up frees no core.
-        future.add_done_callback(lambda _: self._places.release())
+        future.add_done_callback(lambda _: self._places.leave())
         return await asyncio.wrap_future(future)
 
 
@@ -115,8 +116,47 @@ def _lower_priority() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
 
 
-def _return_large_blocks_at_once() -> None:
-    """Keep glibc from learning to hold on to the 19 MiB of each hash, once per thread, for ever."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD_BYTES)
+class _Places:
+    """Who is at a thread or waits for one. When the last has left, the memory of the hashes goes back to the system."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._taken = 0
+        self._lock = threading.Lock()
+
+    def take(self) -> bool:
+        """Take a place; False when there is none."""
+        with self._lock:
+            if self._taken >= self._limit:
+                return False
+            self._taken += 1
+            return True
+
+    def leave(self) -> None:
+        """Leave it."""
+        with self._lock:
+            self._taken -= 1
+            is_empty = self._taken == 0
+        if is_empty:
+            _give_memory_back()
+
+
+_libc = ctypes.CDLL(None)
+_mallopt, _malloc_trim = getattr(_libc, "mallopt", None), getattr(_libc, "malloc_trim", None)
+"""glibc's; other C libraries do as they like."""
+
+
+def _give_memory_back() -> None:
+    if _malloc_trim is not None:
+        _malloc_trim(0)
+
+
+def _keep_large_blocks() -> None:
+    """Let glibc keep the 19 MiB of a hash for the next one: mapping them anew each time costs half as much again.
+
+    They are given back by `_Places` when nobody is left; else each thread would hold on to its own for ever.
+    """
+    if _mallopt is not None:
+        _mallopt(_M_ARENA_MAX, 1)  # malloc_trim gives back all that is free in the main arena only
+        _mallopt(_M_MMAP_THRESHOLD, _LARGEST_THRESHOLD_BYTES)
+        _mallopt(_M_TRIM_THRESHOLD, 2 * _LARGEST_THRESHOLD_BYTES)
