@@ -11,6 +11,7 @@ import json
 import os
 import re
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -51,18 +52,24 @@ async def at_a_fixed_rate(call: Callable[[], Awaitable[None]]) -> Found:
     return Found(ordered[49], ordered[98])
 
 
-async def flood(url: str, answers: dict[int, int], stop: asyncio.Event) -> None:
-    """Log in without end from many connections, counting the answers by status."""
+async def flood(url: str) -> None:
+    """Log in from many connections for as long as it takes, and print the answers by status.
+
+    It is a process of its own at a lower priority: what it does itself must not delay the calls that are timed.
+    """
+    answers: dict[int, int] = {}
+    end = time.monotonic() + SECONDS + 4
 
     async def one() -> None:
         async with httpx.AsyncClient(base_url=url, timeout=60) as api:
-            while not stop.is_set():
+            while time.monotonic() < end:
                 answer = await api.post("/login", json=PERSON)
                 answers[answer.status_code] = answers.get(answer.status_code, 0) + 1
                 if answer.status_code != 200:
                     await asyncio.sleep(int(answer.headers["retry-after"]))
 
     await asyncio.gather(*(one() for _ in range(FLOODERS)))
+    print(json.dumps(answers))
 
 
 async def measure(url: str) -> None:
@@ -82,27 +89,31 @@ async def measure(url: str) -> None:
 
         print("| call | idle p50 | idle p99 | flooded p50 | flooded p99 | p99 ratio |")
         print("|---|---:|---:|---:|---:|---:|")
-        answers: dict[int, int] = {}
+        answers: list[str] = []
         for name, call in [("POST /refresh", refresh), ("GET jwks.json", jwks)]:
             idle = await at_a_fixed_rate(call)
-            stop = asyncio.Event()
-            flooding = asyncio.create_task(flood(url, answers, stop))
+            flooding = await asyncio.create_subprocess_exec(
+                "nice", "-n", "10", sys.executable, __file__, url, stdout=asyncio.subprocess.PIPE
+            )
             await asyncio.sleep(2)
             flooded = await at_a_fixed_rate(call)
-            stop.set()
-            await flooding
+            said, _ = await flooding.communicate()
+            answers.append(said.decode().strip())
             ratio = flooded.p99 / idle.p99
             print(
                 f"| {name} | {idle.p50:.1f} ms | {idle.p99:.1f} ms "
                 f"| {flooded.p50:.1f} ms | {flooded.p99:.1f} ms | {ratio:.1f} |"
             )
-        print("\nAnswers to the flood by status:", dict(sorted(answers.items())))
+        print("\nAnswers to the floods by status:", ", ".join(answers))
 
 
 def main() -> None:
     """Run the server on core 0 and everything else on core 1."""
     check_tools()
     os.sched_setaffinity(0, {1})
+    if sys.argv[1:]:
+        asyncio.run(flood(sys.argv[1]))
+        return
     with tempfile.TemporaryDirectory() as folder, gatepass(Path(folder)) as server:
         print(f"\n{RATE} calls a second, {FLOODERS} connections logging in\n")
         asyncio.run(measure(server.url))
