@@ -60,9 +60,5 @@ def _explain(error: Exception) -> None:
 
 def _command(words: list[str]) -> str:
     """The command that was called, without its options."""
-    names: list[str] = []
-    for word in words[:2]:
-        if word.startswith("-"):
-            break
-        names.append(word)
-    return " ".join(("gatepass", *names[:1]))
+    is_named = bool(words) and not words[0].startswith("-")
+    return f"gatepass {words[0]}" if is_named else "gatepass"

@@ -9,8 +9,8 @@ import msgspec
 from gatepass.server.clients import FIRST_PARTY
 from gatepass.server.confidential import Confidential
 from gatepass.server.errors import Refusal
-from gatepass.server.grants import Advanced, Ended, Pace, Reissued, Same, Stolen, Unknown
-from gatepass.server.signin.advancing import advance
+from gatepass.server.grants import Advanced, Ended, Reissued, Same, Stolen, Unknown
+from gatepass.server.signin.advancing import advance, pace_of
 from gatepass.server.signin.minting import TokenPair
 from gatepass.server.signin.presenting import invalid_refresh_token, presented, presented_token
 from gatepass.server.web.routing import Route
@@ -43,11 +43,7 @@ class Refresh:
         self._minter = minter
         self._keys = keys
         self._browser = browser
-        self._pace = Pace(
-            quiet=settings.refresh_quiet_seconds,
-            grace=settings.refresh_grace_seconds,
-            idle=settings.session_idle_seconds,
-        )
+        self._pace = pace_of(settings)
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls."""

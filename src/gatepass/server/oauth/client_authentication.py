@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from gatepass.server.clients import Client
     from gatepass.server.transaction import Database, Transaction
 
-METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt")
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _LONGEST_ASSERTION_SECONDS = 300
 

@@ -10,8 +10,8 @@ from gatepass.jose.errors import JoseError
 from gatepass.server.confidential import Confidential
 from gatepass.server.ending import end_grant
 from gatepass.server.errors import Refusal
-from gatepass.server.grants import Advanced, Ended, Pace, Reissued, Same, Stolen, Unknown
-from gatepass.server.signin.advancing import advance
+from gatepass.server.grants import Advanced, Ended, Reissued, Same, Stolen, Unknown
+from gatepass.server.signin.advancing import advance, pace_of
 from gatepass.server.signin.opening import Allowed
 from gatepass.server.signin.own_tokens import status_of
 from gatepass.server.signin.presenting import presented
@@ -114,11 +114,7 @@ class OAuth:
         self._own_tokens = own_tokens
         self._keys = keys
         self._issuer = settings.issuer_url
-        self._pace = Pace(
-            quiet=settings.refresh_quiet_seconds,
-            grace=settings.refresh_grace_seconds,
-            idle=settings.session_idle_seconds,
-        )
+        self._pace = pace_of(settings)
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls. Their errors are RFC 6749's."""

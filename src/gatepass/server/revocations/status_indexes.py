@@ -91,10 +91,6 @@ class StatusIndexes:
                     self._left = await self._reserve()
         return self._left.pop()
 
-    def forget(self) -> None:
-        """Let go of what is left of the block: the store has lost writes, and may have given it out again."""
-        self._left.clear()
-
 
 def permuted(counter: int, key: bytes) -> int:
     """Map a counter below 2^20 to a place, one to one: a Feistel network of two halves of 10 bits."""

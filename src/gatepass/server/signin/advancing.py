@@ -6,13 +6,23 @@ from typing import TYPE_CHECKING
 
 from gatepass.server.ending import end_session
 from gatepass.server.events import Event
-from gatepass.server.grants import Reissued, Stolen
+from gatepass.server.grants import Pace, Reissued, Stolen
 from gatepass.server.ids import new_id
 
 if TYPE_CHECKING:
     from gatepass.server.events import EventKind
-    from gatepass.server.grants import Advance, Pace, Presented
+    from gatepass.server.grants import Advance, Presented
+    from gatepass.server.settings import Settings
     from gatepass.server.transaction import Transaction
+
+
+def pace_of(settings: Settings) -> Pace:
+    """The time limits of refreshing that are set."""
+    return Pace(
+        quiet=settings.refresh_quiet_seconds,
+        grace=settings.refresh_grace_seconds,
+        idle=settings.session_idle_seconds,
+    )
 
 
 async def advance(tx: Transaction, token: Presented, *, pace: Pace) -> Advance:
@@ -23,7 +33,7 @@ async def advance(tx: Transaction, token: Presented, *, pace: Pace) -> Advance:
             await end_session(tx, session_id, user_id, "refresh_token_reused")
             await _record(tx, "refresh_token_reused", user_id, session_id)
         case Reissued(_, bearer, store_went_back=True):
-            # Events may be lost too, and places be given out again: readers begin anew, and so do lists.
+            # The store lost writes, so it may have lost events too: readers begin anew.
             await tx.revocations.open_epoch()
             await _record(tx, "store_went_back", bearer.user_id, bearer.session_id)
         case _:
