@@ -24,7 +24,7 @@ from gatepass.server.login import Login
 from gatepass.server.logout import Logout
 from gatepass.server.oauth.client_authentication import ClientAuthentication
 from gatepass.server.oauth.endpoints import OAuth
-from gatepass.server.passwords.hashing import Argon2Cost, PasswordHasher
+from gatepass.server.passwords.hashing import Argon2Cost, PasswordHasher, keep_large_blocks
 from gatepass.server.refresh import Refresh
 from gatepass.server.registration import Registration
 from gatepass.server.revocation_feed.feed import RevocationFeed
@@ -261,6 +261,7 @@ async def open_server(
     Raises:
         StartupError: when the data folder, the database or the master key cannot be used.
     """
+    keep_large_blocks()
     async with open_store(settings, clock) as (database, data_key):
         keys = await provide_keys(
             database, data_key, pace_of(settings), alg=settings.alg, now=clock(), outside=outside_keys

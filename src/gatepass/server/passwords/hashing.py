@@ -55,7 +55,6 @@ class PasswordHasher:
 
     def __init__(self, cost: Argon2Cost, *, threads: int | None = None, queue_length: int = 64) -> None:
         workers = threads or usable_cores()
-        _keep_large_blocks()
         self._argon2 = argon2.PasswordHasher(
             time_cost=cost.passes, memory_cost=cost.memory_kib, parallelism=cost.lanes, type=argon2.Type.ID
         )
@@ -151,10 +150,11 @@ def _give_memory_back() -> None:
         _malloc_trim(0)
 
 
-def _keep_large_blocks() -> None:
+def keep_large_blocks() -> None:
     """Let glibc keep the 19 MiB of a hash for the next one: mapping them anew each time costs half as much again.
 
-    They are given back by `_Places` when nobody is left; else each thread would hold on to its own for ever.
+    They are given back by `_Places` when nobody is left; else each thread would hold on to its own for ever. Call it
+    before any thread is started, for a thread that has an arena of its own lends it to the next ones.
     """
     if _mallopt is not None:
         _mallopt(_M_ARENA_MAX, 1)  # malloc_trim gives back all that is free in the main arena only
