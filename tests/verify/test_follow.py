@@ -72,9 +72,21 @@ def until_back(verifier: Verifier) -> None:
     eventually(tries)
 
 
+_OTHERS: set[threading.Thread] = set()
+
+
+@pytest.fixture(autouse=True)
+def _not_ours() -> None:
+    """Leave out the threads of verifiers that other tests of this process have left to the garbage collector."""
+    _OTHERS.clear()
+    _OTHERS.update(threads())
+
+
 def threads() -> list[threading.Thread]:
     """The threads that follow."""
-    return [thread for thread in threading.enumerate() if thread.name == "gatepass-revocation"]
+    return [
+        thread for thread in threading.enumerate() if thread.name == "gatepass-revocation" and thread not in _OTHERS
+    ]
 
 
 # ── what tokens meet ────────────────────────────────────────────────────────────────────────────────────────────────
