@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from tests.support.server import ANN, first_url, gatepass_serve
+from tests.support.wait import eventually
 
 from gatepass.jose import jwt
 
@@ -44,7 +45,7 @@ def bearer(token: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("alg", ["ES256", "RS256", "PS256", "Ed25519"])
 def test_the_whole_road(tmp_path: Path, alg: str) -> None:
-    """Sign up, log in, call, be refused, refresh with a new role, log out; the API needs no server for a call."""
+    """Sign up, log in, call, be refused, refresh with a new role, log out and be dead at the API; it needs no server for a call."""
     audience = "https://orders.example.test"
     serving = gatepass_serve(tmp_path, "--alg", alg, "--audience", audience)
     with serving as (process, url), httpx.Client(base_url=url) as api, example_api(url, audience) as orders:
@@ -72,13 +73,17 @@ def test_the_whole_road(tmp_path: Path, alg: str) -> None:
         renewed = api.post("/refresh", json={"refresh_token": pair["refresh_token"]}).json()
         assert orders.get("/admin", headers=bearer(renewed["token"])).status_code == 200
 
+        other = api.post("/login", json=ANN).json()["token"]
+        assert orders.get("/admin", headers=bearer(other)).status_code == 200
+
         assert api.post("/logout", headers=bearer(renewed["token"])).status_code == 204
+        eventually(lambda: orders.get("/admin", headers=bearer(renewed["token"])).status_code == 401)
         dead = api.post("/refresh", json={"refresh_token": renewed["refresh_token"]})
         assert (dead.status_code, dead.json()["code"]) == (401, "session_ended")
 
         process.kill()
         process.wait()
-        statuses = {orders.get("/admin", headers=bearer(renewed["token"])).status_code for _ in range(50)}
+        statuses = {orders.get("/admin", headers=bearer(other)).status_code for _ in range(50)}
         assert statuses == {200}
 
 
