@@ -45,7 +45,7 @@ def bearer(token: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("alg", ["ES256", "RS256", "PS256", "Ed25519"])
 def test_the_whole_road(tmp_path: Path, alg: str) -> None:
-    """Sign up, log in, call, be refused, refresh with a new role, log out and be dead at the API; it needs no server for a call."""
+    """Sign up, log in, call, be refused, refresh with a new role, log out and be dead; no call needs the server."""
     audience = "https://orders.example.test"
     serving = gatepass_serve(tmp_path, "--alg", alg, "--audience", audience)
     with serving as (process, url), httpx.Client(base_url=url) as api, example_api(url, audience) as orders:
