@@ -237,7 +237,7 @@ async def served() -> tuple[Route, ...]:
     """Return the routes of a server with the default settings."""
     with TemporaryDirectory() as folder:
         async with open_server(load(flags={"data_dir": folder})) as server:
-            return server.routes
+            return tuple(route for route in server.routes if not route.page)
 
 
 def http() -> str:

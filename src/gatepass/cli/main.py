@@ -28,6 +28,7 @@ app = App(
 app.command("gatepass.cli.serve:app", name="serve", help="Start the authentication server.")
 app.command("gatepass.cli.user:app", name="user", help="Add, show and change people.")
 app.command("gatepass.cli.client:app", name="client", help="Add, list and remove OAuth clients.")
+app.command("gatepass.cli.events:app", name="events", help="Export what happened.")
 app.command("gatepass.cli.key:app", name="key", help="List, rotate, withdraw and export the server's keys.")
 app.command("gatepass.cli.backup:backup_app", name="backup", help="Copy the database into a file, while it is served.")
 app.command("gatepass.cli.backup:restore_app", name="restore", help="Put a backup back.")

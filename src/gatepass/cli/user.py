@@ -7,6 +7,7 @@ import getpass
 import sys
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 from cyclopts import App, Parameter
 
 from gatepass.cli.common import Place, open_admin
@@ -14,6 +15,7 @@ from gatepass.cli.output import Json, fail, result, result_json, result_table, s
 
 if TYPE_CHECKING:
     from gatepass.server.admin import Shown
+    from gatepass.server.events import Event
     from gatepass.server.users import User
 
 app = App(name="user", help="Add, show and change people.")
@@ -153,6 +155,18 @@ def logout(email: str, *, place: Place = _HERE) -> None:
             return await admin.logout(email)
 
     say(f"{_sessions(asyncio.run(work()))} ended.")
+
+
+@app.command
+def events(email: str, *, place: Place = _HERE) -> None:
+    """Print what happened to a person's account, oldest first, one JSON object a line."""
+
+    async def work() -> list[Event]:
+        async with open_admin(place) as admin:
+            return await admin.events_of(email)
+
+    for event in asyncio.run(work()):
+        result(msgspec.json.encode(event).decode())
 
 
 def _new_password() -> str:

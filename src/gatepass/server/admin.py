@@ -8,9 +8,14 @@ import msgspec
 
 from gatepass.server.ending import end_sessions_of, end_tokens_of
 from gatepass.server.errors import Refusal
+from gatepass.server.events import OPERATOR
+from gatepass.server.recording import record
 from gatepass.server.users import check_role, normalise_email
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gatepass.server.events import Event
     from gatepass.server.registration import Registration
     from gatepass.server.revocations.status_indexes import ListKeys
     from gatepass.server.sessions import SessionInUse
@@ -39,7 +44,7 @@ class Admin:
 
     async def add(self, email: str, password: str, roles: tuple[str, ...]) -> User:
         """Make an account. Raises as `Registration.add`, and `invalid_role`."""
-        return await self._registration.add(email, password, tuple(map(check_role, roles)))
+        return await self._registration.add(email, password, tuple(map(check_role, roles)), actor=OPERATOR)
 
     async def all(self) -> list[User]:
         """Everybody, by e-mail address."""
@@ -70,7 +75,8 @@ class Admin:
             if user is None:
                 return None
             await tx.users.set_disabled(user.id, tx.now)
-            return await end_sessions_of(tx, user.id, "user_disabled")
+            await record(tx, "account_disabled", user.id, actor=OPERATOR)
+            return await end_sessions_of(tx, user.id, "user_disabled", actor=OPERATOR)
 
         return _found(await self._database.transaction(unit))
 
@@ -82,6 +88,7 @@ class Admin:
             user = await tx.users.by_email(address)
             if user is not None:
                 await tx.users.set_disabled(user.id, None)
+                await record(tx, "account_enabled", user.id, actor=OPERATOR)
             return user
 
         _found(await self._database.transaction(unit))
@@ -100,6 +107,7 @@ class Admin:
             others = tuple(each for each in user.roles if each != checked)
             roles = tuple(sorted((*others, checked))) if has else others
             await tx.users.set_roles(user.id, roles)
+            await record(tx, "role_given" if has else "role_taken", user.id, actor=OPERATOR, reason=checked)
             if not set(user.roles) <= set(roles):
                 await end_tokens_of(tx, user.id, self._lists)
             return roles
@@ -116,7 +124,9 @@ class Admin:
             if user is None:
                 return None
             await tx.passwords.put(user.id, password_hash, tx.now)
-            return await end_sessions_of(tx, user.id, "password_changed")
+            await tx.users.set_locked(user.id, None)
+            await record(tx, "password_changed", user.id, actor=OPERATOR)
+            return await end_sessions_of(tx, user.id, "password_changed", actor=OPERATOR)
 
         return _found(await self._database.transaction(unit))
 
@@ -126,9 +136,27 @@ class Admin:
 
         async def unit(tx: Transaction) -> int | None:
             user = await tx.users.by_email(address)
-            return None if user is None else await end_sessions_of(tx, user.id, "logged_out_by_admin")
+            return None if user is None else await end_sessions_of(tx, user.id, "logged_out_by_admin", actor=OPERATOR)
 
         return _found(await self._database.transaction(unit))
+
+    async def events_of(self, email: str) -> list[Event]:
+        """What is kept of what happened to a person, oldest first."""
+        address = normalise_email(email)
+
+        async def unit(tx: Transaction) -> list[Event] | None:
+            user = await tx.users.by_email(address)
+            return None if user is None else list(await tx.events.after("", user_id=user.id))
+
+        return _found(await self._database.read(unit))
+
+    async def events_after(self, event_id: str) -> Sequence[Event]:
+        """A page of what happened after an event, oldest first."""
+
+        async def unit(tx: Transaction) -> Sequence[Event]:
+            return await tx.events.after(event_id)
+
+        return await self._database.read(unit)
 
 
 def _found(result: T | None) -> T:

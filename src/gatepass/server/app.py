@@ -31,8 +31,10 @@ from gatepass.server.revocation_feed.feed import RevocationFeed
 from gatepass.server.revocation_feed.stream import HEARTBEAT_SECONDS
 from gatepass.server.revocations.status_indexes import BLOCK, ListKeys, StatusIndexes
 from gatepass.server.signin.caller import Callers
+from gatepass.server.signin.guard import Guard
 from gatepass.server.signin.minting import Minter
 from gatepass.server.signin.own_tokens import OwnTokens
+from gatepass.server.signin.visitor import Visitors
 from gatepass.server.signup import Signup
 from gatepass.server.store.sqlite import SqliteDatabase
 from gatepass.server.web.address import ClientAddress
@@ -43,6 +45,7 @@ from gatepass.server.web.docs_page import render_docs, stylesheet
 from gatepass.server.web.documents import Document
 from gatepass.server.web.headers import API_POLICY, PAGE_POLICY, security_headers
 from gatepass.server.web.openapi import describe
+from gatepass.server.web.pages import Pages
 from gatepass.server.web.routing import RouteTable
 
 if TYPE_CHECKING:
@@ -60,6 +63,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("gatepass")
 
+_DAY = 86_400.0
 _FORGET_SECONDS = 60.0
 _KEYS_SECONDS = 1.0
 """How often it is looked whether a key's time has come; a look takes some microseconds."""
@@ -84,6 +88,7 @@ class Server:
         self.feed = RevocationFeed(database, keys=keys, settings=settings, clock=clock, publish=self._publish)
         # A list is published before a token names it.
         self.indexes = status_indexes(database, data_key, on_reserved=self.feed.catch_up)
+        self.pages = Pages(settings, data_key.derive("forms"))
         self.routes = self._routes()
         self._documents = self._fixed_documents()
         self._render_keys()
@@ -96,6 +101,7 @@ class Server:
             settings=self.settings,
             cors=Cors(self.settings),
             headers=security_headers(self.settings),
+            pages=self.pages,
         )
 
     async def run_in_background(self) -> None:
@@ -125,9 +131,13 @@ class Server:
         await take_steps(self.database, self.data_key, pace_of(self.settings), alg=self.settings.alg)
 
     async def _forget_expired(self) -> None:
+        limits = self.settings
+
         async def unit(tx: Transaction) -> None:
             await tx.revocations.forget_expired(tx.now)
             await tx.replays.forget_expired(tx.now)
+            await tx.attempts.forget_before(tx.now - max(limits.account_window_seconds, limits.address_window_seconds))
+            await tx.events.forget_before(tx.now - limits.events_days * _DAY)
 
         await self.database.transaction(unit)
 
@@ -152,6 +162,8 @@ class Server:
             keys=keys,
             settings=settings,
         )
+        address = ClientAddress(settings.trusted_proxy)
+        visitors = Visitors(database, keys=keys, browser=browser, settings=settings)
         login = Login(
             database,
             self.hasher,
@@ -159,13 +171,20 @@ class Server:
             keys=keys,
             indexes=self.indexes,
             browser=browser,
-            address=ClientAddress(settings.trusted_proxy),
+            address=address,
+            guard=Guard(self.data_key.derive("attempts"), settings),
+            pages=self.pages,
+            visitors=visitors,
             settings=settings,
         )
         refresh = Refresh(database, minter, keys=keys, browser=browser, settings=settings)
-        logout = Logout(database, callers, keys=keys, browser=browser)
-        account = Account(database, callers, settings)
-        signup = Signup(Registration(database, self.hasher, settings), settings)
+        logout = Logout(
+            database, callers, keys=keys, browser=browser, address=address, pages=self.pages, visitors=visitors
+        )
+        account = Account(database, callers, address=address, pages=self.pages, visitors=visitors, settings=settings)
+        signup = Signup(
+            Registration(database, self.hasher, settings), address=address, pages=self.pages, settings=settings
+        )
         flows = (signup, login, refresh, logout, account, oauth, self.feed)
         base = urlsplit(settings.issuer_url).path
         under_issuer = [replace(route, path=base + route.path) for flow in flows for route in flow.routes()]

@@ -4,26 +4,40 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gatepass.server.events import NOWHERE
+from gatepass.server.recording import record
+
 if TYPE_CHECKING:
+    from gatepass.server.events import Where
     from gatepass.server.revocations.status_indexes import ListKeys
     from gatepass.server.sessions import EndReason
     from gatepass.server.transaction import Transaction
 
 
-async def end_session(tx: Transaction, session_id: str, user_id: str, reason: EndReason) -> bool:
+async def end_session(
+    tx: Transaction, session_id: str, user_id: str, reason: EndReason, *, where: Where = NOWHERE
+) -> bool:
     """End a session and its grants; False when it was not this user's or had ended before."""
     now = tx.now
     if not await tx.sessions.end(session_id, user_id, reason=reason, now=now):
         return False
     await tx.revocations.revoke_indexes(await tx.grants.end_of_session(session_id, now), now)
+    if reason == "refresh_token_reused":  # by whom, nobody knows
+        await record(tx, "refresh_token_reused", user_id, actor="", session_id=session_id, where=where)
+    else:
+        await record(tx, "session_ended", user_id, session_id=session_id, reason=reason, where=where)
     return True
 
 
-async def end_sessions_of(tx: Transaction, user_id: str, reason: EndReason) -> int:
+async def end_sessions_of(
+    tx: Transaction, user_id: str, reason: EndReason, *, actor: str | None = None, where: Where = NOWHERE
+) -> int:
     """End everything of a person; how many sessions those were."""
     now = tx.now
     count = await tx.sessions.end_all_of(user_id, reason=reason, now=now)
     await tx.revocations.revoke_indexes(await tx.grants.end_of_user(user_id, now), now)
+    if count:
+        await record(tx, "sessions_ended", user_id, actor=actor, reason=reason, where=where)
     return count
 
 

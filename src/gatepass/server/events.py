@@ -1,26 +1,92 @@
-"""What happened and is worth keeping: a row in the same transaction as the thing itself. Holds no secret."""
+"""What happened and is worth keeping: a row in the same transaction as the thing itself. Holds no secret.
+
+An ordinary refresh writes none.
+"""
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
-EventKind = Literal["refresh_token_reused", "store_went_back"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EventKind = Literal[
+    "account_created",
+    "account_deleted",
+    "account_disabled",
+    "account_enabled",
+    "account_locked",
+    "account_unlocked",
+    "credential_stuffing_noticed",
+    "data_exported",
+    "email_change_asked",
+    "email_changed",
+    "email_verified",
+    "key_added",
+    "key_compromised",
+    "key_retired",
+    "key_signs",
+    "password_changed",
+    "password_reset_asked",
+    "refresh_token_reused",
+    "role_given",
+    "role_taken",
+    "session_ended",
+    "sessions_ended",
+    "sign_in_code_asked",
+    "sign_in_refused",
+    "signed_in",
+    "store_went_back",
+]
+
+OPERATOR = "operator"
+"""The `actor` of what is done from the command line."""
+SERVER = "server"
+"""The `actor` of what the server does by itself."""
+
+MOST_SHOWN = 200
+"""Of a person's events at once."""
+_MAX_USER_AGENT = 256
+
+
+class Where(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a request came from."""
+
+    address: str = ""
+    user_agent: str = ""
+
+    @classmethod
+    def of(cls, address: str, user_agent: str) -> Where:
+        """What is kept of it: a browser's name is as long as its owner likes."""
+        return cls(address=address, user_agent=user_agent[:_MAX_USER_AGENT])
+
+
+NOWHERE = Where()
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """One event; `at` in seconds since 1970."""
+    """One event; `at` in seconds since 1970.
+
+    `user_id` is whom it is about, `actor` who did it: a user or client id, `operator`, `server`, or nothing where
+    nobody has proved who they are. `reason` says more in one word, such as why a sign-in was refused.
+    """
 
     id: str
     at: float
     kind: EventKind
     user_id: str
     session_id: str
+    actor: str = ""
+    reason: str = ""
+    jti: str = ""
+    address: str = ""
+    user_agent: str = ""
 
 
 class Events(Protocol):
-    """The log, append only."""
+    """The log, append only but for what is too old or about somebody who is gone."""
 
     async def record(self, event: Event) -> None:
         """Append the event."""
@@ -28,4 +94,20 @@ class Events(Protocol):
 
     async def of_session(self, session_id: str) -> list[Event]:
         """Return a session's events, oldest first."""
+        ...
+
+    async def of_user(self, user_id: str) -> list[Event]:
+        """Return what a person is shown: their events, newest first, `MOST_SHOWN` of them at most."""
+        ...
+
+    async def after(self, event_id: str, *, user_id: str | None = None, limit: int = 1_000) -> Sequence[Event]:
+        """Return events in the order of their ids from the one after `event_id` on, of one person or of everybody."""
+        ...
+
+    async def forget_before(self, at: float) -> None:
+        """Drop what is older."""
+        ...
+
+    async def forget_user(self, user_id: str) -> None:
+        """Drop what is about or by a person who is gone."""
         ...

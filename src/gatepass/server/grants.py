@@ -119,6 +119,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     scope: tuple[str, ...]
     is_usable: bool
     expires_at: float
+    answered_at: float
 
 
 class Grants(Protocol):
@@ -158,6 +159,10 @@ class Grants(Protocol):
 
     async def live_of_user(self, user_id: str, now: float) -> list[tuple[str, StatusIndex]]:
         """A person's grants that have not ended, each with its place."""
+        ...
+
+    async def remove_all_of(self, user_id: str) -> None:
+        """Forget a person's grants, which have ended."""
         ...
 
     async def move(self, grants: Sequence[tuple[str, StatusIndex]]) -> None:

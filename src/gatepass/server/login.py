@@ -1,4 +1,4 @@
-"""`POST /login`: e-mail address and password for a token pair.
+"""`POST /login`: e-mail address and password for a token pair; and the page that does the same.
 
 This is the operator's own login endpoint for its own applications, not OAuth's password grant, which RFC 9700 §2.4
 forbids: no third party's client is ever shown a password.
@@ -6,16 +6,21 @@ forbids: no third party's client is ever shown a password.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import msgspec
 
 from gatepass.server.clients import FIRST_PARTY
 from gatepass.server.confidential import Confidential
-from gatepass.server.errors import Refusal
+from gatepass.server.errors import GatepassError, Refusal
 from gatepass.server.passwords.policy import MAX_LENGTH
+from gatepass.server.recording import record
 from gatepass.server.sessions import SINGLE_FACTOR
+from gatepass.server.signin.guard import too_many_attempts
 from gatepass.server.signin.minting import TokenPair
-from gatepass.server.signin.opening import Allowed, Proof, open_session
-from gatepass.server.users import normalise_email
+from gatepass.server.signin.opening import Allowed, Opened, Proof, open_session
+from gatepass.server.users import User, normalise_email
+from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import Route
 
 if TYPE_CHECKING:
@@ -23,16 +28,22 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from gatepass.server.clients import Client
+    from gatepass.server.events import Where
     from gatepass.server.keys.keyring import LiveKeys
     from gatepass.server.passwords.hashing import PasswordHasher
     from gatepass.server.revocations.status_indexes import StatusIndexes
     from gatepass.server.settings import Settings
+    from gatepass.server.signin.guard import Attempt, Guard
     from gatepass.server.signin.minting import Minter
-    from gatepass.server.signin.opening import Asked, Opened
+    from gatepass.server.signin.opening import Asked
+    from gatepass.server.signin.visitor import Visitors
     from gatepass.server.transaction import Database, Transaction
-    from gatepass.server.users import User
     from gatepass.server.web.address import ClientAddress
     from gatepass.server.web.browser import BrowserMode
+    from gatepass.server.web.pages import Pages
+
+Reason: TypeAlias = Literal["unknown_address", "wrong_password", "account_disabled", "account_locked"]
+"""Why a sign-in was refused, for the log of events; whoever tried is told less."""
 
 
 class LoginRequest(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,6 +55,43 @@ class LoginRequest(Confidential, frozen=True, kw_only=True, forbid_unknown_field
     client_id: str | None = None
     audience: str | None = None
     scope: str | None = None
+
+
+class LoginForm(PageForm, frozen=True, kw_only=True):
+    """The page's form."""
+
+    email: str = ""
+    password: str = ""
+    return_to: str = ""
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The sign-in is refused, and that is recorded."""
+
+    reason: Reason
+
+
+class Paused(msgspec.Struct, frozen=True):
+    """Others have failed meanwhile; `wait` in seconds."""
+
+    wait: float
+
+
+class Outdated(msgspec.Struct, frozen=True):
+    """The password was changed or hashed anew while it was being checked."""
+
+
+Outcome: TypeAlias = Refused | Paused | Outdated
+
+
+class Checked(Confidential, frozen=True, kw_only=True):
+    """A password that was compared with the hash that somebody had, or with a decoy."""
+
+    attempt: Attempt
+    user_id: str
+    password_hash: str | None
+    is_right: bool
+    new_hash: str | None
 
 
 class Login:
@@ -59,6 +107,9 @@ class Login:
         indexes: StatusIndexes,
         browser: BrowserMode,
         address: ClientAddress,
+        guard: Guard,
+        pages: Pages,
+        visitors: Visitors,
         settings: Settings,
     ) -> None:
         self._database = database
@@ -68,10 +119,13 @@ class Login:
         self._indexes = indexes
         self._browser = browser
         self._address = address
+        self._guard = guard
+        self._pages = pages
+        self._visitors = visitors
         self._settings = settings
 
     def routes(self) -> tuple[Route, ...]:
-        """The flow's calls."""
+        """The flow's calls and its page."""
         return (
             Route(
                 method="POST",
@@ -83,6 +137,8 @@ class Login:
                 problems=(
                     "invalid_credentials",
                     "account_disabled",
+                    "account_locked",
+                    "too_many_attempts",
                     "invalid_email",
                     "password_too_long",
                     "unknown_client",
@@ -92,40 +148,129 @@ class Login:
                     "busy",
                 ),
             ),
+            Route(method="GET", path="/pages/login", handler=self.show, summary="Sign in", page=True),
+            Route(
+                method="POST", path="/pages/login", handler=self.submit, summary="Sign in", form=LoginForm, page=True
+            ),
         )
+
+    # ── JSON ──
 
     async def login(self, request: Request, body: LoginRequest) -> Response:
         """Check the password, open a session, answer with its tokens."""
         if body.cookie:
             self._browser.check_login(request)
+        opened = await self._sign_in(body, self._address.where(request))
+        return await self._minter.answer_first(opened, keys=self._keys.current)
+
+    # ── the page ──
+
+    async def show(self, request: Request, _body: None) -> Response:
+        """Show the form, unless somebody is signed in already."""
+        return_to = self._return_path(request.query_params.get("return_to", ""))
+        if await self._visitors.of(request) is not None:
+            return self._pages.go_to(return_to)
+        return self._pages.page(request, "login.html", return_to=return_to, email="")
+
+    async def submit(self, request: Request, form: LoginForm) -> Response:
+        """Sign in and go on; whatever cookie was there before is replaced (session fixation)."""
+        return_to = self._return_path(form.return_to)
+        try:
+            body = LoginRequest(email=form.email, password=form.password, cookie=True)
+            opened = await self._sign_in(body, self._address.where(request))
+        except GatepassError as error:
+            return self._pages.page(request, "login.html", error=error, return_to=return_to, email=form.email)
+        response = self._pages.go_to(return_to)
+        self._minter.set_cookie(response, opened, keys=self._keys.current)
+        self._pages.rename_browser(response)
+        return response
+
+    def _return_path(self, text: str) -> str:
+        return self._pages.return_path(text, self._pages.path("account"))
+
+    # ── what both do ──
+
+    async def _sign_in(self, body: LoginRequest, where: Where) -> Opened:
+        """Check the password and open a session; nobody costs as much time, and as many statements, as somebody."""
         asked = await self._asked(body)
         if len(body.password) > MAX_LENGTH:
             raise Refusal("password_too_long", f"A password has at most {MAX_LENGTH} characters.")
-        user, password_hash = await self._prove(normalise_email(body.email), body.password)
-        proof = Proof(
-            acr=SINGLE_FACTOR,
-            amr=("pwd",),
-            address=self._address.of(request),
-            user_agent=request.headers.get("user-agent", ""),
+        email = normalise_email(body.email)
+        attempt = self._guard.attempt("password", email, where)
+        user, password_hash = await self._look(email, attempt)
+        is_right = await self._hasher.verify(body.password, password_hash)
+        checked = Checked(
+            attempt=attempt,
+            user_id=user.id if user else "",
+            password_hash=password_hash,
+            is_right=is_right,
+            new_hash=await self._hash_anew(body.password, password_hash) if is_right else None,
         )
-        new_hash = await self._hasher.hash(body.password) if self._hasher.needs_rehash(password_hash) else None
-        keys, status = self._keys.current, await self._indexes.next()
+        status = await self._indexes.next() if is_right else None
 
-        async def unit(tx: Transaction) -> Opened | None:
-            # What was read before the hash was computed may have changed meanwhile.
-            current = await tx.users.by_id(user.id)
-            if current is None or current.disabled_at is not None or await tx.passwords.of(user.id) != password_hash:
-                return None
-            if new_hash is not None:
-                await tx.passwords.put(user.id, new_hash, tx.now)
+        async def unit(tx: Transaction) -> Opened | Outcome:
+            verdict = await self._decide(tx, checked)
+            if not isinstance(verdict, User):
+                return verdict
+            assert status is not None
+            proof = Proof(acr=SINGLE_FACTOR, amr=("pwd",), where=where)
             return await open_session(
-                tx, current, asked=asked, proof=proof, status=status, max_seconds=self._settings.session_max_seconds
+                tx, verdict, asked=asked, proof=proof, status=status, max_seconds=self._settings.session_max_seconds
             )
 
-        opened = await self._database.transaction(unit)
-        if opened is None:
-            return await self.login(request, body)  # by what is true now: another hash may be of the same password
-        return await self._minter.answer(opened.bearer, opened.refresh_token, keys=keys, now=opened.now, is_first=True)
+        match await self._database.transaction(unit):
+            case Opened() as opened:
+                return opened
+            case Refused(reason):
+                raise _refusal(reason)
+            case Paused(wait):
+                raise too_many_attempts(wait)
+            case Outdated():
+                return await self._sign_in(body, where)  # by what is true now: another hash may be of the same password
+
+    async def _look(self, email: str, attempt: Attempt) -> tuple[User | None, str | None]:
+        """Return who has this address and the hash of their password, if now is the time for an attempt."""
+
+        async def unit(tx: Transaction) -> tuple[User | None, str | None, float]:
+            user = await tx.users.by_email(email)
+            return user, await tx.passwords.of(user.id if user else ""), await self._guard.wait(tx, attempt)
+
+        user, password_hash, wait = await self._database.read(unit)
+        if wait:
+            raise too_many_attempts(wait)
+        return user, password_hash
+
+    async def _decide(self, tx: Transaction, checked: Checked) -> User | Outcome:
+        """Say whether the person may sign in, by what is true now: it may have changed while the hash was computed."""
+        # Those who guess in parallel learn nothing past the limit, not even that a guess was right.
+        if wait := await self._guard.wait(tx, checked.attempt):
+            return Paused(wait)
+        user = await tx.users.by_id(checked.user_id)
+        if user is None or not checked.is_right:
+            await self._guard.failed(tx, checked.attempt)
+            return await self._refuse(tx, checked, "wrong_password" if user else "unknown_address")
+        if await tx.passwords.of(user.id) != checked.password_hash:
+            return Outdated()
+        if user.disabled_at is not None:
+            return await self._refuse(tx, checked, "account_disabled")
+        if user.locked_at is not None:
+            return await self._refuse(tx, checked, "account_locked")
+        await self._guard.succeeded(tx, checked.attempt)
+        if checked.new_hash is not None:
+            await tx.passwords.put(user.id, checked.new_hash, tx.now)
+        return user
+
+    @staticmethod
+    async def _refuse(tx: Transaction, checked: Checked, reason: Reason) -> Refused:
+        where = checked.attempt.where
+        await record(tx, "sign_in_refused", checked.user_id, actor="", reason=reason, where=where)
+        return Refused(reason)
+
+    async def _hash_anew(self, password: str, password_hash: str | None) -> str | None:
+        """Hash a password that was hashed at another cost than today's."""
+        if password_hash is None or not self._hasher.needs_rehash(password_hash):
+            return None
+        return await self._hasher.hash(password)
 
     async def _asked(self, body: LoginRequest) -> Asked:
         """What the login is for, within what its client's tokens may be for."""
@@ -146,21 +291,12 @@ class Login:
             raise Refusal("unknown_client", "There is no such client.")
         return client
 
-    async def _prove(self, email: str, password: str) -> tuple[User, str]:
-        """Return the user that the password is right for, and its hash; nobody costs as much time as somebody."""
 
-        async def find(tx: Transaction) -> tuple[User | None, str | None]:
-            user = await tx.users.by_email(email)
-            return user, await tx.passwords.of(user.id if user else "")
-
-        user, password_hash = await self._database.read(find)
-        is_right = await self._hasher.verify(password, password_hash)
-        if not is_right or user is None or password_hash is None:
-            raise _invalid_credentials()
-        if user.disabled_at is not None:
-            raise Refusal("account_disabled", "The operator has disabled this account.")
-        return user, password_hash
-
-
-def _invalid_credentials() -> Refusal:
-    return Refusal("invalid_credentials", "The e-mail address or the password is wrong.")
+def _refusal(reason: Reason) -> Refusal:
+    match reason:
+        case "account_disabled":
+            return Refusal("account_disabled", "The operator has disabled this account.")
+        case "account_locked":
+            return Refusal("account_locked", "This account was locked; set a new password to open it.")
+        case "unknown_address" | "wrong_password":
+            return Refusal("invalid_credentials", "The e-mail address or the password is wrong.")

@@ -10,17 +10,22 @@ from gatepass.server.ending import end_session, end_sessions_of
 from gatepass.server.errors import Refusal
 from gatepass.server.signin.presenting import invalid_refresh_token, presented, presented_token
 from gatepass.server.web.answers import no_content
+from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import Route
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from gatepass.server.events import Where
     from gatepass.server.grants import Held
     from gatepass.server.keys.keyring import LiveKeys
     from gatepass.server.signin.caller import Callers
+    from gatepass.server.signin.visitor import Visitors
     from gatepass.server.transaction import Database, Transaction
+    from gatepass.server.web.address import ClientAddress
     from gatepass.server.web.browser import BrowserMode
+    from gatepass.server.web.pages import Pages
 
 _PROBLEMS = ("missing_token", "invalid_token", "invalid_refresh_token", "cross_site_request")
 
@@ -31,14 +36,31 @@ class LogoutRequest(Confidential, frozen=True, forbid_unknown_fields=True):
     refresh_token: str | None = None
 
 
+class LogoutForm(PageForm, frozen=True, kw_only=True):
+    """The form of the account page."""
+
+
 class Logout:
     """The flow. Ending a session that has ended already is no error: the caller has what it asked for."""
 
-    def __init__(self, database: Database, callers: Callers, *, keys: LiveKeys, browser: BrowserMode) -> None:
+    def __init__(  # noqa: PLR0913 - a flow is handed what it works with
+        self,
+        database: Database,
+        callers: Callers,
+        *,
+        keys: LiveKeys,
+        browser: BrowserMode,
+        address: ClientAddress,
+        pages: Pages,
+        visitors: Visitors,
+    ) -> None:
         self._database = database
         self._callers = callers
         self._keys = keys
         self._browser = browser
+        self._address = address
+        self._pages = pages
+        self._visitors = visitors
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls."""
@@ -61,26 +83,41 @@ class Logout:
                 answers={204: None},
                 problems=(*_PROBLEMS, "session_ended"),
             ),
+            Route(
+                method="POST", path="/pages/logout", handler=self.submit, summary="Sign out", form=LogoutForm, page=True
+            ),
         )
 
     async def logout(self, request: Request, body: LogoutRequest) -> Response:
         """End the session that the token belongs to."""
         session_id, user_id = await self._session(request, body)
+        await self._end(session_id, user_id, self._address.where(request))
+        return self._done(request)
 
+    async def submit(self, request: Request, _form: LogoutForm) -> Response:
+        """End the session of who looks at the page, and forget its cookie."""
+        visitor = await self._visitors.of(request)
+        if visitor is not None:
+            await self._end(visitor.session.id, visitor.user.id, self._address.where(request))
+        response = self._pages.go_to(self._pages.path("login"))
+        self._browser.clear_cookie(request, response)
+        return response
+
+    async def _end(self, session_id: str, user_id: str, where: Where) -> None:
         async def unit(tx: Transaction) -> None:
-            await end_session(tx, session_id, user_id, "logout")
+            await end_session(tx, session_id, user_id, "logout", where=where)
 
         await self._database.transaction(unit)
-        return self._done(request)
 
     async def logout_all(self, request: Request, body: LogoutRequest) -> Response:
         """End every session of the person that the token belongs to: what has ended has no power over what lives."""
         session_id, user_id = await self._session(request, body)
+        where = self._address.where(request)
 
         async def unit(tx: Transaction) -> bool:
             if not await tx.sessions.is_live(session_id, user_id, tx.now):
                 return False
-            await end_sessions_of(tx, user_id, "logout_all")
+            await end_sessions_of(tx, user_id, "logout_all", where=where)
             return True
 
         if not await self._database.transaction(unit):

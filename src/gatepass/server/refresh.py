@@ -80,7 +80,7 @@ class Refresh:
         match outcome:
             case Advanced() | Same() | Reissued():
                 current = msgspec.structs.replace(token, serial=outcome.serial)
-                return await self._minter.answer(outcome.bearer, current, keys=keys, now=now, is_first=False)
+                return await self._minter.answer(outcome.bearer, current, keys=keys, now=now)
             case Stolen():
                 raise Refusal("refresh_token_reused", "This token was used before; the session has been ended.")
             case Ended():

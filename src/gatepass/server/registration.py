@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gatepass.server.errors import Refusal
+from gatepass.server.events import NOWHERE
 from gatepass.server.ids import new_id
 from gatepass.server.passwords.policy import check_new_password
+from gatepass.server.recording import record
 from gatepass.server.users import User, normalise_email
 
 if TYPE_CHECKING:
+    from gatepass.server.events import Where
     from gatepass.server.passwords.hashing import PasswordHasher
     from gatepass.server.settings import Settings
     from gatepass.server.transaction import Database, Transaction
@@ -23,8 +26,16 @@ class Registration:
         self._hasher = hasher
         self._min_length = settings.password_min_length
 
-    async def add(self, email: str, password: str, roles: tuple[str, ...] = ()) -> User:
-        """Write the account.
+    async def add(
+        self,
+        email: str,
+        password: str,
+        roles: tuple[str, ...] = (),
+        *,
+        actor: str | None = None,
+        where: Where = NOWHERE,
+    ) -> User:
+        """Write the account; without an `actor` it was made by its owner.
 
         Raises:
             Refusal: `invalid_email`, `password_too_short`, `password_too_long` or `email_taken`.
@@ -37,6 +48,7 @@ class Registration:
             if not await tx.users.add(user):
                 return None
             await tx.passwords.put(user.id, password_hash, tx.now)
+            await record(tx, "account_created", user.id, actor=actor, where=where)
             return user
 
         user = await self._database.transaction(unit)

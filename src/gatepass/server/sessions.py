@@ -21,6 +21,9 @@ EndReason = Literal[
     "refresh_token_reused",
     "user_disabled",
     "password_changed",
+    "address_proved",
+    "account_locked",
+    "account_deleted",
 ]
 
 
@@ -53,6 +56,14 @@ class Sessions(Protocol):
 
     async def is_live(self, session_id: str, user_id: str, now: float) -> bool:
         """Whether the session is this user's and has neither ended nor expired."""
+        ...
+
+    async def live(self, session_id: str, now: float) -> Session | None:
+        """The session, unless it has ended or expired."""
+        ...
+
+    async def remove_all_of(self, user_id: str) -> None:
+        """Forget the user's sessions; their grants must be gone."""
         ...
 
     async def live_of(self, user_id: str, *, now: float, idle_seconds: float) -> list[SessionInUse]:

@@ -113,6 +113,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             description="Fewest characters of a new password; NIST SP 800-63B-4 asks for 15 where it is the only factor.",
         ),
     ] = 15
+    attempts_per_account: Annotated[
+        int, Meta(ge=1, le=100, description="Failed sign-ins at one account that cost no pause; a success clears them.")
+    ] = 10
+    attempts_per_address: Annotated[
+        int, Meta(ge=1, description="Failed sign-ins from one address (or IPv6 /64) that cost no pause.")
+    ] = 100
+    attempt_pause_seconds: Annotated[
+        int,
+        Meta(ge=1, description="First pause after too many failed attempts, in seconds; each further one doubles it."),
+    ] = 30
+    attempt_longest_pause_seconds: Annotated[
+        int, Meta(ge=1, description="Longest pause between attempts, in seconds.")
+    ] = 900
+    account_window_seconds: Annotated[
+        int, Meta(ge=1, description="How long failures at an account count from the first one on, in seconds.")
+    ] = _DAY
+    address_window_seconds: Annotated[
+        int, Meta(ge=1, description="How long failures from an address count from the first one on, in seconds.")
+    ] = 3_600
+    events_days: Annotated[int, Meta(ge=1, description="How long events are kept, in days.")] = 180
     argon2_memory_kib: Annotated[int, Meta(ge=8, description="Memory of a password hash, in KiB.")] = 19_456
     argon2_passes: Annotated[int, Meta(ge=1, description="Passes of a password hash over its memory.")] = 2
     argon2_lanes: Annotated[int, Meta(ge=1, le=16, description="Lanes of a password hash.")] = 1

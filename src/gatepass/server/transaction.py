@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from gatepass.server.attempts import Attempts
     from gatepass.server.clients import Clients
     from gatepass.server.events import Events
     from gatepass.server.grants import Grants
@@ -56,6 +57,11 @@ class Transaction(Protocol):
     @property
     def keys(self) -> StoredKeys:
         """See `StoredKeys`."""
+        ...
+
+    @property
+    def attempts(self) -> Attempts:
+        """See `Attempts`."""
         ...
 
     @property

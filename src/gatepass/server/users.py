@@ -24,6 +24,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     roles: tuple[str, ...] = ()
     email_verified_at: float | None = None
     disabled_at: float | None = None
+    locked_at: float | None = None
 
 
 class Users(Protocol):
@@ -47,6 +48,22 @@ class Users(Protocol):
 
     async def set_roles(self, user_id: str, roles: tuple[str, ...]) -> None:
         """Replace the roles."""
+        ...
+
+    async def set_locked(self, user_id: str, at: float | None) -> None:
+        """Lock from `at` on, until the owner has proved to be that; or unlock with `None`."""
+        ...
+
+    async def set_email(self, user_id: str, email: str, verified_at: float | None) -> bool:
+        """Give another address; False when it is somebody else's, and then nothing is written."""
+        ...
+
+    async def set_verified(self, user_id: str, at: float) -> None:
+        """Note when the address was proved to be the person's."""
+        ...
+
+    async def remove(self, user_id: str) -> None:
+        """Remove the person; everything that is theirs must be gone."""
         ...
 
     async def set_disabled(self, user_id: str, at: float | None) -> None:

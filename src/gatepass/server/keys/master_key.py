@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from gatepass.server.errors import StartupError
 
@@ -37,12 +39,17 @@ class SealingKey:
                 f"The master key must be {KEY_BYTES} bytes, not {len(key)}.",
                 'Make one: python -c "import os, base64; print(base64.urlsafe_b64encode(os.urandom(32)).decode())"',
             )
+        self._key = key
         self._aead = AESGCM(key)
 
     def seal(self, plaintext: bytes, context: str) -> bytes:
         """Encrypt; `context` (the key id) has to be given again to decrypt, so that rows cannot be swapped."""
         nonce = os.urandom(_NONCE_BYTES)
         return _VERSION + nonce + self._aead.encrypt(nonce, plaintext, context.encode())
+
+    def derive(self, purpose: str) -> bytes:
+        """Derive another key of 32 bytes (HKDF-Expand, RFC 5869 §2.3), the same at every node and every start."""
+        return HKDFExpand(SHA256(), KEY_BYTES, f"gatepass {purpose}".encode()).derive(self._key)
 
     def unseal(self, sealed: bytes, context: str) -> bytes:
         """Decrypt what `seal` made.

@@ -198,7 +198,7 @@ class OAuth:
         outcome, now = await self._database.transaction(unit)
         match outcome:
             case Advanced() | Same() | Reissued():
-                minted = await self._minter.mint(outcome.bearer, keys=keys, now=now, is_first=False)
+                minted = await self._minter.mint(outcome.bearer, keys=keys, now=now)
                 current = msgspec.structs.replace(token, serial=outcome.serial)
                 return _answer(minted, refresh_token.mint(current, keys.refresh_key))
             case Stolen():

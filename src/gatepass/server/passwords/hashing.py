@@ -49,6 +49,10 @@ class PasswordHashes(Protocol):
         """Keep the hash in place of an earlier one."""
         ...
 
+    async def remove(self, user_id: str) -> None:
+        """Forget the hash: no password opens the account until one is set."""
+        ...
+
 
 class PasswordHasher:
     """Hashes and checks passwords, at the same cost whether or not there is a hash to check against."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gatepass.server.grants import Bearer
     from gatepass.server.keys.keyring import KeyRing
     from gatepass.server.settings import Settings
-    from gatepass.server.signin.opening import Asked
+    from gatepass.server.signin.opening import Asked, Opened
     from gatepass.server.status import StatusIndex
     from gatepass.server.web.browser import BrowserMode
     from gatepass.tokens.refresh_token import RefreshToken
@@ -56,10 +56,10 @@ class Minter:
         self._browser = browser
 
     async def answer(
-        self, bearer: Bearer, refresh: RefreshToken, *, keys: KeyRing, now: float, is_first: bool
+        self, bearer: Bearer, refresh: RefreshToken, *, keys: KeyRing, now: float, first_id: str | None = None
     ) -> Response:
         """Answer with an access token that begins at `now` and the grant's refresh token; no cache keeps it."""
-        minted = await self.mint(bearer, keys=keys, now=now, is_first=is_first)
+        minted = await self.mint(bearer, keys=keys, now=now, first_id=first_id)
         spelled = refresh_token.mint(refresh, keys.refresh_key)
         response = JsonResponse(
             TokenPair(
@@ -74,9 +74,20 @@ class Minter:
             self._browser.set_cookie(response, spelled, int(bearer.expires_at - now))
         return response
 
-    async def mint(self, bearer: Bearer, *, keys: KeyRing, now: float, is_first: bool) -> Minted:
-        """Mint a grant's access token. Only a session's first one lives exactly as long as is set."""
-        early = 0 if is_first else random.uniform(0, _JITTER)  # noqa: S311 - to spread a load, no secret
+    async def answer_first(self, opened: Opened, *, keys: KeyRing) -> Response:
+        """Answer with a fresh session's first tokens."""
+        return await self.answer(
+            opened.bearer, opened.refresh_token, keys=keys, now=opened.now, first_id=opened.token_id
+        )
+
+    def set_cookie(self, response: Response, opened: Opened, *, keys: KeyRing) -> None:
+        """Give a page's browser a fresh session's refresh token; a page has no use for the access token."""
+        spelled = refresh_token.mint(opened.refresh_token, keys.refresh_key)
+        self._browser.set_cookie(response, spelled, int(opened.bearer.expires_at - opened.now))
+
+    async def mint(self, bearer: Bearer, *, keys: KeyRing, now: float, first_id: str | None = None) -> Minted:
+        """Mint a grant's access token. A session's first one has its name already, and lives exactly as is set."""
+        early = 0 if first_id else random.uniform(0, _JITTER)  # noqa: S311 - to spread a load, no secret
         seconds = self._seconds - int(self._seconds * early)
         issued_at = int(now)
         claims = AccessToken(
@@ -86,7 +97,7 @@ class Minter:
             # The last token of a session does not outlive it.
             exp=max(min(issued_at + seconds, int(bearer.expires_at)), issued_at + 1),
             iat=issued_at,
-            jti=secrets.token_urlsafe(_JTI_BYTES),
+            jti=first_id or secrets.token_urlsafe(_JTI_BYTES),
             client_id=bearer.client_id,
             sid=bearer.session_id,
             scope=" ".join(bearer.scope) or None,

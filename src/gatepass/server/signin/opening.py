@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,6 +13,7 @@ from gatepass.server.clients import FIRST_PARTY
 from gatepass.server.errors import Refusal
 from gatepass.server.grants import Bearer, Grant
 from gatepass.server.ids import decode_id, new_id
+from gatepass.server.recording import record
 from gatepass.server.sessions import Session
 from gatepass.tokens.refresh_token import SECRET_BYTES, RefreshToken
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gatepass.server.clients import Client
+    from gatepass.server.events import Where
     from gatepass.server.settings import Settings
     from gatepass.server.status import StatusIndex
     from gatepass.server.transaction import Transaction
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 
 GRANT_PREFIX = "gnt"
 _FIRST_SERIAL = 1
-_MAX_USER_AGENT = 256
+_TOKEN_ID_BYTES = 16
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,15 +46,18 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
 
     acr: str
     amr: tuple[str, ...]
-    address: str
-    user_agent: str
+    where: Where
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
-    """A fresh grant: what its access tokens say, its refresh token, and the time on the database's clock."""
+    """A fresh grant: what its access tokens say, its refresh token, and the time on the database's clock.
+
+    `token_id` is the `jti` of the first access token; the event that tells of the sign-in names it.
+    """
 
     bearer: Bearer
     refresh_token: RefreshToken
+    token_id: str
     now: float
 
 
@@ -102,8 +108,8 @@ async def open_session(  # noqa: PLR0913 - what a session is made of
         auth_time=now,
         acr=proof.acr,
         amr=proof.amr,
-        address=proof.address,
-        user_agent=proof.user_agent[:_MAX_USER_AGENT],
+        address=proof.where.address,
+        user_agent=proof.where.user_agent,
         expires_at=now + max_seconds,
     )
     grant_id, secret = new_id(GRANT_PREFIX), os.urandom(SECRET_BYTES)
@@ -122,6 +128,16 @@ async def open_session(  # noqa: PLR0913 - what a session is made of
     )
     await tx.sessions.add(session)
     await tx.grants.add(grant)
+    token_id = secrets.token_urlsafe(_TOKEN_ID_BYTES)
+    await record(
+        tx,
+        "signed_in",
+        user.id,
+        session_id=session.id,
+        reason=" ".join(proof.amr),
+        jti=token_id,
+        where=proof.where,
+    )
     return Opened(
         bearer=_bearer(session, grant, user.roles),
         refresh_token=RefreshToken(
@@ -130,6 +146,7 @@ async def open_session(  # noqa: PLR0913 - what a session is made of
             secret=secret,
             in_cookie=asked.cookie,
         ),
+        token_id=token_id,
         now=now,
     )
 

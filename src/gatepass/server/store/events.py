@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gatepass.server.events import Event
+from gatepass.server.events import MOST_SHOWN, Event
 
 if TYPE_CHECKING:
-    from gatepass.server.store.connection import Connection
+    from gatepass.server.store.connection import Connection, Row
 
-_COLUMNS = "id, at, kind, user_id, session_id"
+_COLUMNS = "id, at, kind, user_id, session_id, actor, reason, jti, address, user_agent"
 
 
 class SqlEvents:
@@ -23,12 +23,17 @@ class SqlEvents:
     async def record(self, event: Event) -> None:
         """Insert."""
         await self._connection.row(
-            f"INSERT INTO events ({_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5)",
+            f"INSERT INTO events ({_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             event.id,
             event.at,
             event.kind,
             event.user_id,
             event.session_id,
+            event.actor,
+            event.reason,
+            event.jti,
+            event.address,
+            event.user_agent,
         )
 
     async def of_session(self, session_id: str) -> list[Event]:
@@ -36,4 +41,38 @@ class SqlEvents:
         rows = await self._connection.rows(
             f"SELECT {_COLUMNS} FROM events WHERE session_id = ?1 ORDER BY at, id", session_id
         )
-        return [msgspec.convert(dict(zip(_COLUMNS.split(", "), row, strict=True)), Event) for row in rows]
+        return list(map(_event, rows))
+
+    async def of_user(self, user_id: str) -> list[Event]:
+        """Select by user."""
+        rows = await self._connection.rows(
+            f"SELECT {_COLUMNS} FROM events WHERE user_id = ?1 ORDER BY at DESC, id DESC LIMIT ?2", user_id, MOST_SHOWN
+        )
+        return list(map(_event, rows))
+
+    async def after(self, event_id: str, *, user_id: str | None = None, limit: int = 1_000) -> list[Event]:
+        """Select a page by primary key."""
+        if user_id is None:
+            rows = await self._connection.rows(
+                f"SELECT {_COLUMNS} FROM events WHERE id > ?1 ORDER BY id LIMIT ?2", event_id, limit
+            )
+        else:
+            rows = await self._connection.rows(
+                f"SELECT {_COLUMNS} FROM events WHERE user_id = ?3 AND id > ?1 ORDER BY id LIMIT ?2",
+                event_id,
+                limit,
+                user_id,
+            )
+        return list(map(_event, rows))
+
+    async def forget_before(self, at: float) -> None:
+        """Delete by time."""
+        await self._connection.row("DELETE FROM events WHERE at < ?1", at)
+
+    async def forget_user(self, user_id: str) -> None:
+        """Delete by user."""
+        await self._connection.row("DELETE FROM events WHERE user_id = ?1", user_id)
+
+
+def _event(row: Row) -> Event:
+    return msgspec.convert(dict(zip(_COLUMNS.split(", "), row, strict=True)), Event)

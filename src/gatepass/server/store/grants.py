@@ -136,7 +136,7 @@ class SqlGrants:
         """Find by primary key and secret."""
         row = await self._connection.row(
             "SELECT id, session_id, user_id, client_id, audience, scope,"
-            " ended_at IS NULL AND (current = ?3 OR spent = ?3), expires_at"
+            " ended_at IS NULL AND (current = ?3 OR spent = ?3), expires_at, answered_at"
             " FROM grants WHERE id = ?1 AND secret_digest = ?2",
             presented.grant_id,
             presented.secret_digest,
@@ -176,6 +176,10 @@ class SqlGrants:
         )
         return [(str(grant_id), StatusIndex(int(number or 0), int(idx or 0))) for grant_id, number, idx in rows]
 
+    async def remove_all_of(self, user_id: str) -> None:
+        """Delete by user."""
+        await self._connection.row("DELETE FROM grants WHERE user_id = ?1", user_id)
+
     async def move(self, grants: Sequence[tuple[str, StatusIndex]]) -> None:
         """Update each by primary key."""
         for grant_id, status in grants:
@@ -210,7 +214,7 @@ def _advance(row: Row) -> Advance:
 
 
 def _held(row: Row) -> Held:
-    grant_id, session_id, user_id, client_id, audience, scope, is_usable, expires_at = row
+    grant_id, session_id, user_id, client_id, audience, scope, is_usable, expires_at, answered_at = row
     return Held(
         grant_id=str(grant_id),
         session_id=str(session_id),
@@ -220,6 +224,7 @@ def _held(row: Row) -> Held:
         scope=words(scope),
         is_usable=bool(is_usable),
         expires_at=float(expires_at or 0),
+        answered_at=float(answered_at or 0),
     )
 
 

@@ -28,3 +28,7 @@ class SqlPasswords:
             password_hash,
             now,
         )
+
+    async def remove(self, user_id: str) -> None:
+        """Delete by primary key."""
+        await self._connection.row("DELETE FROM passwords WHERE user_id = ?1", user_id)

@@ -46,6 +46,17 @@ class SqlSessions:
         )
         return row is not None
 
+    async def live(self, session_id: str, now: float) -> Session | None:
+        """Find by primary key."""
+        row = await self._connection.row(
+            f"SELECT {_COLUMNS} FROM sessions WHERE id = ?1 AND ended_at IS NULL AND expires_at > ?2", session_id, now
+        )
+        return _session(row) if row else None
+
+    async def remove_all_of(self, user_id: str) -> None:
+        """Delete by user."""
+        await self._connection.row("DELETE FROM sessions WHERE user_id = ?1", user_id)
+
     async def live_of(self, user_id: str, *, now: float, idle_seconds: float) -> list[SessionInUse]:
         """Join with the grants, whose last answer says when the session was last used."""
         columns = ", ".join(f"sessions.{name}" for name in _COLUMNS.split(", "))
@@ -96,7 +107,9 @@ class SqlSessions:
 
 
 def _in_use(row: Row) -> SessionInUse:
-    fields = dict(zip((*_COLUMNS.split(", "), "last_seen"), row, strict=True))
-    last_seen = fields.pop("last_seen")
-    session = msgspec.convert(fields | {"amr": words(fields["amr"])}, Session)
-    return SessionInUse(session=session, last_seen=float(last_seen or 0))
+    return SessionInUse(session=_session(row[:-1]), last_seen=float(row[-1] or 0))
+
+
+def _session(row: Row) -> Session:
+    fields = dict(zip(_COLUMNS.split(", "), row, strict=True))
+    return msgspec.convert(fields | {"amr": words(fields["amr"])}, Session)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gatepass.server.store.attempts import SqlAttempts
 from gatepass.server.store.clients import SqlClients
 from gatepass.server.store.events import SqlEvents
 from gatepass.server.store.grants import SqlGrants
@@ -29,6 +30,7 @@ class SqlTransaction:
         self.sessions = SqlSessions(connection)
         self.grants = SqlGrants(connection)
         self.keys = SqlKeys(connection)
+        self.attempts = SqlAttempts(connection)
         self.events = SqlEvents(connection)
         self.clients = SqlClients(connection)
         self.revocations = SqlRevocations(connection)

@@ -12,7 +12,7 @@ from gatepass.server.users import User
 if TYPE_CHECKING:
     from gatepass.server.store.connection import Connection, Row
 
-_COLUMNS = "id, email, created_at, roles, email_verified_at, disabled_at"
+_COLUMNS = "id, email, created_at, roles, email_verified_at, disabled_at, locked_at"
 
 
 class SqlUsers:
@@ -24,7 +24,7 @@ class SqlUsers:
     async def add(self, user: User) -> bool:
         """Insert, unless the address is there."""
         row = await self._connection.row(
-            f"INSERT INTO users ({_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+            f"INSERT INTO users ({_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
             " ON CONFLICT (email) DO NOTHING RETURNING id",
             user.id,
             user.email,
@@ -32,6 +32,7 @@ class SqlUsers:
             " ".join(user.roles),
             user.email_verified_at,
             user.disabled_at,
+            user.locked_at,
         )
         return row is not None
 
@@ -55,6 +56,29 @@ class SqlUsers:
     async def set_disabled(self, user_id: str, at: float | None) -> None:
         """Update the column."""
         await self._connection.row("UPDATE users SET disabled_at = ?2 WHERE id = ?1", user_id, at)
+
+    async def set_locked(self, user_id: str, at: float | None) -> None:
+        """Update the column."""
+        await self._connection.row("UPDATE users SET locked_at = ?2 WHERE id = ?1", user_id, at)
+
+    async def set_email(self, user_id: str, email: str, verified_at: float | None) -> bool:
+        """Update the columns, unless the address is there."""
+        row = await self._connection.row(
+            "UPDATE users SET email = ?2, email_verified_at = ?3 WHERE id = ?1"
+            " AND NOT EXISTS (SELECT 1 FROM users AS other WHERE other.email = ?2 AND other.id <> ?1) RETURNING id",
+            user_id,
+            email,
+            verified_at,
+        )
+        return row is not None
+
+    async def set_verified(self, user_id: str, at: float) -> None:
+        """Update the column."""
+        await self._connection.row("UPDATE users SET email_verified_at = ?2 WHERE id = ?1", user_id, at)
+
+    async def remove(self, user_id: str) -> None:
+        """Delete by primary key."""
+        await self._connection.row("DELETE FROM users WHERE id = ?1", user_id)
 
 
 def _user(row: Row | None) -> User | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
+from gatepass.server.events import Where
+
 if TYPE_CHECKING:
     from starlette.requests import Request
 
@@ -23,6 +25,10 @@ class ClientAddress:
         while hops and self._is_trusted(address):
             address = hops.pop()
         return address if _is_address(address) else ""
+
+    def where(self, request: Request) -> Where:
+        """Say where a request comes from, for the log of events."""
+        return Where.of(self.of(request), request.headers.get("user-agent", ""))
 
     def _is_trusted(self, address: str) -> bool:
         return _is_address(address) and any(ipaddress.ip_address(address) in network for network in self._networks)

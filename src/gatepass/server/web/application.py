@@ -10,8 +10,10 @@ import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from gatepass.server.errors import GatepassError
+from gatepass.server.errors import GatepassError, Refusal
 from gatepass.server.web.errors import oauth_error, problem
+from gatepass.server.web.headers import page_headers
+from gatepass.server.web.pages import PageResponse
 from gatepass.server.web.parsing import check_headers, parse_form, parse_json, read_body
 from gatepass.server.web.routing import NoRoute
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from gatepass.server.settings import Settings
     from gatepass.server.web.cors import Cors
     from gatepass.server.web.documents import Document
+    from gatepass.server.web.pages import Pages
     from gatepass.server.web.routing import Route, RouteTable
 
 log = structlog.get_logger("gatepass")
@@ -39,10 +42,11 @@ class Application:
         documents: answered by path before anything else; the mapping may change while serving.
         settings: limits, and the issuer, whose path every route lies under.
         cors: which other origins may call.
-        headers: sent with every answer that is no document.
+        headers: sent with every answer that is no document and no page.
+        pages: what checks their forms and shows their errors.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that an answer may need
         self,
         routes: RouteTable,
         documents: Mapping[str, Document],
@@ -50,12 +54,16 @@ class Application:
         settings: Settings,
         cors: Cors,
         headers: list[tuple[bytes, bytes]],
+        pages: Pages,
     ) -> None:
         self._routes = routes
         self._documents = documents
         self._settings = settings
         self._cors = cors
         self._headers = headers
+        self._pages = pages
+        self._page_headers = page_headers(settings)
+        self._page_prefix = pages.path("")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection scope."""
@@ -69,9 +77,12 @@ class Application:
             response = await self._respond(request, request_id)
         except ClientDisconnect:
             return
-        response.raw_headers.extend(self._headers)
         response.raw_headers.append((b"x-request-id", request_id.encode()))
-        response.raw_headers.extend(self._cors.headers_for(request))
+        if isinstance(response, PageResponse):  # no script of another origin reads one
+            response.raw_headers.extend(self._page_headers)
+        else:
+            response.raw_headers.extend(self._headers)
+            response.raw_headers.extend(self._cors.headers_for(request))
         if scope["method"] == "HEAD":
             response.body = b""
         await response(scope, receive, send)
@@ -85,14 +96,15 @@ class Application:
             body = await self._body(request, route)
             return await route.handler(request, body)
         except GatepassError as error:
-            return self._refuse(error, request_id, as_oauth=route is not None and route.form is not None)
+            return self._refuse(error, request, request_id, route)
         except NoRoute as error:
             return self._without_route(request, error.allowed, request_id)
         except ClientDisconnect:
             raise
         except Exception as error:  # noqa: BLE001 - a defect is answered and logged, whatever it is
             self._log(error, request, request_id)
-            return problem("internal_error", request_id=request_id)
+            defect = GatepassError("internal_error", "")
+            return self._refuse(defect, request, request_id, route)
 
     async def _body(self, request: Request, route: Route) -> object:
         if route.body is None and route.form is None:
@@ -101,7 +113,10 @@ class Application:
         body = await read_body(request, max_bytes=limits.max_body_bytes, seconds=limits.request_seconds)
         content_type = request.headers.get("content-type", "")
         if route.form is not None:
-            return parse_form(body, content_type, route.form)
+            form = parse_form(body, content_type, route.form)
+            if route.page:
+                self._pages.check_form(request, form)
+            return form
         return parse_json(body, content_type, route.body)
 
     def _log(self, error: Exception, request: Request, request_id: str) -> None:
@@ -114,7 +129,7 @@ class Application:
             exception="".join(traceback.format_exception(error)),
         )
 
-    def _refuse(self, error: GatepassError, request_id: str, *, as_oauth: bool) -> Response:
+    def _refuse(self, error: GatepassError, request: Request, request_id: str, route: Route | None) -> Response:
         if error.private:
             log.warning("refused", code=error.code, private=error.private, request_id=request_id)
         headers: dict[str, str] = {}
@@ -122,7 +137,11 @@ class Application:
             headers["retry-after"] = str(error.retry_after)
         if error.code in _LEAVE_A_BODY_UNREAD:
             headers["connection"] = "close"
-        if as_oauth:
+        if route is not None and route.page:
+            response = self._pages.error_page(request, error)
+            response.headers.update(headers)
+            return response
+        if route is not None and route.form is not None:
             return oauth_error(error.code, error.detail, headers=headers)
         return problem(error.code, error.detail, request_id=request_id, headers=headers)
 
@@ -130,6 +149,8 @@ class Application:
         path = request.scope["path"]
         if path in self._documents:
             allowed = ("GET",)
+        if not allowed and path.startswith(self._page_prefix):
+            return self._pages.error_page(request, Refusal("not_found", ""))
         if not allowed:
             return problem("not_found", request_id=request_id)
         if request.method == "OPTIONS":

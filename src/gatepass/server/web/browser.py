@@ -65,6 +65,10 @@ class BrowserMode:
             raise _cross_site()
         return token
 
+    def page_cookie(self, request: Request) -> str | None:
+        """Return the cookie's refresh token to a page. What its forms may do, `Pages.check_form` has said before."""
+        return request.cookies.get(self._cookie)
+
     def set_cookie(self, response: Response, refresh_token: str, seconds: int) -> None:
         """Hand the refresh token to the browser, out of reach of scripts, for as long as the session may live."""
         response.set_cookie(

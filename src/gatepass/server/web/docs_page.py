@@ -28,7 +28,7 @@ def render_docs(routes: Iterable[Route], issuer: str) -> bytes:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     environment.filters["marked"] = _marked
     template = environment.from_string(source)
-    operations = [_operation(route) for route in routes]
+    operations = [_operation(route) for route in routes if not route.page]
     page: str = template.render(issuer=issuer, base=urlsplit(issuer).path, operations=operations)
     return page.encode()
 

@@ -64,6 +64,13 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     "account_disabled": ProblemKind(
         403, "Account disabled", "The password is right and the operator has disabled the account."
     ),
+    "account_locked": ProblemKind(
+        403, "Account locked", "The password is right and the owner has locked the account; a new password opens it."
+    ),
+    "too_many_attempts": ProblemKind(
+        429, "Too many attempts", "Too many attempts have failed; `Retry-After` says when the next may be made."
+    ),
+    "form_expired": ProblemKind(403, "Form expired", "The form of a page is too old, or another browser's."),
     "unknown_client": ProblemKind(400, "Unknown client", "There is no client of this `client_id`."),
     "invalid_audience": ProblemKind(400, "Invalid audience", "The client may not ask for tokens for this `audience`."),
     "invalid_scope": ProblemKind(400, "Invalid scope", "The client may not ask for this `scope`."),

@@ -22,6 +22,18 @@ BASE: Headers = [
 ]
 
 
+PAGE_REFERRER = (b"referrer-policy", b"same-origin")
+"""With `no-referrer` browsers would send the forms of our own pages with `Origin: null` (Fetch §3.2)."""
+
+
+def page_headers(settings: Settings) -> Headers:
+    """The headers of a page with forms."""
+    return [
+        PAGE_REFERRER if name == b"referrer-policy" else (name, value)
+        for name, value in security_headers(settings, PAGE_POLICY)
+    ]
+
+
 def security_headers(settings: Settings, policy: str = API_POLICY) -> Headers:
     """What tells a browser to trust an answer no further than it must; HSTS where the issuer is HTTPS (RFC 6797)."""
     headers: Headers = [(b"content-security-policy", policy.encode()), *BASE]

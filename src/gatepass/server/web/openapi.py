@@ -23,8 +23,8 @@ _ANY_STORE = ("store_unavailable", "signer_unavailable")
 
 
 def describe(routes: Iterable[Route], *, issuer: str, version: str) -> dict[str, Any]:
-    """Return the API's description as a JSON object."""
-    routes = tuple(routes)
+    """Return the API's description as a JSON object; pages are for people and no part of it."""
+    routes = tuple(route for route in routes if not route.page)
     kinds = {kind for route in routes for kind in (route.body, route.form, *route.answers.values()) if kind is not None}
     ordered = sorted(kinds, key=repr)
     schemas, components = msgspec.json.schema_components((*ordered, Problem, OAuthError), ref_template=_REF_TEMPLATE)

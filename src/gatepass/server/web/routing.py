@@ -21,7 +21,7 @@ class Route:
 
     `body`, `form` and the values of `answers` are msgspec structs; a call with a `form` takes a form and answers errors
     as OAuth does (RFC 6749 §5.2). `problems` are codes beyond those that any call may answer with. `secured` says that
-    it takes a bearer token.
+    it takes a bearer token. With `page` it is a page for people: its form is checked as such, and its errors are pages.
     """
 
     method: str
@@ -33,6 +33,7 @@ class Route:
     form: Any = None
     problems: tuple[str, ...] = ()
     secured: bool = False
+    page: bool = False
 
 
 class NoRoute(Exception):

@@ -1,0 +1,79 @@
+"""The guard at every way in that a secret opens: it counts failures, and makes whoever guesses wait longer and longer.
+
+An address that nobody has is counted like any other, so the pauses tell nothing. A success clears the account's count
+and not the network's: else a thief of passwords would sign in to an account of their own now and then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from math import ceil
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gatepass.server.attempts import Limit, network_of
+from gatepass.server.errors import Refusal
+from gatepass.server.recording import record
+
+if TYPE_CHECKING:
+    from gatepass.server.events import Where
+    from gatepass.server.settings import Settings
+    from gatepass.server.transaction import Transaction
+
+_STUFFING_CHANGES = 20
+"""So many times another account than the one before, from one network within its window."""
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """What is tried (a digest of the e-mail address) and from which network."""
+
+    account: str
+    network: str
+    where: Where
+
+
+class Guard:
+    """Counts attempts under the limits that are set."""
+
+    def __init__(self, key: bytes, settings: Settings) -> None:
+        self._key = key
+        pauses = {
+            "first_pause": float(settings.attempt_pause_seconds),
+            "longest_pause": float(settings.attempt_longest_pause_seconds),
+        }
+        self.account_limit = Limit(free=settings.attempts_per_account, window=settings.account_window_seconds, **pauses)
+        self.network_limit = Limit(free=settings.attempts_per_address, window=settings.address_window_seconds, **pauses)
+
+    def attempt(self, what: str, name: str, where: Where) -> Attempt:
+        """An attempt of a kind, such as `password`, at what belongs to a name, such as an e-mail address."""
+        digest = hmac.digest(self._key, f"{what}:{name}".encode(), hashlib.sha256).hex()
+        return Attempt(account=f"{what}:{digest}", network=f"{what}@{network_of(where.address)}", where=where)
+
+    async def wait(self, tx: Transaction, attempt: Attempt) -> float:
+        """How many seconds until this may be tried; 0 when it may be now."""
+        now, account, network = tx.now, self.account_limit, self.network_limit
+        return max(
+            account.wait(await tx.attempts.of(attempt.account, since=now - account.window), now),
+            network.wait(await tx.attempts.of(attempt.network, since=now - network.window), now),
+        )
+
+    async def failed(self, tx: Transaction, attempt: Attempt) -> None:
+        """Count a failure."""
+        now = tx.now
+        await tx.attempts.count(attempt.account, at=attempt.network, since=now - self.account_limit.window, now=now)
+        tried = await tx.attempts.count(
+            attempt.network, at=attempt.account, since=now - self.network_limit.window, now=now
+        )
+        if tried.changes == _STUFFING_CHANGES:
+            await record(tx, "credential_stuffing_noticed", where=attempt.where)
+
+    async def succeeded(self, tx: Transaction, attempt: Attempt) -> None:
+        """Clear the account's count."""
+        await tx.attempts.clear(attempt.account)
+
+
+def too_many_attempts(wait: float) -> Refusal:
+    """The answer while it is not time yet, the same whether or not there is such an account."""
+    return Refusal("too_many_attempts", "Too many attempts; try again later.", retry_after=ceil(wait))

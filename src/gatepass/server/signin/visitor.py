@@ -1,0 +1,66 @@
+"""Who looks at a page: by the cookie of their session, which a page reads and does not move on.
+
+Reading it is one look at the database. The refresh token stays as it is, so a page that is open beside an application
+in cookie mode takes nothing from it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gatepass.server.clients import FIRST_PARTY
+from gatepass.server.signin.presenting import presented
+from gatepass.tokens.refresh_token import InvalidRefreshToken, read
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from gatepass.server.keys.keyring import LiveKeys
+    from gatepass.server.sessions import Session
+    from gatepass.server.settings import Settings
+    from gatepass.server.transaction import Database, Transaction
+    from gatepass.server.users import User
+    from gatepass.server.web.browser import BrowserMode
+
+
+class Visitor(msgspec.Struct, frozen=True):
+    """Somebody who is signed in, and their session."""
+
+    user: User
+    session: Session
+
+
+class Visitors:
+    """Knows visitors by their cookie."""
+
+    def __init__(self, database: Database, *, keys: LiveKeys, browser: BrowserMode, settings: Settings) -> None:
+        self._database = database
+        self._keys = keys
+        self._browser = browser
+        self._idle_seconds = settings.session_idle_seconds
+
+    async def of(self, request: Request) -> Visitor | None:
+        """Return who is signed in; None for everybody else. Whether a form may act for them, `Pages` has checked."""
+        text = self._browser.page_cookie(request)
+        if text is None:
+            return None
+        try:
+            token = read(text, self._keys.current.refresh_keys)
+        except InvalidRefreshToken:
+            return None
+        if not token.in_cookie:
+            return None
+
+        async def unit(tx: Transaction) -> Visitor | None:
+            held = await tx.grants.held_by(presented(token, FIRST_PARTY))
+            if held is None or held.client_id != FIRST_PARTY or not held.is_usable:
+                return None
+            if held.answered_at + self._idle_seconds <= tx.now:
+                return None
+            session = await tx.sessions.live(held.session_id, tx.now)
+            user = None if session is None else await tx.users.by_id(session.user_id)
+            return None if session is None or user is None else Visitor(user, session)
+
+        return await self._database.read(unit)

@@ -1,0 +1,7 @@
+ALTER TABLE events ADD COLUMN actor TEXT NOT NULL DEFAULT '';
+ALTER TABLE events ADD COLUMN reason TEXT NOT NULL DEFAULT '';
+ALTER TABLE events ADD COLUMN jti TEXT NOT NULL DEFAULT '';
+ALTER TABLE events ADD COLUMN address TEXT NOT NULL DEFAULT '';
+ALTER TABLE events ADD COLUMN user_agent TEXT NOT NULL DEFAULT '';
+CREATE INDEX events_of_user ON events (user_id, at);
+CREATE INDEX events_by_time ON events (at);

@@ -1,0 +1,229 @@
+"""Pages that the server renders: HTML forms that need no script, and what defends them.
+
+Every form carries a field that belongs to the browser it was rendered for: a MAC of a random cookie (a signed
+double-submit token). Beside it the `Origin` of every form must be the issuer's. Either is enough against other sites.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import re
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from starlette.responses import Response
+
+from gatepass.server.confidential import Confidential
+from gatepass.server.errors import Refusal
+from gatepass.server.web.browser import origin_of
+from gatepass.server.web.catalogue import preferred_language, translate
+from gatepass.server.web.errors import PROBLEMS
+
+if TYPE_CHECKING:
+    import jinja2
+    from starlette.requests import Request
+
+    from gatepass.server.errors import GatepassError
+    from gatepass.server.settings import Settings
+    from gatepass.server.web.catalogue import Translate
+
+PREFIX = "/pages"
+"""Where every page lies, under the issuer's path: no page and no call of the API share a path."""
+SECURE_COOKIE = "__Host-gatepass-browser"
+LOOPBACK_COOKIE = "gatepass-browser"
+
+_BROWSER_BYTES = 16
+_BROWSER = re.compile(r"[A-Za-z0-9_-]{22}")
+_BROWSER_SECONDS = 86_400 * 30
+_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
+"""A path as browsers read one: they take a backslash for a slash, and drop tabs and newlines."""
+
+
+class PageForm(Confidential, frozen=True, kw_only=True):
+    """What every form of a page carries, beside its own fields. Texts only, and none required: people leave out any."""
+
+    csrf: str = ""
+
+
+class PageResponse(Response):
+    """HTML, which no cache keeps: it is about one person, or carries a form of one browser."""
+
+    media_type = "text/html"
+
+    def __init__(self, content: str, status_code: int = 200) -> None:
+        super().__init__(content, status_code)
+        self.headers["cache-control"] = "no-store"
+
+
+class Pages:
+    """Renders templates with all that each needs, and knows browsers again.
+
+    Args:
+        settings: the issuer, whose URL every link is made from; never the Host header.
+        key: what form tokens are made with, 32 bytes that all nodes share.
+    """
+
+    def __init__(self, settings: Settings, key: bytes) -> None:
+        self._key = key
+        self._issuer = settings.issuer_url
+        self._base = urlsplit(settings.issuer_url).path
+        self._origin = origin_of(settings.issuer_url)
+        self._secure = settings.issuer_url.startswith("https://")
+        self._cookie = SECURE_COOKIE if self._secure else LOOPBACK_COOKIE
+
+    # ── answers ──
+
+    def page(
+        self,
+        request: Request,
+        template: str,
+        *,
+        status: int = 200,
+        error: GatepassError | None = None,
+        **values: object,
+    ) -> Response:
+        """Render a page; with an error its text stands above the form, and its status is the answer's."""
+        browser = self.browser_of(request) or self.new_browser()
+        language = preferred_language(request.headers.get("accept-language", ""))
+        t = translate(language)
+        text = self._template(template).render(
+            t=t,
+            language=language,
+            base=self._base,
+            pages=self._base + PREFIX,
+            csrf=self._token(browser),
+            error=None if error is None else error_text(t, error),
+            **values,
+        )
+        response = PageResponse(text, status if error is None else status_of(error))
+        if error is not None and error.retry_after is not None:
+            response.headers["retry-after"] = str(error.retry_after)
+        if browser != self.browser_of(request):
+            self.set_browser(response, browser)
+        return response
+
+    def error_page(self, request: Request, error: GatepassError) -> Response:
+        """Say what went wrong, and lead back to where it was tried."""
+        return self.page(request, "error.html", error=error, again=request.scope["path"])
+
+    def message(self, request: Request, key: str, *, next_path: str | None = None, **values: object) -> Response:
+        """Say one thing: `KEY.title`, `KEY.text`, and where to go on from there, `KEY.next`."""
+        return self.page(request, "message.html", key=key, next_path=next_path, values=values)
+
+    def go_to(self, path: str) -> Response:
+        """Send the browser on; 303, so that what was posted is not posted again (RFC 9700 §4.12)."""
+        return Response(status_code=303, headers={"location": path, "cache-control": "no-store"})
+
+    def path(self, name: str) -> str:
+        """The path of a page."""
+        return f"{self._base}{PREFIX}/{name}"
+
+    def url(self, name: str) -> str:
+        """The URL of a page, for a mail."""
+        return f"{self._issuer}{PREFIX}/{name}"
+
+    def sign_in_first(self, request: Request) -> Response:
+        """Send somebody who is not signed in to the sign-in page, and back here after it.
+
+        The cookie of a session is SameSite=Strict, so a browser that follows a link from another site does not send
+        it the first time. Then a page of ours that reloads at once finds out: that second request comes from us.
+        """
+        here = request.scope["path"] + (f"?{request.url.query}" if request.url.query else "")
+        if request.method == "GET" and request.headers.get("sec-fetch-site") == "cross-site":
+            return self.page(request, "again.html", again=here)
+        return self.go_to(f"{self.path('login')}?return_to={quote(here, safe='')}")
+
+    def return_path(self, text: str, otherwise: str) -> str:
+        """Where to go after a sign-in: a path of this server, or `otherwise` for anything else (open redirects)."""
+        is_ours = _PATH.fullmatch(text) is not None and (text == self._base or text.startswith(f"{self._base}/"))
+        return text if is_ours else otherwise
+
+    # ── browsers ──
+
+    def check_form(self, request: Request, form: PageForm) -> None:
+        """Refuse a form that is not one of ours, filled in by the browser it was rendered for.
+
+        Raises:
+            Refusal: `cross_site_request` or `form_expired`.
+        """
+        if request.headers.get("origin") != self._origin:
+            raise Refusal("cross_site_request", "This form was not sent from a page of this server.")
+        browser = self.browser_of(request)
+        if browser is None or not hmac.compare_digest(form.csrf.encode(), self._token(browser).encode()):
+            raise Refusal("form_expired", "The form is too old; load the page again.")
+
+    def browser_of(self, request: Request) -> str | None:
+        """The name that we gave this browser, which nobody else knows; None when it has none yet."""
+        value = request.cookies.get(self._cookie, "")
+        return value if _BROWSER.fullmatch(value) else None
+
+    def new_browser(self) -> str:
+        """Make a name for a browser."""
+        return base64.urlsafe_b64encode(os.urandom(_BROWSER_BYTES)).decode().rstrip("=")
+
+    def set_browser(self, response: Response, browser: str) -> None:
+        """Tell a browser its name. Lax, since people come here from a link in a mail; a form needs more than this."""
+        response.set_cookie(
+            self._cookie,
+            browser,
+            max_age=_BROWSER_SECONDS,
+            path="/",
+            secure=self._secure,
+            httponly=True,
+            samesite="lax",
+        )
+
+    def rename_browser(self, response: Response) -> None:
+        """Give a browser another name at a sign-in: a name that was planted is worth nothing after it."""
+        self.set_browser(response, self.new_browser())
+
+    def _token(self, browser: str) -> str:
+        digest = hmac.digest(self._key, browser.encode(), hashlib.sha256)
+        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+    # ── templates ──
+
+    def _template(self, name: str) -> jinja2.Template:
+        return self._environment.get_template(name)
+
+    @cached_property
+    def _environment(self) -> jinja2.Environment:
+        import jinja2  # noqa: PLC0415 - takes 50 ms, and a server of machines never needs it
+
+        environment = jinja2.Environment(
+            loader=jinja2.PackageLoader("gatepass.server", "templates/pages"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        environment.filters |= {"time": _time, "day": _day}
+        return environment
+
+
+def _time(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _day(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
+
+
+def error_text(t: Translate, error: GatepassError) -> str:
+    """What a person reads of an error: the catalogue's words for its code, else its own."""
+    try:
+        return t(f"error.{error.code}")
+    except KeyError:
+        return error.detail
+
+
+def status_of(error: GatepassError) -> int:
+    """The status of a page that shows an error. 401 names a scheme (RFC 9110 §15.5.2), and a form is none."""
+    status = PROBLEMS[error.code].status
+    return 403 if status == 401 else status  # noqa: PLR2004 - as said

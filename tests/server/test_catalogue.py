@@ -1,0 +1,52 @@
+"""The texts that people read."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from string import Formatter
+from typing import get_args
+
+import pytest
+
+from gatepass.server.events import EventKind
+from gatepass.server.web.catalogue import LANGUAGES, preferred_language, texts, translate
+
+KEY = re.compile(r'\bt\("([\w.]+)"[,)]')
+
+
+def places(text: str) -> set[str | None]:
+    """The values that a text has places for."""
+    return {name for _, name, _, _ in Formatter().parse(text)} - {None}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_says_the_same_things(language: str) -> None:
+    """The same keys in each, with places for the same values, and nothing left empty."""
+    first, other = texts(LANGUAGES[0]), texts(language)
+    assert set(other) == set(first)
+    assert {key: places(text) for key, text in other.items()} == {key: places(text) for key, text in first.items()}
+    assert all(text.strip() for text in other.values())
+
+
+def test_every_text_that_a_template_names_is_there() -> None:
+    """No page meets a key that the catalogue does not have."""
+    folder = files("gatepass.server").joinpath("templates/pages")
+    used = {key for page in folder.iterdir() for key in KEY.findall(page.read_text("utf-8"))}
+    assert used
+    assert used <= set(texts("en"))
+
+
+def test_every_event_has_a_name() -> None:
+    """What is recorded can be shown."""
+    t = translate("en")
+    assert all(t(f"event.{kind}") for kind in get_args(EventKind))
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [("", "en"), ("en-GB,en;q=0.8", "en"), ("xx, yy;q=0.5", "en"), ("en;q=0", "en"), ("en;q=x", "en"), (";;,,=", "en")],
+)
+def test_the_language_is_the_browsers_choice(accepted: str, language: str) -> None:
+    """The first of the wanted languages that there is; English where there is none, whatever the header says."""
+    assert preferred_language(accepted) == language
