@@ -22,7 +22,7 @@ from gatepass.server.key_rotation import pace_of, provide_keys, stored_keys, tak
 from gatepass.server.keys.master_key import load_master_keys
 from gatepass.server.login import Login
 from gatepass.server.logout import Logout
-from gatepass.server.oauth.client_authentication import ClientAuthentication
+from gatepass.server.oauth.client_authentication import ClientAuthentication, KnownClients
 from gatepass.server.oauth.endpoints import OAuth
 from gatepass.server.passwords.hashing import Argon2Cost, PasswordHasher, keep_large_blocks
 from gatepass.server.refresh import Refresh
@@ -85,6 +85,7 @@ class Server:
         self.data_key = data_key
         self._clock = clock
         self.hasher = password_hasher(settings)
+        self._clients = KnownClients(database)
         self.feed = RevocationFeed(database, keys=keys, settings=settings, clock=clock, publish=self._publish)
         # A list is published before a token names it.
         self.indexes = status_indexes(database, data_key, on_reserved=self.feed.catch_up)
@@ -113,6 +114,7 @@ class Server:
             nonlocal seen
             current = self.database.data_version()
             if current != seen:
+                self._clients.forget()
                 if await self.reload_keys():
                     await self.feed.renew()  # by then no copy is signed with a key that is to be trusted no longer
                 else:
@@ -156,7 +158,7 @@ class Server:
         callers = Callers(database, own_tokens, issuer=settings.issuer_url)
         oauth = OAuth(
             database,
-            ClientAuthentication(database, issuer=settings.issuer_url),
+            ClientAuthentication(database, self._clients, issuer=settings.issuer_url),
             minter,
             own_tokens,
             keys=keys,

@@ -15,7 +15,7 @@ import uvicorn
 from gatepass.server.app import open_server
 from gatepass.server.clock import system_clock
 from gatepass.server.errors import StartupError
-from gatepass.server.web.edge import EdgeProtocol, sweep_slow_heads
+from gatepass.server.web.edge import EdgeProtocol, sweep_slow_requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -64,7 +64,7 @@ async def serve(
         settings = msgspec.structs.replace(settings, port=sockets[0].getsockname()[1])
         async with open_server(settings, clock, outside_keys=outside_keys) as server:
             uvicorn_server = _Uvicorn(_configuration(settings, server.application()))
-            sweeper = asyncio.create_task(sweep_slow_heads(uvicorn_server, settings.request_seconds))
+            sweeper = asyncio.create_task(sweep_slow_requests(uvicorn_server, settings.request_seconds))
             stopper = asyncio.create_task(_stop(uvicorn_server, stop, server.feed.readers.close))
             announcer = asyncio.create_task(_announce(uvicorn_server, lambda: on_ready(settings)))
             try:

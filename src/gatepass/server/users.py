@@ -42,6 +42,10 @@ class Users(Protocol):
         """Find by normalised e-mail address."""
         ...
 
+    async def signed_in(self, session_id: str, user_id: str, now: float) -> User | None:
+        """Find by identifier, if the session is theirs and lives."""
+        ...
+
     async def all(self) -> list[User]:
         """Everybody, by e-mail address."""
         ...

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from gatepass.jose import jws, jwt
+from gatepass.jose import base64url, jws, jwt
 from gatepass.jose.errors import BadClaimError, InvalidPolicyError, IssuedInFutureError, JoseError, WrongTypError
 
 if TYPE_CHECKING:
@@ -126,7 +127,12 @@ def signing_input(claims: AccessToken, *, alg: str, kid: str) -> bytes:
     """
     if not 0 < claims.exp - claims.iat <= MAX_LIFETIME:
         raise InvalidPolicyError(f"an access token lives between 1 and {MAX_LIFETIME} seconds")
-    return jws.signing_input(msgspec.json.encode(claims), {"alg": alg, "typ": TYP, "kid": kid})
+    return f"{_protected(alg, kid)}.{base64url.encode(msgspec.json.encode(claims))}".encode()
+
+
+@lru_cache(maxsize=16)
+def _protected(alg: str, kid: str) -> str:
+    return jws.protected({"alg": alg, "typ": TYP, "kid": kid})
 
 
 def check(  # noqa: PLR0913 - the call reads as its policy

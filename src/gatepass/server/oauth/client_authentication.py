@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 from typing import TYPE_CHECKING
@@ -9,11 +10,10 @@ from urllib.parse import unquote_plus
 
 from gatepass.jose import KeySet, jwt
 from gatepass.jose.errors import JoseError
+from gatepass.server.confidential import Confidential
 from gatepass.server.errors import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from starlette.requests import Request
 
     from gatepass.server.clients import Client
@@ -21,47 +21,89 @@ if TYPE_CHECKING:
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _LONGEST_ASSERTION_SECONDS = 300
+_KNOWN_SECONDS = 1.0
+
+
+class ClientForm(Confidential, frozen=True, kw_only=True):
+    """What any form may say of the client that sends it (RFC 6749 §2.3.1, RFC 7521 §4.2)."""
+
+    client_id: str | None = None
+    client_secret: str | None = None
+    client_assertion_type: str | None = None
+    client_assertion: str | None = None
+
+
+class KnownClients:
+    """Registered clients, remembered for a second at most, and until `forget` says that the store has changed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: dict[str, tuple[Client, float]] = {}
+
+    async def by_id(self, client_id: str) -> Client | None:
+        """Return a client. One that is not there is looked for each time."""
+        client, until = self._known.get(client_id, (None, 0.0))
+        if client is None or until < asyncio.get_running_loop().time():
+            client = await self.read(client_id)
+        return client
+
+    async def read(self, client_id: str) -> Client | None:
+        """Return a client as it is in the store just now."""
+
+        async def unit(tx: Transaction) -> Client | None:
+            return await tx.clients.by_id(client_id)
+
+        client = await self._database.read(unit)
+        if client is not None:
+            self._known[client_id] = client, asyncio.get_running_loop().time() + _KNOWN_SECONDS
+        return client
+
+    def forget(self) -> None:
+        """Read each again when it calls next."""
+        self._known.clear()
 
 
 class ClientAuthentication:
     """Finds out which registered client calls, and makes sure that it is that one."""
 
-    def __init__(self, database: Database, *, issuer: str) -> None:
+    def __init__(self, database: Database, clients: KnownClients, *, issuer: str) -> None:
         self._database = database
+        self._clients = clients
         self._issuer = issuer
 
-    async def authenticate(self, request: Request, form: Mapping[str, str]) -> Client:
+    async def authenticate(self, request: Request, form: ClientForm) -> Client:
         """Return the client that the request proves to come from.
 
         Raises:
             Refusal: `invalid_request` when it uses several methods at once (§2.3), else `invalid_client`.
         """
         basic = request.headers.get("authorization")
-        used = [basic is not None, "client_secret" in form, "client_assertion" in form]
+        used = [basic is not None, form.client_secret is not None, form.client_assertion is not None]
         if sum(used) > 1:
             raise Refusal("invalid_request", "Use one way of client authentication.")
         if basic is not None:
-            return await self._by_secret(*_basic(basic), also_named=form.get("client_id"))
-        if "client_assertion" in form:
-            return await self._by_assertion(form)
-        return await self._by_secret(form.get("client_id", ""), form.get("client_secret", ""))
+            return await self._by_secret(*_basic(basic), also_named=form.client_id)
+        if form.client_assertion is not None:
+            return await self._by_assertion(form, form.client_assertion)
+        return await self._by_secret(form.client_id or "", form.client_secret or "")
 
     async def _by_secret(self, client_id: str, secret: str, also_named: str | None = None) -> Client:
-        client = await self._client(client_id)
+        client = await self._clients.by_id(client_id)
+        if client is not None and not client.has_secret(secret):
+            client = await self._clients.read(client_id)  # the secret may be new
         if client is None or not client.has_secret(secret) or also_named not in (None, client_id):
             raise _invalid_client()
         return client
 
-    async def _by_assertion(self, form: Mapping[str, str]) -> Client:
+    async def _by_assertion(self, form: ClientForm, assertion: str) -> Client:
         """RFC 7523 §3: a short-lived JWT about itself, for us alone, once."""
-        assertion = form["client_assertion"]
-        if form.get("client_assertion_type") != ASSERTION_TYPE:
+        if form.client_assertion_type != ASSERTION_TYPE:
             raise Refusal("invalid_request", "The type of the client assertion is not one we know.")
         try:
             # Whose keys to check with, only the assertion itself can say; what it says is proven right after.
             named = jwt.peek(assertion).claims.get("iss")
-            client = await self._client(named if isinstance(named, str) else "")
-            if client is None or client.jwks is None or form.get("client_id") not in (None, client.id):
+            client = await self._clients.by_id(named if isinstance(named, str) else "")
+            if client is None or client.jwks is None or form.client_id not in (None, client.id):
                 raise _invalid_client()
             now = await self._now()
             claims = jwt.verify(
@@ -90,12 +132,6 @@ class ClientAuthentication:
 
         if not await self._database.transaction(unit):
             raise _invalid_client()
-
-    async def _client(self, client_id: str) -> Client | None:
-        async def unit(tx: Transaction) -> Client | None:
-            return await tx.clients.by_id(client_id)
-
-        return await self._database.read(unit)
 
     async def _now(self) -> float:
         async def unit(tx: Transaction) -> float:

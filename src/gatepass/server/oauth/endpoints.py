@@ -11,6 +11,7 @@ from gatepass.server.confidential import Confidential
 from gatepass.server.ending import end_grant
 from gatepass.server.errors import Refusal
 from gatepass.server.grants import Advanced, Ended, Reissued, Same, Stolen, Unknown
+from gatepass.server.oauth.client_authentication import ClientForm
 from gatepass.server.signin.advancing import advance, pace_of
 from gatepass.server.signin.opening import Allowed
 from gatepass.server.signin.own_tokens import status_of
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 _CLIENT_PROBLEMS = ("invalid_request", "invalid_client")
 
 
-class TokenRequest(Confidential, frozen=True, kw_only=True):
+class TokenRequest(ClientForm, frozen=True, kw_only=True):
     """RFC 6749 §4.4.2, §6. Fields that we do not know are ignored, as §3.2 asks for."""
 
     grant_type: str
@@ -48,10 +49,6 @@ class TokenRequest(Confidential, frozen=True, kw_only=True):
     scope: str | None = None
     audience: str | None = None
     resource: str | None = None
-    client_id: str | None = None
-    client_secret: str | None = None
-    client_assertion_type: str | None = None
-    client_assertion: str | None = None
 
 
 class TokenAnswer(Confidential, frozen=True, kw_only=True, omit_defaults=True):
@@ -64,15 +61,11 @@ class TokenAnswer(Confidential, frozen=True, kw_only=True, omit_defaults=True):
     scope: str | None = None
 
 
-class TokenToLookAt(Confidential, frozen=True, kw_only=True):
+class TokenToLookAt(ClientForm, frozen=True, kw_only=True):
     """RFC 7009 §2.1 and RFC 7662 §2.1. The hint is not needed: our two kinds of token look different."""
 
     token: str
     token_type_hint: str | None = None
-    client_id: str | None = None
-    client_secret: str | None = None
-    client_assertion_type: str | None = None
-    client_assertion: str | None = None
 
 
 class Introspected(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -159,7 +152,7 @@ class OAuth:
 
     async def token(self, request: Request, form: TokenRequest) -> Response:
         """Serve the grant that is asked for."""
-        client = await self._authenticated(request, form)
+        client = await self._authentication.authenticate(request, form)
         match form.grant_type:
             case "client_credentials" | "refresh_token" if form.grant_type not in client.grant_types:
                 raise Refusal("unauthorized_client", "The client was not given this grant type.")
@@ -214,7 +207,7 @@ class OAuth:
 
     async def revoke(self, request: Request, form: TokenToLookAt) -> Response:
         """Revoke the asking client's token; another's or an unknown one is left alone, and the answer is the same."""
-        client = await self._authenticated(request, form)
+        client = await self._authentication.authenticate(request, form)
         refresh = _read(form.token, self._keys.current.refresh_keys)
         if refresh is not None:
             await self._revoke_grant(client, refresh)
@@ -250,7 +243,7 @@ class OAuth:
 
     async def introspect(self, request: Request, form: TokenToLookAt) -> Response:
         """Tell a client about a token that is meant for it: one of its audiences, or its own refresh token."""
-        client = await self._authenticated(request, form)
+        client = await self._authentication.authenticate(request, form)
         refresh = _read(form.token, self._keys.current.refresh_keys)
         if refresh is not None:
             return JsonResponse(await self._introspect_refresh_token(client, refresh))
@@ -306,10 +299,6 @@ class OAuth:
             exp=int(held.expires_at),
             sid=held.session_id,
         )
-
-    async def _authenticated(self, request: Request, form: TokenRequest | TokenToLookAt) -> Client:
-        fields = {name: value for name, value in msgspec.structs.asdict(form).items() if value is not None}
-        return await self._authentication.authenticate(request, fields)
 
 
 _INACTIVE = Introspected(active=False)

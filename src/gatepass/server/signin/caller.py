@@ -57,10 +57,8 @@ class Callers:
     def _account_of(principal: Principal) -> Callable[[Transaction], Awaitable[User | None]]:
         async def unit(tx: Transaction) -> User | None:
             now, status, jti = tx.now, status_of(principal), principal.token_id or ""
-            if not await tx.sessions.is_live(principal.session_id or "", principal.subject, now):
-                return None
             if await tx.revocations.is_revoked(status=status, jti=jti, now=now):
                 return None
-            return await tx.users.by_id(principal.subject)
+            return await tx.users.signed_in(principal.session_id or "", principal.subject, now)
 
         return unit

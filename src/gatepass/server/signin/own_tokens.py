@@ -49,5 +49,5 @@ class OwnTokens:
 
 def status_of(principal: Principal) -> StatusIndex | None:
     """The place that a token of ours names; the list's number ends its URI."""
-    place = principal.claims.get("status", {}).get("status_list")
-    return None if place is None else StatusIndex(int(place["uri"].rpartition("/")[2]), place["idx"])
+    place = principal.status
+    return None if place is None else StatusIndex(int(place.uri.rpartition("/")[2]), place.idx)

@@ -76,6 +76,6 @@ class SqlClients:
 
 def _client(row: Row) -> Client:
     fields = dict(zip(_COLUMNS.split(", "), row, strict=True))
-    status = StatusIndex(int(fields.pop("status_list") or 0), int(fields.pop("status_idx") or 0))
+    place = {"list": fields.pop("status_list"), "idx": fields.pop("status_idx")}
     lists = {name: words(fields[name]) for name in ("grant_types", "audience", "scope")}
-    return msgspec.convert({**fields, **lists, "status": {"list": status.list, "idx": status.idx}}, Client)
+    return msgspec.convert({**fields, **lists, "status": place}, Client)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 from starlette.responses import Response
 
+_UNCACHED = {"cache-control": "no-store"}
+
 
 class JsonResponse(Response):
     """JSON that no cache keeps: nearly every answer here is about one person."""
@@ -12,15 +14,14 @@ class JsonResponse(Response):
     media_type = "application/json"
 
     def __init__(self, content: msgspec.Struct | list[msgspec.Struct], status_code: int = 200) -> None:
-        super().__init__(msgspec.json.encode(content), status_code)
-        self.headers["cache-control"] = "no-store"
+        super().__init__(msgspec.json.encode(content), status_code, _UNCACHED)
 
 
 def empty() -> Response:
     """Answer 200 without a body, as RFC 7009 §2.2 does."""
-    return Response(headers={"cache-control": "no-store"})
+    return Response(headers=_UNCACHED)
 
 
 def no_content() -> Response:
     """Answer 204."""
-    return Response(status_code=204, headers={"cache-control": "no-store"})
+    return Response(status_code=204, headers=_UNCACHED)

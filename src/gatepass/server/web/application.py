@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("gatepass")
 
-_LEAVE_A_BODY_UNREAD = ("body_too_large", "request_timeout")
-"""After these the rest of a body may still be on its way, so the connection is of no further use."""
+_LEAVES_A_BODY_UNREAD = "body_too_large"
+"""After this the rest of a body may still be on its way, so the connection is of no further use."""
 
 
 class Application:
@@ -109,8 +109,7 @@ class Application:
     async def _body(self, request: Request, route: Route) -> object:
         if route.body is None and route.form is None:
             return None
-        limits = self._settings
-        body = await read_body(request, max_bytes=limits.max_body_bytes, seconds=limits.request_seconds)
+        body = await read_body(request, max_bytes=self._settings.max_body_bytes)
         content_type = request.headers.get("content-type", "")
         if route.form is not None:
             form = parse_form(body, content_type, route.form)
@@ -135,7 +134,7 @@ class Application:
         headers: dict[str, str] = {}
         if error.retry_after is not None:
             headers["retry-after"] = str(error.retry_after)
-        if error.code in _LEAVE_A_BODY_UNREAD:
+        if error.code == _LEAVES_A_BODY_UNREAD:
             headers["connection"] = "close"
         if route is not None and route.page:
             response = self._pages.error_page(request, error)

@@ -1,4 +1,4 @@
-"""The HTTP edge: how large a request's head may be, and how long it may take to arrive, and an answer to be read.
+"""The HTTP edge: how large a request's head may be, how long it and a body may take to arrive, an answer to be read.
 
 uvicorn's httptools protocol has neither limit: it takes a header of 100 MB, and waits for ever for the end of one.
 """
@@ -26,11 +26,13 @@ _SWEEP_SECONDS = 1.0
 
 
 class EdgeProtocol(HttpToolsProtocol):
-    """HTTP/1.1 with limits on the head: 431 above `MAX_HEAD_BYTES`, 408 when it does not arrive in time."""
+    """HTTP/1.1 with limits: 431 for a head above `MAX_HEAD_BYTES`, 408 when it or the body does not arrive in time."""
 
     _refusal = "malformed_request"
     _head_since: float | None = None
     """Since when we wait for the end of a head, by the loop's clock; None while a request is being answered."""
+    _body_since: float | None = None
+    """Since when we wait for the end of a body."""
     _head_bytes = 0
     _unread_since: float | None = None
     """Since when there has been something to write that the client does not take; None while there is nothing."""
@@ -80,6 +82,7 @@ class EdgeProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Count the head exactly and see that it is one, then let the request through."""
         self._head_since = None
+        self._body_since = self.loop.time()
         size = len(self.url) + sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
         if size > MAX_HEAD_BYTES:
             self._refusal = "headers_too_large"
@@ -95,17 +98,28 @@ class EdgeProtocol(HttpToolsProtocol):
         if is_upgrade:
             self.cycle.keep_alive = False  # answered as if it asked for nothing (RFC 9110 §7.8), and nothing follows
 
+    def on_message_complete(self) -> None:
+        """Wait for nothing more."""
+        super().on_message_complete()
+        self._body_since = None
+
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's wording is not ours
         """Refuse what the parser could not take."""
         self.refuse(self._refusal)
 
     def refuse_if_slow(self, seconds: float) -> None:
-        """End a connection whose head has not arrived within the time."""
-        if self._head_since is not None and self.loop.time() - self._head_since > seconds:
-            if self._steps:
-                self.refuse("request_timeout")
-            else:
-                self.transport.close()
+        """End a connection whose head or body has not arrived within the time."""
+        latest = self.loop.time() - seconds
+        if self._head_since is not None and self._head_since < latest:
+            is_answerable = self._steps > 0
+        elif self._body_since is not None and self._body_since < latest:
+            is_answerable = not self.cycle.response_started and not self.pipeline
+        else:
+            return
+        if is_answerable:
+            self.refuse("request_timeout")
+        else:
+            self.transport.close()
 
     def abort_if_unread(self) -> None:
         """Drop a connection whose client asks and does not read; also one that we have closed, which waits for that."""
@@ -125,7 +139,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-async def sweep_slow_heads(server: Server, seconds: float) -> None:
+async def sweep_slow_requests(server: Server, seconds: float) -> None:
     """End slow connections, all by one task, until cancelled."""
     while True:
         await asyncio.sleep(_SWEEP_SECONDS)

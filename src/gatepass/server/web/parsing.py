@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import msgspec
+from starlette.requests import ClientDisconnect
 
 from gatepass.server.errors import Refusal
 
@@ -33,25 +33,26 @@ def check_headers(request: Request) -> None:
             raise Refusal("duplicate_header", f"The header {name.decode()} stands more than once.")
 
 
-async def read_body(request: Request, *, max_bytes: int, seconds: float) -> bytes:
-    """Read the whole body.
+async def read_body(request: Request, *, max_bytes: int) -> bytes:
+    """Read the whole body. How long it may take to arrive, the HTTP edge watches.
 
     Raises:
-        Refusal: `body_too_large` or `request_timeout`; the rest of the body is not waited for.
+        Refusal: `body_too_large`; the rest of the body is not waited for.
+        ClientDisconnect: when there will be no rest.
     """
     declared = request.headers.get("content-length", "0")
     if not declared.isdecimal() or int(declared) > max_bytes:
         raise Refusal("body_too_large", f"A body has at most {max_bytes} bytes.")
-    body = bytearray()
-    try:
-        async with asyncio.timeout(seconds):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > max_bytes:
-                    raise Refusal("body_too_large", f"A body has at most {max_bytes} bytes.")
-    except TimeoutError:
-        raise Refusal("request_timeout", f"The body took longer than {seconds} seconds.") from None
-    return bytes(body)
+    body, is_more = b"", True
+    while is_more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
+        if len(body) > max_bytes:
+            raise Refusal("body_too_large", f"A body has at most {max_bytes} bytes.")
+        is_more = message.get("more_body", False)
+    return body
 
 
 def parse_json(body: bytes, content_type: str, kind: Any) -> Any:  # noqa: ANN401 - the struct that the route names
