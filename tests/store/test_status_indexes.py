@@ -64,6 +64,20 @@ def test_a_full_list_is_followed_by_the_next(database: Database) -> None:
     asyncio.run(run())
 
 
+def test_another_epoch_takes_another_list(database: Database) -> None:
+    """A store that went back may have forgotten places that it gave out, so none comes from the lists it has."""
+
+    async def new_epoch(tx: Transaction) -> None:
+        await tx.revocations.open_epoch()
+
+    async def run() -> None:
+        assert [(await reserve(database)).list for _ in range(2)] == [1, 1]
+        await database.transaction(new_epoch)
+        assert [(await reserve(database)).list for _ in range(2)] == [2, 2]
+
+    asyncio.run(run())
+
+
 def test_one_process_takes_from_its_block(database: Database) -> None:
     """A thousand sign-ins at once cost a handful of reservations, and each has a place of its own."""
     reservations = 0

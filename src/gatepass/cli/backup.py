@@ -10,7 +10,6 @@ from cyclopts import App, Parameter
 
 from gatepass.cli.common import Place
 from gatepass.cli.output import say
-from gatepass.server.app import list_keys
 from gatepass.server.clock import system_clock
 from gatepass.server.data_key import open_data_key
 from gatepass.server.keys.master_key import load_master_keys
@@ -53,8 +52,8 @@ def restore(
     async def prepare(database: SqliteDatabase) -> None:
         nonlocal ended
         master_keys = load_master_keys(settings.master_key, settings.master_key_path)
-        lists = list_keys(await open_data_key(database, master_keys))
-        ended = await begin_anew(database, lists, keep_sessions=keep_sessions)
+        await open_data_key(database, master_keys)  # a backup whose keys we cannot open is not put in place
+        ended = await begin_anew(database, keep_sessions=keep_sessions)
 
     asyncio.run(put_back(file, settings.sqlite_path, system_clock, prepare))
     say(f"Restored {file}; " + ("sessions were kept." if keep_sessions else f"{ended} sessions ended."))

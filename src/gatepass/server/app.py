@@ -86,7 +86,14 @@ class Server:
         self._clock = clock
         self.hasher = password_hasher(settings)
         self._clients = KnownClients(database)
-        self.feed = RevocationFeed(database, keys=keys, settings=settings, clock=clock, publish=self._publish)
+        self.feed = RevocationFeed(
+            database,
+            keys=keys,
+            settings=settings,
+            clock=clock,
+            publish=self._publish,
+            on_new_epoch=self._let_places_go,
+        )
         # A list is published before a token names it.
         self.indexes = status_indexes(database, data_key, on_reserved=self.feed.catch_up)
         self.pages = Pages(settings, data_key.derive("forms"))
@@ -104,6 +111,10 @@ class Server:
             headers=security_headers(self.settings),
             pages=self.pages,
         )
+
+    def _let_places_go(self) -> None:
+        """Give out no place that was reserved in an epoch that has ended."""
+        self.indexes.let_go()
 
     async def run_in_background(self) -> None:
         """Do what has to be done beside answering, until cancelled."""

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 from gatepass.server.revocations.log import KEPT_SECONDS
 
 if TYPE_CHECKING:
-    from gatepass.server.revocations.status_indexes import ListKeys
     from gatepass.server.transaction import Database, Transaction
 
 
-async def begin_anew(database: Database, lists: ListKeys, *, keep_sessions: bool) -> int:
-    """Open a new epoch and a new status list, and end every session unless told to keep them; how many ended.
+async def begin_anew(database: Database, *, keep_sessions: bool) -> int:
+    """Open a new epoch, and with it a new status list; end every session unless told to keep them; how many ended.
 
     Whoever logged out after the backup was made would be signed in again by it, and a stolen token would work again:
     so nobody stays signed in.
@@ -21,7 +20,6 @@ async def begin_anew(database: Database, lists: ListKeys, *, keep_sessions: bool
     async def unit(tx: Transaction) -> int:
         now = tx.now
         await tx.revocations.open_epoch()
-        await tx.status_lists.open_list(new_sealed_key=lists.new_sealed_key, now=now)
         if keep_sessions:
             return 0
         count = await tx.sessions.end_all(reason="restored", now=now)

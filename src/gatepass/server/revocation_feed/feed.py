@@ -39,8 +39,15 @@ _BELIEVED_SECONDS = 86_400
 class RevocationFeed:
     """The flow. `start` it before serving, and call `catch_up` whenever the database has changed."""
 
-    def __init__(
-        self, database: Database, *, keys: LiveKeys, settings: Settings, clock: Clock, publish: Publish
+    def __init__(  # noqa: PLR0913 - a flow is handed what it works with
+        self,
+        database: Database,
+        *,
+        keys: LiveKeys,
+        settings: Settings,
+        clock: Clock,
+        publish: Publish,
+        on_new_epoch: Callable[[], None],
     ) -> None:
         self.readers = Readers()
         self._database = database
@@ -49,6 +56,7 @@ class RevocationFeed:
         self._ttl = settings.status_list_seconds
         self._clock = clock
         self._publish = publish
+        self._on_new_epoch = on_new_epoch
         self._catching_up = asyncio.Lock()
         self._rendered_at = 0.0
         self._is_behind = False
@@ -127,6 +135,7 @@ class RevocationFeed:
 
     async def _begin_anew(self) -> None:
         """Take over another epoch. What happened since stands in the documents, so readers are sent there."""
+        self._on_new_epoch()
         self._state = FeedState(await self._read(0))
         await self._render_everything()
         self._is_behind = False

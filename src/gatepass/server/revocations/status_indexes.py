@@ -41,11 +41,11 @@ class StatusLists(Protocol):
     """Where the lists and their counters are kept."""
 
     async def reserve(self, count: int, *, new_sealed_key: Callable[[int], bytes], now: float) -> Block:
-        """Reserve the next counters of the open list, of a new one when it has not that many left or there is none."""
-        ...
+        """Reserve the next counters of the open list.
 
-    async def open_list(self, *, new_sealed_key: Callable[[int], bytes], now: float) -> None:
-        """Open a new list, which new places come from; the others stay published."""
+        A new one is opened when that has not so many left, or was opened in another epoch: a store that went back may
+        have forgotten which of its places it gave out. The others stay published.
+        """
         ...
 
     async def all(self) -> list[int]:
@@ -90,6 +90,10 @@ class StatusIndexes:
                 if not self._left:
                     self._left = await self._reserve()
         return self._left.pop()
+
+    def let_go(self) -> None:
+        """Give out nothing more of what was reserved: the store has gone back, and may reserve the same for others."""
+        self._left = []
 
 
 def permuted(counter: int, key: bytes) -> int:

@@ -31,7 +31,7 @@ async def advance(tx: Transaction, token: Presented, *, pace: Pace) -> Advance:
         case Stolen(user_id, session_id):
             await end_session(tx, session_id, user_id, "refresh_token_reused")
         case Reissued(_, bearer, store_went_back=True):
-            # The store lost writes, so it may have lost events too: readers begin anew.
+            # The store lost writes, so it may have lost events and reserved places too: readers and lists begin anew.
             await tx.revocations.open_epoch()
             await record(tx, "store_went_back", bearer.user_id, actor=SERVER, session_id=bearer.session_id)
         case _:

@@ -109,32 +109,34 @@ class SqlStatusLists:
         """Add to the newest list's counter, or open the next list."""
         block = await self._reserve(count)
         if block is None:
-            await self.open_list(new_sealed_key=new_sealed_key, now=now)
+            await self._open(new_sealed_key, now)
             block = await self._reserve(count)
         assert block is not None, "a new list has room"
         return block
-
-    async def open_list(self, *, new_sealed_key: Callable[[int], bytes], now: float) -> None:
-        """Insert the next number; of two nodes at once the second finds it there."""
-        row = await self._connection.row("SELECT MAX(list) FROM status_lists")
-        number = int(row[0] or 0) + 1 if row else 1
-        await self._connection.row(
-            "INSERT INTO status_lists (list, sealed_key, reserved, opened_at) VALUES (?1, ?2, 0, ?3)"
-            " ON CONFLICT (list) DO NOTHING",
-            number,
-            new_sealed_key(number),
-            now,
-        )
 
     async def all(self) -> list[int]:
         """Select every number."""
         rows = await self._connection.rows("SELECT list FROM status_lists ORDER BY list")
         return [int(row[0] or 0) for row in rows]
 
+    async def _open(self, new_sealed_key: Callable[[int], bytes], now: float) -> None:
+        """Insert the next number; of two nodes at once the second finds it there."""
+        row = await self._connection.row("SELECT MAX(list) FROM status_lists")
+        number = int(row[0] or 0) + 1 if row else 1
+        await self._connection.row(
+            "INSERT INTO status_lists (list, sealed_key, reserved, opened_at, epoch)"
+            " VALUES (?1, ?2, 0, ?3, COALESCE((SELECT epoch FROM revocation_head WHERE one = 1), ''))"
+            " ON CONFLICT (list) DO NOTHING",
+            number,
+            new_sealed_key(number),
+            now,
+        )
+
     async def _reserve(self, count: int) -> Block | None:
         row = await self._connection.row(
             "UPDATE status_lists SET reserved = reserved + ?1"
             " WHERE list = (SELECT MAX(list) FROM status_lists) AND reserved + ?1 <= ?2"
+            " AND epoch = COALESCE((SELECT epoch FROM revocation_head WHERE one = 1), '')"
             " RETURNING list, sealed_key, reserved - ?1",
             count,
             SIZE,
