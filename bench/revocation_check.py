@@ -23,6 +23,7 @@ from tests.support.wait import eventually
 from gatepass.jose import KeySet
 from gatepass.tokens.status_list import SIZE, Bits
 from gatepass.verify import JoseError, Verifier
+from gatepass.verify.follow import Follower
 from gatepass.verify.revocation import Revocations
 
 ROUNDS = 15
@@ -99,7 +100,7 @@ async def stalls(verifier: Verifier, clock: Clock, lists: int) -> list[float]:
     """Milliseconds that a loop was late, turn by turn, while lists are read in the thread."""
     late: list[float] = []
     follower = verifier._follower  # noqa: SLF001 - to know when a list has been read
-    assert follower is not None
+    assert isinstance(follower, Follower)
     copy = next(iter(follower.revocations.lists.values()))
     for _ in range(lists):
         octets = copy.octets

@@ -25,6 +25,7 @@ from gatepass.server.app import open_server
 from gatepass.server.settings import Settings, load
 from gatepass.server.web.errors import PROBLEMS
 from gatepass.server.web.openapi import problems_of
+from gatepass.tokens import access_token, dpop_proof
 from gatepass.verify import errors as verify_errors
 
 if TYPE_CHECKING:
@@ -89,10 +90,10 @@ claim are `ClaimError`s and name it in `.claim`.
 {table(["code", "class", "when"], error_rows(jose_errors))}
 ## `gatepass.verify`
 
-Also `JoseError`s, in `gatepass.verify.errors`. `gatepass.verify.challenge` turns either kind into a status and a
-`WWW-Authenticate` header.
+Also `JoseError`s, in `gatepass.verify.errors`, and two in `gatepass.tokens`. `gatepass.verify.challenge` turns either
+kind into a status and a `WWW-Authenticate` header.
 
-{table(["code", "class", "when"], error_rows(verify_errors))}
+{table(["code", "class", "when"], [*error_rows(verify_errors), *error_rows(access_token), *error_rows(dpop_proof)])}
 ## The server
 
 The `code` of a problem document, `application/problem+json` (RFC 9457).

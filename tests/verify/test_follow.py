@@ -459,5 +459,5 @@ def test_a_full_list_holds_no_event_loop_up(issuer: ScriptedIssuer, clock: Clock
 
         assert asyncio.run(turn()) < 0.25  # bench/revocation_check.py measures it where nothing else runs
         follower = verifier._follower
-        assert follower is not None
+        assert isinstance(follower, follow.Follower)
         assert sys.getsizeof(follower.revocations.lists[issuer.url + LIST].octets) < 150_000

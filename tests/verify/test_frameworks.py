@@ -2,177 +2,95 @@
 
 from __future__ import annotations
 
-import http.client
-import threading
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import fastapi
 import pytest
-import uvicorn
-from starlette.applications import Starlette
-from starlette.responses import JSONResponse
-from starlette.routing import Route, WebSocketRoute
-from tests.support.scripted_issuer import NOW, Clock
+from tests.support.scripted_issuer import NOW
+from tests.verify.applications import (
+    FRAMEWORKS,
+    KEY,
+    NONCE_SECRET,
+    OTHER_ISSUER,
+    OTHER_KEY,
+    PAGES,
+    RESOURCE,
+    VERIFIER,
+    fastapi_app,
+    litestar_app,
+    signed,
+)
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-import gatepass.verify.fastapi
 import gatepass.verify.starlette
-from gatepass.jose import Key, KeySet, jwt
-from gatepass.verify import FetchError, Principal, Verifier
+from gatepass.jose import Key
+from gatepass.jose.errors import InvalidPolicyError
+from gatepass.tokens import dpop_proof
+from gatepass.verify import DPoPPolicy
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Iterator
 
-    from starlette.requests import Request
-    from starlette.responses import Response
-    from starlette.types import ASGIApp
-    from starlette.websockets import WebSocket
+    from tests.verify.applications import Served
 
-    from gatepass.verify import Fetched
-
-ISSUER = "https://auth.example.com"
-KEY = Key.generate("ES256")
-VERIFIER = Verifier(issuer=ISSUER, audience="my-api", keys=KeySet([KEY.public()]), clock=Clock())
-
-
-def _is_down(_: str) -> Fetched:
-    raise FetchError("down")
-
-
-UNREACHABLE = Verifier(issuer=ISSUER, audience="my-api", fetch=_is_down, clock=Clock())
-
-
-def signed(*, key: Key = KEY, typ: str = "at+jwt", **changes: Any) -> str:  # noqa: ANN401 - any claim
-    """Sign a good token with some claims changed; None takes a claim away."""
-    claims: dict[str, Any] = {
-        "iss": ISSUER,
-        "sub": "user_1",
-        "aud": "my-api",
-        "exp": int(NOW) + 900,
-        "iat": int(NOW),
-        "jti": "tok_1",
-        "client_id": "first-party",
-    }
-    return jwt.sign({name: value for name, value in (claims | changes).items() if value is not None}, key, typ=typ)
-
-
-# ── the same application twice ──────────────────────────────────────────────────────────────────────────────────────
-
-
-def starlette_app() -> Starlette:
-    """Protect routes as a Starlette application does."""
-    bearer = gatepass.verify.starlette.Bearer(VERIFIER)
-    unreachable = gatepass.verify.starlette.Bearer(UNREACHABLE)
-    may_write = bearer.require(scope="orders:write", role="admin")
-    stepped_up = bearer.require(acr="2fa passkey", max_age=300)
-
-    async def dashboard(request: Request) -> Response:
-        return JSONResponse({"subject": (await bearer(request)).subject})
-
-    async def order(request: Request) -> Response:
-        return JSONResponse({"subject": (await may_write(request)).subject})
-
-    async def vault(request: Request) -> Response:
-        return JSONResponse({"subject": (await stepped_up(request)).subject})
-
-    async def outage(request: Request) -> Response:
-        return JSONResponse({"subject": (await unreachable(request)).subject})
-
-    async def live(websocket: WebSocket) -> None:
-        user = await bearer(websocket)
-        await websocket.accept()
-        await websocket.send_text(user.subject)
-        await websocket.close()
-
-    return Starlette(
-        routes=[
-            Route("/dashboard", dashboard),
-            Route("/order", order),
-            Route("/vault", vault),
-            Route("/outage", outage),
-            WebSocketRoute("/live", live),
-        ]
-    )
-
-
-bearer = gatepass.verify.fastapi.Bearer(VERIFIER)
-unreachable = gatepass.verify.fastapi.Bearer(UNREACHABLE)
-User = Annotated[Principal, fastapi.Depends(bearer)]
-RecentUser = Annotated[Principal, fastapi.Depends(bearer.require(acr="2fa passkey", max_age=300))]
-AnyUser = Annotated[Principal, fastapi.Depends(unreachable)]
-
-
-def fastapi_app() -> fastapi.FastAPI:
-    """Protect routes as a FastAPI application does."""
-    app = fastapi.FastAPI()
-
-    @app.get("/dashboard")
-    async def dashboard(user: User) -> dict[str, str]:
-        return {"subject": user.subject}
-
-    @app.get("/order", dependencies=[fastapi.Depends(bearer.require(scope="orders:write", role="admin"))])
-    async def order(user: User) -> dict[str, str]:
-        return {"subject": user.subject}
-
-    @app.get("/vault")
-    async def vault(user: RecentUser) -> dict[str, str]:
-        return {"subject": user.subject}
-
-    @app.get("/outage")
-    async def outage(user: AnyUser) -> dict[str, str]:
-        return {"subject": user.subject}
-
-    @app.websocket("/live")
-    async def live(websocket: fastapi.WebSocket, user: User) -> None:
-        await websocket.accept()
-        await websocket.send_text(user.subject)
-        await websocket.close()
-
-    return app
-
-
-class _Server(uvicorn.Server):
-    """Says when it listens."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        super().__init__(uvicorn.Config(app, port=0, log_level="critical", lifespan="off", ws="websockets-sansio"))
-        self.listens = threading.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.listens.set()
-
-    @property
-    def port(self) -> int:
-        port: int = self.servers[0].sockets[0].getsockname()[1]
-        return port
-
-
-@pytest.fixture(scope="module", params=[starlette_app, fastapi_app], ids=["starlette", "fastapi"])
-def port(request: pytest.FixtureRequest) -> Iterator[int]:
-    """Serve one of the applications."""
-    server = _Server(request.param())
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    assert server.listens.wait(10)
-    yield server.port
-    server.should_exit = True
-    thread.join()
-
-
-# ── the table ───────────────────────────────────────────────────────────────────────────────────────────────────────
+HTTP = frozenset(FRAMEWORKS) - {"grpc"}
+WEBSOCKETS = ("starlette", "fastapi", "litestar", "asgi")
 
 
 class Case(NamedTuple):
     """A request and its answer."""
 
     path: str
-    authorization: list[str]
+    headers: list[tuple[str, str]]
     status: int
     challenge: str | None = None
-    retry_after: str | None = None
+    method: str = "GET"
+    subject: str | None = "user_1"
+    detail: str | None = None
+    more: tuple[tuple[str, str | None], ...] = ()
+    only: frozenset[str] = frozenset(FRAMEWORKS)
+
+
+# ── requests ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def bearer(token: str) -> list[tuple[str, str]]:
+    """Send a token."""
+    return [("Authorization", f"Bearer {token}")]
+
+
+def good(**claims: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - any claim
+    """Send a good token, with some claims changed."""
+    return bearer(signed(**claims))
+
+
+def raw(*values: str) -> list[tuple[str, str]]:
+    """Send Authorization headers as they are."""
+    return [("Authorization", value) for value in values]
+
+
+def cookie(token: str | None = None, **headers: str) -> list[tuple[str, str]]:
+    """Send a cookie, and more headers."""
+    token = signed() if token is None else token
+    named = [(name.replace("_", "-"), value) for name, value in headers.items()]
+    return [("Cookie", f"a=1; __Host-gatepass-access={token}; b=2"), *named]
+
+
+HOLDER = Key.generate("ES256")
+BOUND_TOKEN = signed(cnf={"jkt": HOLDER.thumbprint()})
+NONCE = DPoPPolicy(nonce_secret=NONCE_SECRET).nonce(NOW)
+AT = RESOURCE.origin + "/v1/bound"
+
+
+def dpop(*, token: str = BOUND_TOKEN, key: Key = HOLDER, url: str = AT, **claims: Any) -> list[tuple[str, str]]:  # noqa: ANN401
+    """Send a token by DPoP, with a proof that is good but for what is changed."""
+    given: dict[str, Any] = {"method": "GET", "token": token, "nonce": NONCE, "now": NOW}
+    proof = dpop_proof.make(key, url=url, **given | claims)
+    return [("Authorization", f"DPoP {token}"), ("DPoP", proof)]
+
+
+# ── answers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def bad(reason: str) -> str:
@@ -185,124 +103,406 @@ def malformed(description: str) -> str:
     return f'Bearer error="invalid_request", error_description="{description}"'
 
 
-SEVERAL = malformed("the request has more than one Authorization header")
+ALGS = f'algs="{" ".join(dpop_proof.ALGORITHMS)}"'
+METADATA = f'resource_metadata="{RESOURCE.metadata_url}"'
+
+
+def of_dpop(error: str | None = None, description: str = "", more: str = "", *, metadata: bool = True) -> str:
+    """A challenge of DPoP."""
+    parts = [f'error="{error}"', f'error_description="{description}"'] if error else []
+    return "DPoP " + ", ".join([*parts, *([more] if more else []), ALGS, *([METADATA] if metadata else [])])
+
+
 NOT_ONE = malformed("Bearer is not followed by one token")
 NO_SCOPE = 'Bearer error="insufficient_scope", error_description="a scope is missing", scope="orders:write"'
 NO_ROLE = 'Bearer error="insufficient_scope", error_description="the role is missing", scope="orders:write"'
+ALL_SCOPES = 'Bearer error="insufficient_scope", error_description="a scope is missing", scope="a b c"'
 STEP_UP = (
     'Bearer error="insufficient_user_authentication", error_description="{}", acr_values="2fa passkey", max_age="300"'
 )
 STRONGER = STEP_UP.format("a stronger sign-in is needed")
 SOONER = STEP_UP.format("a more recent sign-in is needed")
+OTHERWISE = (
+    'Bearer error="insufficient_user_authentication", '
+    'error_description="a sign-in by other means is needed", max_age="300"'
+)
+CROSS_SITE = "the cookie is for our own pages: send Gatepass-Request: 1 from there"
+UNPROVEN = of_dpop("invalid_token", "the access token was refused: unproven_cnf")
+REFUSED_PROOF = "the proof was refused: {}"
+
 GOOD = signed()
 WRITER: dict[str, Any] = {"scope": "orders:read orders:write", "roles": ["admin"]}
 RECENT: dict[str, Any] = {"acr": "2fa", "auth_time": int(NOW) - 300}
+FROM_OTHER: dict[str, Any] = {"key": OTHER_KEY, "iss": OTHER_ISSUER, "aud": "other-api", "sub": "user_2", "typ": "JWT"}
+OURS = {"Gatepass_Request": "1"}
+NOW_ = int(NOW)
+
+BEARER = {
+    "good token": Case("/dashboard", bearer(GOOD), 200),
+    "scheme in lower case": Case("/dashboard", raw(f"bearer {GOOD}"), 200),
+    "scheme in upper case": Case("/dashboard", raw(f"BEARER {GOOD}"), 200),
+    "several blanks": Case("/dashboard", raw(f"Bearer   {GOOD}"), 200),
+    "no header": Case("/dashboard", [], 401, "Bearer", detail="an access token is needed"),
+    "empty header": Case("/dashboard", raw(""), 401, "Bearer"),
+    "another scheme": Case("/dashboard", raw("Basic dXNlcjpwYXNz"), 401, "Bearer"),
+    "token without scheme": Case("/dashboard", raw(GOOD), 401, "Bearer"),
+    "scheme that begins alike": Case("/dashboard", raw(f"Bearers {GOOD}"), 401, "Bearer"),
+    "token in the query only": Case(f"/dashboard?access_token={GOOD}", [], 401, "Bearer", only=HTTP),
+    "scheme without token": Case("/dashboard", raw("Bearer"), 400, NOT_ONE),
+    "scheme and a blank": Case("/dashboard", raw("Bearer "), 400, NOT_ONE),
+    "two tokens in one header": Case("/dashboard", raw(f"Bearer {GOOD} {GOOD}"), 400, NOT_ONE),
+    "two headers joined by a proxy": Case("/dashboard", raw(f"Bearer {GOOD}, Bearer {GOOD}"), 400, NOT_ONE),
+    "two headers": Case("/dashboard", raw(f"Bearer {GOOD}", f"Bearer {GOOD}"), 400, NOT_ONE),
+    "two headers of different schemes": Case("/dashboard", raw(f"Bearer {GOOD}", "Basic dTpw"), 400, NOT_ONE),
+    "another scheme before": Case("/dashboard", raw("Basic dTpw", f"Bearer {GOOD}"), 401, "Bearer"),
+    "no token at all": Case("/dashboard", bearer("x"), 401, bad("malformed")),
+    "not ASCII": Case("/dashboard", bearer("\xe9.\xe9.\xe9"), 401, bad("malformed"), only=HTTP),
+    "quotes": Case("/dashboard", bearer('"a.b.c"'), 401, bad("malformed")),
+    "padded": Case("/dashboard", bearer(f"{GOOD}="), 401, bad("malformed")),
+    "by POST": Case("/dashboard", bearer(GOOD), 200, method="POST", only=HTTP),
+    "nobody by POST": Case("/dashboard", [], 401, "Bearer", method="POST", only=HTTP),
+    "a cookie where none is taken": Case("/dashboard", cookie(**OURS), 401, "Bearer", only=HTTP),
+}
+
+CLAIMS = {
+    "expired": Case("/dashboard", good(exp=NOW_), 401, bad("expired")),
+    "not yet valid": Case("/dashboard", good(nbf=NOW_ + 1), 401, bad("not_yet_valid")),
+    "from the future": Case("/dashboard", good(iat=NOW_ + 61), 401, bad("issued_in_future")),
+    "another audience": Case("/dashboard", good(aud="other"), 401, bad("wrong_audience")),
+    "several audiences": Case("/dashboard", good(aud=["other", "my-api"]), 200),
+    "another issuer": Case("/dashboard", good(iss="https://x"), 401, bad("wrong_issuer")),
+    "an ID token": Case("/dashboard", good(typ="JWT"), 401, bad("wrong_typ")),
+    "no jti": Case("/dashboard", good(jti=None), 401, bad("missing_claim")),
+    "roles as text": Case("/dashboard", good(roles="admin"), 401, bad("bad_claim")),
+    "unknown key": Case("/dashboard", good(key=Key.generate("ES256")), 401, bad("unknown_key")),
+    "same kid, other key": Case("/dashboard", good(key=Key.generate("ES256", kid=KEY.kid)), 401, bad("bad_signature")),
+    "same kid, other algorithm": Case(
+        "/dashboard", good(key=Key.generate("HS256", kid=KEY.kid)), 401, bad("alg_not_allowed")
+    ),
+    "several issuers, the first": Case("/several", good(), 200),
+    "several issuers, the second": Case("/several", good(**FROM_OTHER), 200, subject="user_2"),
+    "several issuers, none of them": Case("/several", good(iss="https://x"), 401, bad("wrong_issuer")),
+    "several issuers, the other's audience": Case("/several", good(aud="other-api"), 401, bad("wrong_audience")),
+    "several issuers, the other's key": Case(
+        "/several", good(**FROM_OTHER | {"key": KEY}), 401, bad("alg_not_allowed")
+    ),
+    "several issuers, rubbish": Case("/several", bearer("x"), 401, bad("malformed")),
+    "several issuers, nobody": Case("/several", [], 401, "Bearer"),
+}
+
+RIGHTS = {
+    "scope and role": Case("/order", good(**WRITER), 200),
+    "no scope": Case("/order", good(roles=["admin"]), 403, NO_SCOPE, detail="a scope is missing"),
+    "scope that begins alike": Case("/order", good(scope="orders:write2"), 403, NO_SCOPE),
+    "scope in upper case": Case("/order", good(scope="ORDERS:WRITE"), 403, NO_SCOPE),
+    "scope without role": Case("/order", good(scope="orders:write"), 403, NO_ROLE, detail="the role is missing"),
+    "another role": Case("/order", good(scope="orders:write", roles=["admins"]), 403, NO_ROLE),
+    "a bad token is told so before what it lacks": Case("/order", good(exp=1), 401, bad("expired")),
+    "no token where a scope is needed": Case("/order", [], 401, "Bearer"),
+    "required twice": Case("/twice", good(scope="c b a"), 200),
+    "required twice, one is missing": Case("/twice", good(scope="a b"), 403, ALL_SCOPES),
+    "required twice, the other is missing": Case("/twice", good(scope="b c"), 403, ALL_SCOPES),
+    "strong and recent": Case("/vault", good(**RECENT), 200),
+    "the other acr": Case("/vault", good(**RECENT | {"acr": "passkey"}), 200),
+    "no acr": Case("/vault", good(auth_time=NOW_), 401, STRONGER, detail="a stronger sign-in is needed"),
+    "another acr": Case("/vault", good(acr="2", auth_time=NOW_), 401, STRONGER),
+    "all acrs as one": Case("/vault", good(acr="2fa passkey", auth_time=NOW_), 401, STRONGER),
+    "too long ago": Case("/vault", good(acr="2fa", auth_time=NOW_ - 301), 401, SOONER),
+    "no auth_time": Case("/vault", good(acr="2fa"), 401, SOONER),
+    "every amr": Case("/code", good(amr=["pwd", "otp"], auth_time=NOW_), 200),
+    "one amr of two": Case("/code", good(amr=["pwd"], auth_time=NOW_), 401, OTHERWISE),
+    "no amr": Case("/code", good(auth_time=NOW_), 401, OTHERWISE),
+    "optional, signed in": Case("/maybe", good(), 200),
+    "optional, nobody": Case("/maybe", [], 200, subject=None),
+    "optional, another scheme": Case("/maybe", raw("Basic dTpw"), 200, subject=None),
+    "optional, expired": Case("/maybe", good(exp=NOW_), 401, bad("expired")),
+    "optional, two tokens": Case("/maybe", raw(f"Bearer {GOOD} {GOOD}"), 400, NOT_ONE),
+}
+
+OUTAGES = {
+    "issuer down": Case("/outage", bearer(GOOD), 503, more=(("Retry-After", "5"),), detail="are not available"),
+    "issuer down, no token": Case("/outage", [], 401, "Bearer"),
+    "issuer down, rubbish": Case("/outage", bearer("x"), 401, bad("malformed")),
+    "issuer down, wrong kind": Case("/outage", good(typ="JWT"), 401, bad("wrong_typ")),
+}
+
+COOKIES = {
+    name: case._replace(path="/v1/cookie", only=HTTP)
+    for name, case in {
+        "from our page": Case("", cookie(**OURS), 200),
+        "from our page, with its origin": Case("", cookie(**OURS, Origin=PAGES), 200),
+        "from the API's own page": Case("", cookie(**OURS, Origin=RESOURCE.origin), 200),
+        "without our header": Case("", cookie(), 403, detail=CROSS_SITE),
+        "without our header, with our origin": Case("", cookie(Origin=PAGES), 403, detail=CROSS_SITE),
+        "with another value": Case("", cookie(Gatepass_Request="true"), 403, detail=CROSS_SITE),
+        "from another site": Case("", cookie(**OURS, Origin="https://evil.example"), 403, detail=CROSS_SITE),
+        "from a sister host": Case("", cookie(**OURS, Origin="https://x.example.com"), 403, detail=CROSS_SITE),
+        "from nowhere": Case("", cookie(**OURS, Origin="null"), 403, detail=CROSS_SITE),
+        "POST from our page": Case("", cookie(**OURS, Origin=PAGES), 200, method="POST"),
+        "POST without an origin": Case("", cookie(**OURS), 403, method="POST", detail=CROSS_SITE),
+        "POST of another site's form": Case(
+            "", cookie(Origin="https://evil.example"), 403, method="POST", detail=CROSS_SITE
+        ),
+        "an expired cookie": Case("", cookie(signed(exp=NOW_), **OURS), 401, f"{bad('expired')}, {METADATA}"),
+        "two cookies of the name": Case(
+            "",
+            [("Cookie", f"__Host-gatepass-access={GOOD}; __Host-gatepass-access={GOOD}"), ("Gatepass-Request", "1")],
+            400,
+            f"{malformed('the cookie is there more than once')}, {METADATA}",
+        ),
+        "another cookie": Case("", [("Cookie", f"gatepass-access={GOOD}")], 401, f"Bearer {METADATA}"),
+        "a header beside the cookie": Case("", [*cookie("x"), *bearer(GOOD)], 200),
+        "a bad header beside a good cookie": Case(
+            "", [*cookie(**OURS), *bearer("x")], 401, f"{bad('malformed')}, {METADATA}"
+        ),
+        "another scheme beside a good cookie": Case(
+            "", [*cookie(**OURS), *raw("Basic dTpw")], 401, f"Bearer {METADATA}"
+        ),
+        "neither cookie nor header": Case("", [], 401, f"Bearer {METADATA}"),
+    }.items()
+}
+
+PROOFS = {
+    name: case._replace(path="/v1/bound", only=HTTP)
+    for name, case in {
+        "a proof": Case("", dpop(), 200),
+        "scheme in lower case": Case("", [("Authorization", f"dpop {BOUND_TOKEN}"), dpop()[1]], 200),
+        "the URL in another spelling": Case("", dpop(url="HTTPS://API.example.com:443/v1/%62ound?q=1"), 200),
+        "nobody": Case("", [], 401, of_dpop()),
+        "no proof": Case("", dpop()[:1], 400, of_dpop("invalid_request", "there is not exactly one DPoP proof")),
+        "two proofs": Case(
+            "", [*dpop(), dpop()[1]], 400, of_dpop("invalid_request", "there is not exactly one DPoP proof")
+        ),
+        "a bound token as a bearer token": Case("", bearer(BOUND_TOKEN), 401, UNPROVEN),
+        "a token that is not bound": Case("", dpop(token=GOOD), 401, UNPROVEN),
+        "not bound, as a bearer token": Case("", bearer(GOOD), 401, UNPROVEN),
+        "of another key": Case("", dpop(key=Key.generate("ES256")), 401, UNPROVEN),
+        "for another method": Case(
+            "", dpop(method="POST"), 401, of_dpop("invalid_dpop_proof", "the proof is for another method")
+        ),
+        "for another URL": Case(
+            "", dpop(url=AT + "/1"), 401, of_dpop("invalid_dpop_proof", "the proof is for another URL")
+        ),
+        "for another token": Case(
+            "",
+            [dpop()[0], dpop(token=GOOD)[1]],
+            401,
+            of_dpop("invalid_dpop_proof", "the proof is for another token"),
+        ),
+        "too old": Case(
+            "", dpop(now=NOW - 61), 401, of_dpop("invalid_dpop_proof", "the proof is too old, or of the future")
+        ),
+        "of the future": Case(
+            "", dpop(now=NOW + 61), 401, of_dpop("invalid_dpop_proof", "the proof is too old, or of the future")
+        ),
+        "rubbish for a proof": Case(
+            "", [dpop()[0], ("DPoP", "x")], 401, of_dpop("invalid_dpop_proof", REFUSED_PROOF.format("malformed"))
+        ),
+        "no nonce": Case(
+            "",
+            dpop(nonce=None),
+            401,
+            of_dpop("use_dpop_nonce", "the proof must repeat our nonce"),
+            more=(("DPoP-Nonce", NONCE),),
+            only=HTTP - {"rest framework"},
+        ),
+        "expired": Case(
+            "",
+            dpop(token=signed(cnf={"jkt": HOLDER.thumbprint()}, exp=NOW_)),
+            401,
+            of_dpop("invalid_token", "the access token was refused: expired"),
+        ),
+    }.items()
+}
+PROOFS["no nonce"] = PROOFS["no nonce"]._replace(only=HTTP - {"rest framework"})  # whose refusals have no such header
+
+BOUND_ELSEWHERE = {
+    "bound to a key": Case(
+        "/dashboard",
+        good(cnf={"jkt": "x"}),
+        401,
+        of_dpop("invalid_token", "the access token was refused: unproven_cnf", metadata=False),
+    ),
+    "bound to a certificate": Case(
+        "/dashboard",
+        good(cnf={"x5t#S256": "x"}),
+        401,
+        of_dpop("invalid_token", "the access token was refused: unproven_cnf", metadata=False),
+    ),
+}
 
 CASES = {
-    "good token": Case("/dashboard", [f"Bearer {GOOD}"], 200),
-    "scheme in lower case": Case("/dashboard", [f"bearer {GOOD}"], 200),
-    "scheme in upper case": Case("/dashboard", [f"BEARER {GOOD}"], 200),
-    "several blanks": Case("/dashboard", [f"Bearer   {GOOD}"], 200),
-    "no header": Case("/dashboard", [], 401, "Bearer"),
-    "empty header": Case("/dashboard", [""], 401, "Bearer"),
-    "another scheme": Case("/dashboard", ["Basic dXNlcjpwYXNz"], 401, "Bearer"),
-    "token without scheme": Case("/dashboard", [GOOD], 401, "Bearer"),
-    "scheme that begins alike": Case("/dashboard", [f"Bearers {GOOD}"], 401, "Bearer"),
-    "token in the query only": Case(f"/dashboard?access_token={GOOD}", [], 401, "Bearer"),
-    "scheme without token": Case("/dashboard", ["Bearer"], 400, NOT_ONE),
-    "scheme and a blank": Case("/dashboard", ["Bearer "], 400, NOT_ONE),
-    "two tokens in one header": Case("/dashboard", [f"Bearer {GOOD} {GOOD}"], 400, NOT_ONE),
-    "two headers joined by a proxy": Case("/dashboard", [f"Bearer {GOOD}, Bearer {GOOD}"], 400, NOT_ONE),
-    "two headers": Case("/dashboard", [f"Bearer {GOOD}", f"Bearer {GOOD}"], 400, SEVERAL),
-    "two headers of different schemes": Case("/dashboard", ["Basic dTpw", f"Bearer {GOOD}"], 400, SEVERAL),
-    "no token at all": Case("/dashboard", ["Bearer x"], 401, bad("malformed")),
-    "not ASCII": Case("/dashboard", ["Bearer \xe9.\xe9.\xe9"], 401, bad("malformed")),
-    "quotes": Case("/dashboard", ['Bearer "a.b.c"'], 401, bad("malformed")),
-    "padded": Case("/dashboard", [f"Bearer {GOOD}="], 401, bad("malformed")),
-    "expired": Case("/dashboard", [f"Bearer {signed(exp=int(NOW))}"], 401, bad("expired")),
-    "not yet valid": Case("/dashboard", [f"Bearer {signed(nbf=int(NOW) + 1)}"], 401, bad("not_yet_valid")),
-    "from the future": Case("/dashboard", [f"Bearer {signed(iat=int(NOW) + 61)}"], 401, bad("issued_in_future")),
-    "another audience": Case("/dashboard", [f"Bearer {signed(aud='other')}"], 401, bad("wrong_audience")),
-    "another issuer": Case("/dashboard", [f"Bearer {signed(iss='https://x')}"], 401, bad("wrong_issuer")),
-    "an ID token": Case("/dashboard", [f"Bearer {signed(typ='JWT')}"], 401, bad("wrong_typ")),
-    "no jti": Case("/dashboard", [f"Bearer {signed(jti=None)}"], 401, bad("missing_claim")),
-    "roles as text": Case("/dashboard", [f"Bearer {signed(roles='admin')}"], 401, bad("bad_claim")),
-    "bound to a key": Case("/dashboard", [f"Bearer {signed(cnf={'jkt': 'x'})}"], 401, bad("unproven_cnf")),
-    "unknown key": Case("/dashboard", [f"Bearer {signed(key=Key.generate('ES256'))}"], 401, bad("unknown_key")),
-    "same kid, other key": Case(
-        "/dashboard", [f"Bearer {signed(key=Key.generate('ES256', kid=KEY.kid))}"], 401, bad("bad_signature")
-    ),
-    "same kid, other algorithm": Case(
-        "/dashboard", [f"Bearer {signed(key=Key.generate('HS256', kid=KEY.kid))}"], 401, bad("alg_not_allowed")
-    ),
-    "scope and role": Case("/order", [f"Bearer {signed(**WRITER)}"], 200),
-    "no scope": Case("/order", [f"Bearer {signed(roles=['admin'])}"], 403, NO_SCOPE),
-    "scope that begins alike": Case("/order", [f"Bearer {signed(scope='orders:write2')}"], 403, NO_SCOPE),
-    "scope in upper case": Case("/order", [f"Bearer {signed(scope='ORDERS:WRITE')}"], 403, NO_SCOPE),
-    "scope without role": Case("/order", [f"Bearer {signed(scope='orders:write')}"], 403, NO_ROLE),
-    "another role": Case("/order", [f"Bearer {signed(scope='orders:write', roles=['admins'])}"], 403, NO_ROLE),
-    "a bad token is told so before what it lacks": Case("/order", [f"Bearer {signed(exp=1)}"], 401, bad("expired")),
-    "no token where a scope is needed": Case("/order", [], 401, "Bearer"),
-    "strong and recent": Case("/vault", [f"Bearer {signed(**RECENT)}"], 200),
-    "the other acr": Case("/vault", [f"Bearer {signed(**RECENT | {'acr': 'passkey'})}"], 200),
-    "no acr": Case("/vault", [f"Bearer {signed(auth_time=int(NOW))}"], 401, STRONGER),
-    "another acr": Case("/vault", [f"Bearer {signed(acr='2', auth_time=int(NOW))}"], 401, STRONGER),
-    "all acrs as one": Case("/vault", [f"Bearer {signed(acr='2fa passkey', auth_time=int(NOW))}"], 401, STRONGER),
-    "too long ago": Case("/vault", [f"Bearer {signed(acr='2fa', auth_time=int(NOW) - 301)}"], 401, SOONER),
-    "no auth_time": Case("/vault", [f"Bearer {signed(acr='2fa')}"], 401, SOONER),
-    "issuer down": Case("/outage", [f"Bearer {GOOD}"], 503, None, "5"),
-    "issuer down, no token": Case("/outage", [], 401, "Bearer"),
-    "issuer down, rubbish": Case("/outage", ["Bearer x"], 401, bad("malformed")),
-    "issuer down, wrong kind": Case("/outage", [f"Bearer {signed(typ='JWT')}"], 401, bad("wrong_typ")),
+    f"{part}: {name}": case
+    for part, cases in {
+        "bearer": BEARER,
+        "claims": CLAIMS,
+        "rights": RIGHTS,
+        "outages": OUTAGES,
+        "cookies": COOKIES,
+        "proofs": PROOFS,
+        "bound": BOUND_ELSEWHERE,
+    }.items()
+    for name, case in cases.items()
 }
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_the_table(port: int, case: Case) -> None:
-    """Each request gets the status and the challenge of RFC 6750 and RFC 9470, whatever the framework."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    connection.putrequest("GET", case.path)
-    for value in case.authorization:
-        connection.putheader("Authorization", value.encode("latin-1"))
-    connection.endheaders()
-    answer = connection.getresponse()
-    body = answer.read()
-    connection.close()
-    assert answer.status == case.status
-    assert answer.headers.get_all("WWW-Authenticate", []) == ([case.challenge] if case.challenge else [])
-    assert answer.headers["Retry-After"] == case.retry_after
-    if case.status == 200:
-        assert b"user_1" in body
-    else:
-        assert not any(value.split()[-1].encode() in body for value in case.authorization if len(value) > 20)
+@pytest.fixture(scope="module", params=FRAMEWORKS)
+def served(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Serve the application of one framework."""
+    with FRAMEWORKS[request.param]() as served:
+        yield served
 
 
-def test_a_websocket_with_a_token(port: int) -> None:
-    """The handshake carries the token as any request does."""
-    with connect(f"ws://127.0.0.1:{port}/live", additional_headers={"Authorization": f"Bearer {GOOD}"}) as socket:
-        assert socket.recv() == "user_1"
+@pytest.fixture
+def framework(request: pytest.FixtureRequest) -> str:
+    """Say which."""
+    name: str = request.node.callspec.params["served"]
+    return name
 
 
-def test_a_websocket_without_a_token(port: int) -> None:
-    """The handshake fails with the same answer as any request."""
-    with pytest.raises(InvalidStatus) as caught, connect(f"ws://127.0.0.1:{port}/live"):
-        pass
-    assert caught.value.response.status_code == 401
-    assert caught.value.response.headers["WWW-Authenticate"] == "Bearer"
+@pytest.mark.parametrize("part", ["bearer", "claims", "rights", "outages", "cookies", "proofs", "bound"])
+def test_the_table(served: Any, framework: str, part: str, subtests: pytest.Subtests) -> None:  # noqa: ANN401 - as above
+    """Each request gets the status and the challenge of RFC 6750, 9449 and 9470, whatever the framework."""
+    for name, case in CASES.items():
+        if not name.startswith(part + ":") or framework not in case.only:
+            continue
+        with subtests.test(name):
+            answer = served.ask(case.method, case.path, case.headers)
+            assert (answer.status, list(answer.challenges)) == (case.status, [case.challenge] if case.challenge else [])
+            for field, value in case.more:
+                assert answer.headers[field] == value
+            if case.status == 200:
+                assert json.loads(answer.body) == {"subject": case.subject}
+            else:
+                assert (case.detail or "") in answer.body
+                secret = [value.split()[-1] for field, value in case.headers if field != "Origin" and len(value) > 20]
+                assert not any(value in answer.body for value in secret)
 
 
-def test_openapi_declares_the_scheme() -> None:
-    """FastAPI's document says that the routes take a JWT as a bearer token, once, and names it per route."""
-    document = fastapi_app().openapi()
-    assert document["components"]["securitySchemes"] == {
-        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+def test_a_proof_twice(served: Any, framework: str) -> None:  # noqa: ANN401 - as above
+    """A proof that was overheard is good for nothing (RFC 9449 §11.1)."""
+    if framework == "grpc":
+        pytest.skip("the table's proofs are for HTTP")
+    headers = dpop()
+    assert served.ask("GET", "/v1/bound", headers).status == 200
+    answer = served.ask("GET", "/v1/bound", headers)
+    assert answer.status == 401
+    assert list(answer.challenges) == [of_dpop("invalid_dpop_proof", "the proof was used before")]
+
+
+def test_the_metadata_document(served: Any, framework: str) -> None:  # noqa: ANN401 - as above
+    """The API says where its tokens come from, at the URL that its challenges name (RFC 9728)."""
+    if framework == "grpc":
+        pytest.skip("gRPC has no documents")
+    answer = served.ask("GET", RESOURCE.metadata_path, [])
+    assert answer.status == 200
+    assert answer.headers["Content-Type"].partition(";")[0] == "application/json"
+    assert json.loads(answer.body) == {
+        "resource": "https://api.example.com/v1",
+        "authorization_servers": [VERIFIER.issuer],
+        "scopes_supported": ["orders:read", "orders:write"],
+        "bearer_methods_supported": ["header"],
+        "resource_name": "Orders",
+        "dpop_signing_alg_values_supported": list(dpop_proof.ALGORITHMS),
     }
+
+
+def test_the_table_is_long_enough() -> None:
+    """Every framework that speaks HTTP goes through a hundred cases, and gRPC through sixty."""
+    assert min(sum(name in case.only for case in CASES.values()) for name in HTTP) >= 100
+    assert sum("grpc" in case.only for case in CASES.values()) >= 60
+
+
+# ── WebSockets ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module", params=WEBSOCKETS)
+def live(request: pytest.FixtureRequest) -> Iterator[tuple[Served, str]]:
+    """Serve an application whose framework has WebSockets."""
+    with FRAMEWORKS[request.param]() as served:
+        yield served, request.param
+
+
+def handshake(served: Served, path: str, headers: dict[str, str]) -> str | bytes:
+    """Open a WebSocket, and return what it says first."""
+    with connect(f"ws://127.0.0.1:{served.port}/live{path}", additional_headers=headers) as socket:
+        return socket.recv()
+
+
+def test_a_websocket_with_a_token(live: tuple[Served, str]) -> None:
+    """The handshake carries the token as any request does."""
+    assert handshake(live[0], "/dashboard", {"Authorization": f"Bearer {GOOD}"}) == "user_1"
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer x"}])
+def test_a_websocket_without_a_good_token(live: tuple[Served, str], headers: dict[str, str]) -> None:
+    """The handshake fails with the same answer as any request; Litestar makes a 403 of every refusal there."""
+    with pytest.raises(InvalidStatus) as caught:
+        handshake(live[0], "/dashboard", headers)
+    answer = caught.value.response
+    if live[1] == "litestar":
+        assert answer.status_code == 403
+    else:
+        assert answer.status_code == 401
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_a_websocket_with_a_cookie(live: tuple[Served, str]) -> None:
+    """A page of ours is known by its Origin, which a browser always sends with the handshake."""
+    cookies = {"Cookie": f"__Host-gatepass-access={GOOD}"}
+    assert handshake(live[0], "/v1/cookie", cookies | {"Origin": PAGES}) == "user_1"
+    for origin in ({"Origin": "https://evil.example"}, {}, {"Gatepass-Request": "1"}):
+        with pytest.raises(InvalidStatus) as caught:
+            handshake(live[0], "/v1/cookie", cookies | origin)
+        assert caught.value.response.status_code == 403
+
+
+# ── OpenAPI ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+SCHEME = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+
+
+def test_openapi_of_fastapi_declares_the_scheme() -> None:
+    """The document says that the routes take a JWT as a bearer token, once, and names it per route."""
+    document = fastapi_app().openapi()
+    assert document["components"]["securitySchemes"] == {"bearer": SCHEME}
     assert {tuple(route["get"]["security"][0]) for route in document["paths"].values()} == {("bearer",)}
+
+
+def test_openapi_of_litestar_declares_the_scheme() -> None:
+    """So does Litestar's."""
+    document: Any = litestar_app().openapi_schema.to_schema()
+    assert document["components"]["securitySchemes"] == {"bearer": SCHEME}
+    assert document["paths"]["/dashboard"]["get"]["security"] == [{"bearer": []}]
+
+
+# ── policies that make no sense ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_requirement_that_makes_no_sense_fails_at_start() -> None:
     """A typo in a route's requirement shows when the route is made."""
     bearer = gatepass.verify.starlette.Bearer(VERIFIER)
     for arguments in ({"scope": ""}, {"scope": 'a"b'}, {"scope": "é"}, {"acr": " "}, {"role": ""}, {"max_age": -1}):
-        with pytest.raises(gatepass.jose.errors.InvalidPolicyError):
+        with pytest.raises(InvalidPolicyError):
             bearer.require(**arguments)
+
+
+def test_what_is_optional_requires_nothing() -> None:
+    """Neither way round: whoever needs a scope is not nobody."""
+    bearer = gatepass.verify.starlette.Bearer(VERIFIER)
+    with pytest.raises(InvalidPolicyError):
+        bearer.optional().require(scope="a")
+    with pytest.raises(InvalidPolicyError):
+        bearer.require(scope="a").optional()
+
+
+def test_a_cookie_without_pages() -> None:
+    """Cookie mode names the pages that may use it."""
+    with pytest.raises(InvalidPolicyError):
+        gatepass.verify.starlette.Bearer(VERIFIER, cookie=gatepass.verify.Cookie())
+
+
+def test_metadata_without_a_resource() -> None:
+    """A document about nothing is not served."""
+    with pytest.raises(InvalidPolicyError):
+        gatepass.verify.starlette.Bearer(VERIFIER).metadata_route()

@@ -11,7 +11,7 @@ from gatepass.jose import base64url, jws, jwt
 from gatepass.jose.errors import BadClaimError, InvalidPolicyError, IssuedInFutureError, JoseError, WrongTypError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from gatepass.jose import Key, KeySet
 
@@ -143,6 +143,7 @@ def check(  # noqa: PLR0913 - the call reads as its policy
     audience: str | Collection[str],
     now: float,
     leeway: float = 0,
+    thumbprint: str | None = None,
 ) -> Checked[AccessToken]:
     """Check an access token by every rule of RFC 9068 §4.
 
@@ -153,6 +154,8 @@ def check(  # noqa: PLR0913 - the call reads as its policy
         audience: What `aud` must name: this, or one of these.
         now: The time, in seconds since 1970.
         leeway: Seconds that `exp` and `nbf` may be off.
+        thumbprint: The key that its sender proved to have: `cnf` must bind the token to this one, and if nothing was
+            proven the token must not be bound.
 
     Raises:
         JoseError: It is refused; `code` says why: those of `jwt.verify`, `unproven_cnf` or `issued_in_future`.
@@ -160,7 +163,7 @@ def check(  # noqa: PLR0913 - the call reads as its policy
     every = jwt.verify(
         token, keys, issuer=issuer, audience=audience, typ=TYP, required=REQUIRED, leeway=leeway, now=now
     )
-    _refuse_unproven(every)
+    refuse_unproven(every, thumbprint)
     claims = _read(every, AccessToken)
     _refuse_future(claims.iat, now)
     return Checked(claims, every)
@@ -175,6 +178,7 @@ def check_other(  # noqa: PLR0913 - the call reads as its policy
     typ: str | None,
     now: float,
     leeway: float = 0,
+    thumbprint: str | None = None,
 ) -> Checked[OtherAccessToken]:
     """Check an access token of an issuer that writes another `typ`, or none, and fewer claims than RFC 9068 asks for.
 
@@ -189,6 +193,7 @@ def check_other(  # noqa: PLR0913 - the call reads as its policy
         typ: What the header's `typ` must be; None for any.
         now: The time, in seconds since 1970.
         leeway: Seconds that `exp` and `nbf` may be off.
+        thumbprint: The key that its sender proved to have, as for `check`.
 
     Raises:
         JoseError: It is refused; `code` says why, as for `check`.
@@ -205,15 +210,27 @@ def check_other(  # noqa: PLR0913 - the call reads as its policy
     )
     if any(name in every for name in _NOT_ACCESS_TOKENS):
         raise WrongTypError("the claims are those of an ID token or a security event")
-    _refuse_unproven(every)
+    refuse_unproven(every, thumbprint)
     claims = _read(every, OtherAccessToken)
     if claims.iat is not None:
         _refuse_future(claims.iat, now)
     return Checked(claims, every)
 
 
-def _refuse_unproven(every: dict[str, Any]) -> None:
-    if "cnf" in every:
+def refuse_unproven(every: Mapping[str, Any], thumbprint: str | None) -> None:
+    """Refuse a token that is bound to anything but what its sender proved, and a proof that binds nothing.
+
+    Args:
+        every: The token's claims.
+        thumbprint: The key that the sender proved to have, or None.
+
+    Raises:
+        UnprovenCnfError: They do not belong together. A `cnf` with more members than `jkt` asks for more than a key.
+    """
+    if "cnf" not in every:
+        if thumbprint is not None:
+            raise UnprovenCnfError("the token is not bound to the key that was proven")
+    elif thumbprint is None or every["cnf"] != {"jkt": thumbprint}:
         raise UnprovenCnfError("the token is bound to a key that was not proven")
 
 

@@ -6,10 +6,29 @@ Importing it loads no framework and no HTTP client.
 from gatepass.jose.errors import JoseError
 
 from . import errors
+from .any_of import AnyOf
 from .challenge import Challenge, challenge
+from .dpop import DPoP, DPoPPolicy
+from .guard import Cookie
 from .issuer import Fetched, FetchError
 from .principal import Principal
+from .resource import Resource
 from .revocation import Health
 from .verifier import Verifier
 
-__all__ = ["Challenge", "FetchError", "Fetched", "Health", "JoseError", "Principal", "Verifier", "challenge", "errors"]
+__all__ = [
+    "AnyOf",
+    "Challenge",
+    "Cookie",
+    "DPoP",
+    "DPoPPolicy",
+    "FetchError",
+    "Fetched",
+    "Health",
+    "JoseError",
+    "Principal",
+    "Resource",
+    "Verifier",
+    "challenge",
+    "errors",
+]

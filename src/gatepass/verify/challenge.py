@@ -5,14 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from gatepass.jose.errors import InvalidKeyError, InvalidPolicyError
+from gatepass.tokens.access_token import UnprovenCnfError
+from gatepass.tokens.dpop_proof import ALGORITHMS, InvalidProofError
 
 from .errors import (
+    CrossSiteRequestError,
     InsufficientAuthenticationError,
     InsufficientScopeError,
     InvalidRequestError,
     IssuerUnavailableError,
     MissingTokenError,
+    ReplaysUnavailableError,
     RevocationStaleError,
+    UseNonceError,
 )
 
 if TYPE_CHECKING:
@@ -33,7 +38,9 @@ class Challenge(NamedTuple):
     detail: str
 
 
-def challenge(error: JoseError) -> Challenge:
+def challenge(
+    error: JoseError, *, resource_metadata: str | None = None, dpop: bool = False, dpop_required: bool = False
+) -> Challenge:
     """Say how to answer.
 
     | refused because | status | `WWW-Authenticate` |
@@ -41,40 +48,95 @@ def challenge(error: JoseError) -> Challenge:
     | no token | 401 | `Bearer` |
     | two tokens, or none after `Bearer` | 400 | `error="invalid_request"` |
     | the token is not good | 401 | `error="invalid_token"` |
+    | the DPoP proof is not good | 401 | `DPoP`, `error="invalid_dpop_proof"` |
+    | the DPoP proof must repeat a nonce | 401 | `DPoP`, `error="use_dpop_nonce"`, and `DPoP-Nonce` |
     | a scope or role is missing | 403 | `error="insufficient_scope"`, and `scope` |
     | a new sign-in is needed | 401 | `error="insufficient_user_authentication"`, `acr_values`, `max_age` |
+    | the token came in a cookie, and not from a page of ours | 403 | none |
     | the issuer's keys, or what it has revoked, cannot be fetched | 503 | none; `Retry-After` |
 
     Args:
         error: What `Verifier.verify`, `Principal.require` or `bearer_token` raised.
+        resource_metadata: The URL of the API's metadata document (RFC 9728 §5.1), which each challenge then names.
+        dpop: Whether the request used the scheme `DPoP`, so that the answer does too.
+        dpop_required: Whether nothing but `DPoP` is accepted.
 
     Raises:
         JoseError: `error` itself, where it is about our own configuration and no answer to a client.
     """
     match error:
-        case MissingTokenError():
-            return _bearer(401, "an access token is needed")
-        case InvalidRequestError():
-            return _bearer(400, str(error), error="invalid_request")
-        case InsufficientScopeError():
-            return _bearer(403, str(error), error=error.code, scope=error.scope)
-        case InsufficientAuthenticationError():
-            return _bearer(401, str(error), error=error.code, acr_values=error.acr_values, max_age=error.max_age)
-        case IssuerUnavailableError():
-            headers = {"Retry-After": str(error.retry_after)}
-            missing = "list of revoked" if isinstance(error, RevocationStaleError) else "keys to verify"
-            return Challenge(503, headers, f"the {missing} access tokens are not available")
         case InvalidPolicyError() | InvalidKeyError():
             raise error
+        case CrossSiteRequestError():
+            return Challenge(403, {}, str(error))
+        case IssuerUnavailableError():
+            return Challenge(503, {"Retry-After": str(error.retry_after)}, _unavailable(error))
+        case InvalidProofError() | UnprovenCnfError():
+            return _about_a_proof(error, _Scheme("DPoP", resource_metadata))
         case _:
-            return _bearer(401, f"the access token was refused: {error.code}", error="invalid_token")
+            return _about_a_token(error, _Scheme("DPoP" if dpop or dpop_required else "Bearer", resource_metadata))
 
 
-def _bearer(status: int, detail: str, *, error: str | None = None, **attributes: str | int | None) -> Challenge:
-    """RFC 6750 §3: a request without a token gets no error, and so no description of one either."""
-    parameters = {"error": error, "error_description": detail, **attributes} if error else {}
-    written = ", ".join(f"{name}={_quoted(str(value))}" for name, value in parameters.items() if value is not None)
-    return Challenge(status, {"WWW-Authenticate": f"Bearer {written}".rstrip()}, detail)
+def _about_a_token(error: JoseError, scheme: _Scheme) -> Challenge:
+    """RFC 6750 §3.1, RFC 9470 §3."""
+    match error:
+        case MissingTokenError():
+            return scheme.challenge(401, "an access token is needed")
+        case InvalidRequestError():
+            return scheme.challenge(400, str(error), error="invalid_request")
+        case InsufficientScopeError():
+            return scheme.challenge(403, str(error), error=error.code, scope=error.scope)
+        case InsufficientAuthenticationError():
+            return scheme.challenge(
+                401, str(error), error=error.code, acr_values=error.acr_values, max_age=error.max_age
+            )
+        case _:
+            return scheme.challenge(401, _refused(error), error="invalid_token")
+
+
+def _about_a_proof(error: InvalidProofError | UnprovenCnfError, scheme: _Scheme) -> Challenge:
+    """RFC 9449 §7.1 and §9."""
+    match error:
+        case UnprovenCnfError():
+            return scheme.challenge(401, _refused(error), error="invalid_token")
+        case UseNonceError():
+            answer = scheme.challenge(401, str(error), error=error.code)
+            return answer._replace(headers=answer.headers | {"DPoP-Nonce": error.nonce})
+        case _:
+            return scheme.challenge(401, str(error), error=error.code)
+
+
+def _refused(error: JoseError) -> str:
+    return f"the access token was refused: {error.code}"
+
+
+def _unavailable(error: IssuerUnavailableError) -> str:
+    match error:
+        case RevocationStaleError():
+            missing = "list of revoked access tokens is"
+        case ReplaysUnavailableError():
+            missing = "list of used proofs is"
+        case _:
+            missing = "keys to verify access tokens are"
+    return f"the {missing} not available"
+
+
+class _Scheme(NamedTuple):
+    """RFC 6750 or RFC 9449, and what every challenge of ours says."""
+
+    name: str
+    resource_metadata: str | None
+
+    def challenge(self, status: int, detail: str, *, error: str | None = None, **more: str | int | None) -> Challenge:
+        """RFC 6750 §3: a request without a token gets no error, and so no description of one either."""
+        parameters: dict[str, str | int | None] = {}
+        if error is not None:
+            parameters = {"error": error, "error_description": detail, **more}
+        if self.name == "DPoP":
+            parameters["algs"] = " ".join(ALGORITHMS)
+        parameters["resource_metadata"] = self.resource_metadata
+        written = ", ".join(f"{name}={_quoted(str(value))}" for name, value in parameters.items() if value is not None)
+        return Challenge(status, {"WWW-Authenticate": f"{self.name} {written}".rstrip()}, detail)
 
 
 def _quoted(text: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from gatepass.jose.errors import JoseError
+from gatepass.tokens.dpop_proof import InvalidProofError
 
 
 class MissingTokenError(JoseError):
@@ -76,6 +77,12 @@ class IssuerUnavailableError(JoseError):
         return _rebuild, (type(self), str(self), {"retry_after": self.retry_after})
 
 
+class CrossSiteRequestError(JoseError):
+    """The token came in a cookie, and nothing shows that a page of our own sent it: another site's may have."""
+
+    code: ClassVar[str] = "cross_site_request"
+
+
 class RevokedError(JoseError):
     """The token was good and has been taken back: itself, the sign-in or grant it belongs to, or its key."""
 
@@ -86,6 +93,29 @@ class RevocationStaleError(IssuerUnavailableError):
     """With `stale="refuse"`: for too long nobody could say whether the token has been revoked."""
 
     code: ClassVar[str] = "revocation_stale"
+
+
+class ReplaysUnavailableError(IssuerUnavailableError):
+    """Nobody can say whether the DPoP proof was used before: where that is kept does not answer, or is full."""
+
+    code: ClassVar[str] = "replays_unavailable"
+
+
+class UseNonceError(InvalidProofError):
+    """The DPoP proof must repeat a nonce of ours (RFC 9449 §9).
+
+    Attributes:
+        nonce: The one to repeat.
+    """
+
+    code: ClassVar[str] = "use_dpop_nonce"
+
+    def __init__(self, message: str, *, nonce: str) -> None:
+        super().__init__(message)
+        self.nonce = nonce
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), str(self), {"nonce": self.nonce})
 
 
 def _rebuild(kind: type[JoseError], message: str, attributes: dict[str, object]) -> JoseError:

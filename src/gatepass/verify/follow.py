@@ -32,12 +32,10 @@ if TYPE_CHECKING:
     from .principal import Principal
     from .revocation import Health, Revocations, Want
     from .sse import Message
+    from .waiting import Wait
 
     Listen: TypeAlias = Callable[[str, str], AbstractAsyncContextManager[AsyncIterator[bytes]]]
     """(url, last event id) -> the bytes of a stream of server-sent events."""
-
-    Wait: TypeAlias = tuple[Future[None], float]
-    """What to wait for, and for how many seconds at most."""
 
 FIRST_SECONDS = 2.0
 """How long a token waits for a document that was never there before."""

@@ -116,13 +116,13 @@ class Issuer:
             InvalidPolicyError: A URL is not https (or http on loopback), or has a query or a fragment.
         """
         self.url = url
-        self._parts = _checked(url, "issuer")
+        self._parts = checked_url(url, "issuer")
         self._alg = alg
         self._is_given = jwks_url is not None
         self._jwks_url = jwks_url
         self._discovered_at = 0.0
         if jwks_url is not None:
-            _checked(jwks_url, "jwks_url")
+            checked_url(jwks_url, "jwks_url")
         self.keys = KeySet([])
         self.fetched_at: float | None = None
         self.offer = Offer()
@@ -242,7 +242,7 @@ class Issuer:
         if not isinstance(jwks_url, str):
             raise FetchError(f"{url} names no jwks_uri")
         try:
-            _checked(jwks_url, "jwks_uri")
+            checked_url(jwks_url, "jwks_uri")
         except InvalidPolicyError as error:
             raise FetchError(str(error)) from None
         if is_loopback(jwks_url) and not is_loopback(self.url):
@@ -262,7 +262,7 @@ class Issuer:
 def is_same_origin(url: str, issuer: str) -> bool:
     """Tell whether a URL that we were told is at an issuer's scheme, host and port (RFC 6454 §4)."""
     try:
-        parts, own = _checked(url, "url"), urlsplit(issuer)
+        parts, own = checked_url(url, "url"), urlsplit(issuer)
     except InvalidPolicyError:
         return False
     return _origin(parts) == _origin(own)
@@ -296,7 +296,7 @@ def _json_object(body: bytes) -> dict[str, Any] | None:
         return None
 
 
-def _checked(url: str, name: str) -> SplitResult:
+def checked_url(url: str, name: str) -> SplitResult:
     """Parse a URL that keys depend on: only TLS proves who answers it, except on this machine."""
     # What parsers disagree about is refused first: two readings of one URL could be two hosts.
     if not all("!" <= character <= "~" and character != "\\" for character in url):

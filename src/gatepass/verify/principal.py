@@ -36,6 +36,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         acr: How strongly they proved it.
         amr: By which means.
         claims: Every claim of the token, read-only all the way down: arrays are tuples, objects read-only mappings.
+        key_thumbprint: The key that the sender has proved to have, since the token is bound to it (`cnf.jkt`), or None.
         status: Where it can be read whether the token has been revoked, or None if it does not say.
     """
 
@@ -50,14 +51,21 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     acr: str | None
     amr: tuple[str, ...]
     claims: Mapping[str, Any]
+    key_thumbprint: str | None = None
     status: StatusReference | None = None
 
-    def require(
+    @property
+    def is_authenticated(self) -> bool:
+        """True: what Django and others ask of a user."""
+        return True
+
+    def require(  # noqa: PLR0913 - the call reads as its policy
         self,
         *,
         scope: str | None = None,
         role: str | None = None,
         acr: str | None = None,
+        amr: str | None = None,
         max_age: int | None = None,
         now: float | None = None,
     ) -> None:
@@ -67,15 +75,16 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
             scope: Scopes separated by spaces; all are needed.
             role: A role.
             acr: Authentication context classes separated by spaces; one is enough.
+            amr: Ways to prove who one is, separated by spaces; all are needed.
             max_age: Seconds since the person last proved who they are.
             now: The time, in seconds since 1970; by default the system's.
 
         Raises:
             InsufficientScopeError: A scope or the role is missing.
-            InsufficientAuthenticationError: `acr` or `max_age` does not hold: sign in again (RFC 9470).
+            InsufficientAuthenticationError: `acr`, `amr` or `max_age` does not hold: sign in again (RFC 9470).
             InvalidPolicyError: An argument can hold for nobody.
         """
-        requirement = Requirement(scope=scope, role=role, acr=acr, max_age=max_age)
+        requirement = Requirement(scope=scope, role=role, acr=acr, amr=amr, max_age=max_age)
         requirement.check(self, time.time() if now is None else now)
 
     def __repr__(self) -> str:
@@ -103,6 +112,7 @@ def of_access_token(checked: Checked[AccessToken]) -> Principal:
         auth_time=claims.auth_time,
         acr=claims.acr,
         amr=claims.amr,
+        key_thumbprint=checked.every["cnf"]["jkt"] if "cnf" in checked.every else None,  # `check` has compared it
         status=_status(checked.every.get("status")),
         claims=_read_only(checked.every),
     )
@@ -123,6 +133,7 @@ def of_other_token(checked: Checked[OtherAccessToken]) -> Principal:
         auth_time=None if claims.auth_time is None else int(claims.auth_time),
         acr=claims.acr,
         amr=claims.amr,
+        key_thumbprint=checked.every["cnf"]["jkt"] if "cnf" in checked.every else None,  # `check` has compared it
         status=_status(checked.every.get("status")),
         claims=_read_only(checked.every),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -21,6 +22,7 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
         scope: Scopes separated by spaces; all are needed (RFC 6749 §3.3).
         role: A role.
         acr: Authentication context classes separated by spaces; one is enough (RFC 9470 §4).
+        amr: Ways to prove who one is, separated by spaces; all are needed (RFC 8176).
         max_age: Seconds since the person last proved who they are.
 
     Raises:
@@ -30,11 +32,13 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
     scope: str | None = None
     role: str | None = None
     acr: str | None = None
+    amr: str | None = None
     max_age: int | None = None
 
     def __post_init__(self) -> None:
         _check_words(self.scope, "scope")
         _check_words(self.acr, "acr")
+        _check_words(self.amr, "amr")
         if self.role is not None and not self.role:
             raise InvalidPolicyError("role is empty")
         if self.max_age is not None and self.max_age < 0:
@@ -51,19 +55,46 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises:
             InsufficientScopeError: A scope or the role is missing.
-            InsufficientAuthenticationError: `acr` or `max_age` does not hold.
+            InsufficientAuthenticationError: `acr`, `amr` or `max_age` does not hold.
         """
-        if self.scope is not None and not principal.scopes.issuperset(self.scope.split()):
+        if self.scope is not None and not principal.scopes >= _words(self.scope):
             raise InsufficientScopeError("a scope is missing", scope=self.scope)
         if self.role is not None and self.role not in principal.roles:
             raise InsufficientScopeError("the role is missing", scope=self.scope)
-        if self.acr is not None and principal.acr not in self.acr.split():
+        if self.acr is not None and principal.acr not in _words(self.acr):
             raise self._step_up("a stronger sign-in is needed")
+        if self.amr is not None and not _words(self.amr).issubset(principal.amr):
+            raise self._step_up("a sign-in by other means is needed")
         if self.max_age is not None and (principal.auth_time is None or now - principal.auth_time > self.max_age):
             raise self._step_up("a more recent sign-in is needed")
 
     def _step_up(self, message: str) -> InsufficientAuthenticationError:
         return InsufficientAuthenticationError(message, acr_values=self.acr, max_age=self.max_age)
+
+
+def check_all(requirements: tuple[Requirement, ...], principal: Principal, now: float) -> None:
+    """Return if every requirement holds. A refusal names all that is needed, so that the client has to ask only once.
+
+    Raises:
+        InsufficientScopeError: A scope or role is missing; it names the scopes of all of them.
+        InsufficientAuthenticationError: A better sign-in is needed; it names the shortest `max_age` of all.
+    """
+    try:
+        for requirement in requirements:
+            requirement.check(principal, now)
+    except InsufficientScopeError as error:
+        scopes = dict.fromkeys(word for one in requirements for word in (one.scope or "").split())
+        raise InsufficientScopeError(str(error), scope=" ".join(scopes) or None) from None
+    except InsufficientAuthenticationError as error:
+        ages = [one.max_age for one in requirements if one.max_age is not None]
+        raise InsufficientAuthenticationError(
+            str(error), acr_values=error.acr_values, max_age=min(ages, default=None)
+        ) from None
+
+
+@lru_cache(256)
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
 
 
 def _check_words(words: str | None, name: str) -> None:

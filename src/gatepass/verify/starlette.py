@@ -13,58 +13,77 @@ async def delete(request: Request) -> Response:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
-from gatepass.jose import JoseError
-
-from .authorization import bearer_token
-from .challenge import challenge
-from .require import Requirement
+from .guard import Cookie, Guard, Refused, Who_co
+from .resource import Resource
 
 if TYPE_CHECKING:
-    from starlette.requests import HTTPConnection
+    from starlette.requests import HTTPConnection, Request
+    from starlette.responses import Response
 
     from .principal import Principal
-    from .verifier import Verifier
+
+__all__ = ["Bearer", "Cookie", "Resource"]
 
 
-class Bearer:
-    """Turns the bearer token of a request, or of a WebSocket's handshake, into a `Principal`."""
+class Bearer(Guard[Who_co]):
+    """Turns the token of a request, or of a WebSocket's handshake, into a `Principal`."""
 
-    def __init__(self, verifier: Verifier, requirement: Requirement | None = None) -> None:
-        """Protect with a verifier; `require` adds to it what a principal must have."""
-        self._verifier = verifier
-        self._requirement = requirement
-
-    async def __call__(self, connection: HTTPConnection) -> Principal:
+    async def __call__(self, connection: HTTPConnection) -> Who_co:
         """Return who makes the request.
 
         Raises:
             HTTPException: 400, 401, 403 or 503 with the headers of `challenge`.
         """
         try:
-            principal = await self._verifier.averify(bearer_token(connection.headers.getlist("authorization")))
-            if self._requirement is not None:
-                self._requirement.check(principal, self._verifier.clock())
-        except JoseError as error:
-            answer = challenge(error)
-            raise HTTPException(answer.status, answer.detail, answer.headers) from error
-        return principal
+            return cast("Who_co", await self.aadmit(Asked(connection)))
+        except Refused as refused:
+            status, headers, detail = refused.answer
+            raise HTTPException(status, detail, headers) from refused
 
-    def require(
-        self, *, scope: str | None = None, role: str | None = None, acr: str | None = None, max_age: int | None = None
-    ) -> Bearer:
-        """Return a `Bearer` that also asks for what is named.
+    def optional(self) -> Bearer[Principal | None]:
+        """Return one that lets requests without a token in, as None; a bad token is refused all the same."""
+        return cast("Bearer[Principal | None]", self._optional())
 
-        Args:
-            scope: Scopes separated by spaces; all are needed.
-            role: A role.
-            acr: Authentication context classes separated by spaces; one is enough.
-            max_age: Seconds since the person last proved who they are.
+    def metadata_route(self) -> Route:
+        """Return the route of the API's metadata document (RFC 9728)."""
 
-        Raises:
-            InvalidPolicyError: An argument can hold for nobody.
-        """
-        return type(self)(self._verifier, Requirement(scope=scope, role=role, acr=acr, max_age=max_age))
+        async def metadata(_: Request) -> Response:
+            return JSONResponse(self.metadata())
+
+        return Route(self.resource.metadata_path, metadata)
+
+
+class Asked:
+    """A request of Starlette's, as `Guard` reads it."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: HTTPConnection) -> None:
+        self._connection = connection
+
+    @property
+    def method(self) -> str:
+        """The method."""
+        method: str = self._connection.scope.get("method", "GET")
+        return method
+
+    @property
+    def url(self) -> str:
+        """The URL."""
+        return str(self._connection.url).replace("ws", "http", 1) if self.is_websocket else str(self._connection.url)
+
+    @property
+    def is_websocket(self) -> bool:
+        """Whether it is a WebSocket's handshake."""
+        kind: str = self._connection.scope["type"]
+        return kind == "websocket"
+
+    def header(self, name: str) -> list[str]:
+        """Return every value of a header."""
+        return self._connection.headers.getlist(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import math
 import os
@@ -10,9 +9,8 @@ import threading
 import time
 import weakref
 from collections.abc import Collection
-from concurrent import futures
 from contextlib import suppress
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from msgspec import UNSET
 
@@ -26,16 +24,22 @@ from gatepass.jose.errors import (
     WrongTypError,
 )
 from gatepass.tokens import access_token, revocation_snapshot
+from gatepass.tokens.access_token import UnprovenCnfError
 
+from .any_of import AnyOf
+from .denylist import Consulting, Denylist
+from .dpop import DPoPPolicy
 from .errors import IssuerUnavailableError, RevokedError
 from .fetch import FETCH_SECONDS, MAX_BYTES, HttpxFetch, KeySource
 from .follow import Follower
 from .issuer import Issuer
 from .principal import of_access_token, of_other_token
 from .revocation import Health, Revocations
+from .waiting import await_, wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
+    from concurrent import futures
     from types import TracebackType
     from typing import Self
 
@@ -43,10 +47,14 @@ if TYPE_CHECKING:
 
     from gatepass.jose import JoseError
 
+    from .dpop import DPoP
     from .fetch import Fetch
-    from .follow import Wait
     from .principal import Principal
     from .revocation import Mode, Stale
+    from .waiting import Wait
+
+    _Read: TypeAlias = Callable[[str, Key | KeySet, float, str | None], Principal]
+    """(token, keys, now, thumbprint of the proven key) -> who it speaks for, or an error."""
 
 MAX_LEEWAY = 300
 """Seconds; a clock that is further off needs repair."""
@@ -115,12 +123,13 @@ class Verifier:
         typ: str | None = access_token.TYP,
         alg: str | None = None,
         leeway: float = 0,
-        revocation: Mode | UnsetType | None = UNSET,
+        revocation: Mode | Denylist | UnsetType | None = UNSET,
         stale: Stale = "serve",
         stale_after: float = 60,
         cache_size: int = 10_000,
         ca_file: str | None = None,
         fetch: Fetch | None = None,
+        dpop: DPoPPolicy | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Fix the policy. Nothing is fetched yet.
@@ -137,7 +146,8 @@ class Verifier:
             revocation: `"feed"`: the issuer pushes what it revokes, and tokens die within a second. `"list"`: it is
                 fetched every half minute or so. None: tokens are good until they expire. Unless told it is `"feed"`;
                 with `fetch`, which cannot listen, `"list"`; with `keys`, None. An issuer that publishes none is not
-                asked for any, and `health` says so.
+                asked for any, and `health` says so. An object with `is_revoked(principal)` is asked in its place, in
+                memory: it must not wait for anything.
             stale: What becomes of tokens while we do not know what has been revoked: `"serve"` judges them by what we
                 knew last, `"refuse"` by nothing (503).
             stale_after: Seconds without a sign of life from the issuer after which we do not know any more. It sends
@@ -147,6 +157,8 @@ class Verifier:
             ca_file: A PEM file of the only certificate authorities to trust when fetching.
             fetch: Gets a URL in place of httpx: `fetch(url)` returns a `Fetched` or an awaitable of one. It runs in
                 a thread of its own, so it may block; it must not follow redirects.
+            dpop: Which DPoP proofs are accepted (RFC 9449); by default those of the last minute, each once in this
+                process, and tokens may be bound to a key or not.
             clock: The time, in seconds since 1970.
 
         Raises:
@@ -157,11 +169,14 @@ class Verifier:
         if not isinstance(cast("object", typ), str | None) or typ == "":
             raise InvalidPolicyError("typ is a media type or None")
         _check_numbers(leeway, cache_size)
-        mode = _checked_mode(revocation, is_offline=keys is not None, has_fetch=fetch is not None)
+        denylist = revocation if isinstance(revocation, Denylist) else None
+        chosen = None if denylist is not None else revocation
+        mode = _checked_mode(chosen, is_offline=keys is not None, has_fetch=fetch is not None)
         _check_staleness(stale, stale_after)
         self.issuer = issuer
         self.audience = _checked_audience(audience)
         self.clock = clock
+        self.dpop = DPoPPolicy() if dpop is None else dpop
         self._typ = typ
         self._leeway = leeway
         self._read = _reader(typ, issuer=issuer, audience=self.audience, leeway=leeway)
@@ -170,7 +185,7 @@ class Verifier:
         if keys is not None and not isinstance(cast("object", keys), Key | KeySet):
             raise InvalidPolicyError("keys is a Key or a KeySet")
         self._source: KeySource | None = None
-        self._follower: Follower | None = None
+        self._follower: Follower | Consulting | None = None if denylist is None else Consulting(denylist)
         # The callbacks hold us weakly: a verifier that nobody uses any more ends, and its thread with it.
         adopt = weakref.WeakMethod(self._adopt)
         source = None
@@ -186,7 +201,7 @@ class Verifier:
             )
         if source is not None and mode is not None:
             documents = _checked_fetch(fetch, ca_file, max_bytes=revocation_snapshot.MAX_LENGTH)
-            self._follower = Follower(
+            follower = Follower(
                 Revocations(issuer, mode=mode, stale=stale, stale_after=stale_after),
                 source=source,
                 fetch=documents,
@@ -194,7 +209,8 @@ class Verifier:
                 clock=clock,
                 on_keys_refused=lambda: _call(adopt),
             )
-            weakref.finalize(self, self._follower.stop).atexit = False
+            self._follower = follower
+            weakref.finalize(self, follower.stop).atexit = False
         if keys is not None:
             self._known = _Known(keys, -math.inf, math.inf)
         else:
@@ -202,52 +218,56 @@ class Verifier:
             self._source = source
         _verifiers.add(self)
 
-    def verify(self, token: str) -> Principal:
+    @staticmethod
+    def any_of(*verifiers: Verifier) -> AnyOf:
+        """Accept the tokens of several issuers, each by its own verifier: keys, audience and policy never mix.
+
+        Args:
+            verifiers: One for each issuer.
+
+        Raises:
+            InvalidPolicyError: There is none, or two are for the same issuer.
+        """
+        return AnyOf(verifiers)
+
+    @property
+    def issuers(self) -> tuple[str, ...]:
+        """The issuer, as the one of a tuple: what a document about this API names."""
+        return (self.issuer,)
+
+    def verify(self, token: str, dpop: DPoP | None = None) -> Principal:
         """Verify a token, waiting for the issuer's keys, and for what it has revoked, if they are not there yet.
 
         Do not call it in an event loop: there, `averify` waits without blocking.
 
         Args:
-            token: The compact serialisation, without `Bearer`.
+            token: The compact serialisation, without `Bearer` or `DPoP`.
+            dpop: The proof that came with it, and the request that it must be about (RFC 9449). Each proof is good
+                once. A token that is bound to a key is refused without one, and one that is not, with one.
 
         Raises:
             JoseError: It is refused, and `code` says why; `challenge` makes the answer of it. The codes are those of
-                `gatepass.jose.jwt.verify`, `unproven_cnf`, `issued_in_future` and `revoked`.
+                `gatepass.jose.jwt.verify`, `unproven_cnf`, `issued_in_future`, `revoked`, `invalid_dpop_proof` and
+                `use_dpop_nonce`.
             IssuerUnavailableError: The keys that it needs cannot be fetched (`issuer_unavailable`), or with
-                `stale="refuse"` what has been revoked (`revocation_stale`): not the token's fault.
+                `stale="refuse"` what has been revoked (`revocation_stale`), or which proofs were used
+                (`replays_unavailable`): not the token's fault.
         """
-        principal = self._at_once(token)
-        if principal is not None:
-            return principal
-        flow = self._verified(token)
-        try:
-            while True:
-                flight, seconds = next(flow)
-                futures.wait((flight,), seconds)
-        except StopIteration as stop:
-            return cast("Principal", stop.value)
+        principal = self.remembered(token) if dpop is None else None
+        return wait(self.verified(token, dpop)) if principal is None else principal
 
-    async def averify(self, token: str) -> Principal:
+    async def averify(self, token: str, dpop: DPoP | None = None) -> Principal:
         """Verify a token as `verify` does, in an asyncio event loop; only waiting for the issuer suspends.
 
         Args:
-            token: The compact serialisation, without `Bearer`.
+            token: The compact serialisation, without `Bearer` or `DPoP`.
+            dpop: As for `verify`.
 
         Raises:
             JoseError: As for `verify`.
         """
-        principal = self._at_once(token)
-        if principal is not None:
-            return principal
-        flow = self._verified(token)
-        try:
-            while True:
-                flight, seconds = next(flow)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(seconds):
-                        await asyncio.wrap_future(flight)
-        except StopIteration as stop:
-            return cast("Principal", stop.value)
+        principal = self.remembered(token) if dpop is None else None
+        return await await_(self.verified(token, dpop)) if principal is None else principal
 
     def health(self) -> Health:
         """Say how up to date the keys are, and what is known to be revoked."""
@@ -275,15 +295,52 @@ class Verifier:
 
     # ── tokens ──
 
-    def _at_once(self, token: str) -> Principal | None:
-        """Find a token that these very keys have verified, and that is known not to be revoked since."""
+    def remembered(self, token: str) -> Principal | None:
+        """Find a token that these very keys have verified, that nothing binds, and that is not revoked since.
+
+        Raises:
+            MalformedError: It is no text.
+        """
         if not isinstance(cast("object", token), str):
             raise MalformedError("a token is a str")
         now, follower = self.clock(), self._follower
         principal = self._remembered(token, now)
-        if principal is None or follower is None or follower.revocations.clears(principal, now):
+        if principal is None or principal.key_thumbprint is not None or self.dpop.required:
+            return None
+        if follower is None or follower.revocations.clears(principal, now):
             return principal
         return None
+
+    def verified(self, token: str, dpop: DPoP | None) -> Generator[Wait, None, Principal]:
+        """Verify, and ask whether it has been revoked: yields what to wait for, and returns who it speaks for.
+
+        Raises:
+            JoseError: As for `verify`.
+        """
+        if not isinstance(cast("object", token), str):
+            raise MalformedError("a token is a str")
+        proof = None if dpop is None else self.dpop.check(dpop, token, self.clock())
+        if proof is None and self.dpop.required:
+            raise UnprovenCnfError("a DPoP proof is needed")
+        thumbprint = None if proof is None else proof.thumbprint
+        principal = yield from self._standing(token, thumbprint)
+        if proof is not None:  # last, so that nobody without a good token fills the memory
+            yield from self.dpop.spend(proof, self.clock())
+        return principal
+
+    def _standing(self, token: str, thumbprint: str | None) -> Generator[Wait, None, Principal]:
+        """Verify, and ask whether it has been revoked."""
+        known = self._known
+        principal = self._remembered(token, self.clock())
+        if principal is None or principal.key_thumbprint != thumbprint:
+            principal = yield from self._authentic(token, thumbprint)
+        if self._follower is None:
+            return principal
+        yield from self._follower.settle(principal)
+        if self._known is not known:  # perhaps its very key was revoked meanwhile
+            principal = yield from self._authentic(token, thumbprint)
+        self._follower.revocations.judge(principal, self.clock())
+        return principal
 
     def _remembered(self, token: str, now: float) -> Principal | None:
         """Find a token that these very keys have verified: a lookup, and three comparisons of times."""
@@ -295,36 +352,24 @@ class Verifier:
             return principal
         return None
 
-    def _verified(self, token: str) -> Generator[Wait, None, Principal]:
-        """Verify, and ask whether it has been revoked: yields what to wait for."""
-        known = self._known
-        principal = self._remembered(token, self.clock()) or (yield from self._authentic(token))
-        if self._follower is None:
-            return principal
-        yield from self._follower.settle(principal)
-        if self._known is not known:  # perhaps its very key was revoked meanwhile
-            principal = yield from self._authentic(token)
-        self._follower.revocations.judge(principal, self.clock())
-        return principal
-
-    def _authentic(self, token: str) -> Generator[Wait, None, Principal]:
+    def _authentic(self, token: str, thumbprint: str | None) -> Generator[Wait, None, Principal]:
         """Verify, yielding each refresh of the keys that may help."""
         try:
-            return self._attempt(token)
+            return self._attempt(token, thumbprint)
         except UnknownKeyError as error:
             refusal = error
         for flight in self._flights(token, refusal):
             yield flight, _WAIT_SECONDS
             with suppress(UnknownKeyError):
-                return self._attempt(token)
+                return self._attempt(token, thumbprint)
         raise self._verdict(refusal)
 
-    def _attempt(self, token: str) -> Principal:
+    def _attempt(self, token: str, thumbprint: str | None = None) -> Principal:
         """Verify with the keys at hand."""
         known, now, source = self._known, self.clock(), self._source
         if source is not None and not source.issuer.is_usable(now):
             raise UnknownKeyError("the issuer's keys are not known yet, or not any more")
-        principal = self._read(token, known.keys, now)
+        principal = self._read(token, known.keys, now, thumbprint)
         # Only now, so that nobody who cannot show a good token makes us fetch.
         if source is not None and not known.is_fresh(now):
             source.refresh_if_due(now)
@@ -431,21 +476,36 @@ def _call(method: weakref.WeakMethod[Callable[[], None]]) -> None:
         found()
 
 
-def _reader(
-    typ: str | None, *, issuer: str, audience: str | Collection[str], leeway: float
-) -> Callable[[str, Key | KeySet, float], Principal]:
-    """Put a policy into one function: (token, keys, now) -> Principal, or an error."""
+def _reader(typ: str | None, *, issuer: str, audience: str | Collection[str], leeway: float) -> _Read:
+    """Put a policy into one function."""
     if headers.media_type(typ) == headers.media_type(access_token.TYP):
 
-        def read(token: str, keys: Key | KeySet, now: float) -> Principal:
+        def read(token: str, keys: Key | KeySet, now: float, thumbprint: str | None) -> Principal:
             return of_access_token(
-                access_token.check(token, keys, issuer=issuer, audience=audience, now=now, leeway=leeway)
+                access_token.check(
+                    token,
+                    keys,
+                    issuer=issuer,
+                    audience=audience,
+                    now=now,
+                    leeway=leeway,
+                    thumbprint=thumbprint,
+                )
             )
     else:
 
-        def read(token: str, keys: Key | KeySet, now: float) -> Principal:
+        def read(token: str, keys: Key | KeySet, now: float, thumbprint: str | None) -> Principal:
             return of_other_token(
-                access_token.check_other(token, keys, issuer=issuer, audience=audience, typ=typ, now=now, leeway=leeway)
+                access_token.check_other(
+                    token,
+                    keys,
+                    issuer=issuer,
+                    audience=audience,
+                    typ=typ,
+                    now=now,
+                    leeway=leeway,
+                    thumbprint=thumbprint,
+                )
             )
 
     return read

@@ -1,0 +1,185 @@
+"""DPoP proofs (RFC 9449): a sender shows, for one request, that it has the key that its access token is bound to."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from secrets import token_urlsafe
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, cast
+from urllib.parse import urlsplit
+
+import msgspec
+
+from gatepass.jose import Key, base64url, headers, jwt
+from gatepass.jose.errors import InvalidKeyError, JoseError
+from gatepass.jose.limits import Limits
+
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
+
+TYP = "dpop+jwt"
+"""The header's `typ` (RFC 9449 §4.2)."""
+
+ALGORITHMS = ("ES256", "ES384", "ES512", "Ed25519", "EdDSA", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512")
+"""What a proof may be signed with. Asymmetric ones only: a secret in a header would be everybody's."""
+
+MAX_LENGTH = 8192
+"""Characters of a proof."""
+
+_LIMITS = Limits(token_length=MAX_LENGTH)
+
+_REQUIRED = ("jti", "htm", "htu", "iat")
+
+_ESCAPE = re.compile("%([0-9A-Fa-f]{2})")
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+
+
+class InvalidProofError(JoseError):
+    """The DPoP proof does not show, for this request, that its sender has the token's key (RFC 9449 §4.3)."""
+
+    code: ClassVar[str] = "invalid_dpop_proof"
+
+
+class _Claims(msgspec.Struct, frozen=True):
+    jti: Name
+    htm: str
+    htu: str
+    iat: int | float
+    ath: str | None = None
+    nonce: str | None = None
+
+
+class Proof(NamedTuple):
+    """A proof that passed every check but two, which need a memory: its nonce, and whether it was used before.
+
+    Attributes:
+        thumbprint: The SHA-256 thumbprint of the key (RFC 7638), as in a token's `cnf.jkt`.
+        jti: Its name; another proof may have the same only under another key.
+        iat: When it was made, in seconds since 1970.
+        nonce: The server's word that it repeats, or None.
+    """
+
+    thumbprint: str
+    jti: str
+    iat: float
+    nonce: str | None
+
+
+def make(  # noqa: PLR0913 - each is named where it is called
+    key: Key,
+    *,
+    method: str,
+    url: str,
+    token: str | None = None,
+    nonce: str | None = None,
+    now: float | None = None,
+) -> str:
+    """Make a proof for one request (RFC 9449 §4.2).
+
+    Args:
+        key: The private key that the token is bound to.
+        method: The request's method.
+        url: Where it goes; query and fragment are left out.
+        token: The access token that it carries; None when asking for one.
+        nonce: What the server said in `DPoP-Nonce`.
+        now: The time, in seconds since 1970; by default the system's.
+
+    Raises:
+        InvalidKeyError: The key is a secret, or cannot sign.
+    """
+    if key.is_secret:
+        raise InvalidKeyError("a proof is signed with an asymmetric key")
+    claims: dict[str, Any] = {
+        "jti": token_urlsafe(16),
+        "htm": method,
+        "htu": url.partition("#")[0].partition("?")[0],
+        "iat": int(time.time() if now is None else now),
+    }
+    if token is not None:
+        claims["ath"] = token_hash(token)
+    if nonce is not None:
+        claims["nonce"] = nonce
+    public = {name: value for name, value in key.public().to_jwk().items() if name not in ("kid", "alg", "use")}
+    return jwt.sign(claims, key, typ=TYP, headers={"jwk": public})
+
+
+def check(  # noqa: PLR0913 - the call reads as its policy
+    proof: str, *, method: str, url: str, token: str | None, now: float, seconds: float
+) -> Proof:
+    """Check a proof by the rules of RFC 9449 §4.3; the nonce and whether it was used before are the caller's to check.
+
+    Args:
+        proof: The value of the one `DPoP` header.
+        method: The request's method.
+        url: The request's URL as its sender sees it.
+        token: The access token of the request; None where it has none.
+        now: The time, in seconds since 1970.
+        seconds: How far `iat` may be from it, in either direction.
+
+    Raises:
+        InvalidProofError: It shows nothing.
+    """
+    try:
+        header = headers.read(proof.partition(".")[0], _LIMITS)
+        key = _key_of(header)
+        claims = msgspec.convert(
+            jwt.verify(proof, key, issuer=None, audience=None, typ=TYP, required=_REQUIRED, now=now, limits=_LIMITS),
+            _Claims,
+        )
+    except JoseError as error:
+        raise InvalidProofError(f"the proof was refused: {error.code}") from None
+    except msgspec.ValidationError:
+        raise InvalidProofError("a claim of the proof has a wrong type") from None
+    if claims.htm != method:
+        raise InvalidProofError("the proof is for another method")
+    if not is_same_target(claims.htu, url):
+        raise InvalidProofError("the proof is for another URL")
+    if not -seconds <= now - claims.iat <= seconds:
+        raise InvalidProofError("the proof is too old, or of the future")
+    if token is not None and claims.ath != token_hash(token):
+        raise InvalidProofError("the proof is for another token")
+    return Proof(key.thumbprint(), claims.jti, claims.iat, claims.nonce)
+
+
+def _key_of(header: dict[str, Any]) -> Key:
+    """RFC 9449 §4.3, 5 to 7: an asymmetric algorithm, and a public key without its private part."""
+    members = header.get("jwk")
+    if not isinstance(members, dict):
+        raise InvalidKeyError("the proof has no jwk")
+    if header["alg"] not in ALGORITHMS:
+        raise InvalidKeyError("the proof has an algorithm that is not for proofs")
+    members = cast("dict[str, Any]", members)
+    key = Key.from_jwk(members, None if "alg" in members else header["alg"])
+    if key.is_private or key.is_secret:
+        raise InvalidKeyError("the proof's jwk is not a public key")
+    return key
+
+
+def token_hash(token: str) -> str:
+    """Hash an access token as the claim `ath` does (RFC 9449 §4.2)."""
+    return base64url.encode(hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest())
+
+
+def is_same_target(htu: str, url: str) -> bool:
+    """Tell whether two URLs are the same but for query and fragment, in any spelling (RFC 3986 §6.2.2, §6.2.3)."""
+    try:
+        return _target(urlsplit(htu)) == _target(urlsplit(url))
+    except ValueError:
+        return False
+
+
+def _target(parts: SplitResult) -> tuple[str, str, int | None, str]:
+    scheme = parts.scheme.lower()
+    if scheme not in _DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc:
+        raise ValueError("not a URL of HTTP")
+    return scheme, parts.hostname, parts.port or _DEFAULT_PORTS[scheme], _ESCAPE.sub(_plainer, parts.path or "/")
+
+
+def _plainer(escape: re.Match[str]) -> str:
+    """Decode what need not be encoded, and nothing else: an encoded slash stays apart from a real one."""
+    character = chr(int(escape[1], 16))
+    return character if character.isascii() and (character.isalnum() or character in "-._~") else escape[0].upper()

@@ -1,0 +1,122 @@
+"""Protect any ASGI application, or a part of one.
+
+bearer = Bearer(verifier)
+app = bearer.protect(app)                               # who it is: scope["gatepass.principal"]
+admin = bearer.require(role="admin").protect(admin)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from .guard import Cookie, Guard, Refused, Who_co
+from .resource import Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+    from typing import TypeAlias
+
+    from .challenge import Challenge
+    from .principal import Principal
+
+    Scope: TypeAlias = MutableMapping[str, Any]
+    Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+    Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+    App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+__all__ = ["Bearer", "Cookie", "Resource"]
+
+PRINCIPAL = "gatepass.principal"
+"""The scope's member that says who makes the request."""
+
+_DENIAL = "websocket.http.response"
+
+
+class Bearer(Guard[Who_co]):
+    """Turns the token of a request, or of a WebSocket's handshake, into a `Principal`."""
+
+    async def __call__(self, scope: Scope) -> Who_co:
+        """Return who makes the request.
+
+        Raises:
+            Refused: It is not let in.
+        """
+        return cast("Who_co", await self.aadmit(Asked(scope)))
+
+    def protect(self, app: App) -> App:
+        """Return an application that lets in whom this one lets in, and answers the others itself.
+
+        With a `resource` it serves the metadata document (RFC 9728), too.
+        """
+
+        async def protected(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] not in ("http", "websocket"):
+                await app(scope, receive, send)
+            elif self._resource is not None and scope["path"] == self._resource.metadata_path:
+                await _answer(scope, send, 200, {}, self.metadata())
+            else:
+                try:
+                    principal = await self(scope)
+                except Refused as refused:
+                    await _refuse(scope, send, refused.answer)
+                else:
+                    await app({**scope, PRINCIPAL: principal}, receive, send)
+
+        return protected
+
+    def optional(self) -> Bearer[Principal | None]:
+        """Return one that lets requests without a token in, as None; a bad token is refused all the same."""
+        return cast("Bearer[Principal | None]", self._optional())
+
+
+class Asked:
+    """A request of ASGI, as `Guard` reads it."""
+
+    __slots__ = ("_scope",)
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    @property
+    def method(self) -> str:
+        """The method."""
+        method: str = self._scope.get("method", "GET")
+        return method
+
+    @property
+    def url(self) -> str:
+        """The URL."""
+        scope = self._scope
+        scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
+        path = scope.get("raw_path") or scope["path"].encode()
+        return f"{scheme}://{', '.join(self.header('host'))}{path.decode('latin-1')}"
+
+    @property
+    def is_websocket(self) -> bool:
+        """Whether it is a WebSocket's handshake."""
+        kind: str = self._scope["type"]
+        return kind == "websocket"
+
+    def header(self, name: str) -> list[str]:
+        """Return every value of a header."""
+        octets = name.encode()
+        return [value.decode("latin-1") for found, value in self._scope["headers"] if found == octets]
+
+
+async def _refuse(scope: Scope, send: Send, answer: Challenge) -> None:
+    status, headers, detail = answer
+    if scope["type"] == "websocket" and _DENIAL not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": 1008})
+    else:
+        await _answer(scope, send, status, headers, {"detail": detail})
+
+
+async def _answer(scope: Scope, send: Send, status: int, headers: dict[str, str], document: object) -> None:
+    kind = "http.response" if scope["type"] == "http" else _DENIAL
+    body = msgspec.json.encode(document)
+    every = {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}
+    written = [(name.lower().encode(), value.encode("latin-1")) for name, value in every.items()]
+    await send({"type": f"{kind}.start", "status": status, "headers": written})
+    await send({"type": f"{kind}.body", "body": b"" if scope.get("method") == "HEAD" else body})

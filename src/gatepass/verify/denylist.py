@@ -1,0 +1,64 @@
+"""What is revoked, by word of the application itself: an object of its own in place of following the issuer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from .errors import RevokedError
+from .revocation import Health
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .principal import Principal
+    from .waiting import Wait
+
+
+@runtime_checkable
+class Denylist(Protocol):
+    """Knows in memory what has been revoked."""
+
+    def is_revoked(self, principal: Principal) -> bool:
+        """Tell whether a token must not be accepted any more. It is asked at every request."""
+        ...
+
+
+class Consulting:
+    """Asks a denylist; a verifier uses it as it uses a `Follower`."""
+
+    kids: frozenset[str] = frozenset()
+
+    def __init__(self, denylist: Denylist) -> None:
+        """Ask this one."""
+        self._denylist = denylist
+        self.revocations = self
+
+    def clears(self, principal: Principal, now: float) -> bool:  # noqa: ARG002 - as a Follower's revocations
+        """Tell whether a token is not revoked."""
+        return not self._denylist.is_revoked(principal)
+
+    def judge(self, principal: Principal, now: float) -> None:  # noqa: ARG002 - as a Follower's revocations
+        """Return if a token is not revoked.
+
+        Raises:
+            RevokedError: It is.
+        """
+        if self._denylist.is_revoked(principal):
+            raise RevokedError("the token has been revoked")
+
+    def settle(self, principal: Principal) -> Iterator[Wait]:  # noqa: ARG002 - as a Follower
+        """Nothing is worth waiting for."""
+        return iter(())
+
+    def health(self, *, keys_fresh: bool) -> Health:
+        """Nothing is followed."""
+        return Health(keys_fresh=keys_fresh, feed="off")
+
+    def learn_offer(self) -> None:
+        """What the issuer offers is not taken."""
+
+    def close(self, seconds: float) -> None:
+        """There is nothing to end."""
+
+    def after_fork(self) -> None:
+        """There is nothing to begin anew."""

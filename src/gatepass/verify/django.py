@@ -1,0 +1,107 @@
+"""Protect views of a Django application, synchronous and asynchronous ones.
+
+bearer = Bearer(verifier)
+
+@bearer.protect
+def dashboard(request: HttpRequest, user: Principal) -> HttpResponse: ...
+
+urlpatterns = [path("dashboard", dashboard), path("admin", bearer.require(role="admin").protect(Admin.as_view()))]
+"""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING, Any, cast
+
+from asgiref.sync import iscoroutinefunction
+from django.http import JsonResponse
+from django.urls import path
+
+from . import wsgi
+from .guard import Cookie, Guard, Refused, Who_co
+from .resource import Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.http import HttpRequest, HttpResponseBase
+    from django.urls import URLPattern
+
+    from .principal import Principal
+
+__all__ = ["Bearer", "Cookie", "Resource"]
+
+
+class Bearer(Guard[Who_co]):
+    """Turns the token of a request into a `Principal`."""
+
+    def __call__(self, request: HttpRequest) -> Who_co:
+        """Return who makes the request.
+
+        Raises:
+            Refused: It is not let in; `protect` answers it.
+        """
+        return cast("Who_co", self.admit(Asked(request)))
+
+    def protect(self, view: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a view that hands whoever makes the request to this one, after the request itself.
+
+        Django's own defence against forged requests is for its session cookie, which says nothing here; a token in
+        a cookie has the defence of `Cookie`. So it is switched off, unless signing in is optional.
+        """
+
+        @wraps(view)
+        def protected(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # noqa: ANN401 - the view's
+            try:
+                who = self(request)
+            except Refused as refused:
+                return refusal(refused)
+            return cast("HttpResponseBase", view(request, who, *args, **kwargs))
+
+        @wraps(view)
+        async def aprotected(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # noqa: ANN401 - as above
+            try:
+                who = await self.aadmit(Asked(request))
+            except Refused as refused:
+                return refusal(refused)
+            return cast("HttpResponseBase", await view(request, who, *args, **kwargs))
+
+        # Python's own does not know views that are marked, as a class's are, before 3.12.
+        is_async = iscoroutinefunction(view)  # pyright: ignore[reportDeprecated]
+        chosen = aprotected if is_async else protected
+        if not self._is_optional:
+            vars(chosen)["csrf_exempt"] = True
+        return chosen
+
+    def optional(self) -> Bearer[Principal | None]:
+        """Return one that lets requests without a token in, as None; a bad token is refused all the same."""
+        return cast("Bearer[Principal | None]", self._optional())
+
+    def metadata_route(self) -> URLPattern:
+        """Return the path of the API's metadata document (RFC 9728)."""
+
+        def metadata(_: HttpRequest) -> JsonResponse:
+            return JsonResponse(self.metadata())
+
+        return path(self.resource.metadata_path.lstrip("/"), metadata)
+
+
+class Asked(wsgi.Asked):
+    """A request of Django's, as `Guard` reads it; under ASGI it has the same `META`."""
+
+    __slots__ = ("_request",)
+
+    def __init__(self, request: HttpRequest) -> None:
+        super().__init__(request.META)
+        self._request = request
+
+    @property
+    def url(self) -> str:
+        """The URL."""
+        return self._request.build_absolute_uri(self._request.path)
+
+
+def refusal(refused: Refused) -> JsonResponse:
+    """Make Django's answer to a request that is not let in."""
+    status, headers, detail = refused.answer
+    return JsonResponse({"detail": detail}, status=status, headers=headers)

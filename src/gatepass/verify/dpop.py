@@ -1,0 +1,205 @@
+"""DPoP (RFC 9449) at an API: which proofs are accepted, how nonces are given out, and what was used before."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import math
+import threading
+import time
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from gatepass.jose import base64url
+from gatepass.jose.errors import InvalidPolicyError
+from gatepass.tokens import dpop_proof
+from gatepass.tokens.dpop_proof import InvalidProofError
+
+from .errors import ReplaysUnavailableError, UseNonceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from gatepass.tokens.dpop_proof import Proof
+
+    from .waiting import Wait
+
+PROOF_SECONDS = 60
+"""How far a proof's `iat` may be from our clock, in either direction."""
+
+NONCE_SECONDS = 300
+"""A nonce is given out for so long, and accepted for up to twice as long."""
+
+MAX_REPLAYS = 500_000
+"""Proofs that are remembered in memory, in each of two generations of some two minutes."""
+
+_MAX_PROOF_SECONDS = 300
+_SHORTEST_SECRET = 32
+_TAG_BYTES = 16
+_REPLAYS_SECONDS = 2.0
+_RETRY_SECONDS = 5
+
+
+class DPoP(NamedTuple):
+    """The proof that came with a request, and what it has to be about.
+
+    Attributes:
+        proof: The value of the request's one `DPoP` header.
+        method: The request's method.
+        url: The request's URL, as the client wrote it: behind a proxy not always what the application sees.
+    """
+
+    proof: str
+    method: str
+    url: str
+
+
+class Replays(Protocol):
+    """Where it is kept which proofs were used; several processes that serve one API share one."""
+
+    def spend(self, name: str, seconds: float) -> bool | Future[bool]:
+        """Keep a name, in one step that no other caller can come between.
+
+        Args:
+            name: Who used which proof; 43 characters.
+            seconds: How long to keep it.
+
+        Returns:
+            Whether it was new; or a future of that, where it takes more than a moment.
+        """
+        ...
+
+
+class InMemoryReplays:
+    """The proofs that this process has seen, in two generations: what is older than both could not be used anyway.
+
+    When one is full no proof is accepted until it ends: forgetting some would let them be used again.
+    """
+
+    def __init__(self, *, size: int = MAX_REPLAYS, clock: Callable[[], float] = time.monotonic) -> None:
+        """Know none yet.
+
+        Args:
+            size: How many to remember in each generation.
+            clock: The time, in seconds.
+        """
+        self._size = size
+        self._clock = clock
+        self._seconds = 0.0
+        self._turns_at = -math.inf
+        self._young: set[str] = set()
+        self._old: set[str] = set()
+        self._lock = threading.Lock()
+
+    def spend(self, name: str, seconds: float) -> bool:
+        """Keep a name; tell whether it was new.
+
+        Raises:
+            ReplaysUnavailableError: There is no room for it.
+        """
+        with self._lock:
+            self._turn(self._clock(), seconds)
+            if name in self._young or name in self._old:
+                return False
+            if len(self._young) >= self._size:
+                raise ReplaysUnavailableError("too many proofs to remember", retry_after=math.ceil(self._seconds))
+            self._young.add(name)
+            return True
+
+    def _turn(self, now: float, seconds: float) -> None:
+        """Begin a generation when the last one has lasted as long as anything is to be kept."""
+        self._seconds = max(self._seconds, seconds)
+        if now < self._turns_at:
+            return
+        is_long_ago = now >= self._turns_at + self._seconds
+        self._old = set() if is_long_ago else self._young
+        self._young = set()
+        self._turns_at = now + self._seconds
+
+
+class DPoPPolicy:
+    """Which proofs a verifier accepts.
+
+    Attributes:
+        required: Whether a token that is not bound to a key is refused.
+    """
+
+    def __init__(
+        self,
+        *,
+        required: bool = False,
+        seconds: float = PROOF_SECONDS,
+        replays: Replays | None = None,
+        nonce_secret: bytes | None = None,
+    ) -> None:
+        """Fix the policy.
+
+        Args:
+            required: Refuse tokens that are not bound to a key.
+            seconds: How far a proof's `iat` may be from our clock, in either direction.
+            replays: Where it is kept which proofs were used; by default in this process.
+            nonce_secret: 32 random bytes, the same in every process that serves the API: proofs must then repeat a
+                nonce that they authenticate, so nobody can make proofs in advance.
+
+        Raises:
+            InvalidPolicyError: An argument makes no sense.
+        """
+        if not 0 < seconds <= _MAX_PROOF_SECONDS:
+            raise InvalidPolicyError(f"seconds is between 0 and {_MAX_PROOF_SECONDS}")
+        if nonce_secret is not None and len(nonce_secret) < _SHORTEST_SECRET:
+            raise InvalidPolicyError(f"nonce_secret is {_SHORTEST_SECRET} random bytes")
+        self.required = required
+        self._seconds = seconds
+        self._replays = InMemoryReplays() if replays is None else replays
+        self._secret = nonce_secret
+
+    def check(self, dpop: DPoP, token: str, now: float) -> Proof:
+        """Check everything about a proof but whether it was used before.
+
+        Raises:
+            InvalidProofError: It shows nothing about this request.
+            UseNonceError: It must repeat a nonce.
+        """
+        proof = dpop_proof.check(
+            dpop.proof, method=dpop.method, url=dpop.url, token=token, now=now, seconds=self._seconds
+        )
+        if self._secret is not None and not self._is_ours(proof.nonce, now):
+            raise UseNonceError("the proof must repeat our nonce", nonce=self.nonce(now) or "")
+        return proof
+
+    def spend(self, proof: Proof, now: float) -> Generator[Wait, None, None]:
+        """Use a proof up, yielding what to wait for.
+
+        Raises:
+            InvalidProofError: It was used before.
+            ReplaysUnavailableError: Nobody can say.
+        """
+        name = base64url.encode(hashlib.sha256(f"{proof.thumbprint}.{proof.jti}".encode()).digest())
+        is_new = self._replays.spend(name, proof.iat + self._seconds - now + 1)
+        if isinstance(is_new, Future):
+            yield is_new, _REPLAYS_SECONDS
+            is_new = _outcome(is_new)
+        if not is_new:
+            raise InvalidProofError("the proof was used before")
+
+    def nonce(self, now: float) -> str | None:
+        """Return what proofs must repeat now, or None where they need not."""
+        return None if self._secret is None else self._nonce(int(now // NONCE_SECONDS))
+
+    def _is_ours(self, nonce: str | None, now: float) -> bool:
+        slot = int(now // NONCE_SECONDS)
+        return nonce is not None and any(
+            hmac.compare_digest(nonce.encode(), self._nonce(one).encode()) for one in (slot, slot - 1)
+        )
+
+    def _nonce(self, slot: int) -> str:
+        return base64url.encode(hmac.digest(self._secret or b"", b"dpop nonce %d" % slot, "sha256")[:_TAG_BYTES])
+
+
+def _outcome(asked: Future[bool]) -> bool:
+    try:
+        return asked.result(0)
+    except Exception as error:  # noqa: BLE001 - whatever a store raises, a proof that nobody has looked up is not good
+        raise ReplaysUnavailableError(
+            f"used proofs cannot be looked up: {type(error).__name__}", retry_after=_RETRY_SECONDS
+        ) from None
