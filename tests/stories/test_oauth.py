@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote_plus
 
+import apsw
 import pytest
 from tests.support.server import ANN, NOON
 from tests.support.wait import eventually
@@ -371,6 +373,22 @@ def test_revoking_an_access_token_kills_that_one_only(
     assert introspect(api, worker, other)["active"] is True
     jti = jwt.peek(one).claims["jti"]
     eventually(lambda: jti in jwt.peek(api.get("/revocations/snapshot").text).claims["jtis"])
+
+
+def test_revoking_by_name_has_a_bound(api: httpx.Client, worker: Registered, server: RunningServer) -> None:
+    """With 50,000 tokens in the snapshot the next one is refused with a 503, and lives on (RFC 7009 §2.2.1)."""
+    token = ask(api, worker, audience=API).json()["access_token"]
+    many = [(-number, f"jti {number}", server.clock.now + 600) for number in range(1, 50_001)]
+    with closing(apsw.Connection(str(server.settings.sqlite_path))) as connection, connection:
+        connection.executemany("INSERT INTO revocations (id, jti, expires_at) VALUES (?1, ?2, ?3)", many)
+    answer = api.post("/oauth/revoke", data={"token": token}, headers=worker.basic)
+    assert error(answer) == (503, "temporarily_unavailable")
+    assert answer.headers["retry-after"] == "60"
+    assert introspect(api, worker, token)["active"] is True
+    server.clock.advance(601)
+    token = ask(api, worker, audience=API).json()["access_token"]
+    assert revoke(api, worker, token) == 200
+    assert introspect(api, worker, token) == {"active": False}
 
 
 def test_revoking_what_is_another_clients_does_nothing(

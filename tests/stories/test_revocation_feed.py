@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,8 @@ from tests.support.wait import eventually
 
 from gatepass.cli.main import main
 from gatepass.jose import KeySet, jwt
+from gatepass.server.status import StatusIndex
+from gatepass.server.store.sqlite import SqliteDatabase
 from gatepass.tokens import revocation_event, revocation_snapshot, status_list
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     import httpx
     from tests.support.server import RunningServer
 
+    from gatepass.server.transaction import Transaction
     from gatepass.tokens.revocation_event import RevocationEvent
     from gatepass.tokens.revocation_snapshot import Snapshot
     from gatepass.tokens.status_list import StatusList
@@ -174,6 +178,26 @@ def test_a_reader_resumes_where_it_was(
     )
     with stream(server, last_event_id=last) as messages:
         assert next(messages)["event"] == "hello"
+
+
+def test_a_flood_of_revocations_is_read_from_the_documents(
+    api: httpx.Client, ann: dict[str, str], server: RunningServer, verifying: Verifying
+) -> None:
+    """More than 10,000 at once make no event without bound: readers, also those that resume, are sent to the lists."""
+
+    async def unit(tx: Transaction) -> None:
+        await tx.revocations.revoke_indexes([StatusIndex(1, index) for index in range(10_001)], tx.now)
+
+    uri, _ = place_of(api.post("/login", json=ann).json()["token"])
+    with stream(server) as messages:
+        position = json.loads(next(messages)["data"])
+        with closing(SqliteDatabase(server.settings.sqlite_path, server.clock)) as database:
+            asyncio.run(database.transaction(unit))
+        assert next(messages)["event"] == "resync"
+    bits = verifying.status_list(uri).unpack()
+    assert all(bits[index] for index in range(10_001))
+    with stream(server, last_event_id=f"{position['epoch']}:{position['event_id']}") as messages:
+        assert next(messages)["event"] == "resync"
 
 
 @pytest.mark.parametrize("position", ["0000000000000000:1", "{epoch}:999999"])

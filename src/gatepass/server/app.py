@@ -65,6 +65,10 @@ log = structlog.get_logger("gatepass")
 
 _DAY = 86_400.0
 _FORGET_SECONDS = 60.0
+_SESSIONS_KEPT_SECONDS = 7 * 86_400.0
+"""How long after its end a session can still be told from one that never was."""
+_SESSIONS_AT_ONCE = 500
+"""Forgotten in one transaction: enough to keep up, and few enough not to keep others waiting."""
 _KEYS_SECONDS = 1.0
 """How often it is looked whether a key's time has come; a look takes some microseconds."""
 _WATCH_SECONDS = 0.1
@@ -153,6 +157,9 @@ class Server:
             await tx.events.forget_before(tx.now - limits.events_days * _DAY)
 
         await self.database.transaction(unit)
+        count = _SESSIONS_AT_ONCE
+        while count == _SESSIONS_AT_ONCE:
+            count = await self.database.transaction(_forget_sessions)
 
     async def reload_keys(self) -> bool:
         """Read the keys again, and publish them when they changed; whether they did."""
@@ -240,6 +247,10 @@ def password_hasher(settings: Settings) -> PasswordHasher:
         Argon2Cost(memory_kib=settings.argon2_memory_kib, passes=settings.argon2_passes, lanes=settings.argon2_lanes),
         queue_length=settings.login_queue_length,
     )
+
+
+async def _forget_sessions(tx: Transaction) -> int:
+    return await tx.sessions.forget_expired(tx.now - _SESSIONS_KEPT_SECONDS, _SESSIONS_AT_ONCE)
 
 
 async def _nobody_waits() -> None:

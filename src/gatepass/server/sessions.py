@@ -62,6 +62,10 @@ class Sessions(Protocol):
         """The session, unless it has ended or expired."""
         ...
 
+    async def forget_expired(self, before: float, most: int) -> int:
+        """Forget sessions whose absolute lifetime ended before, the oldest first, and their grants; how many."""
+        ...
+
     async def remove_all_of(self, user_id: str) -> None:
         """Forget the user's sessions; their grants must be gone."""
         ...

@@ -9,9 +9,10 @@ import msgspec
 from gatepass.jose.errors import JoseError
 from gatepass.server.confidential import Confidential
 from gatepass.server.ending import end_grant
-from gatepass.server.errors import Refusal
+from gatepass.server.errors import Refusal, Unavailable
 from gatepass.server.grants import Advanced, Ended, Reissued, Same, Stolen, Unknown
 from gatepass.server.oauth.client_authentication import ClientForm
+from gatepass.server.revocations.log import MOST_TOKENS
 from gatepass.server.signin.advancing import advance, pace_of
 from gatepass.server.signin.opening import Allowed
 from gatepass.server.signin.own_tokens import status_of
@@ -135,7 +136,7 @@ class OAuth:
                 summary="Revoke a token (RFC 7009)",
                 form=TokenToLookAt,
                 answers={200: None},
-                problems=_CLIENT_PROBLEMS,
+                problems=(*_CLIENT_PROBLEMS, "too_many_revoked_tokens"),
             ),
             Route(
                 method="POST",
@@ -234,10 +235,18 @@ class OAuth:
         if principal.client_id != client.id:
             return
 
-        async def unit(tx: Transaction) -> None:
-            await tx.revocations.revoke_token(principal.token_id or "", expires_at=principal.expires_at)
+        async def unit(tx: Transaction) -> bool:
+            jti = principal.token_id or ""
+            return await tx.revocations.revoke_token(jti, expires_at=principal.expires_at, now=tx.now)
 
-        await self._database.transaction(unit)
+        if not await self._database.transaction(unit):
+            # RFC 7009 §2.2.1: after a 503 the client must assume that the token still exists.
+            raise Unavailable(
+                "too_many_revoked_tokens",
+                "No more tokens can be revoked by themselves just now; end their grant, or try again shortly.",
+                private=f"{MOST_TOKENS} tokens are revoked by name, the last one by {client.id}",
+                retry_after=60,
+            )
 
     # ── introspection ──
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 SNAPSHOT_PATH = "/revocations/snapshot"
 STREAM_PATH = "/revocations"
+_MOST_TOLD = 10_000
+"""Revocations in one event. Whoever missed more takes the documents again; an event of any size would have no bound."""
 _BELIEVED_SECONDS = 86_400
 """`exp` of lists and the snapshot: a reader that cannot get a newer one for so long must not go on believing."""
 
@@ -110,6 +112,8 @@ class RevocationFeed:
             return stream.resync(position)
         read = await self._read(asked.event_id)
         entries = [entry for entry in read.entries if entry.id <= position.event_id]
+        if len(entries) > _MOST_TOLD:
+            return stream.resync(position)
         return stream.hello(position) + await self._event(entries, after=asked.event_id, position=position)
 
     async def _advance(self) -> None:
@@ -123,7 +127,8 @@ class RevocationFeed:
     async def _tell_what_is_new(self) -> None:
         before = self._state.position
         read = await self._read(before.event_id)
-        if self._is_behind or read.head.epoch != before.epoch or read.head.event_id < before.event_id:
+        is_another_line = read.head.epoch != before.epoch or read.head.event_id < before.event_id
+        if self._is_behind or is_another_line or len(read.entries) > _MOST_TOLD:
             await self._begin_anew()
         elif read.head != before or set(read.lists) != set(self._state.lists):
             changed = self._state.advance(read)
@@ -134,9 +139,11 @@ class RevocationFeed:
                 await self._render_list(number)
 
     async def _begin_anew(self) -> None:
-        """Take over another epoch. What happened since stands in the documents, so readers are sent there."""
-        self._on_new_epoch()
+        """Take over another epoch, or too much at once. It stands in the documents, so readers are sent there."""
+        before = self._state.position
         self._state = FeedState(await self._read(0))
+        if self._state.position.epoch != before.epoch:
+            self._on_new_epoch()
         await self._render_everything()
         self._is_behind = False
         self.readers.send(stream.resync(self._state.position), self._state.position)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from gatepass.server.status import StatusIndex
     from gatepass.tokens.revocation_event import Position
 
+MOST_TOKENS = 50_000
+"""Tokens that may be revoked by name at a time: the snapshot holds all of them, 36 bytes each, and readers bound it."""
+
 KEPT_SECONDS = MAX_LIFETIME + 300
 """How long a revocation counts: the longest life of a token, and time for clocks that differ. A bit is 0 again then."""
 
@@ -35,8 +38,8 @@ class RevocationLog(Protocol):
         """Set bits."""
         ...
 
-    async def revoke_token(self, jti: str, *, expires_at: float) -> None:
-        """Revoke one access token by its name, until it ends by itself."""
+    async def revoke_token(self, jti: str, *, expires_at: float, now: float) -> bool:
+        """Revoke one access token by its name, until it ends by itself; False when there are `MOST_TOKENS` already."""
         ...
 
     async def revoke_key(self, kid: str, now: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from gatepass.server.revocations.log import KEPT_SECONDS, Revocation
+from gatepass.server.revocations.log import KEPT_SECONDS, MOST_TOKENS, Revocation
 from gatepass.server.revocations.status_indexes import Block
 from gatepass.server.status import StatusIndex
 from gatepass.tokens.revocation_event import Position
@@ -31,9 +31,15 @@ class SqlRevocations:
         for number, index in enumerate(indexes, 1):
             await self._insert(event_id + number, index.list, index.idx, None, None, now + KEPT_SECONDS)
 
-    async def revoke_token(self, jti: str, *, expires_at: float) -> None:
-        """Take an id, and insert."""
+    async def revoke_token(self, jti: str, *, expires_at: float, now: float) -> bool:
+        """Count, take an id, and insert."""
+        row = await self._connection.row(
+            "SELECT COUNT(*) FROM revocations WHERE jti IS NOT NULL AND expires_at > ?1", now
+        )
+        if row is not None and int(row[0] or 0) >= MOST_TOKENS:
+            return False
         await self._insert(await self._take_ids(1) + 1, None, None, jti, None, expires_at)
+        return True
 
     async def revoke_key(self, kid: str, now: float) -> None:
         """Take an id, and insert."""

@@ -85,6 +85,13 @@ class SqlSessions:
         )
         return row is not None
 
+    async def forget_expired(self, before: float, most: int) -> int:
+        """Delete the grants, which refer to the sessions, and then these."""
+        oldest = "SELECT id FROM sessions WHERE expires_at < ?1 ORDER BY expires_at, id LIMIT ?2"
+        await self._connection.rows(f"DELETE FROM grants WHERE session_id IN ({oldest})", before, most)
+        gone = await self._connection.rows(f"DELETE FROM sessions WHERE id IN ({oldest}) RETURNING 1", before, most)
+        return len(gone)
+
     async def end_all(self, *, reason: EndReason, now: float) -> int:
         """Update every row that lives."""
         ended = await self._connection.rows(

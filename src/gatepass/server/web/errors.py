@@ -118,6 +118,11 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     "store_unavailable": ProblemKind(
         503, "Store unavailable", "The database is locked, full or away; nothing was written."
     ),
+    "too_many_revoked_tokens": ProblemKind(
+        503,
+        "Too many revoked tokens",
+        "As many tokens are revoked by themselves as readers can be told of; the token still lives.",
+    ),
     "signer_unavailable": ProblemKind(
         503,
         "Signer unavailable",

@@ -1,0 +1,1 @@
+CREATE INDEX sessions_expiring ON sessions (expires_at);
