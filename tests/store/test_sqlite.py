@@ -8,7 +8,7 @@ import resource
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,7 +17,7 @@ import pytest
 from tests.support.server import ANN, SettableClock, running_server
 
 from gatepass.server.errors import StartupError, Unavailable
-from gatepass.server.store import sqlite
+from gatepass.server.store import sqlite, sqlite_checkpoints
 from gatepass.server.store.migrations import all_migrations
 from gatepass.server.store.sqlite import SqliteDatabase
 from gatepass.server.users import User
@@ -331,3 +331,21 @@ def test_a_commit_of_another_process_is_noticed(tmp_path: Path) -> None:
     finally:
         database.close()
         other.close()
+
+
+def test_the_log_is_copied_beside_the_writer_and_stays_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long commits go on, another thread brings the log back into the file, and it begins anew."""
+    monkeypatch.setattr(sqlite_checkpoints, "_PAGES", 20)
+    monkeypatch.setattr(sqlite_checkpoints, "_MOST_PAGES", 100)
+    path = tmp_path / "gatepass.db"
+
+    async def fill(database: SqliteDatabase) -> None:
+        for number in range(1_000):
+            assert await database.transaction(adding(f"c{number}"))
+
+    with closing(SqliteDatabase(path, SettableClock())) as database:
+        asyncio.run(fill(database))
+        pages = (tmp_path / "gatepass.db-wal").stat().st_size // 4_096
+        assert pages < 1_000  # each commit put at least two into it
+    with closing(apsw.Connection(str(path))) as connection:
+        assert connection.execute("SELECT COUNT(*) FROM users").get == 1_000

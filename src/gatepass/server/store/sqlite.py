@@ -20,6 +20,7 @@ import apsw
 from gatepass.server.errors import StartupError, Unavailable
 from gatepass.server.store.migrations import all_migrations
 from gatepass.server.store.sql_transaction import SqlTransaction
+from gatepass.server.store.sqlite_checkpoints import Checkpoints
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
@@ -83,6 +84,8 @@ class SqliteDatabase:
             _migrate(self._writer, path)
             self._reader = _connect(path, vfs)
             self._reader.pragma("query_only", value=True)
+        self._checkpoints = Checkpoints(lambda: _connect(path, vfs))
+        self._checkpoints.attend(self._writer)
         self._write = SqlTransaction(SqliteConnection(self._writer), clock)
         self._read = SqlTransaction(SqliteConnection(self._reader), clock)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
@@ -123,6 +126,7 @@ class SqliteDatabase:
         """Finish what is waiting, and close the file."""
         self._jobs.put(None)
         self._thread.join()
+        self._checkpoints.close()
         self._reader.close()
         self._writer.close()
 
