@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.stories.conftest import ann, api, clock, server
+from tests.stories.conftest import ann, api, clock, mail_api, mailbox, mailing, server, verified_ann
 
-__all__ = ["ann", "api", "clock", "server"]
+__all__ = ["ann", "api", "clock", "mail_api", "mailbox", "mailing", "server", "verified_ann"]

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from tests.support.events import all_events
 from tests.support.server import ANN, SettableClock, running_server
 
-from gatepass.server.app import open_server
 from gatepass.server.passwords.hashing import PasswordHasher
-from gatepass.server.settings import load
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.server import RunningServer
+
 
 WRONG = {"password": "certainly not this one"}
 LIMIT = 10
@@ -161,13 +161,3 @@ def test_times_do_not_tell_who_has_an_account(tmp_path: Path, effort: int, recor
     difference = abs(statistics.median(known) - statistics.median(unknown)) / statistics.median(known)
     record_property("figures", f"{len(known) * 2} tries, medians differ by {difference:.1%}")
     assert difference < 0.1
-
-
-def all_events(server: RunningServer) -> list[Any]:
-    """Every event of a server, in order."""
-
-    async def read() -> list[Any]:
-        async with open_server(load(flags={"data_dir": server.settings.data_dir})) as opened:
-            return list(await opened.database.read(lambda tx: tx.events.after("")))
-
-    return asyncio.run(read())

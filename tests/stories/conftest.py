@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.mailbox import mail_server
 from tests.support.server import ANN, SettableClock, running_server
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import httpx
+    from tests.support.mailbox import Mailbox
     from tests.support.server import RunningServer
 
 
@@ -39,4 +41,36 @@ def api(server: RunningServer) -> Generator[httpx.Client]:
 def ann(api: httpx.Client) -> dict[str, str]:
     """Somebody who has signed up: e-mail address and password."""
     assert api.post("/signup", json=ANN).status_code == 201
+    return ANN
+
+
+@pytest.fixture
+def mailbox() -> Generator[Mailbox]:
+    """A mail server."""
+    with mail_server() as mailbox:
+        yield mailbox
+
+
+@pytest.fixture
+def mailing(tmp_path: Path, clock: SettableClock, mailbox: Mailbox) -> Generator[RunningServer]:
+    """A server that sends its mails there."""
+    with running_server(tmp_path / "data", clock, smtp_url=mailbox.url) as running:
+        yield running
+
+
+@pytest.fixture
+def mail_api(mailing: RunningServer) -> Generator[httpx.Client]:
+    """A client of that server."""
+    with mailing.client() as client:
+        yield client
+
+
+@pytest.fixture
+def verified_ann(mail_api: httpx.Client, mailbox: Mailbox) -> dict[str, str]:
+    """Somebody who has signed up there and answered the mail, which is gone from the mailbox."""
+    assert mail_api.post("/signup", json=ANN).status_code == 202
+    token = mailbox.next_to(ANN["email"]).token
+    answer = mail_api.post("/signup/verify", json={"token": token, "password": ANN["password"]})
+    assert answer.status_code == 201
+    mailbox.received.clear()
     return ANN

@@ -12,24 +12,33 @@ from urllib.parse import urlsplit
 import msgspec
 import structlog
 
-from gatepass.server.account import Account
+from gatepass.server.account.changes import Changes
+from gatepass.server.account.overview import Account
 from gatepass.server.clock import system_clock
 from gatepass.server.data_key import open_data_key
 from gatepass.server.discovery import JWKS_PATH, metadata_path, render_jwks, render_metadata
+from gatepass.server.email_login import EmailLogin
 from gatepass.server.errors import StartupError, Unavailable
 from gatepass.server.health import Health
 from gatepass.server.key_rotation import pace_of, provide_keys, stored_keys, take_steps
 from gatepass.server.keys.master_key import load_master_keys
+from gatepass.server.letters import Letters
 from gatepass.server.login import Login
 from gatepass.server.logout import Logout
+from gatepass.server.mail.smtp import SmtpSender
 from gatepass.server.oauth.client_authentication import ClientAuthentication, KnownClients
 from gatepass.server.oauth.endpoints import OAuth
+from gatepass.server.outbox import Outbox
 from gatepass.server.passwords.hashing import Argon2Cost, PasswordHasher, keep_large_blocks
+from gatepass.server.posting import Posting
+from gatepass.server.recovery import Recovery
 from gatepass.server.refresh import Refresh
 from gatepass.server.registration import Registration
 from gatepass.server.revocation_feed.feed import RevocationFeed
 from gatepass.server.revocation_feed.stream import HEARTBEAT_SECONDS
 from gatepass.server.revocations.status_indexes import BLOCK, ListKeys, StatusIndexes
+from gatepass.server.settings import is_loopback
+from gatepass.server.signin.asking import Asking
 from gatepass.server.signin.caller import Callers
 from gatepass.server.signin.guard import Guard
 from gatepass.server.signin.minting import Minter
@@ -73,6 +82,8 @@ _KEYS_SECONDS = 1.0
 """How often it is looked whether a key's time has come; a look takes some microseconds."""
 _WATCH_SECONDS = 0.1
 """How often another process's changes are looked for; a look takes some microseconds."""
+_POST_SECONDS = 0.25
+"""How often it is looked whether a letter is due; a look takes some microseconds."""
 _PAUSE_SECONDS = 5.0
 """How long to let things be after a step that failed."""
 
@@ -101,6 +112,7 @@ class Server:
         # A list is published before a token names it.
         self.indexes = status_indexes(database, data_key, on_reserved=self.feed.catch_up)
         self.pages = Pages(settings, data_key.derive("forms"))
+        self.posting = Posting(database, data_key, mail_sender(settings), sender_address=settings.sender)
         self.routes = self._routes()
         self._documents = self._fixed_documents()
         self._render_keys()
@@ -140,6 +152,7 @@ class Server:
             tasks.create_task(_repeat(_WATCH_SECONDS, watch))
             tasks.create_task(_repeat(self.settings.status_list_seconds / 2, self.feed.renew))
             tasks.create_task(_repeat(HEARTBEAT_SECONDS, self.feed.readers.keep_alive))
+            tasks.create_task(_repeat(_POST_SECONDS, self.posting.send_due))
             tasks.create_task(_repeat(_FORGET_SECONDS, self._forget_expired))
             tasks.create_task(_repeat(_KEYS_SECONDS, self._move_keys_on))
 
@@ -154,6 +167,8 @@ class Server:
             await tx.revocations.forget_expired(tx.now)
             await tx.replays.forget_expired(tx.now)
             await tx.attempts.forget_before(tx.now - max(limits.account_window_seconds, limits.address_window_seconds))
+            await tx.codes.forget_expired(tx.now)
+            await self.posting.forget_old(tx)
             await tx.events.forget_before(tx.now - limits.events_days * _DAY)
 
         await self.database.transaction(unit)
@@ -184,17 +199,37 @@ class Server:
         )
         address = ClientAddress(settings.trusted_proxy)
         visitors = Visitors(database, keys=keys, browser=browser, settings=settings)
+        asking = Asking(database, settings)
+        registration = Registration(database, self.hasher, settings)
+        letters = Letters(self.data_key, self.pages, settings)
+        attempts_key = self.data_key.derive("attempts")
+        guard, mail_guard = Guard.of_sign_ins(attempts_key, settings), Guard.of_mails(attempts_key, settings)
         login = Login(
             database,
             self.hasher,
             minter,
             keys=keys,
             indexes=self.indexes,
+            asking=asking,
             browser=browser,
             address=address,
-            guard=Guard(self.data_key.derive("attempts"), settings),
+            guard=guard,
             pages=self.pages,
             visitors=visitors,
+            settings=settings,
+        )
+        email_login = EmailLogin(
+            database,
+            letters,
+            minter,
+            code_key=self.data_key.derive("codes"),
+            keys=keys,
+            indexes=self.indexes,
+            asking=asking,
+            browser=browser,
+            address=address,
+            guard=mail_guard,
+            pages=self.pages,
             settings=settings,
         )
         refresh = Refresh(database, minter, keys=keys, browser=browser, settings=settings)
@@ -202,10 +237,40 @@ class Server:
             database, callers, keys=keys, browser=browser, address=address, pages=self.pages, visitors=visitors
         )
         account = Account(database, callers, address=address, pages=self.pages, visitors=visitors, settings=settings)
-        signup = Signup(
-            Registration(database, self.hasher, settings), address=address, pages=self.pages, settings=settings
+        changes = Changes(
+            database,
+            callers,
+            registration,
+            letters,
+            address=address,
+            browser=browser,
+            guard=mail_guard,
+            pages=self.pages,
+            visitors=visitors,
+            settings=settings,
         )
-        flows = (signup, login, refresh, logout, account, oauth, self.feed)
+        signup = Signup(
+            database,
+            registration,
+            letters,
+            hasher=self.hasher,
+            address=address,
+            guard=guard,
+            mail_guard=mail_guard,
+            pages=self.pages,
+            settings=settings,
+        )
+        recovery = Recovery(
+            database,
+            registration,
+            letters,
+            address=address,
+            guard=mail_guard,
+            pages=self.pages,
+            settings=settings,
+        )
+        outbox = Outbox(self.posting, pages=self.pages, is_open=settings.mail == "outbox")
+        flows = (signup, login, email_login, recovery, refresh, logout, account, changes, outbox, oauth, self.feed)
         base = urlsplit(settings.issuer_url).path
         under_issuer = [replace(route, path=base + route.path) for flow in flows for route in flow.routes()]
         return (*under_issuer, *Health(database).routes())
@@ -239,6 +304,19 @@ class Server:
             max_age=self.settings.jwks_max_age_seconds if max_age is None else max_age,
             headers=security_headers(self.settings, policy),
         )
+
+
+def mail_sender(settings: Settings) -> SmtpSender | None:
+    """The mail server that is set, if one is."""
+    if settings.mail != "smtp":
+        return None
+    host = urlsplit(settings.smtp_url).hostname or ""
+    return SmtpSender(
+        settings.smtp_url,
+        password=settings.smtp_password,
+        ca_file=settings.smtp_ca_file,
+        is_loopback=is_loopback(host),
+    )
 
 
 def password_hasher(settings: Settings) -> PasswordHasher:

@@ -29,13 +29,19 @@ async def end_session(
     return True
 
 
-async def end_sessions_of(
-    tx: Transaction, user_id: str, reason: EndReason, *, actor: str | None = None, where: Where = NOWHERE
+async def end_sessions_of(  # noqa: PLR0913 - the last three are for the log, and for the one who stays
+    tx: Transaction,
+    user_id: str,
+    reason: EndReason,
+    *,
+    actor: str | None = None,
+    where: Where = NOWHERE,
+    keep: str = "",
 ) -> int:
-    """End everything of a person; how many sessions those were."""
+    """End everything of a person but the session to `keep`; how many sessions those were."""
     now = tx.now
-    count = await tx.sessions.end_all_of(user_id, reason=reason, now=now)
-    await tx.revocations.revoke_indexes(await tx.grants.end_of_user(user_id, now), now)
+    count = await tx.sessions.end_all_of(user_id, reason=reason, now=now, keep=keep)
+    await tx.revocations.revoke_indexes(await tx.grants.end_of_user(user_id, now, keep_session=keep), now)
     if count:
         await record(tx, "sessions_ended", user_id, actor=actor, reason=reason, where=where)
     return count

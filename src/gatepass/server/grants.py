@@ -145,8 +145,8 @@ class Grants(Protocol):
         """End a session's grants."""
         ...
 
-    async def end_of_user(self, user_id: str, now: float) -> list[StatusIndex]:
-        """End a person's grants."""
+    async def end_of_user(self, user_id: str, now: float, *, keep_session: str = "") -> list[StatusIndex]:
+        """End a person's grants, but those of one session."""
         ...
 
     async def end_of_client(self, client_id: str, now: float) -> list[StatusIndex]:

@@ -10,32 +10,31 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
-from gatepass.server.clients import FIRST_PARTY
 from gatepass.server.confidential import Confidential
+from gatepass.server.ending import end_session
 from gatepass.server.errors import GatepassError, Refusal
 from gatepass.server.passwords.policy import MAX_LENGTH
 from gatepass.server.recording import record
 from gatepass.server.sessions import SINGLE_FACTOR
-from gatepass.server.signin.guard import too_many_attempts
+from gatepass.server.signin.guard import Paused, too_many_attempts
 from gatepass.server.signin.minting import TokenPair
-from gatepass.server.signin.opening import Allowed, Opened, Proof, open_session
+from gatepass.server.signin.opening import Opened, Proof, open_session
 from gatepass.server.users import User, normalise_email
 from gatepass.server.web.pages import PageForm
-from gatepass.server.web.routing import Route
+from gatepass.server.web.routing import Route, page, page_form
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from gatepass.server.clients import Client
     from gatepass.server.events import Where
     from gatepass.server.keys.keyring import LiveKeys
     from gatepass.server.passwords.hashing import PasswordHasher
     from gatepass.server.revocations.status_indexes import StatusIndexes
     from gatepass.server.settings import Settings
+    from gatepass.server.signin.asking import Asking
     from gatepass.server.signin.guard import Attempt, Guard
     from gatepass.server.signin.minting import Minter
-    from gatepass.server.signin.opening import Asked
     from gatepass.server.signin.visitor import Visitors
     from gatepass.server.transaction import Database, Transaction
     from gatepass.server.web.address import ClientAddress
@@ -71,12 +70,6 @@ class Refused(msgspec.Struct, frozen=True):
     reason: Reason
 
 
-class Paused(msgspec.Struct, frozen=True):
-    """Others have failed meanwhile; `wait` in seconds."""
-
-    wait: float
-
-
 class Outdated(msgspec.Struct, frozen=True):
     """The password was changed or hashed anew while it was being checked."""
 
@@ -105,6 +98,7 @@ class Login:
         *,
         keys: LiveKeys,
         indexes: StatusIndexes,
+        asking: Asking,
         browser: BrowserMode,
         address: ClientAddress,
         guard: Guard,
@@ -117,6 +111,7 @@ class Login:
         self._minter = minter
         self._keys = keys
         self._indexes = indexes
+        self._asking = asking
         self._browser = browser
         self._address = address
         self._guard = guard
@@ -148,10 +143,8 @@ class Login:
                     "busy",
                 ),
             ),
-            Route(method="GET", path="/pages/login", handler=self.show, summary="Sign in", page=True),
-            Route(
-                method="POST", path="/pages/login", handler=self.submit, summary="Sign in", form=LoginForm, page=True
-            ),
+            page("/pages/login", self.show),
+            page_form("/pages/login", self.submit, LoginForm),
         )
 
     # ── JSON ──
@@ -168,9 +161,13 @@ class Login:
     async def show(self, request: Request, _body: None) -> Response:
         """Show the form, unless somebody is signed in already."""
         return_to = self._return_path(request.query_params.get("return_to", ""))
-        if await self._visitors.of(request) is not None:
+        visitor = await self._visitors.of(request)
+        if visitor is None:
+            return self._pages.page(request, "login.html", return_to=return_to, email="")
+        if "again" not in request.query_params:
             return self._pages.go_to(return_to)
-        return self._pages.page(request, "login.html", return_to=return_to, email="")
+        error = Refusal("recent_sign_in_required", "This needs a fresh sign-in.")
+        return self._pages.page(request, "login.html", error=error, return_to=return_to, email=visitor.user.email)
 
     async def submit(self, request: Request, form: LoginForm) -> Response:
         """Sign in and go on; whatever cookie was there before is replaced (session fixation)."""
@@ -180,10 +177,22 @@ class Login:
             opened = await self._sign_in(body, self._address.where(request))
         except GatepassError as error:
             return self._pages.page(request, "login.html", error=error, return_to=return_to, email=form.email)
+        await self._replace(request, opened)
         response = self._pages.go_to(return_to)
         self._minter.set_cookie(response, opened, keys=self._keys.current)
         self._pages.rename_browser(response)
         return response
+
+    async def _replace(self, request: Request, opened: Opened) -> None:
+        """End the session that this browser had before, if it was the same person's: its cookie is gone now."""
+        before = await self._visitors.of(request)
+        if before is None or before.user.id != opened.bearer.user_id:
+            return
+
+        async def unit(tx: Transaction) -> None:
+            await end_session(tx, before.session.id, before.user.id, "replaced", where=self._address.where(request))
+
+        await self._database.transaction(unit)
 
     def _return_path(self, text: str) -> str:
         return self._pages.return_path(text, self._pages.path("account"))
@@ -192,7 +201,9 @@ class Login:
 
     async def _sign_in(self, body: LoginRequest, where: Where) -> Opened:
         """Check the password and open a session; nobody costs as much time, and as many statements, as somebody."""
-        asked = await self._asked(body)
+        asked = await self._asking.check(
+            client_id=body.client_id, audience=body.audience, scope=body.scope, cookie=body.cookie
+        )
         if len(body.password) > MAX_LENGTH:
             raise Refusal("password_too_long", f"A password has at most {MAX_LENGTH} characters.")
         email = normalise_email(body.email)
@@ -271,25 +282,6 @@ class Login:
         if password_hash is None or not self._hasher.needs_rehash(password_hash):
             return None
         return await self._hasher.hash(password)
-
-    async def _asked(self, body: LoginRequest) -> Asked:
-        """What the login is for, within what its client's tokens may be for."""
-        if body.client_id in (None, FIRST_PARTY):
-            allowed = Allowed.to_first_party(self._settings)
-        else:
-            allowed = Allowed.to_client(await self._client(body.client_id), self._settings.issuer_url)
-        return allowed.check(audience=body.audience, scope=body.scope, cookie=body.cookie)
-
-    async def _client(self, client_id: str) -> Client:
-        """A registered client that may hold grants; its refresh tokens go to `/oauth/token`, where it proves itself."""
-
-        async def unit(tx: Transaction) -> Client | None:
-            return await tx.clients.by_id(client_id)
-
-        client = await self._database.read(unit)
-        if client is None or "refresh_token" not in client.grant_types:
-            raise Refusal("unknown_client", "There is no such client.")
-        return client
 
 
 def _refusal(reason: Reason) -> Refusal:

@@ -11,7 +11,7 @@ from gatepass.server.errors import Refusal
 from gatepass.server.signin.presenting import invalid_refresh_token, presented, presented_token
 from gatepass.server.web.answers import no_content
 from gatepass.server.web.pages import PageForm
-from gatepass.server.web.routing import Route
+from gatepass.server.web.routing import Route, page_form
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -83,9 +83,7 @@ class Logout:
                 answers={204: None},
                 problems=(*_PROBLEMS, "session_ended"),
             ),
-            Route(
-                method="POST", path="/pages/logout", handler=self.submit, summary="Sign out", form=LogoutForm, page=True
-            ),
+            page_form("/pages/logout", self.submit, LogoutForm),
         )
 
     async def logout(self, request: Request, body: LogoutRequest) -> Response:

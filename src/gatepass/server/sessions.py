@@ -24,6 +24,7 @@ EndReason = Literal[
     "address_proved",
     "account_locked",
     "account_deleted",
+    "replaced",
 ]
 
 
@@ -66,6 +67,10 @@ class Sessions(Protocol):
         """Forget sessions whose absolute lifetime ended before, the oldest first, and their grants; how many."""
         ...
 
+    async def all_of(self, user_id: str) -> list[Session]:
+        """All that is kept of the user's sessions, the ended ones too."""
+        ...
+
     async def remove_all_of(self, user_id: str) -> None:
         """Forget the user's sessions; their grants must be gone."""
         ...
@@ -82,6 +87,6 @@ class Sessions(Protocol):
         """End everybody's live sessions; how many there were."""
         ...
 
-    async def end_all_of(self, user_id: str, *, reason: EndReason, now: float) -> int:
-        """End all of the user's live sessions; how many there were."""
+    async def end_all_of(self, user_id: str, *, reason: EndReason, now: float, keep: str = "") -> int:
+        """End all of the user's live sessions but the one to `keep`; how many there were."""
         ...

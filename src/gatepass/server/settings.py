@@ -38,6 +38,12 @@ _ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d+)?", re.ASCII)
 """As browsers write it (RFC 6454 §6.2); never `null`, which any page can have, nor `*`."""
 
 
+_SMTP = re.compile(r"smtps?://([\w.%+-]+@)?(\[[0-9a-f:]+\]|[\w.-]+)(:\d{1,5})?", re.ASCII)
+"""Without a password: that is a setting of its own, which nothing prints."""
+_SENDER = re.compile(r"[\w.+-]+@[\w.-]+", re.ASCII)
+_SECRET = ("master_key", "smtp_password")
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The server's settings, checked as a whole when made (see `load`)."""
 
@@ -133,6 +139,36 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int, Meta(ge=1, description="How long failures from an address count from the first one on, in seconds.")
     ] = 3_600
     events_days: Annotated[int, Meta(ge=1, description="How long events are kept, in days.")] = 180
+    smtp_url: Annotated[
+        str,
+        Meta(
+            description="Mail server: smtps://USER@HOST:465, or smtp://USER@HOST:587 with STARTTLS. Empty: no mail, but on loopback an outbox to look at."
+        ),
+    ] = ""
+    smtp_password: Annotated[str, Meta(description="Password for the mail server.")] = ""
+    smtp_ca_file: Annotated[
+        str, Meta(description="Certificates to trust the mail server by, a PEM file. Empty: the system's.")
+    ] = ""
+    mail_from: Annotated[str, Meta(description="Sender of the mails. Empty: no-reply at the issuer's host.")] = ""
+    mails_per_address: Annotated[
+        int,
+        Meta(
+            ge=1, description="Mails that anybody may have sent to one e-mail address within an hour, without a pause."
+        ),
+    ] = 5
+    mail_link_seconds: Annotated[
+        int, Meta(ge=60, description="Life of a link to verify an address or set a new password, in seconds.")
+    ] = 3_600
+    mail_code_seconds: Annotated[
+        int, Meta(ge=60, description="Life of a link or code to sign in with, in seconds.")
+    ] = 600
+    recent_sign_in_seconds: Annotated[
+        int,
+        Meta(
+            ge=60,
+            description="How recent a sign-in must be for changing address or password, or deleting the account, in seconds.",
+        ),
+    ] = 600
     argon2_memory_kib: Annotated[int, Meta(ge=8, description="Memory of a password hash, in KiB.")] = 19_456
     argon2_passes: Annotated[int, Meta(ge=1, description="Passes of a password hash over its memory.")] = 2
     argon2_lanes: Annotated[int, Meta(ge=1, le=16, description="Lanes of a password hash.")] = 1
@@ -164,8 +200,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = ()
 
     def __repr__(self) -> str:
-        """Show everything but the master key."""
-        shown = {name: getattr(self, name) for name in self.__struct_fields__ if name != "master_key"}
+        """Show everything but the secrets."""
+        shown = {name: getattr(self, name) for name in self.__struct_fields__ if name not in _SECRET}
         return f"Settings({shown})"
 
     @property
@@ -178,6 +214,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def first_party_audience(self) -> tuple[str, ...]:
         """`aud` of first-party tokens: the server's own calls, and the APIs that are set."""
         return tuple(dict.fromkeys((self.issuer_url, *self.audience)))
+
+    @property
+    def mail(self) -> Literal["smtp", "outbox", "none"]:
+        """Where mails go: to the mail server, or on a machine of one's own to a page that shows them."""
+        if self.smtp_url:
+            return "smtp"
+        is_local = is_loopback(self.host) and is_loopback(urlsplit(self.issuer_url).hostname or "")
+        return "outbox" if is_local and not self.trusted_proxy else "none"
+
+    @property
+    def sender(self) -> str:
+        """Whom mails are from."""
+        return self.mail_from or f"no-reply@{urlsplit(self.issuer_url).hostname}"
 
     @property
     def sqlite_path(self) -> Path:
@@ -335,7 +384,19 @@ def _check_database(settings: Settings) -> None:
         raise StartupError("The database is not one we know.", "It looks like sqlite:///path/to/gatepass.db")
 
 
+def _check_mail(settings: Settings) -> None:
+    if settings.smtp_url and not _SMTP.fullmatch(settings.smtp_url):
+        raise StartupError(
+            "The mail server is not a URL that we know.", "It looks like smtps://gatepass@mail.example.com:465"
+        )
+    if settings.mail_from and not _SENDER.fullmatch(settings.mail_from):
+        raise StartupError("`mail_from` is not an address.", "It looks like no-reply@example.com")
+    if settings.smtp_ca_file and not Path(settings.smtp_ca_file).is_file():
+        raise StartupError(f"There is no file {settings.smtp_ca_file}.", "Give `smtp_ca_file` a PEM file.")
+
+
 _CHECKS = (
+    _check_mail,
     _check_issuer,
     _check_tls,
     _check_address,

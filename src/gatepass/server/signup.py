@@ -1,4 +1,9 @@
-"""`POST /signup`: an account for whoever asks, if the operator wants that; and the page that does the same."""
+"""`POST /signup`: an account for whoever asks, if the operator wants that; and the pages that do the same.
+
+With a mail server an account is made once its owner has answered a mail. Then the answer is the same whether or not the
+address is taken, and nobody else can have prepared an account for it: whoever follows the link must be in the browser
+that asked, or know the password that was chosen.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +11,29 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gatepass.server.codes import Code, digest_of, new_token
 from gatepass.server.confidential import Confidential
 from gatepass.server.errors import GatepassError, Refusal
+from gatepass.server.ids import new_id
+from gatepass.server.mail.letter import Letter
+from gatepass.server.recording import record
+from gatepass.server.signin.guard import Paused, too_many_attempts
+from gatepass.server.users import User, normalise_email
 from gatepass.server.web.answers import JsonResponse
+from gatepass.server.web.catalogue import language_of
 from gatepass.server.web.pages import PageForm
-from gatepass.server.web.routing import Route
+from gatepass.server.web.routing import Route, page, page_form
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from gatepass.server.letters import Letters
+    from gatepass.server.passwords.hashing import PasswordHasher
     from gatepass.server.registration import Registration
     from gatepass.server.settings import Settings
-    from gatepass.server.users import User
+    from gatepass.server.signin.guard import Guard
+    from gatepass.server.transaction import Database, Transaction
     from gatepass.server.web.address import ClientAddress
     from gatepass.server.web.pages import Pages
 
@@ -30,10 +45,24 @@ class SignupRequest(Confidential, frozen=True, forbid_unknown_fields=True):
     password: str
 
 
+class VerifySignupRequest(Confidential, frozen=True, forbid_unknown_fields=True):
+    """The token of the mail's link, and the password that was chosen."""
+
+    token: str
+    password: str
+
+
 class SignupForm(PageForm, frozen=True, kw_only=True):
     """The page's form."""
 
     email: str = ""
+    password: str = ""
+
+
+class VerifyForm(PageForm, frozen=True, kw_only=True):
+    """The page that the mail's link leads to."""
+
+    token: str = ""
     password: str = ""
 
 
@@ -44,17 +73,41 @@ class SignedUp(msgspec.Struct, frozen=True):
     email: str
 
 
+class SignupMailed(msgspec.Struct, frozen=True):
+    """A mail is under way; the account is made once it is answered."""
+
+    email: str
+
+
 class Signup:
     """The flow."""
 
-    def __init__(self, registration: Registration, *, address: ClientAddress, pages: Pages, settings: Settings) -> None:
+    def __init__(  # noqa: PLR0913 - a flow is handed what it works with
+        self,
+        database: Database,
+        registration: Registration,
+        letters: Letters,
+        *,
+        hasher: PasswordHasher,
+        address: ClientAddress,
+        guard: Guard,
+        mail_guard: Guard,
+        pages: Pages,
+        settings: Settings,
+    ) -> None:
+        self._database = database
         self._registration = registration
+        self._letters = letters
+        self._hasher = hasher
         self._address = address
+        self._guard = guard
+        self._mail_guard = mail_guard
         self._pages = pages
         self._settings = settings
+        self._is_verified_first = settings.mail == "smtp"
 
     def routes(self) -> tuple[Route, ...]:
-        """The flow's calls and its page."""
+        """The flow's calls and pages."""
         return (
             Route(
                 method="POST",
@@ -62,49 +115,183 @@ class Signup:
                 handler=self.signup,
                 summary="Make an account",
                 body=SignupRequest,
-                answers={201: SignedUp},
+                answers={201: SignedUp, 202: SignupMailed},
                 problems=(
                     "signup_closed",
                     "email_taken",
                     "invalid_email",
                     "password_too_short",
                     "password_too_long",
+                    "too_many_attempts",
                     "busy",
                 ),
             ),
-            Route(method="GET", path="/pages/signup", handler=self.show, summary="Make an account", page=True),
             Route(
                 method="POST",
-                path="/pages/signup",
-                handler=self.submit,
-                summary="Make an account",
-                form=SignupForm,
-                page=True,
+                path="/signup/verify",
+                handler=self.verify,
+                summary="Make the account that the mail was about",
+                body=VerifySignupRequest,
+                answers={201: SignedUp},
+                problems=("invalid_code", "invalid_credentials", "too_many_attempts", "busy"),
             ),
+            page("/pages/signup", self.show),
+            page_form("/pages/signup", self.submit, SignupForm),
+            page("/pages/signup/verify", self.show_verify),
+            page_form("/pages/signup/verify", self.submit_verify, VerifyForm),
         )
 
+    # ── JSON ──
+
     async def signup(self, request: Request, body: SignupRequest) -> Response:
-        """Make the account, or say why not."""
-        user = await self._sign_up(request, body.email, body.password)
+        """Make the account, or with a mail server the first step to it."""
+        made = await self._sign_up(request, body.email, body.password, browser="")
+        match made:
+            case User():
+                return JsonResponse(SignedUp(made.id, made.email), 201)
+            case str():
+                return JsonResponse(SignupMailed(made), 202)
+
+    async def verify(self, request: Request, body: VerifySignupRequest) -> Response:
+        """Make the account for who has read the mail and knows the password."""
+        user = await self._verify(request, body.token, browser="", password=body.password)
         return JsonResponse(SignedUp(user.id, user.email), 201)
+
+    # ── pages ──
 
     async def show(self, request: Request, _body: None) -> Response:
         """Show the form."""
         return self._page(request, "")
 
     async def submit(self, request: Request, form: SignupForm) -> Response:
-        """Make the account, and go to the sign-in page."""
+        """Make the account, and go to the sign-in page; or ask to look for the mail."""
+        browser = self._pages.browser_of(request) or ""
         try:
-            await self._sign_up(request, form.email, form.password)
+            made = await self._sign_up(request, form.email, form.password, browser=browser)
         except GatepassError as error:
             return self._page(request, form.email, error)
+        if isinstance(made, str):
+            return self._pages.message(request, "signup_sent", email=made)
+        return self._pages.message(request, "signed_up", next_path=self._pages.path("login"))
+
+    async def show_verify(self, request: Request, _body: None) -> Response:
+        """Show a button; in another browser than the one that asked, a field for the password too."""
+        return await self._verify_page(request, request.query_params.get("token", ""))
+
+    async def submit_verify(self, request: Request, form: VerifyForm) -> Response:
+        """Make the account."""
+        browser = self._pages.browser_of(request) or ""
+        try:
+            await self._verify(request, form.token, browser=browser, password=form.password)
+        except GatepassError as error:
+            return await self._verify_page(request, form.token, error)
         return self._pages.message(request, "signed_up", next_path=self._pages.path("login"))
 
     def _page(self, request: Request, email: str, error: GatepassError | None = None) -> Response:
         length = self._settings.password_min_length
         return self._pages.page(request, "signup.html", error=error, email=email, min_length=length)
 
-    async def _sign_up(self, request: Request, email: str, password: str) -> User:
+    async def _verify_page(self, request: Request, token: str, error: GatepassError | None = None) -> Response:
+        code = await self._code(token)
+        is_here = code is None or code.holder == digest_of(self._pages.browser_of(request) or "")
+        return self._pages.page(
+            request,
+            "confirm.html",
+            error=error,
+            key="signup_verify" if is_here else "signup_elsewhere",
+            action=self._pages.path("signup/verify"),
+            token=token,
+            field=None if is_here else "password",
+        )
+
+    # ── what both do ──
+
+    async def _sign_up(self, request: Request, email: str, password: str, *, browser: str) -> User | str:
+        """Make the account; or mail a link to its owner, and return the address as we spell it."""
         if self._settings.signup == "closed":
             raise Refusal("signup_closed", "Only the operator adds people here.")
-        return await self._registration.add(email, password, where=self._address.where(request))
+        if not self._is_verified_first:
+            return await self._registration.add(email, password, where=self._address.where(request))
+        address = normalise_email(email)
+        password_hash = await self._registration.hash(password)
+        await self._send_link(request, address, password_hash, browser)
+        return address
+
+    async def _send_link(self, request: Request, address: str, password_hash: str, browser: str) -> None:
+        """Mail a link that makes the account; an owner of the address is told that there is one, at the same cost."""
+        attempt = self._mail_guard.attempt("signup", address, self._address.where(request))
+        token, language = new_token(), language_of(request)
+        link = self._letters.link("signup/verify", token)
+
+        async def unit(tx: Transaction) -> float:
+            if wait := await self._mail_guard.wait(tx, attempt):
+                return wait
+            await self._mail_guard.failed(tx, attempt)
+            owner = await tx.users.by_email(address)
+            await tx.codes.add(
+                Code(
+                    digest=digest_of(token),
+                    purpose="signup" if owner is None else "nothing",
+                    user_id="",
+                    email=address,
+                    holder=digest_of(browser) if browser else b"",
+                    short_digest=b"",
+                    payload=password_hash,
+                    expires_at=tx.now + self._settings.mail_link_seconds,
+                )
+            )
+            letter = Letter(
+                kind="signup" if owner is None else "signup_taken",
+                to=address,
+                language=language,
+                link=link if owner is None else self._pages.url("login"),
+            )
+            await self._letters.send(tx, letter)
+            return 0.0
+
+        if wait := await self._database.transaction(unit):
+            raise too_many_attempts(wait)
+
+    async def _verify(self, request: Request, token: str, *, browser: str, password: str) -> User:
+        """Make the account, once, for the browser that asked or for who knows the password."""
+        code = await self._code(token)
+        if code is None:
+            raise _invalid_code()
+        where = self._address.where(request)
+        attempt = self._guard.attempt("signup", code.email, where)
+        is_theirs = code.holder == digest_of(browser) or await self._knows(password, code)
+
+        async def unit(tx: Transaction) -> User | Paused | None:
+            if wait := await self._guard.wait(tx, attempt):
+                return Paused(wait)
+            if not is_theirs:
+                await self._guard.failed(tx, attempt)
+                return None
+            used = await tx.codes.use(code.digest, "signup", tx.now)
+            user = User(id=new_id("usr"), email=code.email, created_at=tx.now, email_verified_at=tx.now)
+            if used is None or not await tx.users.add(user):
+                return None
+            await tx.passwords.put(user.id, used.payload, tx.now)
+            await record(tx, "account_created", user.id, where=where)
+            await record(tx, "email_verified", user.id, where=where)
+            return user
+
+        made = await self._database.transaction(unit)
+        if isinstance(made, Paused):
+            raise too_many_attempts(made.wait)
+        if made is None:
+            raise _invalid_code() if is_theirs else Refusal("invalid_credentials", "This is not the password chosen.")
+        return made
+
+    async def _code(self, token: str) -> Code | None:
+        async def unit(tx: Transaction) -> Code | None:
+            return await tx.codes.look(digest_of(token), "signup", tx.now)
+
+        return await self._database.read(unit)
+
+    async def _knows(self, password: str, code: Code) -> bool:
+        return bool(password) and await self._hasher.verify(password, code.payload)
+
+
+def _invalid_code() -> Refusal:
+    return Refusal("invalid_code", "The link is wrong, too old, or was used before.")

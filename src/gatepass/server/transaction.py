@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 
     from gatepass.server.attempts import Attempts
     from gatepass.server.clients import Clients
+    from gatepass.server.codes import Codes
     from gatepass.server.events import Events
     from gatepass.server.grants import Grants
     from gatepass.server.keys.life import StoredKeys
+    from gatepass.server.mail.letter import MailQueue
     from gatepass.server.passwords.hashing import PasswordHashes
     from gatepass.server.replays import Replays
     from gatepass.server.revocations.log import RevocationLog
@@ -62,6 +64,16 @@ class Transaction(Protocol):
     @property
     def attempts(self) -> Attempts:
         """See `Attempts`."""
+        ...
+
+    @property
+    def codes(self) -> Codes:
+        """See `Codes`."""
+        ...
+
+    @property
+    def mails(self) -> MailQueue:
+        """See `MailQueue`."""
         ...
 
     @property

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gatepass.server.settings import Settings
     from gatepass.server.transaction import Transaction
 
+_MAIL_WINDOW = 3_600.0
 _STUFFING_CHANGES = 20
 """So many times another account than the one before, from one network within its window."""
 
@@ -34,17 +35,47 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     where: Where
 
 
-class Guard:
-    """Counts attempts under the limits that are set."""
+class Paused(msgspec.Struct, frozen=True):
+    """It is not time for another attempt; `wait` in seconds."""
 
-    def __init__(self, key: bytes, settings: Settings) -> None:
+    wait: float
+
+
+class Guard:
+    """Counts attempts under limits."""
+
+    def __init__(self, key: bytes, *, account: Limit, network: Limit, notices_stuffing: bool = True) -> None:
         self._key = key
+        self._account = account
+        self._network = network
+        self._notices_stuffing = notices_stuffing
+
+    @classmethod
+    def of_sign_ins(cls, key: bytes, settings: Settings) -> Guard:
+        """The guard of passwords and whatever else could be guessed."""
         pauses = {
             "first_pause": float(settings.attempt_pause_seconds),
             "longest_pause": float(settings.attempt_longest_pause_seconds),
         }
-        self.account_limit = Limit(free=settings.attempts_per_account, window=settings.account_window_seconds, **pauses)
-        self.network_limit = Limit(free=settings.attempts_per_address, window=settings.address_window_seconds, **pauses)
+        return cls(
+            key,
+            account=Limit(free=settings.attempts_per_account, window=settings.account_window_seconds, **pauses),
+            network=Limit(free=settings.attempts_per_address, window=settings.address_window_seconds, **pauses),
+        )
+
+    @classmethod
+    def of_mails(cls, key: bytes, settings: Settings) -> Guard:
+        """The guard of other people's mailboxes: what it counts are mails that were asked for."""
+        return cls(
+            key,
+            account=Limit(
+                free=settings.mails_per_address, window=_MAIL_WINDOW, first_pause=60, longest_pause=_MAIL_WINDOW
+            ),
+            network=Limit(
+                free=settings.attempts_per_address, window=_MAIL_WINDOW, first_pause=60, longest_pause=_MAIL_WINDOW
+            ),
+            notices_stuffing=False,
+        )
 
     def attempt(self, what: str, name: str, where: Where) -> Attempt:
         """An attempt of a kind, such as `password`, at what belongs to a name, such as an e-mail address."""
@@ -53,7 +84,7 @@ class Guard:
 
     async def wait(self, tx: Transaction, attempt: Attempt) -> float:
         """How many seconds until this may be tried; 0 when it may be now."""
-        now, account, network = tx.now, self.account_limit, self.network_limit
+        now, account, network = tx.now, self._account, self._network
         return max(
             account.wait(await tx.attempts.of(attempt.account, since=now - account.window), now),
             network.wait(await tx.attempts.of(attempt.network, since=now - network.window), now),
@@ -62,11 +93,9 @@ class Guard:
     async def failed(self, tx: Transaction, attempt: Attempt) -> None:
         """Count a failure."""
         now = tx.now
-        await tx.attempts.count(attempt.account, at=attempt.network, since=now - self.account_limit.window, now=now)
-        tried = await tx.attempts.count(
-            attempt.network, at=attempt.account, since=now - self.network_limit.window, now=now
-        )
-        if tried.changes == _STUFFING_CHANGES:
+        await tx.attempts.count(attempt.account, at=attempt.network, since=now - self._account.window, now=now)
+        tried = await tx.attempts.count(attempt.network, at=attempt.account, since=now - self._network.window, now=now)
+        if self._notices_stuffing and tried.changes == _STUFFING_CHANGES:
             await record(tx, "credential_stuffing_noticed", where=attempt.where)
 
     async def succeeded(self, tx: Transaction, attempt: Attempt) -> None:

@@ -152,9 +152,9 @@ class SqlGrants:
         """Update by session."""
         return await self._end("session_id = ?1", session_id, now)
 
-    async def end_of_user(self, user_id: str, now: float) -> list[StatusIndex]:
+    async def end_of_user(self, user_id: str, now: float, *, keep_session: str = "") -> list[StatusIndex]:
         """Update by user."""
-        return await self._end("user_id = ?1", user_id, now)
+        return await self._end("user_id = ?1 AND session_id <> ?3", user_id, now, keep_session)
 
     async def end_of_client(self, client_id: str, now: float) -> list[StatusIndex]:
         """Update by client."""
@@ -187,12 +187,13 @@ class SqlGrants:
                 "UPDATE grants SET status_list = ?2, status_idx = ?3 WHERE id = ?1", grant_id, status.list, status.idx
             )
 
-    async def _end(self, condition: str, value: str | float, now: float) -> list[StatusIndex]:
+    async def _end(self, condition: str, value: str | float, now: float, *more: str) -> list[StatusIndex]:
         rows = await self._connection.rows(
             f"UPDATE grants SET ended_at = ?2 WHERE {condition} AND ended_at IS NULL AND expires_at > ?2"
             " RETURNING status_list, status_idx",
             value,
             now,
+            *more,
         )
         return [StatusIndex(int(number or 0), int(idx or 0)) for number, idx in rows]
 

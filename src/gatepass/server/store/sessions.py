@@ -53,6 +53,13 @@ class SqlSessions:
         )
         return _session(row) if row else None
 
+    async def all_of(self, user_id: str) -> list[Session]:
+        """Select by user."""
+        rows = await self._connection.rows(
+            f"SELECT {_COLUMNS} FROM sessions WHERE user_id = ?1 ORDER BY auth_time, id", user_id
+        )
+        return list(map(_session, rows))
+
     async def remove_all_of(self, user_id: str) -> None:
         """Delete by user."""
         await self._connection.row("DELETE FROM sessions WHERE user_id = ?1", user_id)
@@ -101,14 +108,15 @@ class SqlSessions:
         )
         return len(ended)
 
-    async def end_all_of(self, user_id: str, *, reason: EndReason, now: float) -> int:
+    async def end_all_of(self, user_id: str, *, reason: EndReason, now: float, keep: str = "") -> int:
         """Update the rows."""
         ended = await self._connection.rows(
             "UPDATE sessions SET ended_at = ?2, end_reason = ?3"
-            " WHERE user_id = ?1 AND ended_at IS NULL AND expires_at > ?2 RETURNING id",
+            " WHERE user_id = ?1 AND ended_at IS NULL AND expires_at > ?2 AND id <> ?4 RETURNING id",
             user_id,
             now,
             reason,
+            keep,
         )
         return len(ended)
 

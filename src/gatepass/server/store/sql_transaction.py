@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from gatepass.server.store.attempts import SqlAttempts
 from gatepass.server.store.clients import SqlClients
+from gatepass.server.store.codes import SqlCodes
 from gatepass.server.store.events import SqlEvents
 from gatepass.server.store.grants import SqlGrants
 from gatepass.server.store.keys import SqlKeys
+from gatepass.server.store.mails import SqlMails
 from gatepass.server.store.passwords import SqlPasswords
 from gatepass.server.store.replays import SqlReplays
 from gatepass.server.store.revocations import SqlRevocations, SqlStatusLists
@@ -31,6 +33,8 @@ class SqlTransaction:
         self.grants = SqlGrants(connection)
         self.keys = SqlKeys(connection)
         self.attempts = SqlAttempts(connection)
+        self.codes = SqlCodes(connection)
+        self.mails = SqlMails(connection)
         self.events = SqlEvents(connection)
         self.clients = SqlClients(connection)
         self.revocations = SqlRevocations(connection)

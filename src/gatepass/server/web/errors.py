@@ -70,6 +70,11 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     "too_many_attempts": ProblemKind(
         429, "Too many attempts", "Too many attempts have failed; `Retry-After` says when the next may be made."
     ),
+    "mail_not_configured": ProblemKind(501, "No mail", "This server has no mail server (`smtp_url`)."),
+    "invalid_code": ProblemKind(403, "Invalid code", "The link or code is wrong, too old, used, or another browser's."),
+    "recent_sign_in_required": ProblemKind(
+        401, "Recent sign-in required", "The sign-in is older than `recent_sign_in_seconds`: sign in again."
+    ),
     "form_expired": ProblemKind(403, "Form expired", "The form of a page is too old, or another browser's."),
     "unknown_client": ProblemKind(400, "Unknown client", "There is no client of this `client_id`."),
     "invalid_audience": ProblemKind(400, "Invalid audience", "The client may not ask for tokens for this `audience`."),
@@ -131,7 +136,11 @@ PROBLEMS: Mapping[str, ProblemKind] = {
 }
 
 
-_CHALLENGES = {"invalid_token": 'Bearer error="invalid_token"', "invalid_client": 'Basic realm="gatepass"'}
+_CHALLENGES = {
+    "recent_sign_in_required": 'Bearer error="insufficient_user_authentication"',
+    "invalid_token": 'Bearer error="invalid_token"',
+    "invalid_client": 'Basic realm="gatepass"',
+}
 """RFC 6750 §3.1: a challenge names an error only when there was a token to find fault with. RFC 6749 §5.2: Basic."""
 
 _OAUTH_ERRORS = frozenset(

@@ -21,7 +21,7 @@ from starlette.responses import Response
 from gatepass.server.confidential import Confidential
 from gatepass.server.errors import Refusal
 from gatepass.server.web.browser import origin_of
-from gatepass.server.web.catalogue import preferred_language, translate
+from gatepass.server.web.catalogue import language_of, translate
 from gatepass.server.web.errors import PROBLEMS
 
 if TYPE_CHECKING:
@@ -89,8 +89,9 @@ class Pages:
     ) -> Response:
         """Render a page; with an error its text stands above the form, and its status is the answer's."""
         browser = self.browser_of(request) or self.new_browser()
-        language = preferred_language(request.headers.get("accept-language", ""))
+        language = language_of(request)
         t = translate(language)
+        values.setdefault("return_to", "")
         text = self._template(template).render(
             t=t,
             language=language,
@@ -138,10 +139,20 @@ class Pages:
             return self.page(request, "again.html", again=here)
         return self.go_to(f"{self.path('login')}?return_to={quote(here, safe='')}")
 
+    def sign_in_again(self, request: Request) -> Response:
+        """Send somebody whose sign-in is too old to prove once more who they are, and back to the account."""
+        back = request.scope["path"] if request.method == "GET" else self.path("account")
+        return self.go_to(f"{self.path('login')}?again=1&return_to={quote(back, safe='')}")
+
     def return_path(self, text: str, otherwise: str) -> str:
         """Where to go after a sign-in: a path of this server, or `otherwise` for anything else (open redirects)."""
         is_ours = _PATH.fullmatch(text) is not None and (text == self._base or text.startswith(f"{self._base}/"))
         return text if is_ours else otherwise
+
+    def return_query(self, text: str) -> str:
+        """Where to go, as one more parameter of a link; nothing where it is none of our paths."""
+        path = self.return_path(text, "")
+        return f"&return_to={quote(path, safe='')}" if path else ""
 
     # ── browsers ──
 

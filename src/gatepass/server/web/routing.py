@@ -36,6 +36,16 @@ class Route:
     page: bool = False
 
 
+def page(path: str, handler: Handler) -> Route:
+    """A page that is looked at."""
+    return Route(method="GET", path=path, handler=handler, summary="", page=True)
+
+
+def page_form(path: str, handler: Handler, form: Any) -> Route:  # noqa: ANN401 - the form's struct
+    """A page's form that is sent."""
+    return Route(method="POST", path=path, handler=handler, summary="", form=form, page=True)
+
+
 class NoRoute(Exception):
     """Nothing at this path, or not by this method: then `allowed` names those that there are."""
 

@@ -10,7 +10,7 @@ from gatepass.server.ending import end_session
 from gatepass.server.errors import Refusal
 from gatepass.server.web.answers import JsonResponse, no_content
 from gatepass.server.web.pages import PageForm
-from gatepass.server.web.routing import Route
+from gatepass.server.web.routing import Route, page, page_form
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -130,15 +130,8 @@ class Account:
                 answers={200: History},
                 secured=True,
             ),
-            Route(method="GET", path="/pages/account", handler=self.show, summary="My account", page=True),
-            Route(
-                method="POST",
-                path="/pages/account/sessions/end",
-                handler=self.submit_end,
-                summary="End one of my sessions",
-                form=EndSessionForm,
-                page=True,
-            ),
+            page("/pages/account", self.show),
+            page_form("/pages/account/sessions/end", self.submit_end, EndSessionForm),
         )
 
     async def me(self, request: Request, _body: None) -> Response:

@@ -1,0 +1,1 @@
+"""What a person sees of their account, and what they change about it."""

@@ -1,0 +1,445 @@
+"""What a person changes about their account: address, password, all of it taken away or deleted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from starlette.responses import Response
+
+from gatepass.server.codes import Code, digest_of, new_token
+from gatepass.server.confidential import Confidential
+from gatepass.server.ending import end_sessions_of
+from gatepass.server.errors import GatepassError, Refusal
+from gatepass.server.events import Event  # noqa: TC001 - msgspec reads the annotations of an answer
+from gatepass.server.mail.letter import Letter
+from gatepass.server.proving import erase
+from gatepass.server.recording import record
+from gatepass.server.sessions import Session  # noqa: TC001 - as above
+from gatepass.server.signin.guard import too_many_attempts
+from gatepass.server.signin.recent import check_recent
+from gatepass.server.users import User, normalise_email  # noqa: TC001 - as above
+from gatepass.server.web.answers import JsonResponse, no_content
+from gatepass.server.web.catalogue import language_of
+from gatepass.server.web.pages import PageForm
+from gatepass.server.web.routing import Route, page, page_form
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from gatepass.server.letters import Letters
+    from gatepass.server.registration import Registration
+    from gatepass.server.settings import Settings
+    from gatepass.server.signin.caller import Callers
+    from gatepass.server.signin.guard import Guard
+    from gatepass.server.signin.visitor import Visitor, Visitors
+    from gatepass.server.transaction import Database, Transaction
+    from gatepass.server.web.address import ClientAddress
+    from gatepass.server.web.browser import BrowserMode
+    from gatepass.server.web.pages import Pages
+
+
+class ChangeEmailRequest(Confidential, frozen=True, forbid_unknown_fields=True):
+    """The new address."""
+
+    email: str
+
+
+class EmailAsked(msgspec.Struct, frozen=True):
+    """A mail is under way to the new address."""
+
+    email: str
+
+
+class ConfirmEmailRequest(Confidential, frozen=True, forbid_unknown_fields=True):
+    """The token of the mail's link."""
+
+    token: str
+
+
+class ChangePasswordRequest(Confidential, frozen=True, forbid_unknown_fields=True):
+    """The new password."""
+
+    password: str
+
+
+class Exported(Confidential, frozen=True, kw_only=True):
+    """All that is kept of a person; times in seconds since 1970."""
+
+    account: User
+    sessions: list[Session]
+    events: list[Event]
+
+
+class EmailForm(PageForm, frozen=True, kw_only=True):
+    """The form for another address."""
+
+    email: str = ""
+
+
+class ConfirmForm(PageForm, frozen=True, kw_only=True):
+    """The page that a mail's link leads to."""
+
+    token: str = ""
+
+
+class PasswordForm(PageForm, frozen=True, kw_only=True):
+    """The form for another password."""
+
+    password: str = ""
+
+
+class DeleteForm(PageForm, frozen=True, kw_only=True):
+    """The form that deletes the account."""
+
+
+class Changes:
+    """The flow."""
+
+    def __init__(  # noqa: PLR0913 - a flow is handed what it works with
+        self,
+        database: Database,
+        callers: Callers,
+        registration: Registration,
+        letters: Letters,
+        *,
+        address: ClientAddress,
+        browser: BrowserMode,
+        guard: Guard,
+        pages: Pages,
+        visitors: Visitors,
+        settings: Settings,
+    ) -> None:
+        self._database = database
+        self._callers = callers
+        self._registration = registration
+        self._letters = letters
+        self._address = address
+        self._browser = browser
+        self._guard = guard
+        self._pages = pages
+        self._visitors = visitors
+        self._settings = settings
+
+    def routes(self) -> tuple[Route, ...]:
+        """The flow's calls and pages."""
+        recent = "recent_sign_in_required"
+        return (
+            Route(
+                method="POST",
+                path="/account/email",
+                handler=self.change_email,
+                summary="Ask for another e-mail address, or to verify the one that there is",
+                body=ChangeEmailRequest,
+                answers={202: EmailAsked},
+                problems=("invalid_email", "too_many_attempts", "mail_not_configured", recent),
+                secured=True,
+            ),
+            Route(
+                method="POST",
+                path="/account/email/confirm",
+                handler=self.confirm_email,
+                summary="Confirm an address with the mail's token",
+                body=ConfirmEmailRequest,
+                answers={204: None},
+                problems=("invalid_code",),
+                secured=True,
+            ),
+            Route(
+                method="POST",
+                path="/account/password",
+                handler=self.change_password,
+                summary="Set another password, and end all other sessions",
+                body=ChangePasswordRequest,
+                answers={204: None},
+                problems=("password_too_short", "password_too_long", "busy", recent),
+                secured=True,
+            ),
+            Route(
+                method="GET",
+                path="/account/export",
+                handler=self.export,
+                summary="All that is kept of me",
+                answers={200: Exported},
+                problems=(recent,),
+                secured=True,
+            ),
+            Route(
+                method="DELETE",
+                path="/account",
+                handler=self.delete,
+                summary="Delete my account",
+                answers={204: None},
+                problems=(recent,),
+                secured=True,
+            ),
+            page("/pages/account/email", self.show_email),
+            page_form("/pages/account/email", self.submit_email, EmailForm),
+            page("/pages/account/email/confirm", self.show_confirm),
+            page_form("/pages/account/email/confirm", self.submit_confirm, ConfirmForm),
+            page("/pages/account/password", self.show_password),
+            page_form("/pages/account/password", self.submit_password, PasswordForm),
+            page("/pages/account/export", self.show_export),
+            page("/pages/account/delete", self.show_delete),
+            page_form("/pages/account/delete", self.submit_delete, DeleteForm),
+        )
+
+    # ── JSON ──
+
+    async def change_email(self, request: Request, body: ChangeEmailRequest) -> Response:
+        """Mail the new address; nothing is changed before it answers."""
+        return JsonResponse(EmailAsked(await self._ask(request, await self._owner(request), body.email)), 202)
+
+    async def confirm_email(self, request: Request, body: ConfirmEmailRequest) -> Response:
+        """Change the address."""
+        _, user = await self._callers.identify(request)
+        await self._confirm(request, user, body.token)
+        return no_content()
+
+    async def change_password(self, request: Request, body: ChangePasswordRequest) -> Response:
+        """Change the password."""
+        principal, _ = await self._callers.identify(request)
+        user = await self._owner(request)
+        await self._set_password(request, user, principal.session_id or "", body.password)
+        return no_content()
+
+    async def export(self, request: Request, _body: None) -> Response:
+        """Answer with everything."""
+        return JsonResponse(await self._export(request, await self._owner(request)))
+
+    async def delete(self, request: Request, _body: None) -> Response:
+        """Delete everything."""
+        await self._delete(request, await self._owner(request))
+        return no_content()
+
+    async def _owner(self, request: Request) -> User:
+        """Who calls, if they have signed in lately."""
+        principal, user = await self._callers.identify(request)
+        await self._check_recent(float(principal.auth_time or 0))
+        return user
+
+    # ── pages ──
+
+    async def show_email(self, request: Request, _body: None) -> Response:
+        """Show the form."""
+        visitor = await self._visitor(request)
+        return visitor if isinstance(visitor, Response) else self._email_page(request, visitor.user.email)
+
+    async def submit_email(self, request: Request, form: EmailForm) -> Response:
+        """Mail the new address."""
+        visitor = await self._visitor(request)
+        if isinstance(visitor, Response):
+            return visitor
+        try:
+            email = await self._ask(request, visitor.user, form.email)
+        except GatepassError as error:
+            return self._email_page(request, form.email, error)
+        return self._pages.message(request, "email_change_sent", next_path=self._pages.path("account"), email=email)
+
+    async def show_confirm(self, request: Request, _body: None) -> Response:
+        """Show a button, to who is signed in."""
+        if await self._visitors.of(request) is None:
+            return self._pages.sign_in_first(request)
+        return self._confirm_page(request, request.query_params.get("token", ""))
+
+    async def submit_confirm(self, request: Request, form: ConfirmForm) -> Response:
+        """Change the address."""
+        visitor = await self._visitors.of(request)
+        if visitor is None:
+            return self._pages.sign_in_first(request)
+        try:
+            await self._confirm(request, visitor.user, form.token)
+        except GatepassError as error:
+            return self._confirm_page(request, form.token, error)
+        return self._pages.go_to(self._pages.path("account"))
+
+    async def show_password(self, request: Request, _body: None) -> Response:
+        """Show the form."""
+        visitor = await self._visitor(request)
+        return visitor if isinstance(visitor, Response) else self._password_page(request)
+
+    async def submit_password(self, request: Request, form: PasswordForm) -> Response:
+        """Change the password."""
+        visitor = await self._visitor(request)
+        if isinstance(visitor, Response):
+            return visitor
+        try:
+            await self._set_password(request, visitor.user, visitor.session.id, form.password)
+        except GatepassError as error:
+            return self._password_page(request, error)
+        return self._pages.message(request, "password_set", next_path=self._pages.path("account"))
+
+    async def show_export(self, request: Request, _body: None) -> Response:
+        """Hand out everything as a file."""
+        visitor = await self._visitor(request)
+        if isinstance(visitor, Response):
+            return visitor
+        response = JsonResponse(await self._export(request, visitor.user))
+        response.headers["content-disposition"] = 'attachment; filename="account.json"'
+        return response
+
+    async def show_delete(self, request: Request, _body: None) -> Response:
+        """Ask once more."""
+        visitor = await self._visitor(request)
+        if isinstance(visitor, Response):
+            return visitor
+        action = self._pages.path("account/delete")
+        return self._pages.page(request, "confirm.html", key="delete", action=action, token="", field=None)
+
+    async def submit_delete(self, request: Request, _form: DeleteForm) -> Response:
+        """Delete everything, and forget the browser's cookie."""
+        visitor = await self._visitor(request)
+        if isinstance(visitor, Response):
+            return visitor
+        await self._delete(request, visitor.user)
+        response = self._pages.message(request, "deleted")
+        self._browser.clear_cookie(request, response)
+        return response
+
+    async def _visitor(self, request: Request) -> Visitor | Response:
+        """Who looks at the page, if they have signed in lately; else the way to the sign-in page."""
+        visitor = await self._visitors.of(request)
+        if visitor is None:
+            return self._pages.sign_in_first(request)
+        try:
+            await self._check_recent(visitor.session.auth_time)
+        except Refusal:
+            return self._pages.sign_in_again(request)
+        return visitor
+
+    def _email_page(self, request: Request, email: str, error: GatepassError | None = None) -> Response:
+        action = self._pages.path("account/email")
+        return self._pages.page(request, "ask_email.html", error=error, key="email_change", action=action, email=email)
+
+    def _confirm_page(self, request: Request, token: str, error: GatepassError | None = None) -> Response:
+        action = self._pages.path("account/email/confirm")
+        return self._pages.page(
+            request, "confirm.html", error=error, key="email_confirm", action=action, token=token, field=None
+        )
+
+    def _password_page(self, request: Request, error: GatepassError | None = None) -> Response:
+        return self._pages.page(
+            request,
+            "confirm.html",
+            error=error,
+            key="password",
+            action=self._pages.path("account/password"),
+            token="",
+            field="new_password",
+            min_length=self._settings.password_min_length,
+        )
+
+    # ── what both do ──
+
+    async def _check_recent(self, auth_time: float) -> None:
+        async def time(tx: Transaction) -> float:
+            return tx.now
+
+        now = await self._database.read(time)
+        check_recent(auth_time, now=now, seconds=self._settings.recent_sign_in_seconds)
+
+    async def _ask(self, request: Request, user: User, email: str) -> str:
+        """Mail a link to the new address; where it is somebody else's, tell that one instead."""
+        self._letters.require()
+        address, where = normalise_email(email), self._address.where(request)
+        attempt = self._guard.attempt("change_email", address, where)
+        token, language = new_token(), language_of(request)
+        link = self._letters.link("account/email/confirm", token)
+
+        async def unit(tx: Transaction) -> float:
+            if wait := await self._guard.wait(tx, attempt):
+                return wait
+            await self._guard.failed(tx, attempt)
+            other = await tx.users.by_email(address)
+            is_free = other is None or other.id == user.id
+            await tx.codes.add(
+                Code(
+                    digest=digest_of(token),
+                    purpose="change_email" if is_free else "nothing",
+                    user_id=user.id,
+                    email=address,
+                    holder=b"",
+                    short_digest=b"",
+                    payload="",
+                    expires_at=tx.now + self._settings.mail_link_seconds,
+                )
+            )
+            letter = Letter(
+                kind="email_change" if is_free else "email_taken",
+                to=address,
+                language=language,
+                link=link if is_free else "",
+            )
+            await self._letters.send(tx, letter, user_id=user.id)
+            await record(tx, "email_change_asked", user.id, where=where)
+            return 0.0
+
+        if wait := await self._database.transaction(unit):
+            raise too_many_attempts(wait)
+        return address
+
+    async def _confirm(self, request: Request, user: User, token: str) -> None:
+        """Take the new address, by the account that asked only; and tell the old one, which can lock the account."""
+        where, language = self._address.where(request), language_of(request)
+
+        async def unit(tx: Transaction) -> bool:
+            code = await tx.codes.look(digest_of(token), "change_email", tx.now)
+            if code is None or code.user_id != user.id:
+                return False
+            await tx.codes.use(code.digest, "change_email", tx.now)
+            if not await tx.users.set_email(user.id, code.email, tx.now):
+                return False
+            if code.email == user.email:
+                await record(tx, "email_verified", user.id, where=where)
+                return True
+            await record(tx, "email_changed", user.id, where=where)
+            for to in (user.email, code.email):
+                await self._letters.warn(tx, "email_changed", user, language=language, to=to, email=code.email)
+            return True
+
+        if not await self._database.transaction(unit):
+            raise Refusal("invalid_code", "The link is wrong, too old, used, or for another account.")
+
+    async def _set_password(self, request: Request, user: User, session_id: str, password: str) -> None:
+        """Set another password; every other session ends."""
+        password_hash = await self._registration.hash(password)
+        where, language = self._address.where(request), language_of(request)
+
+        async def unit(tx: Transaction) -> None:
+            await tx.passwords.put(user.id, password_hash, tx.now)
+            await end_sessions_of(tx, user.id, "password_changed", where=where, keep=session_id)
+            await record(tx, "password_changed", user.id, where=where)
+            await self._letters.warn(tx, "password_changed", user, language=language)
+
+        await self._database.transaction(unit)
+
+    async def _export(self, request: Request, user: User) -> Exported:
+        where = self._address.where(request)
+
+        async def unit(tx: Transaction) -> Exported:
+            await record(tx, "data_exported", user.id, where=where)
+            sessions = await tx.sessions.all_of(user.id)
+            return Exported(account=user, sessions=sessions, events=await _all_events(tx, user.id))
+
+        return await self._database.transaction(unit)
+
+    async def _delete(self, request: Request, user: User) -> None:
+        """End everything, remove everything, say goodbye; what stays is that an account was deleted."""
+        where, language = self._address.where(request), language_of(request)
+
+        async def unit(tx: Transaction) -> None:
+            await end_sessions_of(tx, user.id, "account_deleted", where=where)
+            await erase(tx, user.id)
+            await record(tx, "account_deleted")
+            await self._letters.send(tx, Letter(kind="account_deleted", to=user.email, language=language))
+
+        await self._database.transaction(unit)
+
+
+async def _all_events(tx: Transaction, user_id: str) -> list[Event]:
+    events: list[Event] = []
+    last = ""
+    while page := await tx.events.after(last, user_id=user_id):
+        events += page
+        last = page[-1].id
+    return events

@@ -1,0 +1,304 @@
+"""Signing in by mail: a link, or a short code to type. Both are for the browser or application that asked, once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gatepass.server.codes import Code, digest_of, new_short_code, new_token, short_digest_of
+from gatepass.server.confidential import Confidential
+from gatepass.server.errors import GatepassError, Refusal
+from gatepass.server.mail.letter import Letter
+from gatepass.server.proving import prove_address
+from gatepass.server.recording import record
+from gatepass.server.sessions import SINGLE_FACTOR
+from gatepass.server.signin.guard import too_many_attempts
+from gatepass.server.signin.minting import TokenPair
+from gatepass.server.signin.opening import Proof, open_session
+from gatepass.server.users import normalise_email
+from gatepass.server.web.answers import JsonResponse
+from gatepass.server.web.catalogue import language_of
+from gatepass.server.web.pages import PageForm
+from gatepass.server.web.routing import Route, page, page_form
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from gatepass.server.keys.keyring import LiveKeys
+    from gatepass.server.letters import Letters
+    from gatepass.server.revocations.status_indexes import StatusIndexes
+    from gatepass.server.settings import Settings
+    from gatepass.server.signin.asking import Asking
+    from gatepass.server.signin.guard import Guard
+    from gatepass.server.signin.minting import Minter
+    from gatepass.server.signin.opening import Asked, Opened
+    from gatepass.server.transaction import Database, Transaction
+    from gatepass.server.web.address import ClientAddress
+    from gatepass.server.web.browser import BrowserMode
+    from gatepass.server.web.pages import Pages
+
+
+class EmailLoginRequest(Confidential, frozen=True, forbid_unknown_fields=True):
+    """Who wants to sign in."""
+
+    email: str
+
+
+class CodeSent(Confidential, frozen=True):
+    """A mail is under way, if there is such an account. Keep `challenge`: the mail's code is for its holder only."""
+
+    challenge: str
+    expires_in: int
+
+
+class EmailCodeRequest(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The challenge, and what the mail brought: the `code`, or the `token` of the link. The rest is as for `/login`."""
+
+    challenge: str
+    code: str | None = None
+    token: str | None = None
+    cookie: bool = False
+    client_id: str | None = None
+    audience: str | None = None
+    scope: str | None = None
+
+
+class EmailForm(PageForm, frozen=True, kw_only=True):
+    """The page that asks for the address."""
+
+    email: str = ""
+    return_to: str = ""
+
+
+class CodeForm(PageForm, frozen=True, kw_only=True):
+    """The page that asks for the code, or has the link's token."""
+
+    code: str = ""
+    token: str = ""
+    return_to: str = ""
+
+
+class EmailLogin:
+    """The flow."""
+
+    def __init__(  # noqa: PLR0913 - a flow is handed what it works with
+        self,
+        database: Database,
+        letters: Letters,
+        minter: Minter,
+        *,
+        code_key: bytes,
+        keys: LiveKeys,
+        indexes: StatusIndexes,
+        asking: Asking,
+        browser: BrowserMode,
+        address: ClientAddress,
+        guard: Guard,
+        pages: Pages,
+        settings: Settings,
+    ) -> None:
+        self._database = database
+        self._letters = letters
+        self._minter = minter
+        self._code_key = code_key
+        self._keys = keys
+        self._indexes = indexes
+        self._asking = asking
+        self._browser = browser
+        self._address = address
+        self._guard = guard
+        self._pages = pages
+        self._settings = settings
+
+    def routes(self) -> tuple[Route, ...]:
+        """The flow's calls and pages."""
+        return (
+            Route(
+                method="POST",
+                path="/login/email",
+                handler=self.ask,
+                summary="Have a sign-in code mailed",
+                body=EmailLoginRequest,
+                answers={202: CodeSent},
+                problems=("invalid_email", "too_many_attempts", "mail_not_configured"),
+            ),
+            Route(
+                method="POST",
+                path="/login/email/code",
+                handler=self.answer,
+                summary="Sign in with the mail's code or token",
+                body=EmailCodeRequest,
+                answers={200: TokenPair},
+                problems=(
+                    "invalid_code",
+                    "unknown_client",
+                    "invalid_audience",
+                    "invalid_scope",
+                    "cross_site_request",
+                ),
+            ),
+            page("/pages/login/email", self.show_ask),
+            page_form("/pages/login/email", self.submit_ask, EmailForm),
+            page("/pages/login/link", self.show_link),
+            page_form("/pages/login/link", self.submit_link, CodeForm),
+            page_form("/pages/login/email/code", self.submit_code, CodeForm),
+        )
+
+    # ── JSON ──
+
+    async def ask(self, request: Request, body: EmailLoginRequest) -> Response:
+        """Send the mail; the answer is the same whether or not there is such an account."""
+        challenge = new_token()
+        await self._send(request, body.email, challenge)
+        return JsonResponse(CodeSent(challenge, self._settings.mail_code_seconds), 202)
+
+    async def answer(self, request: Request, body: EmailCodeRequest) -> Response:
+        """Open a session for who holds the challenge and read the mail."""
+        if body.cookie:
+            self._browser.check_login(request)
+        if (body.code is None) == (body.token is None):
+            raise Refusal("invalid_body", "Send either `code` or `token`.")
+        asked = await self._asking.check(
+            client_id=body.client_id, audience=body.audience, scope=body.scope, cookie=body.cookie
+        )
+        opened = await self._sign_in(request, body.challenge, code=body.code, token=body.token, asked=asked)
+        return await self._minter.answer_first(opened, keys=self._keys.current)
+
+    # ── pages ──
+
+    async def show_ask(self, request: Request, _body: None) -> Response:
+        """Show the form."""
+        return self._ask_page(request, "", request.query_params.get("return_to", ""))
+
+    async def submit_ask(self, request: Request, form: EmailForm) -> Response:
+        """Send the mail, and ask for the code."""
+        try:
+            await self._send(request, form.email, self._pages.browser_of(request) or "", return_to=form.return_to)
+        except GatepassError as error:
+            return self._ask_page(request, form.email, form.return_to, error)
+        return self._code_page(request, form.return_to)
+
+    async def submit_code(self, request: Request, form: CodeForm) -> Response:
+        """Sign in with the code that was typed."""
+        try:
+            return await self._submit(request, form, code=form.code)
+        except GatepassError as error:
+            return self._code_page(request, form.return_to, error)
+
+    async def show_link(self, request: Request, _body: None) -> Response:
+        """Show a button: programs that look through mail follow links, and press none."""
+        query = request.query_params
+        return self._link_page(request, query.get("token", ""), query.get("return_to", ""))
+
+    async def submit_link(self, request: Request, form: CodeForm) -> Response:
+        """Sign in with the link."""
+        try:
+            return await self._submit(request, form, token=form.token)
+        except GatepassError as error:
+            return self._link_page(request, form.token, form.return_to, error)
+
+    async def _submit(
+        self, request: Request, form: CodeForm, *, code: str | None = None, token: str | None = None
+    ) -> Response:
+        asked = await self._asking.check(cookie=True)
+        browser = self._pages.browser_of(request) or ""
+        opened = await self._sign_in(request, browser, code=code, token=token, asked=asked)
+        response = self._pages.go_to(self._pages.return_path(form.return_to, self._pages.path("account")))
+        self._minter.set_cookie(response, opened, keys=self._keys.current)
+        self._pages.rename_browser(response)
+        return response
+
+    def _ask_page(self, request: Request, email: str, return_to: str, error: GatepassError | None = None) -> Response:
+        return self._pages.page(
+            request,
+            "ask_email.html",
+            error=error,
+            key="email_login",
+            action=self._pages.path("login/email"),
+            email=email,
+            return_to=return_to,
+        )
+
+    def _code_page(self, request: Request, return_to: str, error: GatepassError | None = None) -> Response:
+        return self._pages.page(request, "email_code.html", error=error, return_to=return_to)
+
+    def _link_page(self, request: Request, token: str, return_to: str, error: GatepassError | None = None) -> Response:
+        return self._pages.page(
+            request,
+            "confirm.html",
+            error=error,
+            key="email_link",
+            action=self._pages.path("login/link"),
+            token=token,
+            field=None,
+            return_to=return_to,
+        )
+
+    # ── what both do ──
+
+    async def _send(self, request: Request, email: str, challenge: str, *, return_to: str = "") -> None:
+        """Mail link and code to whoever has this address; to nobody at the same cost."""
+        self._letters.require()
+        address, where = normalise_email(email), self._address.where(request)
+        attempt = self._guard.attempt("sign_in", address, where)
+        token, short, holder = new_token(), new_short_code(), digest_of(challenge)
+        language = language_of(request)
+        link = self._letters.link("login/link", token) + self._pages.return_query(return_to)
+
+        async def unit(tx: Transaction) -> float:
+            if wait := await self._guard.wait(tx, attempt):
+                return wait
+            await self._guard.failed(tx, attempt)
+            user = await tx.users.by_email(address)
+            may_enter = user is not None and user.disabled_at is None and user.locked_at is None
+            user_id = user.id if user is not None else ""
+            await tx.codes.add(
+                Code(
+                    digest=digest_of(token),
+                    purpose="sign_in" if may_enter else "nothing",
+                    user_id=user_id,
+                    email=address,
+                    holder=holder,
+                    short_digest=short_digest_of(self._code_key, holder, short),
+                    payload="",
+                    expires_at=tx.now + self._settings.mail_code_seconds,
+                )
+            )
+            letter = Letter(kind="sign_in", to=address if may_enter else "", language=language, link=link, code=short)
+            await self._letters.send(tx, letter, user_id=user_id)
+            await record(tx, "sign_in_code_asked", user_id, actor="", where=where)
+            return 0.0
+
+        if wait := await self._database.transaction(unit):
+            raise too_many_attempts(wait)
+
+    async def _sign_in(
+        self, request: Request, challenge: str, *, code: str | None, token: str | None, asked: Asked
+    ) -> Opened:
+        """Use the code up, and open a session: it was the right one, and its holder's."""
+        holder, where = digest_of(challenge), self._address.where(request)
+        status = await self._indexes.next()
+
+        async def unit(tx: Transaction) -> Opened | None:
+            if token is not None:
+                found = await tx.codes.use(digest_of(token), "sign_in", tx.now, holder=holder)
+            else:
+                typed = short_digest_of(self._code_key, holder, code or "")
+                found = await tx.codes.use_short(holder, typed, "sign_in", tx.now)
+            user = None if found is None else await tx.users.by_id(found.user_id)
+            if found is None or user is None or user.email != found.email:
+                return None
+            if user.disabled_at is not None or user.locked_at is not None:
+                reason = "account_locked" if user.disabled_at is None else "account_disabled"
+                await record(tx, "sign_in_refused", user.id, actor="", reason=reason, where=where)
+                return None
+            await prove_address(tx, user, where=where)
+            proof = Proof(acr=SINGLE_FACTOR, amr=("otp",), where=where)
+            return await open_session(
+                tx, user, asked=asked, proof=proof, status=status, max_seconds=self._settings.session_max_seconds
+            )
+
+        opened = await self._database.transaction(unit)
+        if opened is None:
+            raise Refusal("invalid_code", "The link or code is wrong, too old, used, or for another browser.")
+        return opened

@@ -1,0 +1,77 @@
+"""Writing letters inside the transaction of what they are about: each is sealed, and goes out after the commit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gatepass.server.codes import Code, digest_of, new_token
+from gatepass.server.errors import Refusal
+from gatepass.server.ids import new_id
+from gatepass.server.mail.letter import Letter
+
+if TYPE_CHECKING:
+    from gatepass.server.keys.master_key import DataKey
+    from gatepass.server.mail.letter import LetterKind
+    from gatepass.server.settings import Settings
+    from gatepass.server.transaction import Transaction
+    from gatepass.server.users import User
+    from gatepass.server.web.pages import Pages
+
+_LOCK_SECONDS = 7 * 86_400
+"""How long "this wasn't me" works."""
+
+NOBODY = ""
+
+
+class Letters:
+    """Puts letters into the queue."""
+
+    def __init__(self, data_key: DataKey, pages: Pages, settings: Settings) -> None:
+        self._data_key = data_key
+        self._pages = pages
+        self._can_send = settings.mail != "none"
+
+    def require(self) -> None:
+        """Refuse what needs a mail where none can be sent.
+
+        Raises:
+            Refusal: `mail_not_configured`.
+        """
+        if not self._can_send:
+            raise Refusal("mail_not_configured", "This server sends no mail; ask whoever runs it.")
+
+    def link(self, page: str, token: str) -> str:
+        """The link of a mail, made from the issuer's URL."""
+        return f"{self._pages.url(page)}?token={token}"
+
+    async def send(self, tx: Transaction, letter: Letter, *, user_id: str = NOBODY) -> None:
+        """Put a letter into the queue; it goes with the person when their account does."""
+        if self._can_send:
+            mail_id = new_id("mail")
+            sealed = self._data_key.seal(msgspec.json.encode(letter), mail_id)
+            await tx.mails.add(mail_id, sealed, user_id=user_id, now=tx.now)
+
+    async def warn(
+        self, tx: Transaction, kind: LetterKind, user: User, *, language: str, to: str = "", **values: str
+    ) -> None:
+        """Tell somebody what was done with their account, with a link that locks it down at once.
+
+        Used, the link also puts back the address that the letter went to.
+        """
+        token, address = new_token(), to or user.email
+        await tx.codes.add(
+            Code(
+                digest=digest_of(token),
+                purpose="lock",
+                user_id=user.id,
+                email=address,
+                holder=b"",
+                short_digest=b"",
+                payload="",
+                expires_at=tx.now + _LOCK_SECONDS,
+            )
+        )
+        letter = Letter(kind=kind, to=address, language=language, lock=self.link("lock", token), values=values)
+        await self.send(tx, letter, user_id=user.id)

@@ -1,0 +1,1 @@
+"""Mails: what one says, where it waits, and how it gets away."""

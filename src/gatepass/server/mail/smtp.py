@@ -1,0 +1,75 @@
+"""Handing mails to a mail server (RFC 5321), over TLS unless it is on this machine."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import unquote, urlsplit
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
+
+_SECONDS = 20.0
+_PORTS = {"smtp": 587, "smtps": 465}
+_NEVER = 500
+"""From here on a reply means that trying again will not help (RFC 5321 §4.2.1)."""
+
+
+class NotSent(Exception):
+    """The mail server did not take a mail. `for_good`: nor will it later."""
+
+    def __init__(self, reason: str, *, for_good: bool) -> None:
+        super().__init__(reason)
+        self.for_good = for_good
+
+
+class Sender(Protocol):
+    """Sends mails."""
+
+    async def send(self, message: EmailMessage) -> None:
+        """Send one.
+
+        Raises:
+            NotSent: when it was not taken.
+        """
+        ...
+
+
+class SmtpSender:
+    """Sends by SMTP: `smtps://` is TLS from the start, `smtp://` STARTTLS, or neither where the server is loopback."""
+
+    def __init__(self, url: str, *, password: str, ca_file: str, is_loopback: bool) -> None:
+        parts = urlsplit(url)
+        self._host = parts.hostname or ""
+        self._port = parts.port or _PORTS[parts.scheme]
+        self._user = unquote(parts.username or "")
+        self._password = password
+        self._use_tls = parts.scheme == "smtps"
+        self._start_tls = not self._use_tls and not is_loopback
+        self._tls = ssl.create_default_context(cafile=ca_file or None)
+
+    async def send(self, message: EmailMessage) -> None:
+        """Send one in a connection of its own. Raises as `Sender`."""
+        import aiosmtplib  # noqa: PLC0415 - only servers with a mail server need it
+
+        try:
+            await aiosmtplib.send(
+                message,
+                hostname=self._host,
+                port=self._port,
+                username=self._user or None,
+                password=self._password or None,
+                use_tls=self._use_tls,
+                start_tls=self._start_tls,
+                tls_context=self._tls if self._use_tls or self._start_tls else None,
+                timeout=_SECONDS,
+            )
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            for_good = all(refused.code >= _NEVER for refused in error.recipients)
+            raise NotSent("the recipient is refused", for_good=for_good) from error
+        except aiosmtplib.SMTPResponseException as error:
+            # What an authentication failure says of our settings is no verdict on the mail.
+            for_good = error.code >= _NEVER and not isinstance(error, aiosmtplib.SMTPAuthenticationError)
+            raise NotSent(f"the mail server answered {error.code}", for_good=for_good) from error
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise NotSent(f"the mail server cannot be reached: {type(error).__name__}", for_good=False) from error

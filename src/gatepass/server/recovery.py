@@ -1,0 +1,328 @@
+"""The ways back in: a new password by mail, and the link that locks an account down."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gatepass.server.codes import Code, digest_of, new_token
+from gatepass.server.confidential import Confidential
+from gatepass.server.ending import end_sessions_of
+from gatepass.server.errors import GatepassError, Refusal
+from gatepass.server.mail.letter import Letter
+from gatepass.server.passwords.policy import check_new_password
+from gatepass.server.proving import prove_address
+from gatepass.server.recording import record
+from gatepass.server.signin.guard import too_many_attempts
+from gatepass.server.users import normalise_email
+from gatepass.server.web.answers import JsonResponse, no_content
+from gatepass.server.web.catalogue import language_of
+from gatepass.server.web.pages import PageForm
+from gatepass.server.web.routing import Route, page, page_form
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from gatepass.server.letters import Letters
+    from gatepass.server.registration import Registration
+    from gatepass.server.settings import Settings
+    from gatepass.server.signin.guard import Guard
+    from gatepass.server.transaction import Database, Transaction
+    from gatepass.server.users import User
+    from gatepass.server.web.address import ClientAddress
+    from gatepass.server.web.pages import Pages
+
+
+class ForgottenRequest(Confidential, frozen=True, forbid_unknown_fields=True):
+    """Whose password is forgotten."""
+
+    email: str
+
+
+class MailSent(msgspec.Struct, frozen=True):
+    """A mail is under way, if there is such an account."""
+
+    email: str
+
+
+class ResetRequest(Confidential, frozen=True, forbid_unknown_fields=True):
+    """The token of the mail's link, and the new password."""
+
+    token: str
+    password: str
+
+
+class LockRequest(Confidential, frozen=True, forbid_unknown_fields=True):
+    """The token of the link "this wasn't me"."""
+
+    token: str
+
+
+class ForgottenForm(PageForm, frozen=True, kw_only=True):
+    """The page's form."""
+
+    email: str = ""
+
+
+class ResetForm(PageForm, frozen=True, kw_only=True):
+    """The page's form."""
+
+    token: str = ""
+    password: str = ""
+
+
+class LockForm(PageForm, frozen=True, kw_only=True):
+    """The page's form."""
+
+    token: str = ""
+
+
+class Recovery:
+    """The flow."""
+
+    def __init__(  # noqa: PLR0913 - a flow is handed what it works with
+        self,
+        database: Database,
+        registration: Registration,
+        letters: Letters,
+        *,
+        address: ClientAddress,
+        guard: Guard,
+        pages: Pages,
+        settings: Settings,
+    ) -> None:
+        self._database = database
+        self._registration = registration
+        self._letters = letters
+        self._address = address
+        self._guard = guard
+        self._pages = pages
+        self._settings = settings
+
+    def routes(self) -> tuple[Route, ...]:
+        """The flow's calls and pages."""
+        password_problems = ("invalid_code", "password_too_short", "password_too_long", "busy")
+        return (
+            Route(
+                method="POST",
+                path="/password/forgotten",
+                handler=self.forgotten,
+                summary="Have a link mailed that sets a new password",
+                body=ForgottenRequest,
+                answers={202: MailSent},
+                problems=("invalid_email", "too_many_attempts", "mail_not_configured"),
+            ),
+            Route(
+                method="POST",
+                path="/password/reset",
+                handler=self.reset,
+                summary="Set a new password with the mail's token, and end all sessions",
+                body=ResetRequest,
+                answers={204: None},
+                problems=password_problems,
+            ),
+            Route(
+                method="POST",
+                path="/account/lock",
+                handler=self.lock,
+                summary="Lock an account down: this wasn't me",
+                body=LockRequest,
+                answers={204: None},
+                problems=("invalid_code",),
+            ),
+            page("/pages/forgotten", self.show_forgotten),
+            page_form("/pages/forgotten", self.submit_forgotten, ForgottenForm),
+            page("/pages/reset", self.show_reset),
+            page_form("/pages/reset", self.submit_reset, ResetForm),
+            page("/pages/lock", self.show_lock),
+            page_form("/pages/lock", self.submit_lock, LockForm),
+        )
+
+    # ── JSON ──
+
+    async def forgotten(self, request: Request, body: ForgottenRequest) -> Response:
+        """Send the mail; the answer is the same whether or not there is such an account."""
+        email = await self._send_link(request, body.email)
+        return JsonResponse(MailSent(email), 202)
+
+    async def reset(self, request: Request, body: ResetRequest) -> Response:
+        """Set the password."""
+        await self._reset(request, body.token, body.password)
+        return no_content()
+
+    async def lock(self, request: Request, body: LockRequest) -> Response:
+        """Lock the account."""
+        await self._lock(request, body.token)
+        return no_content()
+
+    # ── pages ──
+
+    async def show_forgotten(self, request: Request, _body: None) -> Response:
+        """Show the form."""
+        return self._forgotten_page(request, "")
+
+    async def submit_forgotten(self, request: Request, form: ForgottenForm) -> Response:
+        """Send the mail, and say to look for it."""
+        try:
+            await self._send_link(request, form.email)
+        except GatepassError as error:
+            return self._forgotten_page(request, form.email, error)
+        return self._pages.message(request, "forgotten_sent")
+
+    async def show_reset(self, request: Request, _body: None) -> Response:
+        """Show the form; whether the link is good shows when it is sent."""
+        return self._reset_page(request, request.query_params.get("token", ""))
+
+    async def submit_reset(self, request: Request, form: ResetForm) -> Response:
+        """Set the password."""
+        try:
+            await self._reset(request, form.token, form.password)
+        except GatepassError as error:
+            return self._reset_page(request, form.token, error)
+        return self._pages.message(request, "reset_done", next_path=self._pages.path("login"))
+
+    async def show_lock(self, request: Request, _body: None) -> Response:
+        """Show a button: programs that look through mail follow links, and press none."""
+        return self._lock_page(request, request.query_params.get("token", ""))
+
+    async def submit_lock(self, request: Request, form: LockForm) -> Response:
+        """Lock the account."""
+        try:
+            await self._lock(request, form.token)
+        except GatepassError as error:
+            return self._lock_page(request, form.token, error)
+        return self._pages.message(request, "locked", next_path=self._pages.path("forgotten"))
+
+    def _forgotten_page(self, request: Request, email: str, error: GatepassError | None = None) -> Response:
+        action = self._pages.path("forgotten")
+        return self._pages.page(
+            request, "ask_email.html", error=error, key="forgotten", action=action, email=email, return_to=""
+        )
+
+    def _reset_page(self, request: Request, token: str, error: GatepassError | None = None) -> Response:
+        return self._pages.page(
+            request,
+            "confirm.html",
+            error=error,
+            key="reset",
+            action=self._pages.path("reset"),
+            token=token,
+            field="new_password",
+            min_length=self._settings.password_min_length,
+        )
+
+    def _lock_page(self, request: Request, token: str, error: GatepassError | None = None) -> Response:
+        action = self._pages.path("lock")
+        return self._pages.page(
+            request, "confirm.html", error=error, key="lock", action=action, token=token, field=None
+        )
+
+    # ── what both do ──
+
+    async def _send_link(self, request: Request, email: str) -> str:
+        """Mail a link to whoever has this address; to nobody at the same cost. Return the address as we spell it."""
+        self._letters.require()
+        address = normalise_email(email)
+        where, language = self._address.where(request), language_of(request)
+        attempt = self._guard.attempt("reset", address, where)
+        token = new_token()
+
+        async def unit(tx: Transaction) -> float:
+            if wait := await self._guard.wait(tx, attempt):
+                return wait
+            await self._guard.failed(tx, attempt)
+            user = await tx.users.by_email(address)
+            is_somebody = user is not None and user.disabled_at is None
+            user_id = user.id if user is not None else ""
+            await tx.codes.add(
+                Code(
+                    digest=digest_of(token),
+                    purpose="reset" if is_somebody else "nothing",
+                    user_id=user_id,
+                    email=address,
+                    holder=b"",
+                    short_digest=b"",
+                    payload="",
+                    expires_at=tx.now + self._settings.mail_link_seconds,
+                )
+            )
+            letter = Letter(
+                kind="reset",
+                to=address if is_somebody else "",
+                language=language,
+                link=self._letters.link("reset", token),
+            )
+            await self._letters.send(tx, letter, user_id=user_id)
+            await record(tx, "password_reset_asked", user_id, actor="", where=where)
+            return 0.0
+
+        if wait := await self._database.transaction(unit):
+            raise too_many_attempts(wait)
+        return address
+
+    async def _reset(self, request: Request, token: str, password: str) -> None:
+        """Set a new password, once; whoever was signed in with the old one is not any more."""
+        check_new_password(password, min_length=self._settings.password_min_length)
+        digest, where, language = digest_of(token), self._address.where(request), language_of(request)
+
+        async def look(tx: Transaction) -> Code | None:
+            return await tx.codes.look(digest, "reset", tx.now)
+
+        if await self._database.read(look) is None:  # nobody gets hashing time for a guess
+            raise _invalid_code()
+        password_hash = await self._registration.hash(password)
+
+        async def unit(tx: Transaction) -> bool:
+            code = await tx.codes.use(digest, "reset", tx.now)
+            user = None if code is None else await tx.users.by_id(code.user_id)
+            if code is None or user is None or user.disabled_at is not None or user.email != code.email:
+                return False
+            await prove_address(tx, user, where=where)
+            await tx.passwords.put(user.id, password_hash, tx.now)
+            await end_sessions_of(tx, user.id, "password_changed", where=where)
+            await tx.codes.forget_user(user.id)
+            if user.locked_at is not None:
+                await tx.users.set_locked(user.id, None)
+                await record(tx, "account_unlocked", user.id, where=where)
+            await record(tx, "password_changed", user.id, reason="reset", where=where)
+            await self._letters.warn(tx, "password_changed", user, language=language)
+            return True
+
+        if not await self._database.transaction(unit):
+            raise _invalid_code()
+
+    async def _lock(self, request: Request, token: str) -> None:
+        """Lock the account down: nobody is signed in, and nothing opens it but a new password by mail.
+
+        The mail goes to the address that this link went to, also where the account has been given another meanwhile.
+        """
+        where, language = self._address.where(request), language_of(request)
+
+        async def unit(tx: Transaction) -> bool:
+            code = await tx.codes.use(digest_of(token), "lock", tx.now)
+            user = None if code is None else await tx.users.by_id(code.user_id)
+            if code is None or user is None:
+                return False
+            await tx.users.set_locked(user.id, tx.now)
+            await end_sessions_of(tx, user.id, "account_locked", where=where)
+            await tx.codes.forget_user(user.id)
+            await record(tx, "account_locked", user.id, where=where)
+            await self._put_address_back(tx, user, code.email)
+            letter = Letter(kind="account_locked", to=code.email, language=language, link=self._pages.url("forgotten"))
+            await self._letters.send(tx, letter, user_id=user.id)
+            return True
+
+        if not await self._database.transaction(unit):
+            raise _invalid_code()
+
+    @staticmethod
+    async def _put_address_back(tx: Transaction, user: User, email: str) -> None:
+        if user.email != email and await tx.users.set_email(user.id, email, tx.now):
+            await record(tx, "email_changed", user.id, reason="put_back")
+
+
+def _invalid_code() -> Refusal:
+    """The one answer for every code that opens nothing here and now."""
+    return Refusal("invalid_code", "The link or code is wrong, too old, or was used before.")

@@ -1,0 +1,53 @@
+"""What a sign-in is for: the client, the audiences and the scopes that it asks for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gatepass.server.clients import FIRST_PARTY
+from gatepass.server.errors import Refusal
+from gatepass.server.signin.opening import Allowed
+
+if TYPE_CHECKING:
+    from gatepass.server.clients import Client
+    from gatepass.server.settings import Settings
+    from gatepass.server.signin.opening import Asked
+    from gatepass.server.transaction import Database, Transaction
+
+
+class Asking:
+    """Checks what is asked for, the same at every way in."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._settings = settings
+
+    async def check(
+        self,
+        *,
+        client_id: str | None = None,
+        audience: str | None = None,
+        scope: str | None = None,
+        cookie: bool = False,
+    ) -> Asked:
+        """Return what the sign-in is for, within what its client's tokens may be for.
+
+        Raises:
+            Refusal: `unknown_client`, `invalid_audience` or `invalid_scope`.
+        """
+        if client_id in (None, FIRST_PARTY):
+            allowed = Allowed.to_first_party(self._settings)
+        else:
+            allowed = Allowed.to_client(await self._client(client_id), self._settings.issuer_url)
+        return allowed.check(audience=audience, scope=scope, cookie=cookie)
+
+    async def _client(self, client_id: str) -> Client:
+        """A registered client that may hold grants; its refresh tokens go to `/oauth/token`, where it proves itself."""
+
+        async def unit(tx: Transaction) -> Client | None:
+            return await tx.clients.by_id(client_id)
+
+        client = await self._database.read(unit)
+        if client is None or "refresh_token" not in client.grant_types:
+            raise Refusal("unknown_client", "There is no such client.")
+        return client

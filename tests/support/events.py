@@ -1,0 +1,28 @@
+"""What a server has recorded."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from gatepass.server.app import open_store
+from gatepass.server.settings import load
+
+if TYPE_CHECKING:
+    from tests.support.server import RunningServer
+
+    from gatepass.server.events import Event
+    from gatepass.server.transaction import Transaction
+
+
+def all_events(server: RunningServer) -> list[Event]:
+    """Every event, in order."""
+
+    async def unit(tx: Transaction) -> list[Event]:
+        return list(await tx.events.after("", limit=100_000))
+
+    async def read() -> list[Event]:
+        async with open_store(load(flags={"data_dir": server.settings.data_dir})) as (database, _):
+            return await database.read(unit)
+
+    return asyncio.run(read())
