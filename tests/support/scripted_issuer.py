@@ -167,6 +167,7 @@ class ScriptedIssuer(Revoking):
         url: The issuer.
         keys: What the JWKS publishes; change it to rotate.
         requests: The path of every request, in order.
+        heads: Their request lines and headers.
         scripts: path -> what to do on the socket in place of the usual answer.
         offers: The members of the metadata that say where revocations are; none at first.
         released: Set when the server stops, so that a script may wait for that.
@@ -176,6 +177,7 @@ class ScriptedIssuer(Revoking):
         super().__init__(clock)
         self.keys = [Key.generate("ES256")]
         self.requests: list[str] = []
+        self.heads: list[bytes] = []
         self.scripts: dict[str, Callable[[socket.socket], None]] = {}
         self.jwks_headers: dict[str, str] = {}
         self.released = threading.Event()
@@ -246,6 +248,7 @@ class ScriptedIssuer(Revoking):
             head += received
         path = head.split(b" ", 2)[1].decode()
         self.requests.append(path)
+        self.heads.append(head)
         script = self.scripts.get(path)
         try:
             if script is not None:

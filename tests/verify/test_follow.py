@@ -158,6 +158,18 @@ def test_a_stolen_key_dies_at_once(issuer: ScriptedIssuer, verifier: Verifier) -
     assert verdict(verifier, issuer.token(other)) == "good"
 
 
+def test_two_keys_that_are_stolen_within_half_a_minute(issuer: ScriptedIssuer, verifier: Verifier) -> None:
+    """The pause between fetches for unknown keys does not keep the newest key out: the issuer's own word brings it."""
+    assert verdict(verifier, issuer.token()) == "good"
+    until(verifier, "live")
+    for _ in range(3):
+        stolen, other = issuer.keys[0], Key.generate("ES256")
+        issuer.keys = [other]
+        issuer.revoke(kid=stolen.kid, key=other)
+        eventually(lambda stolen=stolen: verdict(verifier, issuer.token(stolen)) == "revoked")  # type: ignore[misc]
+        assert verdict(verifier, issuer.token(other)) == "good"
+
+
 def test_a_stolen_key_dies_when_keys_were_given(issuer: ScriptedIssuer, clock: Clock) -> None:
     """`keys=` with `revocation=` follows the issuer all the same; a key among those given is refused from then on."""
     stolen, other = issuer.keys[0], Key.generate("ES256")

@@ -295,6 +295,9 @@ def test_what_is_no_text_is_no_token(token: object) -> None:
         {"keys": None, "issuer": "https://auth.example.com:port"},
         {"keys": None, "jwks_url": "http://auth.example.com/jwks"},
         {"keys": None, "ca_file": "/nonexistent/ca.pem"},
+        {"keys": None, "proxy": "proxy.example.com:3128"},
+        {"keys": None, "proxy": "http://proxy.example.com:3128", "fetch": lambda _: Fetched(200, {}, b"")},
+        {"proxy": "http://proxy.example.com:3128"},
         {"keys": None, "ca_file": "ca.pem", "fetch": lambda _: Fetched(200, {}, b"")},
     ],
 )

@@ -10,6 +10,7 @@ from .any_of import AnyOf
 from .challenge import Challenge, challenge
 from .dpop import DPoP, DPoPPolicy
 from .guard import Cookie
+from .introspect import Introspector
 from .issuer import Fetched, FetchError
 from .principal import Principal
 from .resource import Resource
@@ -25,6 +26,7 @@ __all__ = [
     "FetchError",
     "Fetched",
     "Health",
+    "Introspector",
     "JoseError",
     "Principal",
     "Resource",

@@ -83,6 +83,12 @@ class CrossSiteRequestError(JoseError):
     code: ClassVar[str] = "cross_site_request"
 
 
+class InactiveTokenError(JoseError):
+    """The issuer was asked about the token, and says that it is not good (RFC 7662 §2.2); it does not say why."""
+
+    code: ClassVar[str] = "inactive"
+
+
 class RevokedError(JoseError):
     """The token was good and has been taken back: itself, the sign-in or grant it belongs to, or its key."""
 

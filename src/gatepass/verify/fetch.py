@@ -16,16 +16,16 @@ import time
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from gatepass.jose.errors import InvalidPolicyError
 
 from .issuer import Fetched, FetchError, is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
 
-    from httpx import Response
+    from httpx import AsyncClient, Response
 
     from .issuer import Issuer, Published
 
@@ -43,8 +43,30 @@ EVENT_STREAM = "text/event-stream"
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "gatepass"}
 
 _HTTP_OK = 200
+_HTTP_NOT_MODIFIED = 304
+
+_MAX_KEPT = 4
+_MAX_KEPT_BYTES = 65536
+"""Answers that are kept for `If-None-Match`, and how long one may be: metadata and keys."""
 
 _log = logging.getLogger(__name__)
+
+
+class Post(NamedTuple):
+    """A form to send.
+
+    Attributes:
+        url: Where to.
+        form: Its members; they may be secret.
+        headers: More headers; they may be secret.
+    """
+
+    url: str
+    form: Mapping[str, str]
+    headers: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return f"Post({self.url!r})"
 
 
 class KeySource:
@@ -198,21 +220,36 @@ class HttpxFetch:
     The proxies of the environment (`HTTPS_PROXY`, `NO_PROXY`) are used.
     """
 
-    def __init__(self, *, ca_file: str | None = None, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self,
+        *,
+        ca_file: str | None = None,
+        proxy: str | None = None,
+        max_bytes: int = MAX_BYTES,
+        keep_alive: bool = False,
+    ) -> None:
         """Prepare to fetch.
 
         Args:
             ca_file: A PEM file of the only certificate authorities to trust, in place of the public ones.
+            proxy: The URL of a proxy to go through, in place of the environment's.
             max_bytes: What one answer may hold.
+            keep_alive: Keep connections open for the next request; all requests are then made in one event loop.
 
         Raises:
-            InvalidPolicyError: httpx is not installed, or the file cannot be read.
+            InvalidPolicyError: httpx is not installed, the file cannot be read, or the proxy is no URL of HTTP.
         """
         if find_spec("httpx") is None:
             raise InvalidPolicyError(
                 "fetching keys needs httpx: pip install 'gatepass[verify]', or pass keys= or fetch="
             )
+        if proxy is not None and not proxy.startswith(("http://", "https://")):
+            raise InvalidPolicyError("proxy is a URL that begins with http:// or https://")
         self._max_bytes = max_bytes
+        self._keep_alive = keep_alive
+        self._proxy = proxy
+        self._known: dict[str, Fetched] = {}
+        self._kept: tuple[asyncio.AbstractEventLoop, AsyncClient] | None = None
         try:
             self._context = ssl.create_default_context(cafile=ca_file) if ca_file else None
         except OSError as error:
@@ -224,12 +261,45 @@ class HttpxFetch:
         Raises:
             FetchError: There is no answer, or one that we do not want to read.
         """
-        async with self._ask(url, "application/json, */*", FETCH_SECONDS) as answer:
-            body = bytearray()
-            async for chunk in answer.aiter_raw():
-                body += chunk
-                if len(body) > self._max_bytes:
-                    raise FetchError(f"{url} answered with more than {self._max_bytes} bytes")
+        known = self._known.get(url)
+        headers = {} if known is None else {"If-None-Match": known.headers["etag"]}
+        async with self._ask(url, "application/json, */*", FETCH_SECONDS, headers) as answer:
+            fetched = await self._read(url, answer)
+        if known is not None and fetched.status == _HTTP_NOT_MODIFIED:
+            # RFC 9111 §4.3.4: what it says of freshness counts from now on.
+            return Fetched(known.status, {**known.headers, **fetched.headers}, known.body)
+        self._keep(url, fetched)
+        return fetched
+
+    def _keep(self, url: str, fetched: Fetched) -> None:
+        """Remember what need not be sent again: a few documents, none of them large."""
+        self._known.pop(url, None)
+        if fetched.status == _HTTP_OK and "etag" in fetched.headers and len(fetched.body) <= _MAX_KEPT_BYTES:
+            self._known[url] = fetched
+            if len(self._known) > _MAX_KEPT:
+                del self._known[next(iter(self._known))]
+
+    async def aclose(self) -> None:
+        """Close the connections that are kept."""
+        if self._kept is not None:
+            await self._kept[1].aclose()
+            self._kept = None
+
+    async def post(self, post: Post) -> Fetched:
+        """Send a form.
+
+        Raises:
+            FetchError: There is no answer, or one that we do not want to read.
+        """
+        async with self._ask(post.url, "application/json", FETCH_SECONDS, post.headers, post.form) as answer:
+            return await self._read(post.url, answer)
+
+    async def _read(self, url: str, answer: Response) -> Fetched:
+        body = bytearray()
+        async for chunk in answer.aiter_raw():
+            body += chunk
+            if len(body) > self._max_bytes:
+                raise FetchError(f"{url} answered with more than {self._max_bytes} bytes")
         return Fetched(answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, bytes(body))
 
     @asynccontextmanager
@@ -248,22 +318,46 @@ class HttpxFetch:
 
     @asynccontextmanager
     async def _ask(
-        self, url: str, accept: str, seconds: float | None, headers: dict[str, str] | None = None
+        self,
+        url: str,
+        accept: str,
+        seconds: float | None,
+        headers: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
     ) -> AsyncGenerator[Response]:
         import httpx  # noqa: PLC0415 - an extra, and slow to import: only who fetches pays for it
 
-        # Made once: reading the public authorities holds every thread up for some 20 ms.
-        self._context = self._context or httpx.create_ssl_context()
-        # On loopback no proxy is asked, whatever the environment says: plain text must not leave this machine.
-        proxies = not is_loopback(url)
-        wanted = _HEADERS | {"Accept": accept} | (headers or {})
+        wanted = {**_HEADERS, "Accept": accept, **(headers or {})}
+        method = "GET" if form is None else "POST"
         try:
             async with (
-                httpx.AsyncClient(verify=self._context, trust_env=proxies, timeout=seconds, headers=wanted) as client,
-                client.stream("GET", url) as answer,
+                self._client(url) as client,
+                client.stream(method, url, data=form, headers=wanted, timeout=seconds) as answer,
             ):
                 if answer.headers.get("content-encoding", "identity") != "identity":
                     raise FetchError(f"{url} answered with a compressed body, which was not asked for")
                 yield answer
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise FetchError(f"{url}: {type(error).__name__}: {error}") from None
+
+    @asynccontextmanager
+    async def _client(self, url: str) -> AsyncGenerator[AsyncClient]:
+        """Give a client of httpx: a new one, or the one that is kept for this event loop."""
+        import httpx  # noqa: PLC0415 - as above
+
+        loop = asyncio.get_running_loop()
+        if self._kept is not None and self._kept[0] is loop:
+            yield self._kept[1]
+            return
+        # Made once: reading the public authorities holds every thread up for some 20 ms.
+        self._context = self._context or httpx.create_ssl_context()
+        # On loopback no proxy is asked, whatever the environment says: plain text must not leave this machine.
+        is_local = is_loopback(url)
+        proxy = None if is_local else self._proxy
+        client = httpx.AsyncClient(verify=self._context, proxy=proxy, trust_env=proxy is None and not is_local)
+        if self._keep_alive:
+            self._kept = loop, client
+            yield client
+            return
+        async with client:
+            yield client

@@ -216,14 +216,25 @@ class Issuer:
             self._jwks_url = None  # perhaps the keys have moved
 
     def _discover(self) -> Generator[str, Fetched, tuple[str, Offer]]:
-        """RFC 8414 §3, and where there is no such document, OpenID Connect Discovery §4."""
+        metadata = yield from self.read_metadata()
+        return self.checked_endpoint(metadata, "jwks_uri"), self._offer_of(metadata)
+
+    def read_metadata(self) -> Generator[str, Fetched, dict[str, Any]]:
+        """RFC 8414 §3, and where there is no such document, OpenID Connect Discovery §4.
+
+        Raises:
+            FetchError: There is neither, or it is about another issuer.
+        """
         for url in self._metadata_urls():
             answer = yield url
             if answer.status >= _HTTP_SERVER_ERROR:
                 raise FetchError(f"{url} answered {answer.status}")
             metadata = _json_object(answer.body) if answer.status == _HTTP_OK else None
             if metadata is not None:
-                return self._jwks_url_of(metadata, url), self._offer_of(metadata)
+                # RFC 8414 §3.3: a document that names another issuer must not be used.
+                if metadata.get("issuer") != self.url:
+                    raise FetchError(f"{url} is about another issuer than {self.url}")
+                return metadata
         raise FetchError(f"{self.url} has no metadata document; is the issuer right? If so, pass jwks_url=")
 
     def _metadata_urls(self) -> tuple[str, str]:
@@ -234,20 +245,22 @@ class Issuer:
             f"{origin}{path}/.well-known/openid-configuration",
         )
 
-    def _jwks_url_of(self, metadata: dict[str, Any], url: str) -> str:
-        """RFC 8414 §3.3: a document that names another issuer must not be used."""
-        if metadata.get("issuer") != self.url:
-            raise FetchError(f"{url} is about another issuer than {self.url}")
-        jwks_url = metadata.get("jwks_uri")
-        if not isinstance(jwks_url, str):
-            raise FetchError(f"{url} names no jwks_uri")
+    def checked_endpoint(self, metadata: dict[str, Any], name: str) -> str:
+        """Return a URL that the metadata names, if it is one that keys and secrets may travel to.
+
+        Raises:
+            FetchError: It is not.
+        """
+        url = metadata.get(name)
+        if not isinstance(url, str):
+            raise FetchError(f"the metadata of {self.url} has no {name}")
         try:
-            checked_url(jwks_url, "jwks_uri")
+            checked_url(url, name)
         except InvalidPolicyError as error:
             raise FetchError(str(error)) from None
-        if is_loopback(jwks_url) and not is_loopback(self.url):
-            raise FetchError(f"the jwks_uri of {self.url} is on this machine")
-        return jwks_url
+        if is_loopback(url) and not is_loopback(self.url):
+            raise FetchError(f"the {name} of {self.url} is on this machine")
+        return url
 
     def _offer_of(self, metadata: dict[str, Any]) -> Offer:
         """What is not at the issuer's own origin is not offered: its word on what is revoked comes from itself."""

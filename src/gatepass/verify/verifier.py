@@ -128,6 +128,7 @@ class Verifier:
         stale_after: float = 60,
         cache_size: int = 10_000,
         ca_file: str | None = None,
+        proxy: str | None = None,
         fetch: Fetch | None = None,
         dpop: DPoPPolicy | None = None,
         clock: Callable[[], float] = time.time,
@@ -155,6 +156,8 @@ class Verifier:
             cache_size: How many verified tokens are remembered; 0 for none. They are forgotten when they expire and
                 when the issuer's keys change. A refusal is never remembered.
             ca_file: A PEM file of the only certificate authorities to trust when fetching.
+            proxy: The URL of a proxy to fetch through, in place of the environment's (`HTTPS_PROXY`). An issuer on this
+                machine is never asked through one.
             fetch: Gets a URL in place of httpx: `fetch(url)` returns a `Fetched` or an awaitable of one. It runs in
                 a thread of its own, so it may block; it must not follow redirects.
             dpop: Which DPoP proofs are accepted (RFC 9449); by default those of the last minute, each once in this
@@ -177,8 +180,8 @@ class Verifier:
         self.audience = _checked_audience(audience)
         self.clock = clock
         self.dpop = DPoPPolicy() if dpop is None else dpop
-        self._typ = typ
-        self._leeway = leeway
+        self.typ = typ
+        self.leeway = leeway
         self._read = _reader(typ, issuer=issuer, audience=self.audience, leeway=leeway)
         self._cache_size = cache_size
         self._lock = threading.Lock()
@@ -190,17 +193,19 @@ class Verifier:
         adopt = weakref.WeakMethod(self._adopt)
         source = None
         if keys is not None and mode is None:
-            if (jwks_url, alg, ca_file, fetch) != (None, None, None, None):
-                raise InvalidPolicyError("with keys= nothing is fetched: leave out jwks_url, alg, ca_file and fetch")
+            if any(given is not None for given in (jwks_url, alg, ca_file, proxy, fetch)):
+                raise InvalidPolicyError(
+                    "with keys= nothing is fetched: leave out jwks_url, alg, ca_file, proxy and fetch"
+                )
         else:
             source = KeySource(
                 Issuer(issuer, jwks_url=jwks_url, alg=alg),
-                _checked_fetch(fetch, ca_file),
+                _checked_fetch(fetch, ca_file, proxy),
                 clock=clock,
                 on_learned=lambda: _call(adopt),
             )
         if source is not None and mode is not None:
-            documents = _checked_fetch(fetch, ca_file, max_bytes=revocation_snapshot.MAX_LENGTH)
+            documents = _checked_fetch(fetch, ca_file, proxy, max_bytes=revocation_snapshot.MAX_LENGTH)
             follower = Follower(
                 Revocations(issuer, mode=mode, stale=stale, stale_after=stale_after),
                 source=source,
@@ -346,7 +351,7 @@ class Verifier:
         """Find a token that these very keys have verified: a lookup, and three comparisons of times."""
         known = self._known
         principal = known.seen.get(token)
-        if principal is None or now >= principal.expires_at + self._leeway:
+        if principal is None or now >= principal.expires_at + self.leeway:
             return None
         if known.is_fresh(now) or self._is_usable_meanwhile(now):
             return principal
@@ -421,8 +426,8 @@ class Verifier:
             return
         if seen.headers["alg"].startswith("HS"):
             raise AlgNotAllowedError("a shared secret is never fetched: pass it as keys=")
-        if self._typ is not None and headers.media_type(seen.headers.get("typ")) != headers.media_type(self._typ):
-            raise WrongTypError(f"the token is not a {self._typ}")
+        if self.typ is not None and headers.media_type(seen.headers.get("typ")) != headers.media_type(self.typ):
+            raise WrongTypError(f"the token is not a {self.typ}")
         if seen.claims.get("iss") != self.issuer:
             raise WrongIssuerError("iss is not the expected issuer", claim="iss")
 
@@ -522,11 +527,11 @@ def _checked_audience(audience: object) -> str | tuple[str, ...]:
     return audience if isinstance(audience, str) else cast("tuple[str, ...]", names)
 
 
-def _checked_fetch(fetch: Fetch | None, ca_file: str | None, *, max_bytes: int = MAX_BYTES) -> Fetch:
+def _checked_fetch(fetch: Fetch | None, ca_file: str | None, proxy: str | None, *, max_bytes: int = MAX_BYTES) -> Fetch:
     if fetch is None:
-        return HttpxFetch(ca_file=ca_file, max_bytes=max_bytes)
-    if ca_file is not None:
-        raise InvalidPolicyError("ca_file is for the built-in fetch: leave out one of them")
+        return HttpxFetch(ca_file=ca_file, proxy=proxy, max_bytes=max_bytes)
+    if ca_file is not None or proxy is not None:
+        raise InvalidPolicyError("ca_file and proxy are for the built-in fetch: leave them out, or fetch")
     return fetch
 
 

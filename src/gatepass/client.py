@@ -1,0 +1,256 @@
+"""Calling APIs as a service: an access token of its own, on every request, renewed before it ends.
+
+with httpx.Client(auth=ClientCredentials(issuer="https://auth.example.com", client_id=…, client_secret=…)) as http:
+    http.get("https://api.example.com/orders")
+
+The same object serves `httpx.Client` and `httpx.AsyncClient`, any number of threads, tasks and clients.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import msgspec
+
+from gatepass.verify.fetch import FETCH_SECONDS, HttpxFetch
+from gatepass.verify.issuer import FetchError
+from gatepass.verify.oauth_client import Caller, RefusedError, drive, read_json
+from gatepass.verify.waiting import await_, wait
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Generator
+
+    from gatepass.jose import Key
+    from gatepass.verify.waiting import Wait
+
+__all__ = ["ClientCredentials", "NoTokenError"]
+
+RENEW_AT = 0.8
+"""The part of a token's life after which it is renewed, in the background while it is still good."""
+
+SPARE_SECONDS = 10
+"""A token that ends so soon is not sent any more: the request may take a while."""
+
+RETRY_SECONDS = 5
+"""After a failure, while the token is still good, renewing waits so long."""
+
+_HTTP_UNAUTHORIZED = 401
+
+_log = logging.getLogger(__name__)
+
+
+class NoTokenError(httpx.HTTPError):
+    """There is no access token to send.
+
+    Attributes:
+        code: OAuth's code for it (RFC 6749 §5.2), such as `invalid_client`; `issuer_unavailable` where there was no
+            answer.
+    """
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    """RFC 6749 §5.1."""
+
+    access_token: str
+    token_type: str
+    expires_in: float = 300
+
+
+class _Held(msgspec.Struct, frozen=True):
+    token: str
+    renew_at: float
+    ends_at: float
+
+    def __repr__(self) -> str:
+        return "_Held(…)"
+
+
+class ClientCredentials(httpx.Auth):
+    """Gets a token by the grant `client_credentials` (RFC 6749 §4.4), and sends it with every request of httpx.
+
+    One fetch serves everybody who waits for it, and nobody waits while there is a good token. When an API refuses the
+    token all the same (401 `invalid_token`, as after a revocation) the request is sent once more with a new one.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is named where it is called
+        self,
+        *,
+        issuer: str,
+        client_id: str,
+        client_secret: str | None = None,
+        client_key: Key | None = None,
+        scope: str | None = None,
+        audience: str | None = None,
+        token_url: str | None = None,
+        ca_file: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Fix who asks for what. Nothing is fetched yet.
+
+        Args:
+            issuer: The authorization server: an https URL (http on this machine only).
+            client_id: The service's id there.
+            client_secret: Its secret.
+            client_key: Or its private key, to prove itself without sending a secret (RFC 7523).
+            scope: Scopes to ask for, separated by spaces; by default what the client may have.
+            audience: The API that the token is for (`audience`, and RFC 8707's `resource` where it is a URL).
+            token_url: Where tokens are given, if the issuer's metadata does not say.
+            ca_file: A PEM file of the only certificate authorities to trust when fetching tokens.
+            clock: The time, in seconds since 1970.
+
+        Raises:
+            InvalidPolicyError: There is not exactly one of secret and key, or a URL is not https.
+        """
+        self._form = {"grant_type": "client_credentials"}
+        if scope is not None:
+            self._form["scope"] = scope
+        if audience is not None:
+            self._form["audience"] = audience
+            if "://" in audience:
+                self._form["resource"] = audience
+        self._caller = Caller(
+            issuer=issuer,
+            client_id=client_id,
+            client_secret=client_secret,
+            client_key=client_key,
+            endpoint="token_endpoint",
+            url=token_url,
+            clock=clock,
+        )
+        self._issuer = issuer
+        self._http = HttpxFetch(ca_file=ca_file)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._held: _Held | None = None
+        self._flight: Future[_Held] | None = None
+        self._flight_ends = 0.0
+        self._retry_at = 0.0
+
+    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Send the token with a request of `httpx.Client`."""
+        token = wait(self._token())
+        response = yield _with(request, token)
+        if self._is_refused(request, response):
+            self._discard(token)
+            yield _with(request, wait(self._token()))
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """Send the token with a request of `httpx.AsyncClient`."""
+        token = await await_(self._token())
+        response = yield _with(request, token)
+        if self._is_refused(request, response):
+            self._discard(token)
+            yield _with(request, await await_(self._token()))
+
+    def token(self) -> str:
+        """Return an access token that is good for a while, for what is not httpx.
+
+        Raises:
+            NoTokenError: There is none to be had.
+        """
+        return wait(self._token())
+
+    async def atoken(self) -> str:
+        """Do as `token` does, in an event loop."""
+        return await await_(self._token())
+
+    def __repr__(self) -> str:
+        return f"ClientCredentials(issuer={self._issuer!r})"
+
+    # ── deciding ──
+
+    def _token(self) -> Generator[Wait, None, str]:
+        """Return the token, yielding the fetch that brings one if there is none."""
+        with self._lock:
+            now, held = self._clock(), self._held
+            if held is not None and now < held.ends_at:
+                if now >= held.renew_at and now >= self._retry_at and not self._is_flying():
+                    self._start()
+                return held.token
+            flight = self._flight if self._flight is not None and self._is_flying() else self._start()
+        yield flight, FETCH_SECONDS + 1
+        try:
+            return flight.result(0).token
+        except RefusedError as error:
+            raise NoTokenError(str(error), code=error.code) from None
+        except (FetchError, TimeoutError, RuntimeError) as error:
+            reason = str(error) or "no answer in time"
+            raise NoTokenError(f"no token from {self._issuer}: {reason}", code="issuer_unavailable") from None
+
+    def _discard(self, token: str) -> None:
+        with self._lock:
+            if self._held is not None and self._held.token == token:
+                self._held = None
+
+    @staticmethod
+    def _is_refused(request: httpx.Request, response: httpx.Response) -> bool:
+        """RFC 6750 §3.1. What was streamed cannot be sent again."""
+        return (
+            response.status_code == _HTTP_UNAUTHORIZED
+            and "invalid_token" in response.headers.get("WWW-Authenticate", "")
+            and isinstance(request.stream, httpx.ByteStream)
+        )
+
+    # ── fetching ──
+
+    def _is_flying(self) -> bool:
+        """A fetch that is long past its deadline is lost, as in a process that forked."""
+        return self._flight is not None and not self._flight.done() and time.monotonic() < self._flight_ends
+
+    def _start(self) -> Future[_Held]:
+        flight: Future[_Held] = Future()
+        flight.set_running_or_notify_cancel()  # from here on no waiter can cancel it
+        self._flight, self._flight_ends = flight, time.monotonic() + FETCH_SECONDS + 1
+        try:
+            threading.Thread(target=self._fly, args=(flight,), name="gatepass-token", daemon=True).start()
+        except RuntimeError as error:
+            flight.set_exception(error)
+        return flight
+
+    def _fly(self, flight: Future[_Held]) -> None:
+        """The fetching thread."""
+        try:
+            held = asyncio.run(self._fetch())
+        except Exception as error:  # noqa: BLE001 - whoever waits must get an answer
+            self._caller.forget()
+            with self._lock:
+                self._retry_at = self._clock() + RETRY_SECONDS
+            _log.warning("cannot get a token from %s: %s", self._issuer, str(error) or "no answer in time")
+            flight.set_exception(error if isinstance(error, FetchError | TimeoutError) else RuntimeError("a defect"))
+            return
+        with self._lock:
+            if flight is self._flight:
+                self._held = held
+        flight.set_result(held)
+
+    async def _fetch(self) -> _Held:
+        async with asyncio.timeout(FETCH_SECONDS):
+            began = self._clock()
+            found = read_json(await drive(self._caller.call(self._form), self._http, self._http.post), self._issuer)
+        return _read(found, self._issuer, began)
+
+
+def _read(found: dict[str, Any], issuer: str, began: float) -> _Held:
+    try:
+        answer = msgspec.convert(found, _Answer)
+    except msgspec.ValidationError:
+        raise FetchError(f"{issuer} answered no token") from None
+    if answer.token_type.lower() != "bearer" or not answer.access_token.isprintable() or answer.expires_in <= 0:
+        raise FetchError(f"{issuer} answered a token of another kind")
+    spare = min(SPARE_SECONDS, answer.expires_in / 2)
+    return _Held(answer.access_token, began + answer.expires_in * RENEW_AT, began + answer.expires_in - spare)
+
+
+def _with(request: httpx.Request, token: str) -> httpx.Request:
+    request.headers["Authorization"] = f"Bearer {token}"
+    return request

@@ -1,0 +1,253 @@
+"""Asking the issuer about each token (RFC 7662): for opaque tokens, or where an answer must be of this very moment.
+
+A `Verifier` costs less by far, and goes on working while the issuer is away. Take this where tokens are not JWTs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import threading
+import time
+import weakref
+from concurrent import futures
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import msgspec
+
+from gatepass.jose.errors import (
+    BadClaimError,
+    ExpiredError,
+    InvalidPolicyError,
+    MalformedError,
+    NotYetValidError,
+    WrongAudienceError,
+    WrongIssuerError,
+)
+from gatepass.tokens.access_token import Checked, OtherAccessToken, UnprovenCnfError, refuse_unproven
+
+from .background import Background
+from .dpop import DPoPPolicy
+from .errors import InactiveTokenError, IssuerUnavailableError
+from .fetch import FETCH_SECONDS, HttpxFetch
+from .issuer import FetchError
+from .oauth_client import Caller, drive, read_json
+from .principal import of_other_token
+from .waiting import await_, wait
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Generator
+
+    from gatepass.jose import Key
+
+    from .dpop import DPoP
+    from .issuer import Fetched
+    from .principal import Principal
+    from .waiting import Wait
+
+MAX_FLIGHTS = 100
+"""Tokens that are asked about at once; the others are told to come back."""
+
+MAX_CACHE_SECONDS = 300
+
+_MAX_LENGTH = 16_384
+_RETRY_SECONDS = 5
+
+_TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
+"""RFC 6750 §2.1: what a token is made of."""
+
+_KINDS = ("bearer", "dpop")
+
+_log = logging.getLogger(__name__)
+
+
+class _Remembered(NamedTuple):
+    principal: Principal
+    until: float
+
+
+class Introspector:
+    """Asks the issuer what a token is worth. It has a `Verifier`'s methods, so every framework's `Bearer` takes it.
+
+    Attributes:
+        clock: The time, in seconds since 1970.
+        dpop: Which DPoP proofs are accepted.
+    """
+
+    def __init__(  # noqa: PLR0913 - the call reads as its policy
+        self,
+        *,
+        issuer: str,
+        audience: str | Collection[str] | None,
+        client_id: str,
+        client_secret: str | None = None,
+        client_key: Key | None = None,
+        url: str | None = None,
+        cache_seconds: float = 10,
+        cache_size: int = 10_000,
+        ca_file: str | None = None,
+        dpop: DPoPPolicy | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Fix the policy. Nothing is asked yet.
+
+        Args:
+            issuer: Whom to ask; an https URL (http on this machine only). What it says of `iss` must be this.
+            audience: What it must say of `aud`: this, or one of these. None for an issuer that says nothing of `aud`;
+                then every token of the issuer is taken, whichever API it is for.
+            client_id: Who asks.
+            client_secret: The asking client's secret.
+            client_key: Or its private key (RFC 7523).
+            url: Where to ask, if the issuer's metadata does not say.
+            cache_seconds: How long an answer is believed: so long a token lives after it was revoked. 0 for never. A
+                refusal is never remembered.
+            cache_size: How many answers are remembered.
+            ca_file: A PEM file of the only certificate authorities to trust.
+            dpop: Which DPoP proofs are accepted (RFC 9449).
+            clock: The time, in seconds since 1970.
+
+        Raises:
+            InvalidPolicyError: The arguments contradict each other, or httpx is not installed.
+        """
+        if not 0 <= cache_seconds <= MAX_CACHE_SECONDS:
+            raise InvalidPolicyError(f"cache_seconds is between 0 and {MAX_CACHE_SECONDS}")
+        self.issuer = issuer
+        self.clock = clock
+        self.dpop = DPoPPolicy() if dpop is None else dpop
+        self._audience = None if audience is None else frozenset((audience,) if isinstance(audience, str) else audience)
+        if self._audience is not None and not all(self._audience):
+            raise InvalidPolicyError("audience is a name, a collection of names or None")
+        self._caller = Caller(
+            issuer=issuer,
+            client_id=client_id,
+            client_secret=client_secret,
+            client_key=client_key,
+            endpoint="introspection_endpoint",
+            url=url,
+            clock=clock,
+        )
+        self._http = HttpxFetch(ca_file=ca_file, keep_alive=True)
+        self._cache_seconds = cache_seconds
+        self._cache_size = cache_size
+        self._lock = threading.Lock()
+        self._seen: dict[str, _Remembered] = {}
+        self._flights: dict[str, futures.Future[Fetched]] = {}
+        self._background = Background("gatepass-introspection", self._http.aclose)
+        weakref.finalize(self, self._background.close, 0)
+
+    @property
+    def issuers(self) -> tuple[str, ...]:
+        """The issuer, as the one of a tuple."""
+        return (self.issuer,)
+
+    def verify(self, token: str, dpop: DPoP | None = None) -> Principal:
+        """Ask about a token, as `Verifier.verify` does.
+
+        Raises:
+            JoseError: It is refused: `inactive`, or for a reason that the answer shows.
+            IssuerUnavailableError: The issuer does not answer: nobody knows what the token is worth.
+        """
+        return wait(self.verified(token, dpop))
+
+    async def averify(self, token: str, dpop: DPoP | None = None) -> Principal:
+        """Do as `verify` does, in an event loop, which goes on turning meanwhile."""
+        return await await_(self.verified(token, dpop))
+
+    def verified(self, token: str, dpop: DPoP | None) -> Generator[Wait, None, Principal]:
+        """Ask, yielding what to wait for, as `Verifier.verified` does."""
+        if not isinstance(cast("object", token), str) or len(token) > _MAX_LENGTH or not _TOKEN.fullmatch(token):
+            raise MalformedError("a token is one word of letters, digits and -._~+/")
+        proof = None if dpop is None else self.dpop.check(dpop, token, self.clock())
+        thumbprint = None if proof is None else proof.thumbprint
+        if proof is None and self.dpop.required:
+            raise UnprovenCnfError("a DPoP proof is needed")
+        principal = self._remembered(token)
+        if principal is None:
+            principal = yield from self._asked(token)
+        refuse_unproven(principal.claims, thumbprint)
+        if proof is not None:
+            yield from self.dpop.spend(proof, self.clock())
+        return principal
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._background.close(FETCH_SECONDS)
+
+    def __repr__(self) -> str:
+        return f"Introspector(issuer={self.issuer!r})"
+
+    def _remembered(self, token: str) -> Principal | None:
+        found = self._seen.get(token)
+        return found.principal if found is not None and self.clock() < found.until else None
+
+    def _asked(self, token: str) -> Generator[Wait, None, Principal]:
+        flight = self._flight(token)
+        yield flight, FETCH_SECONDS + 1
+        try:
+            found = read_json(flight.result(0), self.issuer)
+        except (FetchError, TimeoutError, futures.CancelledError) as error:
+            self._caller.forget()
+            _log.warning("cannot ask %s about a token: %s", self.issuer, str(error) or "no answer in time")
+            raise IssuerUnavailableError(f"cannot ask {self.issuer}", retry_after=_RETRY_SECONDS) from None
+        principal = self._read(found)
+        self._remember(token, principal)
+        return principal
+
+    def _flight(self, token: str) -> futures.Future[Fetched]:
+        """Ask, unless somebody is asking about this very token already."""
+        with self._lock:
+            flight = self._flights.get(token)
+            if flight is not None and not flight.done():
+                return flight
+            if len(self._flights) >= MAX_FLIGHTS:
+                raise IssuerUnavailableError("too many tokens to ask about", retry_after=1)
+            try:
+                flight = self._background.submit(self._ask(token))
+            except RuntimeError:
+                raise IssuerUnavailableError("no thread can be started", retry_after=_RETRY_SECONDS) from None
+            self._flights[token] = flight
+        flight.add_done_callback(lambda _: self._landed(token))
+        return flight
+
+    def _landed(self, token: str) -> None:
+        with self._lock:
+            self._flights.pop(token, None)
+
+    async def _ask(self, token: str) -> Fetched:
+        async with asyncio.timeout(FETCH_SECONDS):
+            form = {"token": token, "token_type_hint": "access_token"}
+            return await drive(self._caller.call(form), self._http, self._http.post)
+
+    def _read(self, found: dict[str, Any]) -> Principal:
+        """RFC 7662 §2.2: a token is active, or nothing is said of it."""
+        kind = found.get("token_type", "bearer")
+        if found.get("active") is not True or not isinstance(kind, str) or kind.lower() not in _KINDS:
+            raise InactiveTokenError("the issuer says that the token is not good")
+        now = self.clock()
+        until = now + self._cache_seconds
+        named = {"iss": self.issuer, "sub": found.get("client_id"), "exp": until + 1}
+        claims = {name: value for name, value in {**named, **found}.items() if value is not None}
+        try:
+            read = msgspec.convert(claims, OtherAccessToken)
+        except msgspec.ValidationError as error:
+            raise BadClaimError(f"the issuer's answer is not one: {error}", claim="") from None
+        if read.iss != self.issuer:
+            raise WrongIssuerError("iss is not the expected issuer", claim="iss")
+        audiences = {read.aud} if isinstance(read.aud, str) else set(read.aud or ())
+        if self._audience is not None and not self._audience & audiences:
+            raise WrongAudienceError("aud does not name this API", claim="aud")
+        if now >= read.exp:
+            raise ExpiredError("the token has expired", claim="exp")
+        if isinstance(nbf := claims.get("nbf"), int | float) and now < nbf:
+            raise NotYetValidError("the token is not valid yet", claim="nbf")
+        return of_other_token(Checked(read, claims))
+
+    def _remember(self, token: str, principal: Principal) -> None:
+        until = min(self.clock() + self._cache_seconds, principal.expires_at)
+        with self._lock:
+            self._seen.pop(token, None)
+            while self._seen and len(self._seen) >= self._cache_size:
+                del self._seen[next(iter(self._seen))]
+            if self._cache_size and self._cache_seconds:
+                self._seen[token] = _Remembered(principal, until)
