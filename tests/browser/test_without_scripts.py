@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import expect
+from tests.support.mailbox import mail_server
 from tests.support.server import ANN, SettableClock, running_server
 from tests.support.tls import self_signed
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
     from tests.browser.conftest import OpenPage
+    from tests.support.mailbox import Mailbox
     from tests.support.server import RunningServer
 
 
@@ -55,7 +58,7 @@ def token_of(page: Page) -> str:
 
 def test_signing_up_in_and_out(page: Page) -> None:
     """Account made, signed in, seen on the account page, a token in hand, signed out; each by a click."""
-    person = {"email": f"p{time.time_ns()}@example.test", "password": "a sentence of some words"}
+    person = new_person()
     page.goto("/pages/login")
     page.get_by_role("link", name="Make an account").click()
     page.get_by_label("E-mail address").fill(person["email"])
@@ -101,7 +104,7 @@ def test_a_link_on_another_site_finds_the_session(server: RunningServer, page: P
 def test_another_device_is_signed_out_from_here(server: RunningServer, page: Page, open_page: OpenPage) -> None:
     """The account page lists where somebody is signed in, and ends one of those."""
     other = open_page(java_script_enabled=False, ignore_https_errors=True, base_url=server.url)
-    person = {"email": f"p{time.time_ns()}@example.test", "password": "a sentence of some words"}
+    person = new_person()
     with server.client(verify=False) as api:
         api.post("/signup", json=person)
     for each in (other, page):
@@ -111,3 +114,161 @@ def test_another_device_is_signed_out_from_here(server: RunningServer, page: Pag
     expect(page.get_by_role("button", name="Sign out there")).to_have_count(0)
     other.reload()
     expect(other.get_by_role("heading", level=1)).to_have_text("Sign in")
+
+
+# ── with a mail server ──
+
+
+@pytest.fixture(scope="module")
+def mailbox() -> Generator[Mailbox]:
+    """A mail server."""
+    with mail_server() as mailbox:
+        yield mailbox
+
+
+@pytest.fixture(scope="module")
+def mailing(tmp_path_factory: pytest.TempPathFactory, mailbox: Mailbox) -> Generator[RunningServer]:
+    """A server that sends its mails there."""
+    folder, clock = tmp_path_factory.mktemp("mailing"), SettableClock(time.time())
+    with running_server(folder, clock, smtp_url=mailbox.url) as running:
+        yield running
+
+
+@pytest.fixture
+def by_mail(mailing: RunningServer, open_page: OpenPage) -> Page:
+    """A page without scripts of that server."""
+    return open_page(java_script_enabled=False, base_url=mailing.url)
+
+
+@pytest.fixture
+def person(mailing: RunningServer, mailbox: Mailbox) -> dict[str, str]:
+    """Somebody who has signed up there."""
+    person = new_person()
+    with mailing.client() as api:
+        api.post("/signup", json=person)
+        token = mailbox.next_to(person["email"]).token
+        api.post("/signup/verify", json={"token": token, "password": person["password"]})
+    return person
+
+
+def new_person() -> dict[str, str]:
+    """Somebody whom nobody knows yet."""
+    return {"email": f"p{time.time_ns()}@example.test", "password": "a sentence of some words"}
+
+
+def says(page: Page, heading: str) -> None:
+    """The page has this heading."""
+    expect(page.get_by_role("heading", level=1)).to_have_text(heading)
+
+
+def test_an_account_by_mail(by_mail: Page, mailbox: Mailbox) -> None:
+    """Sign up, open the mail's link, sign in, and a token is in hand."""
+    person = new_person()
+    by_mail.goto("/pages/signup")
+    by_mail.get_by_label("E-mail address").fill(person["email"])
+    by_mail.get_by_label("New password").fill(person["password"])
+    by_mail.get_by_role("button").click()
+    says(by_mail, "Look into your mail")
+    by_mail.goto(mailbox.next_to(person["email"]).link)
+    by_mail.get_by_role("button").click()
+    by_mail.get_by_role("link", name="Sign in").click()
+    sign_in(by_mail, person)
+    says(by_mail, "Your account")
+    assert token_of(by_mail)
+
+
+@pytest.mark.parametrize("kind", ["link", "code"])
+def test_signing_in_by_mail(by_mail: Page, mailbox: Mailbox, person: dict[str, str], kind: str) -> None:
+    """Without a password: the link's button, or the code typed into the page that waits for it."""
+    by_mail.goto("/pages/account")
+    by_mail.get_by_role("link", name="without a password").click()
+    by_mail.get_by_label("E-mail address").fill(person["email"])
+    by_mail.get_by_role("button").click()
+    says(by_mail, "Look into your mail")
+    mail = mailbox.next_to(person["email"], 2)
+    if kind == "link":
+        by_mail.goto(mail.link)
+    else:
+        by_mail.get_by_label("Code").fill(mail.code)
+    by_mail.get_by_role("button", name="Sign in").click()
+    says(by_mail, "Your account")
+    assert token_of(by_mail)
+
+
+def test_a_link_from_a_webmail_page(
+    by_mail: Page, mailing: RunningServer, mailbox: Mailbox, person: dict[str, str]
+) -> None:
+    """Followed from another site, in another tab, the link still finds the browser that asked."""
+    by_mail.goto("/pages/login/email")
+    by_mail.get_by_label("E-mail address").fill(person["email"])
+    by_mail.get_by_role("button").click()
+    says(by_mail, "Look into your mail")
+    link = f"{mailing.url}{mailbox.next_to(person['email'], 2).link}"
+    webmail = by_mail.context.new_page()
+    html = f"<!doctype html><a href='{link}'>Sign in</a>"
+    webmail.route("http://127.0.0.1/*", lambda route: route.fulfill(body=html, content_type="text/html"))
+    webmail.goto("http://127.0.0.1/")
+    webmail.get_by_role("link").click()
+    webmail.get_by_role("button", name="Sign in").click()
+    says(webmail, "Your account")
+
+
+def test_a_forgotten_password(by_mail: Page, mailbox: Mailbox, person: dict[str, str]) -> None:
+    """From the sign-in page to a new password and a token; then "this wasn't me" locks the account."""
+    by_mail.goto("/pages/login")
+    by_mail.get_by_role("link", name="forgotten").click()
+    by_mail.get_by_label("E-mail address").fill(person["email"])
+    by_mail.get_by_role("button").click()
+    says(by_mail, "Look into your mail")
+    by_mail.goto(mailbox.next_to(person["email"], 2).link)
+    by_mail.get_by_label("New password").fill("another sentence of words")
+    by_mail.get_by_role("button").click()
+    by_mail.get_by_role("link", name="Sign in").click()
+    sign_in(by_mail, person | {"password": "another sentence of words"})
+    assert token_of(by_mail)
+    by_mail.goto(mailbox.next_to(person["email"], 3).link)
+    by_mail.get_by_role("button", name="Lock my account").click()
+    says(by_mail, "Your account is locked")
+    by_mail.goto("/pages/account")
+    sign_in(by_mail, person | {"password": "another sentence of words"})
+    expect(by_mail.get_by_role("alert")).to_contain_text("locked")
+
+
+def test_changing_and_deleting_an_account(by_mail: Page, mailbox: Mailbox, person: dict[str, str]) -> None:
+    """Another address, another password, a copy of everything, and the end of it."""
+    new = new_person()
+    by_mail.goto("/pages/account")
+    sign_in(by_mail, person)
+    by_mail.get_by_role("link", name="e-mail address").click()
+    by_mail.get_by_label("E-mail address").fill(new["email"])
+    by_mail.get_by_role("button").click()
+    by_mail.goto(mailbox.next_to(new["email"]).link)
+    by_mail.get_by_role("button", name="Confirm").click()
+    expect(by_mail.get_by_text(new["email"])).to_be_visible()
+    by_mail.get_by_role("link", name="Change my password").click()
+    by_mail.get_by_label("New password").fill("another sentence of words")
+    by_mail.get_by_role("button").click()
+    by_mail.get_by_role("link", name="Your account").click()
+    with by_mail.expect_download() as download:
+        by_mail.get_by_role("link", name="Download").click()
+    exported = json.loads(download.value.path().read_text())
+    assert exported["account"]["email"] == new["email"]
+    by_mail.get_by_role("link", name="Delete").click()
+    by_mail.get_by_role("button", name="Delete my account").click()
+    says(by_mail, "Your account is deleted")
+    by_mail.goto("/pages/account")
+    sign_in(by_mail, new | {"password": "another sentence of words"})
+    expect(by_mail.get_by_role("alert")).to_contain_text("wrong")
+
+
+def test_an_old_sign_in_is_renewed_on_the_way(by_mail: Page, mailing: RunningServer, person: dict[str, str]) -> None:
+    """What needs a fresh sign-in asks for one, and goes on where the person was going."""
+    by_mail.goto("/pages/account")
+    sign_in(by_mail, person)
+    mailing.clock.advance(601)
+    by_mail.get_by_role("link", name="Change my password").click()
+    expect(by_mail.get_by_role("alert")).to_contain_text("again")
+    sign_in(by_mail, person)
+    says(by_mail, "Change your password")
+    by_mail.goto("/pages/account")
+    expect(by_mail.get_by_role("button", name="Sign out there")).to_have_count(0)

@@ -125,6 +125,7 @@ class Admin:
                 return None
             await tx.passwords.put(user.id, password_hash, tx.now)
             await tx.users.set_locked(user.id, None)
+            await tx.codes.forget_openers(user.id)
             await record(tx, "password_changed", user.id, actor=OPERATOR)
             return await end_sessions_of(tx, user.id, "password_changed", actor=OPERATOR)
 

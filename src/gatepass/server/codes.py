@@ -59,8 +59,19 @@ class Codes(Protocol):
         """Use a code up by its short form; a wrong one costs the holder's code a try."""
         ...
 
+    async def forget_openers(self, user_id: str) -> None:
+        """Drop what opens a person's account; what locks it stays, or a thief would drop that too."""
+        ...
+
+    async def forget_locks(self, user_id: str, *, made_since: Code) -> None:
+        """Drop the links that lock a person's account and are no older than this one.
+
+        An older one is the word of who had the account before, and stays good against whoever came later.
+        """
+        ...
+
     async def forget_user(self, user_id: str) -> None:
-        """Drop all codes of a person."""
+        """Drop all codes of a person who is gone."""
         ...
 
     async def forget_expired(self, now: float) -> None:

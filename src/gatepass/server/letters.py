@@ -53,25 +53,23 @@ class Letters:
             sealed = self._data_key.seal(msgspec.json.encode(letter), mail_id)
             await tx.mails.add(mail_id, sealed, user_id=user_id, now=tx.now)
 
-    async def warn(
-        self, tx: Transaction, kind: LetterKind, user: User, *, language: str, to: str = "", **values: str
-    ) -> None:
+    async def warn(self, tx: Transaction, kind: LetterKind, user: User, *, language: str, **values: str) -> None:
         """Tell somebody what was done with their account, with a link that locks it down at once.
 
-        Used, the link also puts back the address that the letter went to.
+        It goes to the address that `user` has here. Used, the link also puts that address back.
         """
-        token, address = new_token(), to or user.email
+        token = new_token()
         await tx.codes.add(
             Code(
                 digest=digest_of(token),
                 purpose="lock",
                 user_id=user.id,
-                email=address,
+                email=user.email,
                 holder=b"",
                 short_digest=b"",
                 payload="",
                 expires_at=tx.now + _LOCK_SECONDS,
             )
         )
-        letter = Letter(kind=kind, to=address, language=language, lock=self.link("lock", token), values=values)
+        letter = Letter(kind=kind, to=user.email, language=language, lock=self.link("lock", token), values=values)
         await self.send(tx, letter, user_id=user.id)

@@ -282,7 +282,7 @@ class Recovery:
             await prove_address(tx, user, where=where)
             await tx.passwords.put(user.id, password_hash, tx.now)
             await end_sessions_of(tx, user.id, "password_changed", where=where)
-            await tx.codes.forget_user(user.id)
+            await tx.codes.forget_openers(user.id)
             if user.locked_at is not None:
                 await tx.users.set_locked(user.id, None)
                 await record(tx, "account_unlocked", user.id, where=where)
@@ -307,7 +307,8 @@ class Recovery:
                 return False
             await tx.users.set_locked(user.id, tx.now)
             await end_sessions_of(tx, user.id, "account_locked", where=where)
-            await tx.codes.forget_user(user.id)
+            await tx.codes.forget_openers(user.id)
+            await tx.codes.forget_locks(user.id, made_since=code)
             await record(tx, "account_locked", user.id, where=where)
             await self._put_address_back(tx, user, code.email)
             letter = Letter(kind="account_locked", to=code.email, language=language, link=self._pages.url("forgotten"))

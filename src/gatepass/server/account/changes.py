@@ -393,8 +393,10 @@ class Changes:
                 await record(tx, "email_verified", user.id, where=where)
                 return True
             await record(tx, "email_changed", user.id, where=where)
-            for to in (user.email, code.email):
-                await self._letters.warn(tx, "email_changed", user, language=language, to=to, email=code.email)
+            # Only the old address can lock the account and take it back: the new one may be a thief's.
+            await self._letters.warn(tx, "email_changed", user, language=language, email=code.email)
+            notice = Letter(kind="email_changed", to=code.email, language=language, values={"email": code.email})
+            await self._letters.send(tx, notice, user_id=user.id)
             return True
 
         if not await self._database.transaction(unit):
@@ -407,6 +409,7 @@ class Changes:
 
         async def unit(tx: Transaction) -> None:
             await tx.passwords.put(user.id, password_hash, tx.now)
+            await tx.codes.forget_openers(user.id)
             await end_sessions_of(tx, user.id, "password_changed", where=where, keep=session_id)
             await record(tx, "password_changed", user.id, where=where)
             await self._letters.warn(tx, "password_changed", user, language=language)

@@ -80,6 +80,18 @@ class SqlCodes:
             )
         return _code(row)
 
+    async def forget_openers(self, user_id: str) -> None:
+        """Delete by user, but for one purpose."""
+        await self._connection.row("DELETE FROM codes WHERE user_id = ?1 AND purpose <> 'lock'", user_id)
+
+    async def forget_locks(self, user_id: str, *, made_since: Code) -> None:
+        """Delete by user and time; all of these live equally long."""
+        await self._connection.row(
+            "DELETE FROM codes WHERE user_id = ?1 AND purpose = 'lock' AND expires_at >= ?2",
+            user_id,
+            made_since.expires_at,
+        )
+
     async def forget_user(self, user_id: str) -> None:
         """Delete by user."""
         await self._connection.row("DELETE FROM codes WHERE user_id = ?1", user_id)
