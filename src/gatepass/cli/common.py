@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from gatepass.server.admin import Admin
-from gatepass.server.app import list_keys, open_store, password_hasher, status_indexes
+from gatepass.server.app import list_keys, new_registration, open_store, password_hasher, status_indexes
 from gatepass.server.client_admin import ClientAdmin
-from gatepass.server.registration import Registration
 from gatepass.server.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ async def open_admin(place: Place) -> AsyncGenerator[Admin]:
     async with open_store(settings) as (database, data_key):
         hasher = password_hasher(settings)
         try:
-            registration = Registration(database, hasher, settings)
+            registration = new_registration(database, hasher, settings)
             yield Admin(database, registration, list_keys(data_key), idle_seconds=settings.session_idle_seconds)
         finally:
             hasher.close()

@@ -5,22 +5,31 @@ from __future__ import annotations
 import asyncio
 import getpass
 import sys
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Generator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated
 
 import msgspec
 from cyclopts import App, Parameter
 
 from gatepass.cli.common import Place, open_admin
 from gatepass.cli.output import Json, fail, result, result_json, result_table, say, time_in_words
+from gatepass.server.errors import Refusal
+from gatepass.server.newcomers import Newcomer, read_newcomer
+from gatepass.server.passwords.foreign import FirebaseProject
 
 if TYPE_CHECKING:
-    from gatepass.server.admin import Shown
+    from gatepass.server.admin import Admin, Shown
     from gatepass.server.events import Event
     from gatepass.server.users import User
 
 app = App(name="user", help="Add, show and change people.")
 
 _HERE = Place()
+_PORTION = 500
+"""Lines that are imported in one transaction."""
 
 
 @app.command
@@ -44,6 +53,44 @@ def add(
     else:
         result(user.id)
         say(f"Added {user.email}.")
+
+
+@app.command(name="import")
+def import_(
+    file: str,
+    *,
+    firebase: Annotated[
+        Path | None,
+        Parameter(
+            help="JSON file of the Firebase project's hash parameters: signer_key, salt_separator, rounds, mem_cost."
+        ),
+    ] = None,
+    json: Json = False,
+    place: Place = _HERE,
+) -> None:
+    """Add people of another system, with their password hashes, from a file of JSON lines (- for standard input).
+
+    A line is an object: `email`, and if it is so `email_verified`, `disabled`, `roles`, `created_at` (seconds since
+    1970). The hash is `password_hash` in the spelling of Django, Werkzeug, passlib, bcrypt or argon2; or `keycloak`, a
+    `password` credential of its export; or `firebase`, with `password_hash` and `salt`. Lines that cannot be taken are
+    named, and all others are taken; those whose address is there already are among the former.
+    """
+    project = None if firebase is None else _firebase_project(firebase)
+
+    async def work() -> tuple[int, list[tuple[int, str]]]:
+        async with open_admin(place) as admin:
+            with _lines(file) as lines:
+                return await _import(admin, lines, project)
+
+    count, refused = asyncio.run(work())
+    if json:
+        result_json({"imported": count, "refused": [{"line": line, "code": code} for line, code in refused]})
+    else:
+        for line, code in refused:
+            say(f"line {line}: {code}")
+        say(f"Imported {count}; {len(refused)} refused.")
+    if refused:
+        raise SystemExit(1)
 
 
 @app.command(name="list")
@@ -167,6 +214,42 @@ def events(email: str, *, place: Place = _HERE) -> None:
 
     for event in asyncio.run(work()):
         result(msgspec.json.encode(event).decode())
+
+
+async def _import(admin: Admin, lines: IO[bytes], project: FirebaseProject | None) -> tuple[int, list[tuple[int, str]]]:
+    """Import in portions of one transaction each; how many were taken, and which lines were not, and why."""
+    count = 0
+    refused: list[tuple[int, str]] = []
+    numbered = enumerate(lines, start=1)
+    while portion := list(islice(numbered, _PORTION)):
+        read: list[tuple[int, Newcomer]] = []
+        for number, line in portion:
+            try:
+                read.append((number, read_newcomer(line, project)))
+            except Refusal as error:
+                refused.append((number, error.code))
+        taken = await admin.take_over([newcomer for _, newcomer in read])
+        count += sum(taken)
+        refused += [(number, "email_taken") for (number, _), is_taken in zip(read, taken, strict=True) if not is_taken]
+    return count, sorted(refused)
+
+
+@contextmanager
+def _lines(file: str) -> Generator[IO[bytes]]:
+    if file == "-":
+        yield sys.stdin.buffer
+        return
+    if not Path(file).is_file():
+        fail(f"There is no file {file}.", "Give a file of JSON lines.")
+    with Path(file).open("rb") as opened:
+        yield opened
+
+
+def _firebase_project(file: Path) -> FirebaseProject:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=FirebaseProject)
+    except (OSError, msgspec.MsgspecError) as error:
+        fail(f"Cannot take the parameters in {file}: {error}.", "The Firebase console shows them, as base64.")
 
 
 def _new_password() -> str:

@@ -9,18 +9,19 @@ import msgspec
 from gatepass.server.ending import end_sessions_of, end_tokens_of
 from gatepass.server.errors import Refusal
 from gatepass.server.events import OPERATOR
+from gatepass.server.ids import new_id
 from gatepass.server.recording import record
-from gatepass.server.users import check_role, normalise_email
+from gatepass.server.users import User, check_role, normalise_email
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gatepass.server.events import Event
+    from gatepass.server.newcomers import Newcomer
     from gatepass.server.registration import Registration
     from gatepass.server.revocations.status_indexes import ListKeys
     from gatepass.server.sessions import SessionInUse
     from gatepass.server.transaction import Database, Transaction
-    from gatepass.server.users import User
 
 
 T = TypeVar("T")
@@ -45,6 +46,14 @@ class Admin:
     async def add(self, email: str, password: str, roles: tuple[str, ...]) -> User:
         """Make an account. Raises as `Registration.add`, and `invalid_role`."""
         return await self._registration.add(email, password, tuple(map(check_role, roles)), actor=OPERATOR)
+
+    async def take_over(self, newcomers: Sequence[Newcomer]) -> list[bool]:
+        """Make accounts for people of another system; which were made: the others' addresses are taken."""
+
+        async def unit(tx: Transaction) -> list[bool]:
+            return [await _move_in(tx, newcomer) for newcomer in newcomers]
+
+        return await self._database.transaction(unit)
 
     async def all(self) -> list[User]:
         """Everybody, by e-mail address."""
@@ -117,7 +126,7 @@ class Admin:
     async def set_password(self, email: str, password: str) -> int:
         """Set a new password, and end the person's sessions; how many those were."""
         address = normalise_email(email)
-        password_hash = await self._registration.hash(password)
+        password_hash = await self._registration.hash(password, email=address)
 
         async def unit(tx: Transaction) -> int | None:
             user = await tx.users.by_email(address)
@@ -158,6 +167,24 @@ class Admin:
             return await tx.events.after(event_id)
 
         return await self._database.read(unit)
+
+
+async def _move_in(tx: Transaction, newcomer: Newcomer) -> bool:
+    now = tx.now
+    user = User(
+        id=new_id("usr"),
+        email=newcomer.email,
+        created_at=now if newcomer.created_at is None else float(newcomer.created_at),
+        roles=newcomer.roles,
+        email_verified_at=now if newcomer.email_verified else None,
+        disabled_at=now if newcomer.disabled else None,
+    )
+    if not await tx.users.add(user):
+        return False
+    if newcomer.password_hash is not None:
+        await tx.passwords.put(user.id, newcomer.password_hash, now)
+    await record(tx, "account_created", user.id, actor=OPERATOR, reason="imported")
+    return True
 
 
 def _found(result: T | None) -> T:

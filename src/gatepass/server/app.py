@@ -22,6 +22,7 @@ from gatepass.server.errors import StartupError, Unavailable
 from gatepass.server.health import Health
 from gatepass.server.key_rotation import pace_of, provide_keys, stored_keys, take_steps
 from gatepass.server.keys.master_key import load_master_keys
+from gatepass.server.leaked_passwords import LeakedPasswordRanges
 from gatepass.server.letters import Letters
 from gatepass.server.login import Login
 from gatepass.server.logout import Logout
@@ -200,7 +201,7 @@ class Server:
         address = ClientAddress(settings.trusted_proxy)
         visitors = Visitors(database, keys=keys, browser=browser, settings=settings)
         asking = Asking(database, settings)
-        registration = Registration(database, self.hasher, settings)
+        registration = new_registration(database, self.hasher, settings)
         letters = Letters(self.data_key, self.pages, settings)
         attempts_key = self.data_key.derive("attempts")
         guard, mail_guard = Guard.of_sign_ins(attempts_key, settings), Guard.of_mails(attempts_key, settings)
@@ -317,6 +318,12 @@ def mail_sender(settings: Settings) -> SmtpSender | None:
         ca_file=settings.smtp_ca_file,
         is_loopback=is_loopback(host),
     )
+
+
+def new_registration(database: Database, hasher: PasswordHasher, settings: Settings) -> Registration:
+    """What makes accounts, with the service that knows leaked passwords if one is set."""
+    url = settings.leaked_passwords_url
+    return Registration(database, hasher, settings, leaked=LeakedPasswordRanges(url) if url else None)
 
 
 def password_hasher(settings: Settings) -> PasswordHasher:

@@ -11,9 +11,9 @@ from gatepass.server.confidential import Confidential
 from gatepass.server.ending import end_sessions_of
 from gatepass.server.errors import GatepassError, Refusal
 from gatepass.server.mail.letter import Letter
-from gatepass.server.passwords.policy import check_new_password
 from gatepass.server.proving import prove_address
 from gatepass.server.recording import record
+from gatepass.server.registration import PASSWORD_PROBLEMS
 from gatepass.server.signin.guard import too_many_attempts
 from gatepass.server.users import normalise_email
 from gatepass.server.web.answers import JsonResponse, no_content
@@ -103,7 +103,7 @@ class Recovery:
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls and pages."""
-        password_problems = ("invalid_code", "password_too_short", "password_too_long", "busy")
+        password_problems = ("invalid_code", *PASSWORD_PROBLEMS)
         return (
             Route(
                 method="POST",
@@ -264,15 +264,15 @@ class Recovery:
 
     async def _reset(self, request: Request, token: str, password: str) -> None:
         """Set a new password, once; whoever was signed in with the old one is not any more."""
-        check_new_password(password, min_length=self._settings.password_min_length)
         digest, where, language = digest_of(token), self._address.where(request), language_of(request)
 
         async def look(tx: Transaction) -> Code | None:
             return await tx.codes.look(digest, "reset", tx.now)
 
-        if await self._database.read(look) is None:  # nobody gets hashing time for a guess
+        found = await self._database.read(look)
+        if found is None:  # nobody gets hashing time for a guess
             raise _invalid_code()
-        password_hash = await self._registration.hash(password)
+        password_hash = await self._registration.hash(password, email=found.email)
 
         async def unit(tx: Transaction) -> bool:
             code = await tx.codes.use(digest, "reset", tx.now)

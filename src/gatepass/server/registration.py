@@ -14,17 +14,27 @@ from gatepass.server.users import User, normalise_email
 if TYPE_CHECKING:
     from gatepass.server.events import Where
     from gatepass.server.passwords.hashing import PasswordHasher
+    from gatepass.server.passwords.policy import LeakedPasswords
     from gatepass.server.settings import Settings
     from gatepass.server.transaction import Database, Transaction
+
+
+PASSWORD_PROBLEMS = ("password_too_short", "password_too_long", "password_too_common", "password_leaked", "busy")
+"""What may be wrong with a new password."""
 
 
 class Registration:
     """Makes accounts that are proved by a password."""
 
-    def __init__(self, database: Database, hasher: PasswordHasher, settings: Settings) -> None:
+    def __init__(
+        self, database: Database, hasher: PasswordHasher, settings: Settings, *, leaked: LeakedPasswords | None = None
+    ) -> None:
         self._database = database
         self._hasher = hasher
+        self._leaked = leaked
+        self._issuer = settings.issuer_url
         self._min_length = settings.password_min_length
+        self._min_length_with_factor = min(settings.password_min_length_with_factor, settings.password_min_length)
 
     async def add(
         self,
@@ -38,10 +48,10 @@ class Registration:
         """Write the account; without an `actor` it was made by its owner.
 
         Raises:
-            Refusal: `invalid_email`, `password_too_short`, `password_too_long` or `email_taken`.
+            Refusal: `email_taken`, `invalid_email`, or as `hash`.
         """
         address = normalise_email(email)
-        password_hash = await self.hash(password)
+        password_hash = await self.hash(password, email=address)
 
         async def unit(tx: Transaction) -> User | None:
             user = User(id=new_id("usr"), email=address, created_at=tx.now, roles=roles)
@@ -56,11 +66,14 @@ class Registration:
             raise Refusal("email_taken", "There is an account with this address.")
         return user
 
-    async def hash(self, password: str) -> str:
-        """Hash a password that may be set.
+    async def hash(self, password: str, *, email: str, has_factor: bool = False) -> str:
+        """Hash a password that somebody may set; beside a second factor it may be shorter.
 
         Raises:
-            Refusal: `password_too_short` or `password_too_long`.
+            Refusal: `password_too_short`, `password_too_long`, `password_too_common` or `password_leaked`.
         """
-        check_new_password(password, min_length=self._min_length)
+        min_length = self._min_length_with_factor if has_factor else self._min_length
+        check_new_password(password, min_length=min_length, context=(email, self._issuer))
+        if self._leaked is not None and await self._leaked.has(password):
+            raise Refusal("password_leaked", "This password has leaked somewhere, and is known to those who guess.")
         return await self._hasher.hash(password)

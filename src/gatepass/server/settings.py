@@ -119,6 +119,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             description="Fewest characters of a new password; NIST SP 800-63B-4 asks for 15 where it is the only factor.",
         ),
     ] = 15
+    password_min_length_with_factor: Annotated[
+        int, Meta(ge=8, le=128, description="Fewest characters where a second factor is asked besides the password.")
+    ] = 8
+    leaked_passwords_url: Annotated[
+        str,
+        Meta(
+            description="Where five hexadecimal digits are put after to look a new password up among leaked ones (k-anonymity ranges). Empty: only the built-in list."
+        ),
+    ] = ""
     attempts_per_account: Annotated[
         int, Meta(ge=1, le=100, description="Failed sign-ins at one account that cost no pause; a success clears them.")
     ] = 10
@@ -379,6 +388,15 @@ def _check_proxies(settings: Settings) -> None:
             ) from error
 
 
+def _check_leaked_passwords(settings: Settings) -> None:
+    url = settings.leaked_passwords_url
+    host = _host_of_url(url)
+    if url and (not host or (url.startswith("http:") and not is_loopback(host))):
+        raise StartupError(
+            "`leaked_passwords_url` is not an https URL.", "It looks like https://ranges.example.com/range/"
+        )
+
+
 def _check_database(settings: Settings) -> None:
     if settings.database and not settings.database.startswith("sqlite:///"):
         raise StartupError("The database is not one we know.", "It looks like sqlite:///path/to/gatepass.db")
@@ -404,6 +422,7 @@ _CHECKS = (
     _check_names,
     _check_origins,
     _check_proxies,
+    _check_leaked_passwords,
     _check_database,
 )
 

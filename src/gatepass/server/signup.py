@@ -17,6 +17,7 @@ from gatepass.server.errors import GatepassError, Refusal
 from gatepass.server.ids import new_id
 from gatepass.server.mail.letter import Letter
 from gatepass.server.recording import record
+from gatepass.server.registration import PASSWORD_PROBLEMS
 from gatepass.server.signin.guard import Paused, too_many_attempts
 from gatepass.server.users import User, normalise_email
 from gatepass.server.web.answers import JsonResponse
@@ -120,10 +121,8 @@ class Signup:
                     "signup_closed",
                     "email_taken",
                     "invalid_email",
-                    "password_too_short",
-                    "password_too_long",
                     "too_many_attempts",
-                    "busy",
+                    *PASSWORD_PROBLEMS,
                 ),
             ),
             Route(
@@ -213,7 +212,7 @@ class Signup:
         if not self._is_verified_first:
             return await self._registration.add(email, password, where=self._address.where(request))
         address = normalise_email(email)
-        password_hash = await self._registration.hash(password)
+        password_hash = await self._registration.hash(password, email=address)
         await self._send_link(request, address, password_hash, browser)
         return address
 

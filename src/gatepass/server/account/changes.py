@@ -15,6 +15,7 @@ from gatepass.server.events import Event  # noqa: TC001 - msgspec reads the anno
 from gatepass.server.mail.letter import Letter
 from gatepass.server.proving import erase
 from gatepass.server.recording import record
+from gatepass.server.registration import PASSWORD_PROBLEMS
 from gatepass.server.sessions import Session  # noqa: TC001 - as above
 from gatepass.server.signin.guard import too_many_attempts
 from gatepass.server.signin.recent import check_recent
@@ -152,7 +153,7 @@ class Changes:
                 summary="Set another password, and end all other sessions",
                 body=ChangePasswordRequest,
                 answers={204: None},
-                problems=("password_too_short", "password_too_long", "busy", recent),
+                problems=(*PASSWORD_PROBLEMS, recent),
                 secured=True,
             ),
             Route(
@@ -404,7 +405,7 @@ class Changes:
 
     async def _set_password(self, request: Request, user: User, session_id: str, password: str) -> None:
         """Set another password; every other session ends."""
-        password_hash = await self._registration.hash(password)
+        password_hash = await self._registration.hash(password, email=user.email)
         where, language = self._address.where(request), language_of(request)
 
         async def unit(tx: Transaction) -> None:

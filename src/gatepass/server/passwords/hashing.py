@@ -19,6 +19,7 @@ import argon2
 import msgspec
 
 from gatepass.server.errors import Unavailable
+from gatepass.server.passwords import foreign
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,14 +87,16 @@ class PasswordHasher:
         return matches and password_hash is not None
 
     def needs_rehash(self, password_hash: str) -> bool:
-        """Whether the hash was made at another cost than today's."""
-        return self._argon2.check_needs_rehash(password_hash)
+        """Whether the hash was made at another cost than today's, or by another system."""
+        return foreign.is_foreign(password_hash) or self._argon2.check_needs_rehash(password_hash)
 
     def close(self) -> None:
         """End the threads once what they are at is done."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _matches(self, password: str, password_hash: str) -> bool:
+        if foreign.is_foreign(password_hash):
+            return foreign.matches(password, password_hash)
         try:
             return self._argon2.verify(password_hash, password)
         except argon2.exceptions.VerifyMismatchError:

@@ -57,6 +57,17 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         422, "Password too short", "The password has fewer than `password_min_length` characters."
     ),
     "password_too_long": ProblemKind(422, "Password too long", "The password has more than 1,024 characters."),
+    "password_too_common": ProblemKind(
+        422,
+        "Password too common",
+        "The password is on the list of those that are tried first, or made of the address or the service's name.",
+    ),
+    "password_leaked": ProblemKind(
+        422, "Password leaked", "The service at `leaked_passwords_url` knows the password from a leak."
+    ),
+    "unknown_password_hash": ProblemKind(
+        422, "Unknown password hash", "The hash is in no format that can be imported, or its cost is out of bounds."
+    ),
     "email_taken": ProblemKind(409, "E-mail address in use", "There is an account with this address."),
     "signup_closed": ProblemKind(403, "Sign-up closed", "Only the operator adds people here (`signup`)."),
     # signing in

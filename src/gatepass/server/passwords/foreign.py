@@ -1,0 +1,306 @@
+"""Password hashes that other systems made: read once when people move in, checked once, and then made anew as ours.
+
+Each way of hashing is one struct; kept is a line of its fields, in the manner of PHC strings. The costs are bounded:
+whoever writes a file to import must not be able to stop the server with one sign-in.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from gatepass.server.errors import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PREFIX = "$foreign$"
+"""What a hash begins with that is not in a format of our own."""
+
+_BCRYPT_BYTES = 72
+"""Of a password that bcrypt reads; it never looked at the rest."""
+_SCRYPT_MEMORY = 256 << 20
+"""Bytes that one check may take."""
+
+Iterations = Annotated[int, Meta(ge=1, le=5_000_000)]
+Log2 = Annotated[int, Meta(ge=1, le=20)]
+Small = Annotated[int, Meta(ge=1, le=32)]
+Digest = Literal["sha1", "sha256", "sha384", "sha512"]
+
+
+class Pbkdf2(msgspec.Struct, frozen=True, kw_only=True, tag="pbkdf2"):
+    """RFC 8018 §5.2: Django, Werkzeug, Keycloak, passlib."""
+
+    digest: Digest
+    iterations: Iterations
+    salt: bytes
+    hash: bytes
+
+    def matches(self, password: bytes) -> bool:
+        """Whether the password is the one."""
+        made = hashlib.pbkdf2_hmac(self.digest, password, self.salt, self.iterations, len(self.hash))
+        return hmac.compare_digest(made, self.hash)
+
+
+class Scrypt(msgspec.Struct, frozen=True, kw_only=True, tag="scrypt"):
+    """RFC 7914: Django, Werkzeug, passlib. `log_n` is the logarithm of the cost, base 2."""
+
+    log_n: Log2
+    block: Small
+    lanes: Small
+    salt: bytes
+    hash: bytes
+
+    def matches(self, password: bytes) -> bool:
+        """Whether the password is the one."""
+        return hmac.compare_digest(_scrypt(password, self, len(self.hash)), self.hash)
+
+
+class FirebaseScrypt(msgspec.Struct, frozen=True, kw_only=True, tag="firebase-scrypt"):
+    """Google's own: scrypt makes the key under which the project's `signer_key` is encrypted; that is the hash."""
+
+    log_n: Log2
+    block: Small
+    salt: bytes
+    separator: bytes
+    signer_key: bytes
+    hash: bytes
+
+    lanes: ClassVar[int] = 1
+    key_bytes: ClassVar[int] = 32
+
+    def matches(self, password: bytes) -> bool:
+        """Whether the password is the one."""
+        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # noqa: PLC0415 - seldom needed
+
+        salted = msgspec.structs.replace(self, salt=self.salt + self.separator)
+        key = _scrypt(password, salted, self.key_bytes)
+        made = Cipher(algorithms.AES(key), modes.CTR(bytes(16))).encryptor().update(self.signer_key)
+        return hmac.compare_digest(made, self.hash)
+
+
+class Bcrypt(msgspec.Struct, frozen=True, kw_only=True, tag="bcrypt"):
+    """`$2a$`, `$2b$` and `$2y$`, of the password or, where Django did so, of its SHA-256 in hexadecimal."""
+
+    hash: Annotated[str, Meta(pattern=r"^\$2[aby]\$(0[4-9]|1[0-6])\$[./A-Za-z0-9]{53}$")]
+    prehashed: bool = False
+
+    def matches(self, password: bytes) -> bool:
+        """Whether the password is the one."""
+        import bcrypt  # noqa: PLC0415 - seldom needed
+
+        told = hashlib.sha256(password).hexdigest().encode() if self.prehashed else password
+        return bcrypt.checkpw(told[:_BCRYPT_BYTES], self.hash.encode())
+
+
+ForeignHash: TypeAlias = Pbkdf2 | Scrypt | FirebaseScrypt | Bcrypt
+
+
+class FirebaseProject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A Firebase project's hash parameters, under the names and in the base64 that its console shows."""
+
+    signer_key: str
+    salt_separator: str
+    rounds: Small
+    mem_cost: Log2
+
+
+# ── what is kept ──
+
+
+def keep(foreign: ForeignHash) -> str:
+    """Write a hash as it is kept."""
+    return PREFIX + base64.urlsafe_b64encode(msgspec.msgpack.encode(foreign)).decode()
+
+
+def is_foreign(kept: str) -> bool:
+    """Whether a hash that is kept is one of these."""
+    return kept.startswith(PREFIX)
+
+
+def matches(password: str, kept: str) -> bool:
+    """Whether the password belongs to a hash that was kept by `keep`."""
+    encoded = base64.urlsafe_b64decode(kept.removeprefix(PREFIX))
+    foreign: ForeignHash = msgspec.msgpack.decode(encoded, type=ForeignHash)
+    return foreign.matches(password.encode())
+
+
+# ── what is read ──
+
+
+def read_hash(text: str) -> str:
+    """Return what to keep for a hash in the spelling of Django, Werkzeug, passlib, PHC or crypt(3).
+
+    Raises:
+        Refusal: `unknown_password_hash`, also for one whose cost is out of bounds.
+    """
+    if argon2 := _ARGON2.fullmatch(text):
+        return _within_bounds(argon2)
+    for pattern, build in _SPELLINGS:
+        if found := pattern.fullmatch(text):
+            return _kept(partial(build, found))
+    raise _unknown()
+
+
+def read_keycloak(*, secret_data: str, credential_data: str) -> str:
+    """Return what to keep for a `password` credential of a Keycloak export; both arguments are the JSON texts in it.
+
+    Raises:
+        Refusal: `unknown_password_hash`.
+    """
+
+    def build() -> ForeignHash:
+        secret = msgspec.json.decode(secret_data, type=_KeycloakSecret)
+        credential = msgspec.json.decode(credential_data, type=_KeycloakCredential)
+        digest = credential.algorithm.removeprefix("pbkdf2").removeprefix("-") or "sha1"
+        if not credential.algorithm.startswith("pbkdf2"):
+            raise _unknown()
+        fields = {"digest": digest, "iterations": credential.hash_iterations}
+        return msgspec.convert(
+            fields | {"type": "pbkdf2", "salt": _base64(secret.salt), "hash": _base64(secret.value)}, Pbkdf2
+        )
+
+    return _kept(build)
+
+
+def read_firebase(*, password_hash: str, salt: str, project: FirebaseProject) -> str:
+    """Return what to keep for a user of `firebase auth:export`.
+
+    Raises:
+        Refusal: `unknown_password_hash`.
+    """
+    return _kept(
+        lambda: FirebaseScrypt(
+            log_n=project.mem_cost,
+            block=project.rounds,
+            salt=_base64(salt),
+            separator=_base64(project.salt_separator),
+            signer_key=_base64(project.signer_key),
+            hash=_base64(password_hash),
+        )
+    )
+
+
+class _KeycloakSecret(msgspec.Struct, frozen=True):
+    value: str
+    salt: str
+
+
+class _KeycloakCredential(msgspec.Struct, frozen=True, rename="camel"):
+    algorithm: str
+    hash_iterations: int
+
+
+_ARGON2 = re.compile(
+    r"(?:argon2)?(\$argon2(?:id|i|d)\$(?:v=\d+\$)?m=(\d+),t=(\d+),p=(\d+)\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+)"
+)
+_MOST_ARGON2 = (262_144, 16, 16)
+"""KiB, passes and lanes."""
+
+
+def _within_bounds(found: re.Match[str]) -> str:
+    if any(int(cost) > most for cost, most in zip(found.groups()[1:], _MOST_ARGON2, strict=True)):
+        raise _unknown()
+    return found[1]
+
+
+def _django_pbkdf2(found: re.Match[str]) -> ForeignHash:
+    return _pbkdf2(found, salt=found["salt"].encode(), hashed=_base64(found["hash"]))
+
+
+def _werkzeug_pbkdf2(found: re.Match[str]) -> ForeignHash:
+    return _pbkdf2(found, salt=found["salt"].encode(), hashed=bytes.fromhex(found["hash"]))
+
+
+def _passlib_pbkdf2(found: re.Match[str]) -> ForeignHash:
+    return _pbkdf2(found, salt=_base64(found["salt"]), hashed=_base64(found["hash"]))
+
+
+def _pbkdf2(found: re.Match[str], *, salt: bytes, hashed: bytes) -> ForeignHash:
+    fields = {"digest": found["digest"] or "sha1", "iterations": int(found["cost"])}
+    return msgspec.convert(fields | {"type": "pbkdf2", "salt": salt, "hash": hashed}, Pbkdf2)
+
+
+def _django_scrypt(found: re.Match[str]) -> ForeignHash:
+    return _scrypt_of(found, log_n=_log2(found["n"]), salt=found["salt"].encode(), hashed=_base64(found["hash"]))
+
+
+def _werkzeug_scrypt(found: re.Match[str]) -> ForeignHash:
+    return _scrypt_of(found, log_n=_log2(found["n"]), salt=found["salt"].encode(), hashed=bytes.fromhex(found["hash"]))
+
+
+def _phc_scrypt(found: re.Match[str]) -> ForeignHash:
+    return _scrypt_of(found, log_n=int(found["n"]), salt=_base64(found["salt"]), hashed=_base64(found["hash"]))
+
+
+def _scrypt_of(found: re.Match[str], *, log_n: int, salt: bytes, hashed: bytes) -> ForeignHash:
+    fields = {"log_n": log_n, "block": int(found["r"]), "lanes": int(found["p"])}
+    return msgspec.convert(fields | {"type": "scrypt", "salt": salt, "hash": hashed}, Scrypt)
+
+
+def _bcrypt(found: re.Match[str]) -> ForeignHash:
+    return msgspec.convert({"type": "bcrypt", "hash": found["hash"], "prehashed": bool(found["sha256"])}, Bcrypt)
+
+
+_SPELLINGS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], ForeignHash]], ...] = (
+    (re.compile(r"pbkdf2_(?P<digest>sha\d+)\$(?P<cost>\d+)\$(?P<salt>[^$]+)\$(?P<hash>[^$]+)"), _django_pbkdf2),
+    (re.compile(r"scrypt\$(?P<n>\d+)\$(?P<salt>[^$]+)\$(?P<r>\d+)\$(?P<p>\d+)\$(?P<hash>[^$]+)"), _django_scrypt),
+    (re.compile(r"bcrypt(?P<sha256>_sha256)?\$(?P<hash>\$2[aby]\$.+)"), _bcrypt),
+    (re.compile(r"(?P<sha256>)(?P<hash>\$2[aby]\$.+)"), _bcrypt),
+    (re.compile(r"pbkdf2:(?P<digest>sha\d+):(?P<cost>\d+)\$(?P<salt>[^$]+)\$(?P<hash>[0-9a-f]+)"), _werkzeug_pbkdf2),
+    (re.compile(r"scrypt:(?P<n>\d+):(?P<r>\d+):(?P<p>\d+)\$(?P<salt>[^$]+)\$(?P<hash>[0-9a-f]+)"), _werkzeug_scrypt),
+    (re.compile(r"\$pbkdf2(?:-(?P<digest>sha\d+))?\$(?P<cost>\d+)\$(?P<salt>[^$]+)\$(?P<hash>[^$]+)"), _passlib_pbkdf2),
+    (re.compile(r"\$scrypt\$ln=(?P<n>\d+),r=(?P<r>\d+),p=(?P<p>\d+)\$(?P<salt>[^$]+)\$(?P<hash>[^$]+)"), _phc_scrypt),
+)
+
+
+def _kept(build: Callable[[], ForeignHash]) -> str:
+    try:
+        made = build()
+    except (ValueError, binascii.Error, msgspec.MsgspecError) as error:
+        raise _unknown() from error
+    if isinstance(made, Scrypt | FirebaseScrypt) and _scrypt_bytes(made) > _SCRYPT_MEMORY:
+        raise _unknown()
+    return keep(made)
+
+
+def _log2(n: str) -> int:
+    value = int(n)
+    if value < 2 or value & (value - 1):  # noqa: PLR2004 - RFC 7914 §2: N is a power of 2 above 1
+        raise _unknown()
+    return value.bit_length() - 1
+
+
+def _scrypt_bytes(cost: Scrypt | FirebaseScrypt) -> int:
+    """What scrypt takes (RFC 7914 §2, §6), with room for OpenSSL's own."""
+    return 128 * cost.block * ((1 << cost.log_n) + cost.lanes + 2)
+
+
+def _scrypt(password: bytes, cost: Scrypt | FirebaseScrypt, length: int) -> bytes:
+    return hashlib.scrypt(
+        password,
+        salt=cost.salt,
+        n=1 << cost.log_n,
+        r=cost.block,
+        p=cost.lanes,
+        maxmem=_scrypt_bytes(cost) + (1 << 20),
+        dklen=length,
+    )
+
+
+def _base64(text: str) -> bytes:
+    """Read base64 in any of its spellings: with or without padding, of URLs, and passlib's with a dot for the plus."""
+    plain = text.rstrip("=").replace("-", "+").replace("_", "/").replace(".", "+")
+    return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+
+
+def _unknown() -> Refusal:
+    return Refusal("unknown_password_hash", "This is no password hash that can be taken over.")

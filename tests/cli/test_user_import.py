@@ -1,0 +1,139 @@
+"""`gatepass user import`: people move in with the passwords that they have."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import apsw
+import bcrypt
+import pytest
+from tests.support.server import CHEAP_ARGON2, running_server
+from werkzeug.security import generate_password_hash
+
+from gatepass.cli.main import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PASSWORD = "old and known words"
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder for the commands."""
+    for name, value in CHEAP_ARGON2.items():
+        monkeypatch.setenv(f"GATEPASS_{name.upper()}", str(value))
+    return tmp_path / "data"
+
+
+def take(data: Path, file: Path, *more: str) -> int:
+    """Import a file; the exit status."""
+    try:
+        main(["user", "import", str(file), "--data-dir", str(data), *more])
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+def hashes(data: Path) -> list[str]:
+    """The hashes in the database."""
+    connection = apsw.Connection(str(data / "gatepass.db"))
+    found = [str(row[0]) for row in connection.execute("SELECT hash FROM passwords ORDER BY user_id")]
+    connection.close()
+    return found
+
+
+def test_people_sign_in_with_their_old_passwords(data: Path, tmp_path: Path) -> None:
+    """Each kind of hash is checked once and is Argon2id after that; a wrong password changes nothing."""
+    people: list[dict[str, object]] = [
+        {
+            "email": "Bob@example.test",
+            "password_hash": bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode(),
+            "email_verified": True,
+            "roles": ["editor"],
+            "created_at": 1_600_000_000,
+        },
+        {"email": "cid@example.test", "password_hash": generate_password_hash(PASSWORD, "pbkdf2:sha256:1000")},
+        {"email": "dee@example.test", "disabled": True, "password_hash": generate_password_hash(PASSWORD)},
+        {"email": "eve@example.test"},
+    ]
+    file = tmp_path / "people.jsonl"
+    file.write_text("\n".join(map(json.dumps, people)))
+    assert take(data, file) == 0
+    assert [kept.startswith("$foreign$") for kept in hashes(data)] == [True, True, True]
+    with running_server(data) as server, server.client() as api:
+        answers = [
+            api.post("/login", json={"email": person["email"], "password": password})
+            for person in people
+            for password in ("another one", PASSWORD, PASSWORD)
+        ]
+        assert [answer.status_code for answer in answers] == [
+            401,
+            200,
+            200,
+            401,
+            200,
+            200,
+            401,
+            403,
+            403,
+            401,
+            401,
+            401,
+        ]
+        me = api.get("/me", headers={"authorization": f"Bearer {answers[1].json()['token']}"}).json()
+    assert (me["email"], me["email_verified"], me["roles"]) == ("bob@example.test", True, ["editor"])
+    assert me["created_at"] == 1_600_000_000
+    assert [kept.startswith("$argon2id$") for kept in hashes(data)] == [True, True, False]
+
+
+def test_lines_that_cannot_be_taken_are_named(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All others are taken; the exit status is 1, and no hash is shown."""
+    file = tmp_path / "people.jsonl"
+    lines = (
+        '{"email": "bob@example.test"}',
+        '{"email": "bob@example.test"}',
+        "not json",
+        '{"email": "nobody"}',
+        '{"email": "cid@example.test", "password_hash": "md5$secret"}',
+        '{"email": "dee@example.test", "roles": ["a b"]}',
+        '{"email": "fay@example.test", "firebase": {"passwordHash": "AAAA", "salt": "AAAA"}}',
+        '{"email": "eve@example.test"}',
+    )
+    file.write_text("\n".join(lines))
+    assert take(data, file, "--json") == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["imported"] == 2
+    assert {each["line"]: each["code"] for each in told["refused"]} == {
+        2: "email_taken",
+        3: "invalid_body",
+        4: "invalid_email",
+        5: "unknown_password_hash",
+        6: "invalid_role",
+        7: "unknown_password_hash",
+    }
+    assert take(data, file) == 1
+    assert "md5$secret" not in capsys.readouterr().err
+
+
+def test_a_firebase_project(data: Path, tmp_path: Path) -> None:
+    """Its parameters come from a file of their own; here Google's published example."""
+    project, file = tmp_path / "project.json", tmp_path / "people.jsonl"
+    signer_key = "jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA=="
+    project.write_text(json.dumps({"signer_key": signer_key, "salt_separator": "Bw==", "rounds": 8, "mem_cost": 14}))
+    hashed = "lSrfV15cpx95/sZS2W9c9Kp6i/LVgQNDNC/qzrCnh1SAyZvqmZqAjTdn3aoItz+VHjoZilo78198JAdRuid5lQ=="
+    file.write_text(
+        json.dumps({"email": "bob@example.test", "firebase": {"passwordHash": hashed, "salt": "42xEC+ixf3L2lw=="}})
+    )
+    assert take(data, file, "--firebase", str(project)) == 0
+    with running_server(data) as server, server.client() as api:
+        assert api.post("/login", json={"email": "bob@example.test", "password": "user1password"}).status_code == 200
+
+
+def test_files_that_are_not_there(data: Path, tmp_path: Path) -> None:
+    """Neither file may be missing."""
+    file = tmp_path / "people.jsonl"
+    assert take(data, file) == 1
+    file.write_text("")
+    assert take(data, file, "--firebase", str(tmp_path / "none.json")) == 1

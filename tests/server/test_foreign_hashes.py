@@ -1,0 +1,168 @@
+"""Hashes of other systems, made by those systems themselves or published by them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+import bcrypt
+import pytest
+from django.conf import settings as django_settings
+from django.contrib.auth import hashers as django
+from werkzeug import security as werkzeug
+
+from gatepass.server.errors import Refusal
+from gatepass.server.passwords.foreign import FirebaseProject, read_firebase, read_hash, read_keycloak
+from gatepass.server.passwords.hashing import Argon2Cost, PasswordHasher
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+PASSWORD = "fünf Wörter und noch eins"
+CHEAP = Argon2Cost(memory_kib=8, passes=1)
+
+
+@pytest.fixture(scope="module")
+def hasher() -> Generator[PasswordHasher]:
+    """A cheap hasher."""
+    if not django_settings.configured:
+        django_settings.configure()
+    made = PasswordHasher(CHEAP, threads=1)
+    yield made
+    made.close()
+
+
+def is_right(hasher: PasswordHasher, kept: str, password: str = PASSWORD) -> bool:
+    """Ask."""
+    return asyncio.run(hasher.verify(password, kept))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "PBKDF2PasswordHasher",
+        "PBKDF2SHA1PasswordHasher",
+        "ScryptPasswordHasher",
+        "BCryptSHA256PasswordHasher",
+        "BCryptPasswordHasher",
+        "Argon2PasswordHasher",
+    ],
+)
+def test_django(hasher: PasswordHasher, name: str) -> None:
+    """Each hasher that Django comes with, MD5 apart, is checked rightly, and is then to be made anew."""
+    made = getattr(django, name)()
+    kept = read_hash(made.encode(PASSWORD, made.salt()))
+    assert is_right(hasher, kept)
+    assert not is_right(hasher, kept, PASSWORD + "!")
+    assert hasher.needs_rehash(kept)
+
+
+@pytest.mark.parametrize("method", ["scrypt", "scrypt:16384:8:2", "pbkdf2", "pbkdf2:sha512:1000", "pbkdf2:sha1:1000"])
+def test_werkzeug(hasher: PasswordHasher, method: str) -> None:
+    """Flask's usual hashes are checked rightly."""
+    kept = read_hash(werkzeug.generate_password_hash(PASSWORD, method))
+    assert is_right(hasher, kept)
+    assert not is_right(hasher, kept, PASSWORD.upper())
+
+
+@pytest.mark.parametrize("prefix", [b"2a", b"2b", b"2y"])
+def test_bcrypt(hasher: PasswordHasher, prefix: bytes) -> None:
+    """The three spellings that mean the same; of a long password bcrypt has read 72 bytes, and so do we."""
+    long = "x" * 71 + "yz"
+    hashed = bcrypt.hashpw(long.encode()[:72], bcrypt.gensalt(4))
+    kept = read_hash((b"$" + prefix + hashed[3:]).decode())
+    assert is_right(hasher, kept, long)
+    assert not is_right(hasher, kept, "x" * 72)
+
+
+RFC_7914 = (
+    "fdbabe1c9d3472007856e7190d01e9fe7c6ad7cbc8237830e77376634b373162"
+    "2eaf30d92e22a3886ff109279d9830dac727afb94a83ee6d8360cbdfa2cc0640"
+)
+
+
+@pytest.mark.parametrize(
+    "hashed",
+    [
+        f"$scrypt$ln=10,r=8,p=16$TmFDbA${base64.b64encode(bytes.fromhex(RFC_7914)).decode()}",  # §12, the second
+        "$pbkdf2$4096$c2FsdA$SwB5AbdlSJq.rUnZJvch0GWkKcE",  # RFC 6070 §2, the third
+    ],
+)
+def test_published_vectors(hasher: PasswordHasher, hashed: str) -> None:
+    """What the RFCs publish, in the spelling of PHC and of passlib, whose base64 has a dot for the plus."""
+    assert is_right(hasher, read_hash(hashed), "password")
+    assert not is_right(hasher, read_hash(hashed), "passwords")
+
+
+def test_firebase(hasher: PasswordHasher) -> None:
+    """The example that Google publishes with its scrypt."""
+    project = FirebaseProject(
+        signer_key="jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA==",
+        salt_separator="Bw==",
+        rounds=8,
+        mem_cost=14,
+    )
+    hashed = "lSrfV15cpx95/sZS2W9c9Kp6i/LVgQNDNC/qzrCnh1SAyZvqmZqAjTdn3aoItz+VHjoZilo78198JAdRuid5lQ=="
+    kept = read_firebase(password_hash=hashed, salt="42xEC+ixf3L2lw==", project=project)
+    assert is_right(hasher, kept, "user1password")
+    assert not is_right(hasher, kept, "user2password")
+
+
+@pytest.mark.parametrize(("algorithm", "digest"), [("pbkdf2-sha512", "sha512"), ("pbkdf2", "sha1")])
+def test_keycloak(hasher: PasswordHasher, algorithm: str, digest: str) -> None:
+    """A credential of a realm's export: salt and hash in base64, 64 bytes long, cost beside them."""
+    salt, cost = bytes(range(16)), 27_500
+    hashed = hashlib.pbkdf2_hmac(digest, PASSWORD.encode(), salt, cost, 64)
+    kept = read_keycloak(
+        secret_data=json.dumps(
+            {
+                "value": base64.b64encode(hashed).decode(),
+                "salt": base64.b64encode(salt).decode(),
+                "additionalParameters": {},
+            }
+        ),
+        credential_data=json.dumps({"hashIterations": cost, "algorithm": algorithm, "additionalParameters": {}}),
+    )
+    assert is_right(hasher, kept)
+    assert not is_right(hasher, kept, "another")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "plain text",
+        "md5$salt$0123456789abcdef",
+        "pbkdf2_sha256$999999999$salt$aGFzaA==",
+        "pbkdf2_md5$1000$salt$aGFzaA==",
+        "pbkdf2_sha256$1000$salt$not base64",
+        "$2b$31$" + "." * 53,
+        "$2b$04$" + "." * 20,
+        "scrypt:1048576:32:1$salt$00",
+        "scrypt:1000:8:1$salt$00",
+        "$argon2id$v=19$m=99999999,t=2,p=1$c2FsdHNhbHQ$aGFzaA",
+        "$argon2id$v=19$m=65536,t=999,p=1$c2FsdHNhbHQ$aGFzaA",
+    ],
+)
+def test_what_is_no_hash_or_costs_too_much_is_refused(text: str) -> None:
+    """Nothing is kept that could not be checked, or would take a core for minutes."""
+    with pytest.raises(Refusal) as refused:
+        read_hash(text)
+    assert refused.value.code == "unknown_password_hash"
+
+
+def test_keycloak_and_firebase_bound_their_costs_too() -> None:
+    """A lie in an export is refused the same way."""
+    with pytest.raises(Refusal):
+        read_keycloak(
+            secret_data='{"value":"AA==","salt":"AA=="}',
+            credential_data='{"hashIterations":999999999,"algorithm":"pbkdf2-sha256"}',
+        )
+    with pytest.raises(Refusal):
+        read_keycloak(secret_data="{", credential_data="{}")
+    project = FirebaseProject(signer_key="AA==", salt_separator="", rounds=32, mem_cost=20)
+    with pytest.raises(Refusal):
+        read_firebase(password_hash="AA==", salt="AA==", project=project)
