@@ -1,16 +1,23 @@
 """What `Bearer` adds to a request: a protected route beside the same route without, in Starlette and FastAPI.
 
-The application is called as a server calls it, without sockets, on one core; the fastest of several rounds counts.
+The application is called as a server calls it, without sockets, on one core, in processor time; the fastest of several
+rounds counts. Beside it, in FastAPI: PyJWT in a dependency, and fastapi-users with its JWT strategy and people in
+memory, in an environment of its own (`.cache/fastapi-users`), since it insists on older versions of what we use.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI
+import jwt as pyjwt
+from fastapi import Depends, FastAPI, HTTPException
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer  # noqa: TC002 - FastAPI reads the annotations
 from starlette.applications import Starlette
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotations
 from starlette.responses import Response
@@ -18,14 +25,12 @@ from starlette.routing import Route
 
 import gatepass.verify.fastapi
 import gatepass.verify.starlette
+from _fastapi_requests import microseconds
 from gatepass.jose import Key, jwt
 from gatepass.verify import Principal, Verifier
 
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Scope
-
 ISSUER, AUDIENCE = "https://auth.example.com", "my-api"
-ROUNDS, REQUESTS = 15, 500
+CACHE = Path(__file__).parents[1] / ".cache" / "fastapi-users"
 KEY = Key.generate("ES256")
 VERIFIER = Verifier(issuer=ISSUER, audience=AUDIENCE, keys=KEY.public())
 
@@ -59,6 +64,23 @@ Nothing = Annotated[None, Depends(nothing)]
 Reader = Annotated[Principal, Depends(gatepass.verify.fastapi.Bearer(VERIFIER).require(scope="read"))]
 
 
+PUBLIC = pyjwt.PyJWK.from_dict(KEY.public().to_jwk(), "ES256").key
+
+
+async def decoded(credentials: Annotated[HTTPAuthorizationCredentials, Depends(HTTPBearer())]) -> dict[str, Any]:
+    """Verify with PyJWT, as its users write it."""
+    try:
+        claims: dict[str, Any] = pyjwt.decode(
+            credentials.credentials, PUBLIC, algorithms=["ES256"], issuer=ISSUER, audience=AUDIENCE
+        )
+    except pyjwt.InvalidTokenError as error:
+        raise HTTPException(401, headers={"WWW-Authenticate": "Bearer"}) from error
+    return claims
+
+
+ByPyJWT = Annotated[dict[str, Any], Depends(decoded)]
+
+
 def fastapi_app() -> FastAPI:
     """Make a FastAPI application with the two routes; the plain one has a dependency that does nothing."""
     app = FastAPI()
@@ -71,48 +93,40 @@ def fastapi_app() -> FastAPI:
     async def protected(_: Reader) -> Response:
         return Response("x")
 
+    @app.get("/pyjwt")
+    async def by_pyjwt(_: ByPyJWT) -> Response:
+        return Response("x")
+
     return app
 
 
-async def receive() -> Message:
-    """Send an empty body."""
-    return {"type": "http.request", "body": b"", "more_body": False}
-
-
-async def send(_: Message) -> None:
-    """Take the answer."""
-
-
-def scope(path: str, authorization: bytes) -> Scope:
-    """Make a request, as uvicorn does."""
-    return {
-        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
-        "path": path, "raw_path": path.encode(), "root_path": "", "query_string": b"",
-        "headers": [(b"host", b"localhost"), (b"authorization", authorization)],
-        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2),
-    }  # fmt: skip
-
-
-async def microseconds(app: ASGIApp, *paths: str) -> list[float]:
-    """Time a request of each path; the rounds alternate, so that a busy machine disturbs the difference little."""
-    authorization = f"Bearer {token()}".encode()
-    best = dict.fromkeys(paths, float("inf"))
-    for _ in range(ROUNDS):
-        for path in paths:
-            started = time.perf_counter()
-            for _ in range(REQUESTS):
-                await app(scope(path, authorization), receive, send)
-            best[path] = min(best[path], (time.perf_counter() - started) / REQUESTS)
-    return [seconds * 1e6 for seconds in best.values()]
+def fastapi_users() -> tuple[float, float]:
+    """Measure fastapi-users in its own environment: microseconds without and with its dependency."""
+    python = CACHE / "bin" / "python"
+    if not python.exists():
+        uv = Path(sys.executable).with_name("uv")
+        subprocess.run([uv, "venv", "--quiet", CACHE], check=True)
+        subprocess.run([uv, "pip", "install", "--quiet", "--python", python, "fastapi-users>=15"], check=True)
+    done = subprocess.run(
+        [python, Path(__file__).with_name("_fastapi_users.py")], check=True, capture_output=True, text=True
+    )
+    plain, protected = map(float, done.stdout.split())
+    return plain, protected
 
 
 async def measure() -> None:
     """Print a table."""
-    print(f"{'µs a request':14}{'plain':>10}{'protected':>12}{'added':>10}")
-    apps: dict[str, ASGIApp] = {"Starlette": starlette_app(), "FastAPI": fastapi_app()}
-    for name, app in apps.items():
-        plain, protected = await microseconds(app, "/plain", "/protected")
-        print(f"{name:14}{plain:10.1f}{protected:12.1f}{protected - plain:10.1f}")
+    print(f"{'µs a request':32}{'plain':>10}{'protected':>12}{'added':>10}")
+
+    def row(name: str, plain: float, protected: float) -> None:
+        print(f"{name:32}{plain:10.1f}{protected:12.1f}{protected - plain:10.1f}")
+
+    authorization = f"Bearer {token()}".encode()
+    row("Starlette", *await microseconds(starlette_app(), authorization, "/plain", "/protected"))
+    plain, protected, by_pyjwt = await microseconds(fastapi_app(), authorization, "/plain", "/protected", "/pyjwt")
+    row("FastAPI", plain, protected)
+    row("FastAPI, PyJWT in a dependency", plain, by_pyjwt)
+    row("FastAPI, fastapi-users", *fastapi_users())
 
 
 def main() -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from gatepass.jose import jwt
-from gatepass.jose.errors import InvalidPolicyError, WrongIssuerError
+from gatepass.jose.errors import InvalidPolicyError, MalformedError, WrongIssuerError
 
 from .waiting import await_, wait
 
@@ -62,6 +62,8 @@ class AnyOf:
         return verifier.verified(token, dpop)
 
     def _remembered(self, token: str) -> Principal | None:
+        if not isinstance(cast("object", token), str):
+            raise MalformedError("a token is a str")
         for verifier in self._verifiers:
             principal = verifier.remembered(token)
             if principal is not None:

@@ -164,24 +164,32 @@ def _set(words: tuple[str, ...]) -> frozenset[str]:
     return frozenset(words)
 
 
+_intern = sys.intern
+
 _REPEATED = frozenset({"iss", "aud", "client_id", "azp", "scope", "scp"})
 """Claims of which thousands of remembered tokens say the same: they share one string."""
+
+
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 def _read_only(claims: dict[str, Any]) -> Mapping[str, Any]:
     """Make a claims set unchangeable; nobody else has it, so it is not copied."""
     for name, value in claims.items():
-        if value.__class__ is list or value.__class__ is dict:
+        kind = value.__class__
+        if kind is str:
+            if name in _REPEATED:
+                claims[name] = _intern(value)
+        elif kind is list or kind is dict:
             claims[name] = _frozen(value)
-        elif name in _REPEATED and isinstance(value, str):
-            claims[name] = sys.intern(value)
     return MappingProxyType(claims)
 
 
 def _frozen(value: object) -> object:
     """Make JSON unchangeable. The depth is that of a token, which `jose` bounds."""
     if value.__class__ is list:
-        return tuple(_frozen(item) for item in cast("list[object]", value))
+        items = cast("list[object]", value)
+        return tuple(items) if _PLAIN.issuperset(map(type, items)) else tuple(_frozen(item) for item in items)
     if value.__class__ is dict:
         return MappingProxyType({name: _frozen(item) for name, item in cast("dict[str, object]", value).items()})
     return value

@@ -258,7 +258,7 @@ class Verifier:
                 `stale="refuse"` what has been revoked (`revocation_stale`), or which proofs were used
                 (`replays_unavailable`): not the token's fault.
         """
-        principal = self.remembered(token) if dpop is None else None
+        principal = self.at_once(token) if dpop is None else None
         return wait(self.verified(token, dpop)) if principal is None else principal
 
     async def averify(self, token: str, dpop: DPoP | None = None) -> Principal:
@@ -271,7 +271,7 @@ class Verifier:
         Raises:
             JoseError: As for `verify`.
         """
-        principal = self.remembered(token) if dpop is None else None
+        principal = self.at_once(token) if dpop is None else None
         return await await_(self.verified(token, dpop)) if principal is None else principal
 
     def health(self) -> Health:
@@ -300,21 +300,38 @@ class Verifier:
 
     # ── tokens ──
 
-    def remembered(self, token: str) -> Principal | None:
-        """Find a token that these very keys have verified, that nothing binds, and that is not revoked since.
+    def at_once(self, token: str) -> Principal | None:
+        """Verify what can be verified without waiting for anything, as nearly every token can.
+
+        Returns:
+            Whom it speaks for; None if `verified` has to say.
 
         Raises:
-            MalformedError: It is no text.
+            JoseError: As for `verify`.
         """
         if not isinstance(cast("object", token), str):
             raise MalformedError("a token is a str")
-        now, follower = self.clock(), self._follower
+        principal = self.remembered(token)
+        if principal is not None or self.dpop.required:
+            return principal
+        try:
+            principal = self._attempt(token)
+        except UnknownKeyError:
+            return None
+        return principal if self._is_cleared(principal, self.clock()) else None
+
+    def remembered(self, token: str) -> Principal | None:
+        """Find a token that these very keys have verified, that nothing binds, and that is not revoked since."""
+        now = self.clock()
         principal = self._remembered(token, now)
         if principal is None or principal.key_thumbprint is not None or self.dpop.required:
             return None
-        if follower is None or follower.revocations.clears(principal, now):
-            return principal
-        return None
+        return principal if self._is_cleared(principal, now) else None
+
+    def _is_cleared(self, principal: Principal, now: float) -> bool:
+        """Tell whether a token is known not to be revoked."""
+        follower = self._follower
+        return follower is None or follower.revocations.clears(principal, now)
 
     def verified(self, token: str, dpop: DPoP | None) -> Generator[Wait, None, Principal]:
         """Verify, and ask whether it has been revoked: yields what to wait for, and returns who it speaks for.
