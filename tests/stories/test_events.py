@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from typing import TYPE_CHECKING, Any
 
-from tests.support.server import ANN, CHEAP_ARGON2
+from tests.support.events import all_events
+from tests.support.server import ANN, CHEAP_ARGON2, running_server
 
 from gatepass.cli.main import main
 from gatepass.jose import jwt
+from gatepass.server.app import open_server
+from gatepass.server.recording import record
+from gatepass.server.settings import load
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import httpx
     import pytest
-    from tests.support.server import RunningServer
+    from tests.support.server import RunningServer, SettableClock
+
+    from gatepass.server.transaction import Transaction
 
 
 def events_of(api: httpx.Client, person: dict[str, str]) -> list[dict[str, Any]]:
@@ -99,3 +108,49 @@ def test_what_the_operator_does_is_recorded_and_exported(
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == everything[-1:]
     for secret in (ann["password"], first["token"], first["refresh_token"], "another good"):
         assert secret not in text
+
+
+def test_keys_and_settings_are_recorded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], clock: SettableClock
+) -> None:
+    """Which key was added, retired or compromised, and the names of settings that changed between two starts."""
+    with running_server(tmp_path, clock):
+        pass
+    place = ("--data-dir", str(tmp_path))
+    main(["key", "rotate", "--now", *place])
+    with running_server(tmp_path, clock, smtp_url="smtps://mail.example.test", smtp_password="hidden") as server:
+        main(["key", "list", "--json", *place])
+        events = [(event.kind, event.actor, event.reason) for event in all_events(server)]
+    capsys.readouterr()
+    kinds = [kind for kind, _, _ in events]
+    assert kinds.count("settings_changed") == 1
+    assert ("settings_changed", "operator", "smtp_password smtp_url") in events
+    assert {("key_added", "server"), ("key_added", "operator"), ("key_retired", "operator")} <= {
+        (kind, actor) for kind, actor, _ in events
+    }
+    retired = next(kid for kind, _, kid in events if kind == "key_retired")
+    assert ("key_added", "server", retired) in events
+
+
+def test_events_are_forgotten_in_time(tmp_path: Path, clock: SettableClock) -> None:
+    """What is older than `events_days` goes, the rest stays."""
+
+    async def run() -> list[str]:
+        settings = load(flags={"data_dir": str(tmp_path), "events_days": 30, **CHEAP_ARGON2})
+        async with open_server(settings, clock) as server:
+
+            async def happens(tx: Transaction) -> None:
+                await record(tx, "signed_in", "usr_1")
+
+            await server.database.transaction(happens)
+            clock.advance(29 * 86_400)
+            await server.database.transaction(happens)
+            clock.advance(2 * 86_400)
+            await server._forget_expired()
+
+            async def left(tx: Transaction) -> list[str]:
+                return [event.kind for event in await tx.events.after("", user_id="usr_1")]
+
+            return await server.database.read(left)
+
+    assert asyncio.run(run()) == ["signed_in"]

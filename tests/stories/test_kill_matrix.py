@@ -41,6 +41,7 @@ ARTEFACTS = {
     "person's access token, at `/me`": "The server's own calls.",
     "refresh token": "`POST /refresh`, or `/oauth/token` at the grant's client.",
     "cookie session": "The same for a sign-in in cookie mode.",
+    "sign-in link in a mail": "A link that was asked for before the event, in the browser or application that asked.",
     "client's own token, at a verifier": "From `client_credentials`.",
     "client's own token, introspected": "From `client_credentials`.",
     "client's credentials": "Whether the client can still get tokens.",
@@ -82,10 +83,14 @@ class World:
         return Client(answer["client_id"], answer["client_secret"])
 
     def sign_up(self) -> dict[str, str]:
-        """Add somebody with a role."""
+        """Add somebody with a role and a verified address."""
         person = {"email": f"{secrets.token_hex(4)}@example.test", "password": "a password of good length"}
         with self.here.client() as api:
             assert api.post("/signup", json=person).status_code == 201
+            headers = _bearer(api.post("/login", json=person).json())
+            api.post("/account/email", json={"email": person["email"]}, headers=headers)
+            verified = {"token": newest_token(api, "/pages/account/email/confirm")}
+            assert api.post("/account/email/confirm", json=verified, headers=headers).status_code == 204
         self.operate("user", "role", person["email"], "admin")
         return person
 
@@ -101,10 +106,15 @@ class Held:
             self.pair = api.post("/login", json=self.person).json()
             self.cookie_pair = self._cookie_login(api)
             self.own = self._own_token(api)
+            self.links = [self._sign_in_link(api) for _ in range(2)]
 
     def _cookie_login(self, api: httpx.Client) -> dict[str, str]:
         answer = api.post("/login", json={**self.person, "cookie": True})
         return {"token": answer.json()["token"], "cookie": answer.cookies[COOKIE]}
+
+    def _sign_in_link(self, api: httpx.Client) -> dict[str, str]:
+        challenge = api.post("/login/email", json={"email": self.person["email"]}).json()["challenge"]
+        return {"challenge": challenge, "token": newest_token(api, "/pages/login/link")}
 
     def _own_token(self, api: httpx.Client) -> str:
         answer = api.post("/oauth/token", data={"grant_type": "client_credentials"}, headers=self.client.basic)
@@ -125,6 +135,7 @@ class Held:
                 "person's access token, at `/me`": lambda: self._me(api, self.pair["token"]),
                 "refresh token": lambda: self._refreshes(api),
                 "cookie session": lambda: self._cookie_works(api),
+                "sign-in link in a mail": lambda: self._link_works(api),
                 "client's own token, at a verifier": lambda: self._verifies(self.own),
                 "client's own token, introspected": lambda: self._is_active(api, self.own),
                 "client's credentials": lambda: self._authenticates(api),
@@ -162,9 +173,19 @@ class Held:
         }
         return api.post("/refresh", headers=headers).status_code == 200
 
+    def _link_works(self, api: httpx.Client) -> bool:
+        """Use one up; the last is for after the event."""
+        link = self.links.pop() if len(self.links) > 1 else self.links[0]
+        return api.post("/login/email/code", json=link).status_code == 200
+
     def _authenticates(self, api: httpx.Client) -> bool:
         form = {"grant_type": "client_credentials"}
         return api.post("/oauth/token", data=form, headers=self.client.basic).status_code == 200
+
+
+def newest_token(api: httpx.Client, page: str) -> str:
+    """The token of the newest link to a page, from the outbox of a server without a mail server."""
+    return str(api.get("/pages/outbox").text.partition(f"{page}?token=")[2][:43])
 
 
 class Event(NamedTuple):
@@ -185,6 +206,7 @@ SESSION = frozenset(
     }
 )
 EVERYTHING_OF_A_PERSON = SESSION | {"cookie session"}
+EVERY_WAY_IN = EVERYTHING_OF_A_PERSON | {"sign-in link in a mail"}
 OWN = frozenset({"client's own token, at a verifier", "client's own token, introspected"})
 TOKEN = SESSION - {"refresh token"}
 AT_CLIENT = SESSION - {"person's access token, at `/me`"}
@@ -245,6 +267,47 @@ def _command(*words: str, stdin: str = "") -> Callable[[World, Held], None]:
     return happen
 
 
+def _bearer(pair: dict[str, str]) -> dict[str, str]:
+    return {"authorization": f"Bearer {pair['token']}"}
+
+
+def _new_password(world: World, held: Held) -> None:
+    with world.here.client() as api:
+        new = {"password": "another good long password"}
+        answer = api.post("/account/password", json=new, headers=_bearer(held.cookie_pair))
+        assert answer.status_code == 204
+
+
+def _forgotten_password(world: World, held: Held) -> None:
+    with world.here.client() as api:
+        api.post("/password/forgotten", json={"email": held.person["email"]})
+        new = {"token": newest_token(api, "/pages/reset"), "password": "another good long password"}
+        assert api.post("/password/reset", json=new).status_code == 204
+
+
+def _lock_down(world: World, held: Held) -> None:
+    with world.here.client() as api:
+        api.post("/account/password", json={"password": held.person["password"]}, headers=_bearer(held.pair))
+        token = newest_token(api, "/pages/lock")
+        held.pair = api.post("/login", json=held.person).json()
+        held.cookie_pair = held._cookie_login(api)
+        held.links = [held._sign_in_link(api)]
+        assert api.post("/account/lock", json={"token": token}).status_code == 204
+
+
+def _new_address(world: World, held: Held) -> None:
+    with world.here.client() as api:
+        new = f"{secrets.token_hex(4)}@example.test"
+        api.post("/account/email", json={"email": new}, headers=_bearer(held.pair))
+        confirmed = {"token": newest_token(api, "/pages/account/email/confirm")}
+        assert api.post("/account/email/confirm", json=confirmed, headers=_bearer(held.pair)).status_code == 204
+
+
+def _delete(world: World, held: Held) -> None:
+    with world.here.client() as api:
+        assert api.delete("/account", headers=_bearer(held.pair)).status_code == 204
+
+
 def _compromise(world: World, held: Held) -> None:
     kid = jwt.peek(held.pair["token"]).headers["kid"]
     world.operate("key", "compromise", str(kid))
@@ -256,15 +319,20 @@ EVENTS: tuple[Event, ...] = (
     Event("logout everywhere", _logout_everywhere, EVERYTHING_OF_A_PERSON),
     Event("a session ended from another device", _end_session, SESSION),
     Event("refresh token reused", _reuse, SESSION),
+    Event("another password, set in the cookie session", _new_password, SESSION | {"sign-in link in a mail"}),
+    Event("a forgotten password, set by mail", _forgotten_password, EVERY_WAY_IN),
+    Event('"this wasn\'t me" in a mail', _lock_down, EVERY_WAY_IN),
+    Event("another e-mail address", _new_address, frozenset({"sign-in link in a mail"})),
+    Event("account deleted", _delete, EVERY_WAY_IN),
     Event("`/oauth/revoke` of a refresh token", _revoke("refresh"), AT_CLIENT, at_client=True),
     Event("`/oauth/revoke` of an access token", _revoke("access"), AT_CLIENT & TOKEN, at_client=True),
     Event("`/oauth/revoke` of a client's own token", _revoke("own"), OWN),
     Event("`gatepass user logout`", _command("user", "logout", "EMAIL"), EVERYTHING_OF_A_PERSON),
-    Event("`gatepass user disable`", _command("user", "disable", "EMAIL"), EVERYTHING_OF_A_PERSON),
+    Event("`gatepass user disable`", _command("user", "disable", "EMAIL"), EVERY_WAY_IN),
     Event(
         "`gatepass user password`",
         _command("user", "password", "EMAIL", stdin="another good long password\n"),
-        EVERYTHING_OF_A_PERSON,
+        EVERY_WAY_IN,
     ),
     Event("a role removed", _command("user", "role", "EMAIL", "admin", "--remove"), TOKEN),
     Event(
@@ -289,8 +357,8 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[Running
     """Two servers on one database, with one issuer: the second's URL."""
     data_dir, clock = tmp_path_factory.mktemp("matrix"), SettableClock(float(int(time.time())))
     with (
-        running_server(data_dir, clock, audience=(API,)) as there,
-        running_server(data_dir, clock, audience=(API,), issuer=there.url) as here,
+        running_server(data_dir, clock, audience=(API,), attempts_per_address=10_000) as there,
+        running_server(data_dir, clock, audience=(API,), issuer=there.url, attempts_per_address=10_000) as here,
     ):
         yield here, there
 
@@ -374,8 +442,8 @@ def page() -> str:
     lines += [
         "",
         "Where a client holds the grant, its tokens are not for the server's own calls, so `/me` says nothing of them.",
-        "Once-only tokens are client assertions so far: a client that is removed or has another secret proves nothing",
-        "by one any more.",
+        "Once-only tokens are client assertions and the links and codes of mails: a client that is removed or has",
+        "another secret proves nothing by one any more; a link to set a new password dies as a sign-in link does.",
         "",
     ]
     return "\n".join(lines)

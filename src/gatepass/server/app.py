@@ -39,6 +39,7 @@ from gatepass.server.revocation_feed.feed import RevocationFeed
 from gatepass.server.revocation_feed.stream import HEARTBEAT_SECONDS
 from gatepass.server.revocations.status_indexes import BLOCK, ListKeys, StatusIndexes
 from gatepass.server.settings import is_loopback
+from gatepass.server.settings_watch import note_settings
 from gatepass.server.signin.asking import Asking
 from gatepass.server.signin.caller import Callers
 from gatepass.server.signin.guard import Guard
@@ -394,6 +395,7 @@ async def open_server(
         keys = await provide_keys(
             database, data_key, pace_of(settings), alg=settings.alg, now=clock(), outside=outside_keys
         )
+        await note_settings(database, data_key, settings)
         server = Server(settings, database, keys, data_key=data_key, clock=clock)
         await server.feed.start()
         background = asyncio.create_task(server.run_in_background())

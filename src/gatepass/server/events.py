@@ -27,7 +27,6 @@ EventKind = Literal[
     "key_added",
     "key_compromised",
     "key_retired",
-    "key_signs",
     "password_changed",
     "password_reset_asked",
     "refresh_token_reused",
@@ -35,9 +34,11 @@ EventKind = Literal[
     "role_taken",
     "session_ended",
     "sessions_ended",
+    "settings_changed",
     "sign_in_code_asked",
     "sign_in_refused",
     "signed_in",
+    "store_restored",
     "store_went_back",
 ]
 
@@ -102,6 +103,14 @@ class Events(Protocol):
 
     async def after(self, event_id: str, *, user_id: str | None = None, limit: int = 1_000) -> Sequence[Event]:
         """Return events in the order of their ids from the one after `event_id` on, of one person or of everybody."""
+        ...
+
+    async def settings_seen(self) -> dict[str, str]:
+        """What the settings were when a server last started: name and digest, nothing where none has."""
+        ...
+
+    async def see_settings(self, digests: dict[str, str]) -> None:
+        """Keep what the settings are."""
         ...
 
     async def forget_before(self, at: float) -> None:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
+from gatepass.server.events import OPERATOR, SERVER
 from gatepass.server.keys.keyring import LiveKeys, new_refresh_key, new_signing_key, outside_key_row
 from gatepass.server.keys.life import DOCUMENTS_ALG, Drop, Pace, Publish, Retire, due, line, next_generation
+from gatepass.server.recording import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -75,7 +77,7 @@ async def _let_follow(database: Database, new: StoredKey, data_key: DataKey, pac
         keys = line(stored, "sig")
         for key in keys[1:]:
             if key.held == "here":
-                await tx.keys.retire(key.kid, now)
+                await _retire(tx, key.kid, actor=SERVER)
         await _add(tx, new, stored, signs_from=now + pace.prepublish if keys else now)
 
     await database.transaction(unit)
@@ -150,11 +152,11 @@ async def rotate(
         signing, *waiting = line(stored, "sig")
         for key in waiting:
             if key.alg != alg:
-                await tx.keys.retire(key.kid, now)
+                await _retire(tx, key.kid, actor=OPERATOR)
         if not any(key.alg == alg for key in waiting):
-            await _add(tx, made["sig", alg], stored, signs_from=now + pace.prepublish)
+            await _add(tx, made["sig", alg], stored, signs_from=now + pace.prepublish, actor=OPERATOR)
         if at_once:
-            await tx.keys.retire(signing.kid, now)
+            await _retire(tx, signing.kid, actor=OPERATOR)
         await _take_due(tx, made, pace, alg)  # a secret needs a key for documents beside it
         return line(await tx.keys.all(), "sig")[-1]
 
@@ -193,8 +195,9 @@ async def _withdraw(database: Database, data_key: DataKey, kid: str, *, is_compr
         if is_compromised:
             await tx.keys.mark_compromised(kid, now)
             await tx.revocations.revoke_key(kid, now)
+            await record(tx, "key_compromised", actor=OPERATOR, reason=kid)
         else:
-            await tx.keys.retire(kid, now)
+            await _retire(tx, kid, actor=OPERATOR)
         if not line(await tx.keys.all(), key.use):
             await _add(tx, made[key.use, key.alg], stored, signs_from=now)
         return line(await tx.keys.all(), key.use)[0]
@@ -230,13 +233,21 @@ async def _take_due(tx: Transaction, made: Mapping[tuple[Use, str], StoredKey], 
                     is_first = not line(stored, use)
                     await _add(tx, new, stored, signs_from=now if is_first else now + pace.prepublish)
             case Retire(kid=kid):
-                await tx.keys.retire(kid, now)
+                await _retire(tx, kid, actor=SERVER)
             case Drop(kid=kid):
                 await tx.keys.drop(kid)
             case _:
                 assert_never(step)
 
 
-async def _add(tx: Transaction, key: StoredKey, stored: Iterable[StoredKey], *, signs_from: float) -> None:
+async def _retire(tx: Transaction, kid: str, *, actor: str) -> None:
+    await tx.keys.retire(kid, tx.now)
+    await record(tx, "key_retired", actor=actor, reason=kid)
+
+
+async def _add(
+    tx: Transaction, key: StoredKey, stored: Iterable[StoredKey], *, signs_from: float, actor: str = SERVER
+) -> None:
+    await record(tx, "key_added", actor=actor, reason=key.kid)
     generation = next_generation(stored, key.use)
     await tx.keys.add(msgspec.structs.replace(key, created_at=tx.now, signs_from=signs_from, generation=generation))

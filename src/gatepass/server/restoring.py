@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
+from gatepass.server.events import OPERATOR
+from gatepass.server.recording import record
 from gatepass.server.revocations.log import KEPT_SECONDS
 
 if TYPE_CHECKING:
@@ -20,6 +23,10 @@ async def begin_anew(database: Database, *, keep_sessions: bool) -> int:
     async def unit(tx: Transaction) -> int:
         now = tx.now
         await tx.revocations.open_epoch()
+        await record(tx, "store_restored", actor=OPERATOR)
+        # A code that was used since would work once more, a mail that was sent be sent again.
+        await tx.codes.forget_expired(inf)
+        await tx.mails.forget_before(inf)
         if keep_sessions:
             return 0
         count = await tx.sessions.end_all(reason="restored", now=now)

@@ -65,6 +65,21 @@ class SqlEvents:
             )
         return list(map(_event, rows))
 
+    async def settings_seen(self) -> dict[str, str]:
+        """Select all."""
+        rows = await self._connection.rows("SELECT name, digest FROM settings_seen")
+        return {str(name): str(digest) for name, digest in rows}
+
+    async def see_settings(self, digests: dict[str, str]) -> None:
+        """Insert or replace each."""
+        for name, digest in digests.items():
+            await self._connection.row(
+                "INSERT INTO settings_seen (name, digest) VALUES (?1, ?2)"
+                " ON CONFLICT (name) DO UPDATE SET digest = excluded.digest",
+                name,
+                digest,
+            )
+
     async def forget_before(self, at: float) -> None:
         """Delete by time."""
         await self._connection.row("DELETE FROM events WHERE at < ?1", at)

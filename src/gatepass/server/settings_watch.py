@@ -1,0 +1,41 @@
+"""Noticing at the start that a setting is another one than at the last start."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import TYPE_CHECKING
+
+from gatepass.server.events import OPERATOR
+from gatepass.server.recording import record
+
+if TYPE_CHECKING:
+    from gatepass.server.keys.master_key import DataKey
+    from gatepass.server.settings import Settings
+    from gatepass.server.transaction import Database, Transaction
+
+_OF_ONE_PROCESS = ("host", "port")
+
+
+async def note_settings(database: Database, data_key: DataKey, settings: Settings) -> None:
+    """Record the names of the settings that have changed. Their values, some of which are secret, are kept as MACs."""
+    key = data_key.derive("settings")
+    names = [name for name in settings.__struct_fields__ if name not in _OF_ONE_PROCESS]
+    now = {
+        name: hmac.digest(key, f"{name}={getattr(settings, name)!r}".encode(), hashlib.sha256).hex() for name in names
+    }
+
+    async def look(tx: Transaction) -> dict[str, str]:
+        return await tx.events.settings_seen()
+
+    if await database.read(look) == now:
+        return
+
+    async def unit(tx: Transaction) -> None:
+        before = await tx.events.settings_seen()
+        changed = sorted(name for name in now if name in before and before[name] != now[name])
+        if changed:
+            await record(tx, "settings_changed", actor=OPERATOR, reason=" ".join(changed))
+        await tx.events.see_settings(now)
+
+    await database.transaction(unit)

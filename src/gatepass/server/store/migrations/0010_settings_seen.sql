@@ -1,0 +1,4 @@
+CREATE TABLE settings_seen (
+    name TEXT PRIMARY KEY,
+    digest TEXT NOT NULL
+);
