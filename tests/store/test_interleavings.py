@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import pytest
 from tests.support.server import NOON
@@ -21,11 +21,13 @@ from gatepass.server.signin.advancing import advance
 from gatepass.server.users import User
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from gatepass.server.grants import Bearer
     from gatepass.server.status import StatusIndex
     from gatepass.server.transaction import Database, Transaction
+
+T = TypeVar("T")
 
 PACE = Pace(quiet=0, grace=30, idle=1_000_000)
 LISTS = ListKeys(lambda key, _: key, lambda key, _: key)
@@ -66,23 +68,21 @@ async def make_person(database: Database, number: int) -> Person:
 
 
 class Outcome(NamedTuple):
-    """What a refresh answered, and how many units had committed before it."""
+    """What a refresh answered."""
 
     grant: Grant
     bearer: Bearer | None
-    order: int
 
 
-def refreshing(grant: Grant, serial: int, order: list[int]) -> Callable[[Transaction], Awaitable[Outcome]]:
+def refreshing(grant: Grant, serial: int) -> Callable[[Transaction], Awaitable[Outcome]]:
     """A refresh."""
 
     async def unit(tx: Transaction) -> Outcome:
         presented = Presented(grant_id=grant.id, client_id="first-party", secret_digest=b"d", serial=serial)
         outcome = await advance(tx, presented, pace=PACE)
-        order.append(0)
         bearer = outcome.bearer if isinstance(outcome, Advanced | Same | Reissued) else None
         assert bearer is not None or isinstance(outcome, Ended)
-        return Outcome(grant, bearer, len(order))
+        return Outcome(grant, bearer)
 
     return unit
 
@@ -90,10 +90,10 @@ def refreshing(grant: Grant, serial: int, order: list[int]) -> Callable[[Transac
 KILLS = ("grant", "session", "person", "roles")
 
 
-def killing(person: Person, kind: str, order: list[int]) -> Callable[[Transaction], Awaitable[int]]:
+def killing(person: Person, kind: str) -> Callable[[Transaction], Awaitable[None]]:
     """A revocation."""
 
-    async def unit(tx: Transaction) -> int:
+    async def unit(tx: Transaction) -> None:
         if kind == "grant":
             await end_grant(tx, person.grants[0].id)
         elif kind == "session":
@@ -103,8 +103,6 @@ def killing(person: Person, kind: str, order: list[int]) -> Callable[[Transactio
         else:
             await tx.users.set_roles(person.name, ("staff",))
             await end_tokens_of(tx, person.name, LISTS)
-        order.append(0)
-        return len(order)
 
     return unit
 
@@ -119,42 +117,43 @@ def is_hit(kind: str, person: Person, grant: Grant) -> bool:
 
 
 @pytest.mark.soak
-def test_no_token_escapes_its_bit(database: Database, effort: int) -> None:
-    """2,000 random interleavings (100,000 in `make soak`) of refreshes and a revocation of each kind, on one store."""
+def test_no_token_escapes_its_bit(request: pytest.FixtureRequest, database: Database, effort: int) -> None:
+    """Random interleavings of refreshes and a revocation of each kind: 2,000 on SQLite, 300 on each PostgreSQL.
+
+    Under `make soak` fifty times as many. Whatever a refresh has read, its token is dead, or says what is true now.
+    """
     chance = random.Random(20_261_124)  # noqa: S311 - the same interleavings each time
+    on_sqlite = "sqlite" in request.node.name
 
     async def run(number: int) -> None:
-        person, kind, order = await make_person(database, number), chance.choice(KILLS), list[int]()
-        units: list[Callable[[Transaction], Awaitable[object]]] = [
-            refreshing(grant, 1, order) for grant in person.grants for _ in range(chance.randint(0, 2))
+        person, kind = await make_person(database, number), chance.choice(KILLS)
+        works = [
+            database.statement(refreshing(grant, 1)) for grant in person.grants for _ in range(chance.randint(0, 2))
         ]
-        units.insert(chance.randint(0, len(units)), killing(person, kind, order))
+        kill = database.transaction(killing(person, kind))
+        everything: list[Coroutine[Any, Any, Outcome | None]] = [*works]
+        everything.insert(chance.randint(0, len(works)), kill)
         # Each arrives when it likes: some together in a batch, some after it.
-        answers = await asyncio.gather(*(_after(chance.randint(0, 3), database, unit) for unit in units))
-        killed_at = next(answer for answer in answers if isinstance(answer, int))
+        answers = await asyncio.gather(*(_after(chance.randint(0, 3), work) for work in everything))
         revoked = await database.read(_revoked)
         for answer in answers:
-            if isinstance(answer, Outcome) and answer.bearer is not None:
-                before = answer.order < killed_at
-                dead = answer.bearer.status in revoked
-                if is_hit(kind, person, answer.grant):
-                    assert dead == before, (kind, answer)
-                    assert before or (kind == "roles" and answer.bearer.roles == ("staff",))
-                else:
-                    assert not dead
+            if answer is not None and answer.bearer is not None:
+                says_what_was = answer.bearer.roles != ("staff",)
+                must_die = is_hit(kind, person, answer.grant) and (kind != "roles" or says_what_was)
+                assert (answer.bearer.status in revoked) == must_die, (kind, answer)
 
-    async def everything() -> None:
+    async def many() -> None:
         await database.transaction(_open_epoch)
-        for number in range(2_000 * effort):
+        for number in range((2_000 if on_sqlite else 300) * effort):
             await run(number)
 
-    asyncio.run(everything())
+    asyncio.run(many())
 
 
-async def _after(steps: int, database: Database, unit: Callable[[Transaction], Awaitable[object]]) -> object:
+async def _after(steps: int, work: Awaitable[T]) -> T:
     for _ in range(steps):
         await asyncio.sleep(0)
-    return await database.transaction(unit)
+    return await work
 
 
 async def _open_epoch(tx: Transaction) -> None:

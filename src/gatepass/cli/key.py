@@ -13,7 +13,6 @@ from cyclopts import App, Parameter
 from gatepass.cli.common import Place
 from gatepass.cli.output import Json, fail, result, result_json, result_table, say, time_in_words
 from gatepass.server.app import open_store
-from gatepass.server.clock import system_clock
 from gatepass.server.data_key import change_master_key_file
 from gatepass.server.data_key import rewrap as rewrap_data_key
 from gatepass.server.key_rotation import compromise, make_first_keys, pace_of, provide_keys, retire, rotate, stored_keys
@@ -152,7 +151,7 @@ def export(file: Path, *, place: Place = _HERE) -> None:
 
     async def work() -> Key:
         async with open_store(settings) as (database, data_key):
-            keys = await provide_keys(database, data_key, pace_of(settings), alg=settings.alg, now=system_clock())
+            keys = await provide_keys(database, data_key, pace_of(settings), alg=settings.alg, now=database.clock())
             return keys.current.newest_key
 
     if not is_symmetric(settings.alg):

@@ -61,7 +61,7 @@ def announce(settings: Settings) -> None:
     url = f"{scheme}://{settings.host}:{settings.port}"
     say(f"Gatepass {version('gatepass')}")
     say(f"  listening  {url}" + ("" if settings.issuer_url == url else f"  (issuer {settings.issuer_url})"))
-    say(f"  data       {settings.sqlite_path}")
+    say(f"  data       {settings.database_shown}")
     say(f"  API        {settings.issuer_url}/docs")
     for warning in warnings(settings):
         say(f"  warning    {warning}")
@@ -85,4 +85,5 @@ def warnings(settings: Settings) -> list[str]:
 
 
 def _place(settings: Settings) -> str:
-    return "" if settings.data_dir == "gatepass-data" else f" --data-dir {settings.data_dir}"
+    where = "" if settings.data_dir == "gatepass-data" else f" --data-dir {settings.data_dir}"
+    return where + (f" --database {settings.database_shown}" if settings.database else "")

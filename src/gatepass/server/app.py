@@ -14,7 +14,6 @@ import structlog
 
 from gatepass.server.account.changes import Changes
 from gatepass.server.account.overview import Account
-from gatepass.server.clock import system_clock
 from gatepass.server.data_key import open_data_key
 from gatepass.server.discovery import JWKS_PATH, metadata_path, render_jwks, render_metadata
 from gatepass.server.email_login import EmailLogin
@@ -47,7 +46,7 @@ from gatepass.server.signin.minting import Minter
 from gatepass.server.signin.own_tokens import OwnTokens
 from gatepass.server.signin.visitor import Visitors
 from gatepass.server.signup import Signup
-from gatepass.server.store.sqlite import SqliteDatabase
+from gatepass.server.store.opening import open_database
 from gatepass.server.web.address import ClientAddress
 from gatepass.server.web.application import Application
 from gatepass.server.web.browser import BrowserMode
@@ -82,25 +81,22 @@ _SESSIONS_AT_ONCE = 500
 """Forgotten in one transaction: enough to keep up, and few enough not to keep others waiting."""
 _KEYS_SECONDS = 1.0
 """How often it is looked whether a key's time has come; a look takes some microseconds."""
-_WATCH_SECONDS = 0.1
-"""How often another process's changes are looked for; a look takes some microseconds."""
 _POST_SECONDS = 0.25
 """How often it is looked whether a letter is due; a look takes some microseconds."""
-_PAUSE_SECONDS = 5.0
+_PAUSE_SECONDS = 1.0
 """How long to let things be after a step that failed."""
 
 
 class Server:
     """What one process holds: the store, the keys, the hashing threads; and the routes over them."""
 
-    def __init__(
-        self, settings: Settings, database: SqliteDatabase, keys: LiveKeys, *, data_key: DataKey, clock: Clock
-    ) -> None:
+    def __init__(self, settings: Settings, database: Database, keys: LiveKeys, *, data_key: DataKey) -> None:
         self.settings = settings
         self.database = database
         self.keys = keys
         self.data_key = data_key
-        self._clock = clock
+        self._clock = clock = database.clock
+        self._is_behind = False
         self.hasher = password_hasher(settings)
         self._clients = KnownClients(database)
         self.feed = RevocationFeed(
@@ -136,27 +132,29 @@ class Server:
 
     async def run_in_background(self) -> None:
         """Do what has to be done beside answering, until cancelled."""
-        seen = self.database.data_version()
-
-        async def watch() -> None:
-            """Take over what any process has changed: keys first, for they sign what the feed tells of."""
-            nonlocal seen
-            current = self.database.data_version()
-            if current != seen:
-                self._clients.forget()
-                if await self.reload_keys():
-                    await self.feed.renew()  # by then no copy is signed with a key that is to be trusted no longer
-                else:
-                    await self.feed.catch_up()
-                seen = current
-
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_repeat(_WATCH_SECONDS, watch))
+            tasks.create_task(_repeat(0, self._take_over))
             tasks.create_task(_repeat(self.settings.status_list_seconds / 2, self.feed.renew))
             tasks.create_task(_repeat(HEARTBEAT_SECONDS, self.feed.readers.keep_alive))
             tasks.create_task(_repeat(_POST_SECONDS, self.posting.send_due))
             tasks.create_task(_repeat(_FORGET_SECONDS, self._forget_expired))
             tasks.create_task(_repeat(_KEYS_SECONDS, self._move_keys_on))
+
+    async def _take_over(self) -> None:
+        """Take over what any process or node has changed: keys first, for they sign what the feed tells of."""
+        if not self._is_behind:
+            await self.database.changed()
+        self._is_behind = True  # until what follows has gone well
+        await self.catch_up()
+        self._is_behind = False
+
+    async def catch_up(self) -> None:
+        """Read what is new."""
+        self._clients.forget()
+        if await self.reload_keys():
+            await self.feed.renew()  # by then no copy is signed with a key that is to be trusted no longer
+        else:
+            await self.feed.catch_up()
 
     async def _move_keys_on(self) -> None:
         """Do what is due in the life of the keys, unless another node has; all of them notice by the store."""
@@ -173,10 +171,10 @@ class Server:
             await self.posting.forget_old(tx)
             await tx.events.forget_before(tx.now - limits.events_days * _DAY)
 
-        await self.database.transaction(unit)
+        await self.database.transaction(unit, shared=True)
         count = _SESSIONS_AT_ONCE
         while count == _SESSIONS_AT_ONCE:
-            count = await self.database.transaction(_forget_sessions)
+            count = await self.database.transaction(_forget_sessions, shared=True)
 
     async def reload_keys(self) -> bool:
         """Read the keys again, and publish them when they changed; whether they did."""
@@ -377,13 +375,13 @@ async def open_first_epoch(database: Database) -> None:
 
 @asynccontextmanager
 async def open_server(
-    settings: Settings, clock: Clock = system_clock, *, outside_keys: Sequence[OutsideKey] = ()
+    settings: Settings, clock: Clock | None = None, *, outside_keys: Sequence[OutsideKey] = ()
 ) -> AsyncGenerator[Server]:
     """Open the store and the keys, made at the first start, and close them at the end.
 
     Args:
         settings: The settings.
-        clock: The time, for tests.
+        clock: Another time than the database's, for tests.
         outside_keys: Signing keys held elsewhere (KMS, PKCS#11), the newest last. One that is new follows the key
             that signs, as any other would; keep the former until it is retired.
 
@@ -393,10 +391,10 @@ async def open_server(
     keep_large_blocks()
     async with open_store(settings, clock) as (database, data_key):
         keys = await provide_keys(
-            database, data_key, pace_of(settings), alg=settings.alg, now=clock(), outside=outside_keys
+            database, data_key, pace_of(settings), alg=settings.alg, now=database.clock(), outside=outside_keys
         )
         await note_settings(database, data_key, settings)
-        server = Server(settings, database, keys, data_key=data_key, clock=clock)
+        server = Server(settings, database, keys, data_key=data_key)
         await server.feed.start()
         background = asyncio.create_task(server.run_in_background())
         try:
@@ -409,15 +407,12 @@ async def open_server(
 
 
 @asynccontextmanager
-async def open_store(settings: Settings, clock: Clock = system_clock) -> AsyncGenerator[tuple[SqliteDatabase, DataKey]]:
+async def open_store(settings: Settings, clock: Clock | None = None) -> AsyncGenerator[tuple[Database, DataKey]]:
     """Open the database and its data key, as the server and the command line both do. Raises as `open_server`."""
-    database = SqliteDatabase(settings.sqlite_path, clock)
-    try:
+    async with open_database(settings, clock) as database:
         data_key = await open_data_key(database, load_master_keys(settings.master_key, settings.master_key_path))
         await open_first_epoch(database)
         yield database, data_key
-    finally:
-        database.close()
 
 
 async def _repeat(seconds: float, step: Callable[[], Awaitable[None]]) -> None:

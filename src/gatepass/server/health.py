@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from gatepass.server.transaction import Database, Transaction
+    from gatepass.server.transaction import Database
 
 
 class State(msgspec.Struct, frozen=True):
@@ -41,9 +41,5 @@ class Health:
 
     async def ready(self, _request: Request, _body: None) -> Response:
         """Answer once the database has taken a write lock and let it go; 503 `store_unavailable` when it cannot."""
-
-        async def unit(tx: Transaction) -> None:
-            await tx.keys.all()
-
-        await self._database.transaction(unit)
+        await self._database.condition()
         return JsonResponse(State("ok"))

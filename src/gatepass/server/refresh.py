@@ -76,7 +76,7 @@ class Refresh:
             now = tx.now
             return await advance(tx, presented(token, FIRST_PARTY), pace=self._pace), now
 
-        outcome, now = await self._database.transaction(unit)
+        outcome, now = await self._database.statement(unit)
         match outcome:
             case Advanced() | Same() | Reissued():
                 current = msgspec.structs.replace(token, serial=outcome.serial)

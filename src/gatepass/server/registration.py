@@ -61,7 +61,7 @@ class Registration:
             await record(tx, "account_created", user.id, actor=actor, where=where)
             return user
 
-        user = await self._database.transaction(unit)
+        user = await self._database.transaction(unit, shared=True)
         if user is None:
             raise Refusal("email_taken", "There is an account with this address.")
         return user

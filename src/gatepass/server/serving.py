@@ -13,7 +13,6 @@ import msgspec
 import uvicorn
 
 from gatepass.server.app import open_server
-from gatepass.server.clock import system_clock
 from gatepass.server.errors import StartupError
 from gatepass.server.web.edge import EdgeProtocol, sweep_slow_requests
 
@@ -44,7 +43,7 @@ async def serve(
     *,
     on_ready: Callable[[Settings], None] = lambda _: None,
     stop: asyncio.Event | None = None,
-    clock: Clock = system_clock,
+    clock: Clock | None = None,
     outside_keys: Sequence[OutsideKey] = (),
 ) -> None:
     """Serve until SIGTERM, SIGINT or `stop`, then finish what is in flight.
@@ -53,7 +52,7 @@ async def serve(
         settings: port 0 takes a free port.
         on_ready: called with the settings in force once requests are answered.
         stop: ends serving when set; then no signal handlers are installed, as befits a server in somebody's thread.
-        clock: the time, for tests.
+        clock: another time than the database's, for tests.
         outside_keys: signing keys held elsewhere, the newest last; see `open_server`.
 
     Raises:

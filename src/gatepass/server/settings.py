@@ -36,6 +36,8 @@ _NAME = re.compile(r"[!#-\[\]-~]+")
 """A scope-token of RFC 6749 §3.3. Grants keep lists of them between blanks, so a blank would make two of one."""
 _ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d+)?", re.ASCII)
 """As browsers write it (RFC 6454 §6.2); never `null`, which any page can have, nor `*`."""
+_POSTGRES_SCHEMES = ("postgresql://", "postgres://")
+_PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/]*@|(?<=[?&])(password=)[^&]*")
 
 
 _SMTP = re.compile(r"smtps?://([\w.%+-]+@)?(\[[0-9a-f:]+\]|[\w.-]+)(:\d{1,5})?", re.ASCII)
@@ -61,7 +63,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         tuple[str, ...], Meta(description="Scopes that a first-party login may have; all when it asks for none.")
     ] = ()
     data_dir: Annotated[str, Meta(description="Folder for the database and the master key.")] = "gatepass-data"
-    database: Annotated[str, Meta(description="sqlite:///FILE. Empty: gatepass.db in the data folder.")] = ""
+    database: Annotated[
+        str,
+        Meta(description="sqlite:///FILE or postgresql://USER@HOST/NAME. Empty: gatepass.db in the data folder."),
+    ] = ""
+    database_connections: Annotated[
+        int, Meta(ge=1, description="Most connections to PostgreSQL of a server process, besides the one that listens.")
+    ] = 16
     master_key: Annotated[
         str,
         Meta(
@@ -211,7 +219,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def __repr__(self) -> str:
         """Show everything but the secrets."""
         shown = {name: getattr(self, name) for name in self.__struct_fields__ if name not in _SECRET}
-        return f"Settings({shown})"
+        return f"Settings({shown | {'database': self.database_shown}})"
 
     @property
     def issuer_url(self) -> str:
@@ -243,9 +251,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return Path(self.database.removeprefix("sqlite:///") if self.database else f"{self.data_dir}/gatepass.db")
 
     @property
+    def is_on_postgres(self) -> bool:
+        """Whether the database is PostgreSQL, and not SQLite."""
+        return self.database.startswith(_POSTGRES_SCHEMES)
+
+    @property
+    def database_shown(self) -> str:
+        """Where the data is, without a password."""
+        return _PASSWORD.sub(_hidden, self.database) if self.is_on_postgres else str(self.sqlite_path)
+
+    @property
     def master_key_path(self) -> Path:
         """Where the master key is, when it is not set."""
         return Path(self.data_dir) / "master.key"
+
+
+def _hidden(password: re.Match[str]) -> str:
+    return f"{password[1]}@" if password[2] is None else password[2]
 
 
 def load(
@@ -398,8 +420,11 @@ def _check_leaked_passwords(settings: Settings) -> None:
 
 
 def _check_database(settings: Settings) -> None:
-    if settings.database and not settings.database.startswith("sqlite:///"):
-        raise StartupError("The database is not one we know.", "It looks like sqlite:///path/to/gatepass.db")
+    if settings.database and not settings.database.startswith(("sqlite:///", *_POSTGRES_SCHEMES)):
+        raise StartupError(
+            "The database is not one we know.",
+            "It looks like sqlite:///path/to/gatepass.db or postgresql://user@host/database",
+        )
 
 
 def _check_mail(settings: Settings) -> None:

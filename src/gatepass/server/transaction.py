@@ -6,13 +6,14 @@ refuses only after the commit, because raising inside would take back the very w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from gatepass.server.attempts import Attempts
     from gatepass.server.clients import Clients
+    from gatepass.server.clock import Clock
     from gatepass.server.codes import Codes
     from gatepass.server.events import Events
     from gatepass.server.grants import Grants
@@ -102,17 +103,51 @@ class Transaction(Protocol):
         ...
 
 
-class Database(Protocol):
-    """Runs units of work."""
+class Condition(NamedTuple):
+    """How a database is that can be reached and written to."""
 
-    async def transaction(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
+    is_migrated: bool
+    """Whether its schema is the one that this version knows, or a newer one."""
+    is_clock_right: bool
+    """Whether this node knows what time it is there."""
+
+
+class Database(Protocol):
+    """Runs units of work. A unit may be run again from its beginning, when it was refused for another one's sake."""
+
+    clock: Clock
+    """The time that all nodes share."""
+
+    async def transaction(self, unit: Callable[[Transaction], Awaitable[T]], *, shared: bool = False) -> T:
         """Run the unit, commit, and return its result once it is safe on disk; when it raises, nothing was written.
+
+        No other unit comes between what it reads and what it writes.
+
+        Args:
+            unit: the unit.
+            shared: other shared units may run beside it. For those that only add what is their own.
 
         Raises:
             Unavailable: `store_unavailable`, when the database is locked, full, read-only or away.
         """
         ...
 
+    async def statement(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run a unit that nearly always is one statement, which then needs no transaction around it.
+
+        When more statements follow, they are a transaction of their own: the first one may stand without them. So it
+        must leave behind what tells the next one to do what is missing. Raises as `transaction`.
+        """
+        ...
+
     async def read(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run a unit that only reads, beside the writers. Raises as `transaction`."""
+        ...
+
+    async def changed(self) -> None:
+        """Wait until somebody, of any process or node, may have changed something. Raises as `transaction`."""
+        ...
+
+    async def condition(self) -> Condition:
+        """See that it can be written to. Raises as `transaction`."""
         ...

@@ -130,7 +130,7 @@ class ClientAuthentication:
         async def unit(tx: Transaction) -> bool:
             return await tx.replays.use("client_assertion", f"{client_id} {jti}", expires_at=expires_at)
 
-        if not await self._database.transaction(unit):
+        if not await self._database.statement(unit):
             raise _invalid_client()
 
     async def _now(self) -> float:

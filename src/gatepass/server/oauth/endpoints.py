@@ -189,7 +189,7 @@ class OAuth:
         async def unit(tx: Transaction) -> tuple[Advance, float]:
             return await advance(tx, presented(token, client.id), pace=self._pace), tx.now
 
-        outcome, now = await self._database.transaction(unit)
+        outcome, now = await self._database.statement(unit)
         match outcome:
             case Advanced() | Same() | Reissued():
                 minted = await self._minter.mint(outcome.bearer, keys=keys, now=now)

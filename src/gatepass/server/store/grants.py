@@ -47,6 +47,8 @@ class _Rule(NamedTuple):
 # client. The first to apply counts.
 _TABLE = (
     _Rule("ended_at IS NOT NULL OR expires_at <= ?4 OR answered_at + ?7 <= ?4", "ended", {}),
+    # A theft whose consequences were not written, because the server died between the two.
+    _Rule("verdict = 'stolen'", "stolen", {}),
     _Rule(
         "?3 = current AND ?4 - touched_at >= ?5",
         "advanced",
@@ -61,7 +63,7 @@ _TABLE = (
     ),
     _Rule("?3 = spent AND ?4 - answered_at <= ?6", "same", {"touched_at": "?4", "answered_at": "?4"}),
     _Rule("?3 = spent", "reissued", {"current": "current + 1", "touched_at": "?4", "answered_at": "?4"}),
-    _Rule("?3 < current", "stolen", {}),  # the session ends in the same transaction, and its grants with it
+    _Rule("?3 < current", "stolen", {}),  # the session ends in the statements that follow, and its grants with it
     _Rule(
         "?3 > current",
         "store_went_back",

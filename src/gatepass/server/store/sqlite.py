@@ -21,6 +21,7 @@ from gatepass.server.errors import StartupError, Unavailable
 from gatepass.server.store.migrations import all_migrations
 from gatepass.server.store.sql_transaction import SqlTransaction
 from gatepass.server.store.sqlite_checkpoints import Checkpoints
+from gatepass.server.transaction import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
@@ -37,6 +38,8 @@ BUSY_SECONDS = 5.0
 MOST_WAITING = 4_096
 """Units that may wait for the writer; while another process holds the lock, more would only fill the memory."""
 _BATCH = 256
+_WATCH_SECONDS = 0.1
+"""How often another process's changes are looked for; a look takes some microseconds."""
 
 
 class SqliteConnection:
@@ -84,6 +87,8 @@ class SqliteDatabase:
             _migrate(self._writer, path)
             self._reader = _connect(path, vfs)
             self._reader.pragma("query_only", value=True)
+            self._seen_version = self._reader.pragma("data_version")
+        self.clock = clock
         self._checkpoints = Checkpoints(lambda: _connect(path, vfs))
         self._checkpoints.attend(self._writer)
         self._write = SqlTransaction(SqliteConnection(self._writer), clock)
@@ -92,8 +97,12 @@ class SqliteDatabase:
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
         self._thread.start()
 
-    async def transaction(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
+    async def transaction(self, unit: Callable[[Transaction], Awaitable[T]], *, shared: bool = False) -> T:  # noqa: ARG002 - there is one writer
         """Hand the unit to the writer; see the port."""
+        return await self.statement(unit)
+
+    async def statement(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Hand the unit to the writer: here all of it is one transaction, for nothing is saved by less."""
         if self._jobs.qsize() >= MOST_WAITING:
             raise _unavailable()
         loop = asyncio.get_running_loop()
@@ -108,6 +117,21 @@ class SqliteDatabase:
             return _drive(unit, self._read)
         except apsw.Error as error:
             raise _unavailable(error) from error
+
+    async def changed(self) -> None:
+        """Look every 100 ms whether another connection has committed; see the port."""
+        while (version := self.data_version()) == self._seen_version:
+            await asyncio.sleep(_WATCH_SECONDS)
+        self._seen_version = version
+
+    async def condition(self) -> Condition:
+        """Take the write lock and let it go; see the port."""
+
+        async def unit(tx: Transaction) -> None:
+            await tx.keys.all()
+
+        await self.transaction(unit)
+        return Condition(is_migrated=True, is_clock_right=True)
 
     def data_version(self) -> int:
         """Give a number that differs from the last one when another connection, of any process, has committed since.

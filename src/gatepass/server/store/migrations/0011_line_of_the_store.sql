@@ -1,0 +1,5 @@
+CREATE TABLE store_line (
+    one BIGINT PRIMARY KEY,
+    line TEXT NOT NULL,
+    since DOUBLE PRECISION NOT NULL
+);

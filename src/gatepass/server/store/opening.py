@@ -1,0 +1,43 @@
+"""Opening the database that the settings name."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from gatepass.server.clock import system_clock
+from gatepass.server.store.sqlite import SqliteDatabase
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from gatepass.server.clock import Clock
+    from gatepass.server.settings import Settings
+    from gatepass.server.transaction import Database
+
+
+@asynccontextmanager
+async def open_database(settings: Settings, clock: Clock | None = None) -> AsyncGenerator[Database]:
+    """Open it until the block ends.
+
+    Args:
+        settings: the settings.
+        clock: another time than the database's, for tests.
+
+    Raises:
+        StartupError: when it cannot be used.
+    """
+    if not settings.is_on_postgres:
+        sqlite = SqliteDatabase(settings.sqlite_path, clock or system_clock)
+        try:
+            yield sqlite
+        finally:
+            sqlite.close()
+        return
+    from gatepass.server.store.postgres import PostgresDatabase  # noqa: PLC0415 - SQLite does without its memory
+
+    postgres = await PostgresDatabase.open(settings.database, clock, connections=settings.database_connections)
+    try:
+        yield postgres
+    finally:
+        await postgres.close()

@@ -1,0 +1,360 @@
+"""PostgreSQL: the same statements over `asyncpg`, from any number of nodes.
+
+Units mean what they mean on SQLite, where they run one after the other: a unit holds a lock of the whole database, so
+that what it has read is still true when it writes. Units that only add what is their own share that lock. What happens
+most, a refresh, is one statement, which is a transaction by itself and holds no lock but the row's.
+
+That one statement must not mix two moments. At READ COMMITTED it would: having waited for the grant's row it would see
+the new row and beside it, in its sub-selects, the person's roles as they were before it waited. So lone statements run
+at REPEATABLE READ, where PostgreSQL refuses them instead, and they are run again. Units run at READ COMMITTED, since
+their first statement, which takes the lock, would fix what they see to the time before they had it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from contextlib import asynccontextmanager, suppress
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import asyncpg
+
+from gatepass.server.errors import StartupError, Unavailable
+from gatepass.server.store.measured_clock import MeasuredClock
+from gatepass.server.store.migrations import all_migrations
+from gatepass.server.store.postgres_pool import NoConnection, Pool
+from gatepass.server.store.sql_transaction import SqlTransaction
+from gatepass.server.transaction import Condition
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
+    from gatepass.server.clock import Clock
+    from gatepass.server.store.connection import Row, Value
+    from gatepass.server.transaction import Transaction
+
+T = TypeVar("T")
+
+CHANNEL = "gatepass"
+POLL_SECONDS = 0.5
+"""How often a node looks for what is new although nobody has woken it."""
+
+_CONNECT_SECONDS = 3.0
+_STATEMENT_SECONDS = 10.0
+_MOST_TRIES = 12
+"""Each time that a statement is refused for another one's sake, that other one has got its way."""
+_MIGRATION_TRIES = 12
+
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(1734440037, 1)"
+_BEGIN_SHARED = "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock_shared(1734440037, 1)"
+# Only who may have changed what others hold in memory wakes them; sign-ins and refreshes do not.
+_COMMIT = f"NOTIFY {CHANNEL}; COMMIT"
+_MIGRATION_LOCK = "SELECT pg_advisory_xact_lock(1734440037, 2)"
+
+_SESSION = {
+    "application_name": "gatepass",
+    "default_transaction_isolation": "repeatable read",
+    "statement_timeout": "10s",
+    "lock_timeout": "5s",
+    # A node that stops in the midst of a unit must not keep the others from theirs.
+    "idle_in_transaction_session_timeout": "5s",
+    "jit": "off",
+}
+
+_CONFLICT = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+_AWAY = (
+    OSError,  # TimeoutError is one
+    NoConnection,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+)
+_PLACE = re.compile(r"\?(\d+)")
+
+
+@cache
+def translated(sql: str) -> str:
+    """Write numbered values as PostgreSQL does."""
+    return _PLACE.sub(r"$\1", sql)
+
+
+class PooledConnection:
+    """`gatepass.server.store.connection.Connection`: one of PostgreSQL's, lent by the pool for a unit at a time."""
+
+    def __init__(self, raw: Any, clock: Clock) -> None:  # noqa: ANN401 - asyncpg's connection has no public type
+        self.raw = raw
+        self.transaction = SqlTransaction(self, clock)
+        self.is_alone = False
+        """Whether the next statement is a transaction by itself, and a second one begins another."""
+        self._has_run = False
+
+    async def rows(self, sql: str, *values: Value) -> list[Row]:
+        """Run and fetch all."""
+        if self.is_alone:
+            await self._begin_with_the_second()
+        return cast("list[Row]", await self.raw.fetch(translated(sql), *values))
+
+    async def row(self, sql: str, *values: Value) -> Row | None:
+        """Run and fetch the first."""
+        found = await self.rows(sql, *values)
+        return found[0] if found else None
+
+    def stand_alone(self) -> None:
+        """Let the next statement be a transaction by itself."""
+        self.is_alone, self._has_run = True, False
+
+    async def _begin_with_the_second(self) -> None:
+        if self._has_run:
+            self.is_alone = False
+            await self.raw.execute(_BEGIN)
+        self._has_run = True
+
+    def is_closed(self) -> bool:
+        """Whether the line is down."""
+        closed: bool = self.raw.is_closed()
+        return closed
+
+    def terminate(self) -> None:
+        """Hang up."""
+        self.raw.terminate()
+
+
+class _PoolAsConnection:
+    """`gatepass.server.store.connection.Connection` whose every statement may run on another one. For reading."""
+
+    def __init__(self, database: PostgresDatabase) -> None:
+        self._database = database
+
+    async def rows(self, sql: str, *values: Value) -> list[Row]:
+        """Run and fetch all."""
+        async with self._database.connection() as connection:
+            return await connection.rows(sql, *values)
+
+    async def row(self, sql: str, *values: Value) -> Row | None:
+        """Run and fetch the first."""
+        found = await self.rows(sql, *values)
+        return found[0] if found else None
+
+
+class PostgresDatabase:
+    """`gatepass.server.transaction.Database` on PostgreSQL 15 or newer; made by `open`."""
+
+    def __init__(self, url: str, clock: Clock, *, connections: int) -> None:
+        self._url = url
+        self.clock = clock
+        self._pool: Pool[PooledConnection] = Pool(self._connect, size=connections)
+        self._read = SqlTransaction(_PoolAsConnection(self), clock)
+        self._woken = asyncio.Event()
+        self._listener: Any = None
+
+    @classmethod
+    async def open(cls, url: str, clock: Clock | None = None, *, connections: int = 16) -> PostgresDatabase:
+        """Connect, and bring the schema up to date.
+
+        Args:
+            url: `postgresql://user:password@host:port/database`, as libpq reads it.
+            clock: another time than the database's, for tests.
+            connections: how many there are at most.
+
+        Raises:
+            StartupError: when the database cannot be reached or used, or is from a newer version.
+        """
+        database = cls(url, clock or MeasuredClock(), connections=connections)
+        try:
+            async with database.connection() as connection:
+                await _migrate(connection.raw)
+        except Unavailable as error:
+            await database.close()
+            raise StartupError(
+                f"Cannot use the PostgreSQL database: {error.private}.",
+                "See that PostgreSQL runs and lets this user in; the password may also stand in ~/.pgpass.",
+            ) from error
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
+    async def transaction(self, unit: Callable[[Transaction], Awaitable[T]], *, shared: bool = False) -> T:
+        """Run the unit between BEGIN and COMMIT, under the lock; see the port."""
+        begin, commit = (_BEGIN_SHARED, "COMMIT") if shared else (_BEGIN, _COMMIT)
+        return await self._tried(lambda: self._in_transaction(unit, begin, commit))
+
+    async def statement(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run the unit without BEGIN up to its second statement; see the port."""
+        return await self._tried(lambda: self._alone(unit))
+
+    async def read(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run each statement by itself, on whichever connection is free; see the port."""
+        return await unit(self._read)
+
+    async def changed(self) -> None:
+        """Wait until somebody says so, or half a second; and ask what time it is."""
+        await self._listen()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), POLL_SECONDS)
+        self._woken.clear()
+        if isinstance(self.clock, MeasuredClock):
+            async with self.connection() as connection:
+                await _measure(connection.raw, self.clock)
+
+    async def condition(self) -> Condition:
+        """Ask for the schema's version, from a server that can be written to; see the port."""
+        async with self.connection() as connection:
+            newest, is_read_only = await connection.raw.fetchrow(
+                "SELECT (SELECT MAX(number) FROM migrations), pg_is_in_recovery()"
+            )
+        if is_read_only:
+            raise _unavailable("PostgreSQL is a standby")
+        clock = self.clock
+        return Condition(
+            is_migrated=newest >= all_migrations()[-1].number,
+            is_clock_right=clock.is_right if isinstance(clock, MeasuredClock) else True,
+        )
+
+    async def close(self) -> None:
+        """Hang up."""
+        self._pool.close()
+        if self._listener is not None:
+            self._listener.terminate()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncGenerator[PooledConnection]:
+        """Borrow a connection. What says that PostgreSQL is away becomes `store_unavailable`, and hangs up."""
+        try:
+            connection = await self._pool.acquire()
+        except _AWAY as error:
+            raise _unavailable(error) from error
+        try:
+            yield connection
+        except _AWAY as error:
+            connection.terminate()
+            if isinstance(error, ValueError):
+                raise  # asyncpg's word for a value of the wrong type: a defect
+            raise _unavailable(error) from error
+        except (asyncpg.PostgresError, Exception):
+            raise
+        except BaseException:
+            connection.terminate()  # a caller that is cancelled leaves it in no known state
+            raise
+        finally:
+            self._pool.give_back(connection)
+
+    async def _tried(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Try again what was refused because another one changed the same row, or two waited for each other."""
+        for _ in range(_MOST_TRIES):
+            try:
+                return await attempt()
+            except _CONFLICT as error:
+                last = error
+        raise _unavailable(last)
+
+    async def _in_transaction(self, unit: Callable[[Transaction], Awaitable[T]], begin: str, commit: str) -> T:
+        async with self.connection() as connection:
+            connection.is_alone = False
+            await connection.raw.execute(begin)
+            async with _or_rollback(connection):
+                result = await unit(connection.transaction)
+                await connection.raw.execute(commit)
+            return result
+
+    async def _alone(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
+        async with self.connection() as connection:
+            connection.stand_alone()
+            async with _or_rollback(connection):
+                result = await unit(connection.transaction)
+                if not connection.is_alone:
+                    await connection.raw.execute(_COMMIT)
+            return result
+
+    async def _connect(self) -> PooledConnection:
+        raw = await asyncpg.connect(
+            self._url,
+            timeout=_CONNECT_SECONDS,
+            command_timeout=_STATEMENT_SECONDS,
+            server_settings=_SESSION,
+            statement_cache_size=500,
+        )
+        if isinstance(self.clock, MeasuredClock):
+            await _measure(raw, self.clock)
+        return PooledConnection(raw, self.clock)
+
+    async def _listen(self) -> None:
+        """Have a line on which other nodes can wake this one. Without it the poll is enough, only later."""
+        if self._listener is not None and not self._listener.is_closed():
+            return
+        try:
+            raw = await asyncpg.connect(self._url, timeout=_CONNECT_SECONDS, server_settings=_SESSION)
+            await raw.add_listener(CHANNEL, lambda *_: self._woken.set())
+        except (*_AWAY, asyncpg.PostgresError) as error:
+            raise _unavailable(error) from error
+        self._listener = raw
+        self._woken.set()  # who knows what was said meanwhile
+
+
+@asynccontextmanager
+async def _or_rollback(connection: PooledConnection) -> AsyncGenerator[None]:
+    try:
+        yield
+    except Exception:
+        if not connection.is_closed() and not connection.is_alone:
+            with suppress(*_AWAY, asyncpg.PostgresError):
+                await connection.raw.execute("ROLLBACK")
+        raise
+
+
+async def _measure(raw: Any, clock: MeasuredClock) -> None:  # noqa: ANN401 - asyncpg's connection
+    sent = clock.local()
+    time = await raw.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8")
+    clock.observe(sent, time, clock.local())
+
+
+async def _migrate(raw: Any) -> None:  # noqa: ANN401 - asyncpg's connection
+    """Bring the schema up to date under a lock, so that of nodes that start at once one does it.
+
+    A change waits for a table's users, and whoever comes later waits for the change: so it waits briefly, lets
+    everybody through, and tries again.
+    """
+    for _ in range(_MIGRATION_TRIES):
+        try:
+            await _migrate_once(raw)
+        except asyncpg.LockNotAvailableError as error:
+            last = error
+        else:
+            return
+    raise _unavailable(last)
+
+
+async def _migrate_once(raw: Any) -> None:  # noqa: ANN401 - asyncpg's connection
+    migrations = all_migrations()
+    async with raw.transaction(isolation="read_committed"):
+        await raw.execute(_MIGRATION_LOCK)
+        await raw.execute("CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL)")
+        applied = {number for (number,) in await raw.fetch("SELECT number FROM migrations")}
+        if any(number > migrations[-1].number for number in applied):
+            raise StartupError(
+                "The database was made by a newer version of Gatepass.",
+                "Install that version, or restore an older backup.",
+            )
+        for migration in migrations:
+            if migration.number not in applied:
+                for statement in migration.statements:
+                    await raw.execute(statement)
+                await raw.execute("INSERT INTO migrations VALUES ($1, $2)", migration.number, migration.name)
+
+
+def _unavailable(why: object) -> Unavailable:
+    return Unavailable(
+        "store_unavailable",
+        "The server cannot reach its store just now; try again shortly.",
+        private=f"{type(why).__name__}: {why}" if isinstance(why, Exception) else str(why),
+        retry_after=5,
+    )
