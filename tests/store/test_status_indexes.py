@@ -98,9 +98,9 @@ def test_one_process_takes_from_its_block(database: Database) -> None:
 
 WRITER = """
 import asyncio, json, sys
-from pathlib import Path
 from gatepass.server.revocations.status_indexes import ListKeys, StatusIndexes
-from gatepass.server.store.sqlite import SqliteDatabase
+from gatepass.server.settings import load
+from gatepass.server.store.opening import open_database
 
 lists = ListKeys(lambda key, _: key, lambda key, _: key)
 
@@ -116,15 +116,22 @@ async def main(database):
 
     return [place for places in await asyncio.gather(*(writer() for _ in range(32))) for place in places]
 
-database = SqliteDatabase(Path(sys.argv[1]), lambda: 0.0)
-print(json.dumps([[place.list, place.idx] for place in asyncio.run(main(database))]))
-database.close()
+async def run():
+    async with open_database(load(flags={"database": sys.argv[1]})) as database:
+        print(json.dumps([[place.list, place.idx] for place in await main(database)]))
+
+asyncio.run(run())
 """
 
 
-def test_two_processes_with_32_writers_never_share_a_place(tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", ["sqlite", "postgres18"])
+def test_two_processes_with_32_writers_never_share_a_place(
+    request: pytest.FixtureRequest, tmp_path: Path, where: str
+) -> None:
     """3,200 places from 64 writers in 2 processes on one database: all different."""
-    command = [sys.executable, "-c", WRITER, str(tmp_path / "gatepass.db")]
+    on_sqlite = where == "sqlite"
+    url = f"sqlite:///{tmp_path}/gatepass.db" if on_sqlite else request.getfixturevalue(where).new_database()
+    command = [sys.executable, "-c", WRITER, url]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     places = [tuple(place) for process in processes for place in json.loads(process.communicate()[0])]
     assert len(places) == len(set(places)) == 2 * 32 * 50

@@ -23,10 +23,25 @@ def clock() -> SettableClock:
     return SettableClock()
 
 
+ON_EVERY_DATABASE = frozenset(
+    {"test_account", "test_keys", "test_logout", "test_oauth", "test_refresh", "test_revocation_feed"}
+)
+"""The stories that lean on what a database does; the others are about what happens before or after it."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tell those stories on PostgreSQL too."""
+    if "server" in metafunc.fixturenames:
+        name = metafunc.module.__name__.rpartition(".")[2]
+        databases = ["sqlite", "postgres18"] if name in ON_EVERY_DATABASE else ["sqlite"]
+        metafunc.parametrize("server", databases, indirect=True)
+
+
 @pytest.fixture
-def server(tmp_path: Path, clock: SettableClock) -> Generator[RunningServer]:
-    """A server with its usual settings, but for a cheap password hash."""
-    with running_server(tmp_path / "data", clock) as running:
+def server(request: pytest.FixtureRequest, tmp_path: Path, clock: SettableClock) -> Generator[RunningServer]:
+    """A server with its usual settings, but for a cheap password hash: on SQLite, and on PostgreSQL."""
+    database = "" if request.param == "sqlite" else request.getfixturevalue(request.param).new_database()
+    with running_server(tmp_path / "data", clock, database=database) as running:
         yield running
 
 

@@ -19,7 +19,7 @@ from gatepass.jose import KeySet, jwt
 from gatepass.jose.errors import JoseError
 from gatepass.server.key_rotation import stored_keys
 from gatepass.server.keys.life import PUBLISHED_AFTER_RETIREMENT
-from gatepass.server.store.sqlite import SqliteDatabase
+from gatepass.server.store.opening import open_database
 from gatepass.tokens import revocation_event, revocation_snapshot
 from gatepass.verify import Verifier
 
@@ -53,6 +53,12 @@ def status_of_me(api: httpx.Client, token: str) -> int:
     return api.get("/me", headers={"authorization": f"Bearer {token}"}).status_code
 
 
+async def uses(server: RunningServer) -> list[str]:
+    """What the stored keys are for."""
+    async with open_database(server.settings, server.clock) as database:
+        return [key.use for key in await stored_keys(database)]
+
+
 def test_a_key_follows_by_itself(server: RunningServer, api: httpx.Client, ann: dict[str, str]) -> None:
     """After 29 days the next key is in the JWKS, after 30 it signs, and an hour later the first is gone for good."""
     old = login(api)["token"]
@@ -64,9 +70,7 @@ def test_a_key_follows_by_itself(server: RunningServer, api: httpx.Client, ann: 
     assert len(published(api)) == 2
     server.clock.advance(PUBLISHED_AFTER_RETIREMENT)
     eventually(lambda: len(published(api)) == 1)
-    database = SqliteDatabase(server.settings.sqlite_path, server.clock)
-    eventually(lambda: [key.use for key in asyncio.run(stored_keys(database))] == ["refresh", "sig"])
-    database.close()
+    eventually(lambda: asyncio.run(uses(server)) == ["refresh", "sig"])
 
 
 def test_the_sdk_follows_every_rotation(tmp_path: Path) -> None:
@@ -125,7 +129,7 @@ def test_a_compromised_key_is_dead_everywhere(nodes: list[RunningServer], capsys
         with api.stream("GET", "/revocations") as stream:
             lines = stream.iter_lines()
             assert next(lines) == "event: hello"
-            main(["key", "compromise", stolen, "--data-dir", nodes[0].settings.data_dir])
+            main(["key", "compromise", stolen, *nodes[0].place])
             done = time.monotonic()
             for each in clients:
                 eventually(lambda each=each: published(each).get(stolen) is None)  # type: ignore[misc]

@@ -74,7 +74,7 @@ class World:
     def operate(self, *words: str) -> str:
         """Run a command on the database; what it prints."""
         self._capsys.readouterr()
-        main([*words, "--data-dir", self.here.settings.data_dir])
+        main([*words, *self.here.place])
         return self._capsys.readouterr().out
 
     def register(self, *words: str) -> Client:

@@ -45,7 +45,7 @@ def register(
 ) -> Registered:
     """Add a client by the command line."""
     capsys.readouterr()
-    main(["client", "add", name, *words, "--json", "--data-dir", server.settings.data_dir])
+    main(["client", "add", name, *words, "--json", *server.place])
     answer = json.loads(capsys.readouterr().out)
     return Registered(answer["client_id"], answer.get("client_secret", ""))
 
@@ -421,7 +421,7 @@ def test_a_removed_client_is_dead(
     """Its secret, its own tokens and the grants that it held; the others' live."""
     own = ask(api, worker).json()["access_token"]
     held = api.post("/login", json=ann | {"client_id": web_application.id}).json()
-    main(["client", "remove", web_application.id, "--data-dir", server.settings.data_dir])
+    main(["client", "remove", web_application.id, *server.place])
     assert error(refresh(api, web_application, held["refresh_token"])) == (401, "invalid_client")
     assert introspect(api, worker, held["token"]) == {"active": False}
     assert introspect(api, worker, own)["active"] is True
@@ -434,7 +434,7 @@ def test_a_rotated_secret(
     """The client's own tokens are dead and the new secret works; the old one is dead as soon as others notice."""
     own = ask(api, worker).json()["access_token"]
     capsys.readouterr()
-    main(["client", "rotate-secret", worker.id, "--json", "--data-dir", server.settings.data_dir])
+    main(["client", "rotate-secret", worker.id, "--json", *server.place])
     renewed = Registered(worker.id, json.loads(capsys.readouterr().out)["client_secret"])
     fresh = ask(api, renewed).json()["access_token"]
     eventually(lambda: ask(api, worker).status_code == 401)

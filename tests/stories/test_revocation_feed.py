@@ -223,7 +223,7 @@ def test_a_command_reaches_every_stream(
     token = api.post("/login", json=ann).json()["token"]
     with stream(server) as messages:
         next(messages)
-        main(["user", "disable", ann["email"], "--data-dir", server.settings.data_dir])
+        main(["user", "disable", ann["email"], *server.place])
         event = verifying.event(next(messages)["data"])
     assert event.revoked.status == ((place_of(token)[0], (place_of(token)[1],)),)
 
@@ -232,7 +232,7 @@ def test_a_lost_role_kills_the_tokens_and_keeps_the_session(
     api: httpx.Client, ann: dict[str, str], server: RunningServer, verifying: Verifying
 ) -> None:
     """Taking a role sets the bit and moves the grant: the next refresh has another place and what roles are left."""
-    data_dir = ["--data-dir", server.settings.data_dir]
+    data_dir = server.place
     main(["user", "role", ann["email"], "admin", *data_dir])
     pair = api.post("/login", json=ann).json()
     main(["user", "role", ann["email"], "admin", "--remove", *data_dir])

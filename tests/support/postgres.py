@@ -108,7 +108,9 @@ class Postgres:
 
 
 @contextlib.contextmanager
-def postgres(bin_dir: Path, *, durable: bool = False, core: int | None = None, settings: str = "") -> Generator[Postgres]:
+def postgres(
+    bin_dir: Path, *, durable: bool = False, core: int | None = None, settings: str = ""
+) -> Generator[Postgres]:
     """Make and run a PostgreSQL until the block ends; `core` pins it, `durable` makes it sync its commits."""
     folder = Path(tempfile.mkdtemp(prefix="gatepass-postgres-"))
     try:
@@ -117,7 +119,7 @@ def postgres(bin_dir: Path, *, durable: bool = False, core: int | None = None, s
         server = Postgres(bin_dir, folder / "data", _free_port(), durable=durable, core=core)
         _make_cluster(server)
         with (server.data / "postgresql.conf").open("a") as out:
-            out.write(_SETTINGS + ("fsync = on\n" if durable else "") + settings)
+            out.write(_SETTINGS + ("fsync = on\n" if durable else ""))
         server.start()
         try:
             yield server

@@ -67,6 +67,12 @@ class RunningServer:
         """Where it listens."""
         return f"{'https' if self.settings.tls_cert else 'http'}://localhost:{self.settings.port}"
 
+    @property
+    def place(self) -> tuple[str, ...]:
+        """The options of commands that work on its data."""
+        where = ("--database", self.settings.database) if self.settings.database else ()
+        return ("--data-dir", self.settings.data_dir, *where)
+
     def client(self, **options: Any) -> httpx.Client:  # noqa: ANN401 - httpx's own options
         """A client of its own connections and cookies."""
         return httpx.Client(base_url=self.address, timeout=30, **options)

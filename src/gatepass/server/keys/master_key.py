@@ -11,7 +11,7 @@ import binascii
 import fcntl
 import os
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag
@@ -159,6 +159,7 @@ def _create(path: Path, key: bytes) -> bytes:
     """Write a key that only we can read, whole or not at all: two processes that start at once end up with one."""
     draft = path.with_name(f"{path.name}.{os.urandom(8).hex()}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(base64.urlsafe_b64encode(key) + b"\n")
@@ -173,7 +174,8 @@ def _create(path: Path, key: bytes) -> bytes:
             f"Cannot write {path}: {error.strerror}.", "Give --data-dir a folder to write to."
         ) from error
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink()
     return key
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -28,7 +28,7 @@ from gatepass.server.store.sql_transaction import SqlTransaction
 from gatepass.server.transaction import Condition
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 
     from gatepass.server.clock import Clock
     from gatepass.server.store.connection import Row, Value
@@ -93,13 +93,11 @@ class PooledConnection:
     def __init__(self, raw: Any, clock: Clock) -> None:  # noqa: ANN401 - asyncpg's connection has no public type
         self.raw = raw
         self.transaction = SqlTransaction(self, clock)
-        self.is_alone = False
-        """Whether the next statement is a transaction by itself, and a second one begins another."""
-        self._has_run = False
+        self._is_alone = self._has_run = False
 
     async def rows(self, sql: str, *values: Value) -> list[Row]:
         """Run and fetch all."""
-        if self.is_alone:
+        if self._is_alone:
             await self._begin_with_the_second()
         return cast("list[Row]", await self.raw.fetch(translated(sql), *values))
 
@@ -108,15 +106,25 @@ class PooledConnection:
         found = await self.rows(sql, *values)
         return found[0] if found else None
 
-    def stand_alone(self) -> None:
-        """Let the next statement be a transaction by itself."""
-        self.is_alone, self._has_run = True, False
+    @contextmanager
+    def alone(self) -> Generator[None]:
+        """Let the first statement be a transaction by itself, and the second begin another."""
+        self._is_alone, self._has_run = True, False
+        try:
+            yield
+        finally:
+            self._is_alone = False
 
     async def _begin_with_the_second(self) -> None:
         if self._has_run:
-            self.is_alone = False
+            self._is_alone = False
             await self.raw.execute(_BEGIN)
         self._has_run = True
+
+    def is_in_transaction(self) -> bool:
+        """Whether there is something to commit."""
+        found: bool = self.raw.is_in_transaction()
+        return found
 
     def is_closed(self) -> bool:
         """Whether the line is down."""
@@ -240,40 +248,38 @@ class PostgresDatabase:
             if isinstance(error, ValueError):
                 raise  # asyncpg's word for a value of the wrong type: a defect
             raise _unavailable(error) from error
-        except (asyncpg.PostgresError, Exception):
-            raise
-        except BaseException:
-            connection.terminate()  # a caller that is cancelled leaves it in no known state
+        except asyncio.CancelledError:
+            connection.terminate()  # in the midst of something
             raise
         finally:
+            if not connection.is_closed() and connection.is_in_transaction():
+                connection.terminate()
             self._pool.give_back(connection)
 
     async def _tried(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Try again what was refused because another one changed the same row, or two waited for each other."""
-        for _ in range(_MOST_TRIES):
-            try:
+        for _ in range(_MOST_TRIES - 1):
+            with suppress(*_CONFLICT):
                 return await attempt()
-            except _CONFLICT as error:
-                last = error
-        raise _unavailable(last)
+        try:
+            return await attempt()
+        except _CONFLICT as error:
+            raise _unavailable(error) from error
 
     async def _in_transaction(self, unit: Callable[[Transaction], Awaitable[T]], begin: str, commit: str) -> T:
-        async with self.connection() as connection:
-            connection.is_alone = False
+        async with self.connection() as connection, _or_rollback(connection):
             await connection.raw.execute(begin)
-            async with _or_rollback(connection):
-                result = await unit(connection.transaction)
-                await connection.raw.execute(commit)
-            return result
+            result = await unit(connection.transaction)
+            await connection.raw.execute(commit)
+        return result
 
     async def _alone(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
-        async with self.connection() as connection:
-            connection.stand_alone()
-            async with _or_rollback(connection):
+        async with self.connection() as connection, _or_rollback(connection):
+            with connection.alone():
                 result = await unit(connection.transaction)
-                if not connection.is_alone:
-                    await connection.raw.execute(_COMMIT)
-            return result
+            if connection.is_in_transaction():
+                await connection.raw.execute(_COMMIT)
+        return result
 
     async def _connect(self) -> PooledConnection:
         raw = await asyncpg.connect(
@@ -287,13 +293,16 @@ class PostgresDatabase:
             await _measure(raw, self.clock)
         return PooledConnection(raw, self.clock)
 
+    def _wake(self, *_: object) -> None:
+        self._woken.set()
+
     async def _listen(self) -> None:
         """Have a line on which other nodes can wake this one. Without it the poll is enough, only later."""
         if self._listener is not None and not self._listener.is_closed():
             return
         try:
             raw = await asyncpg.connect(self._url, timeout=_CONNECT_SECONDS, server_settings=_SESSION)
-            await raw.add_listener(CHANNEL, lambda *_: self._woken.set())
+            await raw.add_listener(CHANNEL, self._wake)
         except (*_AWAY, asyncpg.PostgresError) as error:
             raise _unavailable(error) from error
         self._listener = raw
@@ -305,7 +314,7 @@ async def _or_rollback(connection: PooledConnection) -> AsyncGenerator[None]:
     try:
         yield
     except Exception:
-        if not connection.is_closed() and not connection.is_alone:
+        if not connection.is_closed() and connection.is_in_transaction():
             with suppress(*_AWAY, asyncpg.PostgresError):
                 await connection.raw.execute("ROLLBACK")
         raise
@@ -324,13 +333,9 @@ async def _migrate(raw: Any) -> None:  # noqa: ANN401 - asyncpg's connection
     everybody through, and tries again.
     """
     for _ in range(_MIGRATION_TRIES):
-        try:
-            await _migrate_once(raw)
-        except asyncpg.LockNotAvailableError as error:
-            last = error
-        else:
-            return
-    raise _unavailable(last)
+        with suppress(asyncpg.LockNotAvailableError):
+            return await _migrate_once(raw)
+    return await _migrate_once(raw)
 
 
 async def _migrate_once(raw: Any) -> None:  # noqa: ANN401 - asyncpg's connection

@@ -41,10 +41,9 @@ class NoConnection(Exception):
 class Pool(Generic[C]):
     """At most `size` connections, made when they are needed; the one that came back last is lent first."""
 
-    def __init__(self, make: Callable[[], Awaitable[C]], *, size: int, wait_seconds: float = WAIT_SECONDS) -> None:
+    def __init__(self, make: Callable[[], Awaitable[C]], *, size: int) -> None:
         self._make = make
         self._free = size
-        self._wait_seconds = wait_seconds
         self._idle: list[C] = []
         self._lent: set[C] = set()
         self._waiting: deque[asyncio.Future[C | None]] = deque()
@@ -95,7 +94,7 @@ class Pool(Generic[C]):
         loop = asyncio.get_running_loop()
         future: asyncio.Future[C | None] = loop.create_future()
         self._waiting.append(future)
-        timer = loop.call_later(self._wait_seconds, _give_up, future)
+        timer = loop.call_later(WAIT_SECONDS, _give_up, future)
         try:
             return await future
         except asyncio.CancelledError:
