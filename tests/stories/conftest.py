@@ -40,7 +40,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def server(request: pytest.FixtureRequest, tmp_path: Path, clock: SettableClock) -> Generator[RunningServer]:
     """A server with its usual settings, but for a cheap password hash: on SQLite, and on PostgreSQL."""
-    database = "" if request.param == "sqlite" else request.getfixturevalue(request.param).new_database()
+    where = getattr(request, "param", "sqlite")
+    database = "" if where == "sqlite" else request.getfixturevalue(where).new_database()
     with running_server(tmp_path / "data", clock, database=database) as running:
         yield running
 

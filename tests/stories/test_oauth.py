@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import secrets
-from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote_plus
 
-import apsw
 import pytest
 from tests.support.server import ANN, NOON
 from tests.support.wait import eventually
 
 from gatepass.cli.main import main
 from gatepass.jose import Key, KeySet, jws, jwt
+from gatepass.server.store.opening import open_database
+from gatepass.server.store.sql_transaction import SqlTransaction
 from gatepass.verify import Verifier
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     import httpx
     from tests.support.server import RunningServer, SettableClock
+
+    from gatepass.server.transaction import Transaction
 
 API = "https://orders.example.test"
 
@@ -375,12 +378,24 @@ def test_revoking_an_access_token_kills_that_one_only(
     eventually(lambda: jti in jwt.peek(api.get("/revocations/snapshot").text).claims["jtis"])
 
 
+async def _revoke_50_000(server: RunningServer) -> None:
+    async def unit(tx: Transaction) -> None:
+        assert isinstance(tx, SqlTransaction)
+        await tx.revocations._connection.row(
+            "INSERT INTO revocations (id, jti, expires_at)"
+            " WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 50000)"
+            " SELECT -n, 'jti ' || n, CAST(?1 AS DOUBLE PRECISION) FROM numbers",
+            server.clock.now + 600,
+        )
+
+    async with open_database(server.settings, server.clock) as database:
+        await database.transaction(unit)
+
+
 def test_revoking_by_name_has_a_bound(api: httpx.Client, worker: Registered, server: RunningServer) -> None:
     """With 50,000 tokens in the snapshot the next one is refused with a 503, and lives on (RFC 7009 §2.2.1)."""
     token = ask(api, worker, audience=API).json()["access_token"]
-    many = [(-number, f"jti {number}", server.clock.now + 600) for number in range(1, 50_001)]
-    with closing(apsw.Connection(str(server.settings.sqlite_path))) as connection, connection:
-        connection.executemany("INSERT INTO revocations (id, jti, expires_at) VALUES (?1, ?2, ?3)", many)
+    asyncio.run(_revoke_50_000(server))
     answer = api.post("/oauth/revoke", data={"token": token}, headers=worker.basic)
     assert error(answer) == (503, "temporarily_unavailable")
     assert answer.headers["retry-after"] == "60"

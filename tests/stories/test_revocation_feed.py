@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,11 +15,11 @@ from tests.support.wait import eventually
 from gatepass.cli.main import main
 from gatepass.jose import KeySet, jwt
 from gatepass.server.status import StatusIndex
-from gatepass.server.store.sqlite import SqliteDatabase
+from gatepass.server.store.opening import open_database
 from gatepass.tokens import revocation_event, revocation_snapshot, status_list
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Awaitable, Callable, Generator, Iterator
 
     import httpx
     from tests.support.server import RunningServer
@@ -180,6 +180,12 @@ def test_a_reader_resumes_where_it_was(
         assert next(messages)["event"] == "hello"
 
 
+async def do(server: RunningServer, unit: Callable[[Transaction], Awaitable[None]]) -> None:
+    """Run a unit in another process, as it were."""
+    async with open_database(server.settings, server.clock) as database:
+        await database.transaction(unit)
+
+
 def test_a_flood_of_revocations_is_read_from_the_documents(
     api: httpx.Client, ann: dict[str, str], server: RunningServer, verifying: Verifying
 ) -> None:
@@ -191,8 +197,7 @@ def test_a_flood_of_revocations_is_read_from_the_documents(
     uri, _ = place_of(api.post("/login", json=ann).json()["token"])
     with stream(server) as messages:
         position = json.loads(next(messages)["data"])
-        with closing(SqliteDatabase(server.settings.sqlite_path, server.clock)) as database:
-            asyncio.run(database.transaction(unit))
+        asyncio.run(do(server, unit))
         assert next(messages)["event"] == "resync"
     bits = verifying.status_list(uri).unpack()
     assert all(bits[index] for index in range(10_001))

@@ -12,11 +12,13 @@ from gatepass.cli.common import Place
 from gatepass.cli.output import say
 from gatepass.server.clock import system_clock
 from gatepass.server.data_key import open_data_key
+from gatepass.server.errors import StartupError
 from gatepass.server.keys.master_key import load_master_keys
 from gatepass.server.restoring import begin_anew
 from gatepass.server.store.sqlite_backup import back_up, put_back
 
 if TYPE_CHECKING:
+    from gatepass.server.settings import Settings
     from gatepass.server.store.sqlite import SqliteDatabase
 
 backup_app = App(name="backup", help="Copy the database into a file, while it is served.")
@@ -28,7 +30,7 @@ _HERE = Place()
 @backup_app.default
 def backup(file: Path, *, place: Place = _HERE) -> None:
     """Copy the database into a new file, while it is served. The master key is not in it."""
-    settings = place.settings()
+    settings = _on_sqlite(place.settings())
     back_up(settings.sqlite_path, file)
     say(f"Wrote {file}.")
     say(
@@ -46,7 +48,7 @@ def restore(
     place: Place = _HERE,
 ) -> None:
     """Put a backup back in place of what the database holds. Everybody has to sign in again."""
-    settings = place.settings()
+    settings = _on_sqlite(place.settings())
     ended = 0
 
     async def prepare(database: SqliteDatabase) -> None:
@@ -57,6 +59,15 @@ def restore(
 
     asyncio.run(put_back(file, settings.sqlite_path, system_clock, prepare))
     say(f"Restored {file}; " + ("sessions were kept." if keep_sessions else f"{ended} sessions ended."))
+
+
+def _on_sqlite(settings: Settings) -> Settings:
+    if settings.is_on_postgres:
+        raise StartupError(
+            "PostgreSQL is backed up and restored by its own tools.",
+            "`docs/operate/backup.md` says how: pg_dump, or an archive of its log.",
+        )
+    return settings
 
 
 def _master_key(setting: str) -> str:
