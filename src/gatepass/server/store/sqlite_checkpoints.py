@@ -57,10 +57,12 @@ class Checkpoints:
 
     def _run(self) -> None:
         connection = self._connect()
-        while self._is_due.wait() and not self._is_closing:
+        while self._is_due.wait():
+            self._is_due.clear()  # first: what is said after this is heard the next time
+            if self._is_closing:
+                break
             with suppress(apsw.Error):  # a full disk, say: commits will tell, and the next one makes it due again
                 self._make(connection)
-            self._is_due.clear()
         connection.close()
 
     def _make(self, connection: apsw.Connection) -> None:
