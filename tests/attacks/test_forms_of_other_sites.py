@@ -100,3 +100,27 @@ def test_what_people_type_stays_text(browser: Browser) -> None:
     assert answer.status_code == 422
     assert "<script>" not in answer.text
     assert "&lt;script&gt;" in answer.text
+
+
+def test_a_name_that_leads_here_is_shown_no_mail(browser: Browser, ann: dict[str, str], api: httpx.Client) -> None:
+    """DNS rebinding: a page of evil.example, resolved to loopback, may read what comes back, and gets no links."""
+    api.post("/password/forgotten", json={"email": ann["email"]})
+    assert "token=" in browser.get("/pages/outbox").text
+    for host in ("evil.example", f"evil.example:{browser.server.settings.port}", "localhost.evil.example"):
+        answer = browser.http.get("/pages/outbox", headers={"host": host})
+        assert answer.status_code == 404
+        assert "token=" not in answer.text
+
+
+def test_a_form_that_is_refused_leads_back(browser: Browser, ann: dict[str, str]) -> None:
+    """Without a session, or with an old form, there is a page to go on from, never a dead end."""
+    fields = browser.fields("/pages/login")
+    headers = {"origin": browser.server.url}
+    gone = browser.http.post("/pages/account/sessions/end", data=fields, headers=headers)
+    assert gone.status_code == 303
+    assert gone.headers["location"] == "/pages/login?return_to=%2Fpages%2Faccount"
+    browser.sign_in(ann)
+    old = browser.http.post("/pages/logout", data=fields, headers=headers)
+    assert 'href="/pages/account"' in old.text
+    assert 'href="/pages/account"' in browser.http.get("/pages/logout").text
+    assert browser.http.get("/pages/logout").status_code == 405

@@ -51,6 +51,10 @@ class Codes(Protocol):
         """Return a code that could be used now, and leave it."""
         ...
 
+    async def is_waited_for(self, holder: bytes, purpose: Purpose, now: float) -> bool:
+        """Whether the holder has a code that could be used now, and tries left."""
+        ...
+
     async def use(self, digest: bytes, purpose: Purpose, now: float, *, holder: bytes | None = None) -> Code | None:
         """Use a code up; None when there is none, or it is another holder's. One statement says which."""
         ...

@@ -277,6 +277,12 @@ class EmailLogin:
     ) -> Opened:
         """Use the code up, and open a session: it was the right one, and its holder's."""
         holder, where = digest_of(challenge), self._address.where(request)
+
+        async def look(tx: Transaction) -> bool:
+            return await tx.codes.is_waited_for(holder, "sign_in", tx.now)
+
+        if not await self._database.read(look):  # nobody gets places in status lists for a guess
+            raise _invalid_code()
         status = await self._indexes.next()
 
         async def unit(tx: Transaction) -> Opened | None:
@@ -300,5 +306,9 @@ class EmailLogin:
 
         opened = await self._database.transaction(unit)
         if opened is None:
-            raise Refusal("invalid_code", "The link or code is wrong, too old, used, or for another browser.")
+            raise _invalid_code()
         return opened
+
+
+def _invalid_code() -> Refusal:
+    return Refusal("invalid_code", "The link or code is wrong, too old, used, or for another browser.")

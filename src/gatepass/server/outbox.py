@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gatepass.server.errors import Refusal
+from gatepass.server.settings import is_loopback
 from gatepass.server.web.routing import page
 
 if TYPE_CHECKING:
@@ -30,5 +32,10 @@ class Outbox:
         return (page("/pages/outbox", self.show),)
 
     async def show(self, request: Request, _body: None) -> Response:
-        """Show the mails, the latest first."""
+        """Show the mails, the latest first, to who called this machine by its own name.
+
+        A page of another site whose name suddenly leads to this machine (DNS rebinding) is not shown the links.
+        """
+        if not is_loopback(request.url.hostname or ""):
+            raise Refusal("not_found", "")
         return self._pages.page(request, "outbox.html", mails=await self._posting.latest())

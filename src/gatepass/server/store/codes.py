@@ -49,6 +49,17 @@ class SqlCodes:
             )
         )
 
+    async def is_waited_for(self, holder: bytes, purpose: Purpose, now: float) -> bool:
+        """Look for one by holder."""
+        row = await self._connection.row(
+            "SELECT 1 FROM codes WHERE holder = ?1 AND purpose = ?2 AND expires_at > ?3 AND tries < ?4",
+            holder,
+            purpose,
+            now,
+            MOST_TRIES,
+        )
+        return row is not None
+
     async def use(self, digest: bytes, purpose: Purpose, now: float, *, holder: bytes | None = None) -> Code | None:
         """Delete by primary key, and by holder where it matters."""
         is_held, values = ("", ()) if holder is None else (" AND holder = ?4", (holder,))

@@ -137,19 +137,25 @@ class Application:
         if error.code == _LEAVES_A_BODY_UNREAD:
             headers["connection"] = "close"
         if route is not None and route.page:
-            response = self._pages.error_page(request, error)
+            response = self._error_page(request, error)
             response.headers.update(headers)
             return response
         if route is not None and route.form is not None:
             return oauth_error(error.code, error.detail, headers=headers)
         return problem(error.code, error.detail, request_id=request_id, headers=headers)
 
+    def _error_page(self, request: Request, error: GatepassError) -> Response:
+        """Show an error as a page, with a link to where it can be tried again, or to somewhere that there is."""
+        path = request.scope["path"]
+        is_there = "GET" in self._routes.methods_at(path)
+        return self._pages.error_page(request, error, again=path if is_there else self._pages.path("account"))
+
     def _without_route(self, request: Request, allowed: tuple[str, ...], request_id: str) -> Response:
         path = request.scope["path"]
         if path in self._documents:
             allowed = ("GET",)
-        if not allowed and path.startswith(self._page_prefix):
-            return self._pages.error_page(request, Refusal("not_found", ""))
+        if path.startswith(self._page_prefix):
+            return self._error_page(request, Refusal("method_not_allowed" if allowed else "not_found", ""))
         if not allowed:
             return problem("not_found", request_id=request_id)
         if request.method == "OPTIONS":

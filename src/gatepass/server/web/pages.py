@@ -108,9 +108,9 @@ class Pages:
             self.set_browser(response, browser)
         return response
 
-    def error_page(self, request: Request, error: GatepassError) -> Response:
-        """Say what went wrong, and lead back to where it was tried."""
-        return self.page(request, "error.html", error=error, again=request.scope["path"])
+    def error_page(self, request: Request, error: GatepassError, *, again: str) -> Response:
+        """Say what went wrong, and lead to where it can be tried again."""
+        return self.page(request, "error.html", error=error, again=again)
 
     def message(self, request: Request, key: str, *, next_path: str | None = None, **values: object) -> Response:
         """Say one thing: `KEY.title`, `KEY.text`, and where to go on from there, `KEY.next`."""
@@ -135,7 +135,9 @@ class Pages:
         it the first time. Then a page of ours that reloads at once finds out: that second request comes from us.
         """
         here = request.scope["path"] + (f"?{request.url.query}" if request.url.query else "")
-        if request.method == "GET" and request.headers.get("sec-fetch-site") == "cross-site":
+        if request.method != "GET":  # what was filled in is lost, and there may be nothing to look at there
+            here = self.path("account")
+        elif request.headers.get("sec-fetch-site") == "cross-site":
             return self.page(request, "again.html", again=here)
         return self.go_to(f"{self.path('login')}?return_to={quote(here, safe='')}")
 
