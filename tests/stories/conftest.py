@@ -24,26 +24,42 @@ def clock() -> SettableClock:
 
 
 ON_EVERY_DATABASE = frozenset(
-    {"test_account", "test_keys", "test_logout", "test_oauth", "test_refresh", "test_revocation_feed"}
+    {
+        "test_account",
+        "test_account_changes",
+        "test_email_login",
+        "test_events",
+        "test_keys",
+        "test_logout",
+        "test_oauth",
+        "test_recovery",
+        "test_refresh",
+        "test_revocation_feed",
+    }
 )
 """The stories that lean on what a database does; the others are about what happens before or after it."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Tell those stories on PostgreSQL too."""
-    if "server" in metafunc.fixturenames:
-        name = metafunc.module.__name__.rpartition(".")[2]
-        databases = ["sqlite", "postgres18"] if name in ON_EVERY_DATABASE else ["sqlite"]
-        metafunc.parametrize("server", databases, indirect=True)
+    name = metafunc.module.__name__.rpartition(".")[2]
+    databases = ["sqlite", "postgres18"] if name in ON_EVERY_DATABASE else ["sqlite"]
+    for fixture in ("server", "mailing"):
+        if fixture in metafunc.fixturenames:
+            metafunc.parametrize(fixture, databases, indirect=True)
 
 
 @pytest.fixture
 def server(request: pytest.FixtureRequest, tmp_path: Path, clock: SettableClock) -> Generator[RunningServer]:
     """A server with its usual settings, but for a cheap password hash: on SQLite, and on PostgreSQL."""
-    where = getattr(request, "param", "sqlite")
-    database = "" if where == "sqlite" else request.getfixturevalue(where).new_database()
-    with running_server(tmp_path / "data", clock, database=database) as running:
+    with running_server(tmp_path / "data", clock, database=_new_database(request)) as running:
         yield running
+
+
+def _new_database(request: pytest.FixtureRequest) -> str:
+    """The URL of a database as the test's parameter says; of SQLite it is the data folder's."""
+    where = getattr(request, "param", "sqlite")
+    return "" if where == "sqlite" else request.getfixturevalue(where).new_database()
 
 
 @pytest.fixture
@@ -68,9 +84,12 @@ def mailbox() -> Generator[Mailbox]:
 
 
 @pytest.fixture
-def mailing(tmp_path: Path, clock: SettableClock, mailbox: Mailbox) -> Generator[RunningServer]:
+def mailing(
+    request: pytest.FixtureRequest, tmp_path: Path, clock: SettableClock, mailbox: Mailbox
+) -> Generator[RunningServer]:
     """A server that sends its mails there."""
-    with running_server(tmp_path / "data", clock, smtp_url=mailbox.url) as running:
+    database = _new_database(request)
+    with running_server(tmp_path / "data", clock, database=database, smtp_url=mailbox.url) as running:
         yield running
 
 

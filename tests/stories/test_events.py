@@ -78,7 +78,7 @@ def test_what_the_operator_does_is_recorded_and_exported(
         monkeypatch.setenv(f"GATEPASS_{name.upper()}", str(value))
     monkeypatch.setattr("sys.stdin", io.StringIO("another good long password\n"))
     first = api.post("/login", json=ann).json()
-    place = ("--data-dir", server.settings.data_dir)
+    place = server.place
     main(["user", "role", ann["email"], "admin", *place])
     main(["user", "disable", ann["email"], *place])
     api.post("/login", json=ann)

@@ -108,7 +108,7 @@ def test_a_disabled_account_stays_so(
 ) -> None:
     """What the operator has disabled no mail opens: an old link is refused, and none is sent."""
     token = forgotten(mail_api, mailbox)
-    main(["user", "disable", verified_ann["email"], "--data-dir", mailing.settings.data_dir])
+    main(["user", "disable", verified_ann["email"], *mailing.place])
     assert mail_api.post("/password/reset", json={"token": token, "password": NEW}).status_code == 403
     mail_api.post("/password/forgotten", json={"email": verified_ann["email"]})
     mail_api.post("/signup", json={"email": "bob@example.test", "password": NEW})

@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from gatepass.server.app import open_store
-from gatepass.server.settings import load
 
 if TYPE_CHECKING:
     from tests.support.server import RunningServer
@@ -22,7 +21,7 @@ def all_events(server: RunningServer) -> list[Event]:
         return list(await tx.events.after("", limit=100_000))
 
     async def read() -> list[Event]:
-        async with open_store(load(flags={"data_dir": server.settings.data_dir})) as (database, _):
+        async with open_store(server.settings) as (database, _):
             return await database.read(unit)
 
     return asyncio.run(read())
