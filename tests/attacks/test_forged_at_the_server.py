@@ -91,7 +91,7 @@ def test_an_access_token_is_taken_from_one_header_only(api: httpx.Client, ann: d
     answer = {
         "query": lambda: api.get("/me", params={"access_token": token}),
         "body": lambda: api.request("GET", "/me", data={"access_token": token}),
-        "another scheme": lambda: api.get("/me", headers={"authorization": f"DPoP {token}"}),
+        "another scheme": lambda: api.get("/me", headers={"authorization": f"Token {token}"}),
     }[place]()
     assert (answer.status_code, answer.json()["code"]) == (401, "missing_token")
 

@@ -44,6 +44,7 @@ from gatepass.server.signin.caller import Callers
 from gatepass.server.signin.guard import Guard
 from gatepass.server.signin.minting import Minter
 from gatepass.server.signin.own_tokens import OwnTokens
+from gatepass.server.signin.senders import Senders
 from gatepass.server.signin.visitor import Visitors
 from gatepass.server.signup import Signup
 from gatepass.server.store.opening import open_database
@@ -188,18 +189,20 @@ class Server:
         browser = BrowserMode(settings)
         minter = Minter(settings, browser)
         own_tokens = OwnTokens(keys, settings, self._clock)
-        callers = Callers(database, own_tokens, issuer=settings.issuer_url)
+        senders = Senders(database, issuer=settings.issuer_url)
+        callers = Callers(database, own_tokens, senders, issuer=settings.issuer_url)
         oauth = OAuth(
             database,
             ClientAuthentication(database, self._clients, issuer=settings.issuer_url),
             minter,
             own_tokens,
+            senders,
             keys=keys,
             settings=settings,
         )
         address = ClientAddress(settings.trusted_proxy)
         visitors = Visitors(database, keys=keys, browser=browser, settings=settings)
-        asking = Asking(database, settings)
+        asking = Asking(database, senders, settings)
         registration = new_registration(database, self.hasher, settings)
         letters = Letters(self.data_key, self.pages, settings)
         attempts_key = self.data_key.derive("attempts")
@@ -232,7 +235,7 @@ class Server:
             pages=self.pages,
             settings=settings,
         )
-        refresh = Refresh(database, minter, keys=keys, browser=browser, settings=settings)
+        refresh = Refresh(database, minter, keys=keys, browser=browser, senders=senders, settings=settings)
         logout = Logout(
             database, callers, keys=keys, browser=browser, address=address, pages=self.pages, visitors=visitors
         )

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from gatepass.tokens import dpop_proof
+
 if TYPE_CHECKING:
     from gatepass.server.keys.keyring import KeyRing
 
@@ -39,6 +41,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     revocation_endpoint_auth_signing_alg_values_supported: tuple[str, ...] = _ALGORITHMS
     introspection_endpoint_auth_methods_supported: tuple[str, ...] = _METHODS
     introspection_endpoint_auth_signing_alg_values_supported: tuple[str, ...] = _ALGORITHMS
+    dpop_signing_alg_values_supported: tuple[str, ...] = dpop_proof.ALGORITHMS
 
 
 def render_metadata(issuer: str) -> bytes:

@@ -159,7 +159,7 @@ class EmailLogin:
         if (body.code is None) == (body.token is None):
             raise Refusal("invalid_body", "Send either `code` or `token`.")
         asked = await self._asking.check(
-            client_id=body.client_id, audience=body.audience, scope=body.scope, cookie=body.cookie
+            request, client_id=body.client_id, audience=body.audience, scope=body.scope, cookie=body.cookie
         )
         opened = await self._sign_in(request, body.challenge, code=body.code, token=body.token, asked=asked)
         return await self._minter.answer_first(opened, keys=self._keys.current)
@@ -200,7 +200,7 @@ class EmailLogin:
     async def _submit(
         self, request: Request, form: CodeForm, *, code: str | None = None, token: str | None = None
     ) -> Response:
-        asked = await self._asking.check(cookie=True)
+        asked = await self._asking.check(request, cookie=True)
         browser = self._pages.browser_of(request) or ""
         opened = await self._sign_in(request, browser, code=code, token=token, asked=asked)
         response = self._pages.go_to(self._pages.return_path(form.return_to, self._pages.path("account")))

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
-    """A client's hold on a session. Times in seconds since 1970."""
+    """A client's hold on a session. Times in seconds since 1970.
+
+    `jkt` is the thumbprint of the key that its tokens are bound to (RFC 9449); None for bearer tokens.
+    """
 
     id: str
     session_id: str
@@ -26,6 +29,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     status: StatusIndex
     touched_at: float
     expires_at: float
+    jkt: str | None = None
 
 
 class Bearer(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +46,7 @@ class Bearer(msgspec.Struct, frozen=True, kw_only=True):
     amr: tuple[str, ...]
     status: StatusIndex
     expires_at: float
+    jkt: str | None = None
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,13 +104,15 @@ Advance: TypeAlias = Advanced | Same | Reissued | Stolen | Ended | Unknown
 class Presented(msgspec.Struct, frozen=True, kw_only=True):
     """What a refresh token proves: that its bearer holds this grant's secret, and had this serial from us.
 
-    `client_id` is who presents it; at any other client than its own a grant is unknown (RFC 6749 §6, §10.4).
+    `client_id` is who presents it; at any other client than its own a grant is unknown (RFC 6749 §6, §10.4). `jkt` is
+    the key that they prove to have; without its key, a grant that is bound to one is unknown too (RFC 9449 §5).
     """
 
     grant_id: str
     client_id: str
     secret_digest: bytes
     serial: int
+    jkt: str | None = None
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +127,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     is_usable: bool
     expires_at: float
     answered_at: float
+    jkt: str | None = None
 
 
 class Grants(Protocol):

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from gatepass.server.signin.asking import Asking
     from gatepass.server.signin.guard import Attempt, Guard
     from gatepass.server.signin.minting import Minter
+    from gatepass.server.signin.opening import Asked
     from gatepass.server.signin.visitor import Visitors
     from gatepass.server.transaction import Database, Transaction
     from gatepass.server.web.address import ClientAddress
@@ -140,6 +141,7 @@ class Login:
                     "invalid_audience",
                     "invalid_scope",
                     "cross_site_request",
+                    "invalid_dpop_proof",
                     "busy",
                 ),
             ),
@@ -153,7 +155,10 @@ class Login:
         """Check the password, open a session, answer with its tokens."""
         if body.cookie:
             self._browser.check_login(request)
-        opened = await self._sign_in(body, self._address.where(request))
+        asked = await self._asking.check(
+            request, client_id=body.client_id, audience=body.audience, scope=body.scope, cookie=body.cookie
+        )
+        opened = await self._sign_in(body, asked, self._address.where(request))
         return await self._minter.answer_first(opened, keys=self._keys.current)
 
     # ── the page ──
@@ -174,7 +179,8 @@ class Login:
         return_to = self._return_path(form.return_to)
         try:
             body = LoginRequest(email=form.email, password=form.password, cookie=True)
-            opened = await self._sign_in(body, self._address.where(request))
+            asked = await self._asking.check(request, cookie=True)
+            opened = await self._sign_in(body, asked, self._address.where(request))
         except GatepassError as error:
             return self._pages.page(request, "login.html", error=error, return_to=return_to, email=form.email)
         await self._replace(request, opened)
@@ -199,11 +205,8 @@ class Login:
 
     # ── what both do ──
 
-    async def _sign_in(self, body: LoginRequest, where: Where) -> Opened:
+    async def _sign_in(self, body: LoginRequest, asked: Asked, where: Where) -> Opened:
         """Check the password and open a session; nobody costs as much time, and as many statements, as somebody."""
-        asked = await self._asking.check(
-            client_id=body.client_id, audience=body.audience, scope=body.scope, cookie=body.cookie
-        )
         if len(body.password) > MAX_LENGTH:
             raise Refusal("password_too_long", f"A password has at most {MAX_LENGTH} characters.")
         email = normalise_email(body.email)
@@ -237,7 +240,7 @@ class Login:
             case Paused(wait):
                 raise too_many_attempts(wait)
             case Outdated():
-                return await self._sign_in(body, where)  # by what is true now: another hash may be of the same password
+                return await self._sign_in(body, asked, where)  # by what is true now: a new hash may be of the same one
 
     async def _look(self, email: str, attempt: Attempt) -> tuple[User | None, str | None]:
         """Return who has this address and the hash of their password, if now is the time for an attempt."""

@@ -125,7 +125,7 @@ class Logout:
     async def _session(self, request: Request, body: LogoutRequest) -> tuple[str, str]:
         """Return (session, user) by whichever token the call presents."""
         if body.refresh_token is None and "authorization" in request.headers:
-            principal = self._callers.verify(request)
+            principal = await self._callers.verify(request)
             return principal.session_id or "", principal.subject
         token = presented_token(request, body.refresh_token, keys=self._keys.current, browser=self._browser)
         if token is None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gatepass.server.keys.keyring import LiveKeys
     from gatepass.server.settings import Settings
     from gatepass.server.signin.minting import Minter
+    from gatepass.server.signin.senders import Senders
     from gatepass.server.transaction import Database, Transaction
     from gatepass.server.web.browser import BrowserMode
 
@@ -36,13 +37,21 @@ class RefreshRequest(Confidential, frozen=True, forbid_unknown_fields=True):
 class Refresh:
     """The flow."""
 
-    def __init__(
-        self, database: Database, minter: Minter, *, keys: LiveKeys, browser: BrowserMode, settings: Settings
+    def __init__(  # noqa: PLR0913 - a flow is handed what it works with
+        self,
+        database: Database,
+        minter: Minter,
+        *,
+        keys: LiveKeys,
+        browser: BrowserMode,
+        senders: Senders,
+        settings: Settings,
     ) -> None:
         self._database = database
         self._minter = minter
         self._keys = keys
         self._browser = browser
+        self._senders = senders
         self._pace = pace_of(settings)
 
     def routes(self) -> tuple[Route, ...]:
@@ -61,6 +70,7 @@ class Refresh:
                     "refresh_token_reused",
                     "session_ended",
                     "cross_site_request",
+                    "invalid_dpop_proof",
                 ),
             ),
         )
@@ -71,10 +81,11 @@ class Refresh:
         token = presented_token(request, body.refresh_token, keys=keys, browser=self._browser)
         if token is None:
             raise Refusal("missing_refresh_token", "Send a refresh token in the body or as the cookie.")
+        jkt = await self._senders.thumbprint(request)
 
         async def unit(tx: Transaction) -> tuple[Advance, float]:
             now = tx.now
-            return await advance(tx, presented(token, FIRST_PARTY), pace=self._pace), now
+            return await advance(tx, presented(token, FIRST_PARTY, jkt), pace=self._pace), now
 
         outcome, now = await self._database.statement(unit)
         match outcome:

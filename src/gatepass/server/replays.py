@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
-Purpose = Literal["client_assertion"]
+Purpose = Literal["client_assertion", "dpop_proof"]
 
 
 class Replays(Protocol):

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from gatepass.server.signin.minting import Minted, Minter
     from gatepass.server.signin.opening import Asked
     from gatepass.server.signin.own_tokens import OwnTokens
+    from gatepass.server.signin.senders import Senders
     from gatepass.server.transaction import Database, Transaction
     from gatepass.tokens.refresh_token import RefreshKey, RefreshToken
     from gatepass.verify import Principal
@@ -87,6 +88,7 @@ class Introspected(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     auth_time: int | None = None
     acr: str | None = None
     amr: tuple[str, ...] = ()
+    cnf: dict[str, str] | None = None
 
 
 class OAuth:
@@ -98,6 +100,7 @@ class OAuth:
         authentication: ClientAuthentication,
         minter: Minter,
         own_tokens: OwnTokens,
+        senders: Senders,
         *,
         keys: LiveKeys,
         settings: Settings,
@@ -106,6 +109,7 @@ class OAuth:
         self._authentication = authentication
         self._minter = minter
         self._own_tokens = own_tokens
+        self._senders = senders
         self._keys = keys
         self._issuer = settings.issuer_url
         self._pace = pace_of(settings)
@@ -127,6 +131,7 @@ class OAuth:
                     "unsupported_grant_type",
                     "invalid_scope",
                     "invalid_target",
+                    "invalid_dpop_proof",
                 ),
             ),
             Route(
@@ -158,28 +163,28 @@ class OAuth:
             case "client_credentials" | "refresh_token" if form.grant_type not in client.grant_types:
                 raise Refusal("unauthorized_client", "The client was not given this grant type.")
             case "client_credentials":
-                return await self._client_credentials(client, form)
+                return await self._client_credentials(client, form, await self._senders.thumbprint(request))
             case "refresh_token":
-                return await self._refresh(client, form)
+                return await self._refresh(client, form, await self._senders.thumbprint(request))
             case _:
                 raise Refusal("unsupported_grant_type", "The grant type is none that is served here.")
 
-    async def _client_credentials(self, client: Client, form: TokenRequest) -> Response:
+    async def _client_credentials(self, client: Client, form: TokenRequest, jkt: str | None) -> Response:
         """RFC 6749 §4.4: a token for the client itself, and no refresh token (§4.4.3)."""
-        asked = self._asked(client, form)
+        asked = self._asked(client, form, jkt)
         now = await self._database.read(_now)
         minted = await self._minter.mint_for_client(client, asked, keys=self._keys.current, now=now)
         return _answer(minted)
 
-    def _asked(self, client: Client, form: TokenRequest) -> Asked:
+    def _asked(self, client: Client, form: TokenRequest, jkt: str | None) -> Asked:
         """What the client asks for: `resource` is RFC 8707's name for the audience, `audience` what many write."""
         allowed = Allowed.to_client(client, self._issuer)
         try:
-            return allowed.check(audience=form.resource or form.audience, scope=form.scope)
+            return allowed.check(audience=form.resource or form.audience, scope=form.scope, jkt=jkt)
         except Refusal as error:
             raise Refusal("invalid_target" if error.code == "invalid_audience" else error.code, error.detail) from error
 
-    async def _refresh(self, client: Client, form: TokenRequest) -> Response:
+    async def _refresh(self, client: Client, form: TokenRequest, jkt: str | None) -> Response:
         """RFC 6749 §6, with the grant's own audience and scopes."""
         keys = self._keys.current
         token = _read(form.refresh_token or "", keys.refresh_keys)
@@ -187,7 +192,7 @@ class OAuth:
             raise _invalid_grant("invalid_refresh_token")
 
         async def unit(tx: Transaction) -> tuple[Advance, float]:
-            return await advance(tx, presented(token, client.id), pace=self._pace), tx.now
+            return await advance(tx, presented(token, client.id, jkt), pace=self._pace), tx.now
 
         outcome, now = await self._database.statement(unit)
         match outcome:
@@ -229,7 +234,7 @@ class OAuth:
     async def _revoke_access_token(self, client: Client, token: str) -> None:
         """By its name, never by its text: signatures are malleable, so the text is not one thing."""
         try:
-            principal = self._own_tokens.verify(token, client.audience_at(self._issuer))
+            principal = self._own_tokens.look_at(token, client.audience_at(self._issuer))
         except JoseError:
             return
         if principal.client_id != client.id:
@@ -260,7 +265,7 @@ class OAuth:
 
     async def _introspect_access_token(self, client: Client, token: str) -> Introspected:
         try:
-            principal = self._own_tokens.verify(token, client.audience_at(self._issuer))
+            principal = self._own_tokens.look_at(token, client.audience_at(self._issuer))
         except JoseError:
             return _INACTIVE
         if not await self._is_alive(principal):
@@ -268,7 +273,7 @@ class OAuth:
         claims = principal.claims
         return Introspected(
             active=True,
-            token_type="Bearer",  # noqa: S106 - RFC 6750's name for the type
+            token_type="DPoP" if principal.key_thumbprint else "Bearer",
             iss=claims["iss"],
             sub=principal.subject,
             aud=claims["aud"],
@@ -282,6 +287,7 @@ class OAuth:
             auth_time=claims.get("auth_time"),
             acr=principal.acr,
             amr=tuple(claims.get("amr", ())),
+            cnf=_bound_to(principal.key_thumbprint),
         )
 
     async def _is_alive(self, principal: Principal) -> bool:
@@ -307,6 +313,7 @@ class OAuth:
             scope=" ".join(held.scope) or None,
             exp=int(held.expires_at),
             sid=held.session_id,
+            cnf=_bound_to(held.jkt),
         )
 
 
@@ -330,12 +337,16 @@ def _answer(minted: Minted, refresh: str | None = None) -> Response:
     return JsonResponse(
         TokenAnswer(
             access_token=minted.token,
-            token_type="Bearer",  # noqa: S106 - RFC 6750's name for the type
+            token_type=minted.token_type,
             expires_in=minted.expires_in,
             refresh_token=refresh,
             scope=minted.scope,
         )
     )
+
+
+def _bound_to(thumbprint: str | None) -> dict[str, str] | None:
+    return None if thumbprint is None else {"jkt": thumbprint}
 
 
 def _invalid_grant(why: str) -> Refusal:

@@ -1,4 +1,4 @@
-"""What a sign-in is for: the client, the audiences and the scopes that it asks for."""
+"""What a sign-in is for: the client, the audiences and the scopes that it asks for, and the key to bind tokens to."""
 
 from __future__ import annotations
 
@@ -9,21 +9,26 @@ from gatepass.server.errors import Refusal
 from gatepass.server.signin.opening import Allowed
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+
     from gatepass.server.clients import Client
     from gatepass.server.settings import Settings
     from gatepass.server.signin.opening import Asked
+    from gatepass.server.signin.senders import Senders
     from gatepass.server.transaction import Database, Transaction
 
 
 class Asking:
     """Checks what is asked for, the same at every way in."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    def __init__(self, database: Database, senders: Senders, settings: Settings) -> None:
         self._database = database
+        self._senders = senders
         self._settings = settings
 
     async def check(
         self,
+        request: Request,
         *,
         client_id: str | None = None,
         audience: str | None = None,
@@ -33,13 +38,14 @@ class Asking:
         """Return what the sign-in is for, within what its client's tokens may be for.
 
         Raises:
-            Refusal: `unknown_client`, `invalid_audience` or `invalid_scope`.
+            Refusal: `unknown_client`, `invalid_audience`, `invalid_scope` or `invalid_dpop_proof`.
         """
         if client_id in (None, FIRST_PARTY):
             allowed = Allowed.to_first_party(self._settings)
         else:
             allowed = Allowed.to_client(await self._client(client_id), self._settings.issuer_url)
-        return allowed.check(audience=audience, scope=scope, cookie=cookie)
+        jkt = await self._senders.thumbprint(request)
+        return allowed.check(audience=audience, scope=scope, cookie=cookie, jkt=jkt)
 
     async def _client(self, client_id: str) -> Client:
         """A registered client that may hold grants; its refresh tokens go to `/oauth/token`, where it proves itself."""

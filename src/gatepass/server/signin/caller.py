@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from gatepass.server.signin.own_tokens import OwnTokens
+    from gatepass.server.signin.senders import Senders
     from gatepass.server.transaction import Database, Transaction
     from gatepass.server.users import User
     from gatepass.verify import Principal
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
 class Callers:
     """Identifies callers."""
 
-    def __init__(self, database: Database, own_tokens: OwnTokens, *, issuer: str) -> None:
+    def __init__(self, database: Database, own_tokens: OwnTokens, senders: Senders, *, issuer: str) -> None:
         self._database = database
         self._own_tokens = own_tokens
+        self._senders = senders
         self._audience = (issuer,)
 
     async def identify(self, request: Request) -> tuple[Principal, User]:
@@ -33,25 +35,41 @@ class Callers:
         Raises:
             Refusal: `missing_token`, `invalid_token`, or `session_ended` when the sign-in behind the token is over.
         """
-        principal = self.verify(request)
+        principal = await self.verify(request)
         user = await self._database.read(self._account_of(principal))
         if user is None:
             raise Refusal("session_ended", "The session has ended: sign in again.")
         return principal, user
 
-    def verify(self, request: Request) -> Principal:
-        """Verify the bearer token, without asking the database.
+    async def verify(self, request: Request) -> Principal:
+        """Verify the bearer token, or the one that is bound to a key together with its proof (RFC 9449 §7.1).
 
         Raises:
             Refusal: `missing_token` or `invalid_token`.
         """
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            raise Refusal("missing_token", "The call needs `Authorization: Bearer …`.")
+        token, thumbprint = token.strip(), None
+        match scheme.lower():
+            case "bearer":
+                pass
+            case "dpop":
+                thumbprint = await self._proven(request, token)
+            case _:
+                raise Refusal("missing_token", "The call needs `Authorization: Bearer …`.")
         try:
-            return self._own_tokens.verify(token.strip(), self._audience)
+            return self._own_tokens.verify(token, self._audience, thumbprint)
         except JoseError as error:
             raise Refusal("invalid_token", f"The access token is refused: {error.code}.") from error
+
+    async def _proven(self, request: Request, token: str) -> str:
+        """The sender's key. To a call with a token a bad proof is a bad token (RFC 9449 §7.1)."""
+        try:
+            thumbprint = await self._senders.thumbprint(request, token=token)
+        except Refusal as error:
+            raise Refusal("invalid_token", error.detail) from error
+        if thumbprint is None:
+            raise Refusal("invalid_token", "The scheme DPoP needs a proof in the header DPoP.")
+        return thumbprint
 
     @staticmethod
     def _account_of(principal: Principal) -> Callable[[Transaction], Awaitable[User | None]]:

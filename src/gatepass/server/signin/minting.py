@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from gatepass.jose import jws
 from gatepass.server.confidential import Confidential
@@ -43,6 +43,7 @@ class Minted(Confidential, frozen=True, kw_only=True):
     """An access token, and what an answer says of it; `expires_in` in seconds."""
 
     token: str
+    token_type: Literal["Bearer", "DPoP"]
     expires_in: int
     scope: str | None
 
@@ -64,7 +65,7 @@ class Minter:
         response = JsonResponse(
             TokenPair(
                 token=minted.token,
-                token_type="Bearer",  # noqa: S106 - RFC 6750's name for the type
+                token_type=minted.token_type,
                 expires_in=minted.expires_in,
                 refresh_token=None if refresh.in_cookie else spelled,
                 scope=minted.scope,
@@ -105,6 +106,7 @@ class Minter:
             auth_time=int(bearer.auth_time),
             acr=bearer.acr,
             amr=bearer.amr,
+            cnf=_bound_to(bearer.jkt),
             status=self._status(bearer.status),
         )
         return await self._sign(claims, keys)
@@ -121,6 +123,7 @@ class Minter:
             jti=secrets.token_urlsafe(_JTI_BYTES),
             client_id=client.id,
             scope=" ".join(asked.scope) or None,
+            cnf=_bound_to(asked.jkt),
             status=self._status(client.status),
         )
         return await self._sign(claims, keys)
@@ -132,7 +135,17 @@ class Minter:
     async def _sign(claims: AccessToken, keys: KeyRing) -> Minted:
         message = access_token.signing_input(claims, alg=keys.signer.alg, kid=keys.signer.kid)
         signature = await keys.signer.sign(message)
-        return Minted(token=jws.assemble(message, signature), expires_in=claims.exp - claims.iat, scope=claims.scope)
+        return Minted(
+            token=jws.assemble(message, signature),
+            token_type="DPoP" if claims.cnf else "Bearer",
+            expires_in=claims.exp - claims.iat,
+            scope=claims.scope,
+        )
+
+
+def _bound_to(jkt: str | None) -> dict[str, str] | None:
+    """Name the key that the token's sender must prove to have (RFC 9449 §6.1)."""
+    return None if jkt is None else {"jkt": jkt}
 
 
 def _one_or_many(audience: tuple[str, ...]) -> str | tuple[str, ...]:

@@ -33,12 +33,13 @@ _TOKEN_ID_BYTES = 16
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What the client asked for, checked against what it may have."""
+    """What the client asked for, checked against what it may have; `jkt` is the key to bind its tokens to."""
 
     client_id: str
     audience: tuple[str, ...]
     scope: tuple[str, ...]
     cookie: bool
+    jkt: str | None = None
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +79,7 @@ class Allowed(msgspec.Struct, frozen=True, kw_only=True):
         """A registered client's was given to it."""
         return cls(client_id=client.id, audience=client.audience_at(issuer), scope=client.scope)
 
-    def check(self, *, audience: str | None, scope: str | None, cookie: bool = False) -> Asked:
+    def check(self, *, audience: str | None, scope: str | None, cookie: bool = False, jkt: str | None = None) -> Asked:
         """Check what is asked for: one of the audiences (else all), and some of the scopes (else all).
 
         Raises:
@@ -94,6 +95,7 @@ class Allowed(msgspec.Struct, frozen=True, kw_only=True):
             audience=self.audience if audience is None else (audience,),
             scope=scopes,
             cookie=cookie,
+            jkt=jkt,
         )
 
 
@@ -125,6 +127,7 @@ async def open_session(  # noqa: PLR0913 - what a session is made of
         status=status,
         touched_at=now,
         expires_at=session.expires_at,
+        jkt=asked.jkt,
     )
     await tx.sessions.add(session)
     await tx.grants.add(grant)
@@ -169,4 +172,5 @@ def _bearer(session: Session, grant: Grant, roles: Sequence[str]) -> Bearer:
         amr=session.amr,
         status=grant.status,
         expires_at=grant.expires_at,
+        jkt=grant.jkt,
     )

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gatepass.jose import jwt
 from gatepass.server.status import StatusIndex
+from gatepass.tokens import access_token
+from gatepass.tokens.access_token import UnprovenCnfError
 from gatepass.verify import Verifier
+from gatepass.verify.principal import of_access_token
 
 if TYPE_CHECKING:
     from gatepass.server.clock import Clock
@@ -26,9 +30,30 @@ class OwnTokens:
         self._ring: KeyRing | None = None
         self._verifiers: dict[tuple[str, ...], Verifier] = {}
 
-    def verify(self, token: str, audience: tuple[str, ...]) -> Principal:
-        """Verify a token that is for one of the audiences. Raises as `Verifier.verify`."""
-        return self._verifier(audience).verify(token)
+    def verify(self, token: str, audience: tuple[str, ...], thumbprint: str | None = None) -> Principal:
+        """Verify a token that is for one of the audiences, and bound to the key that its sender has, if to any.
+
+        Raises as `Verifier.verify`.
+        """
+        if thumbprint is None:
+            return self._verifier(audience).verify(token)
+        checked = access_token.check(
+            token,
+            self._keys.current.verification,
+            issuer=self._issuer,
+            audience=audience,
+            now=self._clock(),
+            thumbprint=thumbprint,
+        )
+        return of_access_token(checked)
+
+    def look_at(self, token: str, audience: tuple[str, ...]) -> Principal:
+        """Verify a token that is spoken of, and speaks for nobody: its sender need not have its key."""
+        try:
+            return self.verify(token, audience)
+        except UnprovenCnfError:
+            named = jwt.peek(token).claims["cnf"]
+            return self.verify(token, audience, str(named.get("jkt", "")))
 
     def _verifier(self, audience: tuple[str, ...]) -> Verifier:
         """The verifier for an audience; a changed ring makes new ones, which remember nothing."""

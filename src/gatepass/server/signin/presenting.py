@@ -41,13 +41,14 @@ def presented_token(
     return token
 
 
-def presented(token: RefreshToken, client_id: str) -> Presented:
-    """What the token proves, in the words of grants, at the client that presents it."""
+def presented(token: RefreshToken, client_id: str, jkt: str | None = None) -> Presented:
+    """What the token proves, in the words of grants, at the client that presents it, with the key that it has."""
     return Presented(
         grant_id=f"{GRANT_PREFIX}_{encode_id(token.grant_id)}",
         client_id=client_id,
         secret_digest=digest(token.secret),
         serial=token.serial,
+        jkt=jkt,
     )
 
 

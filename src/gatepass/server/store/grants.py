@@ -43,8 +43,8 @@ class _Rule(NamedTuple):
     changes: dict[str, str]
 
 
-# ?3 is the presented serial, ?4 now, ?5 the quiet time, ?6 the grace, ?7 the idle lifetime, ?8 the
-# client. The first to apply counts.
+# ?3 is the presented serial, ?4 now, ?5 the quiet time, ?6 the grace, ?7 the idle lifetime, ?8 the client, ?9 the key.
+# The first to apply counts.
 _TABLE = (
     _Rule("ended_at IS NOT NULL OR expires_at <= ?4 OR answered_at + ?7 <= ?4", "ended", {}),
     # A theft whose consequences were not written, because the server died between the two.
@@ -79,12 +79,12 @@ def _assignment(column: str) -> str:
 
 _VERDICT = " ".join(f"WHEN {rule.when} THEN '{rule.verdict}'" for rule in _TABLE)
 _CHANGED = ("spent", "current", "touched_at", "answered_at")
-_BEARER = ("user_id", "session_id", "client_id", "audience", "scope", "status_list", "status_idx", "expires_at")
+_BEARER = ("user_id", "session_id", "client_id", "audience", "scope", "status_list", "status_idx", "expires_at", "jkt")
 
 # The person's roles and the facts of the sign-in come along by primary key, so that a refresh is one statement.
 _ADVANCE = f"""
 UPDATE grants SET verdict = CASE {_VERDICT} END, {", ".join(map(_assignment, _CHANGED))}
-WHERE id = ?1 AND secret_digest = ?2 AND client_id = ?8
+WHERE id = ?1 AND secret_digest = ?2 AND client_id = ?8 AND (jkt = '' OR jkt = ?9)
 RETURNING verdict, current, {", ".join(_BEARER)},
     (SELECT roles FROM users WHERE users.id = grants.user_id),
     (SELECT auth_time FROM sessions WHERE sessions.id = grants.session_id),
@@ -103,8 +103,8 @@ class SqlGrants:
         """Insert."""
         await self._connection.row(
             "INSERT INTO grants (id, session_id, user_id, client_id, audience, scope, secret_digest, current, spent,"
-            " touched_at, answered_at, verdict, expires_at, status_list, status_idx)"
-            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?9, 'new', ?10, ?11, ?12)",
+            " touched_at, answered_at, verdict, expires_at, status_list, status_idx, jkt)"
+            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?9, 'new', ?10, ?11, ?12, ?13)",
             grant.id,
             grant.session_id,
             grant.user_id,
@@ -117,6 +117,7 @@ class SqlGrants:
             grant.expires_at,
             grant.status.list,
             grant.status.idx,
+            grant.jkt or "",
         )
 
     async def advance(self, presented: Presented, *, pace: Pace, now: float) -> Advance:
@@ -131,6 +132,7 @@ class SqlGrants:
             pace.grace,
             pace.idle,
             presented.client_id,
+            presented.jkt or "",
         )
         return _advance(row) if row else Unknown()
 
@@ -138,7 +140,7 @@ class SqlGrants:
         """Find by primary key and secret."""
         row = await self._connection.row(
             "SELECT id, session_id, user_id, client_id, audience, scope,"
-            " ended_at IS NULL AND (current = ?3 OR spent = ?3), expires_at, answered_at"
+            " ended_at IS NULL AND (current = ?3 OR spent = ?3), expires_at, answered_at, jkt"
             " FROM grants WHERE id = ?1 AND secret_digest = ?2",
             presented.grant_id,
             presented.secret_digest,
@@ -217,7 +219,7 @@ def _advance(row: Row) -> Advance:
 
 
 def _held(row: Row) -> Held:
-    grant_id, session_id, user_id, client_id, audience, scope, is_usable, expires_at, answered_at = row
+    grant_id, session_id, user_id, client_id, audience, scope, is_usable, expires_at, answered_at, jkt = row
     return Held(
         grant_id=str(grant_id),
         session_id=str(session_id),
@@ -228,11 +230,12 @@ def _held(row: Row) -> Held:
         is_usable=bool(is_usable),
         expires_at=float(expires_at or 0),
         answered_at=float(answered_at or 0),
+        jkt=str(jkt) or None,
     )
 
 
 def _bearer(values: list[Value]) -> Bearer:
-    user_id, session_id, client_id, audience, scope, status_list, status_idx, expires_at, *rest = values
+    user_id, session_id, client_id, audience, scope, status_list, status_idx, expires_at, jkt, *rest = values
     roles, auth_time, acr, amr = rest
     return Bearer(
         user_id=str(user_id),
@@ -242,6 +245,7 @@ def _bearer(values: list[Value]) -> Bearer:
         scope=words(scope),
         status=StatusIndex(int(status_list or 0), int(status_idx or 0)),
         expires_at=float(expires_at or 0),
+        jkt=str(jkt) or None,
         roles=words(roles),
         auth_time=float(auth_time or 0),
         acr=str(acr),

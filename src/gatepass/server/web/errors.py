@@ -121,6 +121,11 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         "Invalid grant",
         "The refresh token is not valid, or not this client's; the description names our own code.",
     ),
+    "invalid_dpop_proof": ProblemKind(
+        400,
+        "Invalid DPoP proof",
+        "It does not show, for this request, that its sender has the key; or was used before.",
+    ),
     "unauthorized_client": ProblemKind(400, "Unauthorized client", "The client was not given this grant type."),
     "unsupported_grant_type": ProblemKind(400, "Unsupported grant type", "The grant type is none that is served here."),
     "invalid_target": ProblemKind(
@@ -157,6 +162,7 @@ _CHALLENGES = {
 _OAUTH_ERRORS = frozenset(
     {
         "invalid_client",
+        "invalid_dpop_proof",
         "invalid_grant",
         "invalid_request",
         "invalid_scope",

@@ -14,7 +14,16 @@ from gatepass.server.errors import Refusal
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-_ONCE_ONLY = (b"authorization", b"content-type", b"content-length", b"host", b"origin", b"cookie", b"gatepass-request")
+_ONCE_ONLY = (
+    b"authorization",
+    b"content-type",
+    b"content-length",
+    b"host",
+    b"origin",
+    b"cookie",
+    b"gatepass-request",
+    b"dpop",
+)
 _MAX_DETAIL = 200
 _MAX_FIELDS = 32
 

@@ -1,0 +1,68 @@
+"""The key of whoever sends a request, shown by a DPoP proof (RFC 9449): what is bound to it is of no use to a thief."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from gatepass.server.errors import Refusal
+from gatepass.tokens import dpop_proof
+from gatepass.tokens.dpop_proof import InvalidProofError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+
+    from gatepass.server.transaction import Database, Transaction
+    from gatepass.tokens.dpop_proof import Proof
+
+_PROOF_SECONDS = 60
+"""How far a proof's `iat` may be from our clock, in either direction."""
+
+
+class Senders:
+    """Finds out which key the sender of a request has. Each proof is good once, at all nodes together."""
+
+    def __init__(self, database: Database, *, issuer: str) -> None:
+        self._database = database
+        parts = urlsplit(issuer)
+        self._origin = f"{parts.scheme}://{parts.netloc}"
+
+    async def thumbprint(self, request: Request, *, token: str | None = None) -> str | None:
+        """The thumbprint (RFC 7638) of the key that the request proves its sender to have; None when it has no proof.
+
+        Args:
+            request: The request.
+            token: The access token that it carries; None where it asks for one.
+
+        Raises:
+            Refusal: `invalid_dpop_proof`, also for a proof that was used before.
+        """
+        text = request.headers.get("dpop")
+        if text is None:
+            return None
+        now = await self._database.read(_now)
+        # No Host header has a say in which URL the proof must be for.
+        url = self._origin + request.scope["path"]
+        try:
+            proof = dpop_proof.check(text, method=request.method, url=url, token=token, now=now, seconds=_PROOF_SECONDS)
+        except InvalidProofError as error:
+            raise Refusal("invalid_dpop_proof", f"The DPoP proof shows nothing: {error}.") from error
+        if not await self._database.transaction(_use(proof)):
+            raise Refusal("invalid_dpop_proof", "The DPoP proof was used before.")
+        return proof.thumbprint
+
+
+def _use(proof: Proof) -> Callable[[Transaction], Awaitable[bool]]:
+    name = hashlib.sha256(f"{proof.thumbprint} {proof.jti}".encode()).hexdigest()
+
+    async def unit(tx: Transaction) -> bool:
+        return await tx.replays.use("dpop_proof", name, expires_at=proof.iat + _PROOF_SECONDS + 1)
+
+    return unit
+
+
+async def _now(tx: Transaction) -> float:
+    return tx.now
