@@ -15,6 +15,7 @@ from gatepass.cli.common import Place
 from gatepass.cli.output import say
 from gatepass.server.serving import serve as serve_until_stopped
 from gatepass.server.settings import is_loopback
+from gatepass.server.workers import serve_with_workers
 
 if TYPE_CHECKING:
     from gatepass.server.settings import Settings
@@ -37,6 +38,7 @@ def serve(  # noqa: PLR0913 - one for each flag
     trusted_proxy: Annotated[
         tuple[str, ...] | None, Parameter(help="Network (CIDR) of a proxy that speaks HTTPS for us; may be repeated.")
     ] = None,
+    workers: Annotated[int | None, Parameter(help="Server processes behind one socket [1].")] = None,
     place: Place = Place(),  # noqa: B008 - frozen
 ) -> None:
     """Start the authentication server, until SIGTERM or Ctrl-C."""
@@ -49,8 +51,12 @@ def serve(  # noqa: PLR0913 - one for each flag
         tls_cert=tls_cert,
         tls_key=tls_key,
         trusted_proxy=trusted_proxy,
+        workers=workers,
     )
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    if settings.workers > 1:
+        serve_with_workers(settings, on_ready=announce)
+        return
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve_until_stopped(settings, on_ready=announce))
 

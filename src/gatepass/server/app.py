@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from importlib.metadata import version
@@ -55,12 +56,15 @@ from gatepass.server.web.cors import Cors
 from gatepass.server.web.docs_page import render_docs, stylesheet
 from gatepass.server.web.documents import Document
 from gatepass.server.web.headers import API_POLICY, PAGE_POLICY, security_headers
+from gatepass.server.web.metrics import Metrics
 from gatepass.server.web.openapi import describe
 from gatepass.server.web.pages import Pages
 from gatepass.server.web.routing import RouteTable
+from gatepass.server.web.tracing import tracing_to
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+    from pathlib import Path
 
     from gatepass.server.clock import Clock
     from gatepass.server.keys.keyring import LiveKeys
@@ -70,7 +74,9 @@ if TYPE_CHECKING:
     from gatepass.server.settings import Settings
     from gatepass.server.status import StatusIndex
     from gatepass.server.transaction import Database, Transaction
+    from gatepass.server.web.metrics import Gauges
     from gatepass.server.web.routing import Route
+    from gatepass.server.web.tracing import Tracing
 
 log = structlog.get_logger("gatepass")
 
@@ -84,6 +90,8 @@ _KEYS_SECONDS = 1.0
 """How often it is looked whether a key's time has come; a look takes some microseconds."""
 _POST_SECONDS = 0.25
 """How often it is looked whether a letter is due; a look takes some microseconds."""
+_OUTDATED_SECONDS = 5.0
+"""How long the store may be out of sight before this process says that it knows too little."""
 _PAUSE_SECONDS = 1.0
 """How long to let things be after a step that failed."""
 
@@ -91,13 +99,24 @@ _PAUSE_SECONDS = 1.0
 class Server:
     """What one process holds: the store, the keys, the hashing threads; and the routes over them."""
 
-    def __init__(self, settings: Settings, database: Database, keys: LiveKeys, *, data_key: DataKey) -> None:
+    def __init__(  # noqa: PLR0913 - everything that serves
+        self,
+        settings: Settings,
+        database: Database,
+        keys: LiveKeys,
+        *,
+        data_key: DataKey,
+        tracing: Tracing,
+        shared: Path | None = None,
+    ) -> None:
         self.settings = settings
+        self.tracing = tracing
+        self.metrics = Metrics(shared, self._gauges)
         self.database = database
         self.keys = keys
         self.data_key = data_key
         self._clock = clock = database.clock
-        self._is_behind = False
+        self._behind_since: float | None = None
         self.hasher = password_hasher(settings)
         self._clients = KnownClients(database)
         self.feed = RevocationFeed(
@@ -112,6 +131,13 @@ class Server:
         self.indexes = status_indexes(database, data_key, on_reserved=self.feed.catch_up)
         self.pages = Pages(settings, data_key.derive("forms"))
         self.posting = Posting(database, data_key, mail_sender(settings), sender_address=settings.sender)
+        self.health = Health(
+            database,
+            is_up_to_date=self.is_up_to_date,
+            metrics=self.metrics,
+            metrics_token=settings.metrics_token,
+            address=ClientAddress(settings.trusted_proxy),
+        )
         self.routes = self._routes()
         self._documents = self._fixed_documents()
         self._render_keys()
@@ -125,6 +151,8 @@ class Server:
             cors=Cors(self.settings),
             headers=security_headers(self.settings),
             pages=self.pages,
+            metrics=self.metrics,
+            tracing=self.tracing,
         )
 
     def _let_places_go(self) -> None:
@@ -136,18 +164,34 @@ class Server:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_repeat(0, self._take_over))
             tasks.create_task(_repeat(self.settings.status_list_seconds / 2, self.feed.renew))
-            tasks.create_task(_repeat(HEARTBEAT_SECONDS, self.feed.readers.keep_alive))
+            tasks.create_task(_repeat(HEARTBEAT_SECONDS, self._keep_streams_alive))
             tasks.create_task(_repeat(_POST_SECONDS, self.posting.send_due))
             tasks.create_task(_repeat(_FORGET_SECONDS, self._forget_expired))
+            tasks.create_task(_repeat(1, self.metrics.write_down))
             tasks.create_task(_repeat(_KEYS_SECONDS, self._move_keys_on))
 
     async def _take_over(self) -> None:
         """Take over what any process or node has changed: keys first, for they sign what the feed tells of."""
-        if not self._is_behind:
+        if self._behind_since is None:
             await self.database.changed()
-        self._is_behind = True  # until what follows has gone well
+            self._behind_since = time.monotonic()  # until what follows has gone well
         await self.catch_up()
-        self._is_behind = False
+        self._behind_since = None
+
+    def is_up_to_date(self) -> bool:
+        """Whether what this process holds of the store is that of some seconds ago at most."""
+        return self._behind_since is None or time.monotonic() - self._behind_since < _OUTDATED_SECONDS
+
+    async def _keep_streams_alive(self) -> None:
+        """Send heartbeats: they say that nothing has happened, so who does not know that sends none."""
+        if self.is_up_to_date():
+            await self.feed.readers.keep_alive()
+
+    def _gauges(self) -> Gauges:
+        return {
+            "gatepass_stream_readers": ("Open streams of revocation events.", len(self.feed.readers)),
+            "gatepass_up_to_date": ("Whether the store could be followed lately.", self.is_up_to_date()),
+        }
 
     async def catch_up(self) -> None:
         """Read what is new."""
@@ -276,7 +320,7 @@ class Server:
         flows = (signup, login, email_login, recovery, refresh, logout, account, changes, outbox, oauth, self.feed)
         base = urlsplit(settings.issuer_url).path
         under_issuer = [replace(route, path=base + route.path) for flow in flows for route in flow.routes()]
-        return (*under_issuer, *Health(database).routes())
+        return (*under_issuer, *self.health.routes())
 
     def _fixed_documents(self) -> dict[str, Document]:
         issuer, base = self.settings.issuer_url, urlsplit(self.settings.issuer_url).path
@@ -378,7 +422,11 @@ async def open_first_epoch(database: Database) -> None:
 
 @asynccontextmanager
 async def open_server(
-    settings: Settings, clock: Clock | None = None, *, outside_keys: Sequence[OutsideKey] = ()
+    settings: Settings,
+    clock: Clock | None = None,
+    *,
+    outside_keys: Sequence[OutsideKey] = (),
+    shared: Path | None = None,
 ) -> AsyncGenerator[Server]:
     """Open the store and the keys, made at the first start, and close them at the end.
 
@@ -387,17 +435,19 @@ async def open_server(
         clock: Another time than the database's, for tests.
         outside_keys: Signing keys held elsewhere (KMS, PKCS#11), the newest last. One that is new follows the key
             that signs, as any other would; keep the former until it is retired.
+        shared: This process's file in a folder where other workers have theirs, for what is counted.
 
     Raises:
         StartupError: when the data folder, the database or the master key cannot be used.
     """
     keep_large_blocks()
+    tracing = tracing_to(settings.traces)
     async with open_store(settings, clock) as (database, data_key):
         keys = await provide_keys(
             database, data_key, pace_of(settings), alg=settings.alg, now=database.clock(), outside=outside_keys
         )
         await note_settings(database, data_key, settings)
-        server = Server(settings, database, keys, data_key=data_key)
+        server = Server(settings, database, keys, data_key=data_key, tracing=tracing, shared=shared)
         await server.feed.start()
         background = asyncio.create_task(server.run_in_background())
         try:
@@ -407,6 +457,7 @@ async def open_server(
             with suppress(asyncio.CancelledError):
                 await background
             server.hasher.close()
+            tracing.close()
 
 
 @asynccontextmanager

@@ -1,38 +1,93 @@
-"""For load balancers: `GET /health` says that the process answers, `GET /ready` that it can do its work."""
+"""For operators: `GET /health` says that the process answers, `GET /ready` that it can do its work; `GET /metrics`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hmac
+import ipaddress
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
+from starlette.responses import Response
 
+from gatepass.server.errors import Refusal, Unavailable
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.routing import Route
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
-    from starlette.responses import Response
 
     from gatepass.server.transaction import Database
+    from gatepass.server.web.address import ClientAddress
+    from gatepass.server.web.metrics import Metrics
+
+_METRICS_TYPE = "text/plain; version=1.0.0; charset=utf-8"
 
 
 class State(msgspec.Struct, frozen=True):
-    """`ok`; whoever is not well answers with a problem, or not at all."""
+    """`ok`; whoever is not well does not answer."""
 
     status: str
 
 
-class Health:
-    """The two calls."""
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether to send requests here, and what it is that keeps from it. Each is `ok` or says what is the matter."""
 
-    def __init__(self, database: Database) -> None:
+    status: Literal["ok", "not_ready"]
+    serving: Literal["ok", "draining"]
+    database: Literal["ok", "unavailable"]
+    migrations: Literal["ok", "pending", "unknown"]
+    clock: Literal["ok", "off", "unknown"]
+    keys: Literal["ok", "outdated"]
+
+
+class Health:
+    """The three calls.
+
+    Args:
+        database: what must be reached.
+        is_up_to_date: whether keys and revocations are as the store has had them lately.
+        metrics: what is counted.
+        metrics_token: what opens that to others than this machine.
+        address: where a request comes from.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        is_up_to_date: Callable[[], bool],
+        metrics: Metrics,
+        metrics_token: str,
+        address: ClientAddress,
+    ) -> None:
         self._database = database
+        self._is_up_to_date = is_up_to_date
+        self._metrics = metrics
+        self._metrics_token = metrics_token
+        self._address = address
+        self.is_draining = False
+        """Set when the server is about to end: then it is not ready, whatever else."""
 
     def routes(self) -> tuple[Route, ...]:
         """The calls, which lie at the root whatever the issuer's path."""
         return (
             Route(method="GET", path="/health", handler=self.health, summary="Is the process up", answers={200: State}),
-            Route(method="GET", path="/ready", handler=self.ready, summary="Can it serve", answers={200: State}),
+            Route(
+                method="GET",
+                path="/ready",
+                handler=self.ready,
+                summary="Can it serve",
+                answers={200: Readiness, 503: Readiness},
+            ),
+            Route(
+                method="GET",
+                path="/metrics",
+                handler=self.metrics,
+                summary="Counts, for Prometheus",
+                answers={200: None},
+            ),
         )
 
     async def health(self, _request: Request, _body: None) -> Response:
@@ -40,6 +95,45 @@ class Health:
         return JsonResponse(State("ok"))
 
     async def ready(self, _request: Request, _body: None) -> Response:
-        """Answer once the database has taken a write lock and let it go; 503 `store_unavailable` when it cannot."""
-        await self._database.condition()
-        return JsonResponse(State("ok"))
+        """Answer 200 when all is well, and 503 with the same body when something is not."""
+        found = await self._look()
+        return JsonResponse(found, 200 if found.status == "ok" else 503)
+
+    async def metrics(self, request: Request, _body: None) -> Response:
+        """Tell this machine, and who has the token; for everybody else there is nothing here."""
+        if not (self._is_from_here(request) or self._has_token(request)):
+            raise Refusal("not_found", "")
+        return Response(self._metrics.text(), media_type=_METRICS_TYPE, headers={"cache-control": "no-store"})
+
+    async def _look(self) -> Readiness:
+        try:
+            condition = await self._database.condition()
+        except Unavailable:
+            condition = None
+        database: Literal["ok", "unavailable"] = "ok" if condition else "unavailable"
+        migrations: Literal["ok", "pending", "unknown"] = "unknown"
+        clock: Literal["ok", "off", "unknown"] = "unknown"
+        if condition is not None:
+            migrations = "ok" if condition.is_migrated else "pending"
+            clock = "ok" if condition.is_clock_right else "off"
+        keys: Literal["ok", "outdated"] = "ok" if self._is_up_to_date() else "outdated"
+        serving: Literal["ok", "draining"] = "draining" if self.is_draining else "ok"
+        is_well = {serving, database, migrations, clock, keys} == {"ok"}
+        return Readiness(
+            status="ok" if is_well else "not_ready",
+            serving=serving,
+            database=database,
+            migrations=migrations,
+            clock=clock,
+            keys=keys,
+        )
+
+    def _is_from_here(self, request: Request) -> bool:
+        """Whether it comes from this machine, and not by way of a proxy here that is not a trusted one."""
+        address = self._address.of(request)
+        is_forwarded = "x-forwarded-for" in request.headers or "forwarded" in request.headers
+        return not is_forwarded and bool(address) and ipaddress.ip_address(address).is_loopback
+
+    def _has_token(self, request: Request) -> bool:
+        given = request.headers.get("authorization", "").encode("utf-8", "surrogateescape")
+        return bool(self._metrics_token) and hmac.compare_digest(given, f"Bearer {self._metrics_token}".encode())

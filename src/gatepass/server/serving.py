@@ -18,7 +18,9 @@ from gatepass.server.web.edge import EdgeProtocol, sweep_slow_requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
+    from pathlib import Path
 
+    from gatepass.server.app import Server
     from gatepass.server.clock import Clock
     from gatepass.server.keys.signer import OutsideKey
     from gatepass.server.settings import Settings
@@ -38,15 +40,20 @@ class _Uvicorn(uvicorn.Server):
         yield
 
 
-async def serve(
+async def serve(  # noqa: PLR0913 - what a test or a parent process may hand over
     settings: Settings,
     *,
     on_ready: Callable[[Settings], None] = lambda _: None,
     stop: asyncio.Event | None = None,
     clock: Clock | None = None,
     outside_keys: Sequence[OutsideKey] = (),
+    sockets: list[socket.socket] | None = None,
+    lifeline: int | None = None,
+    shared: Path | None = None,
 ) -> None:
     """Serve until SIGTERM, SIGINT or `stop`, then finish what is in flight.
+
+    At SIGTERM the server says first that it is not ready, and goes on for `drain_seconds`.
 
     Args:
         settings: port 0 takes a free port.
@@ -54,22 +61,27 @@ async def serve(
         stop: ends serving when set; then no signal handlers are installed, as befits a server in somebody's thread.
         clock: another time than the database's, for tests.
         outside_keys: signing keys held elsewhere, the newest last; see `open_server`.
+        sockets: bound already, by a parent that has other workers behind them too.
+        lifeline: a pipe that ends when that parent does.
+        shared: see `open_server`.
 
     Raises:
         StartupError: when the address is taken, or as `open_server`.
     """
-    sockets = listen(settings.host, settings.port)
+    sockets = sockets or listen(settings.host, settings.port)
     try:
         settings = msgspec.structs.replace(settings, port=sockets[0].getsockname()[1])
-        async with open_server(settings, clock, outside_keys=outside_keys) as server:
+        async with open_server(settings, clock, outside_keys=outside_keys, shared=shared) as server:
             uvicorn_server = _Uvicorn(_configuration(settings, server.application()))
-            sweeper = asyncio.create_task(sweep_slow_requests(uvicorn_server, settings.request_seconds))
-            stopper = asyncio.create_task(_stop(uvicorn_server, stop, server.feed.readers.close))
-            announcer = asyncio.create_task(_announce(uvicorn_server, lambda: on_ready(settings)))
+            tasks = [
+                asyncio.create_task(sweep_slow_requests(uvicorn_server, settings.request_seconds)),
+                asyncio.create_task(_stop(uvicorn_server, server, stop, lifeline)),
+                asyncio.create_task(_announce(uvicorn_server, lambda: on_ready(settings))),
+            ]
             try:
                 await uvicorn_server.serve(sockets)
             finally:
-                for task in (sweeper, stopper, announcer):
+                for task in tasks:
                     task.cancel()
                     with suppress(asyncio.CancelledError):
                         await task
@@ -140,16 +152,26 @@ def _configuration(settings: Settings, application: object) -> uvicorn.Config:
     )
 
 
-async def _stop(server: uvicorn.Server, stop: asyncio.Event | None, end_streams: Callable[[], None]) -> None:
+async def _stop(
+    uvicorn_server: uvicorn.Server, server: Server, stop: asyncio.Event | None, lifeline: int | None
+) -> None:
     """Ask uvicorn to end on a signal, or when told; streams, which never end by themselves, end first."""
+    is_patient = stop is None
     if stop is None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        if lifeline is not None:
+            loop.add_reader(lifeline, stop.set)
     await stop.wait()
-    end_streams()
-    server.should_exit = True
+    if lifeline is not None:
+        asyncio.get_running_loop().remove_reader(lifeline)
+    server.health.is_draining = True
+    if is_patient:
+        await asyncio.sleep(server.settings.drain_seconds)
+    server.feed.readers.close()
+    uvicorn_server.should_exit = True
 
 
 async def _announce(server: uvicorn.Server, tell: Callable[[], None]) -> None:

@@ -43,7 +43,7 @@ _PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/]*@|(?<=[?&])(password=)[^&]*")
 _SMTP = re.compile(r"smtps?://([\w.%+-]+@)?(\[[0-9a-f:]+\]|[\w.-]+)(:\d{1,5})?", re.ASCII)
 """Without a password: that is a setting of its own, which nothing prints."""
 _SENDER = re.compile(r"[\w.+-]+@[\w.-]+", re.ASCII)
-_SECRET = ("master_key", "smtp_password")
+_SECRET = ("master_key", "metrics_token", "smtp_password")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -206,6 +206,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int,
         Meta(ge=1, description="Longest time for a request's headers to arrive, and again for its body, in seconds."),
     ] = 10
+    workers: Annotated[int, Meta(ge=1, le=256, description="Server processes on this machine, behind one socket.")] = 1
+    drain_seconds: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="How long to go on serving after SIGTERM while /ready says no, in seconds; for load balancers to notice.",
+        ),
+    ] = 0
+    metrics_token: Annotated[
+        str, Meta(description="Bearer token that opens /metrics to others than this machine. Empty: to nobody else.")
+    ] = ""
+    traces: Annotated[
+        str, Meta(description="OTLP endpoint for traces, http://localhost:4318/v1/traces say. Empty: no traces.")
+    ] = ""
     shutdown_seconds: Annotated[
         int, Meta(ge=0, description="How long requests in flight may take to finish at shutdown, in seconds.")
     ] = 10

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import traceback
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 import structlog
@@ -25,11 +26,15 @@ if TYPE_CHECKING:
     from gatepass.server.settings import Settings
     from gatepass.server.web.cors import Cors
     from gatepass.server.web.documents import Document
+    from gatepass.server.web.metrics import Metrics
     from gatepass.server.web.pages import Pages
     from gatepass.server.web.routing import Route, RouteTable
+    from gatepass.server.web.tracing import Tracing
 
 log = structlog.get_logger("gatepass")
 
+_PATH, _OUTCOME = "gatepass.path", "gatepass.outcome"
+"""Where in a request's scope its route's path stands, with the names of parameters, and what it was refused for."""
 _LEAVES_A_BODY_UNREAD = "body_too_large"
 """After this the rest of a body may still be on its way, so the connection is of no further use."""
 
@@ -44,6 +49,8 @@ class Application:
         cors: which other origins may call.
         headers: sent with every answer that is no document and no page.
         pages: what checks their forms and shows their errors.
+        metrics: where answers are counted.
+        tracing: what follows requests, if anything does.
     """
 
     def __init__(  # noqa: PLR0913 - all that an answer may need
@@ -55,6 +62,8 @@ class Application:
         cors: Cors,
         headers: list[tuple[bytes, bytes]],
         pages: Pages,
+        metrics: Metrics,
+        tracing: Tracing,
     ) -> None:
         self._routes = routes
         self._documents = documents
@@ -62,6 +71,8 @@ class Application:
         self._cors = cors
         self._headers = headers
         self._pages = pages
+        self._metrics = metrics
+        self._tracing = tracing
         self._page_headers = page_headers(settings)
         self._page_prefix = pages.path("")
 
@@ -69,12 +80,14 @@ class Application:
         """Serve one connection scope."""
         document = self._documents.get(scope["path"])
         if document is not None and scope["method"] in ("GET", "HEAD"):
+            began = perf_counter()
             await document.answer(scope, send)
+            self._metrics.note(scope["path"], "ok", perf_counter() - began)
             return
         request = Request(scope, receive)
         request_id = f"{random.getrandbits(64):016x}"  # a name to look for in a log, no secret
         try:
-            response = await self._respond(request, request_id)
+            response = await self._follow(request, request_id)
         except ClientDisconnect:
             return
         response.raw_headers.append((b"x-request-id", request_id.encode()))
@@ -87,17 +100,29 @@ class Application:
             response.body = b""
         await response(scope, receive, send)
 
+    async def _follow(self, request: Request, request_id: str) -> Response:
+        """Respond, count, and trace where that is wanted."""
+        began = perf_counter()
+        with self._tracing.request(request):
+            response = await self._respond(request, request_id)
+            path, outcome = request.scope.get(_PATH, "none"), request.scope.get(_OUTCOME, "ok")
+            self._metrics.note(path, outcome, perf_counter() - began)
+            self._tracing.answered(path, response.status_code, outcome)
+        return response
+
     async def _respond(self, request: Request, request_id: str) -> Response:
         """Route, parse, handle; every way to fail becomes a problem document."""
         route: Route | None = None
         try:
             check_headers(request)
             route, request.scope["path_params"] = self._routes.find(request.method, request.scope["path"])
+            request.scope[_PATH] = route.path
             body = await self._body(request, route)
             return await route.handler(request, body)
         except GatepassError as error:
             return self._refuse(error, request, request_id, route)
         except NoRoute as error:
+            request.scope[_OUTCOME] = "method_not_allowed" if error.allowed else "not_found"
             return self._without_route(request, error.allowed, request_id)
         except ClientDisconnect:
             raise
@@ -129,6 +154,7 @@ class Application:
         )
 
     def _refuse(self, error: GatepassError, request: Request, request_id: str, route: Route | None) -> Response:
+        request.scope[_OUTCOME] = error.code
         if error.private:
             log.warning("refused", code=error.code, private=error.private, request_id=request_id)
         headers: dict[str, str] = {}
