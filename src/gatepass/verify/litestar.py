@@ -7,7 +7,7 @@ async def dashboard(request: Request[Principal, None, State]) -> str:
     return request.user.subject
 
 @delete("/orders/{number:int}", guards=[bearer.require(scope="orders:write")])
-async def remove(number: int) -> None: ...
+async def remove(number: FromPath[int]) -> None: ...
 
 app = Litestar([dashboard, remove], on_app_init=[bearer.on_app_init])
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
@@ -16,8 +17,6 @@ from gatepass.tokens.status_list import StatusReference
 from .require import Requirement
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gatepass.tokens.access_token import AccessToken, Checked, OtherAccessToken
 
 
@@ -137,6 +136,24 @@ def of_other_token(checked: Checked[OtherAccessToken]) -> Principal:
         status=_status(checked.every.get("status")),
         claims=_read_only(checked.every),
     )
+
+
+def roles_at(claims: Mapping[str, Any], path: tuple[str, ...]) -> frozenset[str]:
+    """Read the roles from a claim that may be inside of others; where there is none there are no roles.
+
+    Raises:
+        BadClaimError: It is no list of names.
+    """
+    found: object = claims
+    for name in path:
+        if not isinstance(found, Mapping):
+            raise BadClaimError("the claim of the roles is not where it should be", claim=path[0])
+        found = cast("Mapping[str, object]", found).get(name)
+        if found is None:
+            return frozenset()
+    if not isinstance(found, tuple) or not all(isinstance(role, str) for role in cast("tuple[object, ...]", found)):
+        raise BadClaimError("the roles are no list of names", claim=path[0])
+    return _set(cast("tuple[str, ...]", found))
 
 
 def _status(claim: object) -> StatusReference | None:

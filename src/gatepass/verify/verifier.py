@@ -12,7 +12,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from gatepass.jose import Key, KeySet, headers, jwt
 from gatepass.jose.errors import (
@@ -33,7 +33,7 @@ from .errors import IssuerUnavailableError, RevokedError
 from .fetch import FETCH_SECONDS, MAX_BYTES, HttpxFetch, KeySource
 from .follow import Follower
 from .issuer import Issuer
-from .principal import of_access_token, of_other_token
+from .principal import of_access_token, of_other_token, roles_at
 from .revocation import Health, Revocations
 from .waiting import await_, wait
 
@@ -122,6 +122,7 @@ class Verifier:
         jwks_url: str | None = None,
         typ: str | None = access_token.TYP,
         alg: str | None = None,
+        roles: str | tuple[str, ...] = "roles",
         leeway: float = 0,
         revocation: Mode | Denylist | UnsetType | None = UNSET,
         stale: Stale = "serve",
@@ -143,6 +144,8 @@ class Verifier:
             typ: The header's `typ`. With the default the rules of RFC 9068 hold. For issuers that write something
                 else name it, or pass None for any; then `iss`, `exp`, `sub` and `aud` are required.
             alg: The algorithm of published keys that name none and whose type leaves a choice, such as `"RS256"`.
+            roles: The claim that says what the subject is: its name, or for one inside of others all names, such as
+                `("realm_access", "roles")`.
             leeway: Seconds by which the issuer's clock may differ.
             revocation: `"feed"`: the issuer pushes what it revokes, and tokens die within a second. `"list"`: it is
                 fetched every half minute or so. None: tokens are good until they expire. Unless told it is `"feed"`;
@@ -183,6 +186,8 @@ class Verifier:
         self.typ = typ
         self.leeway = leeway
         self._read = _reader(typ, issuer=issuer, audience=self.audience, leeway=leeway)
+        if roles not in ("roles", ("roles",)):
+            self._read = _with_roles(self._read, _checked_path(roles))
         self._cache_size = cache_size
         self._lock = threading.Lock()
         if keys is not None and not isinstance(cast("object", keys), Key | KeySet):
@@ -531,6 +536,25 @@ def _reader(typ: str | None, *, issuer: str, audience: str | Collection[str], le
             )
 
     return read
+
+
+def _with_roles(read: _Read, path: tuple[str, ...]) -> _Read:
+    """Take the roles from where another issuer puts them."""
+
+    def read_with_roles(token: str, keys: Key | KeySet, now: float, thumbprint: str | None) -> Principal:
+        principal = read(token, keys, now, thumbprint)
+        return structs.replace(principal, roles=roles_at(principal.claims, path))
+
+    return read_with_roles
+
+
+def _checked_path(path: object) -> tuple[str, ...]:
+    names = (path,) if isinstance(path, str) else path
+    if not isinstance(names, tuple) or not names:
+        raise InvalidPolicyError("roles is the name of a claim, or a tuple of names")
+    if not all(isinstance(name, str) and name for name in cast("tuple[object, ...]", names)):
+        raise InvalidPolicyError("roles holds what is no name")
+    return cast("tuple[str, ...]", names)
 
 
 def _checked_audience(audience: object) -> str | tuple[str, ...]:
