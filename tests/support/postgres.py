@@ -83,6 +83,27 @@ class Postgres:
             self._process.wait(timeout=60)
             self._process = None
 
+    def copy_as_standby(self) -> Path:
+        """Copy the cluster as of now, to take over from it later."""
+        target = self.data.with_name("standby")
+        subprocess.run(
+            [
+                *(str(self.bin / "pg_basebackup"), "-D", str(target), "-R", "-c", "fast", "--no-sync"),
+                *("-h", "127.0.0.1", "-p", str(self.port), "-U", "gatepass"),
+            ],
+            check=True,
+            cwd=self.data.parent,
+            **_somebody(),
+        )
+        return target
+
+    def fail_over_to(self, standby: Path) -> None:
+        """Lose the server and whatever it has committed since the copy, and let the copy take over in its place."""
+        self.stop(signal.SIGQUIT)
+        self.data = standby
+        self.start()
+        self.run("SELECT pg_promote()")
+
     def url(self, database: str = "postgres") -> str:
         """Where a database is."""
         return f"postgresql://gatepass@127.0.0.1:{self.port}/{database}"

@@ -87,6 +87,7 @@ class Refresh:
             now = tx.now
             return await advance(tx, presented(token, FIRST_PARTY, jkt), pace=self._pace), now
 
+        self._database.check_settled()
         outcome, now = await self._database.statement(unit)
         match outcome:
             case Advanced() | Same() | Reissued():

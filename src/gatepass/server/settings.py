@@ -70,6 +70,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     database_connections: Annotated[
         int, Meta(ge=1, description="Most connections to PostgreSQL of a server process, besides the one that listens.")
     ] = 16
+    failover_rest_seconds: Annotated[
+        Seconds,
+        Meta(
+            description="How long refreshes are answered 503 after PostgreSQL failed over, in seconds; 0 where its replication is synchronous."
+        ),
+    ] = 30
     master_key: Annotated[
         str,
         Meta(

@@ -148,6 +148,14 @@ class Database(Protocol):
         """Wait until somebody, of any process or node, may have changed something. Raises as `transaction`."""
         ...
 
+    def check_settled(self) -> None:
+        """See that the store has not just gone back in time, when nobody's serials can be told from a thief's.
+
+        Raises:
+            Unavailable: `store_settling`, for half a minute after it may have.
+        """
+        ...
+
     async def condition(self) -> Condition:
         """See that it can be written to. Raises as `transaction`."""
         ...

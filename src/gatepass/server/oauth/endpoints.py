@@ -194,6 +194,7 @@ class OAuth:
         async def unit(tx: Transaction) -> tuple[Advance, float]:
             return await advance(tx, presented(token, client.id, jkt), pace=self._pace), tx.now
 
+        self._database.check_settled()
         outcome, now = await self._database.statement(unit)
         match outcome:
             case Advanced() | Same() | Reissued():

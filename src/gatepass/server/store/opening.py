@@ -36,7 +36,12 @@ async def open_database(settings: Settings, clock: Clock | None = None) -> Async
         return
     from gatepass.server.store.postgres import PostgresDatabase  # noqa: PLC0415 - SQLite does without its memory
 
-    postgres = await PostgresDatabase.open(settings.database, clock, connections=settings.database_connections)
+    postgres = await PostgresDatabase.open(
+        settings.database,
+        clock,
+        connections=settings.database_connections,
+        rest_seconds=settings.failover_rest_seconds,
+    )
     try:
         yield postgres
     finally:

@@ -46,7 +46,8 @@ _MOST_TRIES = 12
 """Each time that a statement is refused for another one's sake, that other one has got its way."""
 _MIGRATION_TRIES = 12
 
-_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(1734440037, 1)"
+_LOCK = "SELECT pg_advisory_xact_lock(1734440037, 1)"
+_BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; {_LOCK}"
 _BEGIN_SHARED = "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock_shared(1734440037, 1)"
 # Only who may have changed what others hold in memory wakes them; sign-ins and refreshes do not.
 _COMMIT = f"NOTIFY {CHANNEL}; COMMIT"
@@ -61,6 +62,12 @@ _SESSION = {
     "idle_in_transaction_session_timeout": "5s",
     "jit": "off",
 }
+
+# Which line of history a server goes on with: another cluster, or another timeline after a failover or a restore.
+_LINE = (
+    "SELECT (SELECT system_identifier FROM pg_control_system())::text || '/'"
+    " || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
+)
 
 _CONFLICT = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 _AWAY = (
@@ -77,6 +84,7 @@ _AWAY = (
     asyncpg.LockNotAvailableError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
+    asyncpg.ObjectNotInPrerequisiteStateError,  # a standby, asked for what only a primary knows
 )
 _PLACE = re.compile(r"\?(\d+)")
 
@@ -156,30 +164,37 @@ class _PoolAsConnection:
 class PostgresDatabase:
     """`gatepass.server.transaction.Database` on PostgreSQL 15 or newer; made by `open`."""
 
-    def __init__(self, url: str, clock: Clock, *, connections: int) -> None:
+    def __init__(self, url: str, clock: Clock, *, connections: int, rest_seconds: float) -> None:
         self._url = url
         self.clock = clock
+        self._rest_seconds = rest_seconds
+        self._rests_until = float("-inf")
+        self._line = ""
         self._pool: Pool[PooledConnection] = Pool(self._connect, size=connections)
         self._read = SqlTransaction(_PoolAsConnection(self), clock)
         self._woken = asyncio.Event()
         self._listener: Any = None
 
     @classmethod
-    async def open(cls, url: str, clock: Clock | None = None, *, connections: int = 16) -> PostgresDatabase:
+    async def open(
+        cls, url: str, clock: Clock | None = None, *, connections: int = 16, rest_seconds: float = 30
+    ) -> PostgresDatabase:
         """Connect, and bring the schema up to date.
 
         Args:
             url: `postgresql://user:password@host:port/database`, as libpq reads it.
             clock: another time than the database's, for tests.
             connections: how many there are at most.
+            rest_seconds: how long nothing is refreshed after PostgreSQL may have lost its last commits.
 
         Raises:
             StartupError: when the database cannot be reached or used, or is from a newer version.
         """
-        database = cls(url, clock or MeasuredClock(), connections=connections)
+        database = cls(url, clock or MeasuredClock(), connections=connections, rest_seconds=rest_seconds)
         try:
             async with database.connection() as connection:
                 await _migrate(connection.raw)
+                await database._follow_line(connection, await connection.raw.fetchval(_LINE))
         except Unavailable as error:
             await database.close()
             raise StartupError(
@@ -227,6 +242,16 @@ class PostgresDatabase:
             is_migrated=newest >= all_migrations()[-1].number,
             is_clock_right=clock.is_right if isinstance(clock, MeasuredClock) else True,
         )
+
+    def check_settled(self) -> None:
+        """See that what was on its way when a standby took over has arrived by now; see the port."""
+        left = self._rests_until - self.clock()
+        if left > 0:
+            raise Unavailable(
+                "store_settling",
+                "The server's store has just moved to another machine; try again shortly.",
+                retry_after=int(left) + 1,
+            )
 
     async def close(self) -> None:
         """Hang up."""
@@ -289,9 +314,35 @@ class PostgresDatabase:
             server_settings=_SESSION,
             statement_cache_size=500,
         )
-        if isinstance(self.clock, MeasuredClock):
-            await _measure(raw, self.clock)
-        return PooledConnection(raw, self.clock)
+        connection = PooledConnection(raw, self.clock)
+        try:
+            if isinstance(self.clock, MeasuredClock):
+                await _measure(raw, self.clock)
+            if self._line and (line := await raw.fetchval(_LINE)) != self._line:
+                await self._follow_line(connection, line)
+        except BaseException:
+            raw.terminate()
+            raise
+        return connection
+
+    async def _follow_line(self, connection: PooledConnection, line: str) -> None:
+        """Go on with another line of history. Whoever sees it first opens another epoch, before anything else is done.
+
+        What was committed last on the other line may be lost: events that readers have seen, and places in status
+        lists that tokens name. With the epoch there are new lists, so that none of those is given out again.
+        """
+        raw = connection.raw
+        async with raw.transaction(isolation="read_committed"):
+            await raw.execute(_LOCK)
+            known = await raw.fetchrow("SELECT line, since FROM store_line WHERE one = 1")
+            since = known["since"] if known else float("-inf")
+            if known is None:
+                await raw.execute("INSERT INTO store_line (one, line, since) VALUES (1, $1, '-infinity')", line)
+            elif known["line"] != line:
+                since = self.clock()
+                await raw.execute("UPDATE store_line SET line = $1, since = $2 WHERE one = 1", line, since)
+                await connection.transaction.revocations.open_epoch()
+        self._line, self._rests_until = line, since + self._rest_seconds
 
     def _wake(self, *_: object) -> None:
         self._woken.set()

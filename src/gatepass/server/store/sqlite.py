@@ -124,6 +124,9 @@ class SqliteDatabase:
             await asyncio.sleep(_WATCH_SECONDS)
         self._seen_version = version
 
+    def check_settled(self) -> None:
+        """Do nothing: what SQLite has answered is on the disk; see the port."""
+
     async def condition(self) -> Condition:
         """Take the write lock and let it go; see the port."""
 

@@ -144,6 +144,11 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         "Too many revoked tokens",
         "As many tokens are revoked by themselves as readers can be told of; the token still lives.",
     ),
+    "store_settling": ProblemKind(
+        503,
+        "Store settling",
+        "PostgreSQL has just failed over and may have lost writes; refreshes wait for `failover_rest_seconds`.",
+    ),
     "signer_unavailable": ProblemKind(
         503,
         "Signer unavailable",
