@@ -73,6 +73,7 @@ def test_the_pauses_do_not_tell_who_has_an_account(api: httpx.Client, ann: dict[
     assert answers(ann["email"]) == answers("nobody@example.test")
 
 
+@pytest.mark.parametrize("server", ["sqlite", "postgres18"], indirect=True)
 def test_guessing_in_parallel_tells_nothing_past_the_limit(server: RunningServer, ann: dict[str, str]) -> None:
     """Of fifty guesses at once no more than ten are judged; among the others even the right one is refused."""
 

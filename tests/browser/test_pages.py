@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from tests.support.server import running_server
+from tests.support.server import ANN, running_server
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -42,3 +42,32 @@ def test_the_api_page_is_accessible(
     assert [answer for answer in answers if not answer[0].startswith(server.url) or answer[1] != 200] == []
     # The browser asks for an icon on its own account; that there is none is nobody's mistake.
     assert [text for text in complaints if not text.startswith("Failed to load resource")] == []
+
+
+PAGES = ("login", "login/email", "signup", "forgotten", "reset?token=x", "lock?token=x", "outbox", "nothing")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pages_are_accessible(server: RunningServer, open_page: OpenPage, scheme: str) -> None:
+    """No page, with an error or without, signed in or not, has a violation that axe finds, or scrolls sideways."""
+    with server.client() as api:
+        api.post("/signup", json=ANN)
+    page = open_page(color_scheme=scheme, viewport={"width": 360, "height": 900})
+
+    def check() -> None:
+        found = Axe().run(page)
+        assert found.violations_count == 0, f"{page.url}: {found.generate_report()}"
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+    for name in PAGES:
+        page.goto(f"{server.url}/pages/{name}")
+        check()
+    page.goto(f"{server.url}/pages/login")
+    for password in ("not the one at all", ANN["password"]):
+        page.get_by_label("E-mail address").fill(ANN["email"])
+        page.get_by_label("Password").fill(password)
+        page.get_by_role("button", name="Sign in").click()
+        check()
+    for name in ("account", "account/email", "account/password", "account/delete"):
+        page.goto(f"{server.url}/pages/{name}")
+        check()

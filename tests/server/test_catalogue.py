@@ -10,7 +10,9 @@ from typing import get_args
 import pytest
 
 from gatepass.server.events import EventKind
+from gatepass.server.mail.letter import Letter, LetterKind
 from gatepass.server.web.catalogue import LANGUAGES, preferred_language, texts, translate
+from gatepass.server.web.wording import in_words
 
 KEY = re.compile(r'\bt\("([\w.]+)"[,)]')
 
@@ -50,3 +52,29 @@ def test_every_event_has_a_name() -> None:
 def test_the_language_is_the_browsers_choice(accepted: str, language: str) -> None:
     """The first of the wanted languages that there is; English where there is none, whatever the header says."""
     assert preferred_language(accepted) == language
+
+
+@pytest.mark.parametrize("kind", get_args(LetterKind))
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_letter_can_be_written(kind: LetterKind, language: str) -> None:
+    """In text and in HTML, with all that is in it; and what somebody chose stays text."""
+    link = "https://auth.example.test/pages/x?token=abc&return_to=%2F"
+    letter = Letter(
+        kind=kind,
+        to="ann@example.test",
+        language=language,
+        link=link if f"mail.{kind}.button" in texts(language) else "",
+        code="12345678",
+        lock="https://auth.example.test/pages/lock?token=def",
+        values={"email": "<b>new</b>@example.test"} if "{email}" in texts(language)[f"mail.{kind}.text"] else {},
+    )
+    mail = in_words(letter)
+    assert mail.subject
+    assert letter.link in mail.text
+    assert "1234 5678" in mail.text
+    assert "1234 5678" in mail.html
+    assert letter.lock in mail.text
+    assert letter.lock in mail.html
+    assert "<b>new" not in mail.html
+    if letter.link:
+        assert link.replace("&", "&amp;") in mail.html

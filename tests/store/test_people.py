@@ -59,6 +59,9 @@ def test_failures_are_counted_within_a_window(database: Database) -> None:
         lambda tx: tx.attempts.of("ann", since=NOON),
         lambda tx: tx.attempts.of("bob", since=0),
         count("a", NOON + HOUR),
+        lambda tx: tx.attempts.hold("ann", since=NOON, now=NOON + HOUR),
+        lambda tx: tx.attempts.hold("ann", since=NOON + HOUR, now=NOON + HOUR),
+        lambda tx: tx.attempts.hold("eve", since=NOON, now=NOON + HOUR),
         lambda tx: tx.attempts.clear("ann"),
         lambda tx: tx.attempts.of("ann", since=0),
     )
@@ -66,7 +69,10 @@ def test_failures_are_counted_within_a_window(database: Database) -> None:
     assert counted[3] == Tried(failures=3, changes=1, last_at=NOON + 2)
     assert counted[4:6] == [NEVER, NEVER]
     assert (counted[6].failures, counted[6].changes) == (1, 0)
+    assert counted[7] == counted[6]
     assert counted[8] == NEVER
+    assert counted[9].failures == 0
+    assert counted[11] == NEVER
 
 
 def test_windows_that_are_over_are_dropped(database: Database) -> None:

@@ -50,6 +50,10 @@ class Attempts(Protocol):
         """What is counted of a window that began after `since`."""
         ...
 
+    async def hold(self, subject: str, *, since: float, now: float) -> Tried:
+        """As `of`, and whoever else holds or counts this subject waits for the end of this transaction."""
+        ...
+
     async def count(self, subject: str, *, at: str, since: float, now: float) -> Tried:
         """Count a failure, `at` something; a window that began at `since` or before begins anew. One statement."""
         ...

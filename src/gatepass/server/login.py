@@ -232,7 +232,7 @@ class Login:
                 tx, verdict, asked=asked, proof=proof, status=status, max_seconds=self._settings.session_max_seconds
             )
 
-        match await self._database.transaction(unit):
+        match await self._database.transaction(unit, shared=True):
             case Opened() as opened:
                 return opened
             case Refused(reason):
@@ -257,7 +257,7 @@ class Login:
     async def _decide(self, tx: Transaction, checked: Checked) -> User | Outcome:
         """Say whether the person may sign in, by what is true now: it may have changed while the hash was computed."""
         # Those who guess in parallel learn nothing past the limit, not even that a guess was right.
-        if wait := await self._guard.wait(tx, checked.attempt):
+        if wait := await self._guard.hold(tx, checked.attempt):
             return Paused(wait)
         user = await tx.users.by_id(checked.user_id)
         if user is None or not checked.is_right:

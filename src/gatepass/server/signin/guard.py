@@ -90,6 +90,14 @@ class Guard:
             network.wait(await tx.attempts.of(attempt.network, since=now - network.window), now),
         )
 
+    async def hold(self, tx: Transaction, attempt: Attempt) -> float:
+        """As `wait`, in the transaction that judges: attempts at one account are judged one after the other."""
+        now, account, network = tx.now, self._account, self._network
+        return max(
+            account.wait(await tx.attempts.hold(attempt.account, since=now - account.window, now=now), now),
+            network.wait(await tx.attempts.of(attempt.network, since=now - network.window), now),
+        )
+
     async def failed(self, tx: Transaction, attempt: Attempt) -> None:
         """Count a failure."""
         now = tx.now

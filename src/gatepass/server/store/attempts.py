@@ -24,6 +24,17 @@ class SqlAttempts:
             )
         )
 
+    async def hold(self, subject: str, *, since: float, now: float) -> Tried:
+        """Write the row as it is: with that PostgreSQL gives it to nobody else."""
+        row = await self._connection.row(
+            "INSERT INTO attempts (subject, failures, changes, last_of, began_at, last_at)"
+            " VALUES (?1, 0, 0, '', ?2, ?2) ON CONFLICT (subject) DO UPDATE SET failures = attempts.failures"
+            " RETURNING failures, changes, last_at, began_at",
+            subject,
+            now,
+        )
+        return _tried(row[:3]) if row is not None and float(row[3] or 0) > since else NEVER
+
     async def count(self, subject: str, *, at: str, since: float, now: float) -> Tried:
         """Insert, or count on."""
         return _tried(
