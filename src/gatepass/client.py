@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import msgspec
 
+from gatepass.jose.errors import InvalidPolicyError
+from gatepass.tokens import dpop_proof
 from gatepass.verify.fetch import FETCH_SECONDS, HttpxFetch
 from gatepass.verify.issuer import FetchError
 from gatepass.verify.oauth_client import Caller, RefusedError, drive, read_json
@@ -89,6 +91,7 @@ class ClientCredentials(httpx.Auth):
         client_id: str,
         client_secret: str | None = None,
         client_key: Key | None = None,
+        dpop_key: Key | None = None,
         scope: str | None = None,
         audience: str | None = None,
         token_url: str | None = None,
@@ -102,6 +105,8 @@ class ClientCredentials(httpx.Auth):
             client_id: The service's id there.
             client_secret: Its secret.
             client_key: Or its private key, to prove itself without sending a secret (RFC 7523).
+            dpop_key: A private key of this process to bind tokens to (RFC 9449), so that a stolen one is of no use:
+                `Key.generate("ES256")` does.
             scope: Scopes to ask for, separated by spaces; by default what the client may have.
             audience: The API that the token is for (`audience`, and RFC 8707's `resource` where it is a URL).
             token_url: Where tokens are given, if the issuer's metadata does not say.
@@ -109,8 +114,12 @@ class ClientCredentials(httpx.Auth):
             clock: The time, in seconds since 1970.
 
         Raises:
-            InvalidPolicyError: There is not exactly one of secret and key, or a URL is not https.
+            InvalidPolicyError: There is not exactly one of secret and key, a key is not private, or a URL is not https.
         """
+        if dpop_key is not None and (dpop_key.is_secret or not dpop_key.is_private):
+            raise InvalidPolicyError("dpop_key is a private key")
+        self._dpop_key = dpop_key
+        self._nonces: dict[str, str] = {}
         self._form = {"grant_type": "client_credentials"}
         if scope is not None:
             self._form["scope"] = scope
@@ -139,18 +148,16 @@ class ClientCredentials(httpx.Auth):
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Send the token with a request of `httpx.Client`."""
         token = wait(self._token())
-        response = yield _with(request, token)
-        if self._is_refused(request, response):
-            self._discard(token)
-            yield _with(request, wait(self._token()))
+        response = yield self._with(request, token)
+        if self._is_worth_another(request, response, token):
+            yield self._with(request, wait(self._token()))
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Send the token with a request of `httpx.AsyncClient`."""
         token = await await_(self._token())
-        response = yield _with(request, token)
-        if self._is_refused(request, response):
-            self._discard(token)
-            yield _with(request, await await_(self._token()))
+        response = yield self._with(request, token)
+        if self._is_worth_another(request, response, token):
+            yield self._with(request, await await_(self._token()))
 
     def token(self) -> str:
         """Return an access token that is good for a while, for what is not httpx.
@@ -187,19 +194,34 @@ class ClientCredentials(httpx.Auth):
             reason = str(error) or "no answer in time"
             raise NoTokenError(f"no token from {self._issuer}: {reason}", code="issuer_unavailable") from None
 
+    def _with(self, request: httpx.Request, token: str) -> httpx.Request:
+        """Put the token into a request, and the proof that belongs to it."""
+        if self._dpop_key is None:
+            request.headers["Authorization"] = f"Bearer {token}"
+            return request
+        url, nonce = str(request.url), self._nonces.get(request.url.host)
+        request.headers["Authorization"] = f"DPoP {token}"
+        request.headers["DPoP"] = dpop_proof.make(
+            self._dpop_key, method=request.method, url=url, token=token, nonce=nonce, now=self._clock()
+        )
+        return request
+
+    def _is_worth_another(self, request: httpx.Request, response: httpx.Response, token: str) -> bool:
+        """Tell whether the request may succeed with a new token or nonce. What was streamed cannot be sent again."""
+        if (nonce := response.headers.get("DPoP-Nonce")) is not None:
+            self._nonces[request.url.host] = nonce  # RFC 9449 §8.2: from now on this one
+        challenges = response.headers.get("WWW-Authenticate", "")
+        if response.status_code != _HTTP_UNAUTHORIZED or not isinstance(request.stream, httpx.ByteStream):
+            return False
+        if "invalid_token" in challenges:  # RFC 6750 §3.1
+            self._discard(token)
+            return True
+        return self._dpop_key is not None and "use_dpop_nonce" in challenges
+
     def _discard(self, token: str) -> None:
         with self._lock:
             if self._held is not None and self._held.token == token:
                 self._held = None
-
-    @staticmethod
-    def _is_refused(request: httpx.Request, response: httpx.Response) -> bool:
-        """RFC 6750 §3.1. What was streamed cannot be sent again."""
-        return (
-            response.status_code == _HTTP_UNAUTHORIZED
-            and "invalid_token" in response.headers.get("WWW-Authenticate", "")
-            and isinstance(request.stream, httpx.ByteStream)
-        )
 
     # ── fetching ──
 
@@ -236,21 +258,17 @@ class ClientCredentials(httpx.Auth):
     async def _fetch(self) -> _Held:
         async with asyncio.timeout(FETCH_SECONDS):
             began = self._clock()
-            found = read_json(await drive(self._caller.call(self._form), self._http, self._http.post), self._issuer)
-        return _read(found, self._issuer, began)
+            call = self._caller.call(self._form, dpop_key=self._dpop_key)
+            found = read_json(await drive(call, self._http, self._http.post), self._issuer)
+        return _read(found, self._issuer, began, kind="bearer" if self._dpop_key is None else "dpop")
 
 
-def _read(found: dict[str, Any], issuer: str, began: float) -> _Held:
+def _read(found: dict[str, Any], issuer: str, began: float, *, kind: str) -> _Held:
     try:
         answer = msgspec.convert(found, _Answer)
     except msgspec.ValidationError:
         raise FetchError(f"{issuer} answered no token") from None
-    if answer.token_type.lower() != "bearer" or not answer.access_token.isprintable() or answer.expires_in <= 0:
+    if answer.token_type.lower() != kind or not answer.access_token.isprintable() or answer.expires_in <= 0:
         raise FetchError(f"{issuer} answered a token of another kind")
     spare = min(SPARE_SECONDS, answer.expires_in / 2)
     return _Held(answer.access_token, began + answer.expires_in * RENEW_AT, began + answer.expires_in - spare)
-
-
-def _with(request: httpx.Request, token: str) -> httpx.Request:
-    request.headers["Authorization"] = f"Bearer {token}"
-    return request

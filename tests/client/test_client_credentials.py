@@ -21,7 +21,8 @@ from gatepass.cli.main import main
 from gatepass.client import ClientCredentials, NoTokenError
 from gatepass.jose import Key, KeySet, jwt
 from gatepass.jose.errors import InvalidPolicyError
-from gatepass.verify import Verifier
+from gatepass.tokens import dpop_proof
+from gatepass.verify import DPoP, Verifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -300,6 +301,8 @@ def test_nobody_listens() -> None:
         {"client_secret": "s", "client_key": Key.generate("ES256")},
         {"client_key": Key.generate("ES256").public()},
         {"client_key": Key.generate("HS256")},
+        {"client_secret": "s", "dpop_key": Key.generate("ES256").public()},
+        {"client_secret": "s", "dpop_key": Key.generate("HS256")},
         {"client_secret": "s", "issuer": "http://auth.example.com"},
         {"client_secret": "s", "token_url": "http://auth.example.com/token"},
     ],
@@ -317,6 +320,50 @@ def test_nothing_secret_is_shown(credentials: ClientCredentials, caplog: pytest.
     shown = repr(credentials) + repr(vars(credentials)) + caplog.text
     assert "s ä%" not in shown
     assert token not in shown
+
+
+# ── bound to a key ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_tokens_that_are_bound(server: TokenServer, clock: Clock) -> None:
+    """With `dpop_key` the token is asked for with a proof, and each request carries its own (RFC 9449 §5, §7)."""
+    key = Key.generate("ES256")
+    answers = iter([(400, {"error": "use_dpop_nonce"}), (200, {"access_token": "bound", "token_type": "DPoP"})])
+    server.answers["/token"] = lambda _: next(answers)
+    server.headers = {"DPoP-Nonce": "n1"}
+    auth = ClientCredentials(issuer=server.url, client_id="c", client_secret="s", dpop_key=key, clock=clock)
+    seen: list[dpop_proof.Proof] = []
+
+    def api(request: httpx.Request) -> httpx.Response:
+        assert request.headers["Authorization"] == "DPoP bound"
+        seen.append(
+            dpop_proof.check(
+                request.headers["DPoP"], method="GET", url=API + "/", token="bound", now=clock(), seconds=1
+            )
+        )
+        if seen[-1].nonce == "n2":
+            return httpx.Response(200)
+        headers = {"WWW-Authenticate": 'DPoP error="use_dpop_nonce"', "DPoP-Nonce": "n2"}
+        return httpx.Response(401, headers=headers)
+
+    assert get(auth, api).status_code == 200
+    assert asyncio.run(aget(auth, api)).status_code == 200
+    proofs = [
+        dpop_proof.check(sent.dpop or "", method="POST", url=server.url + "/token", token=None, now=clock(), seconds=1)
+        for sent in server.sent
+    ]
+    assert [proof.nonce for proof in (*proofs, *seen)] == [None, "n1", None, "n2", "n2"]
+    assert {proof.thumbprint for proof in (*proofs, *seen)} == {key.thumbprint()}
+    assert len({proof.jti for proof in (*proofs, *seen)}) == 5
+
+
+def test_an_issuer_that_does_not_bind(server: TokenServer, clock: Clock) -> None:
+    """Who wants bound tokens does not get others unawares."""
+    auth = ClientCredentials(
+        issuer=server.url, client_id="c", client_secret="s", dpop_key=Key.generate("ES256"), clock=clock
+    )
+    with pytest.raises(NoTokenError):
+        auth.token()
 
 
 # ── against a Gatepass server ───────────────────────────────────────────────────────────────────────────────────────
@@ -342,6 +389,23 @@ def test_a_service_of_a_gatepass_server(tmp_path: Path, capsys: pytest.CaptureFi
         by_key = ClientCredentials(
             issuer=server.url, client_id=ids[1]["client_id"], client_key=key, audience=API, clock=server.clock
         )
+        holder = Key.generate("ES256")
+        bound = ClientCredentials(
+            issuer=server.url,
+            client_id=ids[0]["client_id"],
+            client_secret=ids[0]["client_secret"],
+            dpop_key=holder,
+            audience=API,
+            clock=server.clock,
+        )
         with Verifier(issuer=server.url, audience=API, clock=server.clock, revocation=None) as verifier:
             subjects = [verifier.verify(auth.token()).subject for auth in (by_secret, by_key)]
+
+            def api(request: httpx.Request) -> httpx.Response:
+                token = request.headers["Authorization"].removeprefix("DPoP ")
+                dpop = DPoP(request.headers["DPoP"], request.method, str(request.url))
+                return httpx.Response(200, text=verifier.verify(token, dpop).key_thumbprint or "")
+
+            assert get(bound, api).text == holder.thumbprint()
+            assert asyncio.run(aget(bound, api)).text == holder.thumbprint()
     assert subjects == [ids[0]["client_id"], ids[1]["client_id"]]

@@ -21,6 +21,7 @@ class Sent(NamedTuple):
     path: str
     form: dict[str, str]
     authorization: str | None
+    dpop: str | None
 
 
 class TokenServer:
@@ -30,6 +31,7 @@ class TokenServer:
         url: The issuer.
         sent: The forms that came, in order.
         asked: The paths that were got.
+        headers: What every answer has.
         answers: path -> what to answer a form: a status and a document, or text.
         metadata: What the metadata says.
     """
@@ -37,6 +39,7 @@ class TokenServer:
     def __init__(self) -> None:
         self.sent: list[Sent] = []
         self.asked: list[str] = []
+        self.headers: dict[str, str] = {}
         self.answers: dict[str, Callable[[dict[str, str]], tuple[int, Any]]] = {}
         owner = self
 
@@ -50,7 +53,7 @@ class TokenServer:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 form = {name: values[0] for name, values in parse_qs(body, strict_parsing=True).items()}
-                owner.sent.append(Sent(self.path, form, self.headers["Authorization"]))
+                owner.sent.append(Sent(self.path, form, self.headers["Authorization"], self.headers["DPoP"]))
                 self._answer(*owner.answers[self.path](form))
 
             def _answer(self, status: int, document: object) -> None:
@@ -58,6 +61,8 @@ class TokenServer:
                 self.send_response(status)
                 if status in (302, 307):
                     self.send_header("Location", "/elsewhere")
+                for name, value in owner.headers.items():
+                    self.send_header(name, value)
                 self.send_header("Content-Length", str(len(octets)))
                 self.end_headers()
                 self.wfile.write(octets)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from urllib.parse import unquote
 
+import grpc
+import grpc.aio
 import pytest
 from tests.support.scripted_issuer import NOW
 from tests.verify.applications import (
@@ -23,14 +27,15 @@ from tests.verify.applications import (
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+import gatepass.verify.grpc
 import gatepass.verify.starlette
 from gatepass.jose import Key
 from gatepass.jose.errors import InvalidPolicyError
 from gatepass.tokens import dpop_proof
-from gatepass.verify import DPoPPolicy
+from gatepass.verify import DPoPPolicy, asgi, wsgi
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from tests.verify.applications import Served
 
@@ -506,3 +511,66 @@ def test_metadata_without_a_resource() -> None:
     """A document about nothing is not served."""
     with pytest.raises(InvalidPolicyError):
         gatepass.verify.starlette.Bearer(VERIFIER).metadata_route()
+
+
+# ── requests, as the guard reads them ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("path", ["/a%20b/%C3%A9", "/@x:y;z=1,2", "/~a-b_c.d", "/"])
+def test_the_url_of_a_request(path: str) -> None:
+    """However the server hands the path over, it is the one that the client signed, in some spelling."""
+    sent = f"https://api.example.com{path}"
+    scope = {
+        "type": "http",
+        "scheme": "https",
+        "path": unquote(path),
+        "raw_path": path.encode(),
+        "headers": [(b"host", b"api.example.com")],
+    }
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "wsgi.url_scheme": "https",
+        "HTTP_HOST": "api.example.com",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote(path).encode().decode("latin-1"),
+    }
+    without_raw = {name: value for name, value in scope.items() if name != "raw_path"}
+    asked = (asgi.Asked(scope), asgi.Asked(without_raw), wsgi.Asked(environ))
+    assert [dpop_proof.is_same_target(sent, one.url) for one in asked] == [True] * 3
+    assert asgi.Asked(scope | {"type": "websocket", "scheme": "wss"}).url == sent
+
+
+@pytest.mark.parametrize("kind", ["unary_unary", "unary_stream", "stream_unary", "stream_stream"])
+def test_every_kind_of_grpc_method(kind: str) -> None:
+    """Streams are refused and let in like single calls; what the handler awaits knows who calls."""
+    bearer = gatepass.verify.grpc.Bearer(VERIFIER)
+
+    async def one(*_: object) -> bytes:
+        return gatepass.verify.grpc.principal().subject.encode()
+
+    async def several(*_: object) -> AsyncIterator[bytes]:
+        yield await one()
+
+    make = getattr(grpc, f"{kind}_rpc_method_handler")
+    handler = make(several if kind.endswith("_stream") else one)
+
+    async def called(metadata: tuple[tuple[str, str], ...]) -> bytes:
+        server = grpc.aio.server(interceptors=[bearer.interceptor()])
+        server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("a.A", {"B": handler})])
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            request: Any = iter([b"x"]) if kind.startswith("stream") else b"x"
+            answer = getattr(channel, kind)("/a.A/B")(request, metadata=metadata, timeout=10)
+            try:
+                if kind.endswith("_stream"):
+                    return b"".join([part async for part in answer])
+                return cast("bytes", await answer)
+            finally:
+                await server.stop(0)
+
+    assert asyncio.run(called((("authorization", f"Bearer {GOOD}"),))) == b"user_1"
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        asyncio.run(called(()))
+    assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
+    assert dict(cast("Any", caught.value.trailing_metadata()))["www-authenticate"] == "Bearer"

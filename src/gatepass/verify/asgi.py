@@ -8,6 +8,7 @@ admin = bearer.require(role="admin").protect(admin)
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote
 
 import msgspec
 
@@ -30,6 +31,9 @@ __all__ = ["Bearer", "Cookie", "Resource"]
 
 PRINCIPAL = "gatepass.principal"
 """The scope's member that says who makes the request."""
+
+UNESCAPED = "/:@!$&'()*+,;=~"
+"""What stands in a path as it is (RFC 3986 §3.3)."""
 
 _DENIAL = "websocket.http.response"
 
@@ -90,8 +94,9 @@ class Asked:
         """The URL."""
         scope = self._scope
         scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
-        path = scope.get("raw_path") or scope["path"].encode()
-        return f"{scheme}://{', '.join(self.header('host'))}{path.decode('latin-1')}"
+        raw = scope.get("raw_path")  # as it was sent; a server need not give it
+        path = quote(scope["path"], UNESCAPED) if raw is None else raw.decode("latin-1")
+        return f"{scheme}://{', '.join(self.header('host'))}{path}"
 
     @property
     def is_websocket(self) -> bool:

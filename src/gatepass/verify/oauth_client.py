@@ -11,6 +11,7 @@ import msgspec
 
 from gatepass.jose import jwt
 from gatepass.jose.errors import InvalidPolicyError
+from gatepass.tokens import dpop_proof
 
 from .fetch import Post
 from .issuer import FetchError, Issuer, checked_url
@@ -70,8 +71,12 @@ class Caller:
         if url is not None:
             checked_url(url, "url")
 
-    def call(self, form: Mapping[str, str]) -> Generator[str | Post, Fetched, Fetched]:
+    def call(self, form: Mapping[str, str], *, dpop_key: Key | None = None) -> Generator[str | Post, Fetched, Fetched]:
         """Say what to get or to post: yields each request, takes the answer, and returns the last one.
+
+        Args:
+            form: What to send.
+            dpop_key: The key that a token is to be bound to (RFC 9449 §5).
 
         Raises:
             FetchError: The server does not say where to call.
@@ -79,8 +84,17 @@ class Caller:
         if self._url is None:
             metadata = yield from self._issuer.read_metadata()
             self._url = self._issuer.checked_endpoint(metadata, self._endpoint)
+        answer = yield self._post(self._url, form, dpop_key)
+        nonce = answer.headers.get("dpop-nonce")
+        if dpop_key is not None and nonce is not None and b"use_dpop_nonce" in answer.body:
+            answer = yield self._post(self._url, form, dpop_key, nonce)  # RFC 9449 §8
+        return answer
+
+    def _post(self, url: str, form: Mapping[str, str], dpop_key: Key | None, nonce: str | None = None) -> Post:
         headers, more = self._proof()
-        return (yield Post(self._url, {**form, **more}, headers))
+        if dpop_key is not None:
+            headers["DPoP"] = dpop_proof.make(dpop_key, method="POST", url=url, nonce=nonce, now=self._clock())
+        return Post(url, {**form, **more}, headers)
 
     def forget(self) -> None:
         """Ask again where to call: it did not work."""

@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from .asgi import Asked
 from .guard import Cookie, Guard, Refused, Who_co
 from .resource import Resource
 
@@ -41,7 +42,7 @@ class Bearer(Guard[Who_co]):
             HTTPException: 400, 401, 403 or 503 with the headers of `challenge`.
         """
         try:
-            return cast("Who_co", await self.aadmit(Asked(connection)))
+            return cast("Who_co", await self.aadmit(Asked(connection.scope)))
         except Refused as refused:
             status, headers, detail = refused.answer
             raise HTTPException(status, detail, headers) from refused
@@ -57,33 +58,3 @@ class Bearer(Guard[Who_co]):
             return JSONResponse(self.metadata())
 
         return Route(self.resource.metadata_path, metadata)
-
-
-class Asked:
-    """A request of Starlette's, as `Guard` reads it."""
-
-    __slots__ = ("_connection",)
-
-    def __init__(self, connection: HTTPConnection) -> None:
-        self._connection = connection
-
-    @property
-    def method(self) -> str:
-        """The method."""
-        method: str = self._connection.scope.get("method", "GET")
-        return method
-
-    @property
-    def url(self) -> str:
-        """The URL."""
-        return str(self._connection.url).replace("ws", "http", 1) if self.is_websocket else str(self._connection.url)
-
-    @property
-    def is_websocket(self) -> bool:
-        """Whether it is a WebSocket's handshake."""
-        kind: str = self._connection.scope["type"]
-        return kind == "websocket"
-
-    def header(self, name: str) -> list[str]:
-        """Return every value of a header."""
-        return self._connection.headers.getlist(name)

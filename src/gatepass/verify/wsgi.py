@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from .asgi import UNESCAPED
 from .guard import Cookie, Guard, Refused, Who_co
 from .resource import Resource
 
@@ -84,7 +85,7 @@ class Asked:
         environ = self._environ
         host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
         path = (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1")
-        return f"{environ.get('wsgi.url_scheme', 'http')}://{host}{quote(path)}"
+        return f"{environ.get('wsgi.url_scheme', 'http')}://{host}{quote(path, UNESCAPED)}"
 
     def header(self, name: str) -> list[str]:
         """Return the value of a header."""
