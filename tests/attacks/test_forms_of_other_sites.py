@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support.pages import Browser
+from tests.support.server import running_server
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
     import httpx
     from tests.support.server import RunningServer
@@ -124,3 +126,22 @@ def test_a_form_that_is_refused_leads_back(browser: Browser, ann: dict[str, str]
     assert 'href="/pages/account"' in old.text
     assert 'href="/pages/account"' in browser.http.get("/pages/logout").text
     assert browser.http.get("/pages/logout").status_code == 405
+
+
+def test_under_tls_nothing_of_a_page_travels_in_the_clear(tmp_path: Path) -> None:
+    """HSTS on every page, and cookies that are `__Host-` and Secure: a sister host can neither plant nor read them."""
+    settings: dict[str, Any] = {"issuer": "https://auth.example.test", "trusted_proxy": ("127.0.0.1/32", "::1/128")}
+    with running_server(tmp_path, **settings) as server, server.client() as api:
+        api.post("/signup", json=EVE)
+        page = api.get("/pages/login")
+        assert page.headers["strict-transport-security"] == "max-age=31536000"
+        browser = page.headers["set-cookie"]
+        assert browser.startswith("__Host-gatepass-browser=")
+        form = {"csrf": page.text.partition('name="csrf" value="')[2].partition('"')[0], **EVE}
+        headers = {"origin": "https://auth.example.test", "cookie": browser.partition(";")[0]}
+        answer = api.post("/pages/login", data=form, headers=headers)
+        assert answer.status_code == 303
+        for cookie in (browser, *answer.headers.get_list("set-cookie")):
+            assert cookie.startswith("__Host-")
+            assert {"Secure", "HttpOnly", "Path=/"} <= set(cookie.split("; "))
+            assert "Domain" not in cookie

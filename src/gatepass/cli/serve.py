@@ -69,6 +69,9 @@ def announce(settings: Settings) -> None:
     say(f"  listening  {url}" + ("" if settings.issuer_url == url else f"  (issuer {settings.issuer_url})"))
     say(f"  data       {settings.database_shown}")
     say(f"  API        {settings.issuer_url}/docs")
+    say(f"  pages      {settings.issuer_url}/pages/account")
+    if settings.mail == "outbox":
+        say(f"  mails      {settings.issuer_url}/pages/outbox")
     for warning in warnings(settings):
         say(f"  warning    {warning}")
     say("next: gatepass user add you@example.com" + _place(settings))
@@ -87,6 +90,8 @@ def warnings(settings: Settings) -> list[str]:
         found.append("a thief of refresh tokens may stay unnoticed: refresh_quiet_seconds is over twice the grace")
     if settings.signup == "open" and not is_loopback(settings.host):
         found.append("anybody who reaches this server may sign up; GATEPASS_SIGNUP=closed ends that")
+    if settings.mail == "none":
+        found.append("no mail can be sent, so a forgotten password is lost; GATEPASS_SMTP_URL names a mail server")
     return found
 
 
