@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, assert_never
 
 from tests.refresh.model import PACE, Row, advance
@@ -12,19 +13,21 @@ from gatepass.server.grants import Advanced, Ended, Grant, Presented, Reissued, 
 from gatepass.server.sessions import Session
 from gatepass.server.signin.advancing import advance as advance_in
 from gatepass.server.status import StatusIndex
+from gatepass.server.store.measured_clock import MeasuredClock
+from gatepass.server.store.postgres import PostgresDatabase
 from gatepass.server.store.sql_transaction import SqlTransaction
 from gatepass.server.store.sqlite import SqliteDatabase
 from gatepass.server.users import User
 
 if TYPE_CHECKING:
     import asyncio
-    from pathlib import Path
 
     from tests.refresh.model import Verdict
+    from tests.support.postgres import Postgres
 
     from gatepass.server.events import Event
     from gatepass.server.grants import Advance, Pace
-    from gatepass.server.transaction import Transaction
+    from gatepass.server.transaction import Database, Transaction
 
 FIRST = 1
 """The serial of a grant's first refresh token."""
@@ -109,7 +112,7 @@ class SqliteServer:
             return await advance_in(tx, presented, pace=pace)
 
         self._clock.now = NOON + now
-        return _verdict(self._runner.run(self._next_writer().transaction(unit)))
+        return _verdict(self._runner.run(self._next_writer().statement(unit)))
 
     def row(self, grant: int) -> Row:
         """What the table keeps of a grant."""
@@ -125,7 +128,7 @@ class SqliteServer:
             spent, current, touched, answered, ended = [float(value or 0) for value in found or ()]
             return Row(int(spent), int(current), touched, answered, bool(ended))
 
-        return self._runner.run(self._writers[0].read(unit))
+        return self._runner.run(self._next_writer().read(unit))
 
     def events(self, grant: int) -> list[str]:
         """What was recorded of a grant's session, in order."""
@@ -133,7 +136,7 @@ class SqliteServer:
         async def unit(tx: Transaction) -> list[Event]:
             return await tx.events.of_session(f"ses_{grant}")
 
-        return [event.kind for event in self._runner.run(self._writers[0].read(unit))]
+        return [event.kind for event in self._runner.run(self._next_writer().read(unit))]
 
     def keep(self) -> None:
         """Close, copy the file, and open again."""
@@ -155,9 +158,56 @@ class SqliteServer:
     def _start(self) -> None:
         self._writers = [SqliteDatabase(self._path, self._clock) for _ in range(2)]
 
-    def _next_writer(self) -> SqliteDatabase:
+    def _next_writer(self) -> Database:
         self._writers.reverse()
         return self._writers[0]
+
+
+class PostgresServer(SqliteServer):
+    """Two nodes on one PostgreSQL, which take turns. One's own clock is 90 s ahead of the database's, the other's behind."""
+
+    SKEW = 90.0
+
+    def __init__(self, server: Postgres, runner: asyncio.Runner) -> None:
+        self._server = server
+        self._url = server.new_database()
+        self._nodes: list[tuple[PostgresDatabase, MeasuredClock]] = []
+        super().__init__(Path(), runner)
+
+    def keep(self) -> None:
+        """Copy the database."""
+        self.close()
+        self._copy = self._server.new_database(template=self._url.rpartition("/")[2]).rpartition("/")[2]
+        self._start()
+
+    def go_back(self) -> None:
+        """Go on with another copy of the copy."""
+        self.close()
+        self._url = self._server.new_database(template=self._copy)
+        self._start()
+
+    def close(self) -> None:
+        """Hang up."""
+        for node, _ in self._nodes:
+            self._runner.run(node.close())
+
+    def _start(self) -> None:
+        self._nodes = [self._runner.run(self._node(skew)) for skew in (self.SKEW, -self.SKEW)]
+
+    async def _node(self, skew: float) -> tuple[PostgresDatabase, MeasuredClock]:
+        measured = MeasuredClock(lambda: self._clock() + skew)
+        self._measure(measured)
+        # By way of a function: measured by us, against the simulation's time, and not against PostgreSQL's.
+        return await PostgresDatabase.open(self._url, lambda: measured(), connections=2), measured  # noqa: PLW0108
+
+    def _measure(self, clock: MeasuredClock) -> None:
+        clock.observe(clock.local(), self._clock(), clock.local())
+
+    def _next_writer(self) -> Database:
+        self._nodes.reverse()
+        node, clock = self._nodes[0]
+        self._measure(clock)
+        return node
 
 
 def _verdict(outcome: Advance) -> tuple[Verdict, int]:

@@ -45,12 +45,12 @@ def test_one_tick_more_than_the_bound_is_too_much(tick: float) -> None:
 
 
 @pytest.mark.parametrize("slow", [0.01, -0.01])
-def test_the_grace_is_twice_the_delay(sqlite: SqliteServer, slow: float) -> None:
+def test_the_grace_is_twice_the_delay(store: SqliteServer, slow: float) -> None:
     """The road to a false logout over the grace, a hundredth of a second beyond the bound, on the real database.
 
     A tab sends the spent serial just before the current one is saved; it arrives when the grace is over.
     """
-    for server in _both(sqlite):
+    for server in _both(store):
         delay = DELAY + slow
         server.open(1, 0)
         assert server.present(1, FIRST, 60) == ("advanced", FIRST + 1)
@@ -62,13 +62,13 @@ def test_the_grace_is_twice_the_delay(sqlite: SqliteServer, slow: float) -> None
 
 
 @pytest.mark.parametrize("slow", [0.01, -0.01])
-def test_the_quiet_time_is_four_times_the_delay(sqlite: SqliteServer, slow: float) -> None:
+def test_the_quiet_time_is_four_times_the_delay(store: SqliteServer, slow: float) -> None:
     """The road to a false logout over the quiet time, a hundredth of a second beyond the bound, on the real database.
 
     An answer with the old serial is saved over the new one, which is by then on its way once more; its answer in turn
     is saved after a tab has sent the old one.
     """
-    for server in _both(sqlite):
+    for server in _both(store):
         delay = DELAY + slow
         server.open(1, 0)
         assert server.present(1, FIRST, 59.995) == ("same", FIRST)
@@ -82,5 +82,5 @@ def test_the_quiet_time_is_four_times_the_delay(sqlite: SqliteServer, slow: floa
         assert verdict == ("stolen" if slow > 0 else "same")
 
 
-def _both(sqlite: SqliteServer) -> tuple[Server, Server]:
-    return ModelServer(), sqlite
+def _both(store: SqliteServer) -> tuple[Server, Server]:
+    return ModelServer(), store

@@ -79,18 +79,18 @@ def test_a_failover_within_two_seconds_logs_hardly_anybody_out(
 
 
 @pytest.mark.soak
-def test_the_real_database(sqlite: SqliteServer, effort: int, report: Callable[[str], None]) -> None:
+def test_the_real_database(store: SqliteServer, effort: int, report: Callable[[str], None]) -> None:
     """The same owners on SQLite, through two writers that are stopped, put back to a copy, and started again."""
     losses = Losses(every=300, forgets=300, away=AWAY)
-    run = simulate(sqlite, report, SQLITE_REFRESHES * min(effort, 10), losses=losses)
+    run = simulate(store, report, SQLITE_REFRESHES * min(effort, 10), losses=losses)
     assert run.counts["stolen"] == run.counts["ended"] == 0
     assert run.losses > 0
     assert run.counts["store_went_back"] > 0
 
 
-def test_messages_that_are_on_their_way_when_writes_are_lost(sqlite: SqliteServer) -> None:
+def test_messages_that_are_on_their_way_when_writes_are_lost(store: SqliteServer) -> None:
     """A failover within a second: the last move is lost, and the tabs' serials from before and after it both arrive."""
-    for server in (ModelServer(), sqlite):
+    for server in (ModelServer(), store):
         server.open(1, 0)
         server.present(1, FIRST, 60)
         server.keep()
@@ -102,15 +102,15 @@ def test_messages_that_are_on_their_way_when_writes_are_lost(sqlite: SqliteServe
         assert server.present(1, FIRST, 123) == ("same", current)
         assert server.present(1, current, 183) == ("advanced", current + 1)
         assert server.present(1, FIRST + 1, 184)[0] == "stolen"
-    assert sqlite.events(1) == ["store_went_back", "refresh_token_reused"]
+    assert store.events(1) == ["store_went_back", "refresh_token_reused"]
 
 
-def test_an_answer_that_moved_nothing_and_is_lost_at_a_failover(sqlite: SqliteServer) -> None:
+def test_an_answer_that_moved_nothing_and_is_lost_at_a_failover(store: SqliteServer) -> None:
     """What remains: the store forgets that it gave the current serial once more, and takes a straggler for late.
 
     Only a store that comes back while the answer is still under way does it; docs/security/refresh.md says what to do.
     """
-    for server in (ModelServer(), sqlite):
+    for server in (ModelServer(), store):
         server.open(1, 0)
         assert server.present(1, FIRST, 60) == ("advanced", FIRST + 1)  # the answer is lost
         server.keep()

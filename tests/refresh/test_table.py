@@ -36,18 +36,18 @@ GRANTS = count()
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # each walk begins a grant of its own
 )
 def test_the_sql_does_what_the_model_does(
-    sqlite: SqliteServer, walk: list[tuple[float, tuple[Literal["current", "spent"], int]]], pace: Pace
+    store: SqliteServer, walk: list[tuple[float, tuple[Literal["current", "spent"], int]]], pace: Pace
 ) -> None:
     """At any time, any serial, and any settings: one verdict, one row."""
     grant, now = next(GRANTS), 0.0
-    sqlite.open(grant, now)
+    store.open(grant, now)
     row = Row(0, FIRST, now, now)
     for gap, (near, distance) in walk:
         now += round(gap * 64) / 64  # binary fractions, of which no sum is rounded
         serial = max(0, getattr(row, near) + distance)
         verdict, row = advance(row, serial, now, pace)
-        assert sqlite.present(grant, serial, now, pace)[0] == verdict
-        assert sqlite.row(grant) == row
+        assert store.present(grant, serial, now, pace)[0] == verdict
+        assert store.row(grant) == row
 
 
 def test_the_model_jumps_as_far_as_the_sql() -> None:

@@ -14,22 +14,22 @@ import os
 import secrets
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import quote_plus
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote_plus, urlsplit
 
 import pytest
-from tests.support.server import CHEAP_ARGON2, SettableClock, running_server
+from tests.support.server import CHEAP_ARGON2, RunningServer, SettableClock, gatepass_serve, running_server
 from tests.support.wait import eventually
 
 from gatepass.cli.main import main
 from gatepass.jose import JoseError, jwt
+from gatepass.server.settings import load
 from gatepass.verify import Verifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     import httpx
-    from tests.support.server import RunningServer
 
 API = "https://orders.example.test"
 PAGE = Path(__file__).parents[2] / "docs" / "security" / "kill-matrix.md"
@@ -352,32 +352,71 @@ COMPROMISED = Event("`gatepass key compromise`", _compromise, TOKEN | OWN)
 EVENTS = (*EVENTS, COMPROMISED)
 
 
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[RunningServer, RunningServer]]:
-    """Two servers on one database, with one issuer: the second's URL."""
+@pytest.fixture(scope="module", params=["sqlite", "postgres18"])
+def servers(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[tuple[RunningServer, RunningServer]]:
+    """Two servers on one database, with one issuer, the second's URL; and that on either kind of database."""
     data_dir, clock = tmp_path_factory.mktemp("matrix"), SettableClock(float(int(time.time())))
+    database = "" if request.param == "sqlite" else request.getfixturevalue(request.param).new_database()
+    common: dict[str, Any] = {"audience": (API,), "attempts_per_address": 10_000, "database": database}
     with (
-        running_server(data_dir, clock, audience=(API,), attempts_per_address=10_000) as there,
-        running_server(data_dir, clock, audience=(API,), issuer=there.url, attempts_per_address=10_000) as here,
+        running_server(data_dir, clock, **common) as there,
+        running_server(data_dir, clock, issuer=there.url, **common) as here,
     ):
         yield here, there
 
 
 @pytest.fixture
-def world(
-    servers: tuple[RunningServer, RunningServer], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Generator[World]:
-    """The servers, and a verifier of the API that follows the second."""
+def cheap_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands hash as cheaply as the servers do."""
     for name, value in CHEAP_ARGON2.items():
         monkeypatch.setenv(f"GATEPASS_{name.upper()}", str(value))
+
+
+@pytest.fixture
+def world(
+    servers: tuple[RunningServer, RunningServer], capsys: pytest.CaptureFixture[str], cheap_commands: None
+) -> Generator[World]:
+    """The servers, and a verifier of the API that follows the second."""
     here, there = servers
     with Verifier(issuer=there.url, audience=API, clock=there.clock) as verifier:
         yield World(here, there, verifier, capsys)
 
 
+@pytest.fixture(scope="module")
+def workers(tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningServer]:
+    """`gatepass serve --workers 2` on SQLite: whoever calls, either may answer."""
+    data_dir = tmp_path_factory.mktemp("workers")
+    limits = {"GATEPASS_ATTEMPTS_PER_ADDRESS": "10000"}
+    with gatepass_serve(data_dir, "--workers", "2", "--audience", API, **limits) as (_, url):
+        port = urlsplit(url).port
+        yield RunningServer(load(flags={"data_dir": str(data_dir), "port": port}), SettableClock(time.time()))
+
+
+@pytest.fixture
+def world_of_workers(
+    workers: RunningServer, capsys: pytest.CaptureFixture[str], cheap_commands: None
+) -> Generator[World]:
+    """The two workers, which cannot be told apart, and a verifier that follows one of them."""
+    with Verifier(issuer=workers.url, audience=API) as verifier:
+        yield World(workers, workers, verifier, capsys)
+
+
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.title)
 def test_what_each_event_kills(world: World, event: Event) -> None:
     """Before the event everything works; after it, what is marked is dead everywhere, and all else still works."""
+    prove(world, event)
+
+
+@pytest.mark.parametrize("event", [each for each in EVENTS if "gatepass" in each.title], ids=lambda event: event.title)
+def test_what_each_command_kills_at_two_workers(world_of_workers: World, event: Event) -> None:
+    """The same for what an operator does by a command, beside two processes that serve one socket."""
+    prove(world_of_workers, event)
+
+
+def prove(world: World, event: Event) -> None:
+    """Try everything before and after."""
     held = Held(world)
     if event.at_client:
         held.held_by_client()
@@ -425,7 +464,9 @@ def page() -> str:
         "",
         "What is dead and what lives on (·) after each event. Every cell is proved by",
         "`tests/stories/test_kill_matrix.py`, with the event at one server or by a command, the check at another",
-        "server on the same database, and a verifier that never asks about a token. Dead means within a second by the",
+        "server on the same database, on SQLite and on PostgreSQL, and a verifier that never asks about a token.",
+        "What an operator does by a command is proved beside two workers on one socket too. Dead means within",
+        "a second by the",
         "stream of events, and within `status_list_seconds` for a verifier that only fetches lists.",
         "",
         "| event | " + " | ".join(ARTEFACTS) + " |",
