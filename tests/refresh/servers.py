@@ -164,7 +164,7 @@ class SqliteServer:
 
 
 class PostgresServer(SqliteServer):
-    """Two nodes on one PostgreSQL, which take turns. One's own clock is 90 s ahead of the database's, the other's behind."""
+    """Two nodes on one PostgreSQL, which take turns. Their own clocks are 90 s ahead of its clock, and 90 s behind."""
 
     SKEW = 90.0
 
