@@ -88,7 +88,9 @@ def test_an_unknown_issuer_causes_no_fetch() -> None:
     """Nobody makes us ask an issuer by naming another."""
     with ScriptedIssuer() as one, ScriptedIssuer() as other:
         clock = Clock()
-        verifiers = [Verifier(issuer=each.url, audience="my-api", clock=clock) for each in (one, other)]
+        verifiers = [
+            Verifier(issuer=each.url, audience="my-api", revocation=None, clock=clock) for each in (one, other)
+        ]
         by = Verifier.any_of(*verifiers)
         assert refusal(by, one.token(iss="https://elsewhere.example")) == "wrong_issuer"
         assert (one.requests, other.requests) == ([], [])
@@ -103,7 +105,7 @@ def test_one_issuer_s_outage_is_not_the_other_s() -> None:
         raise FetchError("down")
 
     by = Verifier.any_of(
-        Verifier(issuer=A, audience="for-a", fetch=down, clock=Clock()),
+        Verifier(issuer=A, audience="for-a", revocation=None, fetch=down, clock=Clock()),
         Verifier(issuer=B, audience="for-b", keys=KEYS[B].public(), clock=Clock()),
     )
     assert refusal(by, token(A, "for-a", KEYS[A])) == "issuer_unavailable"

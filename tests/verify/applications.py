@@ -78,7 +78,7 @@ def _bound() -> Verifier:
     return Verifier(issuer=ISSUER, audience="my-api", keys=KEY.public(), clock=CLOCK, dpop=policy)
 
 
-UNREACHABLE = Verifier(issuer=ISSUER, audience="my-api", fetch=_is_down, clock=CLOCK)
+UNREACHABLE = Verifier(issuer=ISSUER, audience="my-api", revocation=None, fetch=_is_down, clock=CLOCK)
 
 
 def signed(*, key: Key = KEY, typ: str = "at+jwt", **changes: Any) -> str:  # noqa: ANN401 - any claim

@@ -322,7 +322,7 @@ def test_what_has_not_changed_is_not_sent_again() -> None:
 
     with ScriptedIssuer() as issuer:
         issuer.scripts[JWKS] = conditional
-        verifier = Verifier(issuer=issuer.url, audience="my-api", clock=clock)
+        verifier = Verifier(issuer=issuer.url, audience="my-api", revocation=None, clock=clock)
         principal = verifier.verify(token := issuer.token())
         source = verifier._source
         assert source is not None
@@ -339,7 +339,7 @@ def test_a_304_that_nobody_asked_for() -> None:
     """An answer without content is no key set where we know none."""
     with ScriptedIssuer() as issuer:
         issuer.scripts[JWKS] = lambda connection: answer(connection, b"", status=304)
-        verifier = Verifier(issuer=issuer.url, audience="my-api", clock=Clock())
+        verifier = Verifier(issuer=issuer.url, audience="my-api", revocation=None, clock=Clock())
         with pytest.raises(IssuerUnavailableError):
             verifier.verify(issuer.token())
 
@@ -360,9 +360,9 @@ def test_a_proxy_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         thread = threading.Thread(target=serve, args=(listener,))
         thread.start()
         proxy = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        near = Verifier(issuer=local.url, audience="my-api", proxy=proxy, clock=Clock())
+        near = Verifier(issuer=local.url, audience="my-api", revocation=None, proxy=proxy, clock=Clock())
         assert near.verify(local.token()).subject == "user_1"
-        far = Verifier(issuer=ISSUER, audience="my-api", proxy=proxy, clock=Clock())
+        far = Verifier(issuer=ISSUER, audience="my-api", revocation=None, proxy=proxy, clock=Clock())
         with pytest.raises(IssuerUnavailableError):
             far.verify(signed())
         thread.join(10)

@@ -149,7 +149,7 @@ def test_a_token_of_another_issuer(dialect: Dialect) -> None:
         issuer.scripts[METADATA + path] = lambda connection: answer(connection, b"", status=404)
         issuer.scripts[path + OPENID_METADATA] = lambda connection: answer(connection, metadata)
         issuer.scripts[JWKS] = publish(issuer, dialect)
-        verifier = Verifier(issuer=issuer.url, audience="orders", clock=Clock(), **dialect.policy)
+        verifier = Verifier(issuer=issuer.url, audience="orders", revocation=None, clock=Clock(), **dialect.policy)
         typ = dialect.policy.get("typ", "at+jwt")
 
         def token(**changes: object) -> str:
@@ -174,7 +174,12 @@ def test_roles_of_another_type(claim: object) -> None:
     """What is no list of names, or not where it should be, is refused."""
     with ScriptedIssuer() as issuer:
         verifier = Verifier(
-            issuer=issuer.url, audience="my-api", typ=None, roles=("realm_access", "roles"), clock=Clock()
+            issuer=issuer.url,
+            audience="my-api",
+            typ=None,
+            roles=("realm_access", "roles"),
+            revocation=None,
+            clock=Clock(),
         )
         with pytest.raises(JoseError) as caught:
             verifier.verify(issuer.token(realm_access=claim))
