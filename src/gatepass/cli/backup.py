@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 
 from gatepass.cli.common import Place
 from gatepass.cli.output import say
+from gatepass.server.app import open_store
 from gatepass.server.clock import system_clock
 from gatepass.server.data_key import open_data_key
 from gatepass.server.errors import StartupError
@@ -40,15 +41,28 @@ def backup(file: Path, *, place: Place = _HERE) -> None:
 
 @restore_app.default
 def restore(
-    file: Path,
+    file: Path | None = None,
     *,
+    in_place: Annotated[
+        bool, Parameter(negative="", help="PostgreSQL has been restored by its own tools: do the rest.")
+    ] = False,
     keep_sessions: Annotated[
         bool, Parameter(negative="", help="Leave people signed in, also who has logged out since the backup.")
     ] = False,
     place: Place = _HERE,
 ) -> None:
     """Put a backup back in place of what the database holds. Everybody has to sign in again."""
-    settings = _on_sqlite(place.settings())
+    settings = place.settings()
+    if (file is None) != in_place:
+        raise StartupError("Name a backup, or say --in-place.", "gatepass restore FILE, or gatepass restore --in-place")
+    if file is None:
+        ended = asyncio.run(_begin_anew(settings, keep_sessions=keep_sessions))
+    else:
+        ended = asyncio.run(_put_back(_on_sqlite(settings), file, keep_sessions=keep_sessions))
+    say(f"Restored {file or 'in place'}; " + ("sessions were kept." if keep_sessions else f"{ended} sessions ended."))
+
+
+async def _put_back(settings: Settings, file: Path, *, keep_sessions: bool) -> int:
     ended = 0
 
     async def prepare(database: SqliteDatabase) -> None:
@@ -57,8 +71,13 @@ def restore(
         await open_data_key(database, master_keys)  # a backup whose keys we cannot open is not put in place
         ended = await begin_anew(database, keep_sessions=keep_sessions)
 
-    asyncio.run(put_back(file, settings.sqlite_path, system_clock, prepare))
-    say(f"Restored {file}; " + ("sessions were kept." if keep_sessions else f"{ended} sessions ended."))
+    await put_back(file, settings.sqlite_path, system_clock, prepare)
+    return ended
+
+
+async def _begin_anew(settings: Settings, *, keep_sessions: bool) -> int:
+    async with open_store(settings) as (database, _):
+        return await begin_anew(database, keep_sessions=keep_sessions)
 
 
 def _on_sqlite(settings: Settings) -> Settings:

@@ -32,6 +32,7 @@ app.command("gatepass.cli.events:app", name="events", help="Export what happened
 app.command("gatepass.cli.key:app", name="key", help="List, rotate, withdraw and export the server's keys.")
 app.command("gatepass.cli.backup:backup_app", name="backup", help="Copy the database into a file, while it is served.")
 app.command("gatepass.cli.backup:restore_app", name="restore", help="Put a backup back.")
+app.command("gatepass.cli.move:app", name="migrate-data", help="Move everything from SQLite to PostgreSQL.")
 app.command("gatepass.cli.token:app", name="token", help="Look at tokens, verify and sign them.")
 
 
