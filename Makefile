@@ -50,7 +50,7 @@ test: $(STAMPS)/dev $(STAMPS)/docs chromium ## run every test
 check: lint types contracts site ## linters, types, contracts, documentation
 
 soak: $(STAMPS)/dev ## run the long proofs at full size, and fuzz for 20 minutes a target
-	SOAK=1 $(BIN)/pytest -n $(WORKERS) -m soak $(ARGS)
+	SOAK=1 $(BIN)/pytest -n $(WORKERS) -m soak -o faulthandler_timeout=3600 $(ARGS)
 	@$(MAKE) fuzz SECONDS=1200
 
 fuzz: $(STAMPS)/dev $(STAMPS)/fuzz ## fuzz gatepass.jose: make fuzz SECONDS=1200 TARGETS="jws jwe"

@@ -46,6 +46,7 @@ from gatepass.server.signin.guard import Guard
 from gatepass.server.signin.minting import Minter
 from gatepass.server.signin.own_tokens import OwnTokens
 from gatepass.server.signin.senders import Senders
+from gatepass.server.signin.standing import Standing
 from gatepass.server.signin.visitor import Visitors
 from gatepass.server.signup import Signup
 from gatepass.server.store.opening import open_database
@@ -234,13 +235,15 @@ class Server:
         minter = Minter(settings, browser)
         own_tokens = OwnTokens(keys, settings, self._clock)
         senders = Senders(database, issuer=settings.issuer_url)
-        callers = Callers(database, own_tokens, senders, issuer=settings.issuer_url)
+        standing = Standing(database, self.feed.known)
+        callers = Callers(database, own_tokens, senders, standing, issuer=settings.issuer_url)
         oauth = OAuth(
             database,
             ClientAuthentication(database, self._clients, issuer=settings.issuer_url),
             minter,
             own_tokens,
-            senders,
+            senders=senders,
+            standing=standing,
             keys=keys,
             settings=settings,
         )

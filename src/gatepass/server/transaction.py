@@ -144,6 +144,14 @@ class Database(Protocol):
         """Run a unit that only reads, beside the writers. Raises as `transaction`."""
         ...
 
+    def still_holds(self, read_at: float) -> bool:
+        """Whether what was read of the log at a time (of `time.monotonic`) may be gone by, so that nobody has to ask.
+
+        Nothing that this process has written since is missing in it, and of others' nothing that is a second old.
+        False where a look costs less.
+        """
+        ...
+
     async def changed(self) -> None:
         """Wait until somebody, of any process or node, may have changed something. Raises as `transaction`."""
         ...

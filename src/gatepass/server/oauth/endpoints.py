@@ -15,7 +15,6 @@ from gatepass.server.oauth.client_authentication import ClientForm
 from gatepass.server.revocations.log import MOST_TOKENS
 from gatepass.server.signin.advancing import advance, pace_of
 from gatepass.server.signin.opening import Allowed
-from gatepass.server.signin.own_tokens import status_of
 from gatepass.server.signin.presenting import presented
 from gatepass.server.web.answers import JsonResponse, empty
 from gatepass.server.web.routing import Route
@@ -36,9 +35,9 @@ if TYPE_CHECKING:
     from gatepass.server.signin.opening import Asked
     from gatepass.server.signin.own_tokens import OwnTokens
     from gatepass.server.signin.senders import Senders
+    from gatepass.server.signin.standing import Standing
     from gatepass.server.transaction import Database, Transaction
     from gatepass.tokens.refresh_token import RefreshKey, RefreshToken
-    from gatepass.verify import Principal
 
 _CLIENT_PROBLEMS = ("invalid_request", "invalid_client")
 
@@ -100,8 +99,9 @@ class OAuth:
         authentication: ClientAuthentication,
         minter: Minter,
         own_tokens: OwnTokens,
-        senders: Senders,
         *,
+        senders: Senders,
+        standing: Standing,
         keys: LiveKeys,
         settings: Settings,
     ) -> None:
@@ -110,6 +110,7 @@ class OAuth:
         self._minter = minter
         self._own_tokens = own_tokens
         self._senders = senders
+        self._standing = standing
         self._keys = keys
         self._issuer = settings.issuer_url
         self._pace = pace_of(settings)
@@ -269,7 +270,7 @@ class OAuth:
             principal = self._own_tokens.look_at(token, client.audience_at(self._issuer))
         except JoseError:
             return _INACTIVE
-        if not await self._is_alive(principal):
+        if await self._standing.is_revoked(principal):
             return _INACTIVE
         claims = principal.claims
         return Introspected(
@@ -290,14 +291,6 @@ class OAuth:
             amr=tuple(claims.get("amr", ())),
             cnf=_bound_to(principal.key_thumbprint),
         )
-
-    async def _is_alive(self, principal: Principal) -> bool:
-        status = status_of(principal)
-
-        async def unit(tx: Transaction) -> bool:
-            return not await tx.revocations.is_revoked(status=status, jti=principal.token_id or "", now=tx.now)
-
-        return await self._database.read(unit)
 
     async def _introspect_refresh_token(self, client: Client, token: RefreshToken) -> Introspected:
         async def unit(tx: Transaction) -> tuple[Held | None, float]:

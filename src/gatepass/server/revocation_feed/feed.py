@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from gatepass.jose import jws
 from gatepass.server.errors import Unavailable
 from gatepass.server.revocation_feed import stream
-from gatepass.server.revocation_feed.state import FeedState, LogRead, revoked
 from gatepass.server.revocation_feed.stream import EventStream, Readers
+from gatepass.server.revocations.known import KnownRevocations, LogRead
 from gatepass.server.web.routing import Route
 from gatepass.tokens import revocation_event, revocation_snapshot, status_list
-from gatepass.tokens.revocation_event import Position
+from gatepass.tokens.revocation_event import Position, Revoked
 from gatepass.tokens.revocation_snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -62,7 +63,7 @@ class RevocationFeed:
         self._catching_up = asyncio.Lock()
         self._rendered_at = 0.0
         self._is_behind = False
-        self._state = FeedState(LogRead(Position("", 0), (), ()))
+        self.known = KnownRevocations()
 
     def routes(self) -> tuple[Route, ...]:
         """The one call that is no document."""
@@ -91,14 +92,14 @@ class RevocationFeed:
         async with self._catching_up:
             await self._advance()
             read = await self._read(0)
-            if read.head == self._state.position:
-                self._state = FeedState(read)
+            if read.head == self.known.position:
+                self.known.begin_anew(read)
             await self._render_everything()
 
     async def follow(self, request: Request, _body: None) -> Response:
         """Join the readers; first of all the reader is told what it has missed."""
         asked = request.headers.get("last-event-id") or request.query_params.get("after", "")
-        queue, position = self.readers.join(), self._state.position
+        queue, position = self.readers.join(), self.known.position
         try:
             return EventStream(self.readers, queue, await self._welcome(Position.parse(asked), position))
         except BaseException:
@@ -125,32 +126,34 @@ class RevocationFeed:
             raise
 
     async def _tell_what_is_new(self) -> None:
-        before = self._state.position
+        before = self.known.position
         read = await self._read(before.event_id)
         is_another_line = read.head.epoch != before.epoch or read.head.event_id < before.event_id
         if self._is_behind or is_another_line or len(read.entries) > _MOST_TOLD:
             await self._begin_anew()
-        elif read.head != before or set(read.lists) != set(self._state.lists):
-            changed = self._state.advance(read)
+        elif read.head != before or set(read.lists) != set(self.known.lists):
+            changed = self.known.advance(read)
             if read.head != before:
                 await self._tell(read.entries, after=before.event_id)
                 await self._render_snapshot()
             for number in sorted(changed):
                 await self._render_list(number)
+        else:
+            self.known.as_of = read.begun_at
 
     async def _begin_anew(self) -> None:
         """Take over another epoch, or too much at once. It stands in the documents, so readers are sent there."""
-        before = self._state.position
-        self._state = FeedState(await self._read(0))
-        if self._state.position.epoch != before.epoch:
+        before = self.known.position
+        self.known.begin_anew(await self._read(0))
+        if self.known.position.epoch != before.epoch:
             self._on_new_epoch()
         await self._render_everything()
         self._is_behind = False
-        self.readers.send(stream.resync(self._state.position), self._state.position)
+        self.readers.send(stream.resync(self.known.position), self.known.position)
 
     async def _render_everything(self) -> None:
         await self._render_snapshot()
-        for number in self._state.lists:
+        for number in self.known.lists:
             await self._render_list(number)
 
     async def _read(self, after: int) -> LogRead:
@@ -159,12 +162,13 @@ class RevocationFeed:
             entries = await tx.revocations.after(after, tx.now)
             # What was committed between the two readings belongs to the next one.
             known = tuple(entry for entry in entries if entry.id <= head.event_id)
-            return LogRead(head, tuple(await tx.status_lists.all()), known)
+            return LogRead(head, tuple(await tx.status_lists.all()), known, begun_at)
 
+        begun_at = time.monotonic()
         return await self._database.read(unit)
 
     async def _tell(self, entries: tuple[Revocation, ...], *, after: int) -> None:
-        position = self._state.position
+        position = self.known.position
         self.readers.send(await self._event(list(entries), after=after, position=position), position)
 
     async def _event(self, entries: list[Revocation], *, after: int, position: Position) -> bytes:
@@ -173,16 +177,16 @@ class RevocationFeed:
             issuer=self._issuer,
             now=self._clock(),
             position=position,
-            revoked=revoked(entries, after=after, status_uri=f"{self._issuer}/status/"),
+            revoked=_revoked(entries, after=after, status_uri=f"{self._issuer}/status/"),
         )
         message = revocation_event.signing_input(claims, alg=signer.alg, kid=signer.kid)
         return stream.revoked(position, jws.assemble(message, await signer.sign(message)))
 
     async def _render_list(self, number: int) -> None:
-        signer, position, now = self._keys.current.document_signer, self._state.position, int(self._clock())
+        signer, position, now = self._keys.current.document_signer, self.known.position, int(self._clock())
         claims = await asyncio.to_thread(
             status_list.claims,
-            self._state.lists[number],
+            self.known.lists[number],
             iss=self._issuer,
             sub=f"{self._issuer}/status/{number}",
             iat=now,
@@ -196,7 +200,7 @@ class RevocationFeed:
         self._publish(f"/status/{number}", token, status_list.MEDIA_TYPE, self._ttl)
 
     async def _render_snapshot(self) -> None:
-        signer, state, now = self._keys.current.document_signer, self._state, int(self._clock())
+        signer, state, now = self._keys.current.document_signer, self.known, int(self._clock())
         claims = Snapshot(
             iss=self._issuer,
             iat=now,
@@ -209,3 +213,19 @@ class RevocationFeed:
         message = revocation_snapshot.signing_input(claims, alg=signer.alg, kid=signer.kid)
         token = jws.assemble(message, await signer.sign(message))
         self._publish(SNAPSHOT_PATH, token, revocation_snapshot.MEDIA_TYPE, 1)
+
+
+def _revoked(entries: Iterable[Revocation], *, after: int, status_uri: str) -> Revoked:
+    """What an event message says of these entries; `status_uri` is where lists lie, without the number."""
+    indexes: dict[int, list[int]] = {}
+    jtis: dict[str, int] = {}
+    kids: list[str] = []
+    for entry in entries:
+        if entry.status is not None:
+            indexes.setdefault(entry.status.list, []).append(entry.status.idx)
+        if entry.jti is not None:
+            jtis[entry.jti] = int(entry.expires_at)
+        if entry.kid is not None:
+            kids.append(entry.kid)
+    status = tuple((f"{status_uri}{number}", tuple(places)) for number, places in indexes.items())
+    return Revoked(after=after, status=status, jtis=jtis, kids=tuple(kids))

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from gatepass.jose.errors import JoseError
 from gatepass.server.errors import Refusal
-from gatepass.server.signin.own_tokens import status_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
 
     from gatepass.server.signin.own_tokens import OwnTokens
     from gatepass.server.signin.senders import Senders
+    from gatepass.server.signin.standing import Standing
     from gatepass.server.transaction import Database, Transaction
     from gatepass.server.users import User
     from gatepass.verify import Principal
@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 class Callers:
     """Identifies callers."""
 
-    def __init__(self, database: Database, own_tokens: OwnTokens, senders: Senders, *, issuer: str) -> None:
+    def __init__(
+        self, database: Database, own_tokens: OwnTokens, senders: Senders, standing: Standing, *, issuer: str
+    ) -> None:
         self._database = database
         self._own_tokens = own_tokens
         self._senders = senders
+        self._standing = standing
         self._audience = (issuer,)
 
     async def identify(self, request: Request) -> tuple[Principal, User]:
@@ -36,7 +39,8 @@ class Callers:
             Refusal: `missing_token`, `invalid_token`, or `session_ended` when the sign-in behind the token is over.
         """
         principal = await self.verify(request)
-        user = await self._database.read(self._account_of(principal))
+        is_revoked = await self._standing.is_revoked(principal)
+        user = None if is_revoked else await self._database.read(_account_of(principal))
         if user is None:
             raise Refusal("session_ended", "The session has ended: sign in again.")
         return principal, user
@@ -71,12 +75,9 @@ class Callers:
             raise Refusal("invalid_token", "The scheme DPoP needs a proof in the header DPoP.")
         return thumbprint
 
-    @staticmethod
-    def _account_of(principal: Principal) -> Callable[[Transaction], Awaitable[User | None]]:
-        async def unit(tx: Transaction) -> User | None:
-            now, status, jti = tx.now, status_of(principal), principal.token_id or ""
-            if await tx.revocations.is_revoked(status=status, jti=jti, now=now):
-                return None
-            return await tx.users.signed_in(principal.session_id or "", principal.subject, now)
 
-        return unit
+def _account_of(principal: Principal) -> Callable[[Transaction], Awaitable[User | None]]:
+    async def unit(tx: Transaction) -> User | None:
+        return await tx.users.signed_in(principal.session_id or "", principal.subject, tx.now)
+
+    return unit

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -40,6 +41,8 @@ CHANNEL = "gatepass"
 POLL_SECONDS = 0.5
 """How often a node looks for what is new although nobody has woken it."""
 
+_KNOWN_SECONDS = 1.0
+"""How old what was read of the log may be to be gone by."""
 _CONNECT_SECONDS = 3.0
 _STATEMENT_SECONDS = 10.0
 _MOST_TRIES = 12
@@ -173,6 +176,8 @@ class PostgresDatabase:
         self._pool: Pool[PooledConnection] = Pool(self._connect, size=connections)
         self._read = SqlTransaction(_PoolAsConnection(self), clock)
         self._woken = asyncio.Event()
+        self._committed_at = float("-inf")
+        """When this process last committed what others are woken for, by `time.monotonic`."""
         self._listener: Any = None
 
     @classmethod
@@ -218,6 +223,10 @@ class PostgresDatabase:
     async def read(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run each statement by itself, on whichever connection is free; see the port."""
         return await unit(self._read)
+
+    def still_holds(self, read_at: float) -> bool:
+        """Spare the journey for as long as nobody else must have noticed yet; see the port."""
+        return read_at > self._committed_at and time.monotonic() - read_at <= _KNOWN_SECONDS
 
     async def changed(self) -> None:
         """Wait until somebody says so, or half a second; and ask what time it is."""
@@ -296,6 +305,8 @@ class PostgresDatabase:
             await connection.raw.execute(begin)
             result = await unit(connection.transaction)
             await connection.raw.execute(commit)
+        if commit is _COMMIT:
+            self._committed_at = time.monotonic()
         return result
 
     async def _alone(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
@@ -304,6 +315,7 @@ class PostgresDatabase:
                 result = await unit(connection.transaction)
             if connection.is_in_transaction():
                 await connection.raw.execute(_COMMIT)
+                self._committed_at = time.monotonic()
         return result
 
     async def _connect(self) -> PooledConnection:

@@ -1,4 +1,4 @@
-"""What is revoked just now, in memory: the log, applied."""
+"""What is revoked just now, in memory: the log, applied up to a position."""
 
 from __future__ import annotations
 
@@ -6,33 +6,45 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gatepass.tokens.revocation_event import Revoked
+from gatepass.tokens.revocation_event import Position
 from gatepass.tokens.status_list import Bits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gatepass.server.revocations.log import Revocation
-    from gatepass.tokens.revocation_event import Position
+    from gatepass.server.status import StatusIndex
 
 
 class LogRead(msgspec.Struct, frozen=True):
-    """A reading of the log: where it stands, which lists there are, and the entries that were asked for."""
+    """A reading of the log: where it stands, which lists there are, and the entries that were asked for.
+
+    `begun_at` is when it began, by a clock that never goes back: what was revoked before that is in it.
+    """
 
     head: Position
     lists: tuple[int, ...]
     entries: tuple[Revocation, ...]
+    begun_at: float
 
 
-class FeedState:
+class KnownRevocations:
     """The bits of every list, the revoked tokens and keys, as of a position."""
 
-    def __init__(self, read: LogRead) -> None:
-        self.position = read.head
-        self.lists = {number: Bits() for number in read.lists}
+    def __init__(self) -> None:
+        self.position = Position("", 0)
+        self.lists: dict[int, Bits] = {}
         self.jtis: dict[str, int] = {}
         self.kids: set[str] = set()
+        self.as_of = float("-inf")
+
+    def begin_anew(self, read: LogRead) -> None:
+        """Hold what was read from the beginning of the log, and nothing else."""
+        self.lists = {number: Bits() for number in read.lists}
+        self.jtis = {}
+        self.kids = set()
         self._apply(read.entries)
+        self.position, self.as_of = read.head, read.begun_at
 
     def advance(self, read: LogRead) -> set[int]:
         """Apply what came since, of the same epoch; the lists that it changed or opened."""
@@ -40,8 +52,15 @@ class FeedState:
         for number in opened:
             self.lists[number] = Bits()
         self._apply(read.entries)
-        self.position = read.head
+        self.position, self.as_of = read.head, read.begun_at
         return opened | {entry.status.list for entry in read.entries if entry.status is not None}
+
+    def is_revoked(self, status: StatusIndex | None, jti: str) -> bool:
+        """Whether the place's bit is set, or the token is revoked by name, as of the last reading."""
+        if jti in self.jtis:
+            return True
+        bits = None if status is None else self.lists.get(status.list)
+        return bits is not None and status is not None and bits[status.idx]
 
     def _apply(self, entries: Iterable[Revocation]) -> None:
         for entry in entries:
@@ -51,19 +70,3 @@ class FeedState:
                 self.jtis[entry.jti] = int(entry.expires_at)
             if entry.kid is not None:
                 self.kids.add(entry.kid)
-
-
-def revoked(entries: Iterable[Revocation], *, after: int, status_uri: str) -> Revoked:
-    """What an event message says of these entries; `status_uri` is where lists lie, without the number."""
-    indexes: dict[int, list[int]] = {}
-    jtis: dict[str, int] = {}
-    kids: list[str] = []
-    for entry in entries:
-        if entry.status is not None:
-            indexes.setdefault(entry.status.list, []).append(entry.status.idx)
-        if entry.jti is not None:
-            jtis[entry.jti] = int(entry.expires_at)
-        if entry.kid is not None:
-            kids.append(entry.kid)
-    status = tuple((f"{status_uri}{number}", tuple(places)) for number, places in indexes.items())
-    return Revoked(after=after, status=status, jtis=jtis, kids=tuple(kids))
