@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
 import time
 from concurrent.futures import Future
@@ -139,11 +140,16 @@ class ClientCredentials(httpx.Auth):
         self._issuer = issuer
         self._http = HttpxFetch(ca_file=ca_file)
         self._clock = clock
-        self._lock = threading.Lock()
         self._held: _Held | None = None
-        self._flight: Future[_Held] | None = None
+        self._begin()
         self._flight_ends = 0.0
         self._retry_at = 0.0
+
+    def _begin(self) -> None:
+        """Let go of a lock that nobody in this process may hold, and of a fetch that nobody in it will end."""
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        self._flight: Future[_Held] | None = None
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Send the token with a request of `httpx.Client`."""
@@ -178,6 +184,8 @@ class ClientCredentials(httpx.Auth):
 
     def _token(self) -> Generator[Wait, None, str]:
         """Return the token, yielding the fetch that brings one if there is none."""
+        if self._process != os.getpid():
+            self._begin()
         with self._lock:
             now, held = self._clock(), self._held
             if held is not None and now < held.ends_at:
@@ -226,7 +234,7 @@ class ClientCredentials(httpx.Auth):
     # ── fetching ──
 
     def _is_flying(self) -> bool:
-        """A fetch that is long past its deadline is lost, as in a process that forked."""
+        """A fetch that is long past its deadline is lost."""
         return self._flight is not None and not self._flight.done() and time.monotonic() < self._flight_ends
 
     def _start(self) -> Future[_Held]:

@@ -106,6 +106,10 @@ class InMemoryReplays:
             self._young.add(name)
             return True
 
+    def after_fork(self) -> None:
+        """Let go of a lock that nobody in this process will release."""
+        self._lock = threading.Lock()
+
     def _turn(self, now: float, seconds: float) -> None:
         """Begin a generation when the last one has lasted as long as anything is to be kept."""
         self._seconds = max(self._seconds, seconds)
@@ -181,6 +185,11 @@ class DPoPPolicy:
             is_new = _outcome(is_new)
         if not is_new:
             raise InvalidProofError("the proof was used before")
+
+    def after_fork(self) -> None:
+        """Begin anew in a process that forked."""
+        if isinstance(self._replays, InMemoryReplays):
+            self._replays.after_fork()
 
     def nonce(self, now: float) -> str | None:
         """Return what proofs must repeat now, or None where they need not."""

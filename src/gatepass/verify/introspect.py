@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
 import threading
 import time
@@ -130,11 +131,16 @@ class Introspector:
         self._http = HttpxFetch(ca_file=ca_file, keep_alive=True)
         self._cache_seconds = cache_seconds
         self._cache_size = cache_size
-        self._lock = threading.Lock()
         self._seen: dict[str, _Remembered] = {}
-        self._flights: dict[str, futures.Future[Fetched]] = {}
+        self._begin()
         self._background = Background("gatepass-introspection", self._http.aclose)
         weakref.finalize(self, self._background.close, 0)
+
+    def _begin(self) -> None:
+        """Let go of a lock that nobody in this process may hold, and of questions that nobody in it will answer."""
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        self._flights: dict[str, futures.Future[Fetched]] = {}
 
     @property
     def issuers(self) -> tuple[str, ...]:
@@ -182,6 +188,8 @@ class Introspector:
         return found.principal if found is not None and self.clock() < found.until else None
 
     def _asked(self, token: str) -> Generator[Wait, None, Principal]:
+        if self._process != os.getpid():
+            self._begin()
         flight = self._flight(token)
         yield flight, FETCH_SECONDS + 1
         try:

@@ -413,6 +413,7 @@ class Verifier:
     def after_fork(self) -> None:
         """Begin anew in a process that forked: its threads, and whoever held a lock, are in the other one."""
         self._lock = threading.Lock()
+        self.dpop.after_fork()
         if self._source is not None:
             self._source.after_fork()
         if self._follower is not None:
