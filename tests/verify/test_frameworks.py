@@ -33,11 +33,14 @@ from gatepass.jose import Key
 from gatepass.jose.errors import InvalidPolicyError
 from gatepass.tokens import dpop_proof
 from gatepass.verify import DPoPPolicy, asgi, wsgi
+from gatepass.verify.guard import Refused
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from tests.verify.applications import Served
+
+    from gatepass.verify import Resource
 
 HTTP = frozenset(FRAMEWORKS) - {"grpc"}
 WEBSOCKETS = ("starlette", "fastapi", "litestar", "asgi")
@@ -538,6 +541,22 @@ def test_the_url_of_a_request(path: str) -> None:
     asked = (asgi.Asked(scope), asgi.Asked(without_raw), wsgi.Asked(environ))
     assert [dpop_proof.is_same_target(sent, one.url) for one in asked] == [True] * 3
     assert asgi.Asked(scope | {"type": "websocket", "scheme": "wss"}).url == sent
+
+
+@pytest.mark.parametrize("host", [b"[", b"[::1", b"a:b", b"", b"\xe9", b"a b", b"api.example.com@evil.example"])
+@pytest.mark.parametrize("resource", [None, RESOURCE])
+def test_a_host_that_is_none(host: bytes, resource: Resource | None) -> None:
+    """Whatever stands in `Host`, a request is refused or let in, and nothing else happens."""
+    bearer = asgi.Bearer(VERIFIER, resource=resource)
+    token, proof = (value for _, value in dpop(nonce=None))
+    headers = [(b"host", host), (b"authorization", token.encode()), (b"dpop", proof.encode())]
+    scope = {"type": "http", "scheme": "https", "method": "GET", "path": "/v1/bound", "headers": headers}
+    status = 200
+    try:
+        asyncio.run(bearer(scope))
+    except Refused as refused:
+        status = refused.answer.status
+    assert status in ((400, 401) if resource is None else (200, 400))  # a host that is not looked at may be any
 
 
 @pytest.mark.parametrize("kind", ["unary_unary", "unary_stream", "stream_unary", "stream_stream"])

@@ -239,7 +239,7 @@ class Guard(Generic[Who_co]):
             raise InvalidRequestError("there is not exactly one DPoP proof")
         url = asked.url
         if self._resource is not None:
-            url = self._resource.origin + urlsplit(url).path
+            url = self._resource.origin + _path_of(url)
         return DPoP(proofs[0].strip(), asked.method, url)
 
     def _cookie_of(self, asked: Asked) -> str | None:
@@ -291,3 +291,11 @@ class Guard(Generic[Who_co]):
     def metadata(self) -> dict[str, Any]:
         """Return the metadata document (RFC 9728 §2), for `resource.metadata_path`."""
         return self.resource.metadata(self._verifier.issuers, self._verifier.dpop)
+
+
+def _path_of(url: str) -> str:
+    """Return the path of a request's URL, whose host may be anything that a client wrote."""
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        raise InvalidRequestError("the request's Host is none") from None
