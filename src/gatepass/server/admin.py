@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from gatepass.server.ending import end_sessions_of, end_tokens_of
+from gatepass.server.ending import end_sessions_of, end_tokens_of, replace_password
 from gatepass.server.errors import Refusal
 from gatepass.server.events import OPERATOR
 from gatepass.server.ids import new_id
@@ -132,7 +132,7 @@ class Admin:
             user = await tx.users.by_email(address)
             if user is None:
                 return None
-            await tx.passwords.put(user.id, password_hash, tx.now)
+            await replace_password(tx, user.id, password_hash)
             await tx.users.set_locked(user.id, None)
             await tx.codes.forget_openers(user.id)
             await record(tx, "password_changed", user.id, actor=OPERATOR)

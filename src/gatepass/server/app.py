@@ -14,7 +14,9 @@ import msgspec
 import structlog
 
 from gatepass.server.account.changes import Changes
+from gatepass.server.account.factors import AccountFactors
 from gatepass.server.account.overview import Account
+from gatepass.server.account.reauthentication import Reauthentication
 from gatepass.server.data_key import open_data_key
 from gatepass.server.discovery import JWKS_PATH, metadata_path, render_jwks, render_metadata
 from gatepass.server.email_login import EmailLogin
@@ -30,6 +32,8 @@ from gatepass.server.mail.smtp import SmtpSender
 from gatepass.server.oauth.client_authentication import ClientAuthentication, KnownClients
 from gatepass.server.oauth.endpoints import OAuth
 from gatepass.server.outbox import Outbox
+from gatepass.server.passkey_login import PasskeyLogins
+from gatepass.server.passkeys.relying_party import RelyingParty
 from gatepass.server.passwords.hashing import Argon2Cost, PasswordHasher, keep_large_blocks
 from gatepass.server.posting import Posting
 from gatepass.server.recovery import Recovery
@@ -38,13 +42,17 @@ from gatepass.server.registration import Registration
 from gatepass.server.revocation_feed.feed import RevocationFeed
 from gatepass.server.revocation_feed.stream import HEARTBEAT_SECONDS
 from gatepass.server.revocations.status_indexes import BLOCK, ListKeys, StatusIndexes
+from gatepass.server.second_factor import SecondFactor
 from gatepass.server.settings import is_loopback
 from gatepass.server.settings_watch import note_settings
 from gatepass.server.signin.asking import Asking
 from gatepass.server.signin.caller import Callers
+from gatepass.server.signin.entrance import Entrance
+from gatepass.server.signin.factor_proofs import FactorProofs
 from gatepass.server.signin.guard import Guard
 from gatepass.server.signin.minting import Minter
 from gatepass.server.signin.own_tokens import OwnTokens
+from gatepass.server.signin.owner import Owners
 from gatepass.server.signin.senders import Senders
 from gatepass.server.signin.standing import Standing
 from gatepass.server.signin.visitor import Visitors
@@ -52,9 +60,9 @@ from gatepass.server.signup import Signup
 from gatepass.server.store.opening import open_database
 from gatepass.server.web.address import ClientAddress
 from gatepass.server.web.application import Application
-from gatepass.server.web.browser import BrowserMode
+from gatepass.server.web.browser import BrowserMode, origin_of
 from gatepass.server.web.cors import Cors
-from gatepass.server.web.docs_page import render_docs, stylesheet
+from gatepass.server.web.docs_page import render_docs, static_file
 from gatepass.server.web.documents import Document
 from gatepass.server.web.headers import API_POLICY, PAGE_POLICY, security_headers
 from gatepass.server.web.metrics import Metrics
@@ -81,6 +89,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("gatepass")
 
+SERVICE_NAME = "Gatepass"
+"""What authenticators show beside an account."""
 _DAY = 86_400.0
 _FORGET_SECONDS = 60.0
 _SESSIONS_KEPT_SECONDS = 7 * 86_400.0
@@ -214,6 +224,7 @@ class Server:
             await tx.replays.forget_expired(tx.now)
             await tx.attempts.forget_before(tx.now - max(limits.account_window_seconds, limits.address_window_seconds))
             await tx.codes.forget_expired(tx.now)
+            await tx.devices.forget_expired(tx.now)
             await self.posting.forget_old(tx)
             await tx.events.forget_before(tx.now - limits.events_days * _DAY)
 
@@ -254,11 +265,28 @@ class Server:
         letters = Letters(self.data_key, self.pages, settings)
         attempts_key = self.data_key.derive("attempts")
         guard, mail_guard = Guard.of_sign_ins(attempts_key, settings), Guard.of_mails(attempts_key, settings)
+        relying_party = RelyingParty(
+            rp_id=urlsplit(settings.issuer_url).hostname or "",
+            origins=(origin_of(settings.issuer_url), *settings.browser_origins),
+            name=SERVICE_NAME,
+        )
+        proofs = FactorProofs(database, self.data_key, relying_party)
+        entrance = Entrance(
+            database,
+            self.data_key,
+            minter,
+            keys=keys,
+            address=address,
+            pages=self.pages,
+            visitors=visitors,
+            settings=settings,
+        )
+        owners = Owners(database, callers, pages=self.pages, visitors=visitors, settings=settings)
         login = Login(
             database,
             self.hasher,
-            minter,
-            keys=keys,
+            entrance,
+            proofs,
             indexes=self.indexes,
             asking=asking,
             browser=browser,
@@ -266,14 +294,59 @@ class Server:
             guard=guard,
             pages=self.pages,
             visitors=visitors,
+        )
+        second_factor = SecondFactor(
+            database,
+            entrance,
+            proofs,
+            letters,
+            indexes=self.indexes,
+            browser=browser,
+            address=address,
+            guard=guard,
+            pages=self.pages,
             settings=settings,
+        )
+        passkey_logins = PasskeyLogins(
+            database,
+            entrance,
+            proofs,
+            indexes=self.indexes,
+            asking=asking,
+            browser=browser,
+            address=address,
+            pages=self.pages,
+            settings=settings,
+        )
+        reauthentication = Reauthentication(
+            database,
+            self.hasher,
+            minter,
+            callers,
+            proofs,
+            keys=keys,
+            address=address,
+            guard=guard,
+            pages=self.pages,
+            visitors=visitors,
+        )
+        factors = AccountFactors(
+            database,
+            callers,
+            owners,
+            proofs,
+            letters,
+            data_key=self.data_key,
+            address=address,
+            guard=guard,
+            pages=self.pages,
+            name=SERVICE_NAME,
         )
         email_login = EmailLogin(
             database,
             letters,
-            minter,
+            entrance,
             code_key=self.data_key.derive("codes"),
-            keys=keys,
             indexes=self.indexes,
             asking=asking,
             browser=browser,
@@ -320,7 +393,10 @@ class Server:
             settings=settings,
         )
         outbox = Outbox(self.posting, pages=self.pages, is_open=settings.mail == "outbox")
-        flows = (signup, login, email_login, recovery, refresh, logout, account, changes, outbox, oauth, self.feed)
+        flows = (
+            *(signup, login, second_factor, email_login, passkey_logins, recovery, refresh, logout),
+            *(account, changes, factors, reauthentication, outbox, oauth, self.feed),
+        )
         base = urlsplit(settings.issuer_url).path
         under_issuer = [replace(route, path=base + route.path) for flow in flows for route in flow.routes()]
         return (*under_issuer, *self.health.routes())
@@ -333,7 +409,8 @@ class Server:
             metadata_path(issuer): self._document(render_metadata(issuer)),
             f"{base}/openapi.json": self._document(msgspec.json.encode(api)),
             f"{base}/docs": self._document(page, "text/html; charset=utf-8", PAGE_POLICY),
-            f"{base}/static/gatepass.css": self._document(stylesheet(), "text/css; charset=utf-8"),
+            f"{base}/static/gatepass.css": self._document(static_file("gatepass.css"), "text/css; charset=utf-8"),
+            f"{base}/static/passkeys.js": self._document(static_file("passkeys.js"), "text/javascript; charset=utf-8"),
         }
 
     def _render_keys(self) -> None:

@@ -11,9 +11,10 @@ from gatepass.server.mail.letter import Letter
 from gatepass.server.proving import prove_address
 from gatepass.server.recording import record
 from gatepass.server.sessions import SINGLE_FACTOR
+from gatepass.server.signin.entrance import SecondFactorRequired
 from gatepass.server.signin.guard import too_many_attempts
 from gatepass.server.signin.minting import TokenPair
-from gatepass.server.signin.opening import Proof, open_session
+from gatepass.server.signin.opening import Proof
 from gatepass.server.users import normalise_email
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.catalogue import language_of
@@ -24,14 +25,13 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from gatepass.server.keys.keyring import LiveKeys
     from gatepass.server.letters import Letters
     from gatepass.server.revocations.status_indexes import StatusIndexes
     from gatepass.server.settings import Settings
     from gatepass.server.signin.asking import Asking
+    from gatepass.server.signin.entrance import Entered, Entrance
     from gatepass.server.signin.guard import Guard
-    from gatepass.server.signin.minting import Minter
-    from gatepass.server.signin.opening import Asked, Opened
+    from gatepass.server.signin.opening import Asked
     from gatepass.server.transaction import Database, Transaction
     from gatepass.server.web.address import ClientAddress
     from gatepass.server.web.browser import BrowserMode
@@ -85,10 +85,9 @@ class EmailLogin:
         self,
         database: Database,
         letters: Letters,
-        minter: Minter,
+        entrance: Entrance,
         *,
         code_key: bytes,
-        keys: LiveKeys,
         indexes: StatusIndexes,
         asking: Asking,
         browser: BrowserMode,
@@ -99,9 +98,8 @@ class EmailLogin:
     ) -> None:
         self._database = database
         self._letters = letters
-        self._minter = minter
+        self._entrance = entrance
         self._code_key = code_key
-        self._keys = keys
         self._indexes = indexes
         self._asking = asking
         self._browser = browser
@@ -128,9 +126,10 @@ class EmailLogin:
                 handler=self.answer,
                 summary="Sign in with the mail's code or token",
                 body=EmailCodeRequest,
-                answers={200: TokenPair},
+                answers={200: TokenPair, 403: SecondFactorRequired},
                 problems=(
                     "invalid_code",
+                    "second_factor_required",
                     "unknown_client",
                     "invalid_audience",
                     "invalid_scope",
@@ -161,8 +160,8 @@ class EmailLogin:
         asked = await self._asking.check(
             request, client_id=body.client_id, audience=body.audience, scope=body.scope, cookie=body.cookie
         )
-        opened = await self._sign_in(request, body.challenge, code=body.code, token=body.token, asked=asked)
-        return await self._minter.answer_first(opened, keys=self._keys.current)
+        entered = await self._sign_in(request, body.challenge, code=body.code, token=body.token, asked=asked)
+        return await self._entrance.answer(entered)
 
     # ── pages ──
 
@@ -202,11 +201,8 @@ class EmailLogin:
     ) -> Response:
         asked = await self._asking.check(request, cookie=True)
         browser = self._pages.browser_of(request) or ""
-        opened = await self._sign_in(request, browser, code=code, token=token, asked=asked)
-        response = self._pages.go_to(self._pages.return_path(form.return_to, self._pages.path("account")))
-        self._minter.set_cookie(response, opened, keys=self._keys.current)
-        self._pages.rename_browser(response)
-        return response
+        entered = await self._sign_in(request, browser, code=code, token=token, asked=asked)
+        return await self._entrance.go_on(request, entered, form.return_to)
 
     def _ask_page(self, request: Request, email: str, return_to: str, error: GatepassError | None = None) -> Response:
         return self._pages.page(
@@ -274,9 +270,9 @@ class EmailLogin:
 
     async def _sign_in(
         self, request: Request, challenge: str, *, code: str | None, token: str | None, asked: Asked
-    ) -> Opened:
+    ) -> Entered:
         """Use the code up, and open a session: it was the right one, and its holder's."""
-        holder, where = digest_of(challenge), self._address.where(request)
+        holder, where, device = digest_of(challenge), self._address.where(request), self._entrance.device_of(request)
 
         async def look(tx: Transaction) -> bool:
             return await tx.codes.is_waited_for(holder, "sign_in", tx.now)
@@ -285,7 +281,7 @@ class EmailLogin:
             raise _invalid_code()
         status = await self._indexes.next()
 
-        async def unit(tx: Transaction) -> Opened | None:
+        async def unit(tx: Transaction) -> Entered | None:
             if token is not None:
                 found = await tx.codes.use(digest_of(token), "sign_in", tx.now, holder=holder)
             else:
@@ -300,14 +296,12 @@ class EmailLogin:
                 return None
             await prove_address(tx, user, where=where)
             proof = Proof(acr=SINGLE_FACTOR, amr=("otp",), where=where)
-            return await open_session(
-                tx, user, asked=asked, proof=proof, status=status, max_seconds=self._settings.session_max_seconds
-            )
+            return await self._entrance.enter(tx, user, asked=asked, proof=proof, status=status, device=device)
 
-        opened = await self._database.transaction(unit)
-        if opened is None:
+        entered = await self._database.transaction(unit)
+        if entered is None:
             raise _invalid_code()
-        return opened
+        return entered
 
 
 def _invalid_code() -> Refusal:

@@ -67,3 +67,17 @@ async def end_tokens_of(tx: Transaction, user_id: str, lists: ListKeys) -> None:
     block = await tx.status_lists.reserve(len(grants), new_sealed_key=lists.new_sealed_key, now=now)
     moved = zip((grant_id for grant_id, _ in grants), lists.places(block), strict=True)
     await tx.grants.move(list(moved))
+
+
+async def drop_factors(tx: Transaction, user_id: str) -> None:
+    """Forget every second factor of a person, passkeys included, and the devices where none was asked."""
+    await tx.totp.remove(user_id)
+    await tx.passkeys.remove_all_of(user_id)
+    await tx.recovery_codes.replace(user_id, ())
+    await tx.devices.forget_all_of(user_id)
+
+
+async def replace_password(tx: Transaction, user_id: str, password_hash: str) -> None:
+    """Keep another password; whoever had the old one may have had a browser remembered, so none is any more."""
+    await tx.passwords.put(user_id, password_hash, tx.now)
+    await tx.devices.forget_all_of(user_id)

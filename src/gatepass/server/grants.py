@@ -145,6 +145,10 @@ class Grants(Protocol):
         """What the presented token belongs to, ended or not."""
         ...
 
+    async def bearer_at(self, status: StatusIndex) -> Bearer | None:
+        """What an access token of the grant at this place says; None when the grant has ended or moved."""
+        ...
+
     async def end(self, grant_id: str, now: float) -> list[StatusIndex]:
         """End one grant; its place, or nothing when it had ended before. So do the next three, for more than one."""
         ...

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import msgspec
 
 from gatepass.server.confidential import Confidential
-from gatepass.server.ending import end_session
 from gatepass.server.errors import GatepassError, Refusal
 from gatepass.server.passwords.policy import MAX_LENGTH
 from gatepass.server.recording import record
 from gatepass.server.sessions import SINGLE_FACTOR
+from gatepass.server.signin.entrance import SecondFactorRequired
+from gatepass.server.signin.factor_proofs import ANYBODY
 from gatepass.server.signin.guard import Paused, too_many_attempts
 from gatepass.server.signin.minting import TokenPair
-from gatepass.server.signin.opening import Opened, Proof, open_session
+from gatepass.server.signin.opening import Proof
 from gatepass.server.users import User, normalise_email
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import Route, page, page_form
@@ -27,14 +28,12 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from gatepass.server.events import Where
-    from gatepass.server.keys.keyring import LiveKeys
     from gatepass.server.passwords.hashing import PasswordHasher
     from gatepass.server.revocations.status_indexes import StatusIndexes
-    from gatepass.server.settings import Settings
     from gatepass.server.signin.asking import Asking
+    from gatepass.server.signin.entrance import Entered, Entrance
+    from gatepass.server.signin.factor_proofs import FactorProofs
     from gatepass.server.signin.guard import Attempt, Guard
-    from gatepass.server.signin.minting import Minter
     from gatepass.server.signin.opening import Asked
     from gatepass.server.signin.visitor import Visitors
     from gatepass.server.transaction import Database, Transaction
@@ -95,9 +94,9 @@ class Login:
         self,
         database: Database,
         hasher: PasswordHasher,
-        minter: Minter,
+        entrance: Entrance,
+        proofs: FactorProofs,
         *,
-        keys: LiveKeys,
         indexes: StatusIndexes,
         asking: Asking,
         browser: BrowserMode,
@@ -105,12 +104,11 @@ class Login:
         guard: Guard,
         pages: Pages,
         visitors: Visitors,
-        settings: Settings,
     ) -> None:
         self._database = database
         self._hasher = hasher
-        self._minter = minter
-        self._keys = keys
+        self._entrance = entrance
+        self._proofs = proofs
         self._indexes = indexes
         self._asking = asking
         self._browser = browser
@@ -118,7 +116,6 @@ class Login:
         self._guard = guard
         self._pages = pages
         self._visitors = visitors
-        self._settings = settings
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls and its page."""
@@ -129,11 +126,12 @@ class Login:
                 handler=self.login,
                 summary="Sign in with e-mail address and password",
                 body=LoginRequest,
-                answers={200: TokenPair},
+                answers={200: TokenPair, 403: SecondFactorRequired},
                 problems=(
                     "invalid_credentials",
                     "account_disabled",
                     "account_locked",
+                    "second_factor_required",
                     "too_many_attempts",
                     "invalid_email",
                     "password_too_long",
@@ -158,8 +156,7 @@ class Login:
         asked = await self._asking.check(
             request, client_id=body.client_id, audience=body.audience, scope=body.scope, cookie=body.cookie
         )
-        opened = await self._sign_in(body, asked, self._address.where(request))
-        return await self._minter.answer_first(opened, keys=self._keys.current)
+        return await self._entrance.answer(await self._sign_in(request, body, asked))
 
     # ── the page ──
 
@@ -168,45 +165,36 @@ class Login:
         return_to = self._return_path(request.query_params.get("return_to", ""))
         visitor = await self._visitors.of(request)
         if visitor is None:
-            return self._pages.page(request, "login.html", return_to=return_to, email="")
+            return await self._page(request, return_to, "")
         if "again" not in request.query_params:
             return self._pages.go_to(return_to)
         error = Refusal("recent_sign_in_required", "This needs a fresh sign-in.")
-        return self._pages.page(request, "login.html", error=error, return_to=return_to, email=visitor.user.email)
+        return await self._page(request, return_to, visitor.user.email, error)
 
     async def submit(self, request: Request, form: LoginForm) -> Response:
         """Sign in and go on; whatever cookie was there before is replaced (session fixation)."""
-        return_to = self._return_path(form.return_to)
         try:
             body = LoginRequest(email=form.email, password=form.password, cookie=True)
-            asked = await self._asking.check(request, cookie=True)
-            opened = await self._sign_in(body, asked, self._address.where(request))
+            entered = await self._sign_in(request, body, await self._asking.check(request, cookie=True))
         except GatepassError as error:
-            return self._pages.page(request, "login.html", error=error, return_to=return_to, email=form.email)
-        await self._replace(request, opened)
-        response = self._pages.go_to(return_to)
-        self._minter.set_cookie(response, opened, keys=self._keys.current)
-        self._pages.rename_browser(response)
-        return response
+            return await self._page(request, self._return_path(form.return_to), form.email, error)
+        return await self._entrance.go_on(request, entered, form.return_to)
 
-    async def _replace(self, request: Request, opened: Opened) -> None:
-        """End the session that this browser had before, if it was the same person's: its cookie is gone now."""
-        before = await self._visitors.of(request)
-        if before is None or before.user.id != opened.bearer.user_id:
-            return
-
-        async def unit(tx: Transaction) -> None:
-            await end_session(tx, before.session.id, before.user.id, "replaced", where=self._address.where(request))
-
-        await self._database.transaction(unit)
+    async def _page(self, request: Request, return_to: str, email: str, error: GatepassError | None = None) -> Response:
+        """Show the form; a browser offers passkeys in its field for the address."""
+        options = await self._proofs.request_options("sign_in", ANYBODY)
+        return self._pages.page(
+            request, "login.html", error=error, return_to=return_to, email=email, options=options, scripted=True
+        )
 
     def _return_path(self, text: str) -> str:
         return self._pages.return_path(text, self._pages.path("account"))
 
     # ── what both do ──
 
-    async def _sign_in(self, body: LoginRequest, asked: Asked, where: Where) -> Opened:
+    async def _sign_in(self, request: Request, body: LoginRequest, asked: Asked) -> Entered:
         """Check the password and open a session; nobody costs as much time, and as many statements, as somebody."""
+        where, device = self._address.where(request), self._entrance.device_of(request)
         if len(body.password) > MAX_LENGTH:
             raise Refusal("password_too_long", f"A password has at most {MAX_LENGTH} characters.")
         email = normalise_email(body.email)
@@ -222,25 +210,23 @@ class Login:
         )
         status = await self._indexes.next() if is_right else None
 
-        async def unit(tx: Transaction) -> Opened | Outcome:
+        async def unit(tx: Transaction) -> Entered | Outcome:
             verdict = await self._decide(tx, checked)
             if not isinstance(verdict, User):
                 return verdict
             assert status is not None
             proof = Proof(acr=SINGLE_FACTOR, amr=("pwd",), where=where)
-            return await open_session(
-                tx, verdict, asked=asked, proof=proof, status=status, max_seconds=self._settings.session_max_seconds
-            )
+            return await self._entrance.enter(tx, verdict, asked=asked, proof=proof, status=status, device=device)
 
         match await self._database.transaction(unit, shared=True):
-            case Opened() as opened:
-                return opened
             case Refused(reason):
                 raise _refusal(reason)
             case Paused(wait):
                 raise too_many_attempts(wait)
             case Outdated():
-                return await self._sign_in(body, asked, where)  # by what is true now: a new hash may be of the same one
+                return await self._sign_in(request, body, asked)  # by what is true now: it may be of the same password
+            case entered:
+                return entered
 
     async def _look(self, email: str, attempt: Attempt) -> tuple[User | None, str | None]:
         """Return who has this address and the hash of their password, if now is the time for an attempt."""

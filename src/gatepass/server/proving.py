@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gatepass.server.ending import end_sessions_of
+from gatepass.server.ending import drop_factors, end_sessions_of
 from gatepass.server.events import NOWHERE
 from gatepass.server.recording import record
 
@@ -23,6 +23,7 @@ async def prove_address(tx: Transaction, user: User, *, where: Where = NOWHERE) 
     if user.email_verified_at is not None:
         return
     await tx.passwords.remove(user.id)
+    await drop_factors(tx, user.id)
     await end_sessions_of(tx, user.id, "address_proved", where=where)
     await tx.users.set_verified(user.id, tx.now)
     await record(tx, "email_verified", user.id, where=where)
@@ -35,5 +36,6 @@ async def erase(tx: Transaction, user_id: str) -> None:
     await tx.events.forget_user(user_id)
     await tx.grants.remove_all_of(user_id)
     await tx.sessions.remove_all_of(user_id)
+    await drop_factors(tx, user_id)
     await tx.passwords.remove(user_id)
     await tx.users.remove(user_id)

@@ -8,7 +8,7 @@ import msgspec
 
 from gatepass.server.codes import Code, digest_of, new_token
 from gatepass.server.confidential import Confidential
-from gatepass.server.ending import end_sessions_of
+from gatepass.server.ending import end_sessions_of, replace_password
 from gatepass.server.errors import GatepassError, Refusal
 from gatepass.server.mail.letter import Letter
 from gatepass.server.proving import prove_address
@@ -266,13 +266,14 @@ class Recovery:
         """Set a new password, once; whoever was signed in with the old one is not any more."""
         digest, where, language = digest_of(token), self._address.where(request), language_of(request)
 
-        async def look(tx: Transaction) -> Code | None:
-            return await tx.codes.look(digest, "reset", tx.now)
+        async def look(tx: Transaction) -> tuple[Code | None, bool]:
+            found = await tx.codes.look(digest, "reset", tx.now)
+            return found, found is not None and (await tx.factors.of(found.user_id)).are_asked
 
-        found = await self._database.read(look)
+        found, has_factor = await self._database.read(look)
         if found is None:  # nobody gets hashing time for a guess
             raise _invalid_code()
-        password_hash = await self._registration.hash(password, email=found.email)
+        password_hash = await self._registration.hash(password, email=found.email, has_factor=has_factor)
 
         async def unit(tx: Transaction) -> bool:
             code = await tx.codes.use(digest, "reset", tx.now)
@@ -280,7 +281,7 @@ class Recovery:
             if code is None or user is None or user.disabled_at is not None or user.email != code.email:
                 return False
             await prove_address(tx, user, where=where)
-            await tx.passwords.put(user.id, password_hash, tx.now)
+            await replace_password(tx, user.id, password_hash)
             await end_sessions_of(tx, user.id, "password_changed", where=where)
             await tx.codes.forget_openers(user.id)
             if user.locked_at is not None:
@@ -306,6 +307,7 @@ class Recovery:
             if code is None or user is None:
                 return False
             await tx.users.set_locked(user.id, tx.now)
+            await tx.devices.forget_all_of(user.id)
             await end_sessions_of(tx, user.id, "account_locked", where=where)
             await tx.codes.forget_openers(user.id)
             await tx.codes.forget_locks(user.id, made_since=code)

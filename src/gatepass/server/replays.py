@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
-Purpose = Literal["client_assertion", "dpop_proof"]
+Purpose = Literal["client_assertion", "dpop_proof", "passkey_challenge", "second_factor"]
 
 
 class Replays(Protocol):

@@ -8,6 +8,8 @@ import msgspec
 
 SINGLE_FACTOR = "1"
 """`acr` of a sign-in with one factor."""
+TWO_FACTORS = "2"
+"""`acr` of a sign-in with two of them."""
 
 MOST_SHOWN = 100
 """Of a person's sessions at once: a program that signs in every minute must not make an answer of megabytes."""
@@ -61,6 +63,10 @@ class Sessions(Protocol):
 
     async def live(self, session_id: str, now: float) -> Session | None:
         """The session, unless it has ended or expired."""
+        ...
+
+    async def prove_again(self, session_id: str, *, acr: str, amr: tuple[str, ...], now: float) -> bool:
+        """Note that the person has proved once more who they are; False when the session has ended meanwhile."""
         ...
 
     async def forget_expired(self, before: float, most: int) -> int:

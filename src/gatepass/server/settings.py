@@ -142,6 +142,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             description="Where five hexadecimal digits are put after to look a new password up among leaked ones (k-anonymity ranges). Empty: only the built-in list."
         ),
     ] = ""
+    remember_device_days: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=365,
+            description="How long a browser that asked for it is not asked for the second factor again, in days; 0: never.",
+        ),
+    ] = 30
     attempts_per_account: Annotated[
         int, Meta(ge=1, le=100, description="Failed sign-ins at one account that cost no pause; a success clears them.")
     ] = 10

@@ -16,9 +16,14 @@ if TYPE_CHECKING:
     from gatepass.server.clock import Clock
     from gatepass.server.codes import Codes
     from gatepass.server.events import Events
+    from gatepass.server.factors.devices import RememberedDevices
+    from gatepass.server.factors.kinds import FactorCounts
+    from gatepass.server.factors.recovery_codes import RecoveryCodes
+    from gatepass.server.factors.totp import TotpSecrets
     from gatepass.server.grants import Grants
     from gatepass.server.keys.life import StoredKeys
     from gatepass.server.mail.letter import MailQueue
+    from gatepass.server.passkeys.passkey import Passkeys
     from gatepass.server.passwords.hashing import PasswordHashes
     from gatepass.server.replays import Replays
     from gatepass.server.revocations.log import RevocationLog
@@ -45,6 +50,31 @@ class Transaction(Protocol):
     @property
     def passwords(self) -> PasswordHashes:
         """See `PasswordHashes`."""
+        ...
+
+    @property
+    def factors(self) -> FactorCounts:
+        """See `FactorCounts`."""
+        ...
+
+    @property
+    def totp(self) -> TotpSecrets:
+        """See `TotpSecrets`."""
+        ...
+
+    @property
+    def recovery_codes(self) -> RecoveryCodes:
+        """See `RecoveryCodes`."""
+        ...
+
+    @property
+    def devices(self) -> RememberedDevices:
+        """See `RememberedDevices`."""
+        ...
+
+    @property
+    def passkeys(self) -> Passkeys:
+        """See `Passkeys`."""
         ...
 
     @property

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from gatepass.server.codes import Code, digest_of, new_token
 from gatepass.server.confidential import Confidential
-from gatepass.server.ending import end_sessions_of
+from gatepass.server.ending import end_sessions_of, replace_password
 from gatepass.server.errors import GatepassError, Refusal
 from gatepass.server.events import Event  # noqa: TC001 - msgspec reads the annotations of an answer
 from gatepass.server.mail.letter import Letter
@@ -305,7 +305,7 @@ class Changes:
         try:
             await self._check_recent(visitor.session.auth_time)
         except Refusal:
-            return self._pages.sign_in_again(request)
+            return self._pages.prove_again(request)
         return visitor
 
     def _email_page(self, request: Request, email: str, error: GatepassError | None = None) -> Response:
@@ -405,11 +405,16 @@ class Changes:
 
     async def _set_password(self, request: Request, user: User, session_id: str, password: str) -> None:
         """Set another password; every other session ends."""
-        password_hash = await self._registration.hash(password, email=user.email)
+
+        async def look(tx: Transaction) -> bool:
+            return (await tx.factors.of(user.id)).are_asked
+
+        has_factor = await self._database.read(look)
+        password_hash = await self._registration.hash(password, email=user.email, has_factor=has_factor)
         where, language = self._address.where(request), language_of(request)
 
         async def unit(tx: Transaction) -> None:
-            await tx.passwords.put(user.id, password_hash, tx.now)
+            await replace_password(tx, user.id, password_hash)
             await tx.codes.forget_openers(user.id)
             await end_sessions_of(tx, user.id, "password_changed", where=where, keep=session_id)
             await record(tx, "password_changed", user.id, where=where)

@@ -82,14 +82,16 @@ _CHANGED = ("spent", "current", "touched_at", "answered_at")
 _BEARER = ("user_id", "session_id", "client_id", "audience", "scope", "status_list", "status_idx", "expires_at", "jkt")
 
 # The person's roles and the facts of the sign-in come along by primary key, so that a refresh is one statement.
-_ADVANCE = f"""
-UPDATE grants SET verdict = CASE {_VERDICT} END, {", ".join(map(_assignment, _CHANGED))}
-WHERE id = ?1 AND secret_digest = ?2 AND client_id = ?8 AND (jkt = '' OR jkt = ?9)
-RETURNING verdict, current, {", ".join(_BEARER)},
+_WHOLE_BEARER = f"""{", ".join(_BEARER)},
     (SELECT roles FROM users WHERE users.id = grants.user_id),
     (SELECT auth_time FROM sessions WHERE sessions.id = grants.session_id),
     (SELECT acr FROM sessions WHERE sessions.id = grants.session_id),
     (SELECT amr FROM sessions WHERE sessions.id = grants.session_id)
+"""
+_ADVANCE = f"""
+UPDATE grants SET verdict = CASE {_VERDICT} END, {", ".join(map(_assignment, _CHANGED))}
+WHERE id = ?1 AND secret_digest = ?2 AND client_id = ?8 AND (jkt = '' OR jkt = ?9)
+RETURNING verdict, current, {_WHOLE_BEARER}
 """
 
 
@@ -147,6 +149,15 @@ class SqlGrants:
             presented.serial,
         )
         return _held(row) if row else None
+
+    async def bearer_at(self, status: StatusIndex) -> Bearer | None:
+        """Find by the unique index."""
+        row = await self._connection.row(
+            f"SELECT {_WHOLE_BEARER} FROM grants WHERE status_list = ?1 AND status_idx = ?2 AND ended_at IS NULL",
+            status.list,
+            status.idx,
+        )
+        return None if row is None else _bearer(list(row))
 
     async def end(self, grant_id: str, now: float) -> list[StatusIndex]:
         """Update by primary key."""

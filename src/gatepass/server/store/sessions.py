@@ -92,6 +92,18 @@ class SqlSessions:
         )
         return row is not None
 
+    async def prove_again(self, session_id: str, *, acr: str, amr: tuple[str, ...], now: float) -> bool:
+        """Update the row."""
+        row = await self._connection.row(
+            "UPDATE sessions SET auth_time = ?2, acr = ?3, amr = ?4"
+            " WHERE id = ?1 AND ended_at IS NULL AND expires_at > ?2 RETURNING id",
+            session_id,
+            now,
+            acr,
+            " ".join(amr),
+        )
+        return row is not None
+
     async def forget_expired(self, before: float, most: int) -> int:
         """Delete the grants, which refer to the sessions, and then these."""
         oldest = "SELECT id FROM sessions WHERE expires_at < ?1 ORDER BY expires_at, id LIMIT ?2"

@@ -8,9 +8,11 @@ from gatepass.server.store.attempts import SqlAttempts
 from gatepass.server.store.clients import SqlClients
 from gatepass.server.store.codes import SqlCodes
 from gatepass.server.store.events import SqlEvents
+from gatepass.server.store.factors import SqlFactorCounts, SqlRecoveryCodes, SqlRememberedDevices, SqlTotpSecrets
 from gatepass.server.store.grants import SqlGrants
 from gatepass.server.store.keys import SqlKeys
 from gatepass.server.store.mails import SqlMails
+from gatepass.server.store.passkeys import SqlPasskeys
 from gatepass.server.store.passwords import SqlPasswords
 from gatepass.server.store.replays import SqlReplays
 from gatepass.server.store.revocations import SqlRevocations, SqlStatusLists
@@ -29,6 +31,11 @@ class SqlTransaction:
         self._clock = clock
         self.users = SqlUsers(connection)
         self.passwords = SqlPasswords(connection)
+        self.factors = SqlFactorCounts(connection)
+        self.totp = SqlTotpSecrets(connection)
+        self.recovery_codes = SqlRecoveryCodes(connection)
+        self.devices = SqlRememberedDevices(connection)
+        self.passkeys = SqlPasskeys(connection)
         self.sessions = SqlSessions(connection)
         self.grants = SqlGrants(connection)
         self.keys = SqlKeys(connection)

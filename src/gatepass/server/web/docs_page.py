@@ -33,9 +33,9 @@ def render_docs(routes: Iterable[Route], issuer: str) -> bytes:
     return page.encode()
 
 
-def stylesheet() -> bytes:
-    """The one stylesheet."""
-    return files("gatepass.server").joinpath("static/gatepass.css").read_bytes()
+def static_file(name: str) -> bytes:
+    """The one stylesheet, or the one script."""
+    return files("gatepass.server").joinpath(f"static/{name}").read_bytes()
 
 
 def _operation(route: Route) -> dict[str, Any]:

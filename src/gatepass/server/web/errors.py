@@ -69,6 +69,9 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         422, "Unknown password hash", "The hash is in no format that can be imported, or its cost is out of bounds."
     ),
     "email_taken": ProblemKind(409, "E-mail address in use", "There is an account with this address."),
+    "signup_by_mail_only": ProblemKind(
+        403, "Sign up by mail", "Where accounts begin with a mail, passkeys are added after that."
+    ),
     "signup_closed": ProblemKind(403, "Sign-up closed", "Only the operator adds people here (`signup`)."),
     # signing in
     "invalid_credentials": ProblemKind(401, "Invalid credentials", "No such pair of e-mail address and password."),
@@ -86,6 +89,20 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     "recent_sign_in_required": ProblemKind(
         401, "Recent sign-in required", "The sign-in is older than `recent_sign_in_seconds`: sign in again."
     ),
+    "second_factor_required": ProblemKind(
+        403,
+        "Second factor required",
+        "The person has a second factor: after a first proof `/login/factor` takes it, in a session `/reauthenticate`.",
+    ),
+    "invalid_challenge": ProblemKind(
+        403, "Invalid challenge", "The challenge of a sign-in is too old, used, or another browser's: sign in again."
+    ),
+    "invalid_passkey": ProblemKind(
+        403, "Invalid passkey", "The passkey is not known here, or its answer is not to what was asked."
+    ),
+    "factor_exists": ProblemKind(409, "Factor exists", "There is one of this kind already, or this very one."),
+    "factor_not_found": ProblemKind(404, "Factor not found", "The person has nothing of this kind and id."),
+    "too_many_passkeys": ProblemKind(409, "Too many passkeys", "A person has at most 20 passkeys."),
     "form_expired": ProblemKind(403, "Form expired", "The form of a page is too old, or another browser's."),
     "unknown_client": ProblemKind(400, "Unknown client", "There is no client of this `client_id`."),
     "invalid_audience": ProblemKind(400, "Invalid audience", "The client may not ask for tokens for this `audience`."),

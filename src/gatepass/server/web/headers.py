@@ -27,10 +27,11 @@ PAGE_REFERRER = (b"referrer-policy", b"same-origin")
 
 
 def page_headers(settings: Settings) -> Headers:
-    """The headers of a page with forms."""
+    """The headers of a page with forms. The one script may run, and no other, wherever it comes from."""
+    policy = f"{PAGE_POLICY}; script-src {settings.issuer_url}/static/passkeys.js"
     return [
         PAGE_REFERRER if name == b"referrer-policy" else (name, value)
-        for name, value in security_headers(settings, PAGE_POLICY)
+        for name, value in security_headers(settings, policy)
     ]
 
 

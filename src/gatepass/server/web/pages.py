@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
+import msgspec
 from starlette.responses import Response
 
 from gatepass.server.confidential import Confidential
@@ -91,7 +92,7 @@ class Pages:
         browser = self.browser_of(request) or self.new_browser()
         language = language_of(request)
         t = translate(language)
-        values.setdefault("return_to", "")
+        values = {"return_to": "", "next_path": "", "scripted": False} | values
         text = self._template(template).render(
             t=t,
             language=language,
@@ -141,10 +142,10 @@ class Pages:
             return self.page(request, "again.html", again=here)
         return self.go_to(f"{self.path('login')}?return_to={quote(here, safe='')}")
 
-    def sign_in_again(self, request: Request) -> Response:
-        """Send somebody whose sign-in is too old to prove once more who they are, and back to the account."""
+    def prove_again(self, request: Request) -> Response:
+        """Send somebody whose sign-in is too old, or of too little, to prove more, and back to where they were."""
         back = request.scope["path"] if request.method == "GET" else self.path("account")
-        return self.go_to(f"{self.path('login')}?again=1&return_to={quote(back, safe='')}")
+        return self.go_to(f"{self.path('reauthenticate')}?return_to={quote(back, safe='')}")
 
     def return_path(self, text: str, otherwise: str) -> str:
         """Where to go after a sign-in: a path of this server, or `otherwise` for anything else (open redirects)."""
@@ -216,8 +217,12 @@ class Pages:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        environment.filters |= {"time": _time, "day": _day}
+        environment.filters |= {"time": _time, "day": _day, "as_json": _as_json}
         return environment
+
+
+def _as_json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _time(at: float) -> str:

@@ -80,6 +80,19 @@ def parse_json(body: bytes, content_type: str, kind: Any) -> Any:  # noqa: ANN40
         raise Refusal("malformed_request", "The body is not JSON in UTF-8.") from error
 
 
+def parse_object(text: str) -> dict[str, Any]:
+    """Decode a JSON object that a script has put into a field of a form.
+
+    Raises:
+        Refusal: `invalid_request`.
+    """
+    try:
+        found: dict[str, Any] = _decoder(dict[str, Any]).decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Refusal("invalid_request", "A field is not the JSON that it should be.") from error
+    return found
+
+
 def parse_form(body: bytes, content_type: str, kind: Any) -> Any:  # noqa: ANN401 - the struct that the route names
     """Decode a form into the route's struct, by OAuth's rules (RFC 6749 §3.2): none twice, an empty one is none.
 

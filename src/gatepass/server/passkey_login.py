@@ -1,0 +1,327 @@
+"""Signing in and up with a passkey, which is two factors by itself; and the pages that do the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import msgspec
+
+from gatepass.server.confidential import Confidential
+from gatepass.server.errors import GatepassError, Refusal
+from gatepass.server.factors.recovery_codes import new_codes
+from gatepass.server.ids import new_id
+from gatepass.server.passkeys.passkey import Passkey
+from gatepass.server.passkeys.relying_party import invalid_passkey
+from gatepass.server.recording import record
+from gatepass.server.sessions import TWO_FACTORS
+from gatepass.server.signin.factor_proofs import ANYBODY, NotProven
+from gatepass.server.signin.minting import TokenPair
+from gatepass.server.signin.opening import Proof
+from gatepass.server.users import User, normalise_email
+from gatepass.server.web.answers import JsonResponse
+from gatepass.server.web.pages import PageForm
+from gatepass.server.web.parsing import parse_object
+from gatepass.server.web.routing import Route, page, page_form
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from gatepass.server.passkeys.relying_party import Json
+    from gatepass.server.revocations.status_indexes import StatusIndexes
+    from gatepass.server.settings import Settings
+    from gatepass.server.signin.asking import Asking
+    from gatepass.server.signin.entrance import Entered, Entrance
+    from gatepass.server.signin.factor_proofs import FactorProofs
+    from gatepass.server.signin.opening import Asked
+    from gatepass.server.transaction import Database, Transaction
+    from gatepass.server.web.address import ClientAddress
+    from gatepass.server.web.browser import BrowserMode
+    from gatepass.server.web.pages import Pages
+
+
+class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An empty object."""
+
+
+class SignInOptions(msgspec.Struct, frozen=True):
+    """What `navigator.credentials.get` takes as `publicKey`, as JSON (`parseRequestOptionsFromJSON`)."""
+
+    public_key: dict[str, Any]
+
+
+class PasskeyLogin(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `navigator.credentials.get` returned, as JSON. The rest is as for `/login`."""
+
+    credential: dict[str, Any]
+    cookie: bool = False
+    client_id: str | None = None
+    audience: str | None = None
+    scope: str | None = None
+
+
+class SignupOptionsRequest(Confidential, frozen=True, forbid_unknown_fields=True):
+    """Who wants an account."""
+
+    email: str
+
+
+class SignupOptions(msgspec.Struct, frozen=True):
+    """What `navigator.credentials.create` takes as `publicKey`, as JSON, and the id that the account will have."""
+
+    id: str
+    public_key: dict[str, Any]
+
+
+class PasskeySignup(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The id and address that the options were for, and what `navigator.credentials.create` returned, as JSON."""
+
+    id: str
+    email: str
+    credential: dict[str, Any]
+
+
+class PasskeySignedUp(Confidential, frozen=True, kw_only=True):
+    """The new account, and its recovery codes, which are never shown again."""
+
+    id: str
+    email: str
+    recovery_codes: tuple[str, ...]
+
+
+class SignInForm(PageForm, frozen=True, kw_only=True):
+    """The form that the script fills in."""
+
+    passkey: str = ""
+    return_to: str = ""
+
+
+class SignupForm(PageForm, frozen=True, kw_only=True):
+    """The first step of signing up; the second has a passkey too."""
+
+    email: str = ""
+    id: str = ""
+    passkey: str = ""
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The account is closed."""
+
+    reason: Literal["account_disabled", "account_locked"]
+
+
+Outcome: TypeAlias = NotProven | Refused
+
+
+class PasskeyLogins:
+    """The flow."""
+
+    def __init__(  # noqa: PLR0913 - a flow is handed what it works with
+        self,
+        database: Database,
+        entrance: Entrance,
+        proofs: FactorProofs,
+        *,
+        indexes: StatusIndexes,
+        asking: Asking,
+        browser: BrowserMode,
+        address: ClientAddress,
+        pages: Pages,
+        settings: Settings,
+    ) -> None:
+        self._database = database
+        self._entrance = entrance
+        self._proofs = proofs
+        self._indexes = indexes
+        self._asking = asking
+        self._browser = browser
+        self._address = address
+        self._pages = pages
+        self._settings = settings
+
+    def routes(self) -> tuple[Route, ...]:
+        """The flow's calls and pages."""
+        return (
+            Route(
+                method="POST",
+                path="/login/passkey/options",
+                handler=self.options,
+                summary="What to ask a browser for to sign in with a passkey",
+                body=Nothing,
+                answers={200: SignInOptions},
+            ),
+            Route(
+                method="POST",
+                path="/login/passkey",
+                handler=self.login,
+                summary="Sign in with a passkey",
+                body=PasskeyLogin,
+                answers={200: TokenPair},
+                problems=(
+                    "invalid_passkey",
+                    "account_disabled",
+                    "account_locked",
+                    "unknown_client",
+                    "invalid_audience",
+                    "invalid_scope",
+                    "cross_site_request",
+                ),
+            ),
+            Route(
+                method="POST",
+                path="/signup/passkey/options",
+                handler=self.signup_options,
+                summary="What to ask a browser for to make an account with a passkey",
+                body=SignupOptionsRequest,
+                answers={200: SignupOptions},
+                problems=("signup_closed", "signup_by_mail_only", "invalid_email"),
+            ),
+            Route(
+                method="POST",
+                path="/signup/passkey",
+                handler=self.signup,
+                summary="Make an account with a passkey",
+                body=PasskeySignup,
+                answers={201: PasskeySignedUp},
+                problems=("signup_closed", "signup_by_mail_only", "invalid_email", "invalid_passkey", "email_taken"),
+            ),
+            page_form("/pages/login/passkey", self.submit, SignInForm),
+            page("/pages/signup/passkey", self.show_signup),
+            page_form("/pages/signup/passkey", self.submit_signup, SignupForm),
+        )
+
+    # ── JSON ──
+
+    async def options(self, _request: Request, _body: Nothing) -> Response:
+        """Answer with options for any passkey: which one, the person chooses."""
+        return JsonResponse(SignInOptions(await self._proofs.request_options("sign_in", ANYBODY)))
+
+    async def login(self, request: Request, body: PasskeyLogin) -> Response:
+        """Check the passkey, open a session, answer with its tokens."""
+        if body.cookie:
+            self._browser.check_login(request)
+        asked = await self._asking.check(
+            request, client_id=body.client_id, audience=body.audience, scope=body.scope, cookie=body.cookie
+        )
+        entered = await self._sign_in(request, body.credential, asked)
+        return await self._entrance.answer(entered)
+
+    async def signup_options(self, _request: Request, body: SignupOptionsRequest) -> Response:
+        """Answer with options for the first passkey of an account that is not there yet."""
+        return JsonResponse(await self._signup_options(body.email))
+
+    async def signup(self, request: Request, body: PasskeySignup) -> Response:
+        """Make the account."""
+        return JsonResponse(await self._sign_up(request, body.id, body.email, body.credential), 201)
+
+    # ── pages ──
+
+    async def submit(self, request: Request, form: SignInForm) -> Response:
+        """Sign in and go on."""
+        asked = await self._asking.check(request, cookie=True)
+        entered = await self._sign_in(request, parse_object(form.passkey), asked)
+        return await self._entrance.go_on(request, entered, form.return_to)
+
+    async def show_signup(self, request: Request, _body: None) -> Response:
+        """Show the first step."""
+        return self._first_step(request, "")
+
+    async def submit_signup(self, request: Request, form: SignupForm) -> Response:
+        """Show the second step; then make the account."""
+        try:
+            if not form.passkey:
+                return await self._second_step(request, form)
+            made = await self._sign_up(request, form.id, form.email, parse_object(form.passkey))
+        except GatepassError as error:
+            return self._first_step(request, form.email, error)
+        return self._pages.page(
+            request, "recovery_codes.html", codes=made.recovery_codes, next_path=self._pages.path("login")
+        )
+
+    def _first_step(self, request: Request, email: str, error: GatepassError | None = None) -> Response:
+        action = self._pages.path("signup/passkey")
+        return self._pages.page(
+            request, "ask_email.html", error=error, key="signup_passkey_email", action=action, email=email
+        )
+
+    async def _second_step(self, request: Request, form: SignupForm) -> Response:
+        offered = await self._signup_options(form.email)
+        return self._pages.page(
+            request, "signup_passkey.html", id=offered.id, email=form.email, options=offered.public_key, scripted=True
+        )
+
+    # ── what both do ──
+
+    async def _sign_in(self, request: Request, credential: Json, asked: Asked) -> Entered:
+        """Open a session for whose passkey it is."""
+        where, device = self._address.where(request), self._entrance.device_of(request)
+        touched = await self._proofs.touched(credential, "sign_in", ANYBODY)
+        status = await self._indexes.next()
+
+        async def unit(tx: Transaction) -> Entered | Outcome:
+            user = await tx.users.by_id(touched.passkey.user_id)
+            if user is None:
+                return NotProven("unknown_passkey")
+            proven = await self._proofs.settle(tx, user.id, touched, where)
+            if isinstance(proven, NotProven):
+                await record(tx, "sign_in_refused", user.id, actor="", reason=proven.reason, where=where)
+                return proven
+            if user.disabled_at is not None or user.locked_at is not None:
+                refused = Refused("account_disabled" if user.disabled_at is not None else "account_locked")
+                await record(tx, "sign_in_refused", user.id, actor="", reason=refused.reason, where=where)
+                return refused
+            proof = Proof(acr=TWO_FACTORS, amr=(*proven.amr, "mfa"), where=where)
+            return await self._entrance.enter(tx, user, asked=asked, proof=proof, status=status, device=device)
+
+        match await self._database.transaction(unit):
+            case NotProven():
+                raise invalid_passkey()
+            case Refused(reason):
+                raise Refusal(reason, "This account is closed.")
+            case entered:
+                return entered
+
+    async def _signup_options(self, email: str) -> SignupOptions:
+        self._check_open()
+        address, user_id = normalise_email(email), new_id("usr")
+        party = f"{user_id} {address}"
+        options = await self._proofs.creation_options("sign_up", party, user_id=user_id, email=address)
+        return SignupOptions(user_id, options)
+
+    async def _sign_up(self, request: Request, user_id: str, email: str, credential: Json) -> PasskeySignedUp:
+        """Write the account and its passkey; the challenge is of this very pair of id and address."""
+        self._check_open()
+        address, where, codes = normalise_email(email), self._address.where(request), new_codes()
+        registered, answered = await self._proofs.register(credential, "sign_up", f"{user_id} {address}")
+
+        async def unit(tx: Transaction) -> PasskeySignedUp | Refusal:
+            if not await tx.replays.use("passkey_challenge", answered.id, expires_at=answered.expires_at):
+                return invalid_passkey()
+            if await tx.passkeys.by_credential(registered.credential_id) is not None:
+                return Refusal("factor_exists", "This passkey is known already.")
+            user = User(id=user_id, email=address, created_at=tx.now)
+            if not await tx.users.add(user):
+                return Refusal("email_taken", "There is an account with this address.")
+            passkey = Passkey(
+                id=new_id("psk"),
+                user_id=user.id,
+                name="Passkey 1",
+                created_at=tx.now,
+                **msgspec.structs.asdict(registered),
+            )
+            await tx.passkeys.add(passkey)
+            await tx.recovery_codes.replace(user.id, self._proofs.recovery_digests(user.id, codes))
+            await record(tx, "account_created", user.id, where=where)
+            await record(tx, "factor_added", user.id, reason="passkey", where=where)
+            return PasskeySignedUp(id=user.id, email=address, recovery_codes=codes)
+
+        made = await self._database.transaction(unit)
+        if isinstance(made, Refusal):
+            raise made
+        return made
+
+    def _check_open(self) -> None:
+        if self._settings.signup == "closed":
+            raise Refusal("signup_closed", "Only the operator adds people here.")
+        if self._settings.mail == "smtp":
+            raise Refusal("signup_by_mail_only", "Sign up by mail first, and add a passkey then.")

@@ -1,0 +1,70 @@
+"""Who may change how an account is proved: its owner, who has proved that lately, by as much as the account asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gatepass.server.errors import Refusal
+from gatepass.server.sessions import TWO_FACTORS
+from gatepass.server.signin.recent import check_recent
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from gatepass.server.settings import Settings
+    from gatepass.server.signin.caller import Callers
+    from gatepass.server.signin.visitor import Visitor, Visitors
+    from gatepass.server.transaction import Database, Transaction
+    from gatepass.server.users import User
+    from gatepass.server.web.pages import Pages
+    from gatepass.verify import Principal
+
+
+class Owners:
+    """Knows owners."""
+
+    def __init__(
+        self, database: Database, callers: Callers, *, pages: Pages, visitors: Visitors, settings: Settings
+    ) -> None:
+        self._database = database
+        self._callers = callers
+        self._pages = pages
+        self._visitors = visitors
+        self._recent_seconds = settings.recent_sign_in_seconds
+
+    async def caller(self, request: Request) -> tuple[Principal, User]:
+        """Who calls.
+
+        Raises:
+            Refusal: as `Callers.identify`; `recent_sign_in_required`, or `second_factor_required` when the sign-in was
+                by one factor and the person has another.
+        """
+        principal, user = await self._callers.identify(request)
+        await self._check(user, float(principal.auth_time or 0), principal.acr or "")
+        return principal, user
+
+    async def visitor(self, request: Request) -> Visitor | Response:
+        """Who looks at a page; else the way to where they prove it."""
+        visitor = await self._visitors.of(request)
+        if visitor is None:
+            return self._pages.sign_in_first(request)
+        try:
+            await self._check(visitor.user, visitor.session.auth_time, visitor.session.acr)
+        except Refusal:
+            return self._pages.prove_again(request)
+        return visitor
+
+    async def _check(self, user: User, auth_time: float, acr: str) -> None:
+        async def unit(tx: Transaction) -> tuple[bool, float]:
+            return (await tx.factors.of(user.id)).are_asked, tx.now
+
+        is_asked, now = await self._database.read(unit)
+        check_recent(auth_time, now=now, seconds=self._recent_seconds)
+        if is_asked and acr != TWO_FACTORS:
+            raise second_factor_first()
+
+
+def second_factor_first() -> Refusal:
+    """The answer to who has signed in without the second factor that they have."""
+    return Refusal("second_factor_required", "This needs a sign-in with the second factor: see POST /reauthenticate.")
