@@ -14,6 +14,7 @@ from tests.support.tls import self_signed
 from tests.support.wait import eventually
 
 from gatepass.server.errors import StartupError
+from gatepass.server.mail.letter import pause_after
 from gatepass.server.settings import load
 
 if TYPE_CHECKING:
@@ -41,22 +42,30 @@ def test_a_mail_is_text_and_html(mail_api: httpx.Client, mailbox: Mailbox) -> No
 def test_a_mail_server_that_is_away_is_tried_again(
     mailing: RunningServer, mail_api: httpx.Client, mailbox: Mailbox
 ) -> None:
-    """4xx: again after ten seconds, then twenty; nobody who asks notices, and one mail arrives."""
+    """4xx: again later, not before; nobody who asks notices, and one mail arrives."""
     refused: list[str] = []
 
     def busy_twice(address: str) -> str | None:
         refused.append(address)
         return "451 come back later" if len(refused) <= 2 else None
 
+    def arrives_in_time() -> bool:
+        mailing.clock.advance(1)
+        return bool(mailbox.received)
+
     mailbox.answer = busy_twice
     assert mail_api.post("/signup", json=ANN).status_code == 202
     eventually(lambda: len(refused) == 1)
-    mailing.clock.advance(10)
-    eventually(lambda: len(refused) == 2)
-    mailing.clock.advance(20)
-    mailbox.next_to(ANN["email"])
+    began = mailing.clock.now
+    eventually(arrives_in_time)
+    assert mailing.clock.now - began >= pause_after(1) + pause_after(2)
     assert len(refused) == 3
     assert len(mailbox.received) == 1
+
+
+def test_each_pause_is_longer_than_the_one_before() -> None:
+    """Ten seconds, twenty, forty, up to an hour."""
+    assert [pause_after(tries) for tries in (1, 2, 3, 9, 10, 10**9)] == [10, 20, 40, 2_560, 3_600, 3_600]
 
 
 def test_a_mail_that_is_refused_for_good_is_dropped(
