@@ -139,7 +139,7 @@ class Server:
             on_new_epoch=self._let_places_go,
         )
         # A list is published before a token names it.
-        self.indexes = status_indexes(database, data_key, on_reserved=self.feed.catch_up)
+        self.indexes = status_indexes(database, data_key, on_reserved=self.catch_up)
         self.pages = Pages(settings, data_key.derive("forms"))
         self.posting = Posting(database, data_key, mail_sender(settings), sender_address=settings.sender)
         self.health = Health(
@@ -174,7 +174,7 @@ class Server:
         """Do what has to be done beside answering, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_repeat(0, self._take_over))
-            tasks.create_task(_repeat(self.settings.status_list_seconds / 2, self.feed.renew))
+            tasks.create_task(_repeat(self.settings.status_list_seconds / 2, self._renew))
             tasks.create_task(_repeat(HEARTBEAT_SECONDS, self._keep_streams_alive))
             tasks.create_task(_repeat(_POST_SECONDS, self.posting.send_due))
             tasks.create_task(_repeat(_FORGET_SECONDS, self._forget_expired))
@@ -211,6 +211,11 @@ class Server:
             await self.feed.renew()  # by then no copy is signed with a key that is to be trusted no longer
         else:
             await self.feed.catch_up()
+
+    async def _renew(self) -> None:
+        """Render the feed anew, once the keys are those of now: no reader believes a key that tells of its own end."""
+        await self.reload_keys()
+        await self.feed.renew()
 
     async def _move_keys_on(self) -> None:
         """Do what is due in the life of the keys, unless another node has; all of them notice by the store."""
