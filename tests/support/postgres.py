@@ -76,6 +76,12 @@ class Postgres:
         ).returncode:
             assert self._process.poll() is None, (self.data.parent / "log").read_text()
 
+    @property
+    def pid(self) -> int:
+        """The process whose children serve."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self, how: int = signal.SIGINT) -> None:
         """Stop: SIGINT ends every connection and shuts down in order, SIGQUIT leaves recovery to the next start."""
         if self._process is not None:
