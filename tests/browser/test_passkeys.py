@@ -1,4 +1,4 @@
-"""Passkeys in a real browser, whose authenticator is Chromium's virtual one: from the first click to a token in hand."""
+"""Passkeys in a real browser with Chromium's virtual authenticator: from the first click to a token in hand."""
 
 from __future__ import annotations
 

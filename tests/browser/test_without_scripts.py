@@ -6,11 +6,14 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
+import pyotp
 import pytest
 from playwright.sync_api import expect
 from tests.support.mailbox import mail_server
 from tests.support.server import ANN, SettableClock, running_server
 from tests.support.tls import self_signed
+
+from gatepass.jose import jwt
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -273,3 +276,56 @@ def test_an_old_sign_in_is_renewed_on_the_way(by_mail: Page, mailing: RunningSer
     says(by_mail, "Change your password")
     by_mail.goto("/pages/account")
     expect(by_mail.get_by_role("button", name="Sign out there")).to_have_count(0)
+
+
+def test_a_second_factor(page: Page, server: RunningServer) -> None:
+    """Set up with the key that is typed, asked for at the next sign-in, stood in for by a recovery code, removed."""
+    person = {"email": f"p{time.time_ns()}@example.test", "password": "a sentence of some words"}
+    with server.client(verify=False) as api:
+        api.post("/signup", json=person)
+    page.goto("/pages/account/factors")
+    sign_in(page, person)
+    page.get_by_role("link", name="Set up an application").click()
+    expect(page.locator(".qr svg")).to_be_visible()
+    totp = pyotp.TOTP(page.locator("code").inner_text())
+    page.get_by_label("Code").fill("000000")
+    page.get_by_role("button", name="Set up").click()
+    expect(page.get_by_role("alert")).to_contain_text("wrong")
+    assert page.locator("code").inner_text() == totp.secret
+    page.get_by_label("Code").fill(totp.at(int(server.clock())))
+    page.get_by_role("button", name="Set up").click()
+    says(page, "Your recovery codes")
+    recovery_code = page.locator(".codes code").first.inner_text()
+    page.get_by_role("link", name="I have kept them").click()
+    expect(page.get_by_text("10 left")).to_be_visible()
+    page.context.clear_cookies()
+    page.goto("/pages/account/factors")
+    sign_in(page, person)
+    says(page, "One more step")
+    page.get_by_label("Code").fill("000000")
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_role("alert")).to_contain_text("wrong")
+    page.get_by_label("Code").fill(totp.at(int(server.clock()) + 30))
+    page.get_by_label("Do not ask again").check()
+    page.get_by_role("button", name="Go on").click()
+    says(page, "Second factors and passkeys")
+    assert jwt.peek(token_of(page)).claims["amr"] == ["pwd", "otp", "mfa"]
+    page.goto("/pages/account")
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    sign_in(page, person)
+    says(page, "Your account")  # the browser is remembered
+    assert jwt.peek(token_of(page)).claims["acr"] == "1"
+    page.get_by_role("link", name="Second factors and passkeys").click()
+    says(page, "Is it you?")  # which is not enough for this
+    page.get_by_label("Code").fill(recovery_code)
+    page.get_by_role("button", name="Go on").click()
+    says(page, "Second factors and passkeys")
+    expect(page.get_by_text("9 left")).to_be_visible()
+    page.get_by_role("button", name="Forget").click()
+    expect(page.get_by_text("Everywhere you sign in")).to_be_visible()
+    page.get_by_role("button", name="Remove").click()
+    expect(page.get_by_role("link", name="Set up an application")).to_be_visible()
+    page.context.clear_cookies()
+    page.goto("/pages/login")
+    sign_in(page, person)
+    says(page, "Your account")
