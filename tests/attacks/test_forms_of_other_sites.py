@@ -83,14 +83,15 @@ def test_a_session_that_was_there_is_not_gone_on_with(
         assert EVE["email"] in eves.get("/pages/account").text
 
 
-def test_no_page_can_be_framed_or_scripted(browser: Browser) -> None:
-    """Clickjacking and injection: no frame, no script, no other origin in the policy of every page, errors included."""
+def test_no_page_can_be_framed_or_scripted(server: RunningServer, browser: Browser) -> None:
+    """Clickjacking and injection: no frame, one script, no other origin in the policy of every page, errors included."""
     for path in ("/pages/login", "/pages/signup", "/pages/nothing"):
         answer = browser.get(path)
         policy = answer.headers["content-security-policy"]
         assert "frame-ancestors 'none'" in policy
         assert "default-src 'none'" in policy
-        assert "script-src" not in policy
+        assert policy.partition("script-src ")[2] == f"{server.url}/static/passkeys.js"
+        assert "unsafe" not in policy
         assert answer.headers["x-frame-options"] == "DENY"
         assert answer.headers["referrer-policy"] == "same-origin"
         assert answer.headers["cache-control"] == "no-store"

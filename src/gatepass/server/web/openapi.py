@@ -74,7 +74,8 @@ def _responses(route: Route, by_kind: dict[Any, Any]) -> dict[str, Any]:
     for status, kind in route.answers.items():
         responses[str(status)] = {"description": HTTPStatus(status).phrase}
         if kind is not None:
-            responses[str(status)]["content"] = {"application/json": {"schema": by_kind[kind]}}
+            media_type = "application/json" if status < HTTPStatus.BAD_REQUEST else "application/problem+json"
+            responses[str(status)]["content"] = {media_type: {"schema": by_kind[kind]}}
     for code in problems_of(route):
         content = {"application/problem+json": {"schema": by_kind[Problem]}}
         if route.form is not None:
