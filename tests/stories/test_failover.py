@@ -59,7 +59,7 @@ def test_a_failover_that_loses_the_last_commits(tmp_path: Path) -> None:
             store.fail_over_to(standby)
             for api in (here, there):
                 eventually(lambda api=api: api.get("/ready").status_code == 200)  # type: ignore[misc]
-            assert next(lines) == "event: resync"
+            assert "event: resync" in lines  # perhaps after what had been revoked before
             assert json.loads(next(lines).removeprefix("data:"))["epoch"] != seen_epoch
 
         refused = refresh(here, moved_on)
