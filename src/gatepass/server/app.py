@@ -368,6 +368,7 @@ class Server:
         changes = Changes(
             database,
             callers,
+            owners,
             registration,
             letters,
             address=address,
