@@ -68,7 +68,7 @@ def test_every_letter_can_be_written(kind: LetterKind, language: str) -> None:
         lock="https://auth.example.test/pages/lock?token=def",
         values={"email": "<b>new</b>@example.test"} if "{email}" in texts(language)[f"mail.{kind}.text"] else {},
     )
-    mail = in_words(letter)
+    mail = in_words(letter, site_name="A <site>")
     assert mail.subject
     assert letter.link in mail.text
     assert "1234 5678" in mail.text
@@ -76,5 +76,6 @@ def test_every_letter_can_be_written(kind: LetterKind, language: str) -> None:
     assert letter.lock in mail.text
     assert letter.lock in mail.html
     assert "<b>new" not in mail.html
+    assert "A &lt;site&gt;" in mail.html
     if letter.link:
         assert link.replace("&", "&amp;") in mail.html

@@ -7,6 +7,7 @@ import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ from gatepass.server.errors import StartupError, Unavailable
 from gatepass.server.health import Health
 from gatepass.server.key_rotation import pace_of, provide_keys, stored_keys, take_steps
 from gatepass.server.keys.master_key import load_master_keys
+from gatepass.server.language import Language
 from gatepass.server.leaked_passwords import LeakedPasswordRanges
 from gatepass.server.letters import Letters
 from gatepass.server.login import Login
@@ -43,7 +45,7 @@ from gatepass.server.revocation_feed.feed import RevocationFeed
 from gatepass.server.revocation_feed.stream import HEARTBEAT_SECONDS
 from gatepass.server.revocations.status_indexes import BLOCK, ListKeys, StatusIndexes
 from gatepass.server.second_factor import SecondFactor
-from gatepass.server.settings import is_loopback
+from gatepass.server.settings import LOGO_TYPES, is_loopback
 from gatepass.server.settings_watch import note_settings
 from gatepass.server.signin.asking import Asking
 from gatepass.server.signin.caller import Callers
@@ -73,7 +75,6 @@ from gatepass.server.web.tracing import tracing_to
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-    from pathlib import Path
 
     from gatepass.server.clock import Clock
     from gatepass.server.keys.keyring import LiveKeys
@@ -89,8 +90,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("gatepass")
 
-SERVICE_NAME = "Gatepass"
-"""What authenticators show beside an account."""
 _DAY = 86_400.0
 _FORGET_SECONDS = 60.0
 _SESSIONS_KEPT_SECONDS = 7 * 86_400.0
@@ -141,7 +140,7 @@ class Server:
         # A list is published before a token names it.
         self.indexes = status_indexes(database, data_key, on_reserved=self.catch_up)
         self.pages = Pages(settings, data_key.derive("forms"))
-        self.posting = Posting(database, data_key, mail_sender(settings), sender_address=settings.sender)
+        self.posting = Posting(database, data_key, mail_sender(settings), settings=settings)
         self.health = Health(
             database,
             is_up_to_date=self.is_up_to_date,
@@ -273,7 +272,7 @@ class Server:
         relying_party = RelyingParty(
             rp_id=urlsplit(settings.issuer_url).hostname or "",
             origins=(origin_of(settings.issuer_url), *settings.browser_origins),
-            name=SERVICE_NAME,
+            name=settings.site_name,
         )
         proofs = FactorProofs(database, self.data_key, relying_party)
         entrance = Entrance(
@@ -345,7 +344,7 @@ class Server:
             address=address,
             guard=guard,
             pages=self.pages,
-            name=SERVICE_NAME,
+            name=settings.site_name,
         )
         email_login = EmailLogin(
             database,
@@ -368,7 +367,6 @@ class Server:
         changes = Changes(
             database,
             callers,
-            owners,
             registration,
             letters,
             address=address,
@@ -399,9 +397,10 @@ class Server:
             settings=settings,
         )
         outbox = Outbox(self.posting, pages=self.pages, is_open=settings.mail == "outbox")
+        language = Language(pages=self.pages, settings=settings)
         flows = (
             *(signup, login, second_factor, email_login, passkey_logins, recovery, refresh, logout),
-            *(account, changes, factors, reauthentication, outbox, oauth, self.feed),
+            *(account, changes, factors, reauthentication, outbox, oauth, self.feed, language),
         )
         base = urlsplit(settings.issuer_url).path
         under_issuer = [replace(route, path=base + route.path) for flow in flows for route in flow.routes()]
@@ -417,7 +416,22 @@ class Server:
             f"{base}/docs": self._document(page, "text/html; charset=utf-8", PAGE_POLICY),
             f"{base}/static/gatepass.css": self._document(static_file("gatepass.css"), "text/css; charset=utf-8"),
             f"{base}/static/passkeys.js": self._document(static_file("passkeys.js"), "text/javascript; charset=utf-8"),
+            **self._look(),
         }
+
+    def _look(self) -> dict[str, Document]:
+        """The site's own logo and style, or our logo."""
+        settings, static = self.settings, urlsplit(self.settings.issuer_url).path + "/static"
+        logo = Path(settings.site_logo) if settings.site_logo else None
+        found = {
+            f"{static}/logo": self._document(
+                logo.read_bytes() if logo else static_file("logo.svg"), LOGO_TYPES[logo.suffix if logo else ".svg"]
+            )
+        }
+        if settings.site_style:
+            style = Path(settings.site_style).read_bytes()
+            found[f"{static}/site.css"] = self._document(style, "text/css; charset=utf-8")
+        return found
 
     def _render_keys(self) -> None:
         path = urlsplit(self.settings.issuer_url).path + JWKS_PATH

@@ -10,7 +10,6 @@ import structlog
 from gatepass.server.mail.letter import LONGEST_WAIT_SECONDS, Letter, pause_after
 from gatepass.server.mail.message import InvalidMail, message_of
 from gatepass.server.mail.smtp import NotSent
-from gatepass.server.web.catalogue import LANGUAGES, translate
 from gatepass.server.web.wording import in_words
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from gatepass.server.mail.letter import Waiting
     from gatepass.server.mail.message import Mail
     from gatepass.server.mail.smtp import Sender
+    from gatepass.server.settings import Settings
     from gatepass.server.transaction import Database, Transaction
 
 log = structlog.get_logger("gatepass")
@@ -31,11 +31,12 @@ _MOST_SHOWN = 50
 class Posting:
     """Sends letters, or where there is no mail server keeps them to be looked at."""
 
-    def __init__(self, database: Database, data_key: DataKey, sender: Sender | None, *, sender_address: str) -> None:
+    def __init__(self, database: Database, data_key: DataKey, sender: Sender | None, *, settings: Settings) -> None:
         self._database = database
         self._data_key = data_key
         self._sender = sender
-        self._address = sender_address
+        self._address = settings.sender
+        self._site_name = settings.site_name
 
     async def send_due(self) -> None:
         """Send the letters that are due."""
@@ -50,7 +51,7 @@ class Posting:
             return await tx.mails.latest(_MOST_SHOWN)
 
         letters = [self._open(waiting) for waiting in await self._database.read(unit)]
-        return [in_words(letter) for letter in letters if letter.to]
+        return [in_words(letter, site_name=self._site_name) for letter in letters if letter.to]
 
     async def forget_old(self, tx: Transaction) -> None:
         """Drop what has waited too long."""
@@ -71,12 +72,11 @@ class Posting:
         is_done = True
         try:
             if letter.to:
-                name = translate(LANGUAGES[0])("site.name")
                 await sender.send(
                     message_of(
-                        in_words(letter),
+                        in_words(letter, site_name=self._site_name),
                         sender=self._address,
-                        sender_name=name,
+                        sender_name=self._site_name,
                         mail_id=waiting.id,
                         now=waiting.created_at,
                     )

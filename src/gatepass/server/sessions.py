@@ -22,7 +22,6 @@ EndReason = Literal[
     "restored",
     "refresh_token_reused",
     "user_disabled",
-    "factors_reset",
     "password_changed",
     "address_proved",
     "account_locked",

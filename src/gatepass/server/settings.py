@@ -43,6 +43,13 @@ _PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/]*@|(?<=[?&])(password=)[^&]*")
 _SMTP = re.compile(r"smtps?://([\w.%+-]+@)?(\[[0-9a-f:]+\]|[\w.-]+)(:\d{1,5})?", re.ASCII)
 """Without a password: that is a setting of its own, which nothing prints."""
 _SENDER = re.compile(r"[\w.+-]+@[\w.-]+", re.ASCII)
+LOGO_TYPES = {
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+}
 _SECRET = ("master_key", "metrics_token", "smtp_password")
 
 
@@ -170,6 +177,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int, Meta(ge=1, description="How long failures from an address count from the first one on, in seconds.")
     ] = 3_600
     events_days: Annotated[int, Meta(ge=1, description="How long events are kept, in days.")] = 180
+    site_name: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=64,
+            description="What pages, mails and authenticators call this site.",
+        ),
+    ] = "Gatepass"
+    site_logo: Annotated[
+        str, Meta(description="Logo of the pages, an SVG, PNG, WebP or JPEG file. Empty: Gatepass's own.")
+    ] = ""
+    site_style: Annotated[
+        str, Meta(description="CSS file that gives the pages' variables other values, for a look of one's own.")
+    ] = ""
     smtp_url: Annotated[
         str,
         Meta(
@@ -466,7 +487,20 @@ def _check_mail(settings: Settings) -> None:
         raise StartupError(f"There is no file {settings.smtp_ca_file}.", "Give `smtp_ca_file` a PEM file.")
 
 
+def _check_look(settings: Settings) -> None:
+    for name in (settings.site_logo, settings.site_style):
+        if name and not Path(name).is_file():
+            raise StartupError(
+                f"There is no file {name}.", "Give `site_logo` and `site_style` files, or leave them out."
+            )
+    if settings.site_logo and Path(settings.site_logo).suffix not in LOGO_TYPES:
+        raise StartupError("`site_logo` is no picture that we know.", f"Its name ends with {', '.join(LOGO_TYPES)}.")
+    if not settings.site_name.isprintable():
+        raise StartupError("`site_name` has a line break or another control character.", "It is one line of text.")
+
+
 _CHECKS = (
+    _check_look,
     _check_mail,
     _check_issuer,
     _check_tls,

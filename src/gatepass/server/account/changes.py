@@ -18,6 +18,7 @@ from gatepass.server.recording import record
 from gatepass.server.registration import PASSWORD_PROBLEMS
 from gatepass.server.sessions import Session  # noqa: TC001 - as above
 from gatepass.server.signin.guard import too_many_attempts
+from gatepass.server.signin.recent import check_recent
 from gatepass.server.users import User, normalise_email  # noqa: TC001 - as above
 from gatepass.server.web.answers import JsonResponse, no_content
 from gatepass.server.web.catalogue import language_of
@@ -32,8 +33,7 @@ if TYPE_CHECKING:
     from gatepass.server.settings import Settings
     from gatepass.server.signin.caller import Callers
     from gatepass.server.signin.guard import Guard
-    from gatepass.server.signin.owner import Owners
-    from gatepass.server.signin.visitor import Visitors
+    from gatepass.server.signin.visitor import Visitor, Visitors
     from gatepass.server.transaction import Database, Transaction
     from gatepass.server.web.address import ClientAddress
     from gatepass.server.web.browser import BrowserMode
@@ -101,7 +101,6 @@ class Changes:
         self,
         database: Database,
         callers: Callers,
-        owners: Owners,
         registration: Registration,
         letters: Letters,
         *,
@@ -114,7 +113,6 @@ class Changes:
     ) -> None:
         self._database = database
         self._callers = callers
-        self._owners = owners
         self._registration = registration
         self._letters = letters
         self._address = address
@@ -126,7 +124,7 @@ class Changes:
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls and pages."""
-        owner = ("recent_sign_in_required", "second_factor_required")
+        recent = "recent_sign_in_required"
         return (
             Route(
                 method="POST",
@@ -135,7 +133,7 @@ class Changes:
                 summary="Ask for another e-mail address, or to verify the one that there is",
                 body=ChangeEmailRequest,
                 answers={202: EmailAsked},
-                problems=("invalid_email", "too_many_attempts", "mail_not_configured", *owner),
+                problems=("invalid_email", "too_many_attempts", "mail_not_configured", recent),
                 secured=True,
             ),
             Route(
@@ -155,7 +153,7 @@ class Changes:
                 summary="Set another password, and end all other sessions",
                 body=ChangePasswordRequest,
                 answers={204: None},
-                problems=(*PASSWORD_PROBLEMS, *owner),
+                problems=(*PASSWORD_PROBLEMS, recent),
                 secured=True,
             ),
             Route(
@@ -164,7 +162,7 @@ class Changes:
                 handler=self.export,
                 summary="All that is kept of me",
                 answers={200: Exported},
-                problems=owner,
+                problems=(recent,),
                 secured=True,
             ),
             Route(
@@ -173,7 +171,7 @@ class Changes:
                 handler=self.delete,
                 summary="Delete my account",
                 answers={204: None},
-                problems=owner,
+                problems=(recent,),
                 secured=True,
             ),
             page("/pages/account/email", self.show_email),
@@ -191,8 +189,7 @@ class Changes:
 
     async def change_email(self, request: Request, body: ChangeEmailRequest) -> Response:
         """Mail the new address; nothing is changed before it answers."""
-        _, user = await self._owners.caller(request)
-        return JsonResponse(EmailAsked(await self._ask(request, user, body.email)), 202)
+        return JsonResponse(EmailAsked(await self._ask(request, await self._owner(request), body.email)), 202)
 
     async def confirm_email(self, request: Request, body: ConfirmEmailRequest) -> Response:
         """Change the address."""
@@ -202,31 +199,36 @@ class Changes:
 
     async def change_password(self, request: Request, body: ChangePasswordRequest) -> Response:
         """Change the password."""
-        principal, user = await self._owners.caller(request)
+        principal, _ = await self._callers.identify(request)
+        user = await self._owner(request)
         await self._set_password(request, user, principal.session_id or "", body.password)
         return no_content()
 
     async def export(self, request: Request, _body: None) -> Response:
         """Answer with everything."""
-        _, user = await self._owners.caller(request)
-        return JsonResponse(await self._export(request, user))
+        return JsonResponse(await self._export(request, await self._owner(request)))
 
     async def delete(self, request: Request, _body: None) -> Response:
         """Delete everything."""
-        _, user = await self._owners.caller(request)
-        await self._delete(request, user)
+        await self._delete(request, await self._owner(request))
         return no_content()
+
+    async def _owner(self, request: Request) -> User:
+        """Who calls, if they have signed in lately."""
+        principal, user = await self._callers.identify(request)
+        await self._check_recent(float(principal.auth_time or 0))
+        return user
 
     # ── pages ──
 
     async def show_email(self, request: Request, _body: None) -> Response:
         """Show the form."""
-        visitor = await self._owners.visitor(request)
+        visitor = await self._visitor(request)
         return visitor if isinstance(visitor, Response) else self._email_page(request, visitor.user.email)
 
     async def submit_email(self, request: Request, form: EmailForm) -> Response:
         """Mail the new address."""
-        visitor = await self._owners.visitor(request)
+        visitor = await self._visitor(request)
         if isinstance(visitor, Response):
             return visitor
         try:
@@ -254,12 +256,12 @@ class Changes:
 
     async def show_password(self, request: Request, _body: None) -> Response:
         """Show the form."""
-        visitor = await self._owners.visitor(request)
+        visitor = await self._visitor(request)
         return visitor if isinstance(visitor, Response) else self._password_page(request)
 
     async def submit_password(self, request: Request, form: PasswordForm) -> Response:
         """Change the password."""
-        visitor = await self._owners.visitor(request)
+        visitor = await self._visitor(request)
         if isinstance(visitor, Response):
             return visitor
         try:
@@ -270,7 +272,7 @@ class Changes:
 
     async def show_export(self, request: Request, _body: None) -> Response:
         """Hand out everything as a file."""
-        visitor = await self._owners.visitor(request)
+        visitor = await self._visitor(request)
         if isinstance(visitor, Response):
             return visitor
         response = JsonResponse(await self._export(request, visitor.user))
@@ -279,7 +281,7 @@ class Changes:
 
     async def show_delete(self, request: Request, _body: None) -> Response:
         """Ask once more."""
-        visitor = await self._owners.visitor(request)
+        visitor = await self._visitor(request)
         if isinstance(visitor, Response):
             return visitor
         action = self._pages.path("account/delete")
@@ -287,13 +289,24 @@ class Changes:
 
     async def submit_delete(self, request: Request, _form: DeleteForm) -> Response:
         """Delete everything, and forget the browser's cookie."""
-        visitor = await self._owners.visitor(request)
+        visitor = await self._visitor(request)
         if isinstance(visitor, Response):
             return visitor
         await self._delete(request, visitor.user)
         response = self._pages.message(request, "deleted")
         self._browser.clear_cookie(request, response)
         return response
+
+    async def _visitor(self, request: Request) -> Visitor | Response:
+        """Who looks at the page, if they have signed in lately; else the way to the sign-in page."""
+        visitor = await self._visitors.of(request)
+        if visitor is None:
+            return self._pages.sign_in_first(request)
+        try:
+            await self._check_recent(visitor.session.auth_time)
+        except Refusal:
+            return self._pages.prove_again(request)
+        return visitor
 
     def _email_page(self, request: Request, email: str, error: GatepassError | None = None) -> Response:
         action = self._pages.path("account/email")
@@ -318,6 +331,13 @@ class Changes:
         )
 
     # ── what both do ──
+
+    async def _check_recent(self, auth_time: float) -> None:
+        async def time(tx: Transaction) -> float:
+            return tx.now
+
+        now = await self._database.read(time)
+        check_recent(auth_time, now=now, seconds=self._settings.recent_sign_in_seconds)
 
     async def _ask(self, request: Request, user: User, email: str) -> str:
         """Mail a link to the new address; where it is somebody else's, tell that one instead."""

@@ -646,7 +646,9 @@ def _qr(uri: str) -> str:
     import segno  # noqa: PLC0415 - seldom needed
 
     svg = io.BytesIO()
-    segno.make(uri, micro=False).save(svg, kind="svg", xmldecl=False, svgns=True, scale=5, dark="#000", light="#fff")
+    segno.make(uri, micro=False).save(
+        svg, kind="svg", xmldecl=False, svgns=True, scale=5, unit="px", dark="#000", light="#fff"
+    )  # with a unit it has a viewBox, so that a page may show it larger or smaller
     return svg.getvalue().decode()
 
 

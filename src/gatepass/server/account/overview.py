@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gatepass.server.ending import end_session
+from gatepass.server.ending import end_session, end_sessions_of
 from gatepass.server.errors import Refusal
 from gatepass.server.web.answers import JsonResponse, no_content
 from gatepass.server.web.pages import PageForm
@@ -81,6 +81,10 @@ class EndSessionForm(PageForm, frozen=True, kw_only=True):
     session: str = ""
 
 
+class EndOthersForm(PageForm, frozen=True, kw_only=True):
+    """The form below the sessions."""
+
+
 class Account:
     """The flow."""
 
@@ -132,6 +136,7 @@ class Account:
             ),
             page("/pages/account", self.show),
             page_form("/pages/account/sessions/end", self.submit_end, EndSessionForm),
+            page_form("/pages/account/sessions/end-others", self.submit_end_others, EndOthersForm),
         )
 
     async def me(self, request: Request, _body: None) -> Response:
@@ -201,6 +206,20 @@ class Account:
         if visitor is None:
             return self._pages.sign_in_first(request)
         await self._end(form.session, visitor.user, self._address.where(request))
+        return self._pages.go_to(self._pages.path("account"))
+
+    async def submit_end_others(self, request: Request, _form: EndOthersForm) -> Response:
+        """End every session but the one that asks."""
+        visitor = await self._visitors.of(request)
+        if visitor is None:
+            return self._pages.sign_in_first(request)
+        where = self._address.where(request)
+
+        async def unit(tx: Transaction) -> None:
+            if await tx.sessions.is_live(visitor.session.id, visitor.user.id, tx.now):
+                await end_sessions_of(tx, visitor.user.id, "ended_by_user", where=where, keep=visitor.session.id)
+
+        await self._database.transaction(unit)
         return self._pages.go_to(self._pages.path("account"))
 
     # ── what both do ──

@@ -92,7 +92,7 @@ class Application:
             return
         response.raw_headers.append((b"x-request-id", request_id.encode()))
         if isinstance(response, PageResponse):  # no script of another origin reads one
-            response.raw_headers.extend(self._page_headers)
+            response.raw_headers.extend(self._page_headers[response.script])
         else:
             response.raw_headers.extend(self._headers)
             response.raw_headers.extend(self._cors.headers_for(request))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 LANGUAGES = ("en",)
 """The languages that there are; the first is for everybody who asks for none of them."""
+LANGUAGE_COOKIE = "lang"
 
 _MOST_PREFERENCES = 20
 
@@ -60,7 +61,10 @@ def preferred_language(accepted: str) -> str:
 
 
 def language_of(request: Request) -> str:
-    """The language that a browser asks for."""
+    """The language that somebody has chosen, else the one that their browser asks for."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE, "")
+    if chosen in LANGUAGES:
+        return chosen
     return preferred_language(request.headers.get("accept-language", ""))
 
 

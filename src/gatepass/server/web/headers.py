@@ -10,10 +10,8 @@ if TYPE_CHECKING:
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
-PAGE_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self';"
-    " frame-ancestors 'none'"
-)
+_BASE_POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+PAGE_POLICY = f"{_BASE_POLICY}; connect-src 'self'; form-action 'self'"
 BASE: Headers = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -26,9 +24,25 @@ PAGE_REFERRER = (b"referrer-policy", b"same-origin")
 """With `no-referrer` browsers would send the forms of our own pages with `Origin: null` (Fetch §3.2)."""
 
 
-def page_headers(settings: Settings) -> Headers:
-    """The headers of a page with forms. The one script may run, and no other, wherever it comes from."""
-    policy = f"{PAGE_POLICY}; script-src {settings.issuer_url}/static/passkeys.js"
+PASSKEYS_SCRIPT = "passkeys.js"
+DEBUGGER_SCRIPT = "debugger.js"
+
+
+def page_headers(settings: Settings) -> dict[str, Headers]:
+    """The headers of a page, by the script that it may have. That one may run, and no other, wherever it comes from."""
+    static = f"{settings.issuer_url}/static"
+    jwks = f"{settings.issuer_url}/.well-known/jwks.json"
+    with_forms = f"{PAGE_POLICY}; script-src {static}/{PASSKEYS_SCRIPT}"
+    debugger = (  # a token that is pasted there can go nowhere: no form is sent, and one document is read
+        f"{_BASE_POLICY}; form-action 'none'; connect-src {jwks}; script-src {static}/{DEBUGGER_SCRIPT}"
+    )
+    return {
+        PASSKEYS_SCRIPT: _with_policy(settings, with_forms),
+        DEBUGGER_SCRIPT: _with_policy(settings, debugger),
+    }
+
+
+def _with_policy(settings: Settings, policy: str) -> Headers:
     return [
         PAGE_REFERRER if name == b"referrer-policy" else (name, value)
         for name, value in security_headers(settings, policy)

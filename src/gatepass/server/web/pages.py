@@ -13,7 +13,7 @@ import os
 import re
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -22,11 +22,14 @@ from starlette.responses import Response
 from gatepass.server.confidential import Confidential
 from gatepass.server.errors import Refusal
 from gatepass.server.web.browser import origin_of
-from gatepass.server.web.catalogue import language_of, translate
+from gatepass.server.web.catalogue import LANGUAGES, language_of, translate
+from gatepass.server.web.devices import device_of
 from gatepass.server.web.errors import PROBLEMS
+from gatepass.server.web.headers import PASSKEYS_SCRIPT
 
 if TYPE_CHECKING:
     import jinja2
+    from jinja2.runtime import Context
     from starlette.requests import Request
 
     from gatepass.server.errors import GatepassError
@@ -56,8 +59,9 @@ class PageResponse(Response):
 
     media_type = "text/html"
 
-    def __init__(self, content: str, status_code: int = 200) -> None:
+    def __init__(self, content: str, status_code: int = 200, *, script: str = PASSKEYS_SCRIPT) -> None:
         super().__init__(content, status_code)
+        self.script = script
         self.headers["cache-control"] = "no-store"
 
 
@@ -72,6 +76,8 @@ class Pages:
     def __init__(self, settings: Settings, key: bytes) -> None:
         self._key = key
         self._issuer = settings.issuer_url
+        self._site_name = settings.site_name
+        self._has_style = bool(settings.site_style)
         self._base = urlsplit(settings.issuer_url).path
         self._origin = origin_of(settings.issuer_url)
         self._secure = settings.issuer_url.startswith("https://")
@@ -86,9 +92,13 @@ class Pages:
         *,
         status: int = 200,
         error: GatepassError | None = None,
+        script: str = PASSKEYS_SCRIPT,
         **values: object,
     ) -> Response:
-        """Render a page; with an error its text stands above the form, and its status is the answer's."""
+        """Render a page; with an error its text stands above the form, and its status is the answer's.
+
+        `script` is the one that may run, where the page has any.
+        """
         browser = self.browser_of(request) or self.new_browser()
         language = language_of(request)
         t = translate(language)
@@ -98,11 +108,15 @@ class Pages:
             language=language,
             base=self._base,
             pages=self._base + PREFIX,
+            site_name=self._site_name,
+            has_style=self._has_style,
+            languages=[(each, translate(each)("site.language")) for each in LANGUAGES],
+            here=_here(request) if request.method == "GET" else "",
             csrf=self._token(browser),
             error=None if error is None else error_text(t, error),
             **values,
         )
-        response = PageResponse(text, status if error is None else status_of(error))
+        response = PageResponse(text, status if error is None else status_of(error), script=script)
         if error is not None and error.retry_after is not None:
             response.headers["retry-after"] = str(error.retry_after)
         if browser != self.browser_of(request):
@@ -135,7 +149,7 @@ class Pages:
         The cookie of a session is SameSite=Strict, so a browser that follows a link from another site does not send
         it the first time. Then a page of ours that reloads at once finds out: that second request comes from us.
         """
-        here = request.scope["path"] + (f"?{request.url.query}" if request.url.query else "")
+        here = _here(request)
         if request.method != "GET":  # what was filled in is lost, and there may be nothing to look at there
             here = self.path("account")
         elif request.headers.get("sec-fetch-site") == "cross-site":
@@ -217,7 +231,11 @@ class Pages:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        environment.filters |= {"time": _time, "day": _day, "as_json": _as_json}
+        filters: dict[str, Any] = environment.filters
+        filters["time"] = jinja2.pass_context(_time)
+        filters["day"] = jinja2.pass_context(_day)
+        filters["as_json"] = _as_json
+        filters["device"] = device_of
         return environment
 
 
@@ -225,12 +243,20 @@ def _as_json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _time(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
+def _here(request: Request) -> str:
+    path: str = request.scope["path"]
+    return path + (f"?{request.url.query}" if request.url.query else "")
 
 
-def _day(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
+def _time(context: Context, at: float) -> str:
+    t: Translate = context["t"]
+    return t("date.time", day=_day(context, at), time=f"{datetime.fromtimestamp(at, UTC):%H:%M}")
+
+
+def _day(context: Context, at: float) -> str:
+    t: Translate = context["t"]
+    date = datetime.fromtimestamp(at, UTC)
+    return t("date.day", day=date.day, month=t("date.months").split()[date.month - 1], year=date.year)
 
 
 def error_text(t: Translate, error: GatepassError) -> str:

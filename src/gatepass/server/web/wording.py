@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gatepass.server.mail.letter import Letter
 
 
-def in_words(letter: Letter) -> Mail:
+def in_words(letter: Letter, *, site_name: str) -> Mail:
     """Write the mail of a letter, in text and in HTML."""
     t = translate(letter.language)
     key = f"mail.{letter.kind}"
@@ -25,12 +25,12 @@ def in_words(letter: Letter) -> Mail:
         paragraphs += [f"{t(f'{key}.button')}:\n{letter.link}", t("mail.ignore")]
     if letter.lock:
         paragraphs.append(f"{t('mail.lock')}\n{letter.lock}")
-    paragraphs.append(f"-- \n{t('site.name')}")
+    paragraphs.append(f"-- \n{site_name}")
     return Mail(
         to=letter.to,
         subject=t(f"{key}.subject"),
         text="\n\n".join(paragraphs) + "\n",
-        html=_template().render(t=t, key=key, letter=letter),
+        html=_template().render(t=t, key=key, letter=letter, site_name=site_name),
     )
 
 

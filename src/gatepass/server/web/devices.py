@@ -1,0 +1,49 @@
+"""What a browser says that it is, in words that its owner knows. Never a decision: anybody can send any of it."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+# The first that is found wins: nearly every browser also claims to be some of those that stand after it.
+_PROGRAMS = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("SamsungBrowser/", "Samsung Internet"),
+    ("Vivaldi/", "Vivaldi"),
+    ("FxiOS/", "Firefox"),
+    ("Firefox/", "Firefox"),
+    ("CriOS/", "Chrome"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+_SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("CrOS", "ChromeOS"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
+_PRODUCT = re.compile(r"([\w.-]{1,40})(?:/[\w.-]*)?", re.ASCII)
+"""RFC 9110 §10.1.5."""
+
+
+class Device(NamedTuple):
+    """A program and what it runs on; either is empty where it cannot be told."""
+
+    program: str
+    system: str
+
+
+def device_of(user_agent: str) -> Device:
+    """Name a device: of browsers what people call them, of other programs the name that they begin with."""
+    if user_agent.startswith("Mozilla/"):
+        return Device(_first(_PROGRAMS, user_agent), _first(_SYSTEMS, user_agent))
+    product = _PRODUCT.match(user_agent)
+    return Device(product[1] if product else "", "")
+
+
+def _first(names: tuple[tuple[str, str], ...], user_agent: str) -> str:
+    return next((name for mark, name in names if mark in user_agent), "")
