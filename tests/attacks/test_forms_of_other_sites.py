@@ -84,7 +84,7 @@ def test_a_session_that_was_there_is_not_gone_on_with(
 
 
 def test_no_page_can_be_framed_or_scripted(server: RunningServer, browser: Browser) -> None:
-    """Clickjacking and injection: no frame, one script, no other origin in the policy of every page, errors included."""
+    """Clickjacking and injection: no frame, one script, no other origin in the policy of any page, errors included."""
     for path in ("/pages/login", "/pages/signup", "/pages/nothing"):
         answer = browser.get(path)
         policy = answer.headers["content-security-policy"]

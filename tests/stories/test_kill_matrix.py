@@ -334,6 +334,7 @@ EVENTS: tuple[Event, ...] = (
         _command("user", "password", "EMAIL", stdin="another good long password\n"),
         EVERY_WAY_IN,
     ),
+    Event("`gatepass user reset-factors`", _command("user", "reset-factors", "EMAIL"), EVERYTHING_OF_A_PERSON),
     Event("a role removed", _command("user", "role", "EMAIL", "admin", "--remove"), TOKEN),
     Event(
         "`gatepass client rotate-secret`", _command("client", "rotate-secret", "CLIENT"), OWN | {"client's credentials"}

@@ -11,6 +11,7 @@ from tests.support.events import all_events
 from tests.support.factors import Application, bearer, finish, set_up_totp, sign_in
 from tests.support.server import ANN, NOON, running_server
 
+from gatepass.cli.main import main
 from gatepass.jose import jwt
 
 if TYPE_CHECKING:
@@ -296,3 +297,33 @@ def test_codes_asked_at_once_count_once(server: RunningServer, ann: dict[str, st
             return sorted(answer.status_code for answer in await asyncio.gather(*sent))
 
     assert asyncio.run(race()) == [200, *[403] * 7]
+
+
+def test_what_owns_the_account_needs_both_factors(server: RunningServer, ann: dict[str, str]) -> None:
+    """In a session that a remembered browser began with one, nothing of this is changed before the other is proved."""
+    origin = {"origin": server.url, "gatepass-request": "1"}
+    with server.client() as api, server.client(headers=origin) as browser:
+        application, _ = set_up_totp(server, api, ann)
+        finish(browser, sign_in(browser, ann, cookie=True), code=application.next_code(), remember=True)
+        me = bearer(sign_in(browser, ann, cookie=True).json()["token"])
+        calls = [
+            ("POST", "/account/password", {"password": "another sentence of words"}),
+            ("POST", "/account/email", {"email": "new@example.test"}),
+            ("DELETE", "/account", None),
+            ("GET", "/account/export", None),
+        ]
+        for method, path, body in calls:
+            answer = browser.request(method, path, json=body, headers=me)
+            assert (answer.status_code, answer.json()["code"]) == (403, "second_factor_required"), path
+
+
+def test_the_operator_helps_who_has_lost_everything(
+    server: RunningServer, api: httpx.Client, ann: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`gatepass user reset-factors`: sessions are ended, and the password alone signs in again."""
+    application, _ = set_up_totp(server, api, ann)
+    me = bearer(finish(api, sign_in(api, ann), code=application.next_code()).json()["token"])
+    main(["user", "reset-factors", ann["email"], "--data-dir", server.settings.data_dir])
+    assert "2 sessions ended" in capsys.readouterr().err
+    assert api.get("/me", headers=me).status_code == 401
+    assert sign_in(api, ann).status_code == 200

@@ -193,6 +193,17 @@ def password(email: str, *, place: Place = _HERE) -> None:
     say(f"Password set; {_sessions(asyncio.run(work()))} ended.")
 
 
+@app.command(name="reset-factors")
+def reset_factors(email: str, *, place: Place = _HERE) -> None:
+    """Remove a person's second factors and passkeys, who has lost them all, and end their sessions."""
+
+    async def work() -> int:
+        async with open_admin(place) as admin:
+            return await admin.reset_factors(email)
+
+    say(f"{email} signs in without a second factor; {_sessions(asyncio.run(work()))} ended.")
+
+
 @app.command
 def logout(email: str, *, place: Place = _HERE) -> None:
     """End all of a person's sessions."""

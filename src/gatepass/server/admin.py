@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from gatepass.server.ending import end_sessions_of, end_tokens_of, replace_password
+from gatepass.server.ending import drop_factors, end_sessions_of, end_tokens_of, replace_password
 from gatepass.server.errors import Refusal
 from gatepass.server.events import OPERATOR
 from gatepass.server.ids import new_id
@@ -137,6 +137,20 @@ class Admin:
             await tx.codes.forget_openers(user.id)
             await record(tx, "password_changed", user.id, actor=OPERATOR)
             return await end_sessions_of(tx, user.id, "password_changed", actor=OPERATOR)
+
+        return _found(await self._database.transaction(unit))
+
+    async def reset_factors(self, email: str) -> int:
+        """Forget the person's second factors and passkeys, and end their sessions; how many those were."""
+        address = normalise_email(email)
+
+        async def unit(tx: Transaction) -> int | None:
+            user = await tx.users.by_email(address)
+            if user is None:
+                return None
+            await drop_factors(tx, user.id)
+            await record(tx, "factor_removed", user.id, actor=OPERATOR, reason="all")
+            return await end_sessions_of(tx, user.id, "factors_reset", actor=OPERATOR)
 
         return _found(await self._database.transaction(unit))
 

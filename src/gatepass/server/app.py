@@ -367,6 +367,7 @@ class Server:
         changes = Changes(
             database,
             callers,
+            owners,
             registration,
             letters,
             address=address,

@@ -22,6 +22,7 @@ EndReason = Literal[
     "restored",
     "refresh_token_reused",
     "user_disabled",
+    "factors_reset",
     "password_changed",
     "address_proved",
     "account_locked",

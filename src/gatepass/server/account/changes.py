@@ -18,7 +18,6 @@ from gatepass.server.recording import record
 from gatepass.server.registration import PASSWORD_PROBLEMS
 from gatepass.server.sessions import Session  # noqa: TC001 - as above
 from gatepass.server.signin.guard import too_many_attempts
-from gatepass.server.signin.recent import check_recent
 from gatepass.server.users import User, normalise_email  # noqa: TC001 - as above
 from gatepass.server.web.answers import JsonResponse, no_content
 from gatepass.server.web.catalogue import language_of
@@ -33,7 +32,8 @@ if TYPE_CHECKING:
     from gatepass.server.settings import Settings
     from gatepass.server.signin.caller import Callers
     from gatepass.server.signin.guard import Guard
-    from gatepass.server.signin.visitor import Visitor, Visitors
+    from gatepass.server.signin.owner import Owners
+    from gatepass.server.signin.visitor import Visitors
     from gatepass.server.transaction import Database, Transaction
     from gatepass.server.web.address import ClientAddress
     from gatepass.server.web.browser import BrowserMode
@@ -101,6 +101,7 @@ class Changes:
         self,
         database: Database,
         callers: Callers,
+        owners: Owners,
         registration: Registration,
         letters: Letters,
         *,
@@ -113,6 +114,7 @@ class Changes:
     ) -> None:
         self._database = database
         self._callers = callers
+        self._owners = owners
         self._registration = registration
         self._letters = letters
         self._address = address
@@ -124,7 +126,7 @@ class Changes:
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls and pages."""
-        recent = "recent_sign_in_required"
+        owner = ("recent_sign_in_required", "second_factor_required")
         return (
             Route(
                 method="POST",
@@ -133,7 +135,7 @@ class Changes:
                 summary="Ask for another e-mail address, or to verify the one that there is",
                 body=ChangeEmailRequest,
                 answers={202: EmailAsked},
-                problems=("invalid_email", "too_many_attempts", "mail_not_configured", recent),
+                problems=("invalid_email", "too_many_attempts", "mail_not_configured", *owner),
                 secured=True,
             ),
             Route(
@@ -153,7 +155,7 @@ class Changes:
                 summary="Set another password, and end all other sessions",
                 body=ChangePasswordRequest,
                 answers={204: None},
-                problems=(*PASSWORD_PROBLEMS, recent),
+                problems=(*PASSWORD_PROBLEMS, *owner),
                 secured=True,
             ),
             Route(
@@ -162,7 +164,7 @@ class Changes:
                 handler=self.export,
                 summary="All that is kept of me",
                 answers={200: Exported},
-                problems=(recent,),
+                problems=owner,
                 secured=True,
             ),
             Route(
@@ -171,7 +173,7 @@ class Changes:
                 handler=self.delete,
                 summary="Delete my account",
                 answers={204: None},
-                problems=(recent,),
+                problems=owner,
                 secured=True,
             ),
             page("/pages/account/email", self.show_email),
@@ -189,7 +191,8 @@ class Changes:
 
     async def change_email(self, request: Request, body: ChangeEmailRequest) -> Response:
         """Mail the new address; nothing is changed before it answers."""
-        return JsonResponse(EmailAsked(await self._ask(request, await self._owner(request), body.email)), 202)
+        _, user = await self._owners.caller(request)
+        return JsonResponse(EmailAsked(await self._ask(request, user, body.email)), 202)
 
     async def confirm_email(self, request: Request, body: ConfirmEmailRequest) -> Response:
         """Change the address."""
@@ -199,36 +202,31 @@ class Changes:
 
     async def change_password(self, request: Request, body: ChangePasswordRequest) -> Response:
         """Change the password."""
-        principal, _ = await self._callers.identify(request)
-        user = await self._owner(request)
+        principal, user = await self._owners.caller(request)
         await self._set_password(request, user, principal.session_id or "", body.password)
         return no_content()
 
     async def export(self, request: Request, _body: None) -> Response:
         """Answer with everything."""
-        return JsonResponse(await self._export(request, await self._owner(request)))
+        _, user = await self._owners.caller(request)
+        return JsonResponse(await self._export(request, user))
 
     async def delete(self, request: Request, _body: None) -> Response:
         """Delete everything."""
-        await self._delete(request, await self._owner(request))
+        _, user = await self._owners.caller(request)
+        await self._delete(request, user)
         return no_content()
-
-    async def _owner(self, request: Request) -> User:
-        """Who calls, if they have signed in lately."""
-        principal, user = await self._callers.identify(request)
-        await self._check_recent(float(principal.auth_time or 0))
-        return user
 
     # ── pages ──
 
     async def show_email(self, request: Request, _body: None) -> Response:
         """Show the form."""
-        visitor = await self._visitor(request)
+        visitor = await self._owners.visitor(request)
         return visitor if isinstance(visitor, Response) else self._email_page(request, visitor.user.email)
 
     async def submit_email(self, request: Request, form: EmailForm) -> Response:
         """Mail the new address."""
-        visitor = await self._visitor(request)
+        visitor = await self._owners.visitor(request)
         if isinstance(visitor, Response):
             return visitor
         try:
@@ -256,12 +254,12 @@ class Changes:
 
     async def show_password(self, request: Request, _body: None) -> Response:
         """Show the form."""
-        visitor = await self._visitor(request)
+        visitor = await self._owners.visitor(request)
         return visitor if isinstance(visitor, Response) else self._password_page(request)
 
     async def submit_password(self, request: Request, form: PasswordForm) -> Response:
         """Change the password."""
-        visitor = await self._visitor(request)
+        visitor = await self._owners.visitor(request)
         if isinstance(visitor, Response):
             return visitor
         try:
@@ -272,7 +270,7 @@ class Changes:
 
     async def show_export(self, request: Request, _body: None) -> Response:
         """Hand out everything as a file."""
-        visitor = await self._visitor(request)
+        visitor = await self._owners.visitor(request)
         if isinstance(visitor, Response):
             return visitor
         response = JsonResponse(await self._export(request, visitor.user))
@@ -281,7 +279,7 @@ class Changes:
 
     async def show_delete(self, request: Request, _body: None) -> Response:
         """Ask once more."""
-        visitor = await self._visitor(request)
+        visitor = await self._owners.visitor(request)
         if isinstance(visitor, Response):
             return visitor
         action = self._pages.path("account/delete")
@@ -289,24 +287,13 @@ class Changes:
 
     async def submit_delete(self, request: Request, _form: DeleteForm) -> Response:
         """Delete everything, and forget the browser's cookie."""
-        visitor = await self._visitor(request)
+        visitor = await self._owners.visitor(request)
         if isinstance(visitor, Response):
             return visitor
         await self._delete(request, visitor.user)
         response = self._pages.message(request, "deleted")
         self._browser.clear_cookie(request, response)
         return response
-
-    async def _visitor(self, request: Request) -> Visitor | Response:
-        """Who looks at the page, if they have signed in lately; else the way to the sign-in page."""
-        visitor = await self._visitors.of(request)
-        if visitor is None:
-            return self._pages.sign_in_first(request)
-        try:
-            await self._check_recent(visitor.session.auth_time)
-        except Refusal:
-            return self._pages.prove_again(request)
-        return visitor
 
     def _email_page(self, request: Request, email: str, error: GatepassError | None = None) -> Response:
         action = self._pages.path("account/email")
@@ -331,13 +318,6 @@ class Changes:
         )
 
     # ── what both do ──
-
-    async def _check_recent(self, auth_time: float) -> None:
-        async def time(tx: Transaction) -> float:
-            return tx.now
-
-        now = await self._database.read(time)
-        check_recent(auth_time, now=now, seconds=self._settings.recent_sign_in_seconds)
 
     async def _ask(self, request: Request, user: User, email: str) -> str:
         """Mail a link to the new address; where it is somebody else's, tell that one instead."""
