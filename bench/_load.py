@@ -122,11 +122,11 @@ def pinned(core: int, command: Sequence[str], environment: dict[str, str] | None
 
 
 @contextlib.contextmanager
-def gatepass(data_dir: Path, **settings: object) -> Generator[Running]:
-    """Run our server on core 0."""
+def gatepass(data_dir: Path, *, core: int = 0, **settings: object) -> Generator[Running]:
+    """Run our server on one core."""
     program = str(Path(sys.executable).with_name("gatepass"))
     environment = {f"GATEPASS_{name.upper()}": str(value) for name, value in settings.items()}
-    process = pinned(0, [program, "serve", "--port", "0", "--data-dir", str(data_dir)], environment)
+    process = pinned(core, [program, "serve", "--port", "0", "--data-dir", str(data_dir)], environment)
     try:
         yield Running(listening(process), data_dir, process.pid)
     finally:

@@ -78,14 +78,19 @@ async def measure(server: Running) -> None:
     )
 
 
-def main() -> None:
-    """Run the server on core 0 and the readers on core 1."""
-    check_tools()
+def run(server: Running) -> None:
+    """Measure from core 1."""
     os.sched_setaffinity(0, {1})
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8_192), hard))
+    asyncio.run(measure(server))
+
+
+def main() -> None:
+    """Run the server on core 0 and the readers on core 1."""
+    check_tools()
     with tempfile.TemporaryDirectory() as folder, gatepass(Path(folder)) as server:
-        asyncio.run(measure(server))
+        run(server)
 
 
 if __name__ == "__main__":

@@ -165,6 +165,7 @@ class SqliteDatabase:
         while (first := self._jobs.get()) is not None:
             batch, more = self._gather(first)
             _answer(self._commit(batch))
+            self._checkpoints.keep_short(self._writer)
             if not more:
                 return
 

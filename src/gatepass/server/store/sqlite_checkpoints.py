@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _PAGES = 4_000
 """Pages of 4 KiB that may be in the log and not yet in the file."""
 _MOST_PAGES = 65_536
-"""Pages in the log at which writers wait until all is copied, so that it begins anew: 256 MiB."""
+"""Pages in the log at which the writer copies the rest itself, so that it begins anew: 256 MiB."""
 
 
 class Checkpoints:
@@ -28,6 +28,7 @@ class Checkpoints:
 
     def __init__(self, connect: Callable[[], apsw.Connection]) -> None:
         self._connect = connect
+        self._pages = 0
         self._copied = 0
         self._is_due = threading.Event()
         self._is_closing = False
@@ -36,6 +37,16 @@ class Checkpoints:
     def attend(self, writer: apsw.Connection) -> None:
         """Watch the log grow by this connection's commits; SQLite itself makes no checkpoint in them any more."""
         writer.set_wal_hook(self._on_commit)
+
+    def keep_short(self, writer: apsw.Connection) -> None:
+        """Copy the rest, between two commits, where copying beside them has not come to the end of the log for long.
+
+        Nobody but the writer can: another thread would have to wait for a moment in which nothing is being written.
+        """
+        if self._pages >= _MOST_PAGES:
+            with suppress(apsw.Error):  # another process reads or writes; so it is tried after the next commit
+                writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
+                self._pages = 0
 
     def close(self) -> None:
         """End the thread; whoever closes the file last copies what is left."""
@@ -46,6 +57,7 @@ class Checkpoints:
 
     def _on_commit(self, _connection: apsw.Connection, _schema: str, pages: int) -> int:
         """Hear how many pages are in the log."""
+        self._pages = pages
         if pages < self._copied:
             self._copied = 0  # the log has begun anew
         if pages - self._copied >= _PAGES and not self._is_due.is_set():
@@ -62,11 +74,5 @@ class Checkpoints:
             if self._is_closing:
                 break
             with suppress(apsw.Error):  # a full disk, say: commits will tell, and the next one makes it due again
-                self._make(connection)
+                _, self._copied = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         connection.close()
-
-    def _make(self, connection: apsw.Connection) -> None:
-        """Copy beside the writers, and where that cannot keep the log short, before them."""
-        pages, self._copied = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-        if pages >= _MOST_PAGES:
-            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
