@@ -29,7 +29,7 @@ HEAVIEST = 60_000
 """Bytes of a page with everything that it loads."""
 LONG = "bartholomew.featherstonehaugh-cholmondeley+newsletters@a-department.of-a-university.example.test"
 AGENTS = (
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 Version/19.0 Mobile/15E148 Safari/604.1",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 Version/19.0 Safari/604.1",
     "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
     "python-httpx/0.28.1",
 )
