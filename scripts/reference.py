@@ -22,6 +22,7 @@ from gatepass.jose import algorithms as jose_algorithms
 from gatepass.jose import errors as jose_errors
 from gatepass.jose.errors import JoseError
 from gatepass.server.app import open_server
+from gatepass.server.provider_settings import ProviderKind, ProviderSettings
 from gatepass.server.settings import Settings, load
 from gatepass.server.web.errors import PROBLEMS
 from gatepass.server.web.openapi import problems_of
@@ -145,6 +146,10 @@ def setting_type(hint: object, meta: Meta | None) -> str:
         return " ".join(f"`{choice}`" for choice in get_args(hint))
     if get_origin(hint) is tuple:
         return "list"
+    if get_origin(hint) is dict:
+        return "tables"
+    if get_origin(hint) is UnionType or hint == ProviderKind | None:
+        return setting_type(get_args(hint)[0], meta)
     if hint is int and meta is not None:
         return f"{meta.ge:,} to {meta.le:,}" if meta.le is not None else f"{meta.ge:,} or more"
     return {str: "text", Path: "path", bool: "`true` `false`"}[cast("type", hint)]
@@ -155,7 +160,8 @@ def setting_row(field: FieldInfo, hint: object) -> list[str]:
     base, *metadata = get_args(hint) if get_origin(hint) is Annotated else (hint,)
     description = next(meta.description for meta in metadata if meta.description)
     bounds = next((meta for meta in metadata if meta.ge is not None), None)
-    default = ", ".join(field.default) if isinstance(field.default, tuple) else str(field.default)
+    given = "" if field.default in (msgspec.NODEFAULT, None) else field.default
+    default = ", ".join(given) if isinstance(given, tuple) else str(given)
     return [
         f"`{field.name}`",
         setting_type(base, bounds),
@@ -168,6 +174,8 @@ def settings() -> str:
     """Every field of the settings struct."""
     hints = get_type_hints(Settings, include_extras=True)
     rows = [setting_row(field, hints[field.name]) for field in msgspec.structs.fields(Settings)]
+    provider_hints = get_type_hints(ProviderSettings, include_extras=True)
+    provider = [setting_row(field, provider_hints[field.name]) for field in msgspec.structs.fields(ProviderSettings)]
     return f"""# Settings
 
 Each can be set in three places. The first that has it wins:
@@ -179,7 +187,13 @@ Each can be set in three places. The first that has it wins:
 Lists are arrays in TOML (`audience = ["orders", "invoices"]`), a flag given several times, and separated by commas in
 the environment. A name that is not in this table refuses to start the server, and the message suggests the nearest one.
 
-{table(["setting", "what it may be", "default", "meaning"], rows)}"""
+{table(["setting", "what it may be", "default", "meaning"], rows)}
+## Providers
+
+What the table of one provider may hold: `[providers.google]` in the file, or all of them as one JSON object in
+`GATEPASS_PROVIDERS`. [Other sites to sign in with](../guides/social.md) shows how.
+
+{table(["setting", "what it may be", "default", "meaning"], provider)}"""
 
 
 # ── HTTP ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -226,7 +240,9 @@ def call(route: Route, known: frozenset[str]) -> str:
         f"## `{route.method} {route.path}`\n",
         f"{route.summary}.{' Takes a bearer token.' if route.secured else ''}\n",
     ]
-    if route.body is not None:
+    if route.shapes:
+        parts += ["Body: one of these.\n", *(f"{members(shape)}" for shape in route.shapes)]
+    elif route.body is not None:
         parts.append(f"Body: {members(route.body)}")
     parts += [answer(status, kind) for status, kind in route.answers.items()]
     if own := [code for code in problems_of(route) if code not in known]:

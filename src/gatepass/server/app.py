@@ -22,6 +22,7 @@ from gatepass.server.data_key import open_data_key
 from gatepass.server.discovery import JWKS_PATH, metadata_path, render_jwks, render_metadata
 from gatepass.server.email_login import EmailLogin
 from gatepass.server.errors import StartupError, Unavailable
+from gatepass.server.federation import Federation
 from gatepass.server.health import Health
 from gatepass.server.key_rotation import pace_of, provide_keys, stored_keys, take_steps
 from gatepass.server.keys.master_key import load_master_keys
@@ -38,6 +39,7 @@ from gatepass.server.passkey_login import PasskeyLogins
 from gatepass.server.passkeys.relying_party import RelyingParty
 from gatepass.server.passwords.hashing import Argon2Cost, PasswordHasher, keep_large_blocks
 from gatepass.server.posting import Posting
+from gatepass.server.providers.presets import make_providers
 from gatepass.server.recovery import Recovery
 from gatepass.server.refresh import Refresh
 from gatepass.server.registration import Registration
@@ -59,6 +61,9 @@ from gatepass.server.signin.senders import Senders
 from gatepass.server.signin.standing import Standing
 from gatepass.server.signin.visitor import Visitors
 from gatepass.server.signup import Signup
+from gatepass.server.social.connected import Connected
+from gatepass.server.social.journeys import Journeys
+from gatepass.server.social.login import SocialLogin
 from gatepass.server.store.opening import open_database
 from gatepass.server.web.address import ClientAddress
 from gatepass.server.web.application import Application
@@ -286,11 +291,43 @@ class Server:
             settings=settings,
         )
         owners = Owners(database, callers, pages=self.pages, visitors=visitors, settings=settings)
+        federation = Federation(
+            database,
+            make_providers(settings.providers),
+            entrance,
+            letters,
+            indexes=self.indexes,
+            settings=settings,
+        )
+        journeys = Journeys(database, self.data_key, self.pages, settings)
+        social_login = SocialLogin(
+            database,
+            federation,
+            journeys,
+            entrance,
+            owners,
+            data_key=self.data_key,
+            asking=asking,
+            address=address,
+            pages=self.pages,
+            settings=settings,
+        )
+        connected = Connected(
+            database,
+            callers,
+            owners,
+            federation,
+            journeys=journeys,
+            letters=letters,
+            address=address,
+            pages=self.pages,
+        )
         login = Login(
             database,
             self.hasher,
             entrance,
             proofs,
+            federation,
             indexes=self.indexes,
             asking=asking,
             browser=browser,
@@ -400,8 +437,8 @@ class Server:
         outbox = Outbox(self.posting, pages=self.pages, is_open=settings.mail == "outbox")
         language = Language(pages=self.pages, settings=settings)
         flows = (
-            *(signup, login, second_factor, email_login, passkey_logins, recovery, refresh, logout),
-            *(account, changes, factors, reauthentication, outbox, oauth, self.feed, language),
+            *(signup, login, second_factor, email_login, passkey_logins, social_login, recovery, refresh, logout),
+            *(account, changes, factors, connected, reauthentication, outbox, oauth, self.feed, language),
         )
         base = urlsplit(settings.issuer_url).path
         under_issuer = [replace(route, path=base + route.path) for flow in flows for route in flow.routes()]

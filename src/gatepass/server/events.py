@@ -35,6 +35,8 @@ EventKind = Literal[
     "password_changed",
     "password_reset_asked",
     "proved_again",
+    "provider_connected",
+    "provider_disconnected",
     "recovery_code_used",
     "recovery_codes_made",
     "refresh_token_reused",

@@ -31,7 +31,7 @@ class Letters:
     def __init__(self, data_key: DataKey, pages: Pages, settings: Settings) -> None:
         self._data_key = data_key
         self._pages = pages
-        self._can_send = settings.mail != "none"
+        self.can_send = settings.mail != "none"
 
     def require(self) -> None:
         """Refuse what needs a mail where none can be sent.
@@ -39,7 +39,7 @@ class Letters:
         Raises:
             Refusal: `mail_not_configured`.
         """
-        if not self._can_send:
+        if not self.can_send:
             raise Refusal("mail_not_configured", "This server sends no mail; ask whoever runs it.")
 
     def link(self, page: str, token: str) -> str:
@@ -48,7 +48,7 @@ class Letters:
 
     async def send(self, tx: Transaction, letter: Letter, *, user_id: str = NOBODY) -> None:
         """Put a letter into the queue; it goes with the person when their account does."""
-        if self._can_send:
+        if self.can_send:
             mail_id = new_id("mail")
             sealed = self._data_key.seal(msgspec.json.encode(letter), mail_id)
             await tx.mails.add(mail_id, sealed, user_id=user_id, now=tx.now)

@@ -1,4 +1,4 @@
-"""`POST /login`: e-mail address and password for a token pair; and the page that does the same.
+"""`POST /login`: e-mail address and password for a token pair, or an ID token; and the page that does the same.
 
 This is the operator's own login endpoint for its own applications, not OAuth's password grant, which RFC 9700 §2.4
 forbids: no third party's client is ever shown a password.
@@ -12,6 +12,7 @@ import msgspec
 
 from gatepass.server.confidential import Confidential
 from gatepass.server.errors import GatepassError, Refusal
+from gatepass.server.federation import Existing
 from gatepass.server.passwords.policy import MAX_LENGTH
 from gatepass.server.recording import record
 from gatepass.server.sessions import SINGLE_FACTOR
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from gatepass.server.federation import Federation
     from gatepass.server.passwords.hashing import PasswordHasher
     from gatepass.server.revocations.status_indexes import StatusIndexes
     from gatepass.server.signin.asking import Asking
@@ -46,10 +48,40 @@ Reason: TypeAlias = Literal["unknown_address", "wrong_password", "account_disabl
 
 
 class LoginRequest(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who signs in, and what for. `audience` narrows the token to one API, `scope` (blank-separated) to some scopes."""
+    """Who signs in, and what for: with `email` and `password`, or with a `provider` and its `id_token`.
+
+    `nonce` is what was sent to the provider. `audience` narrows the token to one API, `scope` (blank-separated) to some
+    scopes.
+    """
+
+    email: str | None = None
+    password: str | None = None
+    provider: str | None = None
+    id_token: str | None = None
+    nonce: str | None = None
+    cookie: bool = False
+    client_id: str | None = None
+    audience: str | None = None
+    scope: str | None = None
+
+
+class PasswordLogin(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """By e-mail address and password."""
 
     email: str
     password: str
+    cookie: bool = False
+    client_id: str | None = None
+    audience: str | None = None
+    scope: str | None = None
+
+
+class ProviderLogin(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """By the ID token that a provider has given to the application."""
+
+    provider: str
+    id_token: str
+    nonce: str | None = None
     cookie: bool = False
     client_id: str | None = None
     audience: str | None = None
@@ -96,6 +128,7 @@ class Login:
         hasher: PasswordHasher,
         entrance: Entrance,
         proofs: FactorProofs,
+        federation: Federation,
         *,
         indexes: StatusIndexes,
         asking: Asking,
@@ -109,6 +142,7 @@ class Login:
         self._hasher = hasher
         self._entrance = entrance
         self._proofs = proofs
+        self._federation = federation
         self._indexes = indexes
         self._asking = asking
         self._browser = browser
@@ -124,8 +158,9 @@ class Login:
                 method="POST",
                 path="/login",
                 handler=self.login,
-                summary="Sign in with e-mail address and password",
+                summary="Sign in with e-mail address and password, or with a provider's ID token",
                 body=LoginRequest,
+                shapes=(PasswordLogin, ProviderLogin),
                 answers={200: TokenPair, 403: SecondFactorRequired},
                 problems=(
                     "invalid_credentials",
@@ -140,6 +175,13 @@ class Login:
                     "invalid_scope",
                     "cross_site_request",
                     "invalid_dpop_proof",
+                    "unknown_provider",
+                    "invalid_id_token",
+                    "provider_denied",
+                    "provider_unavailable",
+                    "email_not_verified",
+                    "account_exists",
+                    "signup_closed",
                     "busy",
                 ),
             ),
@@ -150,13 +192,20 @@ class Login:
     # ── JSON ──
 
     async def login(self, request: Request, body: LoginRequest) -> Response:
-        """Check the password, open a session, answer with its tokens."""
+        """Check the one proof that there is, open a session, answer with its tokens."""
         if body.cookie:
             self._browser.check_login(request)
         asked = await self._asking.check(
             request, client_id=body.client_id, audience=body.audience, scope=body.scope, cookie=body.cookie
         )
-        return await self._entrance.answer(await self._sign_in(request, body, asked))
+        match body:
+            case LoginRequest(email=str(email), password=str(password), provider=None, id_token=None, nonce=None):
+                entered = await self._sign_in(request, email, password, asked)
+            case LoginRequest(email=None, password=None, provider=str(provider), id_token=str(id_token)):
+                entered = await self._sign_in_elsewhere(request, provider, id_token, body.nonce, asked)
+            case _:
+                raise Refusal("invalid_body", "Send `email` and `password`, or `provider` and `id_token`.")
+        return await self._entrance.answer(entered)
 
     # ── the page ──
 
@@ -174,8 +223,8 @@ class Login:
     async def submit(self, request: Request, form: LoginForm) -> Response:
         """Sign in and go on; whatever cookie was there before is replaced (session fixation)."""
         try:
-            body = LoginRequest(email=form.email, password=form.password, cookie=True)
-            entered = await self._sign_in(request, body, await self._asking.check(request, cookie=True))
+            asked = await self._asking.check(request, cookie=True)
+            entered = await self._sign_in(request, form.email, form.password, asked)
         except GatepassError as error:
             return await self._page(request, self._return_path(form.return_to), form.email, error)
         return await self._entrance.go_on(request, entered, form.return_to)
@@ -184,7 +233,14 @@ class Login:
         """Show the form; a browser offers passkeys in its field for the address."""
         options = await self._proofs.request_options("sign_in", ANYBODY)
         return self._pages.page(
-            request, "login.html", error=error, return_to=return_to, email=email, options=options, scripted=True
+            request,
+            "login.html",
+            error=error,
+            return_to=return_to,
+            email=email,
+            options=options,
+            scripted=True,
+            providers=self._federation.shown,
         )
 
     def _return_path(self, text: str) -> str:
@@ -192,21 +248,32 @@ class Login:
 
     # ── what both do ──
 
-    async def _sign_in(self, request: Request, body: LoginRequest, asked: Asked) -> Entered:
+    async def _sign_in_elsewhere(
+        self, request: Request, provider: str, token: str, nonce: str | None, asked: Asked
+    ) -> Entered:
+        """Open a session for whom the provider's ID token is about."""
+        proven = await self._federation.check_id_token(provider, token, nonce)
+        where, device = self._address.where(request), self._entrance.device_of(request)
+        entered = await self._federation.sign_in(proven, asked=asked, where=where, device=device)
+        if isinstance(entered, Existing):
+            raise Refusal("account_exists", "Sign in to the account of this address first, then connect the two.")
+        return entered
+
+    async def _sign_in(self, request: Request, address: str, password: str, asked: Asked) -> Entered:
         """Check the password and open a session; nobody costs as much time, and as many statements, as somebody."""
         where, device = self._address.where(request), self._entrance.device_of(request)
-        if len(body.password) > MAX_LENGTH:
+        if len(password) > MAX_LENGTH:
             raise Refusal("password_too_long", f"A password has at most {MAX_LENGTH} characters.")
-        email = normalise_email(body.email)
+        email = normalise_email(address)
         attempt = self._guard.attempt("password", email, where)
         user, password_hash = await self._look(email, attempt)
-        is_right = await self._hasher.verify(body.password, password_hash)
+        is_right = await self._hasher.verify(password, password_hash)
         checked = Checked(
             attempt=attempt,
             user_id=user.id if user else "",
             password_hash=password_hash,
             is_right=is_right,
-            new_hash=await self._hash_anew(body.password, password_hash) if is_right else None,
+            new_hash=await self._hash_anew(password, password_hash) if is_right else None,
         )
         status = await self._indexes.next() if is_right else None
 
@@ -224,7 +291,8 @@ class Login:
             case Paused(wait):
                 raise too_many_attempts(wait)
             case Outdated():
-                return await self._sign_in(request, body, asked)  # by what is true now: it may be of the same password
+                # By what is true now: it may be of the same password.
+                return await self._sign_in(request, address, password, asked)
             case entered:
                 return entered
 

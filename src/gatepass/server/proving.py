@@ -18,12 +18,13 @@ async def prove_address(tx: Transaction, user: User, *, where: Where = NOWHERE) 
     """Note that the person reads the mail of their address.
 
     Anybody could have made an account with it before. So the first proof drops what an earlier, unproven owner has
-    set: the password, the other ways in, and the sessions.
+    set: the password, the accounts elsewhere, the other ways in, and the sessions.
     """
     if user.email_verified_at is not None:
         return
     await tx.passwords.remove(user.id)
     await drop_factors(tx, user.id)
+    await tx.identities.remove_all_of(user.id)
     await end_sessions_of(tx, user.id, "address_proved", where=where)
     await tx.users.set_verified(user.id, tx.now)
     await record(tx, "email_verified", user.id, where=where)
@@ -37,5 +38,6 @@ async def erase(tx: Transaction, user_id: str) -> None:
     await tx.grants.remove_all_of(user_id)
     await tx.sessions.remove_all_of(user_id)
     await drop_factors(tx, user_id)
+    await tx.identities.remove_all_of(user_id)
     await tx.passwords.remove(user_id)
     await tx.users.remove(user_id)

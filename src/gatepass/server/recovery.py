@@ -308,6 +308,7 @@ class Recovery:
                 return False
             await tx.users.set_locked(user.id, tx.now)
             await tx.devices.forget_all_of(user.id)
+            await tx.identities.remove_all_of(user.id)
             await end_sessions_of(tx, user.id, "account_locked", where=where)
             await tx.codes.forget_openers(user.id)
             await tx.codes.forget_locks(user.id, made_since=code)

@@ -12,13 +12,14 @@ import ipaddress
 import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Literal, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
 from gatepass.server.errors import StartupError
+from gatepass.server.provider_settings import ProviderSettings, check_provider
 from gatepass.tokens.access_token import MAX_LIFETIME
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ LOGO_TYPES = {
     ".jpg": "image/jpeg",
     ".jpeg": "image/jpeg",
 }
-_SECRET = ("master_key", "metrics_token", "smtp_password")
+_SECRET = ("master_key", "metrics_token", "providers", "smtp_password")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -221,6 +222,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             description="How recent a sign-in must be for changing address or password, or deleting the account, in seconds.",
         ),
     ] = 600
+    providers: Annotated[
+        dict[str, ProviderSettings],
+        Meta(description="Other sites to sign in with: a table each, `[providers.google]`; JSON in the environment."),
+    ] = msgspec.field(default_factory=dict[str, ProviderSettings])
     argon2_memory_kib: Annotated[int, Meta(ge=8, description="Memory of a password hash, in KiB.")] = 19_456
     argon2_passes: Annotated[int, Meta(ge=1, description="Passes of a password hash over its memory.")] = 2
     argon2_lanes: Annotated[int, Meta(ge=1, le=16, description="Lanes of a password hash.")] = 1
@@ -357,13 +362,27 @@ def _read_toml(file: Path) -> dict[str, object]:
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
-    lists = {name for name, kind in get_type_hints(Settings).items() if kind == tuple[str, ...]}
+    hints = get_type_hints(Settings)
+    lists = {name for name, kind in hints.items() if kind == tuple[str, ...]}
+    tables = {name for name, kind in hints.items() if get_origin(kind) is dict}
     found: dict[str, object] = {}
     for variable, text in environment.items():
         if variable.startswith(ENVIRONMENT_PREFIX):
             name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
-            found[name] = tuple(filter(None, (part.strip() for part in text.split(",")))) if name in lists else text
+            if name in tables:
+                found[name] = _table(variable, text)
+            else:
+                found[name] = tuple(filter(None, (part.strip() for part in text.split(",")))) if name in lists else text
     return found
+
+
+def _table(variable: str, text: str) -> dict[str, object]:
+    try:
+        return msgspec.json.decode(text or "{}", type=dict[str, object])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise StartupError(
+            f"{variable} is not a JSON object.", 'It looks like {"google": {"client_id": "…"}}'
+        ) from error
 
 
 def _known(values: dict[str, object], where: str) -> dict[str, object]:
@@ -499,8 +518,19 @@ def _check_look(settings: Settings) -> None:
         raise StartupError("`site_name` has a line break or another control character.", "It is one line of text.")
 
 
+def _check_providers(settings: Settings) -> None:
+    for provider_id, provider in settings.providers.items():
+        check_provider(provider_id, provider)
+        host = _host_of_url(provider.issuer)
+        if provider.issuer and (not host or (provider.issuer.startswith("http:") and not is_loopback(host))):
+            raise StartupError(
+                f"The issuer of `providers.{provider_id}` is not an https URL.", "Copy it from the provider's metadata."
+            )
+
+
 _CHECKS = (
     _check_look,
+    _check_providers,
     _check_mail,
     _check_issuer,
     _check_tls,

@@ -6,6 +6,8 @@ import hashlib
 import hmac
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from gatepass.server.events import OPERATOR
 from gatepass.server.recording import record
 
@@ -21,9 +23,8 @@ async def note_settings(database: Database, data_key: DataKey, settings: Setting
     """Record the names of the settings that have changed. Their values, some of which are secret, are kept as MACs."""
     key = data_key.derive("settings")
     names = [name for name in settings.__struct_fields__ if name not in _OF_ONE_PROCESS]
-    now = {
-        name: hmac.digest(key, f"{name}={getattr(settings, name)!r}".encode(), hashlib.sha256).hex() for name in names
-    }
+    values = {name: msgspec.to_builtins(getattr(settings, name)) for name in names}  # of secrets the repr says nothing
+    now = {name: hmac.digest(key, f"{name}={value!r}".encode(), hashlib.sha256).hex() for name, value in values.items()}
 
     async def look(tx: Transaction) -> dict[str, str]:
         return await tx.events.settings_seen()

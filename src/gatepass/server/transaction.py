@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gatepass.server.mail.letter import MailQueue
     from gatepass.server.passkeys.passkey import Passkeys
     from gatepass.server.passwords.hashing import PasswordHashes
+    from gatepass.server.providers.identity import Identities
     from gatepass.server.replays import Replays
     from gatepass.server.revocations.log import RevocationLog
     from gatepass.server.revocations.status_indexes import StatusLists
@@ -75,6 +76,11 @@ class Transaction(Protocol):
     @property
     def passkeys(self) -> Passkeys:
         """See `Passkeys`."""
+        ...
+
+    @property
+    def identities(self) -> Identities:
+        """See `Identities`."""
         ...
 
     @property

@@ -183,7 +183,7 @@ class KeySource:
         """What the issuer publishes, or why we could not learn it."""
         try:
             async with asyncio.timeout(FETCH_SECONDS):
-                return await _follow(self.issuer.refresh(began), self._get)
+                return await follow(self.issuer.refresh(began), self._get)
         except FetchError as error:
             return str(error)
         except TimeoutError:
@@ -203,7 +203,7 @@ class KeySource:
         return await answer if inspect.isawaitable(answer) else answer
 
 
-async def _follow(flow: Generator[str, Fetched, Published], get: Callable[[str], Awaitable[Fetched]]) -> Published:
+async def follow(flow: Generator[str, Fetched, Published], get: Callable[[str], Awaitable[Fetched]]) -> Published:
     """Get what the flow asks for until it returns."""
     try:
         answer = await get(next(flow))
@@ -284,6 +284,15 @@ class HttpxFetch:
         if self._kept is not None:
             await self._kept[1].aclose()
             self._kept = None
+
+    async def get(self, url: str, headers: Mapping[str, str]) -> Fetched:
+        """Get a URL with headers that may be secret; nothing of it is kept.
+
+        Raises:
+            FetchError: There is no answer, or one that we do not want to read.
+        """
+        async with self._ask(url, "application/json", FETCH_SECONDS, headers) as answer:
+            return await self._read(url, answer)
 
     async def post(self, post: Post) -> Fetched:
         """Send a form.

@@ -17,6 +17,7 @@ LetterKind = Literal[
     "factor_added",
     "factor_removed",
     "password_changed",
+    "provider_connected",
     "recovery_code_used",
     "reset",
     "sign_in",

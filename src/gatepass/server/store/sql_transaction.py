@@ -10,6 +10,7 @@ from gatepass.server.store.codes import SqlCodes
 from gatepass.server.store.events import SqlEvents
 from gatepass.server.store.factors import SqlFactorCounts, SqlRecoveryCodes, SqlRememberedDevices, SqlTotpSecrets
 from gatepass.server.store.grants import SqlGrants
+from gatepass.server.store.identities import SqlIdentities
 from gatepass.server.store.keys import SqlKeys
 from gatepass.server.store.mails import SqlMails
 from gatepass.server.store.passkeys import SqlPasskeys
@@ -36,6 +37,7 @@ class SqlTransaction:
         self.recovery_codes = SqlRecoveryCodes(connection)
         self.devices = SqlRememberedDevices(connection)
         self.passkeys = SqlPasskeys(connection)
+        self.identities = SqlIdentities(connection)
         self.sessions = SqlSessions(connection)
         self.grants = SqlGrants(connection)
         self.keys = SqlKeys(connection)

@@ -138,7 +138,7 @@ class Application:
         content_type = request.headers.get("content-type", "")
         if route.form is not None:
             form = parse_form(body, content_type, route.form)
-            if route.page:
+            if route.page and not route.from_elsewhere:
                 self._pages.check_form(request, form)
             return form
         return parse_json(body, content_type, route.body)

@@ -104,6 +104,34 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     "factor_not_found": ProblemKind(404, "Factor not found", "The person has nothing of this kind and id."),
     "too_many_passkeys": ProblemKind(409, "Too many passkeys", "A person has at most 20 passkeys."),
     "form_expired": ProblemKind(403, "Form expired", "The form of a page is too old, or another browser's."),
+    # other sites
+    "unknown_provider": ProblemKind(404, "Unknown provider", "No provider of this id is set (`providers`)."),
+    "provider_unavailable": ProblemKind(
+        502, "Provider unavailable", "The provider is away, too slow, or answers what cannot be; the log says which."
+    ),
+    "provider_denied": ProblemKind(
+        403, "Provider denied", "The provider did not confirm the sign-in, or the settings do not let its account in."
+    ),
+    "invalid_state": ProblemKind(
+        403, "Invalid state", "A provider's answer is to nothing that this browser asked, too late, or used."
+    ),
+    "invalid_id_token": ProblemKind(
+        403, "Invalid ID token", "The ID token is not the provider's, not for this server, too old, or was used before."
+    ),
+    "email_not_verified": ProblemKind(
+        403,
+        "E-mail address not verified",
+        "The provider does not vouch for an address, and the account there is not known here.",
+    ),
+    "account_exists": ProblemKind(
+        409, "Account exists", "The address has an account here: its owner signs in to it, and then connects the two."
+    ),
+    "identity_taken": ProblemKind(409, "Identity taken", "The account elsewhere is connected to another one here."),
+    "identity_not_found": ProblemKind(404, "Identity not found", "The person has no such account connected."),
+    "too_many_identities": ProblemKind(409, "Too many identities", "A person has at most 20 accounts elsewhere."),
+    "last_way_in": ProblemKind(
+        409, "Last way in", "Nothing else would open the account: no password, no passkey, no mail."
+    ),
     "unknown_client": ProblemKind(400, "Unknown client", "There is no client of this `client_id`."),
     "invalid_audience": ProblemKind(400, "Invalid audience", "The client may not ask for tokens for this `audience`."),
     "invalid_scope": ProblemKind(400, "Invalid scope", "The client may not ask for this `scope`."),

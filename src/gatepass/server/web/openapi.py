@@ -25,7 +25,12 @@ _ANY_STORE = ("store_unavailable", "signer_unavailable")
 def describe(routes: Iterable[Route], *, issuer: str, version: str) -> dict[str, Any]:
     """Return the API's description as a JSON object; pages are for people and no part of it."""
     routes = tuple(route for route in routes if not route.page)
-    kinds = {kind for route in routes for kind in (route.body, route.form, *route.answers.values()) if kind is not None}
+    kinds = {
+        kind
+        for route in routes
+        for kind in (route.body, *route.shapes, route.form, *route.answers.values())
+        if kind is not None
+    }
     ordered = sorted(kinds, key=repr)
     schemas, components = msgspec.json.schema_components((*ordered, Problem, OAuthError), ref_template=_REF_TEMPLATE)
     by_kind = dict(zip((*ordered, Problem, OAuthError), schemas, strict=True))
@@ -61,7 +66,8 @@ def _operation(route: Route, by_kind: dict[Any, Any]) -> dict[str, Any]:
             for parameter in parameters
         ]
     if route.body is not None:
-        operation["requestBody"] = {"content": {"application/json": {"schema": by_kind[route.body]}}}
+        schema = {"oneOf": [by_kind[shape] for shape in route.shapes]} if route.shapes else by_kind[route.body]
+        operation["requestBody"] = {"content": {"application/json": {"schema": schema}}}
     if route.form is not None:
         operation["requestBody"] = {"content": {"application/x-www-form-urlencoded": {"schema": by_kind[route.form]}}}
     if route.secured:

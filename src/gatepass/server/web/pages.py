@@ -14,7 +14,7 @@ import re
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 from starlette.responses import Response
@@ -28,6 +28,8 @@ from gatepass.server.web.errors import PROBLEMS
 from gatepass.server.web.headers import PASSKEYS_SCRIPT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import jinja2
     from jinja2.runtime import Context
     from starlette.requests import Request
@@ -155,6 +157,19 @@ class Pages:
         elif request.headers.get("sec-fetch-site") == "cross-site":
             return self.page(request, "again.html", again=here)
         return self.go_to(f"{self.path('login')}?return_to={quote(here, safe='')}")
+
+    def come_again(self, request: Request) -> Response | None:
+        """A page that reloads at once, where the browser comes from another site and keeps the session's cookie back.
+
+        None where it may have sent all that it has.
+        """
+        if request.headers.get("sec-fetch-site") != "cross-site":
+            return None
+        return self.page(request, "again.html", again=_here(request))
+
+    def with_query(self, path: str, query: Mapping[str, str]) -> str:
+        """A path with parameters."""
+        return f"{path}?{urlencode(query)}"
 
     def prove_again(self, request: Request) -> Response:
         """Send somebody whose sign-in is too old, or of too little, to prove more, and back to where they were."""

@@ -21,7 +21,9 @@ class Route:
 
     `body`, `form` and the values of `answers` are msgspec structs; a call with a `form` takes a form and answers errors
     as OAuth does (RFC 6749 §5.2). `problems` are codes beyond those that any call may answer with. `secured` says that
-    it takes a bearer token. With `page` it is a page for people: its form is checked as such, and its errors are pages.
+    it takes a bearer token. `shapes` are structs, one for each way to fill in a `body` that can be filled in in several
+    ways. With `page` it is a page for people: its form is checked as such, unless another site sends it
+    (`from_elsewhere`), and its errors are pages.
     """
 
     method: str
@@ -34,6 +36,8 @@ class Route:
     problems: tuple[str, ...] = ()
     secured: bool = False
     page: bool = False
+    from_elsewhere: bool = False
+    shapes: tuple[Any, ...] = ()
 
 
 def page(path: str, handler: Handler) -> Route:
@@ -41,9 +45,17 @@ def page(path: str, handler: Handler) -> Route:
     return Route(method="GET", path=path, handler=handler, summary="", page=True)
 
 
-def page_form(path: str, handler: Handler, form: Any) -> Route:  # noqa: ANN401 - the form's struct
+def page_form(path: str, handler: Handler, form: Any, *, from_elsewhere: bool = False) -> Route:  # noqa: ANN401 - the form's struct
     """A page's form that is sent."""
-    return Route(method="POST", path=path, handler=handler, summary="", form=form, page=True)
+    return Route(
+        method="POST",
+        path=path,
+        handler=handler,
+        summary="",
+        form=form,
+        page=True,
+        from_elsewhere=from_elsewhere,
+    )
 
 
 class NoRoute(Exception):

@@ -1,0 +1,286 @@
+"""Whoever has proved to another site who they are: which of our accounts that opens, and which it may be connected to.
+
+An account elsewhere opens the one that it is connected to. Else its e-mail address decides, and only one that the other
+site vouches for: nobody has it here, and an account is made; somebody has it who never proved it, and the account is
+taken from them; or somebody has proved it, and must do so again before the two are connected.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import msgspec
+
+from gatepass.server.confidential import Confidential
+from gatepass.server.errors import Refusal
+from gatepass.server.ids import new_id
+from gatepass.server.providers.identity import MOST_PER_PERSON, Identity
+from gatepass.server.proving import prove_address
+from gatepass.server.recording import record
+from gatepass.server.sessions import SINGLE_FACTOR
+from gatepass.server.signin.opening import Proof
+from gatepass.server.users import User, normalise_email
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gatepass.server.events import Where
+    from gatepass.server.letters import Letters
+    from gatepass.server.providers.identity import Claimed
+    from gatepass.server.providers.provider import Journey, Proven, Provider
+    from gatepass.server.revocations.status_indexes import StatusIndexes
+    from gatepass.server.settings import Settings
+    from gatepass.server.signin.entrance import Entered, Entrance
+    from gatepass.server.signin.opening import Asked
+    from gatepass.server.transaction import Database, Transaction
+
+BY_PROVIDER = "fed"
+"""The `amr` of these sign-ins; RFC 8176 has no value for them, and this is what others write."""
+
+Reason: TypeAlias = Literal[
+    "account_disabled", "account_locked", "email_not_verified", "id_token_used", "signup_closed"
+]
+"""Why a sign-in was refused, for the log of events."""
+
+
+class ProviderShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A provider: its id for `/login`, what people call it, and where to send a browser that shall sign in with it."""
+
+    id: str
+    name: str
+    url: str
+
+
+class Existing(Confidential, frozen=True, kw_only=True):
+    """Somebody else's word, for now, on who has an account of ours: its owner may connect the two."""
+
+    claimed: Claimed
+    email: str
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The sign-in is refused, and that is recorded."""
+
+    reason: Reason
+
+
+class Connected(msgspec.Struct, frozen=True):
+    """The account elsewhere opens this one from now on, or did already."""
+
+    identity: Identity
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """It is connected to another account."""
+
+
+class TooMany(msgspec.Struct, frozen=True):
+    """There are enough of them."""
+
+
+Outcome: TypeAlias = Existing | Refused
+Connecting: TypeAlias = Connected | Taken | TooMany
+
+
+class Federation:
+    """Knows the providers, and whom their word lets in."""
+
+    def __init__(  # noqa: PLR0913 - all that a way in works with
+        self,
+        database: Database,
+        providers: Mapping[str, Provider],
+        entrance: Entrance,
+        letters: Letters,
+        *,
+        indexes: StatusIndexes,
+        settings: Settings,
+    ) -> None:
+        self._database = database
+        self._providers = providers
+        self._entrance = entrance
+        self._letters = letters
+        self._indexes = indexes
+        self._is_open = settings.signup == "open"
+        self.shown = tuple(
+            ProviderShown(id=each.id, name=each.name, url=f"{settings.issuer_url}/pages/login/with/{each.id}")
+            for each in providers.values()
+        )
+
+    # ── asking a provider ──
+
+    def provider(self, provider_id: str) -> Provider:
+        """The provider of an id.
+
+        Raises:
+            Refusal: `unknown_provider`.
+        """
+        try:
+            return self._providers[provider_id]
+        except KeyError:
+            raise Refusal("unknown_provider", "There is no such provider here.") from None
+
+    def name_of(self, provider_id: str) -> str:
+        """What people call a provider; its id, where it is set no longer."""
+        provider = self._providers.get(provider_id)
+        return provider_id if provider is None else provider.name
+
+    async def way_there(self, provider_id: str, journey: Journey) -> str:
+        """Where to send a browser. Raises as `Provider.way_there`."""
+        return await self.provider(provider_id).way_there(journey, await self._database.read(_now))
+
+    async def redeem(self, provider_id: str, answer: Mapping[str, str], journey: Journey) -> Proven:
+        """What the answer that a browser has brought proves. Raises as `Provider.redeem`."""
+        return await self.provider(provider_id).redeem(answer, journey, await self._database.read(_now))
+
+    async def check_id_token(self, provider_id: str, token: str, nonce: str | None) -> Proven:
+        """What an application's ID token proves. Raises as `Provider.check_id_token`."""
+        return await self.provider(provider_id).check_id_token(token, nonce=nonce, now=await self._database.read(_now))
+
+    # ── signing in ──
+
+    async def sign_in(self, proven: Proven, *, asked: Asked, where: Where, device: str) -> Entered | Existing:
+        """Let in whoever this is, or say that an account of this address has to be connected first.
+
+        Raises:
+            Refusal: `invalid_id_token` for one that was used before, `email_not_verified`, `signup_closed`,
+                `account_disabled` or `account_locked`.
+        """
+        status = await self._indexes.next()
+
+        async def unit(tx: Transaction) -> Entered | Outcome:
+            if not await _use_once(tx, proven):
+                return await _refuse(tx, "", "id_token_used", where)
+            user = await self._account(tx, proven.claimed, where)
+            if not isinstance(user, User):
+                return user
+            proof = Proof(acr=SINGLE_FACTOR, amr=(BY_PROVIDER,), where=where)
+            return await self._entrance.enter(tx, user, asked=asked, proof=proof, status=status, device=device)
+
+        outcome = await self._database.transaction(unit)
+        if isinstance(outcome, Refused):
+            raise _refusal(outcome.reason)
+        return outcome
+
+    async def _account(self, tx: Transaction, claimed: Claimed, where: Where) -> User | Outcome:
+        """Find the account, or make it."""
+        found = await tx.identities.find(claimed.issuer, claimed.subject)
+        email = _vouched_for(claimed)
+        user = await (tx.users.by_email(email) if found is None else tx.users.by_id(found.user_id))
+        if user is None:
+            return await self._new_account(tx, claimed, email, where)
+        if user.disabled_at is not None or user.locked_at is not None:
+            reason: Reason = "account_locked" if user.disabled_at is None else "account_disabled"
+            return await _refuse(tx, user.id, reason, where)
+        if found is not None:
+            await tx.identities.use(found.id, email=claimed.email, now=tx.now)
+            return user
+        if user.email_verified_at is not None:
+            return Existing(claimed=claimed, email=email)
+        await prove_address(tx, user, where=where)
+        await _add(tx, user, claimed, where)
+        return user
+
+    async def _new_account(self, tx: Transaction, claimed: Claimed, email: str, where: Where) -> User | Outcome:
+        if not email:
+            return await _refuse(tx, "", "email_not_verified", where)
+        if not self._is_open:
+            return await _refuse(tx, "", "signup_closed", where)
+        user = User(id=new_id("usr"), email=email, created_at=tx.now, email_verified_at=tx.now)
+        await tx.users.add(user)
+        await record(tx, "account_created", user.id, where=where)
+        await record(tx, "email_verified", user.id, reason=claimed.provider, where=where)
+        await _add(tx, user, claimed, where)
+        return user
+
+    # ── connecting ──
+
+    async def connect(
+        self, user: User, claimed: Claimed, *, where: Where, language: str, proven: Proven | None = None
+    ) -> Identity:
+        """Connect an account elsewhere to that of its owner, who has just proved both; their letter says so.
+
+        Args:
+            user: Whose account.
+            claimed: Which account elsewhere.
+            where: For the log.
+            language: Of the letter.
+            proven: The ID token to use up, if it was not used before.
+
+        Raises:
+            Refusal: `invalid_id_token`, `identity_taken` or `too_many_identities`.
+        """
+
+        async def unit(tx: Transaction) -> Connecting | Refused:
+            if proven is not None and not await _use_once(tx, proven):
+                return Refused("id_token_used")
+            found = await tx.identities.find(claimed.issuer, claimed.subject)
+            if found is not None:
+                return Connected(found) if found.user_id == user.id else Taken()
+            if len(await tx.identities.of(user.id)) >= MOST_PER_PERSON:
+                return TooMany()
+            added = await _add(tx, user, claimed, where)
+            name = self.name_of(claimed.provider)
+            await self._letters.warn(tx, "provider_connected", user, language=language, provider=name)
+            return Connected(added)
+
+        match await self._database.transaction(unit):
+            case Connected(identity):
+                return identity
+            case Taken():
+                raise Refusal("identity_taken", "This account of the provider's opens another account here.")
+            case TooMany():
+                raise Refusal("too_many_identities", f"An account has at most {MOST_PER_PERSON} of these.")
+            case Refused(reason):
+                raise _refusal(reason)
+
+
+async def _now(tx: Transaction) -> float:
+    return tx.now
+
+
+async def _use_once(tx: Transaction, proven: Proven) -> bool:
+    """Use the ID token up; a provider without them has a code, which it takes back only once itself."""
+    return not proven.once or await tx.replays.use("id_token", proven.once, expires_at=proven.until)
+
+
+async def _add(tx: Transaction, user: User, claimed: Claimed, where: Where) -> Identity:
+    identity = Identity(
+        id=new_id("idn"),
+        user_id=user.id,
+        provider=claimed.provider,
+        issuer=claimed.issuer,
+        subject=claimed.subject,
+        email=claimed.email,
+        created_at=tx.now,
+        used_at=None,
+    )
+    await tx.identities.add(identity)
+    await record(tx, "provider_connected", user.id, reason=claimed.provider, where=where)
+    return identity
+
+
+async def _refuse(tx: Transaction, user_id: str, reason: Reason, where: Where) -> Refused:
+    await record(tx, "sign_in_refused", user_id, actor="", reason=reason, where=where)
+    return Refused(reason)
+
+
+def _vouched_for(claimed: Claimed) -> str:
+    """The address, as we spell it, that the provider has seen to be the person's; empty when there is none."""
+    try:
+        return normalise_email(claimed.email) if claimed.email_is_verified else ""
+    except Refusal:
+        return ""
+
+
+def _refusal(reason: Reason) -> Refusal:
+    match reason:
+        case "id_token_used":
+            return Refusal("invalid_id_token", "The ID token was used before.")
+        case "email_not_verified":
+            return Refusal("email_not_verified", "The provider does not vouch for an e-mail address.")
+        case "signup_closed":
+            return Refusal("signup_closed", "Only the operator adds people here.")
+        case "account_disabled":
+            return Refusal("account_disabled", "The operator has disabled this account.")
+        case "account_locked":
+            return Refusal("account_locked", "This account was locked; set a new password to open it.")

@@ -1,0 +1,1 @@
+"""Signing in at another site, and the accounts there that open the one here."""

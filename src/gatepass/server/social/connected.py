@@ -1,0 +1,248 @@
+"""The accounts at other sites that open a person's account here: listed, connected, disconnected."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from gatepass.server.confidential import Confidential
+from gatepass.server.errors import GatepassError, Refusal
+from gatepass.server.recording import record
+from gatepass.server.signin.visitor import Visitor
+from gatepass.server.web.answers import JsonResponse, no_content
+from gatepass.server.web.catalogue import language_of
+from gatepass.server.web.pages import PageForm
+from gatepass.server.web.routing import Route, page, page_form
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from gatepass.server.events import Where
+    from gatepass.server.federation import Federation
+    from gatepass.server.letters import Letters
+    from gatepass.server.providers.identity import Identity
+    from gatepass.server.signin.caller import Callers
+    from gatepass.server.signin.owner import Owners
+    from gatepass.server.social.journeys import Journeys
+    from gatepass.server.transaction import Database, Transaction
+    from gatepass.server.users import User
+    from gatepass.server.web.address import ClientAddress
+    from gatepass.server.web.pages import Pages
+
+
+class IdentityShown(msgspec.Struct, frozen=True, kw_only=True):
+    """An account at a provider, and the address that it had there last. Times in seconds since 1970."""
+
+    id: str
+    provider: str
+    email: str
+    created_at: int
+    used_at: int | None
+
+
+class IdentitiesShown(msgspec.Struct, frozen=True):
+    """Every account elsewhere that opens the caller's."""
+
+    identities: tuple[IdentityShown, ...]
+
+
+class ConnectRequest(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An ID token that the application has been given by the provider, and the `nonce` that it had sent there."""
+
+    provider: str
+    id_token: str
+    nonce: str | None = None
+
+
+class ConnectForm(PageForm, frozen=True, kw_only=True):
+    """The button of a provider."""
+
+    provider: str = ""
+
+
+class DisconnectForm(PageForm, frozen=True, kw_only=True):
+    """The button beside an account."""
+
+    id: str = ""
+
+
+class Connected:
+    """The flow."""
+
+    def __init__(  # noqa: PLR0913 - a flow is handed what it works with
+        self,
+        database: Database,
+        callers: Callers,
+        owners: Owners,
+        federation: Federation,
+        *,
+        journeys: Journeys,
+        letters: Letters,
+        address: ClientAddress,
+        pages: Pages,
+    ) -> None:
+        self._database = database
+        self._callers = callers
+        self._owners = owners
+        self._federation = federation
+        self._journeys = journeys
+        self._letters = letters
+        self._address = address
+        self._pages = pages
+
+    def routes(self) -> tuple[Route, ...]:
+        """The flow's calls and pages."""
+        owner = ("recent_sign_in_required", "second_factor_required")
+        return (
+            Route(
+                method="GET",
+                path="/account/identities",
+                handler=self.show,
+                summary="The accounts elsewhere that open mine",
+                answers={200: IdentitiesShown},
+                secured=True,
+            ),
+            Route(
+                method="POST",
+                path="/account/identities",
+                handler=self.connect,
+                summary="Connect an account elsewhere by its ID token",
+                body=ConnectRequest,
+                answers={201: IdentityShown},
+                problems=(
+                    *owner,
+                    "unknown_provider",
+                    "invalid_id_token",
+                    "provider_denied",
+                    "provider_unavailable",
+                    "identity_taken",
+                    "too_many_identities",
+                ),
+                secured=True,
+            ),
+            Route(
+                method="DELETE",
+                path="/account/identities/{id}",
+                handler=self.disconnect,
+                summary="Disconnect an account elsewhere",
+                answers={204: None},
+                problems=(*owner, "identity_not_found", "last_way_in"),
+                secured=True,
+            ),
+            page("/pages/account/identities", self.show_page),
+            page_form("/pages/account/identities/connect", self.submit_connect, ConnectForm),
+            page_form("/pages/account/identities/remove", self.submit_disconnect, DisconnectForm),
+        )
+
+    # ── JSON ──
+
+    async def show(self, request: Request, _body: None) -> Response:
+        """Answer with all that there are."""
+        _, user = await self._callers.identify(request)
+        return JsonResponse(IdentitiesShown(tuple(map(_shown, await self._of(user)))))
+
+    async def connect(self, request: Request, body: ConnectRequest) -> Response:
+        """Connect one."""
+        _, user = await self._owners.caller(request)
+        proven = await self._federation.check_id_token(body.provider, body.id_token, body.nonce)
+        where, language = self._address.where(request), language_of(request)
+        identity = await self._federation.connect(user, proven.claimed, where=where, language=language, proven=proven)
+        return JsonResponse(_shown(identity), 201)
+
+    async def disconnect(self, request: Request, _body: None) -> Response:
+        """Disconnect one."""
+        _, user = await self._owners.caller(request)
+        await self._disconnect(request.path_params["id"], user, self._address.where(request))
+        return no_content()
+
+    # ── pages ──
+
+    async def show_page(self, request: Request, _body: None) -> Response:
+        """Show what is connected, and what could be."""
+        visitor = await self._owners.visitor(request)
+        if not isinstance(visitor, Visitor):
+            return visitor
+        return await self._page(request, visitor.user)
+
+    async def submit_connect(self, request: Request, form: ConnectForm) -> Response:
+        """Send the owner to the provider, by a page that goes there: a form of ours may be answered by us only.
+
+        It takes a form, which no other site can send: else one could have its own account connected to this one.
+        """
+        visitor = await self._owners.visitor(request)
+        if not isinstance(visitor, Visitor):
+            return visitor
+        self._federation.provider(form.provider)
+        journey = self._journeys.new(form.provider)
+        try:
+            url = await self._federation.way_there(form.provider, journey)
+        except GatepassError as error:
+            return await self._page(request, visitor.user, error)
+        response = self._pages.page(request, "again.html", again=url)
+        await self._journeys.begin(response, form.provider, journey, return_to="", connect_to=visitor.user.id)
+        return response
+
+    async def submit_disconnect(self, request: Request, form: DisconnectForm) -> Response:
+        """Disconnect one, and show the others."""
+        visitor = await self._owners.visitor(request)
+        if not isinstance(visitor, Visitor):
+            return visitor
+        try:
+            await self._disconnect(form.id, visitor.user, self._address.where(request))
+        except GatepassError as error:
+            return await self._page(request, visitor.user, error)
+        return self._pages.go_to(self._pages.path("account/identities"))
+
+    async def _page(self, request: Request, user: User, error: GatepassError | None = None) -> Response:
+        found = [(each, self._federation.name_of(each.provider)) for each in await self._of(user)]
+        return self._pages.page(
+            request, "identities.html", error=error, identities=found, providers=self._federation.shown
+        )
+
+    # ── what both do ──
+
+    async def _of(self, user: User) -> list[Identity]:
+        async def unit(tx: Transaction) -> list[Identity]:
+            return await tx.identities.of(user.id)
+
+        return await self._database.read(unit)
+
+    async def _disconnect(self, identity_id: str, user: User, where: Where) -> None:
+        """Disconnect one, unless nothing else would open the account then."""
+
+        async def unit(tx: Transaction) -> Literal["done", "identity_not_found", "last_way_in"]:
+            identities = await tx.identities.of(user.id)
+            if identity_id not in {each.id for each in identities}:
+                return "identity_not_found"
+            if len(identities) == 1 and not await self._opens_otherwise(tx, user):
+                return "last_way_in"
+            removed = await tx.identities.remove(identity_id, user.id)
+            reason = "" if removed is None else removed.provider
+            await record(tx, "provider_disconnected", user.id, reason=reason, where=where)
+            return "done"
+
+        match await self._database.transaction(unit):
+            case "identity_not_found":
+                raise Refusal("identity_not_found", "You have no such account connected.")
+            case "last_way_in":
+                raise Refusal("last_way_in", "Nothing else opens your account: set a password or add a passkey first.")
+            case "done":
+                pass
+
+    async def _opens_otherwise(self, tx: Transaction, user: User) -> bool:
+        """Whether the person can sign in by password, passkey or mail."""
+        if self._letters.can_send or await tx.passwords.of(user.id) is not None:
+            return True
+        return (await tx.factors.of(user.id)).passkeys > 0
+
+
+def _shown(identity: Identity) -> IdentityShown:
+    return IdentityShown(
+        id=identity.id,
+        provider=identity.provider,
+        email=identity.email,
+        created_at=int(identity.created_at),
+        used_at=None if identity.used_at is None else int(identity.used_at),
+    )
