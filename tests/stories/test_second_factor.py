@@ -9,6 +9,7 @@ import pyotp
 import pytest
 from tests.support.events import all_events
 from tests.support.factors import Application, bearer, finish, set_up_totp, sign_in
+from tests.support.pages import Browser
 from tests.support.server import ANN, NOON, running_server
 
 from gatepass.cli.main import main
@@ -180,6 +181,12 @@ def test_with_a_second_factor_a_password_may_be_shorter(
     me = bearer(finish(api, sign_in(api, ann), code=application.next_code()).json()["token"])
     assert api.post("/account/password", json={"password": "gr8frog"}, headers=me).status_code == 422
     assert api.post("/account/password", json=short, headers=me).status_code == 204
+    # Which the factor holds fast, until the password can stand alone.
+    refused = api.delete("/account/totp", headers=me)
+    assert (refused.status_code, refused.json()["code"]) == (422, "password_too_short")
+    long = {"password": "another sentence of words"}
+    assert api.post("/account/password", json=long, headers=me).status_code == 204
+    assert api.delete("/account/totp", headers=me).status_code == 204
 
 
 def test_proving_again_brings_a_token_that_says_so(
@@ -327,3 +334,14 @@ def test_the_operator_helps_who_has_lost_everything(
     assert "2 sessions ended" in capsys.readouterr().err
     assert api.get("/me", headers=me).status_code == 401
     assert sign_in(api, ann).status_code == 200
+
+
+def test_a_refused_form_shows_what_there_is(server: RunningServer, ann: dict[str, str]) -> None:
+    """Something that is gone, or nothing to remove: the page says so and keeps its forms."""
+    with Browser(server) as browser:
+        browser.sign_in(ann)
+        for path in ("totp/remove", "passkeys/remove", "passkeys/rename", "devices/forget", "recovery-codes"):
+            answer = browser.post(f"/pages/account/{path}", at="/pages/account/factors", id="x", name="y")
+            assert answer.status_code == 404, path
+            assert "no such thing" in answer.text
+            assert "Authenticator application" in answer.text

@@ -77,7 +77,8 @@ async def drop_factors(tx: Transaction, user_id: str) -> None:
     await tx.devices.forget_all_of(user_id)
 
 
-async def replace_password(tx: Transaction, user_id: str, password_hash: str) -> None:
+async def replace_password(tx: Transaction, user_id: str, password_hash: str, *, is_short: bool = False) -> None:
     """Keep another password; whoever had the old one may have had a browser remembered, so none is any more."""
     await tx.passwords.put(user_id, password_hash, tx.now)
+    await tx.passwords.mark_short(user_id, is_short=is_short)
     await tx.devices.forget_all_of(user_id)

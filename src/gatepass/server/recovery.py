@@ -281,7 +281,7 @@ class Recovery:
             if code is None or user is None or user.disabled_at is not None or user.email != code.email:
                 return False
             await prove_address(tx, user, where=where)
-            await replace_password(tx, user.id, password_hash)
+            await replace_password(tx, user.id, password_hash, is_short=self._registration.is_short(password))
             await end_sessions_of(tx, user.id, "password_changed", where=where)
             await tx.codes.forget_openers(user.id)
             if user.locked_at is not None:

@@ -66,6 +66,10 @@ class Registration:
             raise Refusal("email_taken", "There is an account with this address.")
         return user
 
+    def is_short(self, password: str) -> bool:
+        """Whether it is long enough beside a second factor only."""
+        return len(password) < self._min_length
+
     async def hash(self, password: str, *, email: str, has_factor: bool = False) -> str:
         """Hash a password that somebody may set; beside a second factor it may be shorter.
 

@@ -394,7 +394,7 @@ class Changes:
         where, language = self._address.where(request), language_of(request)
 
         async def unit(tx: Transaction) -> None:
-            await replace_password(tx, user.id, password_hash)
+            await replace_password(tx, user.id, password_hash, is_short=self._registration.is_short(password))
             await tx.codes.forget_openers(user.id)
             await end_sessions_of(tx, user.id, "password_changed", where=where, keep=session_id)
             await record(tx, "password_changed", user.id, where=where)

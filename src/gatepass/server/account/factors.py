@@ -27,6 +27,8 @@ from gatepass.server.web.parsing import parse_object
 from gatepass.server.web.routing import Route, page, page_form
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from starlette.requests import Request
 
     from gatepass.server.factors.devices import Device
@@ -238,7 +240,7 @@ class AccountFactors:
                 self.remove_totp,
                 "Remove the authenticator application",
                 answers={204: None},
-                problems=("factor_not_found",),
+                problems=("factor_not_found", "password_too_short"),
             ),
             call(
                 "POST",
@@ -279,7 +281,7 @@ class AccountFactors:
                 self.remove_passkey,
                 "Remove a passkey",
                 answers={204: None},
-                problems=("factor_not_found",),
+                problems=("factor_not_found", "password_too_short"),
             ),
             Route(
                 method="DELETE",
@@ -394,15 +396,17 @@ class AccountFactors:
         visitor = await self._owners.visitor(request)
         if isinstance(visitor, Response):
             return visitor
-        await self._remove_totp(request, visitor.user)
-        return self._back()
+        return await self._then_back(request, visitor.user, self._remove_totp(request, visitor.user))
 
     async def submit_recovery_codes(self, request: Request, _form: EmptyForm) -> Response:
         """Replace the recovery codes, and show them."""
         visitor = await self._owners.visitor(request)
         if isinstance(visitor, Response):
             return visitor
-        return self._codes_page(request, await self._make_recovery_codes(request, visitor.user))
+        try:
+            return self._codes_page(request, await self._make_recovery_codes(request, visitor.user))
+        except GatepassError as error:
+            return await self._page(request, visitor.user, error)
 
     async def submit_passkey(self, request: Request, form: PasskeyForm) -> Response:
         """Add the passkey."""
@@ -420,24 +424,21 @@ class AccountFactors:
         visitor = await self._owners.visitor(request)
         if isinstance(visitor, Response):
             return visitor
-        await self._rename(visitor.user, form.id, form.name)
-        return self._back()
+        return await self._then_back(request, visitor.user, self._rename(visitor.user, form.id, form.name))
 
     async def submit_passkey_removal(self, request: Request, form: ThingForm) -> Response:
         """Remove a passkey."""
         visitor = await self._owners.visitor(request)
         if isinstance(visitor, Response):
             return visitor
-        await self._remove_passkey(request, visitor.user, form.id)
-        return self._back()
+        return await self._then_back(request, visitor.user, self._remove_passkey(request, visitor.user, form.id))
 
     async def submit_device(self, request: Request, form: ThingForm) -> Response:
         """Forget a device."""
         visitor = await self._owners.visitor(request)
         if isinstance(visitor, Response):
             return visitor
-        await self._forget_device(request, visitor.user, form.id)
-        return self._back()
+        return await self._then_back(request, visitor.user, self._forget_device(request, visitor.user, form.id))
 
     async def _page(self, request: Request, user: User, error: GatepassError | None = None) -> Response:
         shown = await self._shown(user)
@@ -451,6 +452,14 @@ class AccountFactors:
     def _codes_page(self, request: Request, codes: tuple[str, ...]) -> Response:
         """Show recovery codes, if there are new ones."""
         return self._pages.page(request, "recovery_codes.html", codes=codes) if codes else self._back()
+
+    async def _then_back(self, request: Request, user: User, change: Awaitable[None]) -> Response:
+        """Make the change and show what there is now; or what there still is, and why."""
+        try:
+            await change
+        except GatepassError as error:
+            return await self._page(request, user, error)
+        return self._back()
 
     def _back(self) -> Response:
         return self._pages.go_to(self._pages.path("account/factors"))
@@ -543,6 +552,14 @@ class AccountFactors:
         await tx.recovery_codes.replace(user.id, self._proofs.recovery_digests(user.id, codes))
         return codes
 
+    @staticmethod
+    async def _may_not_remove(tx: Transaction, user: User) -> Refusal | None:
+        """The last factor stays while the password beside it is too short to stand alone."""
+        factors = await tx.factors.of(user.id)
+        if factors.passkeys + factors.totp > 1 or not await tx.passwords.is_short(user.id):
+            return None
+        return Refusal("password_too_short", "Alone this password would be too short: set a longer one first.")
+
     async def _removed(self, tx: Transaction, user: User, what: str, request: Request) -> None:
         """Record and tell what was removed; with the last factor go recovery codes and remembered devices."""
         await record(tx, "factor_removed", user.id, reason=what, where=self._address.where(request))
@@ -551,14 +568,16 @@ class AccountFactors:
             await drop_factors(tx, user.id)
 
     async def _remove_totp(self, request: Request, user: User) -> None:
-        async def unit(tx: Transaction) -> bool:
+        async def unit(tx: Transaction) -> Refusal | None:
+            if refused := await self._may_not_remove(tx, user):
+                return refused
             if not await tx.totp.remove(user.id):
-                return False
+                return _not_found()
             await self._removed(tx, user, "totp", request)
-            return True
+            return None
 
-        if not await self._database.transaction(unit):
-            raise _not_found()
+        if refused := await self._database.transaction(unit):
+            raise refused
 
     async def _make_recovery_codes(self, request: Request, user: User) -> tuple[str, ...]:
         codes, where = new_codes(), self._address.where(request)
@@ -612,14 +631,16 @@ class AccountFactors:
             raise _not_found()
 
     async def _remove_passkey(self, request: Request, user: User, passkey_id: str) -> None:
-        async def unit(tx: Transaction) -> bool:
+        async def unit(tx: Transaction) -> Refusal | None:
+            if refused := await self._may_not_remove(tx, user):
+                return refused
             if not await tx.passkeys.remove(passkey_id, user.id):
-                return False
+                return _not_found()
             await self._removed(tx, user, "passkey", request)
-            return True
+            return None
 
-        if not await self._database.transaction(unit):
-            raise _not_found()
+        if refused := await self._database.transaction(unit):
+            raise refused
 
     async def _forget_device(self, request: Request, user: User, device_id: str) -> None:
         async def unit(tx: Transaction) -> bool:

@@ -50,6 +50,14 @@ class PasswordHashes(Protocol):
         """Keep the hash in place of an earlier one."""
         ...
 
+    async def mark_short(self, user_id: str, *, is_short: bool) -> None:
+        """Note whether the password is shorter than one that stands alone: then the last factor cannot be removed."""
+        ...
+
+    async def is_short(self, user_id: str) -> bool:
+        """Whether that is noted of the person's password."""
+        ...
+
     async def remove(self, user_id: str) -> None:
         """Forget the hash: no password opens the account until one is set."""
         ...

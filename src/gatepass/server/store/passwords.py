@@ -29,6 +29,15 @@ class SqlPasswords:
             now,
         )
 
+    async def mark_short(self, user_id: str, *, is_short: bool) -> None:
+        """Update the column."""
+        await self._connection.row("UPDATE passwords SET is_short = ?2 WHERE user_id = ?1", user_id, int(is_short))
+
+    async def is_short(self, user_id: str) -> bool:
+        """Find by primary key."""
+        row = await self._connection.row("SELECT is_short FROM passwords WHERE user_id = ?1", user_id)
+        return row is not None and bool(row[0])
+
     async def remove(self, user_id: str) -> None:
         """Delete by primary key."""
         await self._connection.row("DELETE FROM passwords WHERE user_id = ?1", user_id)
