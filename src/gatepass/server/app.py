@@ -19,6 +19,7 @@ from gatepass.server.account.factors import AccountFactors
 from gatepass.server.account.overview import Account
 from gatepass.server.account.reauthentication import Reauthentication
 from gatepass.server.data_key import open_data_key
+from gatepass.server.debugger import Debugger
 from gatepass.server.discovery import JWKS_PATH, metadata_path, render_jwks, render_metadata
 from gatepass.server.email_login import EmailLogin
 from gatepass.server.errors import StartupError, Unavailable
@@ -71,7 +72,7 @@ from gatepass.server.web.browser import BrowserMode, origin_of
 from gatepass.server.web.cors import Cors
 from gatepass.server.web.docs_page import render_docs, static_file
 from gatepass.server.web.documents import Document
-from gatepass.server.web.headers import API_POLICY, PAGE_POLICY, security_headers
+from gatepass.server.web.headers import API_POLICY, DEBUGGER_SCRIPT, PAGE_POLICY, PASSKEYS_SCRIPT, security_headers
 from gatepass.server.web.metrics import Metrics
 from gatepass.server.web.openapi import describe
 from gatepass.server.web.pages import Pages
@@ -436,9 +437,10 @@ class Server:
         )
         outbox = Outbox(self.posting, pages=self.pages, is_open=settings.mail == "outbox")
         language = Language(pages=self.pages, settings=settings)
+        debugger = Debugger(pages=self.pages, settings=settings)
         flows = (
             *(signup, login, second_factor, email_login, passkey_logins, social_login, recovery, refresh, logout),
-            *(account, changes, factors, connected, reauthentication, outbox, oauth, self.feed, language),
+            *(account, changes, factors, connected, reauthentication, outbox, oauth, self.feed, language, debugger),
         )
         base = urlsplit(settings.issuer_url).path
         under_issuer = [replace(route, path=base + route.path) for flow in flows for route in flow.routes()]
@@ -453,7 +455,10 @@ class Server:
             f"{base}/openapi.json": self._document(msgspec.json.encode(api)),
             f"{base}/docs": self._document(page, "text/html; charset=utf-8", PAGE_POLICY),
             f"{base}/static/gatepass.css": self._document(static_file("gatepass.css"), "text/css; charset=utf-8"),
-            f"{base}/static/passkeys.js": self._document(static_file("passkeys.js"), "text/javascript; charset=utf-8"),
+            **{
+                f"{base}/static/{name}": self._document(static_file(name), "text/javascript; charset=utf-8")
+                for name in (PASSKEYS_SCRIPT, DEBUGGER_SCRIPT)
+            },
             **self._look(),
         }
 

@@ -34,7 +34,7 @@ def render_docs(routes: Iterable[Route], issuer: str) -> bytes:
 
 
 def static_file(name: str) -> bytes:
-    """The one stylesheet, or the one script."""
+    """The stylesheet, the logo, or a script."""
     return files("gatepass.server").joinpath(f"static/{name}").read_bytes()
 
 

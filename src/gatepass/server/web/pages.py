@@ -112,6 +112,7 @@ class Pages:
             pages=self._base + PREFIX,
             site_name=self._site_name,
             has_style=self._has_style,
+            script=script,
             languages=[(each, translate(each)("site.language")) for each in LANGUAGES],
             here=_here(request) if request.method == "GET" else "",
             csrf=self._token(browser),
