@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.support.authenticator import BE, BS, UP, UV, Authenticator
 from tests.support.events import all_events
@@ -144,10 +144,17 @@ def test_an_account_without_a_password(server: RunningServer, api: httpx.Client)
 
 
 def test_where_passkeys_do_not_make_accounts(tmp_path: Path) -> None:
-    """Where only the operator adds people."""
-    with running_server(tmp_path, signup="closed") as server, server.client() as api:
-        answer = api.post("/signup/passkey/options", json={"email": "cid@example.test"})
-    assert (answer.status_code, answer.json()["code"]) == (403, "signup_closed")
+    """Where only the operator adds people, and where an account begins with a mail, whose page does not offer it."""
+    servers: dict[str, dict[str, Any]] = {
+        "signup_closed": {"signup": "closed"},
+        "signup_by_mail_only": {"smtp_url": "smtp://127.0.0.1:9"},
+    }
+    for code, settings in servers.items():
+        with running_server(tmp_path / code, **settings) as server, server.client() as api:
+            answer = api.post("/signup/passkey/options", json={"email": "cid@example.test"})
+            assert (answer.status_code, answer.json()["code"]) == (403, code)
+            is_offered = "/pages/signup/passkey" in api.get("/pages/signup").text
+            assert is_offered == (code == "signup_closed")
 
 
 def test_stepping_up_with_a_passkey(server: RunningServer, api: httpx.Client, ann: dict[str, str]) -> None:

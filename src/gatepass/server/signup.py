@@ -187,8 +187,14 @@ class Signup:
         return self._pages.message(request, "signed_up", next_path=self._pages.path("login"))
 
     def _page(self, request: Request, email: str, error: GatepassError | None = None) -> Response:
-        length = self._settings.password_min_length
-        return self._pages.page(request, "signup.html", error=error, email=email, min_length=length)
+        return self._pages.page(
+            request,
+            "signup.html",
+            error=error,
+            email=email,
+            min_length=self._settings.password_min_length,
+            by_passkey=not self._is_verified_first,
+        )
 
     async def _verify_page(self, request: Request, token: str, error: GatepassError | None = None) -> Response:
         code = await self._code(token)
