@@ -7,6 +7,7 @@ is refused by a verifier within its bound. While the database is away they get c
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import signal
@@ -20,7 +21,7 @@ import httpx
 import pytest
 from tests.support.balancer import Balancer
 from tests.support.postgres import binaries, postgres
-from tests.support.server import gatepass_serve
+from tests.support.server import gatepass_serve_logging
 from tests.support.wait import eventually
 
 from gatepass.jose import JoseError, jwt
@@ -46,6 +47,7 @@ class Site:
     def __init__(self, folder: Path, store: Postgres, stack: ExitStack) -> None:
         self.folder, self.store, self.stack = folder, store, stack
         self.balancer = stack.enter_context(Balancer())
+        self._numbers = itertools.count()
         self.processes: list[subprocess.Popen[str]] = []
         for _ in range(2):
             self.start_node()
@@ -55,7 +57,8 @@ class Site:
     def start_node(self) -> None:
         """Start one more node."""
         process, url = self.stack.enter_context(
-            gatepass_serve(
+            gatepass_serve_logging(
+                self.folder / f"node{next(self._numbers)}.log",
                 self.folder,
                 *("--issuer", self.balancer.url, "--database", self.store.url(), "--audience", API),
                 GATEPASS_REFRESH_QUIET_SECONDS="0",

@@ -21,10 +21,13 @@ from gatepass.server.serving import serve
 from gatepass.server.settings import load
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Mapping, Sequence
+    from typing import IO
 
     from gatepass.server.keys.signer import OutsideKey
     from gatepass.server.settings import Settings
+
+_URL = re.compile(r"https?://[\w.]+:\d+")
 
 CHEAP_ARGON2 = {"argon2_memory_kib": 8, "argon2_passes": 1}
 """For tests that are about something else than the cost of a hash."""
@@ -114,19 +117,43 @@ def running_server(
 @contextmanager
 def gatepass_serve(data_dir: Path, *arguments: str, **environment: str) -> Generator[tuple[subprocess.Popen[str], str]]:
     """Run `gatepass serve` on a free port as a process of its own; gives the process and the URL that it prints."""
+    with _serving(data_dir, arguments, environment, subprocess.PIPE) as process:
+        yield process, first_url(process)
+
+
+@contextmanager
+def gatepass_serve_logging(
+    log: Path, data_dir: Path, *arguments: str, **environment: str
+) -> Generator[tuple[subprocess.Popen[str], str]]:
+    """Do the same with what it says in a file: nobody empties a pipe, and a server that says much would wait for it."""
+    with log.open("w") as out, _serving(data_dir, arguments, environment, out) as process:
+        yield process, _url_in(log, process)
+
+
+@contextmanager
+def _serving(
+    data_dir: Path, arguments: Sequence[str], environment: Mapping[str, str], stderr: IO[str] | int
+) -> Generator[subprocess.Popen[str]]:
     command = [str(Path(sys.executable).with_name("gatepass")), "serve", "--port", "0", "--data-dir", str(data_dir)]
     settings = {f"GATEPASS_{name.upper()}": str(value) for name, value in CHEAP_ARGON2.items()}
     process = subprocess.Popen(
-        [*command, *arguments],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **settings, **environment},
+        [*command, *arguments], stderr=stderr, text=True, env={**os.environ, **settings, **environment}
     )
     try:
-        yield process, first_url(process)
+        yield process
     finally:
         process.kill()
         process.communicate()
+
+
+def _url_in(log: Path, process: subprocess.Popen[str]) -> str:
+    """Wait for the URL in the file that a program writes."""
+    deadline = time.monotonic() + 60
+    while not (found := _URL.search(log.read_text().rpartition("\n")[0])):
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.05)
+    return found[0]
 
 
 def first_url(process: subprocess.Popen[str]) -> str:
@@ -135,6 +162,6 @@ def first_url(process: subprocess.Popen[str]) -> str:
     said = ""
     for line in process.stderr:
         said += line
-        if found := re.search(r"https?://[\w.]+:\d+", line):
+        if found := _URL.search(line):
             return found[0]
     raise AssertionError(f"the program ended before it listened: {said}")
