@@ -35,7 +35,7 @@ def real_provider() -> Generator[str]:
     try:
         assert process.stdout is not None
         issuer = process.stdout.readline().strip()
-        assert issuer.startswith("http://localhost:"), "the provider did not start"
+        assert issuer.startswith("http://127.0.0.1:"), "the provider did not start"
         yield issuer
     finally:
         process.kill()

@@ -1,11 +1,12 @@
-// A provider that is not ours, on a free port of loopback; it prints its issuer when it listens.
+// A provider that is not ours, on a free port of loopback, by another name than the server, so that browsers take the
+// two for different sites; it prints its issuer when it listens.
 // Its people are whoever types a name. It gives the address by its userinfo endpoint only, as the standard has it.
 import { createServer } from 'node:http'
 import Provider from 'oidc-provider'
 
 const server = createServer()
 server.listen(0, '127.0.0.1', () => {
-  const issuer = `http://localhost:${server.address().port}`
+  const issuer = `http://127.0.0.1:${server.address().port}`
   const provider = new Provider(issuer, {
     clients: [{
       client_id: 'gatepass',
