@@ -166,10 +166,9 @@ def test_nobody_is_let_in_by_an_address_that_is_not_vouched_for(
     server: RunningServer, api: httpx.Client, provider: ScriptedProvider
 ) -> None:
     """Not verified, verified in words only, none, or none that could be one: 403, and no account is made."""
-    for number, claims in enumerate(
-        ({"email_verified": False}, {"email_verified": None}, {"email": None}, {"email": "nobody"}, {"email": 7})
-    ):
-        provider.lies = claims | {"jti": str(number)}
+    claims: list[dict[str, Any]] = [{"email_verified": value} for value in (False, None, "yes", "false", 1, {})]
+    for number, lie in enumerate([*claims, {"email": None}, {"email": "nobody"}, {"email": 7}]):
+        provider.lies = lie | {"jti": str(number)}
         assert id_token_login(api, provider).json()["code"] == "email_not_verified"
     with Browser(server) as browser:
         page = sign_in(browser, provider)

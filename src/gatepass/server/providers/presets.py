@@ -27,8 +27,6 @@ GITLAB = "https://gitlab.com"
 _TENANT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MANY_TENANTS = ("common", "organizations", "consumers")
 _APPLE_SECRET_SECONDS = 300
-_TRUE = (True, "true")
-"""Apple, and some others, write booleans as text."""
 
 
 def make_providers(settings: Mapping[str, ProviderSettings]) -> dict[str, Provider]:
@@ -64,7 +62,7 @@ def _openid(provider_id: str, settings: ProviderSettings, issuer: str, name: str
     issuer = settings.issuer or issuer
 
     def is_email_verified(claims: dict[str, Any]) -> bool:
-        return settings.email_is_verified or claims.get("email_verified") in _TRUE
+        return settings.email_is_verified or _is_true(claims.get("email_verified"))
 
     return Profile(
         id=provider_id,
@@ -119,7 +117,7 @@ def _microsoft(provider_id: str, settings: ProviderSettings) -> Profile:
         return None if not allowed or claims["tid"] in allowed else "it is of another tenant"
 
     def is_email_verified(claims: dict[str, Any]) -> bool:
-        return settings.email_is_verified or claims.get("xms_edov") in (*_TRUE, "1")
+        return settings.email_is_verified or _is_true(claims.get("xms_edov")) or claims.get("xms_edov") in (1, "1")
 
     return replace(
         _openid(provider_id, settings, issuer, "Microsoft"),
@@ -153,3 +151,8 @@ def _apple(profile: Profile, settings: ProviderSettings) -> Profile:
         return jwt.sign(claims, key, typ=None)
 
     return replace(profile, client_secret=secret, more={"response_mode": "form_post"})
+
+
+def _is_true(value: object) -> bool:
+    """Apple, and some others, write booleans as text."""
+    return value is True or value == "true"
