@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-LANGUAGES = ("en",)
+LANGUAGES = ("en", "de", "fr")
 """The languages that there are; the first is for everybody who asks for none of them."""
 LANGUAGE_COOKIE = "lang"
 
