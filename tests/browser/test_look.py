@@ -7,23 +7,24 @@ page with all that it loads stays light; and its pictures are left in test-artef
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import pyotp
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect
+from playwright.sync_api import Error, expect
 from tests.browser.test_passkeys import Virtual
 from tests.support.server import SettableClock, running_server
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
-    from playwright.sync_api import ConsoleMessage, Page, Response
+    from playwright.sync_api import ConsoleMessage, Page
     from tests.browser.conftest import OpenPage
     from tests.support.server import RunningServer
 
+Record: TypeAlias = "Callable[[str, object], None]"
 PHONE, SCREEN = {"width": 390, "height": 844}, {"width": 1280, "height": 800}
 HEAVIEST = 60_000
 """Bytes of a page with everything that it loads."""
@@ -53,9 +54,9 @@ class Eye:
     def __init__(self, page: Page, folder: Path) -> None:
         self.page = page
         self._folder = folder
-        self._weights: dict[str, int] = {}
         self.complaints: list[str] = []
-        page.on("response", self._weigh)
+        self.figures: dict[str, tuple[int, int]] = {}
+        """By page: bytes, and milliseconds to its first paint."""
         page.on("console", self._note)
 
     def look(self, name: str) -> None:
@@ -69,22 +70,33 @@ class Eye:
             found = Axe().run(self.page)
             assert found.violations_count == 0, f"{name}, {scheme}: {found.generate_report()}"
         weight = self.weight()
+        self.figures[name] = (weight, self.first_paint())
         assert weight <= HEAVIEST, f"{name} weighs {weight:,} bytes"
 
     def weight(self) -> int:
-        """The bytes of the page and of what it loads, as they are once unpacked; the browser keeps some of them."""
-        html = len(self.page.content().encode())
-        loaded: list[str] = self.page.evaluate("performance.getEntriesByType('resource').map(each => each.name)")
-        return html + sum(self._weights.get(url, 0) for url in set(loaded))
+        """The bytes of the page and of all that it loads, unpacked and whether or not the browser had them already."""
+        sizes = "performance.getEntriesByType('resource').reduce((sum, each) => sum + each.decodedBodySize, 0)"
+        loaded: int = self.page.evaluate(sizes)
+        return len(self.page.content().encode()) + loaded
+
+    def first_paint(self) -> int:
+        """Milliseconds from the navigation to the first content on the screen."""
+        paint: float = self.page.evaluate("performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0")
+        return round(paint)
+
+    def summary(self) -> str:
+        """The heaviest page and the slowest."""
+        heaviest = max(self.figures, key=lambda name: self.figures[name][0])
+        paints = sorted((paint, name) for name, (_, paint) in self.figures.items())
+        return (
+            f"{len(paints)} pages; heaviest {heaviest}, {self.figures[heaviest][0]:,} bytes; first paint in the median"
+            f" {paints[len(paints) // 2][0]} ms, slowest {paints[-1][1]}, {paints[-1][0]} ms"
+        )
 
     def _note(self, message: ConsoleMessage) -> None:
         # That an answer was no success is not news: pages with an error say so by their status.
         if message.type in ("error", "warning") and not message.text.startswith("Failed to load resource"):
             self.complaints.append(f"{self.page.url}: {message.text}")
-
-    def _weigh(self, response: Response) -> None:
-        if response.ok and "/static/" in response.url:
-            self._weights[response.url] = int(response.headers.get("content-length", 0))
 
 
 @pytest.fixture
@@ -102,7 +114,7 @@ def submit(page: Page, button: str, **fields: str) -> None:
     page.get_by_role("button", name=button, exact=True).click()
 
 
-def test_before_signing_in(eye: Eye) -> None:
+def test_before_signing_in(eye: Eye, record_property: Record) -> None:
     """Ways in and ways back, and what they say when something is wrong."""
     page = eye.page
     for name, path in {
@@ -134,9 +146,10 @@ def test_before_signing_in(eye: Eye) -> None:
     page.goto("/pages/outbox")
     eye.look("outbox")
     assert eye.complaints == []
+    record_property("figures", eye.summary())
 
 
-def test_the_account(eye: Eye, server: RunningServer) -> None:
+def test_the_account(eye: Eye, server: RunningServer, record_property: Record) -> None:
     """Everything that somebody can see and do who is signed in."""
     page = eye.page
     authenticator = Virtual(page)
@@ -183,3 +196,55 @@ def test_the_account(eye: Eye, server: RunningServer) -> None:
     expect(page.get_by_role("button", name="Sign out there")).to_have_count(0)
     eye.look("account-after")
     assert eye.complaints == []
+    record_property("figures", eye.summary())
+
+
+@pytest.mark.parametrize("language", ["de", "fr"])
+def test_in_another_language(server: RunningServer, open_page: OpenPage, artefacts: Path, language: str) -> None:
+    """Longer words break no page. The browser asks for the language, and the page says that it has it."""
+    page = open_page(base_url=server.url, locale=language)
+    eye = Eye(page, artefacts / "pages")
+    page.goto("/pages/login")
+    expect(page.locator("html")).to_have_attribute("lang", language)
+    eye.look(f"login-{language}")
+    page.goto("/debugger")
+    eye.look(f"debugger-{language}")
+    person = PERSON | {"email": f"{language}@example.test"}
+    with server.client() as api:
+        assert api.post("/signup", json=person).status_code == 201
+    page.goto("/pages/login")
+    page.locator("input[name=email]").first.fill(person["email"])
+    page.locator("input[name=password]").fill(person["password"])
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/account")
+    eye.look(f"account-{language}")
+    page.goto("/pages/account/factors")
+    eye.look(f"factors-{language}")
+    assert eye.complaints == []
+
+
+def test_no_page_can_be_framed(server: RunningServer, open_page: OpenPage) -> None:
+    """Clickjacking: another site's page that frames one of ours shows nothing of it."""
+    page = open_page()
+    html = (
+        f"<!doctype html><iframe src='{server.url}/pages/login'></iframe><iframe src='{server.url}/debugger'></iframe>"
+    )
+    page.route("http://127.0.0.1/*", lambda route: route.fulfill(body=html, content_type="text/html"))
+    page.goto("http://127.0.0.1/", wait_until="networkidle")
+    framed = page.frames[1:]
+    assert len(framed) == 2
+    assert [frame.url for frame in framed] == ["chrome-error://chromewebdata/"] * 2
+
+
+@pytest.mark.parametrize("path", ["/pages/login", "/debugger", "/pages/nothing"])
+def test_no_other_script_runs(server: RunningServer, open_page: OpenPage, path: str) -> None:
+    """What would get into a page would not run there: no inline script, no handler, none of another origin or path."""
+    page = open_page(base_url=server.url)
+    page.goto(path)
+    for script in ({"content": "window.ran = true"}, {"url": "http://127.0.0.1/x.js"}, {"url": "/static/logo"}):
+        with pytest.raises(Error):
+            page.add_script_tag(**script)
+    planted = "<img src=x onerror='window.ran = true'><a href='javascript:window.ran = true'>x</a>"
+    page.evaluate("html => { document.body.innerHTML = html }", planted)
+    page.get_by_role("link").click()
+    assert page.evaluate("window.ran") is None

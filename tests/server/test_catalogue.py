@@ -22,6 +22,21 @@ def places(text: str) -> set[str | None]:
     return {name for _, name, _, _ in Formatter().parse(text)} - {None}
 
 
+@pytest.mark.parametrize("language", LANGUAGES[1:])
+def test_nothing_is_left_in_english(language: str) -> None:
+    """A sentence that reads the same in two languages is one that was not translated."""
+    english = texts("en")
+    assert [
+        key for key, text in texts(language).items() if " " in text and text == english[key] and "{" not in text
+    ] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_there_are_twelve_months(language: str) -> None:
+    """One for each."""
+    assert len(texts(language)["date.months"].split()) == 12
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_language_says_the_same_things(language: str) -> None:
     """The same keys in each, with places for the same values, and nothing left empty."""
@@ -47,7 +62,17 @@ def test_every_event_has_a_name() -> None:
 
 @pytest.mark.parametrize(
     ("accepted", "language"),
-    [("", "en"), ("en-GB,en;q=0.8", "en"), ("xx, yy;q=0.5", "en"), ("en;q=0", "en"), ("en;q=x", "en"), (";;,,=", "en")],
+    [
+        ("", "en"),
+        ("en-GB,en;q=0.8", "en"),
+        ("xx, yy;q=0.5", "en"),
+        ("en;q=0", "en"),
+        ("de, en;q=0.9", "de"),
+        ("fr-CA;q=0.8, de;q=0.7", "fr"),
+        ("en;q=0.1, de;q=0", "en"),
+        ("en;q=x", "en"),
+        (";;,,=", "en"),
+    ],
 )
 def test_the_language_is_the_browsers_choice(accepted: str, language: str) -> None:
     """The first of the wanted languages that there is; English where there is none, whatever the header says."""
