@@ -117,6 +117,29 @@ def test_a_passkey_comes_back_as_it_went_in(database: Database) -> None:
     asyncio.run(database.transaction(unit))
 
 
+def test_what_was_set_up_since_a_moment_goes(database: Database) -> None:
+    """A passkey by when it was made, a secret by when it was made or confirmed, and nobody else's."""
+
+    async def unit(tx: Transaction) -> None:
+        await people(tx)
+        await tx.passkeys.add(PASSKEY)
+        other = msgspec.structs.replace(PASSKEY, id="psk_2", credential_id=b"2", created_at=PASSKEY.created_at + 1)
+        await tx.passkeys.add(other)
+        assert not await tx.passkeys.remove_made_since(BOB, 0)
+        assert not await tx.passkeys.remove_made_since(ANN, other.created_at + 1)
+        assert await tx.passkeys.remove_made_since(ANN, other.created_at)
+        assert await tx.passkeys.of(ANN) == [PASSKEY]
+        await tx.totp.put(TotpSecret(user_id=ANN, sealed=b"s", last_step=0, created_at=NOON))
+        assert not await tx.totp.remove_set_up_since(ANN, NOON + 1)
+        await tx.totp.confirm(ANN, 1, NOON + 5)
+        assert not await tx.totp.remove_set_up_since(BOB, NOON)
+        assert not await tx.totp.remove_set_up_since(ANN, NOON + 6)
+        assert await tx.totp.remove_set_up_since(ANN, NOON + 5)
+        assert await tx.totp.of(ANN) is None
+
+    asyncio.run(database.transaction(unit))
+
+
 def test_devices_are_one_persons_and_end(database: Database) -> None:
     """Known to the person until they expire or are forgotten."""
 

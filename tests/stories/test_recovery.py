@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.stories.test_passkeys import add, enter
+from tests.support.authenticator import Authenticator
+from tests.support.factors import Application, bearer, finish
 from tests.support.pages import Browser
 from tests.support.server import ANN, running_server
 
@@ -82,6 +85,51 @@ def test_this_was_not_me(mail_api: httpx.Client, mailbox: Mailbox, verified_ann:
     token = forgotten(mail_api, mailbox)
     assert mail_api.post("/password/reset", json={"token": token, "password": NEW}).status_code == 204
     assert mail_api.post("/login", json=verified_ann | {"password": NEW}).status_code == 200
+
+
+def test_what_a_thief_has_set_up_goes(
+    mailing: RunningServer, mail_api: httpx.Client, mailbox: Mailbox, verified_ann: dict[str, str]
+) -> None:
+    """A thief adds a passkey and an application; the link of the first one's mail takes both, and older ones stay."""
+    own, thiefs = Authenticator(mailing.url), Authenticator(mailing.url)
+    before = len(mailbox.to(ANN["email"])) + 1
+    add(mail_api, own, mail_api.post("/login", json=verified_ann).json()["token"])
+    mailing.clock.advance(60)
+    stolen = enter(mail_api, own).json()["token"]
+    assert add(mail_api, thiefs, stolen).status_code == 201
+    lock = mailbox.next_to(ANN["email"], before + 1).token
+    mailing.clock.advance(60)
+    offered = mail_api.post("/account/totp", headers=bearer(stolen)).json()
+    code = Application(mailing, offered["uri"]).code()
+    assert mail_api.post("/account/totp/confirm", json={"code": code}, headers=bearer(stolen)).status_code == 200
+    made = mail_api.post("/account/recovery-codes", headers=bearer(stolen)).json()["recovery_codes"]
+    assert mail_api.post("/account/lock", json={"token": lock}).status_code == 204
+    mailbox.next_to(ANN["email"], before + 3)
+    token = forgotten(mail_api, mailbox)
+    assert mail_api.post("/password/reset", json={"token": token, "password": NEW}).status_code == 204
+    assert enter(mail_api, thiefs).json()["code"] == "invalid_passkey"
+    due = mail_api.post("/login", json=verified_ann | {"password": NEW})
+    assert due.json()["factors"] == ["passkey"]
+    assert finish(mail_api, due, recovery_code=made[0]).json()["code"] == "invalid_code"
+    assert enter(mail_api, own).status_code == 200
+
+
+def test_a_mailbox_alone_takes_no_factor_away(
+    mailing: RunningServer, mail_api: httpx.Client, mailbox: Mailbox, verified_ann: dict[str, str]
+) -> None:
+    """Whoever reads the mail can reset, lock and reset again; the factor from before is asked all the same."""
+    own = Authenticator(mailing.url)
+    before = len(mailbox.to(ANN["email"]))
+    add(mail_api, own, mail_api.post("/login", json=verified_ann).json()["token"])
+    mailbox.next_to(ANN["email"], before + 1)
+    mailing.clock.advance(60)
+    token = forgotten(mail_api, mailbox)
+    mail_api.post("/password/reset", json={"token": token, "password": NEW})
+    lock = mailbox.next_to(ANN["email"], before + 3).token
+    assert mail_api.post("/account/lock", json={"token": lock}).status_code == 204
+    mailbox.next_to(ANN["email"], before + 4)
+    mail_api.post("/password/reset", json={"token": forgotten(mail_api, mailbox), "password": NEW})
+    assert mail_api.post("/login", json=verified_ann | {"password": NEW}).json()["code"] == "second_factor_required"
 
 
 def test_the_pages_do_the_same(mailing: RunningServer, mailbox: Mailbox, verified_ann: dict[str, str]) -> None:

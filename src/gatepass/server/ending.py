@@ -77,6 +77,25 @@ async def drop_factors(tx: Transaction, user_id: str) -> None:
     await tx.devices.forget_all_of(user_id)
 
 
+async def take_back_factors(tx: Transaction, user_id: str, *, since: float, where: Where = NOWHERE) -> None:
+    """Forget the factors that were set up then or later; older ones stay, or a mailbox alone would get past them.
+
+    Whoever set one up may have made recovery codes besides, so those go too.
+    """
+    taken = [
+        kind
+        for kind, is_taken in (
+            ("totp", await tx.totp.remove_set_up_since(user_id, since)),
+            ("passkey", await tx.passkeys.remove_made_since(user_id, since)),
+        )
+        if is_taken
+    ]
+    for kind in taken:
+        await record(tx, "factor_removed", user_id, reason=kind, where=where)
+    if taken:
+        await tx.recovery_codes.replace(user_id, ())
+
+
 async def replace_password(tx: Transaction, user_id: str, password_hash: str, *, is_short: bool = False) -> None:
     """Keep another password; whoever had the old one may have had a browser remembered, so none is any more."""
     await tx.passwords.put(user_id, password_hash, tx.now)

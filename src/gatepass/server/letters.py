@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gatepass.server.users import User
     from gatepass.server.web.pages import Pages
 
-_LOCK_SECONDS = 7 * 86_400
+LOCK_SECONDS = 7 * 86_400.0
 """How long "this wasn't me" works."""
 
 NOBODY = ""
@@ -53,10 +53,13 @@ class Letters:
             sealed = self._data_key.seal(msgspec.json.encode(letter), mail_id)
             await tx.mails.add(mail_id, sealed, user_id=user_id, now=tx.now)
 
-    async def warn(self, tx: Transaction, kind: LetterKind, user: User, *, language: str, **values: str) -> None:
+    async def warn(
+        self, tx: Transaction, kind: LetterKind, user: User, *, language: str, at: float | None = None, **values: str
+    ) -> None:
         """Tell somebody what was done with their account, with a link that locks it down at once.
 
-        It goes to the address that `user` has here. Used, the link also puts that address back.
+        It goes to the address that `user` has here. Used, the link also puts that address back, and takes away the
+        factors that were set up since: `at` is when that was done, in seconds since 1970; by default now.
         """
         token = new_token()
         await tx.codes.add(
@@ -68,7 +71,7 @@ class Letters:
                 holder=b"",
                 short_digest=b"",
                 payload="",
-                expires_at=tx.now + _LOCK_SECONDS,
+                expires_at=(tx.now if at is None else at) + LOCK_SECONDS,
             )
         )
         letter = Letter(kind=kind, to=user.email, language=language, lock=self.link("lock", token), values=values)

@@ -8,8 +8,9 @@ import msgspec
 
 from gatepass.server.codes import Code, digest_of, new_token
 from gatepass.server.confidential import Confidential
-from gatepass.server.ending import end_sessions_of, replace_password
+from gatepass.server.ending import end_sessions_of, replace_password, take_back_factors
 from gatepass.server.errors import GatepassError, Refusal
+from gatepass.server.letters import LOCK_SECONDS
 from gatepass.server.mail.letter import Letter
 from gatepass.server.proving import prove_address
 from gatepass.server.recording import record
@@ -298,6 +299,7 @@ class Recovery:
         """Lock the account down: nobody is signed in, and nothing opens it but a new password by mail.
 
         The mail goes to the address that this link went to, also where the account has been given another meanwhile.
+        What a thief has set up goes: a passkey of theirs would outlive the new password.
         """
         where, language = self._address.where(request), language_of(request)
 
@@ -309,6 +311,7 @@ class Recovery:
             await tx.users.set_locked(user.id, tx.now)
             await tx.devices.forget_all_of(user.id)
             await tx.identities.remove_all_of(user.id)
+            await take_back_factors(tx, user.id, since=code.expires_at - LOCK_SECONDS, where=where)
             await end_sessions_of(tx, user.id, "account_locked", where=where)
             await tx.codes.forget_openers(user.id)
             await tx.codes.forget_locks(user.id, made_since=code)

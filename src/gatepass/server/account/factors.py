@@ -524,12 +524,13 @@ class AccountFactors:
                 await self._guard.failed(tx, attempt)
                 return WrongCode()
             await self._guard.succeeded(tx, attempt)
-            await tx.totp.confirm(user.id, step, tx.now)
+            at = tx.now
+            await tx.totp.confirm(user.id, step, at)
             session = await tx.sessions.live(session_id, tx.now)
             if session is not None:
                 amr = tuple(dict.fromkeys((*session.amr, "otp", "mfa")))
                 await tx.sessions.prove_again(session_id, acr=TWO_FACTORS, amr=amr, now=session.auth_time)
-            return Confirmed(await self._added(tx, user, "totp", codes, request=request, language=language))
+            return Confirmed(await self._added(tx, user, "totp", codes, at=at, request=request, language=language))
 
         match await self._database.transaction(unit):
             case Confirmed(made):
@@ -542,11 +543,19 @@ class AccountFactors:
                 raise too_many_attempts(wait)
 
     async def _added(  # noqa: PLR0913 - all of it is told
-        self, tx: Transaction, user: User, what: str, codes: tuple[str, ...], *, request: Request, language: str
+        self,
+        tx: Transaction,
+        user: User,
+        what: str,
+        codes: tuple[str, ...],
+        *,
+        at: float,
+        request: Request,
+        language: str,
     ) -> tuple[str, ...]:
         """Record and tell what was added; with the first factor come recovery codes."""
         await record(tx, "factor_added", user.id, reason=what, where=self._address.where(request))
-        await self._letters.warn(tx, "factor_added", user, language=language)
+        await self._letters.warn(tx, "factor_added", user, language=language, at=at)
         if (await tx.factors.of(user.id)).recovery_codes:
             return ()
         await tx.recovery_codes.replace(user.id, self._proofs.recovery_digests(user.id, codes))
@@ -615,7 +624,9 @@ class AccountFactors:
             )
             if not await tx.passkeys.add(passkey):
                 return Refusal("factor_exists", "This passkey is known already.")
-            made = await self._added(tx, user, "passkey", codes, request=request, language=language)
+            made = await self._added(
+                tx, user, "passkey", codes, at=passkey.created_at, request=request, language=language
+            )
             return PasskeyMade(id=passkey.id, name=passkey.name, recovery_codes=made)
 
         made = await self._database.transaction(unit)

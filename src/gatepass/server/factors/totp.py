@@ -54,6 +54,10 @@ class TotpSecrets(Protocol):
         """Use a code up; False when it or a later one was used before. One statement says which."""
         ...
 
+    async def remove_set_up_since(self, user_id: str, since: float) -> bool:
+        """Forget the secret when it was made or confirmed then or later; False when it was not."""
+        ...
+
     async def remove(self, user_id: str) -> bool:
         """Forget the secret; False when there was none."""
         ...

@@ -57,6 +57,10 @@ class Passkeys(Protocol):
         """Forget it; False when it is not the person's."""
         ...
 
+    async def remove_made_since(self, user_id: str, since: float) -> bool:
+        """Forget those of the person's that were made then or later; False when there are none."""
+        ...
+
     async def remove_all_of(self, user_id: str) -> None:
         """Forget all of the person's."""
         ...

@@ -78,6 +78,16 @@ class SqlTotpSecrets:
         )
         return row is not None
 
+    async def remove_set_up_since(self, user_id: str, since: float) -> bool:
+        """Delete by primary key and time."""
+        row = await self._connection.row(
+            "DELETE FROM totp_secrets WHERE user_id = ?1 AND (created_at >= ?2 OR confirmed_at >= ?2)"
+            " RETURNING user_id",
+            user_id,
+            since,
+        )
+        return row is not None
+
     async def remove(self, user_id: str) -> bool:
         """Delete by primary key."""
         row = await self._connection.row("DELETE FROM totp_secrets WHERE user_id = ?1 RETURNING user_id", user_id)

@@ -80,6 +80,13 @@ class SqlPasskeys:
         )
         return row is not None
 
+    async def remove_made_since(self, user_id: str, since: float) -> bool:
+        """Delete by user and time."""
+        gone = await self._connection.rows(
+            "DELETE FROM passkeys WHERE user_id = ?1 AND created_at >= ?2 RETURNING id", user_id, since
+        )
+        return bool(gone)
+
     async def remove_all_of(self, user_id: str) -> None:
         """Delete by user."""
         await self._connection.row("DELETE FROM passkeys WHERE user_id = ?1", user_id)
