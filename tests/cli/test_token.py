@@ -51,6 +51,28 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     return run_
 
 
+def test_explain_tells_every_reason_at_once(run: Run) -> None:
+    """`verify` stops at the first thing that is wrong; `explain` says what each claim means and all that is wrong."""
+    token = signed(typ="JWT", exp=1, nbf=9_999_999_999, iat=9_999_999_999, cnf={"jkt": "k"})
+    done = run("explain", token, "--issuer", ISSUER + "/", "--audience", "another", "--json")
+    told = json.loads(done.out)
+    codes = [reason.partition(":")[0] for reason in told["reasons"]]
+    assert codes == [
+        *("wrong_typ", "wrong_issuer", "wrong_audience", "expired", "not_yet_valid", "issued_in_future"),
+        "unproven_cnf",
+    ]
+    assert "by which it can be revoked" in told["claims"]["jti"]["meaning"]
+    assert "NOT VERIFIED" in done.err
+
+
+def test_explain_of_a_good_token(run: Run) -> None:
+    """Nothing to refuse, claims of the issuer's own included; and no text of a token moves the cursor."""
+    done = run("explain", signed(own="\x1b[2Jboo"), "--issuer", ISSUER, "--audience", "my-api")
+    assert "a claim of its issuer's own" in done.out
+    assert "\x1b" not in done.out
+    assert done.out.rstrip().endswith("Nothing that it says of itself is a reason to refuse it.")
+
+
 def signed(typ: str = "at+jwt", **changes: Any) -> str:  # noqa: ANN401 - any claim
     """Sign a token that is good now, with some claims changed."""
     now = int(time.time())

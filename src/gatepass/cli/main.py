@@ -33,6 +33,8 @@ app.command("gatepass.cli.key:app", name="key", help="List, rotate, withdraw and
 app.command("gatepass.cli.backup:backup_app", name="backup", help="Copy the database into a file, while it is served.")
 app.command("gatepass.cli.backup:restore_app", name="restore", help="Put a backup back.")
 app.command("gatepass.cli.move:app", name="migrate-data", help="Move everything from SQLite to PostgreSQL.")
+app.command("gatepass.cli.doctor:app", name="doctor", help="Look whether a server can run here.")
+app.command("gatepass.cli.openapi:app", name="openapi", help="Print the description of the HTTP API.")
 app.command("gatepass.cli.token:app", name="token", help="Look at tokens, verify and sign them.")
 
 

@@ -13,7 +13,8 @@ from cyclopts import App, Parameter
 
 from gatepass.cli.output import Json, fail, result, result_json, say, time_in_words
 from gatepass.jose import JoseError, Key, KeySet, jwt
-from gatepass.tokens.access_token import TYP
+from gatepass.jose.headers import media_type
+from gatepass.tokens.access_token import MAX_CLOCK_LEAD, REQUIRED, TYP
 from gatepass.verify import Verifier
 
 if TYPE_CHECKING:
@@ -103,6 +104,37 @@ def verify(  # noqa: PLR0913 - a command has as many options as it has
 
 
 @app.command
+def explain(
+    token: Token = _STDIN,
+    /,
+    *,
+    issuer: Annotated[str | None, Parameter(help="What `iss` should be.")] = None,
+    audience: Annotated[str | None, Parameter(help="What `aud` should name.")] = None,
+    typ: Annotated[str, Parameter(help="The kind of token; `any` for issuers that do not say.")] = TYP,
+    json: Json = False,
+) -> None:
+    """Say what each claim means, and every reason for which an API would refuse the token, signature aside."""
+    text = _text_of(token)
+    try:
+        seen = jwt.peek(text)
+    except JoseError as error:
+        _refuse(error)
+    reasons = reasons_to_refuse(seen, issuer=issuer, audience=audience, typ=None if typ == "any" else typ, now=time())
+    say("NOT VERIFIED: `gatepass token verify` checks the signature too.")
+    if json:
+        claims = {name: {"value": value, "meaning": meaning_of(name)} for name, value in seen.claims.items()}
+        result_json({"verified": False, "claims": claims, "reasons": reasons})
+        return
+    for name, value in seen.claims.items():
+        result(f"{_plain(name)}  {_value(name, value, time())}")
+        result(f"    {meaning_of(name)}")
+    for reason in reasons:
+        result(f"refused: {reason}")
+    if not reasons:
+        result("Nothing that it says of itself is a reason to refuse it.")
+
+
+@app.command
 def sign(
     *,
     key: Annotated[Path, Parameter(help="A file with the private key or secret: PEM, or a JWK.")],
@@ -162,6 +194,60 @@ def _claims_of(text: str) -> dict[str, Any]:
 
 def _refuse(error: JoseError) -> NoReturn:
     fail(f"{error.code}: {error}", _HINTS.get(error.code, f"`docs/reference/errors.md` tells about {error.code}."))
+
+
+# ── explaining ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_MEANINGS = {
+    "iss": "who issued it (RFC 7519 §4.1.1)",
+    "sub": "whom it speaks for (RFC 7519 §4.1.2)",
+    "aud": "which APIs may take it (RFC 7519 §4.1.3)",
+    "exp": "when it ends (RFC 7519 §4.1.4)",
+    "nbf": "before when it is not to be taken (RFC 7519 §4.1.5)",
+    "iat": "when it was issued (RFC 7519 §4.1.6)",
+    "jti": "its own name, by which it can be revoked (RFC 7519 §4.1.7)",
+    "client_id": "the application that it was given to (RFC 8693 §4.3)",
+    "sid": "the sign-in that it belongs to",
+    "scope": "what it allows (RFC 8693 §4.2)",
+    "roles": "what its subject is (RFC 9068 §2.2.3.1)",
+    "auth_time": "when the person last proved who they are (RFC 9068 §2.2.1)",
+    "acr": "how strongly they proved it (RFC 9068 §2.2.1)",
+    "amr": "by which means they proved it (RFC 8176)",
+    "cnf": "the key that its sender must prove to have (RFC 7800, RFC 9449)",
+    "status": "where its revocation can be read (Token Status List)",
+    "azp": "the party it was issued to (OpenID Connect Core §2)",
+    "nonce": "ties an ID token to the request for it (OpenID Connect Core §2)",
+    "email": "the person's e-mail address (OpenID Connect Core §5.1)",
+}
+
+
+def meaning_of(claim: str) -> str:
+    """Say what a claim is for."""
+    return _MEANINGS.get(claim, "a claim of its issuer's own")
+
+
+def reasons_to_refuse(
+    seen: jwt.Unverified, *, issuer: str | None, audience: str | None, typ: str | None, now: float
+) -> list[str]:
+    """Every reason that shows without a key; `verify` stops at the first."""
+    claims, header = seen.claims, seen.headers
+    named = claims.get("aud")
+    audiences = named if isinstance(named, list) else [named]
+    exp, nbf, iat = (claims.get(name) for name in ("exp", "nbf", "iat"))
+    is_right_kind = typ is None or media_type(header.get("typ")) == media_type(typ)
+    missing = [name for name in REQUIRED if name not in claims] if typ == TYP else []
+    checks: list[tuple[bool, str]] = [
+        (str(header.get("alg")).lower() == "none", "alg_not_allowed: `none` is no signature"),
+        (not is_right_kind, f"wrong_typ: it is not {typ}"),
+        (issuer is not None and claims.get("iss") != issuer, f"wrong_issuer: `iss` is not {issuer}"),
+        (audience is not None and audience not in audiences, f"wrong_audience: `aud` does not name {audience}"),
+        (bool(missing), f"missing_claim: {', '.join(missing)}"),
+        (isinstance(exp, int | float) and exp <= now, "expired: `exp` is past"),
+        (isinstance(nbf, int | float) and nbf > now, "not_yet_valid: `nbf` is to come"),
+        (isinstance(iat, int | float) and iat > now + MAX_CLOCK_LEAD, "issued_in_future: `iat` is to come"),
+        ("cnf" in claims, "unproven_cnf: it comes with a proof of its key, or not at all"),
+    ]
+    return [reason for applies, reason in checks if applies]
 
 
 # ── showing ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -48,6 +48,28 @@ class SmtpSender:
         self._start_tls = not self._use_tls and not is_loopback
         self._tls = ssl.create_default_context(cafile=ca_file or None)
 
+    async def check(self) -> None:
+        """See that the mail server lets us in. Raises as `Sender.send`."""
+        import aiosmtplib  # noqa: PLC0415 - only servers with a mail server need it
+
+        client = aiosmtplib.SMTP(
+            hostname=self._host,
+            port=self._port,
+            username=self._user or None,
+            password=self._password or None,
+            use_tls=self._use_tls,
+            start_tls=self._start_tls,
+            tls_context=self._tls if self._use_tls or self._start_tls else None,
+            timeout=_SECONDS,
+        )
+        try:
+            async with client:
+                await client.noop()
+        except aiosmtplib.SMTPResponseException as error:
+            raise NotSent(f"the mail server answered {error.code}", for_good=False) from error
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise NotSent(f"the mail server cannot be reached: {type(error).__name__}", for_good=False) from error
+
     async def send(self, message: EmailMessage) -> None:
         """Send one in a connection of its own. Raises as `Sender`."""
         import aiosmtplib  # noqa: PLC0415 - only servers with a mail server need it

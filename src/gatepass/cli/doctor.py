@@ -1,0 +1,128 @@
+"""`gatepass doctor`: whether a server can run here as it is set, each thing that it needs by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from cryptography import x509
+from cyclopts import App
+
+from gatepass.cli.common import Place
+from gatepass.cli.output import Json, result, result_json
+from gatepass.cli.serve import warnings
+from gatepass.server.app import mail_sender, open_store
+from gatepass.server.errors import StartupError, Unavailable
+from gatepass.server.key_rotation import stored_keys
+from gatepass.server.mail.smtp import NotSent
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from gatepass.server.settings import Settings
+
+app = App(name="doctor", help="Look whether a server can run here.")
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_DAYS_TO_RENEW = 14
+_DAY = 86_400
+
+
+class Finding(NamedTuple):
+    """What was looked at, how it is, and what to do about it."""
+
+    level: Literal["ok", "warning", "error"]
+    what: str
+    text: str
+    hint: str = ""
+
+
+@app.default
+def doctor(*, place: Place = Place(), json: Json = False) -> None:  # noqa: B008 - frozen
+    """Look at the settings, the data, the keys, the certificate and the mail server; an error ends with status 1.
+
+    The database is opened as a start of the server would, so an older one is brought up to date.
+    """
+    findings = asyncio.run(_examine(place))
+    if json:
+        result_json([finding._asdict() for finding in findings])
+    else:
+        for level, what, text, hint in findings:
+            result(f"{level:7}  {what:11}  {text}")
+            if hint:
+                result(f"{'':7}  {'':11}  hint: {hint}")
+    if any(finding.level == "error" for finding in findings):
+        raise SystemExit(1)
+
+
+async def _examine(place: Place) -> list[Finding]:
+    try:
+        settings = place.settings()
+    except StartupError as error:
+        return [Finding("error", "settings", error.message, error.hint)]
+    found = [Finding("ok", "settings", f"the issuer is {settings.issuer_url}")]
+    found += [Finding("warning", "settings", text) for text in warnings(settings)]
+    found.append(_folder(Path(settings.data_dir)))
+    async for finding in _store(settings):
+        found.append(finding)
+    if settings.tls_cert:
+        found.append(_certificate(Path(settings.tls_cert)))
+    if settings.mail == "smtp":
+        found.append(await _mail_server(settings))
+    return found
+
+
+def _folder(folder: Path) -> Finding:
+    if not folder.exists():
+        return Finding("ok", "data folder", f"{folder} will be made at the first start")
+    if folder.stat().st_mode & _OTHERS:
+        return Finding("warning", "data folder", f"{folder} is open to other users", f"chmod 700 {folder}")
+    return Finding("ok", "data folder", f"{folder} is nobody else's")
+
+
+async def _store(settings: Settings) -> AsyncGenerator[Finding]:
+    """The database, the key that opens it, and the keys that sign."""
+    if not settings.is_on_postgres and not settings.sqlite_path.exists():
+        yield Finding("ok", "database", f"{settings.sqlite_path} will be made at the first start")
+        return
+    try:
+        async with open_store(settings) as (database, _):
+            condition = await database.condition()
+            yield Finding("ok", "database", f"{settings.database_shown} can be written to")
+            yield Finding("ok", "master key", "it opens what is in the database")
+            if not condition.is_clock_right:
+                yield Finding("error", "clock", "the database's time is not known", "Run it again; see `/ready`.")
+            signing = [key for key in await stored_keys(database) if key.use == "sig" and key.retired_at is None]
+            text = f"{len(signing)} for signatures" if signing else "the first will be made at the first start"
+            yield Finding("ok", "keys", text)
+    except StartupError as error:
+        yield Finding("error", "database", error.message, error.hint)
+    except Unavailable as error:
+        yield Finding("error", "database", error.private or error.detail, "Another program may hold it; try again.")
+
+
+def _certificate(file: Path) -> Finding:
+    try:
+        ends = x509.load_pem_x509_certificate(file.read_bytes()).not_valid_after_utc.timestamp()
+    except (OSError, ValueError) as error:
+        return Finding(
+            "error", "certificate", f"{file} cannot be read: {error}", "It is a PEM file, the chain in order."
+        )
+    days = int((ends - time.time()) // _DAY)
+    if days < 0:
+        return Finding("error", "certificate", f"{file} has expired", "Renew it.")
+    text = f"{file} is good for {days} more days"
+    return Finding("warning" if days < _DAYS_TO_RENEW else "ok", "certificate", text)
+
+
+async def _mail_server(settings: Settings) -> Finding:
+    sender = mail_sender(settings)
+    assert sender is not None
+    try:
+        await sender.check()
+    except NotSent as error:
+        return Finding("error", "mail server", str(error), "Look at `smtp_url` and `smtp_password`.")
+    return Finding("ok", "mail server", "it lets us in")

@@ -1,0 +1,108 @@
+"""`gatepass doctor` and `gatepass openapi`: looking without serving."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import TYPE_CHECKING
+
+from tests.support.server import ANN, running_server
+from tests.support.tls import self_signed
+
+from gatepass.cli.main import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def examined(capsys: pytest.CaptureFixture[str], folder: Path, *words: str) -> tuple[int, dict[str, dict[str, str]]]:
+    """Run it; its status, and what it found by what it looked at."""
+    capsys.readouterr()
+    status = 0
+    try:
+        main(["doctor", "--json", "--data-dir", str(folder), *words])
+    except SystemExit as end:
+        status = int(end.code or 0)
+    return status, {found["what"]: found for found in json.loads(capsys.readouterr().out)}
+
+
+def test_before_the_first_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is there, nothing is wrong, and nothing is made."""
+    status, found = examined(capsys, tmp_path / "data")
+    assert status == 0
+    assert "first start" in found["database"]["text"]
+    assert not (tmp_path / "data").exists()
+
+
+def test_beside_a_server(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """While it serves: the database, the master key and the signing keys are good."""
+    with running_server(tmp_path / "data") as server, server.client() as api:
+        api.post("/signup", json=ANN)
+        status, found = examined(capsys, tmp_path / "data")
+    assert status == 0
+    assert {found[what]["level"] for what in ("database", "master key", "keys")} == {"ok"}
+
+
+def test_another_servers_master_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An error with what to do about it, and status 1."""
+    for name in ("data", "other"):
+        with running_server(tmp_path / name):
+            pass
+    (tmp_path / "data" / "master.key").write_bytes((tmp_path / "other" / "master.key").read_bytes())
+    status, found = examined(capsys, tmp_path / "data")
+    assert (status, found["database"]["level"]) == (1, "error")
+    assert found["database"]["hint"]
+
+
+def test_a_folder_that_is_open_to_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A warning, which is no failure, with the command that mends it."""
+    (tmp_path / "data").mkdir(mode=0o755)
+    status, found = examined(capsys, tmp_path / "data")
+    assert (status, found["data folder"]["level"]) == (0, "warning")
+    assert found["data folder"]["hint"].startswith("chmod 700")
+
+
+def test_a_mail_server_that_is_not_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked, and does not answer."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("GATEPASS_SMTP_URL", f"smtp://127.0.0.1:{nobody.getsockname()[1]}")
+        monkeypatch.setenv("GATEPASS_MAIL_FROM", "no-reply@example.test")
+        status, found = examined(capsys, tmp_path / "data")
+    assert (status, found["mail server"]["level"]) == (1, "error")
+
+
+def test_settings_that_cannot_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one finding, in the words of a start."""
+    monkeypatch.setenv("GATEPASS_ISSUER", "ftp://auth.example.test")
+    status, found = examined(capsys, tmp_path / "data")
+    assert (status, list(found)) == (1, ["settings"])
+
+
+def test_the_description_without_a_server(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is what a server with these settings answers, and nothing is made."""
+    with running_server(tmp_path / "data") as server, server.client() as api:
+        served = api.get("/openapi.json").json()
+        issuer = server.url
+    capsys.readouterr()
+    (tmp_path / "settings.toml").write_text(f'issuer = "{issuer}"\n')
+    main(["openapi", "--config", str(tmp_path / "settings.toml"), "--data-dir", str(tmp_path / "none")])
+    assert json.loads(capsys.readouterr().out) == served
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_certificate_that_ends_soon(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A warning two weeks before, so that somebody renews it."""
+    cert, key = self_signed(tmp_path)
+    monkeypatch.setenv("GATEPASS_TLS_CERT", cert)
+    monkeypatch.setenv("GATEPASS_TLS_KEY", key)
+    status, found = examined(capsys, tmp_path / "data")
+    assert (status, found["certificate"]["level"]) == (0, "warning")
