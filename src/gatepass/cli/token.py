@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 from time import time
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
 import msgspec
 from cyclopts import App, Parameter
@@ -232,7 +232,7 @@ def reasons_to_refuse(
     """Every reason that shows without a key; `verify` stops at the first."""
     claims, header = seen.claims, seen.headers
     named = claims.get("aud")
-    audiences = named if isinstance(named, list) else [named]
+    audiences: list[Any] = list(cast("list[Any]", named)) if isinstance(named, list) else [named]
     exp, nbf, iat = (claims.get(name) for name in ("exp", "nbf", "iat"))
     is_right_kind = typ is None or media_type(header.get("typ")) == media_type(typ)
     missing = [name for name in REQUIRED if name not in claims] if typ == TYP else []
