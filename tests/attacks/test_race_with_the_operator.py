@@ -1,10 +1,14 @@
-"""A race: somebody is signing in at the very moment at which the operator takes their rights away."""
+"""A race: somebody signs in, or changes what opens an account, at the very moment at which they lose the right to."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.stories.test_passkeys import add, enter
+from tests.support.authenticator import Authenticator
+from tests.support.factors import Application, bearer
 from tests.support.server import ANN
 
 from gatepass.jose import jwt
@@ -14,13 +18,18 @@ from gatepass.server.data_key import open_data_key
 from gatepass.server.keys.master_key import load_master_keys
 from gatepass.server.passwords.hashing import PasswordHasher
 from gatepass.server.registration import Registration
+from gatepass.server.signin.owner import Owners
 from gatepass.server.store.sqlite import SqliteDatabase
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     import httpx
+    from starlette.requests import Request
     from tests.support.server import RunningServer
+
+    from gatepass.server.users import User
+    from gatepass.verify import Principal
 
 
 @pytest.fixture
@@ -95,3 +104,38 @@ def test_a_new_hash_of_the_same_password_refuses_nobody(
     meanwhile(once)
     assert api.post("/login", json=ann).status_code == 200
     assert replacements == []
+
+
+@pytest.mark.parametrize("call", ["password", "passkey", "totp", "recovery codes"])
+def test_no_way_in_is_added_after_the_thief_was_signed_out(
+    server: RunningServer, api: httpx.Client, ann: dict[str, str], monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """A thief's call has passed the first check when the owner ends all sessions: nothing comes of it."""
+    stolen, passkey = api.post("/login", json=ann).json(), Authenticator(server.url)
+    if call == "recovery codes":
+        add(api, passkey, stolen["token"])
+        stolen = enter(api, passkey).json()
+    me = bearer(stolen["token"])
+    options = api.post("/account/passkeys/options", headers=me).json()["public_key"]
+    path, body = {
+        "password": ("/account/password", {"password": "the thief's own password"}),
+        "passkey": ("/account/passkeys", {"credential": Authenticator(server.url).create(options)}),
+        "totp": ("/account/totp/confirm", {}),
+        "recovery codes": ("/account/recovery-codes", {}),
+    }[call]
+    if call == "totp":
+        body = {"code": Application(server, api.post("/account/totp", headers=me).json()["uri"]).code()}
+    check = Owners.caller
+
+    async def slow(self: Owners, request: Request) -> tuple[Principal, User]:
+        found = await check(self, request)
+        ended = await asyncio.to_thread(api.post, "/logout/all", json={"refresh_token": stolen["refresh_token"]})
+        assert ended.status_code == 204
+        return found
+
+    monkeypatch.setattr(Owners, "caller", slow)
+    with server.client() as thief:
+        answer = thief.post(path, json=body, headers=me) if body else thief.post(path, headers=me)
+    assert (answer.status_code, answer.json()["code"]) == (401, "session_ended")
+    if call != "recovery codes":
+        assert api.post("/login", json=ann).status_code == 200

@@ -18,6 +18,7 @@ from gatepass.server.recording import record
 from gatepass.server.registration import PASSWORD_PROBLEMS
 from gatepass.server.sessions import Session  # noqa: TC001 - as above
 from gatepass.server.signin.guard import too_many_attempts
+from gatepass.server.signin.owner import check_still
 from gatepass.server.users import User, normalise_email  # noqa: TC001 - as above
 from gatepass.server.web.answers import JsonResponse, no_content
 from gatepass.server.web.catalogue import language_of
@@ -393,14 +394,18 @@ class Changes:
         password_hash = await self._registration.hash(password, email=user.email, has_factor=has_factor)
         where, language = self._address.where(request), language_of(request)
 
-        async def unit(tx: Transaction) -> None:
+        async def unit(tx: Transaction) -> Refusal | None:
+            if refused := await check_still(tx, user, session_id):
+                return refused
             await replace_password(tx, user.id, password_hash, is_short=self._registration.is_short(password))
             await tx.codes.forget_openers(user.id)
             await end_sessions_of(tx, user.id, "password_changed", where=where, keep=session_id)
             await record(tx, "password_changed", user.id, where=where)
             await self._letters.warn(tx, "password_changed", user, language=language)
+            return None
 
-        await self._database.transaction(unit)
+        if refused := await self._database.transaction(unit):
+            raise refused
 
     async def _export(self, request: Request, user: User) -> Exported:
         where = self._address.where(request)

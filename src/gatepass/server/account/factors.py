@@ -20,6 +20,7 @@ from gatepass.server.recording import record
 from gatepass.server.sessions import TWO_FACTORS
 from gatepass.server.signin.factor_proofs import totp_context
 from gatepass.server.signin.guard import Paused, too_many_attempts
+from gatepass.server.signin.owner import check_still, session_ended
 from gatepass.server.web.answers import JsonResponse, no_content
 from gatepass.server.web.catalogue import language_of
 from gatepass.server.web.pages import PageForm
@@ -167,7 +168,7 @@ class NothingPending(msgspec.Struct, frozen=True):
     """There is no application to set up."""
 
 
-Confirming: TypeAlias = Confirmed | WrongCode | NothingPending | Paused
+Confirming: TypeAlias = Confirmed | WrongCode | NothingPending | Paused | Refusal
 
 
 class AccountFactors:
@@ -329,8 +330,9 @@ class AccountFactors:
 
     async def make_recovery_codes(self, request: Request, _body: None) -> Response:
         """Replace the recovery codes."""
-        _, user = await self._owners.caller(request)
-        return JsonResponse(RecoveryCodesMade(await self._make_recovery_codes(request, user)))
+        principal, user = await self._owners.caller(request)
+        codes = await self._make_recovery_codes(request, user, principal.session_id or "")
+        return JsonResponse(RecoveryCodesMade(codes))
 
     async def offer_passkey(self, request: Request, _body: None) -> Response:
         """Answer with the options for a new passkey."""
@@ -339,8 +341,9 @@ class AccountFactors:
 
     async def add_passkey(self, request: Request, body: PasskeyRequest) -> Response:
         """Add the passkey."""
-        _, user = await self._owners.caller(request)
-        return JsonResponse(await self._add_passkey(request, user, body.credential, body.name), 201)
+        principal, user = await self._owners.caller(request)
+        session_id = principal.session_id or ""
+        return JsonResponse(await self._add_passkey(request, user, session_id, body.credential, body.name), 201)
 
     async def rename_passkey(self, request: Request, body: RenameRequest) -> Response:
         """Rename the passkey."""
@@ -404,9 +407,10 @@ class AccountFactors:
         if isinstance(visitor, Response):
             return visitor
         try:
-            return self._codes_page(request, await self._make_recovery_codes(request, visitor.user))
+            codes = await self._make_recovery_codes(request, visitor.user, visitor.session.id)
         except GatepassError as error:
             return await self._page(request, visitor.user, error)
+        return self._codes_page(request, codes)
 
     async def submit_passkey(self, request: Request, form: PasskeyForm) -> Response:
         """Add the passkey."""
@@ -414,7 +418,9 @@ class AccountFactors:
         if isinstance(visitor, Response):
             return visitor
         try:
-            made = await self._add_passkey(request, visitor.user, parse_object(form.passkey), form.name)
+            made = await self._add_passkey(
+                request, visitor.user, visitor.session.id, parse_object(form.passkey), form.name
+            )
         except GatepassError as error:
             return await self._page(request, visitor.user, error)
         return self._codes_page(request, made.recovery_codes)
@@ -514,6 +520,9 @@ class AccountFactors:
         attempt = self._guard.attempt("factor", user.id, where)
 
         async def unit(tx: Transaction) -> Confirming:
+            session = await tx.sessions.live(session_id, tx.now)
+            if session is None:
+                return session_ended()
             if wait := await self._guard.wait(tx, attempt):
                 return Paused(wait)
             secret = await tx.totp.of(user.id)
@@ -526,10 +535,8 @@ class AccountFactors:
             await self._guard.succeeded(tx, attempt)
             at = tx.now
             await tx.totp.confirm(user.id, step, at)
-            session = await tx.sessions.live(session_id, tx.now)
-            if session is not None:
-                amr = tuple(dict.fromkeys((*session.amr, "otp", "mfa")))
-                await tx.sessions.prove_again(session_id, acr=TWO_FACTORS, amr=amr, now=session.auth_time)
+            amr = tuple(dict.fromkeys((*session.amr, "otp", "mfa")))
+            await tx.sessions.prove_again(session_id, acr=TWO_FACTORS, amr=amr, now=session.auth_time)
             return Confirmed(await self._added(tx, user, "totp", codes, at=at, request=request, language=language))
 
         match await self._database.transaction(unit):
@@ -541,6 +548,8 @@ class AccountFactors:
                 raise _not_found()
             case Paused(wait):
                 raise too_many_attempts(wait)
+            case refused:
+                raise refused
 
     async def _added(  # noqa: PLR0913 - all of it is told
         self,
@@ -588,28 +597,34 @@ class AccountFactors:
         if refused := await self._database.transaction(unit):
             raise refused
 
-    async def _make_recovery_codes(self, request: Request, user: User) -> tuple[str, ...]:
+    async def _make_recovery_codes(self, request: Request, user: User, session_id: str) -> tuple[str, ...]:
         codes, where = new_codes(), self._address.where(request)
 
-        async def unit(tx: Transaction) -> bool:
+        async def unit(tx: Transaction) -> Refusal | None:
+            if refused := await check_still(tx, user, session_id):
+                return refused
             if not (await tx.factors.of(user.id)).are_asked:
-                return False
+                return Refusal("factor_not_found", "Recovery codes stand in for a second factor, and there is none.")
             await tx.recovery_codes.replace(user.id, self._proofs.recovery_digests(user.id, codes))
             await record(tx, "recovery_codes_made", user.id, where=where)
-            return True
+            return None
 
-        if not await self._database.transaction(unit):
-            raise Refusal("factor_not_found", "Recovery codes stand in for a second factor, and there is none.")
+        if refused := await self._database.transaction(unit):
+            raise refused
         return codes
 
     async def _options(self, user: User) -> Json:
         return await self._proofs.creation_options("register", user.id, user_id=user.id, email=user.email)
 
-    async def _add_passkey(self, request: Request, user: User, credential: Json, name: str) -> PasskeyMade:
+    async def _add_passkey(
+        self, request: Request, user: User, session_id: str, credential: Json, name: str
+    ) -> PasskeyMade:
         registered, answered = await self._proofs.register(credential, "register", user.id)
         codes, language = new_codes(), language_of(request)
 
         async def unit(tx: Transaction) -> PasskeyMade | Refusal:
+            if refused := await check_still(tx, user, session_id):
+                return refused
             known = await tx.passkeys.of(user.id)
             if len(known) >= MOST_PER_PERSON:
                 return Refusal("too_many_passkeys", f"A person has at most {MOST_PER_PERSON} passkeys.")

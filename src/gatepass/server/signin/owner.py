@@ -65,6 +65,21 @@ class Owners:
             raise second_factor_first()
 
 
+async def check_still(tx: Transaction, user: User, session_id: str) -> Refusal | None:
+    """Say so when the session has ended since, inside the transaction that adds another way in.
+
+    Whoever has signed out a thief must not find that a call of theirs, begun before, has come through after it.
+    """
+    if await tx.sessions.is_live(session_id, user.id, tx.now):
+        return None
+    return session_ended()
+
+
+def session_ended() -> Refusal:
+    """The answer to who is signed out."""
+    return Refusal("session_ended", "The session has ended: sign in again.")
+
+
 def second_factor_first() -> Refusal:
     """The answer to who has signed in without the second factor that they have."""
     return Refusal("second_factor_required", "This needs a sign-in with the second factor: see POST /reauthenticate.")
