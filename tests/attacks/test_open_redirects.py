@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.elsewhere import come_back, go_there
 from tests.support.pages import Browser
+from tests.support.scripted_provider import ScriptedProvider
 from tests.support.server import ANN, running_server
 
 if TYPE_CHECKING:
@@ -47,6 +49,19 @@ def test_a_path_of_ours_is_gone_on_to(server: RunningServer, ann: dict[str, str]
     with Browser(server) as browser:
         answer = browser.post("/pages/login", **ann, return_to="/app/orders?page=2&sort=a%2Fb")
         assert answer.headers["location"] == "/app/orders?page=2&sort=a%2Fb"
+
+
+@pytest.mark.parametrize("path", ELSEWHERE[:4])
+def test_a_sign_in_at_another_site_goes_on_to_paths_of_ours_only(tmp_path: Path, path: str) -> None:
+    """What was asked for on the way there is not believed more than on our own page."""
+    with (
+        ScriptedProvider() as provider,
+        running_server(tmp_path, providers={"corp": provider.settings()}) as server,
+        Browser(server) as browser,
+    ):
+        provider.now = server.clock
+        done = come_back(browser, provider.authorize(go_there(browser, return_to=path)))
+        assert (done.status_code, done.headers["location"]) == (303, "/pages/account")
 
 
 def test_other_tenants_of_the_host_are_elsewhere(tmp_path: Path) -> None:

@@ -166,7 +166,8 @@ def test_nobody_is_let_in_by_an_address_that_is_not_vouched_for(
     server: RunningServer, api: httpx.Client, provider: ScriptedProvider
 ) -> None:
     """Not verified, verified in words only, none, or none that could be one: 403, and no account is made."""
-    claims: list[dict[str, Any]] = [{"email_verified": value} for value in (False, None, "yes", "false", 1, {})]
+    unproven: tuple[object, ...] = (False, None, "yes", "false", 1, {})
+    claims: list[dict[str, Any]] = [{"email_verified": value} for value in unproven]
     for number, lie in enumerate([*claims, {"email": None}, {"email": "nobody"}, {"email": 7}]):
         provider.lies = lie | {"jti": str(number)}
         assert id_token_login(api, provider).json()["code"] == "email_not_verified"
@@ -202,6 +203,8 @@ def test_accounts_are_connected_listed_and_disconnected(
     provider.lies = {"jti": "2"}
     assert jwt.peek(id_token_login(api, provider).json()["token"]).claims["amr"] == ["fed"]
     shown = api.get("/account/identities", headers=token).json()["identities"]
+    exported = api.get("/account/export", headers=token).json()["identities"]
+    assert [(each["issuer"], each["subject"]) for each in exported] == [(provider.url, "1001")]
     assert [(each["provider"], each["email"]) for each in shown] == [("corp", "ann@work.test")]
     assert shown[0]["used_at"] == int(server.clock())
 
@@ -267,6 +270,12 @@ def test_a_mail_tells_of_it_and_takes_it_back(
         assert api.post("/account/lock", json={"token": mail.token}).status_code == 204
         provider.lies = {"jti": "2"}
         assert id_token_login(api, provider).json()["code"] == "account_locked"
+        api.post("/password/forgotten", json={"email": ANN["email"]})
+        mailbox.next_to(ANN["email"], 2)  # it says that the account is locked
+        reset = {"token": mailbox.next_to(ANN["email"], 3).token, "password": ANN["password"]}
+        assert api.post("/password/reset", json=reset).status_code == 204
+        provider.lies = {"jti": "3"}
+        assert id_token_login(api, provider).json()["code"] == "account_exists"
 
 
 def test_a_provider_that_is_away(server: RunningServer, api: httpx.Client, provider: ScriptedProvider) -> None:

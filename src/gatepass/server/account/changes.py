@@ -13,6 +13,7 @@ from gatepass.server.ending import end_sessions_of, replace_password
 from gatepass.server.errors import GatepassError, Refusal
 from gatepass.server.events import Event  # noqa: TC001 - msgspec reads the annotations of an answer
 from gatepass.server.mail.letter import Letter
+from gatepass.server.providers.identity import Identity  # noqa: TC001 - as above
 from gatepass.server.proving import erase
 from gatepass.server.recording import record
 from gatepass.server.registration import PASSWORD_PROBLEMS
@@ -70,6 +71,7 @@ class Exported(Confidential, frozen=True, kw_only=True):
 
     account: User
     sessions: list[Session]
+    identities: list[Identity]
     events: list[Event]
 
 
@@ -413,7 +415,9 @@ class Changes:
         async def unit(tx: Transaction) -> Exported:
             await record(tx, "data_exported", user.id, where=where)
             sessions = await tx.sessions.all_of(user.id)
-            return Exported(account=user, sessions=sessions, events=await _all_events(tx, user.id))
+            identities = await tx.identities.of(user.id)
+            events = await _all_events(tx, user.id)
+            return Exported(account=user, sessions=sessions, identities=identities, events=events)
 
         return await self._database.transaction(unit)
 
