@@ -325,3 +325,25 @@ def test_a_session_that_was_there_is_replaced(server: RunningServer, provider: S
             sign_in(browser, provider)
         token = browser.refresh().json()["token"]
         assert len(browser.http.get("/sessions", headers=bearer(token)).json()["sessions"]) == 1
+
+
+def test_a_session_that_ends_meanwhile_connects_nothing(
+    server: RunningServer, api: httpx.Client, ann: dict[str, str], provider: ScriptedProvider
+) -> None:
+    """The owner signs out everywhere while the provider is being asked: whoever was on the way gets no way in."""
+    owner = bearer(api.post("/login", json=ann).json()["token"])
+    make = provider.id_token
+
+    def make_late(**changes: Any) -> str:  # noqa: ANN401 - any claim
+        assert api.post("/logout/all", headers=owner).status_code == 204
+        return make(**changes)
+
+    with Browser(server) as thief:
+        thief.sign_in(ann)
+        leaving = thief.post("/pages/account/identities/connect", at="/pages/account/identities", provider="corp")
+        answer = provider.authorize(html.unescape(leaving.text.partition("0; url=")[2].partition('"')[0]))
+        provider.id_token = make_late  # type: ignore[method-assign]
+        come_back(thief, answer)
+        del provider.id_token
+    owner = bearer(api.post("/login", json=ann).json()["token"])
+    assert api.get("/account/identities", headers=owner).json() == {"identities": []}

@@ -19,6 +19,7 @@ from gatepass.server.proving import prove_address
 from gatepass.server.recording import record
 from gatepass.server.sessions import SINGLE_FACTOR
 from gatepass.server.signin.opening import Proof
+from gatepass.server.signin.owner import check_still
 from gatepass.server.users import User, normalise_email
 
 if TYPE_CHECKING:
@@ -64,22 +65,7 @@ class Refused(msgspec.Struct, frozen=True):
     reason: Reason
 
 
-class Connected(msgspec.Struct, frozen=True):
-    """The account elsewhere opens this one from now on, or did already."""
-
-    identity: Identity
-
-
-class Taken(msgspec.Struct, frozen=True):
-    """It is connected to another account."""
-
-
-class TooMany(msgspec.Struct, frozen=True):
-    """There are enough of them."""
-
-
 Outcome: TypeAlias = Existing | Refused
-Connecting: TypeAlias = Connected | Taken | TooMany
 
 
 class Federation:
@@ -194,44 +180,48 @@ class Federation:
 
     # ── connecting ──
 
-    async def connect(
-        self, user: User, claimed: Claimed, *, where: Where, language: str, proven: Proven | None = None
+    async def connect(  # noqa: PLR0913 - who, what, and for the letter and the log
+        self,
+        user: User,
+        session_id: str,
+        claimed: Claimed,
+        *,
+        where: Where,
+        language: str,
+        proven: Proven | None = None,
     ) -> Identity:
         """Connect an account elsewhere to that of its owner, who has just proved both; their letter says so.
 
         Args:
             user: Whose account.
+            session_id: The session that they do it in.
             claimed: Which account elsewhere.
             where: For the log.
             language: Of the letter.
             proven: The ID token to use up, if it was not used before.
 
         Raises:
-            Refusal: `invalid_id_token`, `identity_taken` or `too_many_identities`.
+            Refusal: `invalid_id_token`, `identity_taken`, `too_many_identities`, or as `check_still`.
         """
 
-        async def unit(tx: Transaction) -> Connecting | Refused:
+        async def unit(tx: Transaction) -> Identity | Refusal:
+            if refused := await check_still(tx, user, session_id):
+                return refused
             if proven is not None and not await _use_once(tx, proven):
-                return Refused("id_token_used")
+                return _refusal("id_token_used")
             found = await tx.identities.find(claimed.issuer, claimed.subject)
             if found is not None:
-                return Connected(found) if found.user_id == user.id else Taken()
+                return found if found.user_id == user.id else _identity_taken()
             if len(await tx.identities.of(user.id)) >= MOST_PER_PERSON:
-                return TooMany()
-            added = await _add(tx, user, claimed, where)
+                return Refusal("too_many_identities", f"An account has at most {MOST_PER_PERSON} of these.")
             name = self.name_of(claimed.provider)
             await self._letters.warn(tx, "provider_connected", user, language=language, provider=name)
-            return Connected(added)
+            return await _add(tx, user, claimed, where)
 
-        match await self._database.transaction(unit):
-            case Connected(identity):
-                return identity
-            case Taken():
-                raise Refusal("identity_taken", "This account of the provider's opens another account here.")
-            case TooMany():
-                raise Refusal("too_many_identities", f"An account has at most {MOST_PER_PERSON} of these.")
-            case Refused(reason):
-                raise _refusal(reason)
+        outcome = await self._database.transaction(unit)
+        if isinstance(outcome, Refusal):
+            raise outcome
+        return outcome
 
 
 async def _now(tx: Transaction) -> float:
@@ -270,6 +260,10 @@ def _vouched_for(claimed: Claimed) -> str:
         return normalise_email(claimed.email) if claimed.email_is_verified else ""
     except Refusal:
         return ""
+
+
+def _identity_taken() -> Refusal:
+    return Refusal("identity_taken", "This account of the provider's opens another account here.")
 
 
 def _refusal(reason: Reason) -> Refusal:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from gatepass.server.confidential import Confidential
 from gatepass.server.errors import GatepassError, Refusal
 from gatepass.server.recording import record
+from gatepass.server.signin.owner import check_still
 from gatepass.server.signin.visitor import Visitor
 from gatepass.server.web.answers import JsonResponse, no_content
 from gatepass.server.web.catalogue import language_of
@@ -145,16 +146,19 @@ class Connected:
 
     async def connect(self, request: Request, body: ConnectRequest) -> Response:
         """Connect one."""
-        _, user = await self._owners.caller(request)
+        principal, user = await self._owners.caller(request)
         proven = await self._federation.check_id_token(body.provider, body.id_token, body.nonce)
         where, language = self._address.where(request), language_of(request)
-        identity = await self._federation.connect(user, proven.claimed, where=where, language=language, proven=proven)
+        identity = await self._federation.connect(
+            user, principal.session_id or "", proven.claimed, where=where, language=language, proven=proven
+        )
         return JsonResponse(_shown(identity), 201)
 
     async def disconnect(self, request: Request, _body: None) -> Response:
         """Disconnect one."""
-        _, user = await self._owners.caller(request)
-        await self._disconnect(request.path_params["id"], user, self._address.where(request))
+        principal, user = await self._owners.caller(request)
+        where = self._address.where(request)
+        await self._disconnect(request.path_params["id"], user, principal.session_id or "", where)
         return no_content()
 
     # ── pages ──
@@ -190,7 +194,7 @@ class Connected:
         if not isinstance(visitor, Visitor):
             return visitor
         try:
-            await self._disconnect(form.id, visitor.user, self._address.where(request))
+            await self._disconnect(form.id, visitor.user, visitor.session.id, self._address.where(request))
         except GatepassError as error:
             return await self._page(request, visitor.user, error)
         return self._pages.go_to(self._pages.path("account/identities"))
@@ -209,27 +213,24 @@ class Connected:
 
         return await self._database.read(unit)
 
-    async def _disconnect(self, identity_id: str, user: User, where: Where) -> None:
+    async def _disconnect(self, identity_id: str, user: User, session_id: str, where: Where) -> None:
         """Disconnect one, unless nothing else would open the account then."""
 
-        async def unit(tx: Transaction) -> Literal["done", "identity_not_found", "last_way_in"]:
-            identities = await tx.identities.of(user.id)
-            if identity_id not in {each.id for each in identities}:
-                return "identity_not_found"
+        async def unit(tx: Transaction) -> Refusal | None:
+            if refused := await check_still(tx, user, session_id):
+                return refused
+            identities = {each.id: each for each in await tx.identities.of(user.id)}
+            if identity_id not in identities:
+                return Refusal("identity_not_found", "You have no such account connected.")
             if len(identities) == 1 and not await self._opens_otherwise(tx, user):
-                return "last_way_in"
-            removed = await tx.identities.remove(identity_id, user.id)
-            reason = "" if removed is None else removed.provider
+                return Refusal("last_way_in", "Nothing else opens your account: set a password or add a passkey first.")
+            await tx.identities.remove(identity_id, user.id)
+            reason = identities[identity_id].provider
             await record(tx, "provider_disconnected", user.id, reason=reason, where=where)
-            return "done"
+            return None
 
-        match await self._database.transaction(unit):
-            case "identity_not_found":
-                raise Refusal("identity_not_found", "You have no such account connected.")
-            case "last_way_in":
-                raise Refusal("last_way_in", "Nothing else opens your account: set a password or add a passkey first.")
-            case "done":
-                pass
+        if refused := await self._database.transaction(unit):
+            raise refused
 
     async def _opens_otherwise(self, tx: Transaction, user: User) -> bool:
         """Whether the person can sign in by password, passkey or mail."""

@@ -178,6 +178,7 @@ class SocialLogin:
         proven = await self._federation.redeem(underway.provider, answer, underway.journey)
         await self._federation.connect(
             visitor.user,
+            visitor.session.id,
             proven.claimed,
             where=self._address.where(request),
             language=language_of(request),
@@ -218,7 +219,9 @@ class SocialLogin:
             return visitor
         waiting = await self._still_waiting(request)
         where, language = self._address.where(request), language_of(request)
-        await self._federation.connect(visitor.user, waiting.claimed, where=where, language=language)
+        await self._federation.connect(
+            visitor.user, visitor.session.id, waiting.claimed, where=where, language=language
+        )
         response = self._pages.go_to(self._pages.return_path(waiting.return_to, self._pages.path("account/identities")))
         self._waiting.drop(response)
         return response
