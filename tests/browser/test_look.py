@@ -34,13 +34,14 @@ AGENTS = (
     "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
     "python-httpx/0.28.1",
 )
+PROVIDERS = {name: {"client_id": "gatepass", "client_secret": "secret"} for name in ("google", "github")}
 PERSON = {"email": LONG, "password": "a sentence of some words"}
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningServer]:
     """A server with its usual settings, and somebody with much in their account. Browsers have the real time."""
-    with running_server(tmp_path_factory.mktemp("look"), SettableClock(time.time())) as running:
+    with running_server(tmp_path_factory.mktemp("look"), SettableClock(time.time()), providers=PROVIDERS) as running:
         with running.client() as api:
             assert api.post("/signup", json=PERSON).status_code == 201
             for agent in AGENTS:
@@ -108,10 +109,11 @@ def eye(server: RunningServer, open_page: OpenPage, artefacts: Path) -> Eye:
 
 
 def submit(page: Page, button: str, **fields: str) -> None:
-    """Fill in fields by their names, and press a button."""
+    """Fill in fields by their names, press a button, and wait for the page that comes."""
     for name, value in fields.items():
         page.locator(f"input[name={name}]:visible").fill(value)
-    page.get_by_role("button", name=button, exact=True).click()
+    with page.expect_navigation():
+        page.get_by_role("button", name=button, exact=True).click()
 
 
 def test_before_signing_in(eye: Eye, record_property: Record) -> None:
@@ -163,6 +165,7 @@ def test_the_account(eye: Eye, server: RunningServer, record_property: Record) -
         "password": "account/password",
         "delete": "account/delete",
         "factors-empty": "account/factors",
+        "identities": "account/identities",
         "totp": "account/totp",
     }.items():
         page.goto(f"/pages/{path}")
