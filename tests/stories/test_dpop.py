@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+import apsw
 import pytest
 from tests.stories.test_oauth import API, ask, error, introspect, register
 from tests.support.server import NOON
@@ -176,13 +178,40 @@ def test_what_shows_nothing(
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_dpop_proof")
 
 
-def test_a_proof_is_good_once(api: httpx.Client, ann: dict[str, str], prove: Prover) -> None:
-    """The second use is refused, also of one whose first use was refused for another reason; so are two at once."""
+def test_a_proof_is_good_once(api: httpx.Client, ann: dict[str, str], prove: Prover, pair: dict[str, Any]) -> None:
+    """The second use is refused, at a sign-in, a refresh and a call; so are two at once."""
     proof = prove("/login")
-    assert api.post("/login", json=ann | {"password": "x" * 20}, headers=proof).json()["code"] == "invalid_credentials"
+    assert api.post("/login", json=ann, headers=proof).status_code == 200
     assert api.post("/login", json=ann, headers=proof).json()["code"] == "invalid_dpop_proof"
+    proof, body = prove("/refresh"), {"refresh_token": pair["refresh_token"]}
+    assert api.post("/refresh", json=body, headers=proof).status_code == 200
+    assert api.post("/refresh", json=body, headers=proof).json()["code"] == "invalid_dpop_proof"
+    call = prove("/me", method="GET", token=pair["token"]) | bound(pair["token"])
+    assert api.get("/me", headers=call).status_code == 200
+    assert api.get("/me", headers=call).json()["code"] == "invalid_token"
     two = [*prove("/login").items(), *prove("/login").items()]
     assert api.post("/login", json=ann, headers=two).json()["code"] == "duplicate_header"
+
+
+def test_nobody_fills_the_store_with_proofs(
+    server: RunningServer, api: httpx.Client, ann: dict[str, str], prove: Prover
+) -> None:
+    """Good proofs without a password, a refresh token or an access token of ours leave nothing behind."""
+    made_up = jwt.sign({"iss": server.url, "aud": server.url, "sub": "x"}, OWNERS, typ="at+jwt")
+    for _ in range(3):
+        api.post("/login", json=ann | {"password": "x" * 20}, headers=prove("/login"))
+        api.post("/login/email/code", json={"challenge": "x", "code": "1"}, headers=prove("/login/email/code"))
+        api.post("/refresh", json={"refresh_token": "x"}, headers=prove("/refresh"))
+        api.get("/me", headers=prove("/me", method="GET", token=made_up) | bound(made_up))
+        api.post("/oauth/token", data={"grant_type": "client_credentials"}, headers=prove("/oauth/token"))
+
+    def kept() -> int:
+        with closing(apsw.Connection(str(server.settings.sqlite_path))) as database:
+            return int(database.execute("SELECT COUNT(*) FROM used_once").fetchall()[0][0])
+
+    assert kept() == 0
+    assert api.post("/login", json=ann, headers=prove("/login")).status_code == 200
+    assert kept() == 1
 
 
 def test_the_metadata_names_the_algorithms(api: httpx.Client) -> None:

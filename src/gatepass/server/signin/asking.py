@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from gatepass.server.clients import FIRST_PARTY
 from gatepass.server.errors import Refusal
 from gatepass.server.signin.opening import Allowed
@@ -37,6 +39,8 @@ class Asking:
     ) -> Asked:
         """Return what the sign-in is for, within what its client's tokens may be for.
 
+        A proof is used up when the sign-in succeeds, not here: else anybody could have rows written.
+
         Raises:
             Refusal: `unknown_client`, `invalid_audience`, `invalid_scope` or `invalid_dpop_proof`.
         """
@@ -44,8 +48,9 @@ class Asking:
             allowed = Allowed.to_first_party(self._settings)
         else:
             allowed = Allowed.to_client(await self._client(client_id), self._settings.issuer_url)
-        jkt = await self._senders.thumbprint(request)
-        return allowed.check(audience=audience, scope=scope, cookie=cookie, jkt=jkt)
+        asked = allowed.check(audience=audience, scope=scope, cookie=cookie)
+        proof = await self._senders.proof(request)
+        return asked if proof is None else msgspec.structs.replace(asked, jkt=proof.thumbprint, proof=proof)
 
     async def _client(self, client_id: str) -> Client:
         """A registered client that may hold grants; its refresh tokens go to `/oauth/token`, where it proves itself."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gatepass.jose.errors import JoseError
 from gatepass.server.errors import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Generator
 
     from starlette.requests import Request
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from gatepass.server.signin.standing import Standing
     from gatepass.server.transaction import Database, Transaction
     from gatepass.server.users import User
+    from gatepass.tokens.dpop_proof import Proof
     from gatepass.verify import Principal
 
 
@@ -52,28 +54,39 @@ class Callers:
             Refusal: `missing_token` or `invalid_token`.
         """
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        token, thumbprint = token.strip(), None
+        token, proof = token.strip(), None
         match scheme.lower():
             case "bearer":
                 pass
             case "dpop":
-                thumbprint = await self._proven(request, token)
+                proof = await self._proof(request, token)
             case _:
                 raise Refusal("missing_token", "The call needs `Authorization: Bearer …`.")
         try:
-            return self._own_tokens.verify(token, self._audience, thumbprint)
+            principal = self._own_tokens.verify(token, self._audience, proof and proof.thumbprint)
         except JoseError as error:
             raise Refusal("invalid_token", f"The access token is refused: {error.code}.") from error
+        if proof is not None:  # used up after the token has shown that it is one: nobody else has rows written
+            with _as_bad_token():
+                await self._senders.use(proof)
+        return principal
 
-    async def _proven(self, request: Request, token: str) -> str:
-        """The sender's key. To a call with a token a bad proof is a bad token (RFC 9449 §7.1)."""
-        try:
-            thumbprint = await self._senders.thumbprint(request, token=token)
-        except Refusal as error:
-            raise Refusal("invalid_token", error.detail) from error
-        if thumbprint is None:
+    async def _proof(self, request: Request, token: str) -> Proof:
+        """The sender's proof."""
+        with _as_bad_token():
+            proof = await self._senders.proof(request, token=token)
+        if proof is None:
             raise Refusal("invalid_token", "The scheme DPoP needs a proof in the header DPoP.")
-        return thumbprint
+        return proof
+
+
+@contextmanager
+def _as_bad_token() -> Generator[None]:
+    """To a call with a token a bad proof is a bad token (RFC 9449 §7.1)."""
+    try:
+        yield
+    except Refusal as error:
+        raise Refusal("invalid_token", error.detail) from error
 
 
 def _account_of(principal: Principal) -> Callable[[Transaction], Awaitable[User | None]]:

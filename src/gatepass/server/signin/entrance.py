@@ -25,6 +25,7 @@ from gatepass.server.signin.opening import (  # msgspec reads annotations
     Opened,
     open_session,
 )
+from gatepass.server.signin.senders import proof_was_used, use_proof
 from gatepass.server.web.cookies import HostCookie
 from gatepass.server.web.errors import Problem, problem
 
@@ -72,7 +73,11 @@ class FactorDue(Confidential, frozen=True, kw_only=True):
     in_cookie: bool
 
 
-Entered: TypeAlias = Opened | FactorDue
+class ProofUsed(msgspec.Struct, frozen=True):
+    """The sender's DPoP proof was used before: no session."""
+
+
+Entered: TypeAlias = Opened | FactorDue | ProofUsed
 
 
 class SecondFactorRequired(Problem, frozen=True, kw_only=True, omit_defaults=True):
@@ -116,12 +121,14 @@ class Entrance:
         self, tx: Transaction, user: User, *, asked: Asked, proof: Proof, status: StatusIndex, device: str
     ) -> Entered:
         """Open a session, or ask for the second factor. `device` is what `device_of` found."""
+        if asked.proof is not None and not await use_proof(tx, asked.proof):
+            return ProofUsed()
         factors = await tx.factors.of(user.id)
         if factors.are_asked and proof.acr != TWO_FACTORS and not await self._is_remembered(tx, user, device):
             pending = Pending(
                 id=os.urandom(_ID_BYTES).hex(),
                 user_id=user.id,
-                asked=asked,
+                asked=msgspec.structs.replace(asked, proof=None),
                 amr=proof.amr,
                 password=await password_digest(tx, user.id),
                 expires_at=tx.now + CHALLENGE_SECONDS,
@@ -151,6 +158,8 @@ class Entrance:
         In cookie mode the challenge is a cookie besides, and worth nothing in a browser without it: nobody can be made
         to end what somebody else has begun.
         """
+        if isinstance(entered, ProofUsed):
+            raise proof_was_used()
         if isinstance(entered, Opened):
             return await self._minter.answer_first(entered, keys=self._keys.current)
         response = problem("second_factor_required", "Send one of the factors to /login/factor.")
@@ -169,6 +178,8 @@ class Entrance:
 
     async def go_on(self, request: Request, entered: Entered, return_to: str) -> Response:
         """Answer a page: go on signed in, or to where the second factor is asked."""
+        if isinstance(entered, ProofUsed):
+            raise proof_was_used()
         path = self._pages.return_path(return_to, self._pages.path("account"))
         if isinstance(entered, FactorDue):
             query = self._pages.return_query(path).removeprefix("&")

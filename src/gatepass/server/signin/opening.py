@@ -15,6 +15,7 @@ from gatepass.server.grants import Bearer, Grant
 from gatepass.server.ids import decode_id, new_id
 from gatepass.server.recording import record
 from gatepass.server.sessions import Session
+from gatepass.tokens import dpop_proof  # noqa: TC001 - msgspec reads the annotations of a struct
 from gatepass.tokens.refresh_token import SECRET_BYTES, RefreshToken
 
 if TYPE_CHECKING:
@@ -33,13 +34,17 @@ _TOKEN_ID_BYTES = 16
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What the client asked for, checked against what it may have; `jkt` is the key to bind its tokens to."""
+    """What the client asked for, checked against what it may have; `jkt` is the key to bind its tokens to.
+
+    `proof` shows that key, and has not been used up yet.
+    """
 
     client_id: str
     audience: tuple[str, ...]
     scope: tuple[str, ...]
     cookie: bool
     jkt: str | None = None
+    proof: dpop_proof.Proof | None = None
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,8 +11,6 @@ from gatepass.tokens import dpop_proof
 from gatepass.tokens.dpop_proof import InvalidProofError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from starlette.requests import Request
 
     from gatepass.server.transaction import Database, Transaction
@@ -30,15 +28,30 @@ class Senders:
         parts = urlsplit(issuer)
         self._origin = f"{parts.scheme}://{parts.netloc}"
 
-    async def thumbprint(self, request: Request, *, token: str | None = None) -> str | None:
+    async def thumbprint(self, request: Request) -> str | None:
         """The thumbprint (RFC 7638) of the key that the request proves its sender to have; None when it has no proof.
+
+        The proof is used up. So this is for who has shown something else before, a client or a refresh token of ours:
+        nobody else makes the server write a row.
+
+        Raises:
+            Refusal: `invalid_dpop_proof`, also for a proof that was used before.
+        """
+        proof = await self.proof(request)
+        if proof is None:
+            return None
+        await self.use(proof)
+        return proof.thumbprint
+
+    async def proof(self, request: Request, *, token: str | None = None) -> Proof | None:
+        """The request's proof, if it has one and that is good; whether it was used before is not known yet.
 
         Args:
             request: The request.
             token: The access token that it carries; None where it asks for one.
 
         Raises:
-            Refusal: `invalid_dpop_proof`, also for a proof that was used before.
+            Refusal: `invalid_dpop_proof`.
         """
         text = request.headers.get("dpop")
         if text is None:
@@ -47,21 +60,33 @@ class Senders:
         # No Host header has a say in which URL the proof must be for.
         url = self._origin + request.scope["path"]
         try:
-            proof = dpop_proof.check(text, method=request.method, url=url, token=token, now=now, seconds=_PROOF_SECONDS)
+            return dpop_proof.check(text, method=request.method, url=url, token=token, now=now, seconds=_PROOF_SECONDS)
         except InvalidProofError as error:
             raise Refusal("invalid_dpop_proof", f"The DPoP proof shows nothing: {error}.") from error
-        if not await self._database.transaction(_use(proof)):
-            raise Refusal("invalid_dpop_proof", "The DPoP proof was used before.")
-        return proof.thumbprint
+
+    async def use(self, proof: Proof) -> None:
+        """Use a proof up.
+
+        Raises:
+            Refusal: `invalid_dpop_proof`, when it was used before.
+        """
+
+        async def unit(tx: Transaction) -> bool:
+            return await use_proof(tx, proof)
+
+        if not await self._database.statement(unit):
+            raise proof_was_used()
 
 
-def _use(proof: Proof) -> Callable[[Transaction], Awaitable[bool]]:
+async def use_proof(tx: Transaction, proof: Proof) -> bool:
+    """Use a proof up; False when it was used before, at any node."""
     name = hashlib.sha256(f"{proof.thumbprint} {proof.jti}".encode()).hexdigest()
+    return await tx.replays.use("dpop_proof", name, expires_at=proof.iat + _PROOF_SECONDS + 1)
 
-    async def unit(tx: Transaction) -> bool:
-        return await tx.replays.use("dpop_proof", name, expires_at=proof.iat + _PROOF_SECONDS + 1)
 
-    return unit
+def proof_was_used() -> Refusal:
+    """The answer to a proof that is not the first of its name."""
+    return Refusal("invalid_dpop_proof", "The DPoP proof was used before.")
 
 
 async def _now(tx: Transaction) -> float:
