@@ -250,23 +250,44 @@ def test_answers_of_the_token_endpoint_that_are_none(
     assert "POST /stolen" not in truthful.requests
 
 
+def dripping(provider: ScriptedProvider) -> Callable[[BaseHTTPRequestHandler], None]:
+    """Answer a blank at a time, for ever."""
+
+    def drip(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        try:
+            while not provider.released.wait(0.02):
+                handler.wfile.write(b" ")
+                handler.wfile.flush()
+        except OSError:
+            pass
+
+    return drip
+
+
+@pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/jwks"])
+def test_documents_that_drip(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Metadata and keys have a deadline too; and the next ones to come do not wait for it again."""
+    monkeypatch.setattr("gatepass.server.providers.openid.FETCH_SECONDS", 0.3)
+    with ScriptedProvider() as slow:
+        slow.answers[path] = dripping(slow)
+        providers = {"corp": slow.settings()}
+        with running_server(tmp_path_factory.mktemp("slow"), providers=providers) as running:
+            for _ in range(3):
+                assert present(running, slow.id_token()).json()["code"] == "provider_unavailable"
+        assert slow.requests.count(f"GET {path}") == 1
+
+
 def test_an_answer_that_drips(
     server: RunningServer, truthful: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is one deadline for the whole exchange, however lively the answer looks; others are served meanwhile."""
     monkeypatch.setattr("gatepass.server.providers.openid.EXCHANGE_SECONDS", 0.3)
 
-    def drip(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(200)
-        handler.end_headers()
-        try:
-            while not truthful.released.wait(0.02):
-                handler.wfile.write(b" ")
-                handler.wfile.flush()
-        except OSError:
-            pass
-
-    truthful.answers["/token"] = drip
+    truthful.answers["/token"] = dripping(truthful)
     with Browser(server) as browser:
         began = time.monotonic()
         assert sign_in(browser, truthful).status_code == 502

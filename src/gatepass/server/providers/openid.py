@@ -17,7 +17,7 @@ from gatepass.server.errors import Refusal, Unavailable
 from gatepass.server.providers import id_token
 from gatepass.server.providers.identity import Claimed
 from gatepass.server.providers.provider import Proven
-from gatepass.verify.fetch import HttpxFetch, Post, follow
+from gatepass.verify.fetch import FETCH_SECONDS, HttpxFetch, Post, follow
 from gatepass.verify.issuer import DISCOVERY_SECONDS, FIRST_BACKOFF_SECONDS, FetchError, Issuer
 from gatepass.verify.oauth_client import RefusedError, read_json
 
@@ -154,7 +154,8 @@ class OpenIDProvider:
             if self._failed_at is not None and 0 <= now - self._failed_at < FIRST_BACKOFF_SECONDS:
                 raise FetchError(f"{self._profile.issuer} did not answer a moment ago")
             try:
-                return await self._discover(now)
+                async with asyncio.timeout(FETCH_SECONDS):
+                    return await self._discover(now)
             except (FetchError, TimeoutError):
                 self._failed_at = now
                 raise
@@ -211,9 +212,10 @@ class OpenIDProvider:
 
     async def _fetch_keys(self, keys: Issuer, now: float) -> None:
         try:
-            keys.learn(await follow(keys.refresh(now), self._http), now)
-        except FetchError as error:
-            keys.fail(str(error), now)
+            async with asyncio.timeout(FETCH_SECONDS):
+                keys.learn(await follow(keys.refresh(now), self._http), now)
+        except (FetchError, TimeoutError) as error:
+            keys.fail(str(error) or "no whole answer in time", now)
 
     # ── the code ──
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 _ANSWER = ("state", "code", "iss", "error")
 """What counts in an answer (RFC 6749 §4.1.2, RFC 9207); the rest is nobody's business."""
+_LONGEST_PATH = 1_024
+"""A cookie holds 4,096 octets (RFC 6265 §6.1), and this one more than where to go on."""
 _MOST = 4_096
 """Characters of a code, and of everything else that a provider may send along."""
 
@@ -126,7 +128,7 @@ class SocialLogin:
             response = self._pages.go_to(await self._federation.way_there(provider_id, journey))
         except GatepassError as error:
             return self._pages.error_page(request, error, again=self._pages.path("login"))
-        return_to = self._pages.return_path(request.query_params.get("return_to", ""), "")
+        return_to = self._pages.return_path(request.query_params.get("return_to", "")[:_LONGEST_PATH], "")
         await self._journeys.begin(response, provider_id, journey, return_to=return_to)
         return response
 
@@ -155,7 +157,7 @@ class SocialLogin:
             else:
                 response = await self._sign_in(request, answer, underway)
         except GatepassError as error:
-            response = self._pages.error_page(request, error, again=again)
+            response = self._pages.page(request, "error.html", error=error, again=again, here="")
         self._journeys.drop(response)
         return response
 
@@ -191,7 +193,10 @@ class SocialLogin:
     def _ask_to_connect(self, request: Request, existing: Existing, underway: Underway) -> Response:
         """Say that the address has an account here, and keep what the provider said until its owner has signed in."""
         sign_in = self._pages.with_query(self._pages.path("login"), {"return_to": self._pages.path("login/connect")})
-        response = self._pages.message(request, "account_exists", next_path=sign_in, email=existing.email)
+        values = {"email": existing.email}
+        response = self._pages.page(
+            request, "message.html", key="account_exists", next_path=sign_in, values=values, here=""
+        )
         waiting = Waiting(
             claimed=existing.claimed, return_to=underway.return_to, expires_at=underway.expires_at + JOURNEY_SECONDS
         )

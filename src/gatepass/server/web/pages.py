@@ -99,12 +99,14 @@ class Pages:
     ) -> Response:
         """Render a page; with an error its text stands above the form, and its status is the answer's.
 
-        `script` is the one that may run, where the page has any.
+        `script` is the one that may run, where the page has any. `here` is where to come back to in another language;
+        empty for a page that is shown once.
         """
         browser = self.browser_of(request) or self.new_browser()
         language = language_of(request)
         t = translate(language)
-        values = {"return_to": "", "next_path": "", "scripted": False} | values
+        here = _here(request) if request.method == "GET" else ""
+        values = {"return_to": "", "next_path": "", "scripted": False, "here": here} | values
         text = self._template(template).render(
             t=t,
             language=language,
@@ -114,7 +116,6 @@ class Pages:
             has_style=self._has_style,
             script=script,
             languages=[(each, translate(each)("site.language")) for each in LANGUAGES],
-            here=_here(request) if request.method == "GET" else "",
             csrf=self._token(browser),
             error=None if error is None else error_text(t, error),
             **values,
