@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.store.test_sessions import ANN, grant, session
 from tests.support.postgres import binaries, postgres
 from tests.support.server import NOON, SettableClock
 
@@ -116,6 +117,29 @@ def test_many_at_one_row_are_tried_again(url: str) -> None:
         async with opened(url, connections=16) as database:
             await database.statement(adding("a"))
             await asyncio.gather(*(database.statement(unit) for _ in range(16)))
+
+    asyncio.run(run())
+
+
+def test_nodes_that_forget_the_same_sessions_at_once(url: str) -> None:
+    """While one node forgets the oldest, another waits for the same rows and then takes none whose grants are left."""
+
+    async def fill(tx: Transaction) -> None:
+        await tx.users.add(ANN)
+        for number in range(100):
+            await tx.sessions.add(session(number, NOON + number))
+            await tx.grants.add(grant(number, NOON + number))
+
+    async def forget(tx: Transaction) -> int:
+        return await tx.sessions.forget_expired(NOON + 1_000, most=5)
+
+    async def run() -> None:
+        async with opened(url, connections=8) as database:
+            await database.transaction(fill)
+            gone = 0
+            for _ in range(20):
+                gone += sum(await asyncio.gather(*(database.transaction(forget, shared=True) for _ in range(4))))
+            assert gone == 100
 
     asyncio.run(run())
 

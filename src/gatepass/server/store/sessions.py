@@ -105,10 +105,18 @@ class SqlSessions:
         return row is not None
 
     async def forget_expired(self, before: float, most: int) -> int:
-        """Delete the grants, which refer to the sessions, and then these."""
+        """Delete the grants, which refer to the sessions, and then these.
+
+        Another node may have deleted the same meanwhile; then the oldest are others, whose grants are still there.
+        """
         oldest = "SELECT id FROM sessions WHERE expires_at < ?1 ORDER BY expires_at, id LIMIT ?2"
         await self._connection.rows(f"DELETE FROM grants WHERE session_id IN ({oldest})", before, most)
-        gone = await self._connection.rows(f"DELETE FROM sessions WHERE id IN ({oldest}) RETURNING 1", before, most)
+        gone = await self._connection.rows(
+            f"DELETE FROM sessions WHERE id IN ({oldest})"
+            " AND NOT EXISTS (SELECT 1 FROM grants WHERE session_id = sessions.id) RETURNING 1",
+            before,
+            most,
+        )
         return len(gone)
 
     async def end_all(self, *, reason: EndReason, now: float) -> int:
