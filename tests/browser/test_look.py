@@ -251,3 +251,21 @@ def test_no_other_script_runs(server: RunningServer, open_page: OpenPage, path: 
     page.evaluate("html => { document.body.innerHTML = html }", planted)
     page.get_by_role("link").click()
     assert page.evaluate("window.ran") is None
+
+
+def test_with_the_keyboard_alone(server: RunningServer, open_page: OpenPage) -> None:
+    """Tab goes through the page from top to bottom, everything that has the focus shows it, and Enter signs in."""
+    page = open_page(base_url=server.url)
+    page.goto("/pages/login")
+    heights: list[float] = []
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        heights.append(page.evaluate("document.activeElement.getBoundingClientRect().top"))
+    assert heights == sorted(heights)
+    page.get_by_label("E-mail address").focus()
+    page.keyboard.type(PERSON["email"])
+    page.keyboard.press("Tab")
+    page.keyboard.type(PERSON["password"])
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your account")
