@@ -255,6 +255,9 @@ def test_no_other_script_runs(server: RunningServer, open_page: OpenPage, path: 
 
 def test_with_the_keyboard_alone(server: RunningServer, open_page: OpenPage) -> None:
     """Tab goes through the page from top to bottom, everything that has the focus shows it, and Enter signs in."""
+    person = PERSON | {"email": "keys@example.test"}
+    with server.client() as api:
+        assert api.post("/signup", json=person).status_code == 201
     page = open_page(base_url=server.url)
     page.goto("/pages/login")
     heights: list[float] = []
@@ -264,8 +267,8 @@ def test_with_the_keyboard_alone(server: RunningServer, open_page: OpenPage) -> 
         heights.append(page.evaluate("document.activeElement.getBoundingClientRect().top"))
     assert heights == sorted(heights)
     page.get_by_label("E-mail address").focus()
-    page.keyboard.type(PERSON["email"])
+    page.keyboard.type(person["email"])
     page.keyboard.press("Tab")
-    page.keyboard.type(PERSON["password"])
+    page.keyboard.type(person["password"])
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Your account")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from gatepass.server.events import Event, Where
+    from gatepass.server.factors.kinds import Factors
     from gatepass.server.sessions import SessionInUse
     from gatepass.server.settings import Settings
     from gatepass.server.signin.caller import Callers
@@ -185,12 +186,12 @@ class Account:
         if visitor is None:
             return self._pages.sign_in_first(request)
 
-        async def unit(tx: Transaction) -> tuple[list[SessionInUse], list[Event]]:
+        async def unit(tx: Transaction) -> tuple[list[SessionInUse], list[Event], Factors]:
             user_id = visitor.user.id
             sessions = await tx.sessions.live_of(user_id, now=tx.now, idle_seconds=self._idle_seconds)
-            return sessions, await tx.events.of_user(user_id)
+            return sessions, await tx.events.of_user(user_id), await tx.factors.of(user_id)
 
-        sessions, events = await self._database.read(unit)
+        sessions, events, factors = await self._database.read(unit)
         return self._pages.page(
             request,
             "account.html",
@@ -198,6 +199,7 @@ class Account:
             current=visitor.session.id,
             sessions=sessions,
             events=events[:_MOST_ON_PAGE],
+            factors=factors,
         )
 
     async def submit_end(self, request: Request, form: EndSessionForm) -> Response:
