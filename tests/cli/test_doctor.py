@@ -6,6 +6,7 @@ import json
 import socket
 from typing import TYPE_CHECKING
 
+from tests.support.scripted_provider import ScriptedProvider
 from tests.support.server import ANN, running_server
 from tests.support.tls import self_signed
 
@@ -74,6 +75,20 @@ def test_a_mail_server_that_is_not_there(
         monkeypatch.setenv("GATEPASS_MAIL_FROM", "no-reply@example.test")
         status, found = examined(capsys, tmp_path / "data")
     assert (status, found["mail server"]["level"]) == (1, "error")
+
+
+def test_providers_that_can_be_asked_and_cannot(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The metadata is read; one about another issuer is an error, which says whose it is."""
+    with ScriptedProvider() as provider:
+        monkeypatch.setenv("GATEPASS_PROVIDERS", json.dumps({"corp": provider.settings()}))
+        status, found = examined(capsys, tmp_path / "data")
+        assert (status, found["providers"]["text"]) == (0, "people can be sent to corp")
+        provider.metadata = {"issuer": "https://login.example.test"}
+        status, found = examined(capsys, tmp_path / "data")
+    assert (status, found["providers"]["level"]) == (1, "error")
+    assert "another issuer" in found["providers"]["text"]
 
 
 def test_settings_that_cannot_be(

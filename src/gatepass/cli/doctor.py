@@ -18,6 +18,8 @@ from gatepass.server.app import mail_sender, open_store
 from gatepass.server.errors import StartupError, Unavailable
 from gatepass.server.key_rotation import stored_keys
 from gatepass.server.mail.smtp import NotSent
+from gatepass.server.providers.presets import make_providers
+from gatepass.server.providers.provider import Journey
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -31,6 +33,9 @@ _DAYS_TO_RENEW = 14
 _DAY = 86_400
 
 
+_NO_JOURNEY = Journey(state="", nonce="", verifier="", redirect_uri="")
+
+
 class Finding(NamedTuple):
     """What was looked at, how it is, and what to do about it."""
 
@@ -42,7 +47,7 @@ class Finding(NamedTuple):
 
 @app.default
 def doctor(*, place: Place = Place(), json: Json = False) -> None:  # noqa: B008 - frozen
-    """Look at the settings, the data, the keys, the certificate and the mail server; an error ends with status 1.
+    """Look at settings, data, keys, certificate, mail server and providers; an error ends with status 1.
 
     The database is opened as a start of the server would, so an older one is brought up to date.
     """
@@ -72,6 +77,7 @@ async def _examine(place: Place) -> list[Finding]:
         found.append(_certificate(Path(settings.tls_cert)))
     if settings.mail == "smtp":
         found.append(await _mail_server(settings))
+    found += await _providers(settings)
     return found
 
 
@@ -126,3 +132,21 @@ async def _mail_server(settings: Settings) -> Finding:
     except NotSent as error:
         return Finding("error", "mail server", str(error), "Look at `smtp_url` and `smtp_password`.")
     return Finding("ok", "mail server", "it lets us in")
+
+
+async def _providers(settings: Settings) -> list[Finding]:
+    """Whether people can be sent to each provider: its metadata is read, where it has some."""
+    try:
+        providers = make_providers(settings.providers)
+    except StartupError as error:
+        return [Finding("error", "providers", error.message, error.hint)]
+    found: list[Finding] = []
+    for provider in providers.values():
+        try:
+            await provider.way_there(_NO_JOURNEY, time.time())
+        except Unavailable as error:
+            text = f"{provider.id}: {error.private}"
+            found.append(Finding("error", "providers", text, f"Look at the issuer in `providers.{provider.id}`."))
+        else:
+            found.append(Finding("ok", "providers", f"people can be sent to {provider.id}"))
+    return found
