@@ -207,7 +207,7 @@ def test_nobody_fills_the_store_with_proofs(
 
     def kept() -> int:
         with closing(apsw.Connection(str(server.settings.sqlite_path))) as database:
-            return int(database.execute("SELECT COUNT(*) FROM used_once").fetchall()[0][0])
+            return int(str(database.execute("SELECT COUNT(*) FROM used_once").get))
 
     assert kept() == 0
     assert api.post("/login", json=ann, headers=prove("/login")).status_code == 200

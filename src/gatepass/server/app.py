@@ -102,6 +102,7 @@ _SESSIONS_KEPT_SECONDS = 7 * 86_400.0
 """How long after its end a session can still be told from one that never was."""
 _SESSIONS_AT_ONCE = 500
 """Forgotten in one transaction: enough to keep up, and few enough not to keep others waiting."""
+_WARM_UP_SECONDS = 2.0
 _KEYS_SECONDS = 1.0
 """How often it is looked whether a key's time has come; a look takes some microseconds."""
 _POST_SECONDS = 0.25
@@ -185,6 +186,12 @@ class Server:
             tasks.create_task(_repeat(_FORGET_SECONDS, self._forget_expired))
             tasks.create_task(_repeat(1, self.metrics.write_down))
             tasks.create_task(_repeat(_KEYS_SECONDS, self._move_keys_on))
+            tasks.create_task(self._warm_up())
+
+    async def _warm_up(self) -> None:
+        """Get ready for people, once those who waited for the start have been answered."""
+        await asyncio.sleep(_WARM_UP_SECONDS)
+        await asyncio.to_thread(self.pages.warm_up)
 
     async def _take_over(self) -> None:
         """Take over what any process or node has changed: keys first, for they sign what the feed tells of."""

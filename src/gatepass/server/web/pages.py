@@ -43,6 +43,7 @@ PREFIX = "/pages"
 SECURE_COOKIE = "__Host-gatepass-browser"
 LOOPBACK_COOKIE = "gatepass-browser"
 
+_FIRST_PAGES = ("login.html", "signup.html", "account.html")
 _BROWSER_BYTES = 16
 _BROWSER = re.compile(r"[A-Za-z0-9_-]{22}")
 _BROWSER_SECONDS = 86_400 * 30
@@ -232,6 +233,11 @@ class Pages:
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
     # ── templates ──
+
+    def warm_up(self) -> None:
+        """Import and compile what the first page would otherwise wait for, a quarter of a second. For a thread."""
+        for name in _FIRST_PAGES:
+            self._template(name)
 
     def _template(self, name: str) -> jinja2.Template:
         return self._environment.get_template(name)
