@@ -59,6 +59,31 @@ def test_the_old_address_takes_the_account_back(
     assert mail_api.post("/login", json=verified_ann | {"password": NEW_PASSWORD}).status_code == 200
 
 
+def test_a_thief_does_not_open_what_was_locked(
+    mail_api: httpx.Client, mailbox: Mailbox, verified_ann: dict[str, str]
+) -> None:
+    """Its owner has signed up anew before they lock the old account: no mail to the thief's address opens that."""
+    headers, thiefs = bearer(mail_api), "thief@example.test"
+    mail_api.post("/account/email", json={"email": thiefs}, headers=headers)
+    token = mailbox.next_to(thiefs).token
+    mail_api.post("/account/email/confirm", json={"token": token}, headers=headers)
+    lock = mailbox.next_to(ANN["email"]).token
+    anew = verified_ann | {"password": NEW_PASSWORD}
+    mail_api.post("/signup", json=anew)
+    token = mailbox.next_to(ANN["email"], 2).token
+    made = mail_api.post("/signup/verify", json={"token": token, "password": NEW_PASSWORD})
+    assert made.status_code == 201
+    mailbox.next_to(thiefs, 2)
+    assert mail_api.post("/account/lock", json={"token": lock}).status_code == 204
+    mail_api.post("/password/forgotten", json={"email": thiefs})
+    mail_api.post("/password/forgotten", json={"email": ANN["email"]})
+    mailbox.next_to(ANN["email"], 4)  # the queue is in order, so the thief's would be there
+    assert len(mailbox.to(thiefs)) == 2
+    thief = verified_ann | {"email": thiefs}
+    assert mail_api.post("/login", json=thief).json()["code"] == "account_disabled"
+    assert mail_api.post("/login", json=anew).status_code == 200
+
+
 def test_an_address_that_is_taken_stays_its_owners(
     mail_api: httpx.Client, mailbox: Mailbox, verified_ann: dict[str, str]
 ) -> None:

@@ -10,6 +10,7 @@ from gatepass.server.codes import Code, digest_of, new_token
 from gatepass.server.confidential import Confidential
 from gatepass.server.ending import end_sessions_of, replace_password, take_back_factors
 from gatepass.server.errors import GatepassError, Refusal
+from gatepass.server.events import SERVER
 from gatepass.server.letters import LOCK_SECONDS
 from gatepass.server.mail.letter import Letter
 from gatepass.server.proving import prove_address
@@ -326,8 +327,18 @@ class Recovery:
 
     @staticmethod
     async def _put_address_back(tx: Transaction, user: User, email: str) -> None:
-        if user.email != email and await tx.users.set_email(user.id, email, tx.now):
+        """Give the account its owner's address again.
+
+        Where that one has another account by now, this one would be left with a thief's address, and the thief would
+        open it by mail: then only the operator can.
+        """
+        if user.email == email:
+            return
+        if await tx.users.set_email(user.id, email, tx.now):
             await record(tx, "email_changed", user.id, reason="put_back")
+        else:
+            await tx.users.set_disabled(user.id, tx.now)
+            await record(tx, "account_disabled", user.id, actor=SERVER, reason="email_taken")
 
 
 def _invalid_code() -> Refusal:
