@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import bcrypt
 import pytest
-from django.conf import settings as django_settings
 from django.contrib.auth import hashers as django
+from tests.verify.applications import configure_django
 from werkzeug import security as werkzeug
 
 from gatepass.server.errors import Refusal
@@ -28,8 +28,7 @@ CHEAP = Argon2Cost(memory_kib=8, passes=1)
 @pytest.fixture(scope="module")
 def hasher() -> Generator[PasswordHasher]:
     """A cheap hasher."""
-    if not django_settings.configured:
-        django_settings.configure()
+    configure_django()
     made = PasswordHasher(CHEAP, threads=1)
     yield made
     made.close()

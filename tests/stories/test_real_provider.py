@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.events import all_events
 from tests.support.pages import Browser
 from tests.support.real_provider import provider_settings, real_provider, sign_in_there
-from tests.support.server import running_server
+from tests.support.server import SettableClock, running_server
 
 from gatepass.jose import jwt
 
@@ -29,7 +30,8 @@ def issuer() -> Generator[str]:
 @pytest.fixture
 def federated(issuer: str, tmp_path: Path) -> Generator[RunningServer]:
     """A server whose people may come from there."""
-    with running_server(tmp_path / "data", providers=provider_settings(issuer)) as running:
+    # The provider goes by the real time, so the server's clock begins at that of the test, not of the import.
+    with running_server(tmp_path / "data", SettableClock(time.time()), providers=provider_settings(issuer)) as running:
         yield running
 
 

@@ -263,7 +263,7 @@ def flask_app() -> flask.Flask:
     return app
 
 
-def _configure_django() -> None:
+def configure_django() -> None:
     """Django has one configuration a process."""
     if not django.conf.settings.configured:
         django.conf.settings.configure(
@@ -302,7 +302,7 @@ def ChosenUrls(get_response: Any) -> Any:  # noqa: ANN401, N802 - a middleware o
 
 
 def _wsgi_django(name: str, patterns: list[Any]) -> Any:  # noqa: ANN401 - a WSGI application
-    _configure_django()
+    configure_django()
     _CHOSEN[name] = _urls(patterns)
     app = django.core.wsgi.get_wsgi_application()
     return lambda environ, start_response: app({**environ, "tests.urls": name}, start_response)
@@ -323,7 +323,7 @@ def django_app() -> Any:  # noqa: ANN401 - a WSGI application
 
 def rest_framework_app() -> Any:  # noqa: ANN401 - a WSGI application
     """Views of Django REST framework."""
-    _configure_django()
+    configure_django()
     from rest_framework.response import Response as RestResponse  # noqa: PLC0415 - as above
     from rest_framework.views import APIView  # noqa: PLC0415 - as above
 
@@ -349,7 +349,7 @@ def rest_framework_app() -> Any:  # noqa: ANN401 - a WSGI application
 
 def async_django_app() -> Any:  # noqa: ANN401 - an ASGI application
     """Asynchronous views of Django."""
-    _configure_django()
+    configure_django()
     from gatepass.verify import django as module  # noqa: PLC0415 - as above
 
     every = bearers(module)
