@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 from typing import TYPE_CHECKING
@@ -121,3 +122,11 @@ def test_a_certificate_that_ends_soon(
     monkeypatch.setenv("GATEPASS_TLS_KEY", key)
     status, found = examined(capsys, tmp_path / "data")
     assert (status, found["certificate"]["level"]) == (0, "warning")
+
+
+def test_a_kid_that_begins_with_a_hyphen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One thumbprint in 64 does: it is a key that is not there, and no option."""
+    for command in ("retire", "compromise"):
+        with contextlib.suppress(SystemExit):
+            main(["key", command, "-Q_y-afczD8c0JOQ5EiCxmp3zbS2NBst4xmMviIbsKk", "--data-dir", str(tmp_path)])
+        assert "Unknown option" not in capsys.readouterr().err

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 app = App(name="key", help="List, rotate, withdraw and export the server's signing keys.")
 
+# One thumbprint in 64 begins with a hyphen.
+Kid = Annotated[str, Parameter(help="The key's `kid`, as `gatepass key list` shows it.", allow_leading_hyphen=True)]
 _HERE = Place()
 
 
@@ -79,7 +81,7 @@ def rotate_(
 
 
 @app.command(name="retire")
-def retire_(kid: str, *, place: Place = _HERE) -> None:
+def retire_(kid: Kid, *, place: Place = _HERE) -> None:
     """Sign no longer with a key. Its tokens verify until they end."""
 
     async def work() -> StoredKey | None:
@@ -93,7 +95,7 @@ def retire_(kid: str, *, place: Place = _HERE) -> None:
 
 
 @app.command(name="compromise")
-def compromise_(kid: str, *, place: Place = _HERE) -> None:
+def compromise_(kid: Kid, *, place: Place = _HERE) -> None:
     """Withdraw a key that somebody else may have: within a second it signs no more, and its tokens are refused."""
 
     async def work() -> StoredKey | None:
