@@ -115,9 +115,14 @@ def running_server(
 
 
 @contextmanager
-def gatepass_serve(data_dir: Path, *arguments: str, **environment: str) -> Generator[tuple[subprocess.Popen[str], str]]:
-    """Run `gatepass serve` on a free port as a process of its own; gives the process and the URL that it prints."""
-    with _serving(data_dir, arguments, environment, subprocess.PIPE) as process:
+def gatepass_serve(
+    data_dir: Path, *arguments: str, under: Sequence[str] = (), **environment: str
+) -> Generator[tuple[subprocess.Popen[str], str]]:
+    """Run `gatepass serve` on a free port as a process of its own; gives the process and the URL that it prints.
+
+    `under` is a command that runs it, `prlimit` say.
+    """
+    with _serving(data_dir, arguments, environment, subprocess.PIPE, under) as process:
         yield process, first_url(process)
 
 
@@ -132,12 +137,16 @@ def gatepass_serve_logging(
 
 @contextmanager
 def _serving(
-    data_dir: Path, arguments: Sequence[str], environment: Mapping[str, str], stderr: IO[str] | int
+    data_dir: Path,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    stderr: IO[str] | int,
+    under: Sequence[str] = (),
 ) -> Generator[subprocess.Popen[str]]:
     command = [str(Path(sys.executable).with_name("gatepass")), "serve", "--port", "0", "--data-dir", str(data_dir)]
     settings = {f"GATEPASS_{name.upper()}": str(value) for name, value in CHEAP_ARGON2.items()}
     process = subprocess.Popen(
-        [*command, *arguments], stderr=stderr, text=True, env={**os.environ, **settings, **environment}
+        [*under, *command, *arguments], stderr=stderr, text=True, env={**os.environ, **settings, **environment}
     )
     try:
         yield process

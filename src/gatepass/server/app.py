@@ -33,7 +33,7 @@ from gatepass.server.letters import Letters
 from gatepass.server.login import Login
 from gatepass.server.logout import Logout
 from gatepass.server.mail.smtp import SmtpSender
-from gatepass.server.oauth.client_authentication import ClientAuthentication, KnownClients
+from gatepass.server.oauth.client_authentication import ClientAuthentication, ClientForm, KnownClients
 from gatepass.server.oauth.endpoints import OAuth
 from gatepass.server.outbox import Outbox
 from gatepass.server.passkey_login import PasskeyLogins
@@ -45,6 +45,7 @@ from gatepass.server.recovery import Recovery
 from gatepass.server.refresh import Refresh
 from gatepass.server.registration import Registration
 from gatepass.server.revocation_feed.feed import RevocationFeed
+from gatepass.server.revocation_feed.places import Places
 from gatepass.server.revocation_feed.stream import HEARTBEAT_SECONDS
 from gatepass.server.revocations.status_indexes import BLOCK, ListKeys, StatusIndexes
 from gatepass.server.second_factor import SecondFactor
@@ -69,6 +70,7 @@ from gatepass.server.store.opening import open_database
 from gatepass.server.web.address import ClientAddress
 from gatepass.server.web.application import Application
 from gatepass.server.web.browser import BrowserMode, origin_of
+from gatepass.server.web.connections import Connections
 from gatepass.server.web.cors import Cors
 from gatepass.server.web.docs_page import render_docs, static_file
 from gatepass.server.web.documents import Document
@@ -82,6 +84,9 @@ from gatepass.server.web.tracing import tracing_to
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
+    from starlette.requests import Request
+
+    from gatepass.server.clients import Client
     from gatepass.server.clock import Clock
     from gatepass.server.keys.keyring import LiveKeys
     from gatepass.server.keys.master_key import DataKey
@@ -124,6 +129,7 @@ class Server:
         *,
         data_key: DataKey,
         tracing: Tracing,
+        most_connections: int,
         shared: Path | None = None,
     ) -> None:
         self.settings = settings
@@ -135,7 +141,9 @@ class Server:
         self._clock = clock = database.clock
         self._behind_since: float | None = None
         self.hasher = password_hasher(settings)
+        self.connections = Connections(most_connections, self._note_refused_connection)
         self._clients = KnownClients(database)
+        self._client_authentication = ClientAuthentication(database, self._clients, issuer=settings.issuer_url)
         self.feed = RevocationFeed(
             database,
             keys=keys,
@@ -143,6 +151,12 @@ class Server:
             clock=clock,
             publish=self._publish,
             on_new_epoch=self._let_places_go,
+            places=Places(
+                settings,
+                most_connections=most_connections,
+                address=ClientAddress(settings.trusted_proxy),
+                authenticate=self._authenticate_reader,
+            ),
         )
         # A list is published before a token names it.
         self.indexes = status_indexes(database, data_key, on_reserved=self.catch_up)
@@ -171,6 +185,12 @@ class Server:
             metrics=self.metrics,
             tracing=self.tracing,
         )
+
+    async def _authenticate_reader(self, request: Request) -> Client:
+        return await self._client_authentication.authenticate(request, ClientForm())
+
+    def _note_refused_connection(self) -> None:
+        self.metrics.note("none", "too_many_connections", 0)
 
     def _let_places_go(self) -> None:
         """Give out no place that was reserved in an epoch that has ended."""
@@ -212,6 +232,7 @@ class Server:
 
     def _gauges(self) -> Gauges:
         return {
+            "gatepass_connections": ("Open connections.", len(self.connections)),
             "gatepass_stream_readers": ("Open streams of revocation events.", len(self.feed.readers)),
             "gatepass_up_to_date": ("Whether the store could be followed lately.", self.is_up_to_date()),
         }
@@ -267,7 +288,7 @@ class Server:
         callers = Callers(database, own_tokens, senders, standing, issuer=settings.issuer_url)
         oauth = OAuth(
             database,
-            ClientAuthentication(database, self._clients, issuer=settings.issuer_url),
+            self._client_authentication,
             minter,
             own_tokens,
             senders=senders,
@@ -576,6 +597,7 @@ async def open_server(
     clock: Clock | None = None,
     *,
     outside_keys: Sequence[OutsideKey] = (),
+    most_connections: int | None = None,
     shared: Path | None = None,
 ) -> AsyncGenerator[Server]:
     """Open the store and the keys, made at the first start, and close them at the end.
@@ -585,6 +607,7 @@ async def open_server(
         clock: Another time than the database's, for tests.
         outside_keys: Signing keys held elsewhere (KMS, PKCS#11), the newest last. One that is new follows the key
             that signs, as any other would; keep the former until it is retired.
+        most_connections: How many this process can hold; `max_connections` when not given.
         shared: This process's file in a folder where other workers have theirs, for what is counted.
 
     Raises:
@@ -597,7 +620,15 @@ async def open_server(
             database, data_key, pace_of(settings), alg=settings.alg, now=database.clock(), outside=outside_keys
         )
         await note_settings(database, data_key, settings)
-        server = Server(settings, database, keys, data_key=data_key, tracing=tracing, shared=shared)
+        server = Server(
+            settings,
+            database,
+            keys,
+            data_key=data_key,
+            tracing=tracing,
+            most_connections=most_connections or settings.max_connections,
+            shared=shared,
+        )
         await server.feed.start()
         background = asyncio.create_task(server.run_in_background())
         try:

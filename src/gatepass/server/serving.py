@@ -7,13 +7,16 @@ import errno
 import signal
 import socket
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
+import structlog
 import uvicorn
 
 from gatepass.server.app import open_server
 from gatepass.server.errors import StartupError
+from gatepass.server.web.connections import most_connections, raise_file_limit
 from gatepass.server.web.edge import EdgeProtocol, sweep_slow_requests
 
 if TYPE_CHECKING:
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from gatepass.server.clock import Clock
     from gatepass.server.keys.signer import OutsideKey
     from gatepass.server.settings import Settings
+
+log = structlog.get_logger("gatepass")
 
 _BACKLOG = 2048
 _KEEP_ALIVE_SECONDS = 20
@@ -71,8 +76,13 @@ async def serve(  # noqa: PLR0913 - what a test or a parent process may hand ove
     sockets = sockets or listen(settings.host, settings.port)
     try:
         settings = msgspec.structs.replace(settings, port=sockets[0].getsockname()[1])
-        async with open_server(settings, clock, outside_keys=outside_keys, shared=shared) as server:
-            uvicorn_server = _Uvicorn(_configuration(settings, server.application()))
+        most = most_connections(settings, raise_file_limit())
+        if most < settings.max_connections:
+            log.warning("the limit of open files allows fewer connections than `max_connections`", connections=most)
+        async with open_server(
+            settings, clock, outside_keys=outside_keys, most_connections=most, shared=shared
+        ) as server:
+            uvicorn_server = _Uvicorn(_configuration(settings, server))
             tasks = [
                 asyncio.create_task(sweep_slow_requests(uvicorn_server, settings.request_seconds)),
                 asyncio.create_task(_stop(uvicorn_server, server, stop, lifeline)),
@@ -132,10 +142,10 @@ def _bind(bound: socket.socket, address: tuple[str | int, int]) -> None:
     bound.setblocking(False)  # noqa: FBT003 - the socket API's own
 
 
-def _configuration(settings: Settings, application: object) -> uvicorn.Config:
+def _configuration(settings: Settings, server: Server) -> uvicorn.Config:
     return uvicorn.Config(
-        application,  # type: ignore[arg-type] # an ASGI 3 callable, by another name than uvicorn's
-        http=EdgeProtocol,
+        server.application(),
+        http=partial(EdgeProtocol, room=server.connections),  # type: ignore[arg-type] # called as the class is
         ws="none",
         lifespan="off",
         interface="asgi3",

@@ -246,6 +246,35 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int,
         Meta(ge=1, description="Longest time for a request's headers to arrive, and again for its body, in seconds."),
     ] = 10
+    max_connections: Annotated[
+        int,
+        Meta(
+            ge=16,
+            description="Most connections of a server process, as far as its limit of open files allows; requests on more are answered 503.",
+        ),
+    ] = 8_192
+    max_streams: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Most readers of the revocation stream of a server process, and never more than half of the connections.",
+        ),
+    ] = 4_096
+    reserved_streams: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="How many of these, up to half, are kept for readers that authenticate as a registered client.",
+        ),
+    ] = 1_024
+    streams_per_address: Annotated[
+        int,
+        Meta(ge=1, description="Most streams to one address (or IPv6 /64) whose readers do not authenticate."),
+    ] = 1_024
+    stream_seconds: Annotated[
+        int,
+        Meta(ge=1, description="A stream ends after this long or up to a quarter less, in seconds; readers come back."),
+    ] = 3_600
     workers: Annotated[int, Meta(ge=1, le=256, description="Server processes on this machine, behind one socket.")] = 1
     drain_seconds: Annotated[
         int,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from gatepass.server.clock import Clock
     from gatepass.server.keys.keyring import LiveKeys
+    from gatepass.server.revocation_feed.places import Places
     from gatepass.server.revocations.log import Revocation
     from gatepass.server.settings import Settings
     from gatepass.server.transaction import Database, Transaction
@@ -51,6 +52,7 @@ class RevocationFeed:
         clock: Clock,
         publish: Publish,
         on_new_epoch: Callable[[], None],
+        places: Places,
     ) -> None:
         self.readers = Readers()
         self._database = database
@@ -60,6 +62,7 @@ class RevocationFeed:
         self._clock = clock
         self._publish = publish
         self._on_new_epoch = on_new_epoch
+        self._places = places
         self._catching_up = asyncio.Lock()
         self._rendered_at = 0.0
         self._is_behind = False
@@ -74,6 +77,7 @@ class RevocationFeed:
                 handler=self.follow,
                 summary="Follow what is revoked",
                 answers={200: None},
+                problems=("invalid_client", "too_many_streams"),
             ),
         )
 
@@ -99,11 +103,13 @@ class RevocationFeed:
     async def follow(self, request: Request, _body: None) -> Response:
         """Join the readers; first of all the reader is told what it has missed."""
         asked = request.headers.get("last-event-id") or request.query_params.get("after", "")
+        place = await self._places.take(request)
         queue, position = self.readers.join(), self.known.position
         try:
-            return EventStream(self.readers, queue, await self._welcome(Position.parse(asked), position))
+            return EventStream(self.readers, queue, await self._welcome(Position.parse(asked), position), place)
         except BaseException:
             self.readers.leave(queue)
+            place.give_back()
             raise
 
     async def _welcome(self, asked: Position | None, position: Position) -> bytes:

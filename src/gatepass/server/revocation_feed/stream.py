@@ -11,6 +11,7 @@ from starlette.responses import Response
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+    from gatepass.server.revocation_feed.places import Place
     from gatepass.tokens.revocation_event import Position
 
 QUEUED_MESSAGES = 64
@@ -96,7 +97,7 @@ class Readers:
 class EventStream(Response):
     """An answer that goes on until its reader leaves or the server ends."""
 
-    def __init__(self, readers: Readers, queue: asyncio.Queue[bytes], first: bytes) -> None:
+    def __init__(self, readers: Readers, queue: asyncio.Queue[bytes], first: bytes, place: Place) -> None:
         super().__init__(media_type="text/event-stream")
         del self.headers["content-length"]
         self.headers["cache-control"] = "no-store"
@@ -105,6 +106,7 @@ class EventStream(Response):
         self._readers = readers
         self._queue = queue
         self._first = first
+        self._place = place
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the end."""
@@ -112,12 +114,13 @@ class EventStream(Response):
             self._first = _END
         watcher = asyncio.create_task(self._watch(receive))
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            message = self._first
-            while message != _END:
-                await send({"type": "http.response.body", "body": message, "more_body": True})
-                message = await self._queue.get()
-            await send({"type": "http.response.body", "body": b""})
+            with self._place.held(self._end):
+                await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+                message = self._first
+                while message != _END:
+                    await send({"type": "http.response.body", "body": message, "more_body": True})
+                    message = await self._queue.get()
+                await send({"type": "http.response.body", "body": b""})
         finally:
             self._readers.leave(self._queue)
             watcher.cancel()
@@ -126,6 +129,10 @@ class EventStream(Response):
         """Notice that the reader has gone."""
         while (await receive())["type"] != "http.disconnect":
             pass
+        self._end()
+
+    def _end(self) -> None:
+        """Say no more; what waits is told to whoever comes again with the id of the last event."""
         while not self._queue.empty():
             self._queue.get_nowait()
         self._queue.put_nowait(_END)

@@ -1,6 +1,6 @@
-"""The HTTP edge: how large a request's head may be, how long it and a body may take to arrive, an answer to be read.
+"""The HTTP edge: how many connections there are, how large a head may be, how long it, a body and an answer may take.
 
-uvicorn's httptools protocol has neither limit: it takes a header of 100 MB, and waits for ever for the end of one.
+uvicorn's httptools protocol has no such limit: it takes a header of 100 MB, and waits for ever for the end of one.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from gatepass.server.web.headers import API_POLICY, BASE
 if TYPE_CHECKING:
     from uvicorn import Server
 
+    from gatepass.server.web.connections import Connections
+
 MAX_HEAD_BYTES = 32_768
 """Request line and headers together, in bytes."""
 
@@ -23,6 +25,8 @@ UNREAD_SECONDS = 60
 """How long an answer, or several, may wait for a client to read them; enough for the slowest network."""
 
 _SWEEP_SECONDS = 1.0
+_ALWAYS_ANSWERED = (b"/health", b"/ready", b"/metrics")
+"""What tells an operator that there are too many connections is answered on one too many."""
 
 
 class EdgeProtocol(HttpToolsProtocol):
@@ -36,13 +40,25 @@ class EdgeProtocol(HttpToolsProtocol):
     _head_bytes = 0
     _unread_since: float | None = None
     """Since when there has been something to write that the client does not take; None while there is nothing."""
+    _is_one_too_many = False
     _steps = 0
     """How often a head has begun or a piece of a body come: bytes that bring neither count as a head's."""
+
+    def __init__(self, *arguments: Any, room: Connections, **options: Any) -> None:  # noqa: ANN401 - uvicorn's own
+        super().__init__(*arguments, **options)
+        self._room = room
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
         """Expect a first head from now on."""
         super().connection_made(transport)
         self._head_since = self.loop.time()
+        self._is_one_too_many = not self._room.opened()
+        self._room.waits(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Make room."""
+        super().connection_lost(exc)
+        self._room.closed(self)
 
     def data_received(self, data: bytes) -> None:
         """Parse, and count what belongs to a head that has not ended, or stands around a body: trailers etc."""
@@ -83,6 +99,7 @@ class EdgeProtocol(HttpToolsProtocol):
         """Count the head exactly and see that it is one, then let the request through."""
         self._head_since = None
         self._body_since = self.loop.time()
+        self._room.works(self)
         size = len(self.url) + sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
         if size > MAX_HEAD_BYTES:
             self._refusal = "headers_too_large"
@@ -91,17 +108,29 @@ class EdgeProtocol(HttpToolsProtocol):
         names = [name for name, _ in self.headers]
         if names.count(b"host") != 1 and self.parser.get_http_version() == "1.1":
             raise ValueError("not one Host")  # RFC 9112 §3.2
+        is_refused = self._is_one_too_many and self._room.is_full()
+        if is_refused and self.url.partition(b"?")[0] not in _ALWAYS_ANSWERED:
+            self._refusal = "too_many_connections"
+            self._room.refused(self.loop.time())
+            raise ValueError("too many connections")
         is_upgrade = self.parser.should_upgrade()
         if is_upgrade and (b"content-length" in names or b"transfer-encoding" in names):
             raise ValueError("upgrade with a body")  # which the parser would take for the next request
         super().on_headers_complete()
-        if is_upgrade:
-            self.cycle.keep_alive = False  # answered as if it asked for nothing (RFC 9110 §7.8), and nothing follows
+        if is_upgrade or is_refused:
+            self.cycle.keep_alive = False  # an upgrade is answered as if none was asked for (RFC 9110 §7.8): no more
 
     def on_message_complete(self) -> None:
         """Wait for nothing more."""
         super().on_message_complete()
         self._body_since = None
+
+    def on_response_complete(self) -> None:
+        """Be one that can be spared, unless the next request has come already."""
+        has_more = bool(self.pipeline)
+        super().on_response_complete()
+        if not has_more and not self.transport.is_closing():
+            self._room.waits(self)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's wording is not ours
         """Refuse what the parser could not take."""

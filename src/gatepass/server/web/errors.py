@@ -181,6 +181,14 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     "busy": ProblemKind(
         503, "Busy", "More people are signing in than can be checked; `Retry-After` says when to try again."
     ),
+    "too_many_connections": ProblemKind(
+        503, "Too many connections", "The process has as many connections as it takes (`max_connections`)."
+    ),
+    "too_many_streams": ProblemKind(
+        503,
+        "Too many streams",
+        "All streams for this reader are taken (`max_streams`, `streams_per_address`); clients that authenticate have places of their own.",
+    ),
     "store_unavailable": ProblemKind(
         503, "Store unavailable", "The database is locked, full or away; nothing was written."
     ),

@@ -1,0 +1,98 @@
+"""How many connections a process holds, so that a flood of them leaves files for everything else.
+
+A process that has no file left can accept nobody, open no database and say nothing. So the limit of open files is taken
+as high as it goes, and connections get what the rest of the server does not need.
+"""
+
+from __future__ import annotations
+
+import resource
+from typing import TYPE_CHECKING
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gatepass.server.settings import Settings
+    from gatepass.server.web.edge import EdgeProtocol
+
+log = structlog.get_logger("gatepass")
+
+_OTHER_FILES = 64
+"""Open files besides connections: the database, pipes, mail, other sites, and those that are just being accepted."""
+_FEWEST = 16
+_LOGGED_SECONDS = 60.0
+
+
+def raise_file_limit() -> int:
+    """Take as many open files as this process may have, and say how many that is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+def most_connections(settings: Settings, open_files: int) -> int:
+    """How many connections a process takes: `max_connections`, or what so many open files leave for them."""
+    if open_files == resource.RLIM_INFINITY:
+        return settings.max_connections
+    others = _OTHER_FILES + (settings.database_connections if settings.is_on_postgres else 0)
+    return min(settings.max_connections, max(_FEWEST, open_files - others))
+
+
+class Connections:
+    """The connections of a process.
+
+    One more than `most` takes the place of the one that has waited longest for a request to begin. When all of them
+    are at work, it is refused.
+
+    Args:
+        most: how many there may be.
+        note_refusal: called for each that is refused.
+    """
+
+    def __init__(self, most: int, note_refusal: Callable[[], None]) -> None:
+        self.most = most
+        self._note_refusal = note_refusal
+        self._open = 0
+        self._idle: dict[EdgeProtocol, None] = {}
+        """Those that wait for a request, the one that has waited longest first."""
+        self._logged_at = float("-inf")
+
+    def __len__(self) -> int:
+        return self._open
+
+    def opened(self) -> bool:
+        """Count one more, at the cost of one that does nothing; whether there is room for it."""
+        self._open += 1
+        if self.is_full() and self._idle:
+            longest = next(iter(self._idle))
+            del self._idle[longest]
+            longest.transport.close()
+            return True
+        return not self.is_full()
+
+    def is_full(self) -> bool:
+        """Whether there is at least one too many."""
+        return self._open > self.most
+
+    def closed(self, connection: EdgeProtocol) -> None:
+        """Count one less."""
+        self._open -= 1
+        self._idle.pop(connection, None)
+
+    def waits(self, connection: EdgeProtocol) -> None:
+        """Note that a connection has no request to answer."""
+        self._idle[connection] = None
+
+    def works(self, connection: EdgeProtocol) -> None:
+        """Note that the head of a request has come."""
+        self._idle.pop(connection, None)
+
+    def refused(self, now: float) -> None:
+        """Count a refusal, and log it once a minute."""
+        self._note_refusal()
+        if now - self._logged_at >= _LOGGED_SECONDS:
+            self._logged_at = now
+            log.warning("too many connections: more are refused", most=self.most)
