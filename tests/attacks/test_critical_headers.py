@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.support.forge import b64, dumps, hs256, signed
 
-from gatepass.jose import Key, errors, jws, jwt
+from gatepass.jose import Key, KeySet, errors, jws, jwt
 
 SECRET = bytes(range(32))
 KEY = Key.from_secret(SECRET, "HS256")
@@ -82,3 +82,22 @@ def test_what_is_critical_is_protected() -> None:
     for header in ({"crit": ["x"], "x": 1}, {"crit": ["b64"], "b64": True}, {"b64": False}, {"b64": True}):
         with pytest.raises(errors.MalformedError):
             jws.verify_json(document | {"header": header}, KEY)
+
+
+@pytest.mark.parametrize("every", [True, False])
+def test_signatures_that_mean_different_octets(every: bool) -> None:  # noqa: FBT001 - the argument's own name
+    """RFC 7797 §3: all signatures are about the encoded payload, or none is; else their order would decide what it is.
+
+    Both signatures are good: one over the octets that the text encodes, one over the text itself.
+    """
+    keys = [Key.generate("ES256"), Key.generate("ES256")]
+    encoded = jws.sign_json(b"pay ann", keys[0])
+    text = encoded["payload"]
+    unencoded = jws.sign_json(text.encode(), keys[1], b64=False)
+    both = [{name: one[name] for name in ("protected", "signature")} for one in (encoded, unencoded)]
+    for signatures in (both, both[::-1]):
+        for members, detached in (({"payload": text}, None), ({}, b"pay ann")):
+            with pytest.raises(errors.MalformedError):
+                jws.verify_json(members | {"signatures": signatures}, KeySet(keys), detached, every=every)
+    for alone in both:
+        jws.verify_json({"payload": text, "signatures": [alone]}, KeySet(keys), every=every)

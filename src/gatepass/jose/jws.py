@@ -284,7 +284,8 @@ def verify_json(
 ) -> Verified:
     """RFC 7515 §5.2: verify a flattened or general JSON serialisation.
 
-    Every signature must be well-formed. One of them must verify with `keys`, unless `every` asks for all.
+    Every signature must be well-formed, and all must mean the same octets (RFC 7797 §3). One of them must verify with
+    `keys`, unless `every` asks for all.
 
     Args:
         document: JSON text, or a mapping that was parsed from it; text is also checked for names that occur twice.
@@ -299,9 +300,12 @@ def verify_json(
     parsed = members(document, limits)
     checked_keys(keys)
     attached = _attached(parsed, payload)
+    signatures = [_read_signature(entry, limits) for entry in _entries(parsed, limits)]
+    if len({signature.parameters.get("b64") is False for signature in signatures}) > 1:
+        raise MalformedError("b64 is not the same for all signatures")
     verified: list[Verified] = []
     failures: list[JoseError] = []
-    for signature in [_read_signature(entry, limits) for entry in _entries(parsed, limits)]:
+    for signature in signatures:
         try:
             verified.append(signature.verify(attached, payload, keys))
         except JoseError as error:
