@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 _DEFAULT_ENC = "A256GCM"
 _DIRECT = ("dir", "ECDH-ES")
 
+_BUDGET = 1.001
+"""What all recipients of a document may cost together (`Key.share`); shares are fractions, and add up inexactly."""
+
 
 class Decrypted(msgspec.Struct, frozen=True):
     """What was encrypted, and for whom. It says nothing about who encrypted it: anyone with the public key could.
@@ -231,6 +234,9 @@ def decrypt_json(
 ) -> Decrypted:
     """RFC 7516 §5.2: decrypt a flattened or general JSON serialisation, as the first recipient that a key fits.
 
+    Trying a recipient with a password or an RSA key costs time. All of them together may cost as much as one token
+    under the same password, or some ten milliseconds with RSA keys; those beyond are not tried.
+
     Args:
         document: JSON text, or a mapping that was parsed from it; text is also checked for names that occur twice.
         keys: The private key or shared secret, or a set from which `kid` chooses.
@@ -262,16 +268,28 @@ def decrypt_json(
 def _open_for_one(
     sealed: _Sealed, recipients: list[tuple[dict[str, Any], bytes]], keys: Key | KeySet
 ) -> tuple[dict[str, Any], Key, bytes]:
-    """Try the recipients in turn. A key that fits and fails weighs more than one that does not fit."""
+    """Try the recipients in turn. A key that fits and fails weighs more than one that does not fit.
+
+    Passwords and RSA keys cost time, and all tries together have one budget. Who is named by the key's `kid` is first.
+    """
     failures: list[JoseError] = []
-    for header, encrypted_key in recipients:
+    spent = 0.0
+    for header, encrypted_key in sorted(recipients, key=lambda recipient: not _is_named(keys, recipient[0])):
         try:
             _check(header)
             key = _select(keys, header)
+            share = key.share(header)
+            if spent + share > _BUDGET:
+                raise TokenTooLongError("the recipients take too long to try")
+            spent += share
             return header, key, sealed.open(key, encrypted_key, header)
         except JoseError as error:
             failures.append(error)
     raise next((error for error in failures if isinstance(error, DecryptionFailedError)), failures[0])
+
+
+def _is_named(keys: Key | KeySet, header: Mapping[str, Any]) -> bool:
+    return isinstance(keys, Key) and keys.kid is not None and header.get("kid") == keys.kid
 
 
 class _Sealed(msgspec.Struct):

@@ -6,6 +6,8 @@ RFC 7517 §4, RFC 7518 §6 (oct, RSA, EC), RFC 8037 §2 (OKP), RFC 9964 (AKP), R
 from __future__ import annotations
 
 import hashlib
+import secrets
+from math import gcd
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -49,6 +51,9 @@ _AKP: dict[str, tuple[type[AkpPrivate], type[AkpPublic]]] = {
 _PRIVATE = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, *(one for one, _ in (*_OKP.values(), *_AKP.values())))
 
 _RSA_PRIME_MEMBERS = ("p", "q", "dp", "dq", "qi")
+
+_PRIVATE_MEMBERS = frozenset(("d", *_RSA_PRIME_MEMBERS, "oth", "k", "priv"))
+"""RFC 7518 §6, RFC 8037 §2, RFC 9964 §3: the names of everything that must stay secret, of every type of key."""
 
 
 def kind_of(material: Material) -> tuple[str, str | None]:
@@ -109,6 +114,16 @@ def generate(kty: str, crv: str | None, bits: int) -> Material:
 # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def has_private_members(jwk: Mapping[str, Any]) -> bool:
+    """Tell by the names alone whether a JWK says anything that must stay secret; nothing of it is read."""
+    return not _PRIVATE_MEMBERS.isdisjoint(jwk)
+
+
+def lacks_primes(jwk: Mapping[str, Any]) -> bool:
+    """Tell by the names alone whether an RSA key leaves its primes to be computed, which costs about a second."""
+    return "d" in jwk and jwk.get("kty") == "RSA" and not any(name in jwk for name in _RSA_PRIME_MEMBERS)
+
+
 def read(jwk: Mapping[str, Any]) -> Material:
     """Parse the key material of a JWK.
 
@@ -141,9 +156,43 @@ def _read_rsa(jwk: Mapping[str, Any]) -> rsa.RSAPrivateKey | rsa.RSAPublicKey:
         # RFC 7518 §6.3.2: a producer that includes one of them includes them all.
         p, q, dp, dq, qi = (_integer(jwk, name) for name in _RSA_PRIME_MEMBERS)
     else:
-        p, q = rsa.rsa_recover_prime_factors(public.n, public.e, d)
+        p, q = _factors(public.n, public.e, d)
         dp, dq, qi = rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q)
     return rsa.RSAPrivateNumbers(p, q, d, dp, dq, qi, public).private_key()
+
+
+_MAX_BASES = 20
+"""Each finds the factors with a chance of at least one half."""
+
+_MAX_SQUARINGS = 256
+"""The power of two in `d * e - 1` is hardly ever larger than 2^20; a much larger one is made to cost time."""
+
+
+def _factors(n: int, e: int, d: int) -> tuple[int, int]:
+    """NIST SP 800-56B §C.2: find p and q by a square root of 1 that is neither 1 nor -1, in a bounded number of tries.
+
+    Raises:
+        ValueError: `d` does not belong to `n` and `e`, or `n` is not the product of two primes.
+    """
+    odd = d * e - 1
+    twos = (odd & -odd).bit_length() - 1
+    if not 1 < d < n or not 0 < twos <= _MAX_SQUARINGS:
+        raise ValueError("no private exponent")
+    odd >>= twos
+    # Modulo a prime there are no such roots, and all tries would be in vain (Fermat).
+    if pow(2, n - 1, n) == 1:
+        raise ValueError("the modulus is a prime")
+    for _ in range(_MAX_BASES):
+        root = pow(2 + secrets.randbelow(n - 3), odd, n)
+        for _ in range(twos):
+            square = root * root % n
+            if square == 1 and root not in (1, n - 1):
+                p = gcd(root - 1, n)
+                return max(p, n // p), min(p, n // p)
+            root = square
+        if root != 1:
+            raise ValueError("no private exponent")
+    raise ValueError("no factors")
 
 
 def _read_ec(jwk: Mapping[str, Any]) -> ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey:

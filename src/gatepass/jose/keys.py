@@ -247,6 +247,28 @@ class Key:
         return cls._of(jwk.read(members), _bound_alg(members, alg), _jwk_kid(members), members)
 
     @classmethod
+    def from_public_jwk(
+        cls, document: Mapping[str, Any] | str | bytes, alg: str | None = None, *, limits: Limits = DEFAULT
+    ) -> Key:
+        """Read a JWK that somebody else sent: a public key. One with private members is refused by their names.
+
+        Checking a private key costs up to a second, and one that has been sent to others is not private any more.
+
+        Args:
+            document: The JWK, parsed or as JSON text.
+            alg: As for `from_jwk`.
+            limits: Bounds on the text.
+
+        Raises:
+            InvalidKeyError: As for `from_jwk`, or the JWK has private members.
+            WeakKeyError: The key must not be used.
+        """
+        members = _members(document, limits)
+        if jwk.has_private_members(members):
+            raise InvalidKeyError("the key has private members")
+        return cls.from_jwk(members, alg)
+
+    @classmethod
     def _of(
         cls, material: jwk.Material, alg: str | None, kid: str | None, members: Mapping[str, Any] | None = None
     ) -> Key:
@@ -310,6 +332,12 @@ class Key:
         if self._unwrap is None:
             raise InvalidKeyError("this key cannot decrypt")
         return self._unwrap(encrypted_key, header, size)
+
+    def share(self, header: Mapping[str, Any]) -> float:
+        """What `unwrap` would take of all that one document may cost, from 0 to 1; more is refused before it begins."""
+        if not isinstance(self._algorithm, algorithms.KeyManagementAlgorithm):
+            return 0
+        return self._algorithm.mechanism.share(self._password or self._material, header)
 
     def select(self, alg: str, kid: str | None) -> Key:  # noqa: ARG002 - the set's counterpart looks at both
         """Return itself if it reads `alg`; the caller chose the key, and `kid` is only a hint (RFC 7515 §4.1.4).
@@ -418,13 +446,15 @@ class KeySet:
 
     Attributes:
         skipped: How many members `from_jwks` left out because it could not use them.
+        reasons: Why, in words; each reason once.
     """
 
-    __slots__ = ("__weakref__", "_by_alg", "_by_kid", "_keys", "known_headers", "skipped")
+    __slots__ = ("__weakref__", "_by_alg", "_by_kid", "_keys", "known_headers", "reasons", "skipped")
 
-    def __init__(self, keys: Iterable[Key], *, skipped: int = 0) -> None:
+    def __init__(self, keys: Iterable[Key], *, skipped: int = 0, reasons: tuple[str, ...] = ()) -> None:
         self._keys = tuple(keys)
         self.skipped = skipped
+        self.reasons = reasons
         self._by_kid: dict[str, list[Key]] = {}
         self._by_alg: dict[str, list[Key]] = {}
         for key in self._keys:
@@ -442,7 +472,8 @@ class KeySet:
     ) -> KeySet:
         """Read a JWK Set. Members that cannot be used are skipped and counted (RFC 7517 §5).
 
-        So are secrets among public keys: whoever publishes a secret lets everyone sign.
+        So are secrets and private keys among public ones, by the names of their members: whoever publishes them lets
+        everyone sign. In a set of private keys, RSA keys need their primes, which only `Key.from_jwk` computes.
 
         Args:
             document: The set, parsed or as JSON text.
@@ -452,22 +483,38 @@ class KeySet:
         Raises:
             InvalidKeyError: The document is not a JWK Set, or has more members than `limits.keys`.
         """
+        return cls._of_jwks(document, alg, limits, may_be_private=True)
+
+    @classmethod
+    def from_public_jwks(
+        cls, document: Mapping[str, Any] | str | bytes, alg: str | None = None, *, limits: Limits = DEFAULT
+    ) -> KeySet:
+        """Read a JWK Set that somebody else published: as `from_jwks`, and nothing private is ever read.
+
+        Args:
+            document: The set, parsed or as JSON text.
+            alg: The algorithm of members that name none and whose type leaves a choice.
+            limits: Bounds on the document.
+
+        Raises:
+            InvalidKeyError: The document is not a JWK Set, or has more members than `limits.keys`.
+        """
+        return cls._of_jwks(document, alg, limits, may_be_private=False)
+
+    @classmethod
+    def _of_jwks(cls, document: object, alg: str | None, limits: Limits, *, may_be_private: bool) -> KeySet:
         members = _members(document, limits).get("keys")
         if not isinstance(members, list):
             raise InvalidKeyError("not a JWK Set")
         members = cast("list[object]", members)
         if len(members) > limits.keys:
             raise InvalidKeyError("the JWK Set has too many members")
-        keys: list[Key] = []
-        for member in members:
-            try:
-                keys.append(Key.from_jwk(_object(member), None if "alg" in _object(member) else alg))
-            except JoseError:
-                continue
-        if any(not key.is_private for key in keys):
-            # What stands among public keys has been published, and is no secret any more.
-            keys = [key for key in keys if not key.is_secret]
-        return cls(keys, skipped=len(members) - len(keys))
+        reasons: dict[str, None] = {}
+        keys = _usable(members, alg, reasons, private=False)
+        if not keys and may_be_private:
+            reasons.clear()
+            keys = _usable(members, alg, reasons, private=True)
+        return cls(keys, skipped=len(members) - len(keys), reasons=tuple(reasons))
 
     def to_jwks(self) -> dict[str, list[dict[str, Any]]]:
         """Write the public parts as a JWK Set. Secrets have none, and are left out."""
@@ -495,9 +542,9 @@ class KeySet:
         fitting = [key for key in candidates if alg in key.algs]
         if not fitting:
             raise AlgNotAllowedError("no key here is for this alg")
-        if len(fitting) > 1:
+        if len(fitting) > 1 and len({key.thumbprint() for key in fitting}) > 1:
             raise UnknownKeyError("more than one key fits")
-        return fitting[0]
+        return fitting[0]  # the same key several times leaves no doubt about which one is meant
 
     def __iter__(self) -> Iterator[Key]:
         return iter(self._keys)
@@ -561,6 +608,28 @@ def _object(document: object) -> Mapping[str, Any]:
     if not isinstance(document, Mapping):
         raise InvalidKeyError("a JWK is a JSON object")
     return cast("Mapping[str, Any]", document)
+
+
+def _usable(members: list[object], alg: str | None, reasons: dict[str, None], *, private: bool) -> list[Key]:
+    """Return the public keys among the members of a set, or the private ones; `reasons` says why not the others."""
+    keys: list[Key] = []
+    for member in members:
+        try:
+            keys.append(_key_of_set(_object(member), alg, private=private))
+        except JoseError as error:
+            reasons[str(error)] = None
+    return keys
+
+
+def _key_of_set(member: Mapping[str, Any], alg: str | None, *, private: bool) -> Key:
+    alg = None if "alg" in member else alg
+    if not private:
+        return Key.from_public_jwk(member, alg)
+    if not jwk.has_private_members(member):
+        raise InvalidKeyError("a public key among private ones")
+    if jwk.lacks_primes(member):
+        raise InvalidKeyError("the key does not hold its primes: read it by Key.from_jwk")
+    return Key.from_jwk(member, alg)
 
 
 def _bound_alg(members: Mapping[str, Any], alg: str | None) -> str | None:

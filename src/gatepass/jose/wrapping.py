@@ -49,11 +49,13 @@ class Mechanism(NamedTuple):
         unwrapper: Prepares a secret or private key.
         direct: Whether the key or agreement is itself the content encryption key, so that nothing travels, and one
             recipient is all there can be.
+        share: (key, header) -> what unwrapping takes of all that one document may cost.
     """
 
     wrapper: Callable[..., Wrap]
     unwrapper: Callable[..., Unwrap]
     direct: bool = False
+    share: Callable[[Any, Mapping[str, Any]], float] = lambda _key, _header: 0
 
 
 def direct() -> Mechanism:
@@ -114,7 +116,10 @@ def rsa_oaep(hash_: hashes.HashAlgorithm) -> Mechanism:
     def unwrapper(private: rsa.RSAPrivateKey) -> Unwrap:
         return lambda encrypted, _header, _size: private.decrypt(encrypted, pad)
 
-    return Mechanism(wrapper, unwrapper)
+    def share(private: rsa.RSAPrivateKey, _: Mapping[str, Any]) -> float:
+        return min(1, (private.key_size / 2048) ** 3 / 16)  # sixteen times 2048 bits, or twice 4096: some 12 ms
+
+    return Mechanism(wrapper, unwrapper, share=share)
 
 
 def ecdh_es() -> Mechanism:
@@ -172,8 +177,10 @@ def _agree_as_recipient(private: AgreementPrivate, header: Mapping[str, Any], na
     if not isinstance(epk, dict):
         raise MalformedError("epk is not an object")
     # Reading checks that the point is on its curve (RFC 8725bis §3.4); the curve must be the key's own.
+    if jwk.has_private_members(cast("dict[str, Any]", epk)):
+        raise DecryptionFailedError
     public = jwk.read(cast("dict[str, Any]", epk))
-    if jwk.is_private(public) or jwk.kind_of(public) != jwk.kind_of(private):
+    if jwk.kind_of(public) != jwk.kind_of(private):
         raise DecryptionFailedError
     weakness.check(public, 0)
     return _derive(_exchange(private, cast("AgreementPublic", public)), header, name, size)
@@ -244,7 +251,13 @@ def pbes2(hash_: hashes.HashAlgorithm, size: int) -> Mechanism:
 
         return unwrap
 
-    return Mechanism(wrapper, unwrapper)
+    def share(password: Password, header: Mapping[str, Any]) -> float:
+        iterations = header.get("p2c")
+        if not isinstance(iterations, int) or not MIN_ITERATIONS <= iterations <= password.max_iterations:
+            return 0  # `unwrap` refuses it
+        return iterations / password.max_iterations
+
+    return Mechanism(wrapper, unwrapper, share=share)
 
 
 def _octets(header: Mapping[str, Any], name: str, size: int) -> bytes:

@@ -100,11 +100,12 @@ class ClientAdmin:
 
 def _check_jwks(jwks: str) -> None:
     try:
-        keys = KeySet.from_jwks(jwks)
+        keys = KeySet.from_public_jwks(jwks)
     except JoseError as error:
         raise Refusal("invalid_jwks", f"This is not a JWK Set: {error.code}.") from error
-    if not len(keys) or any(key.alg.startswith("HS") for key in keys):
-        raise Refusal("invalid_jwks", "A client's JWK Set holds at least one public key, and no secret.")
+    if not len(keys) or keys.skipped:
+        reasons = "; ".join(keys.reasons) or "there is none"
+        raise Refusal("invalid_jwks", f"The members of a client's JWK Set are public keys, and usable: {reasons}.")
 
 
 def _check_found(found: bool) -> None:  # noqa: FBT001 - the outcome of the unit

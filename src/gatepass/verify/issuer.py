@@ -186,13 +186,9 @@ class Issuer:
         if answer.status != _HTTP_OK:
             raise FetchError(f"{jwks_url} answered {answer.status}")
         try:
-            keys = KeySet.from_jwks(answer.body, self._alg, limits=Limits(keys=MAX_KEYS))
+            keys = KeySet.from_public_jwks(answer.body, self._alg, limits=Limits(keys=MAX_KEYS))
         except JoseError as error:
             raise FetchError(f"{jwks_url} holds no keys: {error}") from None
-        # A published secret is known to everybody, and verifies nothing; of a published private key we keep no more
-        # than we need.
-        public = [key.public() for key in keys if not key.is_secret]
-        keys = KeySet(public, skipped=keys.skipped + len(keys) - len(public))
         return Published(keys, fresh_seconds(answer.headers), jwks_url, offer)
 
     def learn(self, published: Published, now: float) -> None:

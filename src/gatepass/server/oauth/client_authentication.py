@@ -108,7 +108,7 @@ class ClientAuthentication:
             now = await self._now()
             claims = jwt.verify(
                 assertion,
-                KeySet.from_jwks(client.jwks),
+                KeySet.from_public_jwks(client.jwks),
                 issuer=client.id,
                 audience=None,
                 typ=None,
