@@ -9,7 +9,7 @@ from tests.support.elsewhere import sign_in
 from tests.support.factors import bearer
 from tests.support.pages import Browser
 from tests.support.scripted_provider import ScriptedProvider
-from tests.support.server import ANN, NOON, running_server
+from tests.support.server import ANN, NOON, OUTBOX, running_server
 
 from gatepass.jose import jwt
 
@@ -78,7 +78,7 @@ def test_a_proof_by_mail_takes_it_too(
     """The thief's account elsewhere does not survive a sign-in by mail either."""
     with Browser(server) as victim:
         victim.post("/pages/login/email", email=ANN["email"])
-        link = victim.get("/pages/outbox").text.partition("/pages/login/link")[2].partition('"')[0]
+        link = victim.get(OUTBOX).text.partition("/pages/login/link")[2].partition('"')[0]
         path = "/pages/login/link" + link.replace("&amp;", "&")
         assert victim.post("/pages/login/link", at=path).status_code == 303
         token = victim.refresh().json()["token"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support.pages import Browser
-from tests.support.server import running_server
+from tests.support.server import OUTBOX, running_server
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -108,9 +108,9 @@ def test_what_people_type_stays_text(browser: Browser) -> None:
 def test_a_name_that_leads_here_is_shown_no_mail(browser: Browser, ann: dict[str, str], api: httpx.Client) -> None:
     """DNS rebinding: a page of evil.example, resolved to loopback, may read what comes back, and gets no links."""
     api.post("/password/forgotten", json={"email": ann["email"]})
-    assert "token=" in browser.get("/pages/outbox").text
+    assert "token=" in browser.get(OUTBOX).text
     for host in ("evil.example", f"evil.example:{browser.server.settings.port}", "localhost.evil.example"):
-        answer = browser.http.get("/pages/outbox", headers={"host": host})
+        answer = browser.http.get(OUTBOX, headers={"host": host})
         assert answer.status_code == 404
         assert "token=" not in answer.text
 

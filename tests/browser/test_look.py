@@ -14,7 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error, expect
 from tests.browser.test_passkeys import Virtual
-from tests.support.server import SettableClock, running_server
+from tests.support.server import OUTBOX, SettableClock, running_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -127,7 +127,7 @@ def test_before_signing_in(eye: Eye, record_property: Record) -> None:
         "email-login": "login/email",
         "reset": "reset?token=x",
         "lock": "lock?token=x",
-        "outbox-empty": "outbox",
+        "outbox-empty": OUTBOX.removeprefix("/pages/"),
     }.items():
         page.goto(f"/pages/{path}")
         eye.look(name)
@@ -145,7 +145,7 @@ def test_before_signing_in(eye: Eye, record_property: Record) -> None:
     page.goto("/pages/login/email")
     submit(page, "Send the mail", email=LONG)
     eye.look("email-code")
-    page.goto("/pages/outbox")
+    page.goto(OUTBOX)
     eye.look("outbox")
     assert eye.complaints == []
     record_property("figures", eye.summary())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from tests.support.server import ANN, running_server
+from tests.support.server import ANN, OUTBOX, running_server
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -44,7 +44,8 @@ def test_the_api_page_is_accessible(
     assert [text for text in complaints if not text.startswith("Failed to load resource")] == []
 
 
-PAGES = ("login", "login/email", "signup", "forgotten", "reset?token=x", "lock?token=x", "outbox", "nothing")
+MAILS = OUTBOX.removeprefix("/pages/")
+PAGES = ("login", "login/email", "signup", "forgotten", "reset?token=x", "lock?token=x", MAILS, "nothing")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.support.events import all_events
 from tests.support.pages import Browser
-from tests.support.server import ANN
+from tests.support.server import ANN, OUTBOX
 
 if TYPE_CHECKING:
     import httpx
@@ -107,7 +107,7 @@ def test_an_existing_account_is_verified(api: httpx.Client, ann: dict[str, str],
     assert not api.get("/me", headers=headers).json()["email_verified"]
     api.post("/account/email", json={"email": ANN["email"]}, headers=headers)
     with Browser(server) as browser:
-        token = browser.get("/pages/outbox").text.partition("token=")[2][:43]
+        token = browser.get(OUTBOX).text.partition("token=")[2][:43]
     eve = {"email": "eve@example.test", "password": "eve has a long password"}
     api.post("/signup", json=eve)
     assert api.post("/account/email/confirm", json={"token": token}, headers=bearer(api, eve)).status_code == 403

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.pages import Browser
-from tests.support.server import ANN
+from tests.support.server import ANN, OUTBOX
 
 from gatepass.jose import jwt
 
@@ -84,7 +84,7 @@ def test_an_unproven_owner_loses_the_account(api: httpx.Client, server: RunningS
     pair = api.post("/login", json=thief).json()
     with Browser(server) as browser:
         browser.post("/pages/login/email", email=ANN["email"])
-        link = browser.get("/pages/outbox").text.partition('href="')[2].partition("/pages/login/link")[2]
+        link = browser.get(OUTBOX).text.partition('href="')[2].partition("/pages/login/link")[2]
         path = "/pages/login/link" + link.partition('"')[0].replace("&amp;", "&")
         assert browser.post("/pages/login/link", at=path).status_code == 303
         assert browser.refresh().status_code == 200

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.pages import Browser
-from tests.support.server import ANN, running_server
+from tests.support.server import ANN, OUTBOX, running_server
 
 from gatepass.server.errors import StartupError
 from gatepass.server.settings import load
@@ -87,7 +87,7 @@ def test_mails_speak_the_language_too(server: RunningServer, browser: Browser) -
         assert api.post("/signup", json=ANN).status_code == 201
     browser.get("/pages/language?to=de")
     browser.post("/pages/forgotten", email=ANN["email"])
-    outbox = browser.get("/pages/outbox").text
+    outbox = browser.get(OUTBOX).text
     assert "Neues Passwort setzen" in outbox
     assert "-- \nPears &amp; &lt;Sons&gt;" in outbox
 

@@ -9,7 +9,7 @@ import pytest
 from aiosmtpd.smtp import AuthResult, LoginPassword
 from tests.support.mailbox import mail_server
 from tests.support.pages import Browser
-from tests.support.server import ANN, running_server
+from tests.support.server import ANN, OUTBOX, running_server
 from tests.support.tls import self_signed
 from tests.support.wait import eventually
 
@@ -158,11 +158,11 @@ def test_without_a_mail_server_there_is_an_outbox(
 ) -> None:
     """On loopback a page shows what would have been sent, the latest first, with its links."""
     with Browser(server) as browser:
-        assert "Nothing yet" in browser.get("/pages/outbox").text
+        assert "Nothing yet" in browser.get(OUTBOX).text
         api.post("/password/forgotten", json={"email": ann["email"]})
         api.post("/login/email", json={"email": ann["email"]})
         api.post("/login/email", json={"email": "nobody@example.test"})
-        text = browser.get("/pages/outbox").text
+        text = browser.get(OUTBOX).text
         assert text.index("Your sign-in code") < text.index("Set a new password")
         assert "nobody@example.test" not in text
         token = text.partition("/pages/reset?token=")[2][:43]

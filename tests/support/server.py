@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import httpx
 
@@ -33,6 +34,10 @@ CHEAP_ARGON2 = {"argon2_memory_kib": 8, "argon2_passes": 1}
 """For tests that are about something else than the cost of a hash."""
 
 ANN = {"email": "ann@example.test", "password": "correct horse battery"}
+
+OUTBOX_KEY = "the key that serve would print"
+OUTBOX = f"/pages/outbox?key={quote(OUTBOX_KEY)}"
+"""Where a server of the tests shows the mails that it does not send."""
 
 NOON = float(int(time.time()))
 """Where a test's clock begins, in seconds since 1970: at the real time, since commands beside the server go by that."""
@@ -87,7 +92,7 @@ def running_server(
 ) -> Generator[RunningServer]:
     """Run a server on a free port until the block ends; any setting may be given."""
     clock = clock or SettableClock()
-    flags = {"port": 0, "data_dir": str(data_dir), **CHEAP_ARGON2, **settings}
+    flags = {"port": 0, "data_dir": str(data_dir), "outbox_key": OUTBOX_KEY, **CHEAP_ARGON2, **settings}
     told: queue.SimpleQueue[Settings | BaseException] = queue.SimpleQueue()
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
@@ -145,6 +150,7 @@ def _serving(
 ) -> Generator[subprocess.Popen[str]]:
     command = [str(Path(sys.executable).with_name("gatepass")), "serve", "--port", "0", "--data-dir", str(data_dir)]
     settings = {f"GATEPASS_{name.upper()}": str(value) for name, value in CHEAP_ARGON2.items()}
+    settings["GATEPASS_OUTBOX_KEY"] = OUTBOX_KEY
     process = subprocess.Popen(
         [*under, *command, *arguments], stderr=stderr, text=True, env={**os.environ, **settings, **environment}
     )

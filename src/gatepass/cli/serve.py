@@ -71,7 +71,7 @@ def announce(settings: Settings) -> None:
     say(f"  API        {settings.issuer_url}/docs")
     say(f"  pages      {settings.issuer_url}/pages/account")
     if settings.mail == "outbox":
-        say(f"  mails      {settings.issuer_url}/pages/outbox")
+        say(f"  mails      {settings.outbox_url}")
     for warning in warnings(settings):
         say(f"  warning    {warning}")
     say("next: gatepass user add you@example.com" + _place(settings))

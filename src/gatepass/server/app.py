@@ -79,6 +79,7 @@ from gatepass.server.web.metrics import Metrics
 from gatepass.server.web.openapi import describe
 from gatepass.server.web.pages import Pages
 from gatepass.server.web.routing import RouteTable
+from gatepass.server.web.this_machine import ThisMachine
 from gatepass.server.web.tracing import tracing_to
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ class Server:
             is_up_to_date=self.is_up_to_date,
             metrics=self.metrics,
             metrics_token=settings.metrics_token,
-            address=ClientAddress(settings.trusted_proxy),
+            machine=ThisMachine(settings),
         )
         self.routes = self._routes()
         self._documents = self._fixed_documents()
@@ -463,7 +464,12 @@ class Server:
             pages=self.pages,
             settings=settings,
         )
-        outbox = Outbox(self.posting, pages=self.pages, is_open=settings.mail == "outbox")
+        outbox = Outbox(
+            self.posting,
+            pages=self.pages,
+            machine=ThisMachine(settings),
+            key=settings.outbox_key if settings.mail == "outbox" else None,
+        )
         language = Language(pages=self.pages, settings=settings)
         debugger = Debugger(pages=self.pages, settings=settings)
         flows = (

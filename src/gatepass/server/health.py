@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from gatepass.server.transaction import Database
-    from gatepass.server.web.address import ClientAddress
     from gatepass.server.web.metrics import Metrics
+    from gatepass.server.web.this_machine import ThisMachine
 
 _METRICS_TYPE = "text/plain; version=1.0.0; charset=utf-8"
 
@@ -50,7 +49,7 @@ class Health:
         is_up_to_date: whether keys and revocations are as the store has had them lately.
         metrics: what is counted.
         metrics_token: what opens that to others than this machine.
-        address: where a request comes from.
+        machine: who calls from this machine.
     """
 
     def __init__(
@@ -60,13 +59,13 @@ class Health:
         is_up_to_date: Callable[[], bool],
         metrics: Metrics,
         metrics_token: str,
-        address: ClientAddress,
+        machine: ThisMachine,
     ) -> None:
         self._database = database
         self._is_up_to_date = is_up_to_date
         self._metrics = metrics
         self._metrics_token = metrics_token
-        self._address = address
+        self._machine = machine
         self.is_draining = False
         """Set when the server is about to end: then it is not ready, whatever else."""
 
@@ -101,7 +100,7 @@ class Health:
 
     async def metrics(self, request: Request, _body: None) -> Response:
         """Tell this machine, and who has the token; for everybody else there is nothing here."""
-        if not (self._is_from_here(request) or self._has_token(request)):
+        if not (self._machine.sent(request) or self._has_token(request)):
             raise Refusal("not_found", "")
         return Response(self._metrics.text(), media_type=_METRICS_TYPE, headers={"cache-control": "no-store"})
 
@@ -127,12 +126,6 @@ class Health:
             clock=clock,
             keys=keys,
         )
-
-    def _is_from_here(self, request: Request) -> bool:
-        """Whether it comes from this machine, and not by way of a proxy here that is not a trusted one."""
-        address = self._address.of(request)
-        is_forwarded = "x-forwarded-for" in request.headers or "forwarded" in request.headers
-        return not is_forwarded and bool(address) and ipaddress.ip_address(address).is_loopback
 
     def _has_token(self, request: Request) -> bool:
         given = request.headers.get("authorization", "").encode("utf-8", "surrogateescape")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import hmac
 from typing import TYPE_CHECKING
 
 from gatepass.server.errors import Refusal
-from gatepass.server.settings import is_loopback
 from gatepass.server.web.routing import page
 
 if TYPE_CHECKING:
@@ -15,27 +15,41 @@ if TYPE_CHECKING:
     from gatepass.server.posting import Posting
     from gatepass.server.web.pages import Pages
     from gatepass.server.web.routing import Route
+    from gatepass.server.web.this_machine import ThisMachine
 
 
 class Outbox:
-    """The flow. It has no routes where mails are sent, nor where others could reach it."""
+    """The outbox. It has no routes where mails are sent, nor where others could reach it.
 
-    def __init__(self, posting: Posting, *, pages: Pages, is_open: bool) -> None:
+    Args:
+        posting: what would have been sent.
+        pages: what renders it.
+        machine: who calls from this machine.
+        key: what the link that `serve` printed holds; None where there is no outbox.
+    """
+
+    def __init__(self, posting: Posting, *, pages: Pages, machine: ThisMachine, key: str | None) -> None:
         self._posting = posting
         self._pages = pages
-        self._is_open = is_open
+        self._machine = machine
+        self._key = key
 
     def routes(self) -> tuple[Route, ...]:
         """The page."""
-        if not self._is_open:
+        if self._key is None:
             return ()
         return (page("/pages/outbox", self.show),)
 
     async def show(self, request: Request, _body: None) -> Response:
-        """Show the mails, the latest first, to who called this machine by its own name.
+        """Show the mails, the latest first, to whoever is on this machine and has the link that `serve` printed.
 
-        A page of another site whose name suddenly leads to this machine (DNS rebinding) is not shown the links.
+        The links in them open accounts. Whoever comes through a tunnel or by DNS rebinding may look like this machine,
+        and does not have the key.
         """
-        if not is_loopback(request.url.hostname or ""):
+        if not (self._machine.sent(request) and self._has_key(request)):
             raise Refusal("not_found", "")
         return self._pages.page(request, "outbox.html", mails=await self._posting.latest())
+
+    def _has_key(self, request: Request) -> bool:
+        given = request.query_params.get("key", "").encode("utf-8", "surrogateescape")
+        return bool(self._key) and hmac.compare_digest(given, (self._key or "").encode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import secrets
 import signal
 import socket
 from contextlib import contextmanager, suppress
@@ -32,6 +33,7 @@ log = structlog.get_logger("gatepass")
 
 _BACKLOG = 2048
 _KEEP_ALIVE_SECONDS = 20
+_OUTBOX_KEY_BYTES = 16
 _ADDRESS_IS_NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 """IPv6 is often named in /etc/hosts and not there; one address of the host is enough."""
 
@@ -75,7 +77,7 @@ async def serve(  # noqa: PLR0913 - what a test or a parent process may hand ove
     """
     sockets = sockets or listen(settings.host, settings.port)
     try:
-        settings = msgspec.structs.replace(settings, port=sockets[0].getsockname()[1])
+        settings = started(settings, sockets)
         most = most_connections(settings, raise_file_limit())
         if most < settings.max_connections:
             log.warning("the limit of open files allows fewer connections than `max_connections`", connections=most)
@@ -98,6 +100,12 @@ async def serve(  # noqa: PLR0913 - what a test or a parent process may hand ove
     finally:
         for each in sockets:
             each.close()
+
+
+def started(settings: Settings, sockets: list[socket.socket]) -> Settings:
+    """The settings in force: with the port that was taken, and a key for the outbox."""
+    key = settings.outbox_key or secrets.token_urlsafe(_OUTBOX_KEY_BYTES)
+    return msgspec.structs.replace(settings, port=sockets[0].getsockname()[1], outbox_key=key)
 
 
 def listen(host: str, port: int) -> list[socket.socket]:

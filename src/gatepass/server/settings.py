@@ -13,7 +13,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, get_origin, get_type_hints
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -51,7 +51,7 @@ LOGO_TYPES = {
     ".jpg": "image/jpeg",
     ".jpeg": "image/jpeg",
 }
-_SECRET = ("master_key", "metrics_token", "providers", "smtp_password")
+_SECRET = ("master_key", "metrics_token", "outbox_key", "providers", "smtp_password")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -202,6 +202,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     smtp_ca_file: Annotated[
         str, Meta(description="Certificates to trust the mail server by, a PEM file. Empty: the system's.")
     ] = ""
+    outbox_key: Annotated[
+        str,
+        Meta(
+            description="What opens the outbox on loopback, the `key` in the link that `serve` prints. Empty: a new one at each start."
+        ),
+    ] = ""
     mail_from: Annotated[str, Meta(description="Sender of the mails. Empty: no-reply at the issuer's host.")] = ""
     mails_per_address: Annotated[
         int,
@@ -284,7 +290,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         ),
     ] = 0
     metrics_token: Annotated[
-        str, Meta(description="Bearer token that opens /metrics to others than this machine. Empty: to nobody else.")
+        str,
+        Meta(
+            description="Bearer token that opens /metrics. Empty: only this machine may look, and only while the issuer is on loopback."
+        ),
     ] = ""
     traces: Annotated[
         str, Meta(description="OTLP endpoint for traces, http://localhost:4318/v1/traces say. Empty: no traces.")
@@ -322,6 +331,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             return "smtp"
         is_local = is_loopback(self.host) and is_loopback(urlsplit(self.issuer_url).hostname or "")
         return "outbox" if is_local and not self.trusted_proxy else "none"
+
+    @property
+    def outbox_url(self) -> str:
+        """Where the mails can be read that were not sent."""
+        return f"{self.issuer_url}/pages/outbox?key={quote(self.outbox_key, safe='')}"
 
     @property
     def sender(self) -> str:
@@ -578,6 +592,8 @@ def is_loopback(host: str) -> bool:
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback

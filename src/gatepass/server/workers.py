@@ -20,7 +20,7 @@ import structlog
 import uvloop
 
 from gatepass.server.errors import StartupError
-from gatepass.server.serving import listen, serve
+from gatepass.server.serving import listen, serve, started
 
 if TYPE_CHECKING:
     import socket
@@ -44,7 +44,7 @@ def serve_with_workers(settings: Settings, *, on_ready: Callable[[Settings], Non
     """
     sockets = listen(settings.host, settings.port)
     try:
-        settings = msgspec.structs.replace(settings, port=sockets[0].getsockname()[1])
+        settings = started(settings, sockets)  # one key for all of them
         with tempfile.TemporaryDirectory(prefix="gatepass-") as shared:
             _Parent(settings, sockets, Path(shared)).run(on_ready)
     finally:
