@@ -238,7 +238,7 @@ def call(route: Route, known: frozenset[str]) -> str:
     """Describe one call; the problems that are `known` go without saying."""
     parts = [
         f"## `{route.method} {route.path}`\n",
-        f"{route.summary}.{' Takes a bearer token.' if route.secured else ''}\n",
+        f"{route.summary}.{f' {route.auth.needs}' if route.auth.needs else ''}\n",
     ]
     if route.shapes:
         parts += ["Body: one of these.\n", *(f"{members(shape)}" for shape in route.shapes)]

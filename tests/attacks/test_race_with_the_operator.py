@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from tests.support.server import RunningServer
 
-    from gatepass.server.users import User
-    from gatepass.verify import Principal
+    from gatepass.server.signin.caller import Caller
 
 
 @pytest.fixture
@@ -127,7 +126,7 @@ def test_no_way_in_is_added_after_the_thief_was_signed_out(
         body = {"code": Application(server, api.post("/account/totp", headers=me).json()["uri"]).code()}
     check = Owners.caller
 
-    async def slow(self: Owners, request: Request) -> tuple[Principal, User]:
+    async def slow(self: Owners, request: Request) -> Caller:
         found = await check(self, request)
         ended = await asyncio.to_thread(api.post, "/logout/all", json={"refresh_token": stolen["refresh_token"]})
         assert ended.status_code == 204

@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 import gatepass.server
 from gatepass.server.web.address import ClientAddress
+from gatepass.server.web.auth import ANYONE
 from gatepass.server.web.browser import origin_of
 from gatepass.server.web.errors import PROBLEMS
 from gatepass.server.web.routing import NoRoute, Route, RouteTable
@@ -61,7 +62,7 @@ async def _handler(*_: object) -> None: ...
 
 def table(*calls: tuple[str, str]) -> RouteTable:
     """A route table of these calls."""
-    return RouteTable(tuple(Route(method=m, path=p, handler=_handler, summary="") for m, p in calls))  # type: ignore[arg-type]
+    return RouteTable(tuple(Route(method=m, path=p, handler=_handler, auth=ANYONE, summary="") for m, p in calls))  # type: ignore[arg-type]
 
 
 def test_routes_are_found_by_method_and_path() -> None:

@@ -109,7 +109,10 @@ def test_by_default_a_client_is_for_the_issuer(
 
 
 def test_a_client_proves_itself(api: httpx.Client, worker: Registered) -> None:
-    """A secret in the header or in the body; a wrong, missing or doubled one is refused with 401 and a challenge."""
+    """A secret in the header or in the body; a wrong or missing one is 401, with a challenge to who used the header.
+
+    RFC 6749 §5.2: openid-client and others see nothing but the challenge where there is one, so it says what is wrong.
+    """
     form = {"grant_type": "client_credentials"}
     right = {"client_id": worker.id, "client_secret": worker.secret}
     assert api.post("/oauth/token", data=form | right).status_code == 200
@@ -123,12 +126,25 @@ def test_a_client_proves_itself(api: httpx.Client, worker: Registered) -> None:
     ):
         answer = api.post("/oauth/token", data=form | wrong)
         assert error(answer) == (401, "invalid_client")
-        assert answer.headers["www-authenticate"].startswith("Basic")
+        assert "www-authenticate" not in answer.headers
         assert worker.secret not in answer.text
     doubled = api.post("/oauth/token", data=form | right, headers=worker.basic)
     assert error(doubled) == (400, "invalid_request")
     for header in ("Basic !!!", "Basic " + base64.b64encode(b"no colon").decode(), "Bearer x", "Basic"):
-        assert error(api.post("/oauth/token", data=form, headers={"authorization": header})) == (401, "invalid_client")
+        refused = api.post("/oauth/token", data=form, headers={"authorization": header})
+        assert error(refused) == (401, "invalid_client")
+        challenge = refused.headers["www-authenticate"]
+        assert challenge.startswith('Basic realm="gatepass", error="invalid_client", error_description="')
+
+
+def test_errors_of_the_router_are_oauths(api: httpx.Client) -> None:
+    """A wrong method or path under /oauth, or a header sent twice, is answered in RFC 6749's form too."""
+    wrong_method = api.get("/oauth/token")
+    assert error(wrong_method) == (405, "invalid_request")
+    assert wrong_method.headers["allow"] == "POST"
+    assert error(api.post("/oauth/nothing")) == (404, "invalid_request")
+    twice = api.post("/oauth/token", headers=[("authorization", "a"), ("authorization", "b")])
+    assert error(twice) == (400, "invalid_request")
 
 
 @pytest.fixture

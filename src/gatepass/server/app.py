@@ -33,7 +33,6 @@ from gatepass.server.letters import Letters
 from gatepass.server.login import Login
 from gatepass.server.logout import Logout
 from gatepass.server.mail.smtp import SmtpSender
-from gatepass.server.oauth.client_authentication import ClientAuthentication, ClientForm, KnownClients
 from gatepass.server.oauth.endpoints import OAuth
 from gatepass.server.outbox import Outbox
 from gatepass.server.passkey_login import PasskeyLogins
@@ -53,14 +52,17 @@ from gatepass.server.settings import LOGO_TYPES, is_loopback
 from gatepass.server.settings_watch import note_settings
 from gatepass.server.signin.asking import Asking
 from gatepass.server.signin.caller import Callers
+from gatepass.server.signin.client import ClientAuthentication, KnownClients
 from gatepass.server.signin.entrance import Entrance
 from gatepass.server.signin.factor_proofs import FactorProofs
+from gatepass.server.signin.gate import Gate
 from gatepass.server.signin.guard import Guard
 from gatepass.server.signin.minting import Minter
 from gatepass.server.signin.own_tokens import OwnTokens
 from gatepass.server.signin.owner import Owners
 from gatepass.server.signin.senders import Senders
 from gatepass.server.signin.standing import Standing
+from gatepass.server.signin.token_session import TokenSessions
 from gatepass.server.signin.visitor import Visitors
 from gatepass.server.signup import Signup
 from gatepass.server.social.connected import Connected
@@ -69,6 +71,7 @@ from gatepass.server.social.login import SocialLogin
 from gatepass.server.store.opening import open_database
 from gatepass.server.web.address import ClientAddress
 from gatepass.server.web.application import Application
+from gatepass.server.web.auth import METRICS, REFRESH, SESSION, THIS_MACHINE
 from gatepass.server.web.browser import BrowserMode, origin_of
 from gatepass.server.web.connections import Connections
 from gatepass.server.web.cors import Cors
@@ -170,7 +173,13 @@ class Server:
             metrics_token=settings.metrics_token,
             machine=ThisMachine(settings),
         )
-        self.routes = self._routes()
+        self.outbox = Outbox(
+            self.posting,
+            pages=self.pages,
+            machine=ThisMachine(settings),
+            key=settings.outbox_key if settings.mail == "outbox" else None,
+        )
+        self.gate, self.routes = self._routes()
         self._documents = self._fixed_documents()
         self._render_keys()
 
@@ -179,6 +188,7 @@ class Server:
         return Application(
             RouteTable(self.routes),
             self._documents,
+            gate=self.gate,
             settings=self.settings,
             cors=Cors(self.settings),
             headers=security_headers(self.settings),
@@ -188,7 +198,7 @@ class Server:
         )
 
     async def _authenticate_reader(self, request: Request) -> Client:
-        return await self._client_authentication.authenticate(request, ClientForm())
+        return await self._client_authentication.authenticate(request)
 
     def _note_refused_connection(self) -> None:
         self.metrics.note("none", "too_many_connections", 0)
@@ -279,7 +289,7 @@ class Server:
             self._render_keys()
         return is_changed
 
-    def _routes(self) -> tuple[Route, ...]:
+    def _routes(self) -> tuple[Gate, tuple[Route, ...]]:
         settings, database, keys = self.settings, self.database, self.keys
         browser = BrowserMode(settings)
         minter = Minter(settings, browser)
@@ -289,7 +299,6 @@ class Server:
         callers = Callers(database, own_tokens, senders, standing, issuer=settings.issuer_url)
         oauth = OAuth(
             database,
-            self._client_authentication,
             minter,
             own_tokens,
             senders=senders,
@@ -321,6 +330,20 @@ class Server:
             settings=settings,
         )
         owners = Owners(database, callers, pages=self.pages, visitors=visitors, settings=settings)
+        tokens = TokenSessions(database, callers, keys=keys, browser=browser)
+        gate = Gate(
+            callers,
+            owners,
+            visitors,
+            self._client_authentication,
+            pages=self.pages,
+            others={
+                REFRESH: tokens.refresh_token,
+                SESSION: tokens.any_token,
+                METRICS: self.health.check_metrics,
+                THIS_MACHINE: self.outbox.check,
+            },
+        )
         federation = Federation(
             database,
             make_providers(settings.providers),
@@ -344,8 +367,6 @@ class Server:
         )
         connected = Connected(
             database,
-            callers,
-            owners,
             federation,
             journeys=journeys,
             letters=letters,
@@ -393,18 +414,14 @@ class Server:
             database,
             self.hasher,
             minter,
-            callers,
             proofs,
             keys=keys,
             address=address,
             guard=guard,
             pages=self.pages,
-            visitors=visitors,
         )
         factors = AccountFactors(
             database,
-            callers,
-            owners,
             proofs,
             letters,
             data_key=self.data_key,
@@ -426,22 +443,17 @@ class Server:
             pages=self.pages,
             settings=settings,
         )
-        refresh = Refresh(database, minter, keys=keys, browser=browser, senders=senders, settings=settings)
-        logout = Logout(
-            database, callers, keys=keys, browser=browser, address=address, pages=self.pages, visitors=visitors
-        )
-        account = Account(database, callers, address=address, pages=self.pages, visitors=visitors, settings=settings)
+        refresh = Refresh(database, minter, keys=keys, senders=senders, settings=settings)
+        logout = Logout(database, browser=browser, address=address, pages=self.pages, visitors=visitors)
+        account = Account(database, address=address, pages=self.pages, settings=settings)
         changes = Changes(
             database,
-            callers,
-            owners,
             registration,
             letters,
             address=address,
             browser=browser,
             guard=mail_guard,
             pages=self.pages,
-            visitors=visitors,
             settings=settings,
         )
         signup = Signup(
@@ -464,21 +476,26 @@ class Server:
             pages=self.pages,
             settings=settings,
         )
-        outbox = Outbox(
-            self.posting,
-            pages=self.pages,
-            machine=ThisMachine(settings),
-            key=settings.outbox_key if settings.mail == "outbox" else None,
-        )
         language = Language(pages=self.pages, settings=settings)
         debugger = Debugger(pages=self.pages, settings=settings)
         flows = (
             *(signup, login, second_factor, email_login, passkey_logins, social_login, recovery, refresh, logout),
-            *(account, changes, factors, connected, reauthentication, outbox, oauth, self.feed, language, debugger),
+            *(
+                account,
+                changes,
+                factors,
+                connected,
+                reauthentication,
+                self.outbox,
+                oauth,
+                self.feed,
+                language,
+                debugger,
+            ),
         )
         base = urlsplit(settings.issuer_url).path
         under_issuer = [replace(route, path=base + route.path) for flow in flows for route in flow.routes()]
-        return (*under_issuer, *self.health.routes())
+        return gate, (*under_issuer, *self.health.routes())
 
     def _fixed_documents(self) -> dict[str, Document]:
         issuer, base = self.settings.issuer_url, urlsplit(self.settings.issuer_url).path

@@ -8,7 +8,7 @@ import msgspec
 
 from gatepass.jose import KeySet
 from gatepass.jose.errors import JoseError
-from gatepass.server.clients import CLIENT_PREFIX, Client, digest, new_secret
+from gatepass.server.clients import CLIENT_PREFIX, Client, check_names, digest, new_secret
 from gatepass.server.errors import Refusal
 from gatepass.server.ids import new_id
 
@@ -39,8 +39,9 @@ class ClientAdmin:
         """Register a client; its secret is told this once, and is None for one that has keys.
 
         Raises:
-            Refusal: `invalid_jwks`.
+            Refusal: `invalid_jwks`, or as `check_names`.
         """
+        check_names(audience=new.audience, scope=new.scope)
         if new.jwks is not None:
             _check_jwks(new.jwks)
         secret = new_secret() if new.jwks is None else None

@@ -13,10 +13,15 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from gatepass.server.errors import Refusal
+from gatepass.server.settings import NAME, OWN_SCOPE_PREFIX
 from gatepass.server.status import StatusIndex  # noqa: TC001 - msgspec reads the annotations
 
 FIRST_PARTY = "first-party"
 """The built-in client's identifier, reserved. User identifiers begin with `usr_`, so it can never pass for one."""
+
+ACCOUNT_SCOPE = "gatepass:account"
+"""With it a client's tokens open people's accounts at this server, as those of the built-in client do."""
 
 CLIENT_PREFIX = "cli"
 _SECRET_PREFIX = "gps_"  # noqa: S105 - what secret scanners look for
@@ -78,6 +83,21 @@ class Clients(Protocol):
     async def remove(self, client_id: str, now: float) -> StatusIndex | None:
         """Remove the client; the place that it had, or None when it is not found."""
         ...
+
+
+def check_names(*, audience: tuple[str, ...], scope: tuple[str, ...]) -> None:
+    """Refuse what cannot be one: such lists are kept between blanks, and a typing error in a right of ours gives none.
+
+    Raises:
+        Refusal: `invalid_audience` or `invalid_scope`.
+    """
+    for name in audience:
+        if not NAME.fullmatch(name):
+            raise Refusal("invalid_audience", f"An audience is one word of ASCII without quotes, not {name!r}.")
+    for name in scope:
+        is_ours = name.startswith(OWN_SCOPE_PREFIX)
+        if not NAME.fullmatch(name) or (is_ours and name != ACCOUNT_SCOPE):
+            raise Refusal("invalid_scope", f"There can be no scope {name!r}; of ours there is {ACCOUNT_SCOPE}.")
 
 
 def new_secret() -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gatepass.server.web.auth import ANYONE
 from gatepass.server.web.catalogue import language_of, texts
 from gatepass.server.web.headers import DEBUGGER_SCRIPT
 from gatepass.server.web.routing import page
@@ -31,7 +32,7 @@ class Debugger:
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's page."""
-        return (page("/debugger", self.show),)
+        return (page("/debugger", self.show, ANYONE),)
 
     async def show(self, request: Request, _body: None) -> Response:
         """Show the page, with the texts that its script needs."""

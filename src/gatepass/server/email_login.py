@@ -17,6 +17,7 @@ from gatepass.server.signin.minting import TokenPair
 from gatepass.server.signin.opening import Proof
 from gatepass.server.users import normalise_email
 from gatepass.server.web.answers import JsonResponse
+from gatepass.server.web.auth import ANYONE
 from gatepass.server.web.catalogue import language_of
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import Route, page, page_form
@@ -115,6 +116,7 @@ class EmailLogin:
                 method="POST",
                 path="/login/email",
                 handler=self.ask,
+                auth=ANYONE,
                 summary="Have a sign-in code mailed",
                 body=EmailLoginRequest,
                 answers={202: CodeSent},
@@ -124,6 +126,7 @@ class EmailLogin:
                 method="POST",
                 path="/login/email/code",
                 handler=self.answer,
+                auth=ANYONE,
                 summary="Sign in with the mail's code or token",
                 body=EmailCodeRequest,
                 answers={200: TokenPair, 403: SecondFactorRequired},
@@ -136,11 +139,11 @@ class EmailLogin:
                     "cross_site_request",
                 ),
             ),
-            page("/pages/login/email", self.show_ask),
-            page_form("/pages/login/email", self.submit_ask, EmailForm),
-            page("/pages/login/link", self.show_link),
-            page_form("/pages/login/link", self.submit_link, CodeForm),
-            page_form("/pages/login/email/code", self.submit_code, CodeForm),
+            page("/pages/login/email", self.show_ask, ANYONE),
+            page_form("/pages/login/email", self.submit_ask, EmailForm, ANYONE),
+            page("/pages/login/link", self.show_link, ANYONE),
+            page_form("/pages/login/link", self.submit_link, CodeForm, ANYONE),
+            page_form("/pages/login/email/code", self.submit_code, CodeForm, ANYONE),
         )
 
     # ── JSON ──

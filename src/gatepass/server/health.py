@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from gatepass.server.errors import Refusal, Unavailable
 from gatepass.server.web.answers import JsonResponse
+from gatepass.server.web.auth import ANYONE, METRICS
 from gatepass.server.web.routing import Route
 
 if TYPE_CHECKING:
@@ -72,11 +73,19 @@ class Health:
     def routes(self) -> tuple[Route, ...]:
         """The calls, which lie at the root whatever the issuer's path."""
         return (
-            Route(method="GET", path="/health", handler=self.health, summary="Is the process up", answers={200: State}),
+            Route(
+                method="GET",
+                path="/health",
+                handler=self.health,
+                auth=ANYONE,
+                summary="Is the process up",
+                answers={200: State},
+            ),
             Route(
                 method="GET",
                 path="/ready",
                 handler=self.ready,
+                auth=ANYONE,
                 summary="Can it serve",
                 answers={200: Readiness, 503: Readiness},
             ),
@@ -84,6 +93,7 @@ class Health:
                 method="GET",
                 path="/metrics",
                 handler=self.metrics,
+                auth=METRICS,
                 summary="Counts, for Prometheus",
                 answers={200: None},
             ),
@@ -98,10 +108,17 @@ class Health:
         found = await self._look()
         return JsonResponse(found, 200 if found.status == "ok" else 503)
 
-    async def metrics(self, request: Request, _body: None) -> Response:
-        """Tell this machine, and who has the token; for everybody else there is nothing here."""
+    async def check_metrics(self, request: Request, _body: None) -> None:
+        """Let this machine see them, and who has the token; for everybody else there is nothing here.
+
+        Raises:
+            Refusal: `not_found`.
+        """
         if not (self._machine.sent(request) or self._has_token(request)):
             raise Refusal("not_found", "")
+
+    async def metrics(self, _request: Request, _body: None) -> Response:
+        """Tell."""
         return Response(self._metrics.text(), media_type=_METRICS_TYPE, headers={"cache-control": "no-store"})
 
     async def _look(self) -> Readiness:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gatepass.server.web.auth import ANYONE
 from gatepass.server.web.catalogue import LANGUAGE_COOKIE, LANGUAGES
 from gatepass.server.web.routing import page
 
@@ -27,7 +28,7 @@ class Language:
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's page."""
-        return (page("/pages/language", self.choose),)
+        return (page("/pages/language", self.choose, ANYONE),)
 
     async def choose(self, request: Request, _body: None) -> Response:
         """Keep the choice in a cookie, and go back to where it was made."""

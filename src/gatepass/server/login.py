@@ -22,6 +22,7 @@ from gatepass.server.signin.guard import Paused, too_many_attempts
 from gatepass.server.signin.minting import TokenPair
 from gatepass.server.signin.opening import Proof
 from gatepass.server.users import User, normalise_email
+from gatepass.server.web.auth import ANYONE
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import Route, page, page_form
 
@@ -158,6 +159,7 @@ class Login:
                 method="POST",
                 path="/login",
                 handler=self.login,
+                auth=ANYONE,
                 summary="Sign in with e-mail address and password, or with a provider's ID token",
                 body=LoginRequest,
                 shapes=(PasswordLogin, ProviderLogin),
@@ -185,8 +187,8 @@ class Login:
                     "busy",
                 ),
             ),
-            page("/pages/login", self.show),
-            page_form("/pages/login", self.submit, LoginForm),
+            page("/pages/login", self.show, ANYONE),
+            page_form("/pages/login", self.submit, LoginForm, ANYONE),
         )
 
     # ── JSON ──

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gatepass.server.clients import FIRST_PARTY
 from gatepass.server.confidential import Confidential
 from gatepass.server.ending import end_session, end_sessions_of
 from gatepass.server.errors import Refusal
-from gatepass.server.signin.presenting import invalid_refresh_token, presented, presented_token
+from gatepass.server.signin.gate import session_of
 from gatepass.server.web.answers import no_content
+from gatepass.server.web.auth import ANYONE, SESSION
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import Route, page_form
 
@@ -18,16 +18,13 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from gatepass.server.events import Where
-    from gatepass.server.grants import Held
-    from gatepass.server.keys.keyring import LiveKeys
-    from gatepass.server.signin.caller import Callers
     from gatepass.server.signin.visitor import Visitors
     from gatepass.server.transaction import Database, Transaction
     from gatepass.server.web.address import ClientAddress
     from gatepass.server.web.browser import BrowserMode
     from gatepass.server.web.pages import Pages
 
-_PROBLEMS = ("missing_token", "invalid_token", "invalid_refresh_token", "cross_site_request")
+_PROBLEMS = ("invalid_refresh_token", "cross_site_request")
 
 
 class LogoutRequest(Confidential, frozen=True, forbid_unknown_fields=True):
@@ -43,20 +40,16 @@ class LogoutForm(PageForm, frozen=True, kw_only=True):
 class Logout:
     """The flow. Ending a session that has ended already is no error: the caller has what it asked for."""
 
-    def __init__(  # noqa: PLR0913 - a flow is handed what it works with
+    def __init__(
         self,
         database: Database,
-        callers: Callers,
         *,
-        keys: LiveKeys,
         browser: BrowserMode,
         address: ClientAddress,
         pages: Pages,
         visitors: Visitors,
     ) -> None:
         self._database = database
-        self._callers = callers
-        self._keys = keys
         self._browser = browser
         self._address = address
         self._pages = pages
@@ -69,6 +62,7 @@ class Logout:
                 method="POST",
                 path="/logout",
                 handler=self.logout,
+                auth=SESSION,
                 summary="End this session",
                 body=LogoutRequest,
                 answers={204: None},
@@ -78,25 +72,26 @@ class Logout:
                 method="POST",
                 path="/logout/all",
                 handler=self.logout_all,
+                auth=SESSION,
                 summary="End all of the person's sessions",
                 body=LogoutRequest,
                 answers={204: None},
                 problems=(*_PROBLEMS, "session_ended"),
             ),
-            page_form("/pages/logout", self.submit, LogoutForm),
+            page_form("/pages/logout", self.submit, LogoutForm, ANYONE),
         )
 
-    async def logout(self, request: Request, body: LogoutRequest) -> Response:
+    async def logout(self, request: Request, _body: LogoutRequest) -> Response:
         """End the session that the token belongs to."""
-        session_id, user_id = await self._session(request, body)
-        await self._end(session_id, user_id, self._address.where(request))
+        session = session_of(request)
+        await self._end(session.session_id, session.user_id, self._address.where(request))
         return self._done(request)
 
     async def submit(self, request: Request, _form: LogoutForm) -> Response:
         """End the session of who looks at the page, and forget its cookie."""
         visitor = await self._visitors.of(request)
         if visitor is not None:
-            await self._end(visitor.session.id, visitor.user.id, self._address.where(request))
+            await self._end(visitor.session_id, visitor.user.id, self._address.where(request))
         response = self._pages.go_to(self._pages.path("login"))
         self._browser.clear_cookie(request, response)
         return response
@@ -107,37 +102,19 @@ class Logout:
 
         await self._database.transaction(unit)
 
-    async def logout_all(self, request: Request, body: LogoutRequest) -> Response:
+    async def logout_all(self, request: Request, _body: LogoutRequest) -> Response:
         """End every session of the person that the token belongs to: what has ended has no power over what lives."""
-        session_id, user_id = await self._session(request, body)
-        where = self._address.where(request)
+        session, where = session_of(request), self._address.where(request)
 
         async def unit(tx: Transaction) -> bool:
-            if not await tx.sessions.is_live(session_id, user_id, tx.now):
+            if not await tx.sessions.is_live(session.session_id, session.user_id, tx.now):
                 return False
-            await end_sessions_of(tx, user_id, "logout_all", where=where)
+            await end_sessions_of(tx, session.user_id, "logout_all", where=where)
             return True
 
         if not await self._database.transaction(unit):
             raise Refusal("session_ended", "The session has ended: sign in again.")
         return self._done(request)
-
-    async def _session(self, request: Request, body: LogoutRequest) -> tuple[str, str]:
-        """Return (session, user) by whichever token the call presents."""
-        if body.refresh_token is None and "authorization" in request.headers:
-            principal = await self._callers.verify(request)
-            return principal.session_id or "", principal.subject
-        token = presented_token(request, body.refresh_token, keys=self._keys.current, browser=self._browser)
-        if token is None:
-            raise Refusal("missing_token", "Send a bearer token, a refresh token in the body, or the cookie.")
-
-        async def find(tx: Transaction) -> Held | None:
-            return await tx.grants.held_by(presented(token, FIRST_PARTY))
-
-        found = await self._database.read(find)
-        if found is None:
-            raise invalid_refresh_token()
-        return found.session_id, found.user_id
 
     def _done(self, request: Request) -> Response:
         response = no_content()

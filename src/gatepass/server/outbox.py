@@ -6,6 +6,7 @@ import hmac
 from typing import TYPE_CHECKING
 
 from gatepass.server.errors import Refusal
+from gatepass.server.web.auth import THIS_MACHINE
 from gatepass.server.web.routing import page
 
 if TYPE_CHECKING:
@@ -38,16 +39,22 @@ class Outbox:
         """The page."""
         if self._key is None:
             return ()
-        return (page("/pages/outbox", self.show),)
+        return (page("/pages/outbox", self.show, THIS_MACHINE),)
 
-    async def show(self, request: Request, _body: None) -> Response:
-        """Show the mails, the latest first, to whoever is on this machine and has the link that `serve` printed.
+    async def check(self, request: Request, _body: None) -> None:
+        """Let in whoever is on this machine and has the link that `serve` printed.
 
-        The links in them open accounts. Whoever comes through a tunnel or by DNS rebinding may look like this machine,
-        and does not have the key.
+        The links in the mails open accounts. Whoever comes through a tunnel or by DNS rebinding may look like this
+        machine, and does not have the key.
+
+        Raises:
+            Refusal: `not_found`.
         """
         if not (self._machine.sent(request) and self._has_key(request)):
             raise Refusal("not_found", "")
+
+    async def show(self, request: Request, _body: None) -> Response:
+        """Show the mails, the latest first."""
         return self._pages.page(request, "outbox.html", mails=await self._posting.latest())
 
     def _has_key(self, request: Request) -> bool:

@@ -19,6 +19,7 @@ from gatepass.server.signin.minting import TokenPair
 from gatepass.server.signin.opening import Proof
 from gatepass.server.users import User, normalise_email
 from gatepass.server.web.answers import JsonResponse
+from gatepass.server.web.auth import ANYONE
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.parsing import parse_object
 from gatepass.server.web.routing import Route, page, page_form
@@ -146,6 +147,7 @@ class PasskeyLogins:
                 method="POST",
                 path="/login/passkey/options",
                 handler=self.options,
+                auth=ANYONE,
                 summary="What to ask a browser for to sign in with a passkey",
                 body=Nothing,
                 answers={200: SignInOptions},
@@ -154,6 +156,7 @@ class PasskeyLogins:
                 method="POST",
                 path="/login/passkey",
                 handler=self.login,
+                auth=ANYONE,
                 summary="Sign in with a passkey",
                 body=PasskeyLogin,
                 answers={200: TokenPair},
@@ -171,6 +174,7 @@ class PasskeyLogins:
                 method="POST",
                 path="/signup/passkey/options",
                 handler=self.signup_options,
+                auth=ANYONE,
                 summary="What to ask a browser for to make an account with a passkey",
                 body=SignupOptionsRequest,
                 answers={200: SignupOptions},
@@ -180,14 +184,15 @@ class PasskeyLogins:
                 method="POST",
                 path="/signup/passkey",
                 handler=self.signup,
+                auth=ANYONE,
                 summary="Make an account with a passkey",
                 body=PasskeySignup,
                 answers={201: PasskeySignedUp},
                 problems=("signup_closed", "signup_by_mail_only", "invalid_email", "invalid_passkey", "email_taken"),
             ),
-            page_form("/pages/login/passkey", self.submit, SignInForm),
-            page("/pages/signup/passkey", self.show_signup),
-            page_form("/pages/signup/passkey", self.submit_signup, SignupForm),
+            page_form("/pages/login/passkey", self.submit, SignInForm, ANYONE),
+            page("/pages/signup/passkey", self.show_signup, ANYONE),
+            page_form("/pages/signup/passkey", self.submit_signup, SignupForm, ANYONE),
         )
 
     # ── JSON ──

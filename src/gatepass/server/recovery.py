@@ -19,6 +19,7 @@ from gatepass.server.registration import PASSWORD_PROBLEMS
 from gatepass.server.signin.guard import too_many_attempts
 from gatepass.server.users import normalise_email
 from gatepass.server.web.answers import JsonResponse, no_content
+from gatepass.server.web.auth import ANYONE
 from gatepass.server.web.catalogue import language_of
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import Route, page, page_form
@@ -111,6 +112,7 @@ class Recovery:
                 method="POST",
                 path="/password/forgotten",
                 handler=self.forgotten,
+                auth=ANYONE,
                 summary="Have a link mailed that sets a new password",
                 body=ForgottenRequest,
                 answers={202: MailSent},
@@ -120,6 +122,7 @@ class Recovery:
                 method="POST",
                 path="/password/reset",
                 handler=self.reset,
+                auth=ANYONE,
                 summary="Set a new password with the mail's token, and end all sessions",
                 body=ResetRequest,
                 answers={204: None},
@@ -129,17 +132,18 @@ class Recovery:
                 method="POST",
                 path="/account/lock",
                 handler=self.lock,
+                auth=ANYONE,
                 summary="Lock an account down: this wasn't me",
                 body=LockRequest,
                 answers={204: None},
                 problems=("invalid_code",),
             ),
-            page("/pages/forgotten", self.show_forgotten),
-            page_form("/pages/forgotten", self.submit_forgotten, ForgottenForm),
-            page("/pages/reset", self.show_reset),
-            page_form("/pages/reset", self.submit_reset, ResetForm),
-            page("/pages/lock", self.show_lock),
-            page_form("/pages/lock", self.submit_lock, LockForm),
+            page("/pages/forgotten", self.show_forgotten, ANYONE),
+            page_form("/pages/forgotten", self.submit_forgotten, ForgottenForm, ANYONE),
+            page("/pages/reset", self.show_reset, ANYONE),
+            page_form("/pages/reset", self.submit_reset, ResetForm, ANYONE),
+            page("/pages/lock", self.show_lock, ANYONE),
+            page_form("/pages/lock", self.submit_lock, LockForm, ANYONE),
         )
 
     # ── JSON ──

@@ -11,8 +11,10 @@ from gatepass.server.confidential import Confidential
 from gatepass.server.errors import Refusal
 from gatepass.server.grants import Advanced, Ended, Reissued, Same, Stolen, Unknown
 from gatepass.server.signin.advancing import advance, pace_of
+from gatepass.server.signin.gate import refresh_token_of
 from gatepass.server.signin.minting import TokenPair
-from gatepass.server.signin.presenting import invalid_refresh_token, presented, presented_token
+from gatepass.server.signin.presenting import invalid_refresh_token, presented
+from gatepass.server.web.auth import REFRESH
 from gatepass.server.web.routing import Route
 
 if TYPE_CHECKING:
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from gatepass.server.signin.minting import Minter
     from gatepass.server.signin.senders import Senders
     from gatepass.server.transaction import Database, Transaction
-    from gatepass.server.web.browser import BrowserMode
 
 
 class RefreshRequest(Confidential, frozen=True, forbid_unknown_fields=True):
@@ -37,20 +38,18 @@ class RefreshRequest(Confidential, frozen=True, forbid_unknown_fields=True):
 class Refresh:
     """The flow."""
 
-    def __init__(  # noqa: PLR0913 - a flow is handed what it works with
+    def __init__(
         self,
         database: Database,
         minter: Minter,
         *,
         keys: LiveKeys,
-        browser: BrowserMode,
         senders: Senders,
         settings: Settings,
     ) -> None:
         self._database = database
         self._minter = minter
         self._keys = keys
-        self._browser = browser
         self._senders = senders
         self._pace = pace_of(settings)
 
@@ -61,6 +60,7 @@ class Refresh:
                 method="POST",
                 path="/refresh",
                 handler=self.refresh,
+                auth=REFRESH,
                 summary="Get a new pair of tokens",
                 body=RefreshRequest,
                 answers={200: TokenPair},
@@ -75,12 +75,10 @@ class Refresh:
             ),
         )
 
-    async def refresh(self, request: Request, body: RefreshRequest) -> Response:
+    async def refresh(self, request: Request, _body: RefreshRequest) -> Response:
         """Move the grant on and answer; a refusal leaves the cookie alone, for by now it may be a newer one."""
         keys = self._keys.current
-        token = presented_token(request, body.refresh_token, keys=keys, browser=self._browser)
-        if token is None:
-            raise Refusal("missing_refresh_token", "Send a refresh token in the body or as the cookie.")
+        token = refresh_token_of(request)
         jkt = await self._senders.thumbprint(request)
 
         async def unit(tx: Transaction) -> tuple[Advance, float]:

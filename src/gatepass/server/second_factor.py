@@ -20,6 +20,7 @@ from gatepass.server.signin.guard import Paused, too_many_attempts
 from gatepass.server.signin.minting import TokenPair
 from gatepass.server.signin.opening import Opened, Proof, open_session
 from gatepass.server.web.answers import JsonResponse
+from gatepass.server.web.auth import ANYONE
 from gatepass.server.web.catalogue import language_of
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.parsing import parse_object
@@ -136,6 +137,7 @@ class SecondFactor:
                 method="POST",
                 path="/login/factor",
                 handler=self.login,
+                auth=ANYONE,
                 summary="Sign in with the second factor",
                 body=FactorRequest,
                 answers={200: TokenPair},
@@ -153,13 +155,14 @@ class SecondFactor:
                 method="POST",
                 path="/login/factor/options",
                 handler=self.options,
+                auth=ANYONE,
                 summary="What to ask a passkey for, as the second factor",
                 body=ChallengeRequest,
                 answers={200: PasskeyOptions},
                 problems=("invalid_challenge",),
             ),
-            page("/pages/login/factor", self.show),
-            page_form("/pages/login/factor", self.submit, FactorForm),
+            page("/pages/login/factor", self.show, ANYONE),
+            page_form("/pages/login/factor", self.submit, FactorForm, ANYONE),
         )
 
     # ── JSON ──

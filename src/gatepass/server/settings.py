@@ -33,8 +33,10 @@ Seconds = Annotated[int, Meta(ge=0)]
 
 _ISSUER = re.compile(r"https?://[\w.~:/\[\]%!$&'()*+,;=-]+", re.ASCII)
 """RFC 3986 without what RFC 8414 §2 rules out; the scheme in lower case, since much depends on its being https."""
-_NAME = re.compile(r"[!#-\[\]-~]+")
+NAME = re.compile(r"[!#-\[\]-~]+")
 """A scope-token of RFC 6749 §3.3. Grants keep lists of them between blanks, so a blank would make two of one."""
+OWN_SCOPE_PREFIX = "gatepass:"
+"""Scopes that begin so are rights at this server: the operator gives them to a client by name, and nobody else can."""
 _ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d+)?", re.ASCII)
 """As browsers write it (RFC 6454 §6.2); never `null`, which any page can have, nor `*`."""
 _POSTGRES_SCHEMES = ("postgresql://", "postgres://")
@@ -495,10 +497,15 @@ def _check_hs256(settings: Settings) -> None:
 def _check_names(settings: Settings) -> None:
     for setting, names in (("audience", settings.audience), ("scopes", settings.scopes)):
         for name in names:
-            if not _NAME.fullmatch(name):
+            if not NAME.fullmatch(name):
                 raise StartupError(
                     f"One of `{setting}` is not a name: {name!r}.",
                     "It is one word of ASCII without quotes (RFC 6749 §3.3).",
+                )
+            if name.startswith(OWN_SCOPE_PREFIX):
+                raise StartupError(
+                    f"One of `{setting}` is one of ours: {name!r}.",
+                    f"What begins with {OWN_SCOPE_PREFIX} is a right at this server, which `gatepass client add` gives.",
                 )
 
 

@@ -21,6 +21,7 @@ from gatepass.server.registration import PASSWORD_PROBLEMS
 from gatepass.server.signin.guard import Paused, too_many_attempts
 from gatepass.server.users import User, normalise_email
 from gatepass.server.web.answers import JsonResponse
+from gatepass.server.web.auth import ANYONE
 from gatepass.server.web.catalogue import language_of
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import Route, page, page_form
@@ -114,6 +115,7 @@ class Signup:
                 method="POST",
                 path="/signup",
                 handler=self.signup,
+                auth=ANYONE,
                 summary="Make an account",
                 body=SignupRequest,
                 answers={201: SignedUp, 202: SignupMailed},
@@ -129,15 +131,16 @@ class Signup:
                 method="POST",
                 path="/signup/verify",
                 handler=self.verify,
+                auth=ANYONE,
                 summary="Make the account that the mail was about",
                 body=VerifySignupRequest,
                 answers={201: SignedUp},
                 problems=("invalid_code", "invalid_credentials", "too_many_attempts", "busy"),
             ),
-            page("/pages/signup", self.show),
-            page_form("/pages/signup", self.submit, SignupForm),
-            page("/pages/signup/verify", self.show_verify),
-            page_form("/pages/signup/verify", self.submit_verify, VerifyForm),
+            page("/pages/signup", self.show, ANYONE),
+            page_form("/pages/signup", self.submit, SignupForm, ANYONE),
+            page("/pages/signup/verify", self.show_verify, ANYONE),
+            page_form("/pages/signup/verify", self.submit_verify, VerifyForm, ANYONE),
         )
 
     # ── JSON ──

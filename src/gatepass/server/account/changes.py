@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
-from starlette.responses import Response
 
 from gatepass.server.codes import Code, digest_of, new_token
 from gatepass.server.confidential import Confidential
@@ -18,24 +17,24 @@ from gatepass.server.proving import erase
 from gatepass.server.recording import record
 from gatepass.server.registration import PASSWORD_PROBLEMS
 from gatepass.server.sessions import Session  # noqa: TC001 - as above
+from gatepass.server.signin.gate import caller_of
 from gatepass.server.signin.guard import too_many_attempts
 from gatepass.server.signin.owner import check_still
 from gatepass.server.users import User, normalise_email  # noqa: TC001 - as above
 from gatepass.server.web.answers import JsonResponse, no_content
+from gatepass.server.web.auth import CALLER, RECENT
 from gatepass.server.web.catalogue import language_of
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import Route, page, page_form
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.responses import Response
 
     from gatepass.server.letters import Letters
     from gatepass.server.registration import Registration
     from gatepass.server.settings import Settings
-    from gatepass.server.signin.caller import Callers
     from gatepass.server.signin.guard import Guard
-    from gatepass.server.signin.owner import Owners
-    from gatepass.server.signin.visitor import Visitors
     from gatepass.server.transaction import Database, Transaction
     from gatepass.server.web.address import ClientAddress
     from gatepass.server.web.browser import BrowserMode
@@ -103,8 +102,6 @@ class Changes:
     def __init__(  # noqa: PLR0913 - a flow is handed what it works with
         self,
         database: Database,
-        callers: Callers,
-        owners: Owners,
         registration: Registration,
         letters: Letters,
         *,
@@ -112,19 +109,15 @@ class Changes:
         browser: BrowserMode,
         guard: Guard,
         pages: Pages,
-        visitors: Visitors,
         settings: Settings,
     ) -> None:
         self._database = database
-        self._callers = callers
-        self._owners = owners
         self._registration = registration
         self._letters = letters
         self._address = address
         self._browser = browser
         self._guard = guard
         self._pages = pages
-        self._visitors = visitors
         self._settings = settings
 
     def routes(self) -> tuple[Route, ...]:
@@ -135,88 +128,88 @@ class Changes:
                 method="POST",
                 path="/account/email",
                 handler=self.change_email,
+                auth=RECENT,
                 summary="Ask for another e-mail address, or to verify the one that there is",
                 body=ChangeEmailRequest,
                 answers={202: EmailAsked},
                 problems=("invalid_email", "too_many_attempts", "mail_not_configured", *owner),
-                secured=True,
             ),
             Route(
                 method="POST",
                 path="/account/email/confirm",
                 handler=self.confirm_email,
+                auth=CALLER,
                 summary="Confirm an address with the mail's token",
                 body=ConfirmEmailRequest,
                 answers={204: None},
                 problems=("invalid_code",),
-                secured=True,
             ),
             Route(
                 method="POST",
                 path="/account/password",
                 handler=self.change_password,
+                auth=RECENT,
                 summary="Set another password, and end all other sessions",
                 body=ChangePasswordRequest,
                 answers={204: None},
                 problems=(*PASSWORD_PROBLEMS, *owner),
-                secured=True,
             ),
             Route(
                 method="GET",
                 path="/account/export",
                 handler=self.export,
+                auth=RECENT,
                 summary="All that is kept of me",
                 answers={200: Exported},
                 problems=owner,
-                secured=True,
             ),
             Route(
                 method="DELETE",
                 path="/account",
                 handler=self.delete,
+                auth=RECENT,
                 summary="Delete my account",
                 answers={204: None},
                 problems=owner,
-                secured=True,
             ),
-            page("/pages/account/email", self.show_email),
-            page_form("/pages/account/email", self.submit_email, EmailForm),
-            page("/pages/account/email/confirm", self.show_confirm),
-            page_form("/pages/account/email/confirm", self.submit_confirm, ConfirmForm),
-            page("/pages/account/password", self.show_password),
-            page_form("/pages/account/password", self.submit_password, PasswordForm),
-            page("/pages/account/export", self.show_export),
-            page("/pages/account/delete", self.show_delete),
-            page_form("/pages/account/delete", self.submit_delete, DeleteForm),
+            page("/pages/account/email", self.show_email, RECENT),
+            page_form("/pages/account/email", self.submit_email, EmailForm, RECENT),
+            page("/pages/account/email/confirm", self.show_confirm, CALLER),
+            page_form("/pages/account/email/confirm", self.submit_confirm, ConfirmForm, CALLER),
+            page("/pages/account/password", self.show_password, RECENT),
+            page_form("/pages/account/password", self.submit_password, PasswordForm, RECENT),
+            page("/pages/account/export", self.show_export, RECENT),
+            page("/pages/account/delete", self.show_delete, RECENT),
+            page_form("/pages/account/delete", self.submit_delete, DeleteForm, RECENT),
         )
 
     # ── JSON ──
 
     async def change_email(self, request: Request, body: ChangeEmailRequest) -> Response:
         """Mail the new address; nothing is changed before it answers."""
-        _, user = await self._owners.caller(request)
+        user = caller_of(request).user
         return JsonResponse(EmailAsked(await self._ask(request, user, body.email)), 202)
 
     async def confirm_email(self, request: Request, body: ConfirmEmailRequest) -> Response:
         """Change the address."""
-        _, user = await self._callers.identify(request)
+        user = caller_of(request).user
         await self._confirm(request, user, body.token)
         return no_content()
 
     async def change_password(self, request: Request, body: ChangePasswordRequest) -> Response:
         """Change the password."""
-        principal, user = await self._owners.caller(request)
-        await self._set_password(request, user, principal.session_id or "", body.password)
+        caller = caller_of(request)
+        await self._set_password(request, caller.user, caller.session_id, body.password)
         return no_content()
 
     async def export(self, request: Request, _body: None) -> Response:
         """Answer with everything."""
-        _, user = await self._owners.caller(request)
+        user = caller_of(request).user
         return JsonResponse(await self._export(request, user))
 
     async def delete(self, request: Request, _body: None) -> Response:
         """Delete everything."""
-        _, user = await self._owners.caller(request)
+        user = caller_of(request).user
         await self._delete(request, user)
         return no_content()
 
@@ -224,76 +217,60 @@ class Changes:
 
     async def show_email(self, request: Request, _body: None) -> Response:
         """Show the form."""
-        visitor = await self._owners.visitor(request)
-        return visitor if isinstance(visitor, Response) else self._email_page(request, visitor.user.email)
+        caller = caller_of(request)
+        return self._email_page(request, caller.user.email)
 
     async def submit_email(self, request: Request, form: EmailForm) -> Response:
         """Mail the new address."""
-        visitor = await self._owners.visitor(request)
-        if isinstance(visitor, Response):
-            return visitor
+        caller = caller_of(request)
         try:
-            email = await self._ask(request, visitor.user, form.email)
+            email = await self._ask(request, caller.user, form.email)
         except GatepassError as error:
             return self._email_page(request, form.email, error)
         return self._pages.message(request, "email_change_sent", next_path=self._pages.path("account"), email=email)
 
     async def show_confirm(self, request: Request, _body: None) -> Response:
         """Show a button, to who is signed in."""
-        if await self._visitors.of(request) is None:
-            return self._pages.sign_in_first(request)
         return self._confirm_page(request, request.query_params.get("token", ""))
 
     async def submit_confirm(self, request: Request, form: ConfirmForm) -> Response:
         """Change the address."""
-        visitor = await self._visitors.of(request)
-        if visitor is None:
-            return self._pages.sign_in_first(request)
+        caller = caller_of(request)
         try:
-            await self._confirm(request, visitor.user, form.token)
+            await self._confirm(request, caller.user, form.token)
         except GatepassError as error:
             return self._confirm_page(request, form.token, error)
         return self._pages.go_to(self._pages.path("account"))
 
     async def show_password(self, request: Request, _body: None) -> Response:
         """Show the form."""
-        visitor = await self._owners.visitor(request)
-        return visitor if isinstance(visitor, Response) else self._password_page(request)
+        return self._password_page(request)
 
     async def submit_password(self, request: Request, form: PasswordForm) -> Response:
         """Change the password."""
-        visitor = await self._owners.visitor(request)
-        if isinstance(visitor, Response):
-            return visitor
+        caller = caller_of(request)
         try:
-            await self._set_password(request, visitor.user, visitor.session.id, form.password)
+            await self._set_password(request, caller.user, caller.session_id, form.password)
         except GatepassError as error:
             return self._password_page(request, error)
         return self._pages.message(request, "password_set", next_path=self._pages.path("account"))
 
     async def show_export(self, request: Request, _body: None) -> Response:
         """Hand out everything as a file."""
-        visitor = await self._owners.visitor(request)
-        if isinstance(visitor, Response):
-            return visitor
-        response = JsonResponse(await self._export(request, visitor.user))
+        caller = caller_of(request)
+        response = JsonResponse(await self._export(request, caller.user))
         response.headers["content-disposition"] = 'attachment; filename="account.json"'
         return response
 
     async def show_delete(self, request: Request, _body: None) -> Response:
         """Ask once more."""
-        visitor = await self._owners.visitor(request)
-        if isinstance(visitor, Response):
-            return visitor
         action = self._pages.path("account/delete")
         return self._pages.page(request, "confirm.html", key="delete", action=action, token="", field=None)
 
     async def submit_delete(self, request: Request, _form: DeleteForm) -> Response:
         """Delete everything, and forget the browser's cookie."""
-        visitor = await self._owners.visitor(request)
-        if isinstance(visitor, Response):
-            return visitor
-        await self._delete(request, visitor.user)
+        caller = caller_of(request)
+        await self._delete(request, caller.user)
         response = self._pages.message(request, "deleted")
         self._browser.clear_cookie(request, response)
         return response

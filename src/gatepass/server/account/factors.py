@@ -6,7 +6,6 @@ import io
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
-from starlette.responses import Response
 
 from gatepass.server.confidential import Confidential
 from gatepass.server.ending import drop_factors
@@ -19,9 +18,11 @@ from gatepass.server.passkeys.relying_party import invalid_passkey
 from gatepass.server.recording import record
 from gatepass.server.sessions import TWO_FACTORS
 from gatepass.server.signin.factor_proofs import totp_context
+from gatepass.server.signin.gate import caller_of
 from gatepass.server.signin.guard import Paused, too_many_attempts
 from gatepass.server.signin.owner import check_still, session_ended
 from gatepass.server.web.answers import JsonResponse, no_content
+from gatepass.server.web.auth import CALLER, RECENT
 from gatepass.server.web.catalogue import language_of
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.parsing import parse_object
@@ -31,16 +32,15 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from starlette.requests import Request
+    from starlette.responses import Response
 
     from gatepass.server.factors.devices import Device
     from gatepass.server.factors.kinds import Factors
     from gatepass.server.keys.master_key import DataKey
     from gatepass.server.letters import Letters
     from gatepass.server.passkeys.relying_party import Json
-    from gatepass.server.signin.caller import Callers
     from gatepass.server.signin.factor_proofs import FactorProofs
     from gatepass.server.signin.guard import Guard
-    from gatepass.server.signin.owner import Owners
     from gatepass.server.transaction import Database, Transaction
     from gatepass.server.users import User
     from gatepass.server.web.address import ClientAddress
@@ -177,8 +177,6 @@ class AccountFactors:
     def __init__(  # noqa: PLR0913 - a flow is handed what it works with
         self,
         database: Database,
-        callers: Callers,
-        owners: Owners,
         proofs: FactorProofs,
         letters: Letters,
         *,
@@ -189,8 +187,6 @@ class AccountFactors:
         name: str,
     ) -> None:
         self._database = database
-        self._callers = callers
-        self._owners = owners
         self._proofs = proofs
         self._letters = letters
         self._data_key = data_key
@@ -201,22 +197,18 @@ class AccountFactors:
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls and pages."""
-        owner = ("recent_sign_in_required", "second_factor_required")
 
         def call(method: str, path: str, handler: Any, summary: str, **more: Any) -> Route:  # noqa: ANN401
-            problems = (*owner, *more.pop("problems", ()))
-            return Route(
-                method=method, path=path, handler=handler, summary=summary, problems=problems, secured=True, **more
-            )
+            return Route(method=method, path=path, handler=handler, auth=RECENT, summary=summary, **more)
 
         return (
             Route(
                 method="GET",
                 path="/account/factors",
                 handler=self.show,
+                auth=CALLER,
                 summary="My second factors, passkeys and remembered devices",
                 answers={200: FactorsShown},
-                secured=True,
             ),
             call(
                 "POST",
@@ -288,78 +280,78 @@ class AccountFactors:
                 method="DELETE",
                 path="/account/devices/{id}",
                 handler=self.forget_device,
+                auth=CALLER,
                 summary="Forget a remembered device",
                 answers={204: None},
                 problems=("factor_not_found",),
-                secured=True,
             ),
-            page("/pages/account/factors", self.show_page),
-            page("/pages/account/totp", self.show_totp),
-            page_form("/pages/account/totp", self.submit_totp, TotpForm),
-            page_form("/pages/account/totp/remove", self.submit_totp_removal, EmptyForm),
-            page_form("/pages/account/recovery-codes", self.submit_recovery_codes, EmptyForm),
-            page_form("/pages/account/passkeys", self.submit_passkey, PasskeyForm),
-            page_form("/pages/account/passkeys/rename", self.submit_name, ThingForm),
-            page_form("/pages/account/passkeys/remove", self.submit_passkey_removal, ThingForm),
-            page_form("/pages/account/devices/forget", self.submit_device, ThingForm),
+            page("/pages/account/factors", self.show_page, RECENT),
+            page("/pages/account/totp", self.show_totp, RECENT),
+            page_form("/pages/account/totp", self.submit_totp, TotpForm, RECENT),
+            page_form("/pages/account/totp/remove", self.submit_totp_removal, EmptyForm, RECENT),
+            page_form("/pages/account/recovery-codes", self.submit_recovery_codes, EmptyForm, RECENT),
+            page_form("/pages/account/passkeys", self.submit_passkey, PasskeyForm, RECENT),
+            page_form("/pages/account/passkeys/rename", self.submit_name, ThingForm, RECENT),
+            page_form("/pages/account/passkeys/remove", self.submit_passkey_removal, ThingForm, RECENT),
+            page_form("/pages/account/devices/forget", self.submit_device, ThingForm, RECENT),
         )
 
     # ── JSON ──
 
     async def show(self, request: Request, _body: None) -> Response:
         """Answer with all that there is."""
-        _, user = await self._callers.identify(request)
+        user = caller_of(request).user
         return JsonResponse(await self._shown(user))
 
     async def offer_totp(self, request: Request, _body: None) -> Response:
         """Answer with a new secret, which opens nothing before it is confirmed."""
-        _, user = await self._owners.caller(request)
+        user = caller_of(request).user
         return JsonResponse(await self._offer_totp(user), 201)
 
     async def confirm_totp(self, request: Request, body: CodeRequest) -> Response:
         """Confirm the secret."""
-        principal, user = await self._owners.caller(request)
-        codes = await self._confirm_totp(request, user, principal.session_id or "", body.code)
+        caller = caller_of(request)
+        codes = await self._confirm_totp(request, caller.user, caller.session_id, body.code)
         return JsonResponse(RecoveryCodesMade(codes))
 
     async def remove_totp(self, request: Request, _body: None) -> Response:
         """Remove the application."""
-        _, user = await self._owners.caller(request)
+        user = caller_of(request).user
         await self._remove_totp(request, user)
         return no_content()
 
     async def make_recovery_codes(self, request: Request, _body: None) -> Response:
         """Replace the recovery codes."""
-        principal, user = await self._owners.caller(request)
-        codes = await self._make_recovery_codes(request, user, principal.session_id or "")
+        caller = caller_of(request)
+        codes = await self._make_recovery_codes(request, caller.user, caller.session_id)
         return JsonResponse(RecoveryCodesMade(codes))
 
     async def offer_passkey(self, request: Request, _body: None) -> Response:
         """Answer with the options for a new passkey."""
-        _, user = await self._owners.caller(request)
+        user = caller_of(request).user
         return JsonResponse(CreationOptions(await self._options(user)))
 
     async def add_passkey(self, request: Request, body: PasskeyRequest) -> Response:
         """Add the passkey."""
-        principal, user = await self._owners.caller(request)
-        session_id = principal.session_id or ""
-        return JsonResponse(await self._add_passkey(request, user, session_id, body.credential, body.name), 201)
+        caller = caller_of(request)
+        made = await self._add_passkey(request, caller.user, caller.session_id, body.credential, body.name)
+        return JsonResponse(made, 201)
 
     async def rename_passkey(self, request: Request, body: RenameRequest) -> Response:
         """Rename the passkey."""
-        _, user = await self._owners.caller(request)
+        user = caller_of(request).user
         await self._rename(user, request.path_params["id"], body.name)
         return no_content()
 
     async def remove_passkey(self, request: Request, _body: None) -> Response:
         """Remove the passkey."""
-        _, user = await self._owners.caller(request)
+        user = caller_of(request).user
         await self._remove_passkey(request, user, request.path_params["id"])
         return no_content()
 
     async def forget_device(self, request: Request, _body: None) -> Response:
         """Forget the device; this makes the account no weaker, so any sign-in will do."""
-        _, user = await self._callers.identify(request)
+        user = caller_of(request).user
         await self._forget_device(request, user, request.path_params["id"])
         return no_content()
 
@@ -367,84 +359,68 @@ class AccountFactors:
 
     async def show_page(self, request: Request, _body: None) -> Response:
         """Show all that there is, and forms."""
-        visitor = await self._owners.visitor(request)
-        return visitor if isinstance(visitor, Response) else await self._page(request, visitor.user)
+        caller = caller_of(request)
+        return await self._page(request, caller.user)
 
     async def show_totp(self, request: Request, _body: None) -> Response:
         """Show a new secret as a QR code, and ask for its first code."""
-        visitor = await self._owners.visitor(request)
-        if isinstance(visitor, Response):
-            return visitor
+        caller = caller_of(request)
         try:
-            return self._totp_page(request, await self._offer_totp(visitor.user))
+            return self._totp_page(request, await self._offer_totp(caller.user))
         except GatepassError as error:
-            return await self._page(request, visitor.user, error)
+            return await self._page(request, caller.user, error)
 
     async def submit_totp(self, request: Request, form: TotpForm) -> Response:
         """Confirm the secret; after a wrong code the same one is shown again."""
-        visitor = await self._owners.visitor(request)
-        if isinstance(visitor, Response):
-            return visitor
+        caller = caller_of(request)
         try:
-            codes = await self._confirm_totp(request, visitor.user, visitor.session.id, form.code)
+            codes = await self._confirm_totp(request, caller.user, caller.session_id, form.code)
         except GatepassError as error:
-            pending = await self._pending_totp(visitor.user)
+            pending = await self._pending_totp(caller.user)
             if pending is None:
-                return await self._page(request, visitor.user, error)
+                return await self._page(request, caller.user, error)
             return self._totp_page(request, pending, error)
         return self._codes_page(request, codes)
 
     async def submit_totp_removal(self, request: Request, _form: EmptyForm) -> Response:
         """Remove the application."""
-        visitor = await self._owners.visitor(request)
-        if isinstance(visitor, Response):
-            return visitor
-        return await self._then_back(request, visitor.user, self._remove_totp(request, visitor.user))
+        caller = caller_of(request)
+        return await self._then_back(request, caller.user, self._remove_totp(request, caller.user))
 
     async def submit_recovery_codes(self, request: Request, _form: EmptyForm) -> Response:
         """Replace the recovery codes, and show them."""
-        visitor = await self._owners.visitor(request)
-        if isinstance(visitor, Response):
-            return visitor
+        caller = caller_of(request)
         try:
-            codes = await self._make_recovery_codes(request, visitor.user, visitor.session.id)
+            codes = await self._make_recovery_codes(request, caller.user, caller.session_id)
         except GatepassError as error:
-            return await self._page(request, visitor.user, error)
+            return await self._page(request, caller.user, error)
         return self._codes_page(request, codes)
 
     async def submit_passkey(self, request: Request, form: PasskeyForm) -> Response:
         """Add the passkey."""
-        visitor = await self._owners.visitor(request)
-        if isinstance(visitor, Response):
-            return visitor
+        caller = caller_of(request)
         try:
             made = await self._add_passkey(
-                request, visitor.user, visitor.session.id, parse_object(form.passkey), form.name
+                request, caller.user, caller.session_id, parse_object(form.passkey), form.name
             )
         except GatepassError as error:
-            return await self._page(request, visitor.user, error)
+            return await self._page(request, caller.user, error)
         return self._codes_page(request, made.recovery_codes)
 
     async def submit_name(self, request: Request, form: ThingForm) -> Response:
         """Rename a passkey."""
-        visitor = await self._owners.visitor(request)
-        if isinstance(visitor, Response):
-            return visitor
-        return await self._then_back(request, visitor.user, self._rename(visitor.user, form.id, form.name))
+        caller = caller_of(request)
+        return await self._then_back(request, caller.user, self._rename(caller.user, form.id, form.name))
 
     async def submit_passkey_removal(self, request: Request, form: ThingForm) -> Response:
         """Remove a passkey."""
-        visitor = await self._owners.visitor(request)
-        if isinstance(visitor, Response):
-            return visitor
-        return await self._then_back(request, visitor.user, self._remove_passkey(request, visitor.user, form.id))
+        caller = caller_of(request)
+        return await self._then_back(request, caller.user, self._remove_passkey(request, caller.user, form.id))
 
     async def submit_device(self, request: Request, form: ThingForm) -> Response:
         """Forget a device."""
-        visitor = await self._owners.visitor(request)
-        if isinstance(visitor, Response):
-            return visitor
-        return await self._then_back(request, visitor.user, self._forget_device(request, visitor.user, form.id))
+        caller = caller_of(request)
+        return await self._then_back(request, caller.user, self._forget_device(request, caller.user, form.id))
 
     async def _page(self, request: Request, user: User, error: GatepassError | None = None) -> Response:
         shown = await self._shown(user)

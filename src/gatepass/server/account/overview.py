@@ -8,7 +8,9 @@ import msgspec
 
 from gatepass.server.ending import end_session, end_sessions_of
 from gatepass.server.errors import Refusal
+from gatepass.server.signin.gate import caller_of
 from gatepass.server.web.answers import JsonResponse, no_content
+from gatepass.server.web.auth import CALLER
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import Route, page, page_form
 
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     from gatepass.server.factors.kinds import Factors
     from gatepass.server.sessions import SessionInUse
     from gatepass.server.settings import Settings
-    from gatepass.server.signin.caller import Callers
-    from gatepass.server.signin.visitor import Visitors
     from gatepass.server.transaction import Database, Transaction
     from gatepass.server.users import User
     from gatepass.server.web.address import ClientAddress
@@ -89,60 +89,56 @@ class EndOthersForm(PageForm, frozen=True, kw_only=True):
 class Account:
     """The flow."""
 
-    def __init__(  # noqa: PLR0913 - a flow is handed what it works with
+    def __init__(
         self,
         database: Database,
-        callers: Callers,
         *,
         address: ClientAddress,
         pages: Pages,
-        visitors: Visitors,
         settings: Settings,
     ) -> None:
         self._database = database
-        self._callers = callers
         self._address = address
         self._pages = pages
-        self._visitors = visitors
         self._idle_seconds = settings.session_idle_seconds
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls."""
         return (
-            Route(method="GET", path="/me", handler=self.me, summary="Who am I", answers={200: Me}, secured=True),
+            Route(method="GET", path="/me", handler=self.me, auth=CALLER, summary="Who am I", answers={200: Me}),
             Route(
                 method="GET",
                 path="/sessions",
                 handler=self.sessions,
+                auth=CALLER,
                 summary="Where I am signed in",
                 answers={200: SignIns},
-                secured=True,
             ),
             Route(
                 method="DELETE",
                 path="/sessions/{id}",
                 handler=self.end_session,
+                auth=CALLER,
                 summary="End one of my sessions",
                 answers={204: None},
                 problems=("session_not_found",),
-                secured=True,
             ),
             Route(
                 method="GET",
                 path="/account/events",
                 handler=self.events,
+                auth=CALLER,
                 summary="What happened to my account",
                 answers={200: History},
-                secured=True,
             ),
-            page("/pages/account", self.show),
-            page_form("/pages/account/sessions/end", self.submit_end, EndSessionForm),
-            page_form("/pages/account/sessions/end-others", self.submit_end_others, EndOthersForm),
+            page("/pages/account", self.show, CALLER),
+            page_form("/pages/account/sessions/end", self.submit_end, EndSessionForm, CALLER),
+            page_form("/pages/account/sessions/end-others", self.submit_end_others, EndOthersForm, CALLER),
         )
 
     async def me(self, request: Request, _body: None) -> Response:
         """Answer with the caller's account."""
-        _, user = await self._callers.identify(request)
+        user = caller_of(request).user
         return JsonResponse(
             Me(
                 id=user.id,
@@ -155,23 +151,23 @@ class Account:
 
     async def sessions(self, request: Request, _body: None) -> Response:
         """Answer with the caller's live sessions."""
-        principal, user = await self._callers.identify(request)
+        caller = caller_of(request)
 
         async def unit(tx: Transaction) -> list[SessionInUse]:
-            return await tx.sessions.live_of(user.id, now=tx.now, idle_seconds=self._idle_seconds)
+            return await tx.sessions.live_of(caller.user.id, now=tx.now, idle_seconds=self._idle_seconds)
 
         found = await self._database.read(unit)
-        return JsonResponse(SignIns(tuple(_sign_in(each, principal.session_id) for each in found)))
+        return JsonResponse(SignIns(tuple(_sign_in(each, caller.session_id) for each in found)))
 
     async def end_session(self, request: Request, _body: None) -> Response:
         """End a session of the caller's."""
-        _, user = await self._callers.identify(request)
+        user = caller_of(request).user
         await self._end(request.path_params["id"], user, self._address.where(request))
         return no_content()
 
     async def events(self, request: Request, _body: None) -> Response:
         """Answer with the caller's events."""
-        _, user = await self._callers.identify(request)
+        user = caller_of(request).user
 
         async def unit(tx: Transaction) -> list[Event]:
             return await tx.events.of_user(user.id)
@@ -182,12 +178,10 @@ class Account:
 
     async def show(self, request: Request, _body: None) -> Response:
         """Show the account to who is signed in."""
-        visitor = await self._visitors.of(request)
-        if visitor is None:
-            return self._pages.sign_in_first(request)
+        caller = caller_of(request)
 
         async def unit(tx: Transaction) -> tuple[list[SessionInUse], list[Event], Factors]:
-            user_id = visitor.user.id
+            user_id = caller.user.id
             sessions = await tx.sessions.live_of(user_id, now=tx.now, idle_seconds=self._idle_seconds)
             return sessions, await tx.events.of_user(user_id), await tx.factors.of(user_id)
 
@@ -195,8 +189,8 @@ class Account:
         return self._pages.page(
             request,
             "account.html",
-            user=visitor.user,
-            current=visitor.session.id,
+            user=caller.user,
+            current=caller.session_id,
             sessions=sessions,
             events=events[:_MOST_ON_PAGE],
             factors=factors,
@@ -204,22 +198,18 @@ class Account:
 
     async def submit_end(self, request: Request, form: EndSessionForm) -> Response:
         """End one of the sessions, and show the others."""
-        visitor = await self._visitors.of(request)
-        if visitor is None:
-            return self._pages.sign_in_first(request)
-        await self._end(form.session, visitor.user, self._address.where(request))
+        caller = caller_of(request)
+        await self._end(form.session, caller.user, self._address.where(request))
         return self._pages.go_to(self._pages.path("account"))
 
     async def submit_end_others(self, request: Request, _form: EndOthersForm) -> Response:
         """End every session but the one that asks."""
-        visitor = await self._visitors.of(request)
-        if visitor is None:
-            return self._pages.sign_in_first(request)
+        caller = caller_of(request)
         where = self._address.where(request)
 
         async def unit(tx: Transaction) -> None:
-            if await tx.sessions.is_live(visitor.session.id, visitor.user.id, tx.now):
-                await end_sessions_of(tx, visitor.user.id, "ended_by_user", where=where, keep=visitor.session.id)
+            if await tx.sessions.is_live(caller.session_id, caller.user.id, tx.now):
+                await end_sessions_of(tx, caller.user.id, "ended_by_user", where=where, keep=caller.session_id)
 
         await self._database.transaction(unit)
         return self._pages.go_to(self._pages.path("account"))

@@ -18,10 +18,11 @@ from gatepass.server.passwords.policy import MAX_LENGTH
 from gatepass.server.recording import record
 from gatepass.server.sessions import SINGLE_FACTOR, TWO_FACTORS
 from gatepass.server.signin.factor_proofs import NotProven, Touched
+from gatepass.server.signin.gate import caller_of
 from gatepass.server.signin.guard import Paused, too_many_attempts
-from gatepass.server.signin.own_tokens import status_of
 from gatepass.server.signin.owner import second_factor_first
 from gatepass.server.web.answers import JsonResponse
+from gatepass.server.web.auth import CALLER
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.parsing import parse_object
 from gatepass.server.web.routing import Route, page, page_form
@@ -35,11 +36,9 @@ if TYPE_CHECKING:
     from gatepass.server.keys.keyring import LiveKeys
     from gatepass.server.passkeys.relying_party import Json
     from gatepass.server.passwords.hashing import PasswordHasher
-    from gatepass.server.signin.caller import Callers
     from gatepass.server.signin.factor_proofs import Claim, FactorProofs
     from gatepass.server.signin.guard import Guard
     from gatepass.server.signin.minting import Minter
-    from gatepass.server.signin.visitor import Visitors
     from gatepass.server.status import StatusIndex
     from gatepass.server.transaction import Database, Transaction
     from gatepass.server.users import User
@@ -112,25 +111,21 @@ class Reauthentication:
         database: Database,
         hasher: PasswordHasher,
         minter: Minter,
-        callers: Callers,
         proofs: FactorProofs,
         *,
         keys: LiveKeys,
         address: ClientAddress,
         guard: Guard,
         pages: Pages,
-        visitors: Visitors,
     ) -> None:
         self._database = database
         self._hasher = hasher
         self._minter = minter
-        self._callers = callers
         self._proofs = proofs
         self._keys = keys
         self._address = address
         self._guard = guard
         self._pages = pages
-        self._visitors = visitors
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls and its page."""
@@ -139,6 +134,7 @@ class Reauthentication:
                 method="POST",
                 path="/reauthenticate",
                 handler=self.prove,
+                auth=CALLER,
                 summary="Prove again who I am, for a token with a new auth_time, and acr 2 by a second factor",
                 body=Given,
                 answers={200: ProvenAgain},
@@ -150,27 +146,25 @@ class Reauthentication:
                     "too_many_attempts",
                     "busy",
                 ),
-                secured=True,
             ),
             Route(
                 method="POST",
                 path="/reauthenticate/options",
                 handler=self.options,
+                auth=CALLER,
                 summary="What to ask a passkey for, to prove again who I am",
                 answers={200: RequestOptions},
-                secured=True,
             ),
-            page("/pages/reauthenticate", self.show),
-            page_form("/pages/reauthenticate", self.submit, ProofForm),
+            page("/pages/reauthenticate", self.show, CALLER),
+            page_form("/pages/reauthenticate", self.submit, ProofForm, CALLER),
         )
 
     # ── JSON ──
 
     async def prove(self, request: Request, body: Given) -> Response:
         """Check the proof, and answer with a new access token of the same grant."""
-        principal, user = await self._callers.identify(request)
-        session_id = principal.session_id or ""
-        again = await self._prove(request, user, session_id, body, status=status_of(principal))
+        caller = caller_of(request)
+        again = await self._prove(request, caller.user, caller.session_id, body, status=caller.status)
         if again.bearer is None:
             raise _session_ended()
         minted = await self._minter.mint(again.bearer, keys=self._keys.current, now=again.now)
@@ -179,8 +173,8 @@ class Reauthentication:
 
     async def options(self, request: Request, _body: None) -> Response:
         """Answer with the options for the person's passkeys."""
-        principal, user = await self._callers.identify(request)
-        return JsonResponse(RequestOptions(await self._options(user, principal.session_id or "")))
+        caller = caller_of(request)
+        return JsonResponse(RequestOptions(await self._options(caller.user, caller.session_id)))
 
     # ── the page ──
 
@@ -190,20 +184,16 @@ class Reauthentication:
 
     async def submit(self, request: Request, form: ProofForm) -> Response:
         """Check the proof and go on."""
-        visitor = await self._visitors.of(request)
-        if visitor is None:
-            return self._pages.sign_in_first(request)
+        caller = caller_of(request)
         try:
-            await self._prove(request, visitor.user, visitor.session.id, _given(form))
+            await self._prove(request, caller.user, caller.session_id, _given(form))
         except GatepassError as error:
             return await self._page(request, form.return_to, error)
         return self._pages.go_to(self._pages.return_path(form.return_to, self._pages.path("account")))
 
     async def _page(self, request: Request, return_to: str, error: GatepassError | None = None) -> Response:
-        visitor = await self._visitors.of(request)
-        if visitor is None:
-            return self._pages.sign_in_first(request)
-        user = visitor.user
+        caller = caller_of(request)
+        user = caller.user
 
         async def unit(tx: Transaction) -> tuple[Factors, bool]:
             return await tx.factors.of(user.id), await tx.passwords.of(user.id) is not None
@@ -218,7 +208,7 @@ class Reauthentication:
             error=error,
             return_to=self._pages.return_path(return_to, ""),
             kinds=factors.kinds,
-            options=await self._options(user, visitor.session.id) if factors.passkeys else None,
+            options=await self._options(user, caller.session_id) if factors.passkeys else None,
             scripted=bool(factors.passkeys),
         )
 

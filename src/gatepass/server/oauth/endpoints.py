@@ -11,12 +11,14 @@ from gatepass.server.confidential import Confidential
 from gatepass.server.ending import end_grant
 from gatepass.server.errors import Refusal, Unavailable
 from gatepass.server.grants import Advanced, Ended, Reissued, Same, Stolen, Unknown
-from gatepass.server.oauth.client_authentication import ClientForm
 from gatepass.server.revocations.log import MOST_TOKENS
 from gatepass.server.signin.advancing import advance, pace_of
+from gatepass.server.signin.client import ClientForm
+from gatepass.server.signin.gate import client_of
 from gatepass.server.signin.opening import Allowed
 from gatepass.server.signin.presenting import presented
 from gatepass.server.web.answers import JsonResponse, empty
+from gatepass.server.web.auth import CLIENT
 from gatepass.server.web.routing import Route
 from gatepass.tokens import refresh_token
 
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from gatepass.server.clients import Client
     from gatepass.server.grants import Advance, Held
     from gatepass.server.keys.keyring import LiveKeys
-    from gatepass.server.oauth.client_authentication import ClientAuthentication
     from gatepass.server.settings import Settings
     from gatepass.server.signin.minting import Minted, Minter
     from gatepass.server.signin.opening import Asked
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from gatepass.server.signin.standing import Standing
     from gatepass.server.transaction import Database, Transaction
     from gatepass.tokens.refresh_token import RefreshKey, RefreshToken
-
-_CLIENT_PROBLEMS = ("invalid_request", "invalid_client")
 
 
 class TokenRequest(ClientForm, frozen=True, kw_only=True):
@@ -96,7 +95,6 @@ class OAuth:
     def __init__(  # noqa: PLR0913 - a flow is handed what it works with
         self,
         database: Database,
-        authentication: ClientAuthentication,
         minter: Minter,
         own_tokens: OwnTokens,
         *,
@@ -106,7 +104,6 @@ class OAuth:
         settings: Settings,
     ) -> None:
         self._database = database
-        self._authentication = authentication
         self._minter = minter
         self._own_tokens = own_tokens
         self._senders = senders
@@ -122,11 +119,11 @@ class OAuth:
                 method="POST",
                 path="/oauth/token",
                 handler=self.token,
+                auth=CLIENT,
                 summary="Get a token (OAuth 2)",
                 form=TokenRequest,
                 answers={200: TokenAnswer},
                 problems=(
-                    *_CLIENT_PROBLEMS,
                     "invalid_grant",
                     "unauthorized_client",
                     "unsupported_grant_type",
@@ -139,19 +136,20 @@ class OAuth:
                 method="POST",
                 path="/oauth/revoke",
                 handler=self.revoke,
+                auth=CLIENT,
                 summary="Revoke a token (RFC 7009)",
                 form=TokenToLookAt,
                 answers={200: None},
-                problems=(*_CLIENT_PROBLEMS, "too_many_revoked_tokens"),
+                problems=("too_many_revoked_tokens",),
             ),
             Route(
                 method="POST",
                 path="/oauth/introspect",
                 handler=self.introspect,
+                auth=CLIENT,
                 summary="Ask what a token is worth (RFC 7662)",
                 form=TokenToLookAt,
                 answers={200: Introspected},
-                problems=_CLIENT_PROBLEMS,
             ),
         )
 
@@ -159,7 +157,7 @@ class OAuth:
 
     async def token(self, request: Request, form: TokenRequest) -> Response:
         """Serve the grant that is asked for."""
-        client = await self._authentication.authenticate(request, form)
+        client = client_of(request)
         match form.grant_type:
             case "client_credentials" | "refresh_token" if form.grant_type not in client.grant_types:
                 raise Refusal("unauthorized_client", "The client was not given this grant type.")
@@ -215,7 +213,7 @@ class OAuth:
 
     async def revoke(self, request: Request, form: TokenToLookAt) -> Response:
         """Revoke the asking client's token; another's or an unknown one is left alone, and the answer is the same."""
-        client = await self._authentication.authenticate(request, form)
+        client = client_of(request)
         refresh = _read(form.token, self._keys.current.refresh_keys)
         if refresh is not None:
             await self._revoke_grant(client, refresh)
@@ -259,7 +257,7 @@ class OAuth:
 
     async def introspect(self, request: Request, form: TokenToLookAt) -> Response:
         """Tell a client about a token that is meant for it: one of its audiences, or its own refresh token."""
-        client = await self._authentication.authenticate(request, form)
+        client = client_of(request)
         refresh = _read(form.token, self._keys.current.refresh_keys)
         if refresh is not None:
             return JsonResponse(await self._introspect_refresh_token(client, refresh))

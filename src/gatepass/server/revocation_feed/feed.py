@@ -11,6 +11,7 @@ from gatepass.server.errors import Unavailable
 from gatepass.server.revocation_feed import stream
 from gatepass.server.revocation_feed.stream import EventStream, Readers
 from gatepass.server.revocations.known import KnownRevocations, LogRead
+from gatepass.server.web.auth import ANYONE
 from gatepass.server.web.routing import Route
 from gatepass.tokens import revocation_event, revocation_snapshot, status_list
 from gatepass.tokens.revocation_event import Position, Revoked
@@ -75,6 +76,7 @@ class RevocationFeed:
                 method="GET",
                 path=STREAM_PATH,
                 handler=self.follow,
+                auth=ANYONE,
                 summary="Follow what is revoked",
                 answers={200: None},
                 problems=("invalid_client", "too_many_streams"),

@@ -1,12 +1,23 @@
-"""Who calls, by an access token of ours; for the server's own calls only the issuer's URL is the right audience."""
+"""Who calls, by an access token of ours.
+
+For the server's own calls the issuer's URL is the right audience, and a token of the operator's own applications the
+right one: a registered client, which may be somebody else's, acts for a person at the APIs that its tokens are for, and
+opens their account here only with a scope that the operator has given it for that.
+"""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from gatepass.jose.errors import JoseError
+from gatepass.server.clients import ACCOUNT_SCOPE, FIRST_PARTY
 from gatepass.server.errors import Refusal
+from gatepass.server.signin.own_tokens import status_of
+from gatepass.server.status import StatusIndex  # noqa: TC001 - msgspec reads the annotations of a struct
+from gatepass.server.users import User  # noqa: TC001 - as above
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
@@ -17,13 +28,25 @@ if TYPE_CHECKING:
     from gatepass.server.signin.senders import Senders
     from gatepass.server.signin.standing import Standing
     from gatepass.server.transaction import Database, Transaction
-    from gatepass.server.users import User
     from gatepass.tokens.dpop_proof import Proof
     from gatepass.verify import Principal
 
 
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """The person who makes a request, and the session that they make it in.
+
+    `status` is the place of their access token; None at a page, where a cookie speaks for them.
+    """
+
+    user: User
+    session_id: str
+    auth_time: float
+    acr: str
+    status: StatusIndex | None = None
+
+
 class Callers:
-    """Identifies callers."""
+    """Identifies callers by their tokens."""
 
     def __init__(
         self, database: Database, own_tokens: OwnTokens, senders: Senders, standing: Standing, *, issuer: str
@@ -34,24 +57,30 @@ class Callers:
         self._standing = standing
         self._audience = (issuer,)
 
-    async def identify(self, request: Request) -> tuple[Principal, User]:
-        """Return the caller and their account.
+    async def identify(self, request: Request) -> Caller:
+        """Return the caller.
 
         Raises:
-            Refusal: `missing_token`, `invalid_token`, or `session_ended` when the sign-in behind the token is over.
+            Refusal: as `verify`, or `session_ended` when the sign-in behind the token is over.
         """
         principal = await self.verify(request)
         is_revoked = await self._standing.is_revoked(principal)
         user = None if is_revoked else await self._database.read(_account_of(principal))
         if user is None:
             raise Refusal("session_ended", "The session has ended: sign in again.")
-        return principal, user
+        return Caller(
+            user=user,
+            session_id=principal.session_id or "",
+            auth_time=float(principal.auth_time or 0),
+            acr=principal.acr or "",
+            status=status_of(principal),
+        )
 
     async def verify(self, request: Request) -> Principal:
         """Verify the bearer token, or the one that is bound to a key together with its proof (RFC 9449 §7.1).
 
         Raises:
-            Refusal: `missing_token` or `invalid_token`.
+            Refusal: `missing_token`, `invalid_token`, or `insufficient_scope` for another client's.
         """
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         token, proof = token.strip(), None
@@ -66,6 +95,7 @@ class Callers:
             principal = self._own_tokens.verify(token, self._audience, proof and proof.thumbprint)
         except JoseError as error:
             raise Refusal("invalid_token", f"The access token is refused: {error.code}.") from error
+        _check_may_call(principal)
         if proof is not None:  # used up after the token has shown that it is one: nobody else has rows written
             with _as_bad_token():
                 await self._senders.use(proof)
@@ -78,6 +108,14 @@ class Callers:
         if proof is None:
             raise Refusal("invalid_token", "The scheme DPoP needs a proof in the header DPoP.")
         return proof
+
+
+def _check_may_call(principal: Principal) -> None:
+    """Refuse a token that speaks for no person, or that a client holds to whom this account is not open."""
+    if principal.session_id is None:
+        raise Refusal("invalid_token", "The access token is a client's own: nobody has signed in with it.")
+    if principal.client_id != FIRST_PARTY and ACCOUNT_SCOPE not in principal.scopes:
+        raise Refusal("insufficient_scope", f"A client's tokens need the scope {ACCOUNT_SCOPE} here.")
 
 
 @contextmanager

@@ -214,7 +214,7 @@ class Entrance:
             return
 
         async def unit(tx: Transaction) -> None:
-            await end_session(tx, before.session.id, before.user.id, "replaced", where=self._address.where(request))
+            await end_session(tx, before.session_id, before.user.id, "replaced", where=self._address.where(request))
 
         await self._database.transaction(unit)
 

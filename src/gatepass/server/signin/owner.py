@@ -13,12 +13,11 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from gatepass.server.settings import Settings
-    from gatepass.server.signin.caller import Callers
-    from gatepass.server.signin.visitor import Visitor, Visitors
+    from gatepass.server.signin.caller import Caller, Callers
+    from gatepass.server.signin.visitor import Visitors
     from gatepass.server.transaction import Database, Transaction
     from gatepass.server.users import User
     from gatepass.server.web.pages import Pages
-    from gatepass.verify import Principal
 
 
 class Owners:
@@ -33,35 +32,35 @@ class Owners:
         self._visitors = visitors
         self._recent_seconds = settings.recent_sign_in_seconds
 
-    async def caller(self, request: Request) -> tuple[Principal, User]:
+    async def caller(self, request: Request) -> Caller:
         """Who calls.
 
         Raises:
             Refusal: as `Callers.identify`; `recent_sign_in_required`, or `second_factor_required` when the sign-in was
                 by one factor and the person has another.
         """
-        principal, user = await self._callers.identify(request)
-        await self._check(user, float(principal.auth_time or 0), principal.acr or "")
-        return principal, user
+        caller = await self._callers.identify(request)
+        await self._check(caller)
+        return caller
 
-    async def visitor(self, request: Request) -> Visitor | Response:
+    async def visitor(self, request: Request) -> Caller | Response:
         """Who looks at a page; else the way to where they prove it."""
         visitor = await self._visitors.of(request)
         if visitor is None:
             return self._pages.sign_in_first(request)
         try:
-            await self._check(visitor.user, visitor.session.auth_time, visitor.session.acr)
+            await self._check(visitor)
         except Refusal:
             return self._pages.prove_again(request)
         return visitor
 
-    async def _check(self, user: User, auth_time: float, acr: str) -> None:
+    async def _check(self, caller: Caller) -> None:
         async def unit(tx: Transaction) -> tuple[bool, float]:
-            return (await tx.factors.of(user.id)).are_asked, tx.now
+            return (await tx.factors.of(caller.user.id)).are_asked, tx.now
 
         is_asked, now = await self._database.read(unit)
-        check_recent(auth_time, now=now, seconds=self._recent_seconds)
-        if is_asked and acr != TWO_FACTORS:
+        check_recent(caller.auth_time, now=now, seconds=self._recent_seconds)
+        if is_asked and caller.acr != TWO_FACTORS:
             raise second_factor_first()
 
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from gatepass.server.clients import FIRST_PARTY
+from gatepass.server.signin.caller import Caller
 from gatepass.server.signin.presenting import presented
 from gatepass.tokens.refresh_token import InvalidRefreshToken, read
 
@@ -18,18 +17,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from gatepass.server.keys.keyring import LiveKeys
-    from gatepass.server.sessions import Session
     from gatepass.server.settings import Settings
     from gatepass.server.transaction import Database, Transaction
-    from gatepass.server.users import User
     from gatepass.server.web.browser import BrowserMode
-
-
-class Visitor(msgspec.Struct, frozen=True):
-    """Somebody who is signed in, and their session."""
-
-    user: User
-    session: Session
 
 
 class Visitors:
@@ -41,7 +31,7 @@ class Visitors:
         self._browser = browser
         self._idle_seconds = settings.session_idle_seconds
 
-    async def of(self, request: Request) -> Visitor | None:
+    async def of(self, request: Request) -> Caller | None:
         """Return who is signed in; None for everybody else. Whether a form may act for them, `Pages` has checked."""
         text = self._browser.page_cookie(request)
         if text is None:
@@ -53,7 +43,7 @@ class Visitors:
         if not token.in_cookie:
             return None
 
-        async def unit(tx: Transaction) -> Visitor | None:
+        async def unit(tx: Transaction) -> Caller | None:
             held = await tx.grants.held_by(presented(token, FIRST_PARTY))
             if held is None or held.client_id != FIRST_PARTY or not held.is_usable:
                 return None
@@ -61,6 +51,8 @@ class Visitors:
                 return None
             session = await tx.sessions.live(held.session_id, tx.now)
             user = None if session is None else await tx.users.by_id(session.user_id)
-            return None if session is None or user is None else Visitor(user, session)
+            if session is None or user is None:
+                return None
+            return Caller(user=user, session_id=session.id, auth_time=session.auth_time, acr=session.acr)
 
         return await self._database.read(unit)

@@ -9,9 +9,10 @@ import msgspec
 from gatepass.server.confidential import Confidential
 from gatepass.server.errors import GatepassError, Refusal
 from gatepass.server.recording import record
+from gatepass.server.signin.gate import caller_of
 from gatepass.server.signin.owner import check_still
-from gatepass.server.signin.visitor import Visitor
 from gatepass.server.web.answers import JsonResponse, no_content
+from gatepass.server.web.auth import CALLER, RECENT
 from gatepass.server.web.catalogue import language_of
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import Route, page, page_form
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from gatepass.server.federation import Federation
     from gatepass.server.letters import Letters
     from gatepass.server.providers.identity import Identity
-    from gatepass.server.signin.caller import Callers
-    from gatepass.server.signin.owner import Owners
     from gatepass.server.social.journeys import Journeys
     from gatepass.server.transaction import Database, Transaction
     from gatepass.server.users import User
@@ -75,8 +74,6 @@ class Connected:
     def __init__(  # noqa: PLR0913 - a flow is handed what it works with
         self,
         database: Database,
-        callers: Callers,
-        owners: Owners,
         federation: Federation,
         *,
         journeys: Journeys,
@@ -85,8 +82,6 @@ class Connected:
         pages: Pages,
     ) -> None:
         self._database = database
-        self._callers = callers
-        self._owners = owners
         self._federation = federation
         self._journeys = journeys
         self._letters = letters
@@ -101,14 +96,15 @@ class Connected:
                 method="GET",
                 path="/account/identities",
                 handler=self.show,
+                auth=CALLER,
                 summary="The accounts elsewhere that open mine",
                 answers={200: IdentitiesShown},
-                secured=True,
             ),
             Route(
                 method="POST",
                 path="/account/identities",
                 handler=self.connect,
+                auth=RECENT,
                 summary="Connect an account elsewhere by its ID token",
                 body=ConnectRequest,
                 answers={201: IdentityShown},
@@ -121,82 +117,75 @@ class Connected:
                     "identity_taken",
                     "too_many_identities",
                 ),
-                secured=True,
             ),
             Route(
                 method="DELETE",
                 path="/account/identities/{id}",
                 handler=self.disconnect,
+                auth=RECENT,
                 summary="Disconnect an account elsewhere",
                 answers={204: None},
                 problems=(*owner, "identity_not_found", "last_way_in"),
-                secured=True,
             ),
-            page("/pages/account/identities", self.show_page),
-            page_form("/pages/account/identities/connect", self.submit_connect, ConnectForm),
-            page_form("/pages/account/identities/remove", self.submit_disconnect, DisconnectForm),
+            page("/pages/account/identities", self.show_page, RECENT),
+            page_form("/pages/account/identities/connect", self.submit_connect, ConnectForm, RECENT),
+            page_form("/pages/account/identities/remove", self.submit_disconnect, DisconnectForm, RECENT),
         )
 
     # ── JSON ──
 
     async def show(self, request: Request, _body: None) -> Response:
         """Answer with all that there are."""
-        _, user = await self._callers.identify(request)
+        user = caller_of(request).user
         return JsonResponse(IdentitiesShown(tuple(map(_shown, await self._of(user)))))
 
     async def connect(self, request: Request, body: ConnectRequest) -> Response:
         """Connect one."""
-        principal, user = await self._owners.caller(request)
+        caller = caller_of(request)
         proven = await self._federation.check_id_token(body.provider, body.id_token, body.nonce)
         where, language = self._address.where(request), language_of(request)
         identity = await self._federation.connect(
-            user, principal.session_id or "", proven.claimed, where=where, language=language, proven=proven
+            caller.user, caller.session_id, proven.claimed, where=where, language=language, proven=proven
         )
         return JsonResponse(_shown(identity), 201)
 
     async def disconnect(self, request: Request, _body: None) -> Response:
         """Disconnect one."""
-        principal, user = await self._owners.caller(request)
+        caller = caller_of(request)
         where = self._address.where(request)
-        await self._disconnect(request.path_params["id"], user, principal.session_id or "", where)
+        await self._disconnect(request.path_params["id"], caller.user, caller.session_id, where)
         return no_content()
 
     # ── pages ──
 
     async def show_page(self, request: Request, _body: None) -> Response:
         """Show what is connected, and what could be."""
-        visitor = await self._owners.visitor(request)
-        if not isinstance(visitor, Visitor):
-            return visitor
-        return await self._page(request, visitor.user)
+        caller = caller_of(request)
+        return await self._page(request, caller.user)
 
     async def submit_connect(self, request: Request, form: ConnectForm) -> Response:
         """Send the owner to the provider, by a page that goes there: a form of ours may be answered by us only.
 
         It takes a form, which no other site can send: else one could have its own account connected to this one.
         """
-        visitor = await self._owners.visitor(request)
-        if not isinstance(visitor, Visitor):
-            return visitor
+        caller = caller_of(request)
         self._federation.provider(form.provider)
         journey = self._journeys.new(form.provider)
         try:
             url = await self._federation.way_there(form.provider, journey)
         except GatepassError as error:
-            return await self._page(request, visitor.user, error)
+            return await self._page(request, caller.user, error)
         response = self._pages.page(request, "again.html", again=url)
-        await self._journeys.begin(response, form.provider, journey, return_to="", connect_to=visitor.user.id)
+        await self._journeys.begin(response, form.provider, journey, return_to="", connect_to=caller.user.id)
         return response
 
     async def submit_disconnect(self, request: Request, form: DisconnectForm) -> Response:
         """Disconnect one, and show the others."""
-        visitor = await self._owners.visitor(request)
-        if not isinstance(visitor, Visitor):
-            return visitor
+        caller = caller_of(request)
         try:
-            await self._disconnect(form.id, visitor.user, visitor.session.id, self._address.where(request))
+            await self._disconnect(form.id, caller.user, caller.session_id, self._address.where(request))
         except GatepassError as error:
-            return await self._page(request, visitor.user, error)
+            return await self._page(request, caller.user, error)
         return self._pages.go_to(self._pages.path("account/identities"))
 
     async def _page(self, request: Request, user: User, error: GatepassError | None = None) -> Response:

@@ -10,9 +10,11 @@ from gatepass.server.confidential import Confidential
 from gatepass.server.errors import GatepassError, Refusal
 from gatepass.server.federation import Existing, ProviderShown  # noqa: TC001 - as below
 from gatepass.server.providers.identity import Claimed  # noqa: TC001 - msgspec reads the annotations of a struct
-from gatepass.server.signin.visitor import Visitor
+from gatepass.server.signin.caller import Caller
+from gatepass.server.signin.gate import caller_of
 from gatepass.server.social.journeys import JOURNEY_SECONDS, SealedCookie
 from gatepass.server.web.answers import JsonResponse
+from gatepass.server.web.auth import ANYONE, RECENT
 from gatepass.server.web.catalogue import language_of
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import Route, page, page_form
@@ -101,14 +103,15 @@ class SocialLogin:
                 method="GET",
                 path="/login/providers",
                 handler=self.providers,
+                auth=ANYONE,
                 summary="Other sites to sign in with",
                 answers={200: ProvidersShown},
             ),
-            page("/pages/login/with/{provider}", self.start),
-            page("/pages/login/callback/{provider}", self.come_back),
-            page_form("/pages/login/callback/{provider}", self.take_form, AnswerForm, from_elsewhere=True),
-            page("/pages/login/connect", self.show_connect),
-            page_form("/pages/login/connect", self.submit_connect, ConnectForm),
+            page("/pages/login/with/{provider}", self.start, ANYONE),
+            page("/pages/login/callback/{provider}", self.come_back, ANYONE),
+            page_form("/pages/login/callback/{provider}", self.take_form, AnswerForm, ANYONE, from_elsewhere=True),
+            page("/pages/login/connect", self.show_connect, RECENT),
+            page_form("/pages/login/connect", self.submit_connect, ConnectForm, RECENT),
         )
 
     # ── JSON ──
@@ -173,14 +176,14 @@ class SocialLogin:
     async def _connect(self, request: Request, answer: dict[str, str], underway: Underway) -> Response:
         """Connect what the provider says to the account of whoever is signed in, and has begun this."""
         visitor = await self._owners.visitor(request)
-        if not isinstance(visitor, Visitor):
+        if not isinstance(visitor, Caller):
             return visitor
         if visitor.user.id != underway.connect_to:
             raise Refusal("invalid_state", "Somebody else has signed in meanwhile.")
         proven = await self._federation.redeem(underway.provider, answer, underway.journey)
         await self._federation.connect(
             visitor.user,
-            visitor.session.id,
+            visitor.session_id,
             proven.claimed,
             where=self._address.where(request),
             language=language_of(request),
@@ -205,28 +208,22 @@ class SocialLogin:
 
     async def show_connect(self, request: Request, _body: None) -> Response:
         """Ask whoever has proved the account here whether the two are to be connected."""
-        visitor = await self._owners.visitor(request)
-        if not isinstance(visitor, Visitor):
-            return visitor
+        caller = caller_of(request)
         waiting = await self._still_waiting(request)
         return self._pages.page(
             request,
             "connect.html",
             provider=self._federation.name_of(waiting.claimed.provider),
             theirs=waiting.claimed.email,
-            email=visitor.user.email,
+            email=caller.user.email,
         )
 
     async def submit_connect(self, request: Request, _form: ConnectForm) -> Response:
         """Connect them."""
-        visitor = await self._owners.visitor(request)
-        if not isinstance(visitor, Visitor):
-            return visitor
+        caller = caller_of(request)
         waiting = await self._still_waiting(request)
         where, language = self._address.where(request), language_of(request)
-        await self._federation.connect(
-            visitor.user, visitor.session.id, waiting.claimed, where=where, language=language
-        )
+        await self._federation.connect(caller.user, caller.session_id, waiting.claimed, where=where, language=language)
         response = self._pages.go_to(self._pages.return_path(waiting.return_to, self._pages.path("account/identities")))
         self._waiting.drop(response)
         return response

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import random
 import traceback
+from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from gatepass.server.errors import GatepassError, Refusal
-from gatepass.server.web.errors import oauth_error, problem
+from gatepass.server.web.auth import CLIENT, SplitBody
+from gatepass.server.web.errors import OAUTH_PREFIX, PROBLEMS, oauth_error, offer_dpop, problem
 from gatepass.server.web.headers import page_headers
 from gatepass.server.web.pages import PageResponse
-from gatepass.server.web.parsing import check_headers, parse_form, parse_json, read_body
+from gatepass.server.web.parsing import (
+    check_headers,
+    form_fields,
+    parse_form,
+    parse_json,
+    read_body,
+    text_members,
+)
 from gatepass.server.web.routing import NoRoute
 
 if TYPE_CHECKING:
@@ -24,6 +34,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from gatepass.server.settings import Settings
+    from gatepass.server.web.auth import Gate
     from gatepass.server.web.cors import Cors
     from gatepass.server.web.documents import Document
     from gatepass.server.web.metrics import Metrics
@@ -35,8 +46,10 @@ log = structlog.get_logger("gatepass")
 
 _PATH, _OUTCOME = "gatepass.path", "gatepass.outcome"
 """Where in a request's scope its route's path stands, with the names of parameters, and what it was refused for."""
-_LEAVES_A_BODY_UNREAD = "body_too_large"
-"""After this the rest of a body may still be on its way, so the connection is of no further use."""
+_HAS_UNREAD_BODY = "gatepass.has_unread_body"
+"""Stands in the scope where the rest of a body may still be on its way: then the connection is of no further use."""
+MAX_FORM_BYTES = 16_384
+"""Of a client's form: it is split before it is known who sends it."""
 
 
 class Application:
@@ -45,6 +58,7 @@ class Application:
     Args:
         routes: the calls.
         documents: answered by path before anything else; the mapping may change while serving.
+        gate: what finds out who makes a request.
         settings: limits, and the issuer, whose path every route lies under.
         cors: which other origins may call.
         headers: sent with every answer that is no document and no page.
@@ -58,6 +72,7 @@ class Application:
         routes: RouteTable,
         documents: Mapping[str, Document],
         *,
+        gate: Gate,
         settings: Settings,
         cors: Cors,
         headers: list[tuple[bytes, bytes]],
@@ -67,6 +82,7 @@ class Application:
     ) -> None:
         self._routes = routes
         self._documents = documents
+        self._gate = gate
         self._settings = settings
         self._cors = cors
         self._headers = headers
@@ -75,6 +91,7 @@ class Application:
         self._tracing = tracing
         self._page_headers = page_headers(settings)
         self._page_prefix = pages.path("")
+        self._oauth_prefix = urlsplit(settings.issuer_url).path + OAUTH_PREFIX
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection scope."""
@@ -91,6 +108,8 @@ class Application:
         except ClientDisconnect:
             return
         response.raw_headers.append((b"x-request-id", request_id.encode()))
+        if _HAS_UNREAD_BODY in scope:
+            response.raw_headers.append((b"connection", b"close"))
         if isinstance(response, PageResponse):  # no script of another origin reads one
             response.raw_headers.extend(self._page_headers[response.script])
         else:
@@ -117,8 +136,7 @@ class Application:
             check_headers(request)
             route, request.scope["path_params"] = self._routes.find(request.method, request.scope["path"])
             request.scope[_PATH] = route.path
-            body = await self._body(request, route)
-            return await route.handler(request, body)
+            return await self._handle(request, route)
         except GatepassError as error:
             return self._refuse(error, request, request_id, route)
         except NoRoute as error:
@@ -131,17 +149,47 @@ class Application:
             defect = GatepassError("internal_error", "")
             return self._refuse(defect, request, request_id, route)
 
-    async def _body(self, request: Request, route: Route) -> object:
+    async def _handle(self, request: Request, route: Route) -> Response:
+        """Find out who it is, then convert the body, then do it: a stranger's body is nobody's business."""
+        if route.page and route.form is not None and not route.from_elsewhere:
+            self._pages.check_origin(request)
+        raw = await self._raw_body(request, route) if route.auth.in_body else None
+        try:
+            instead = await self._gate.admit(request, route, None if raw is None else _split(request, route, raw))
+        except GatepassError:
+            if raw is None:
+                await self._pass_over_body(request, route)
+            raise
+        if instead is not None:
+            await self._pass_over_body(request, route)
+            return instead
+        raw = await self._raw_body(request, route) if raw is None else raw
+        return await route.handler(request, self._convert(request, route, raw))
+
+    async def _raw_body(self, request: Request, route: Route) -> bytes:
         if route.body is None and route.form is None:
-            return None
-        body = await read_body(request, max_bytes=self._settings.max_body_bytes)
-        content_type = request.headers.get("content-type", "")
+            return b""
+        limit = self._settings.max_body_bytes
+        if route.auth == CLIENT:
+            limit = min(limit, MAX_FORM_BYTES)
+        try:
+            return await read_body(request, max_bytes=limit)
+        except Refusal:
+            request.scope[_HAS_UNREAD_BODY] = True
+            raise
+
+    async def _pass_over_body(self, request: Request, route: Route) -> None:
+        """Take in what is on its way, so that the connection can be used again; too much of it ends the connection."""
+        with suppress(Refusal):
+            await self._raw_body(request, route)
+
+    def _convert(self, request: Request, route: Route, raw: bytes) -> object:
         if route.form is not None:
-            form = parse_form(body, content_type, route.form)
+            form = parse_form(raw, _content_type(request), route.form)
             if route.page and not route.from_elsewhere:
                 self._pages.check_form(request, form)
             return form
-        return parse_json(body, content_type, route.body)
+        return None if route.body is None else parse_json(raw, _content_type(request), route.body)
 
     def _log(self, error: Exception, request: Request, request_id: str) -> None:
         """Log a defect. The traceback is text by now: structlog's own shows the values in its frames, passwords too."""
@@ -160,15 +208,16 @@ class Application:
         headers: dict[str, str] = {}
         if error.retry_after is not None:
             headers["retry-after"] = str(error.retry_after)
-        if error.code == _LEAVES_A_BODY_UNREAD:
-            headers["connection"] = "close"
         if route is not None and route.page:
             response = self._error_page(request, error)
             response.headers.update(headers)
             return response
-        if route is not None and route.form is not None:
-            return oauth_error(error.code, error.detail, headers=headers)
-        return problem(error.code, error.detail, request_id=request_id, headers=headers)
+        if self._is_oauth(request):
+            return oauth_error(error.code, error.detail, headers=headers, by_header=_has_authorization(request))
+        response = problem(error.code, error.detail, request_id=request_id, headers=headers)
+        if route is not None and route.auth.by_person:
+            offer_dpop(response, request.headers.get("authorization", ""))
+        return response
 
     def _error_page(self, request: Request, error: GatepassError) -> Response:
         """Show an error as a page, with a link to where it can be tried again, or to somewhere that there is."""
@@ -182,8 +231,30 @@ class Application:
             allowed = ("GET",)
         if path.startswith(self._page_prefix):
             return self._error_page(request, Refusal("method_not_allowed" if allowed else "not_found", ""))
-        if not allowed:
-            return problem("not_found", request_id=request_id)
-        if request.method == "OPTIONS":
+        if allowed and request.method == "OPTIONS":
             return Response(status_code=204, headers={"allow": ", ".join(allowed), **self._cors.preflight(allowed)})
-        return problem("method_not_allowed", request_id=request_id, headers={"allow": ", ".join(allowed)})
+        code, headers = ("method_not_allowed", {"allow": ", ".join(allowed)}) if allowed else ("not_found", {})
+        if self._is_oauth(request):
+            return oauth_error(code, PROBLEMS[code].meaning, headers=headers)
+        return problem(code, request_id=request_id, headers=headers)
+
+    def _is_oauth(self, request: Request) -> bool:
+        """Whether errors are RFC 6749's: under one folder everything is for clients that read no other."""
+        path: str = request.scope["path"]
+        return path.startswith(self._oauth_prefix)
+
+
+def _split(request: Request, route: Route, raw: bytes) -> SplitBody:
+    """Split a body for the proof that may be in it."""
+    content_type = _content_type(request)
+    if route.form is not None:
+        return SplitBody(form_fields(raw, content_type), lambda: parse_form(raw, content_type, route.form))
+    return SplitBody(text_members(raw), lambda: parse_json(raw, content_type, route.body))
+
+
+def _content_type(request: Request) -> str:
+    return request.headers.get("content-type", "")
+
+
+def _has_authorization(request: Request) -> bool:
+    return "authorization" in request.headers

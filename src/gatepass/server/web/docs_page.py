@@ -43,10 +43,13 @@ def _operation(route: Route) -> dict[str, Any]:
         "method": route.method,
         "path": route.path,
         "summary": route.summary,
-        "secured": route.secured,
+        "secured": route.auth.by_person,
         "fields": _fields(route.body),
         "answers": [(status, [field["name"] for field in _fields(kind)]) for status, kind in route.answers.items()],
-        "problems": [(code, PROBLEMS[code].status, PROBLEMS[code].meaning) for code in route.problems],
+        "problems": [
+            (code, PROBLEMS[code].status, PROBLEMS[code].meaning)
+            for code in dict.fromkeys((*route.problems, *route.auth.problems))
+        ],
     }
 
 

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 import msgspec
 from starlette.responses import Response
 
+from gatepass.server.clients import ACCOUNT_SCOPE
+from gatepass.tokens.dpop_proof import ALGORITHMS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -214,8 +217,10 @@ _CHALLENGES = {
     "recent_sign_in_required": 'Bearer error="insufficient_user_authentication"',
     "invalid_token": 'Bearer error="invalid_token"',
     "invalid_client": 'Basic realm="gatepass"',
+    "insufficient_scope": f'Bearer error="insufficient_scope", scope="{ACCOUNT_SCOPE}"',
 }
-"""RFC 6750 §3.1: a challenge names an error only when there was a token to find fault with. RFC 6749 §5.2: Basic."""
+"""RFC 6750 §3.1: a challenge names an error only when there was a token to find fault with."""
+OAUTH_PREFIX = "/oauth/"
 
 _OAUTH_ERRORS = frozenset(
     {
@@ -237,10 +242,20 @@ def problem(code: str, detail: str = "", *, request_id: str = "", headers: Mappi
     body = Problem(f"urn:gatepass:problem:{code}", kind.title, kind.status, code, detail, request_id)
     response = Response(msgspec.json.encode(body), kind.status, media_type="application/problem+json")
     response.headers["Cache-Control"] = "no-store"
-    if kind.status == 401:  # noqa: PLR2004 - RFC 9110 §15.5.2: a 401 names a scheme
+    if kind.status == 401 or code in _CHALLENGES:  # noqa: PLR2004 - RFC 9110 §15.5.2: a 401 names a scheme
         response.headers["WWW-Authenticate"] = _CHALLENGES.get(code, "Bearer")
     response.headers.update(headers or {})
     return response
+
+
+def offer_dpop(response: Response, authorization: str) -> None:
+    """Challenge to DPoP too, where no token came; where one came by DPoP, find fault with it there (RFC 9449 §7.1)."""
+    challenge = response.headers.get("www-authenticate")
+    algs = f'algs="{" ".join(ALGORITHMS)}"'
+    if challenge == "Bearer":
+        response.headers.append("www-authenticate", f"DPoP {algs}")
+    elif challenge is not None and authorization.lower().startswith("dpop "):
+        response.headers["www-authenticate"] = f"DPoP {challenge.removeprefix('Bearer ')}, {algs}"
 
 
 class OAuthError(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -250,9 +265,20 @@ class OAuthError(msgspec.Struct, frozen=True, omit_defaults=True):
     error_description: str = ""
 
 
-def oauth_error(code: str, detail: str = "", *, headers: Mapping[str, str] | None = None) -> Response:
-    """Answer as OAuth does. Codes that OAuth does not have become the nearest one that it has; the status stays."""
+def oauth_error(
+    code: str, detail: str = "", *, headers: Mapping[str, str] | None = None, by_header: bool = False
+) -> Response:
+    """Answer as OAuth does. Codes that OAuth does not have become the nearest one that it has; the status stays.
+
+    A client that tried to prove itself by a header is challenged to do it better (RFC 6749 §5.2), and no other: a
+    challenge would be all that it sees of the answer.
+    """
     response = problem(code, headers=headers)
+    if "www-authenticate" in response.headers:
+        del response.headers["www-authenticate"]
+    if by_header and code == "invalid_client":
+        challenge = f'Basic realm="gatepass", error="{code}", error_description="{detail}"'
+        response.headers["www-authenticate"] = challenge
     if code in _OAUTH_ERRORS:
         name = code
     elif response.status_code >= 500:  # noqa: PLR2004 - the server's fault

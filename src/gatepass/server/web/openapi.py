@@ -50,10 +50,9 @@ def describe(routes: Iterable[Route], *, issuer: str, version: str) -> dict[str,
 
 
 def problems_of(route: Route) -> tuple[str, ...]:
-    """Every code that the call may answer with: its own, and those that come with taking a body or a token."""
-    secured = ("missing_token", "invalid_token", "session_ended") if route.secured else ()
+    """Every code that the call may answer with: its own, and those that come with taking a body or a proof."""
     body = _ANY_BODY if route.body is not None else _ANY_FORM if route.form is not None else ()
-    return tuple(dict.fromkeys((*route.problems, *secured, *body, *_ANY_STORE, *_ANY_CALL)))
+    return tuple(dict.fromkeys((*route.problems, *route.auth.problems, *body, *_ANY_STORE, *_ANY_CALL)))
 
 
 def _operation(route: Route, by_kind: dict[Any, Any]) -> dict[str, Any]:
@@ -70,7 +69,7 @@ def _operation(route: Route, by_kind: dict[Any, Any]) -> dict[str, Any]:
         operation["requestBody"] = {"content": {"application/json": {"schema": schema}}}
     if route.form is not None:
         operation["requestBody"] = {"content": {"application/x-www-form-urlencoded": {"schema": by_kind[route.form]}}}
-    if route.secured:
+    if route.auth.by_person:
         operation["security"] = [{"bearer": []}]
     return operation
 

@@ -191,14 +191,21 @@ class Pages:
 
     # ── browsers ──
 
-    def check_form(self, request: Request, form: PageForm) -> None:
-        """Refuse a form that is not one of ours, filled in by the browser it was rendered for.
+    def check_origin(self, request: Request) -> None:
+        """Refuse a form that no page of ours has sent, before anything else is looked at.
 
         Raises:
-            Refusal: `cross_site_request` or `form_expired`.
+            Refusal: `cross_site_request`.
         """
         if request.headers.get("origin") != self._origin:
             raise Refusal("cross_site_request", "This form was not sent from a page of this server.")
+
+    def check_form(self, request: Request, form: PageForm) -> None:
+        """Refuse a form that was not filled in by the browser it was rendered for.
+
+        Raises:
+            Refusal: `form_expired`.
+        """
         browser = self.browser_of(request)
         if browser is None or not hmac.compare_digest(form.csrf.encode(), self._token(browser).encode()):
             raise Refusal("form_expired", "The form is too old; load the page again.")

@@ -26,6 +26,7 @@ _ONCE_ONLY = (
 )
 _MAX_DETAIL = 200
 _MAX_FIELDS = 32
+_FORM = "application/x-www-form-urlencoded"
 
 
 def check_headers(request: Request) -> None:
@@ -93,17 +94,32 @@ def parse_object(text: str) -> dict[str, Any]:
     return found
 
 
+def text_members(body: bytes) -> dict[str, str]:
+    """The texts in a JSON object, by name; none where it is no object."""
+    try:
+        members = _decoder(dict[str, Any]).decode(body or b"{}")
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return {}
+    return {name: value for name, value in members.items() if isinstance(value, str)}
+
+
+def form_fields(body: bytes, content_type: str) -> dict[str, str]:
+    """The fields of a form that stand in it once, by name; none where it is no form."""
+    try:
+        fields = _split_form(body, content_type)
+    except Refusal:
+        return {}
+    names = [name for name, _ in fields]
+    return {name: value for name, value in fields if value and names.count(name) == 1}
+
+
 def parse_form(body: bytes, content_type: str, kind: Any) -> Any:  # noqa: ANN401 - the struct that the route names
     """Decode a form into the route's struct, by OAuth's rules (RFC 6749 §3.2): none twice, an empty one is none.
 
     Raises:
         Refusal: `unsupported_media_type` or `invalid_request`.
     """
-    _check_media_type(content_type, "application/x-www-form-urlencoded")
-    try:
-        fields = parse_qsl(body.decode("ascii"), strict_parsing=bool(body), max_num_fields=_MAX_FIELDS, errors="strict")
-    except (ValueError, UnicodeDecodeError):
-        raise Refusal("invalid_request", "The body is not a form.") from None
+    fields = _split_form(body, content_type)
     named = dict(fields)
     if len(named) != len(fields):
         raise Refusal("invalid_request", "A parameter stands twice.")
@@ -111,6 +127,14 @@ def parse_form(body: bytes, content_type: str, kind: Any) -> Any:  # noqa: ANN40
         return msgspec.convert(named, kind)
     except msgspec.ValidationError as error:
         raise Refusal("invalid_request", str(error)[:_MAX_DETAIL]) from error
+
+
+def _split_form(body: bytes, content_type: str) -> list[tuple[str, str]]:
+    _check_media_type(content_type, _FORM)
+    try:
+        return parse_qsl(body.decode("ascii"), strict_parsing=bool(body), max_num_fields=_MAX_FIELDS, errors="strict")
+    except (ValueError, UnicodeDecodeError):
+        raise Refusal("invalid_request", "The body is not a form.") from None
 
 
 def _check_media_type(content_type: str, expected: str = "application/json") -> None:

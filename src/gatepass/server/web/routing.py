@@ -12,6 +12,8 @@ from starlette.responses import Response
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gatepass.server.web.auth import Auth
+
 Handler: TypeAlias = Callable[[Request, Any], Awaitable[Response]]
 
 
@@ -20,37 +22,45 @@ class Route:
     """A call: what the dispatcher needs of it, and what the API's description says of it.
 
     `body`, `form` and the values of `answers` are msgspec structs; a call with a `form` takes a form and answers errors
-    as OAuth does (RFC 6749 §5.2). `problems` are codes beyond those that any call may answer with. `secured` says that
-    it takes a bearer token. `shapes` are structs, one for each way to fill in a `body` that can be filled in in several
-    ways. With `page` it is a page for people: its form is checked as such, unless another site sends it
-    (`from_elsewhere`), and its errors are pages.
+    as OAuth does (RFC 6749 §5.2). `auth` is who may make it, which is decided before the body is converted. `problems`
+    are codes beyond those of `auth` and those that any call may answer with. `shapes` are structs, one for each way to
+    fill in a `body` that can be filled in in several ways. With `page` it is a page for people: its form is checked as
+    such, unless another site sends it (`from_elsewhere`), and its errors are pages.
     """
 
     method: str
     path: str
     handler: Handler
+    auth: Auth
     summary: str
     answers: Mapping[int, Any] = field(default_factory=dict[int, Any])
     body: Any = None
     form: Any = None
     problems: tuple[str, ...] = ()
-    secured: bool = False
     page: bool = False
     from_elsewhere: bool = False
     shapes: tuple[Any, ...] = ()
 
 
-def page(path: str, handler: Handler) -> Route:
+def page(path: str, handler: Handler, auth: Auth) -> Route:
     """A page that is looked at."""
-    return Route(method="GET", path=path, handler=handler, summary="", page=True)
+    return Route(method="GET", path=path, handler=handler, auth=auth, summary="", page=True)
 
 
-def page_form(path: str, handler: Handler, form: Any, *, from_elsewhere: bool = False) -> Route:  # noqa: ANN401 - the form's struct
+def page_form(
+    path: str,
+    handler: Handler,
+    form: Any,  # noqa: ANN401 - the form's struct
+    auth: Auth,
+    *,
+    from_elsewhere: bool = False,
+) -> Route:
     """A page's form that is sent."""
     return Route(
         method="POST",
         path=path,
         handler=handler,
+        auth=auth,
         summary="",
         form=form,
         page=True,

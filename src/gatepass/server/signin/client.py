@@ -8,16 +8,20 @@ import binascii
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
+import msgspec
+
 from gatepass.jose import KeySet, jwt
 from gatepass.jose.errors import JoseError
 from gatepass.server.confidential import Confidential
 from gatepass.server.errors import Refusal
+from gatepass.server.web.auth import NO_BODY
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from gatepass.server.clients import Client
     from gatepass.server.transaction import Database, Transaction
+    from gatepass.server.web.auth import SplitBody
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _LONGEST_ASSERTION_SECONDS = 300
@@ -71,12 +75,14 @@ class ClientAuthentication:
         self._clients = clients
         self._issuer = issuer
 
-    async def authenticate(self, request: Request, form: ClientForm) -> Client:
+    async def authenticate(self, request: Request, body: SplitBody = NO_BODY) -> Client:
         """Return the client that the request proves to come from.
 
         Raises:
-            Refusal: `invalid_request` when it uses several methods at once (§2.3), else `invalid_client`.
+            Refusal: `invalid_request` when it uses several methods at once (§2.3), else `invalid_client`; from whoever
+                names no client, what is wrong with the body.
         """
+        form = msgspec.convert(body.fields, ClientForm)
         basic = request.headers.get("authorization")
         used = [basic is not None, form.client_secret is not None, form.client_assertion is not None]
         if sum(used) > 1:
@@ -85,6 +91,8 @@ class ClientAuthentication:
             return await self._by_secret(*_basic(basic), also_named=form.client_id)
         if form.client_assertion is not None:
             return await self._by_assertion(form, form.client_assertion)
+        if form.client_id is None:
+            body.check()
         return await self._by_secret(form.client_id or "", form.client_secret or "")
 
     async def _by_secret(self, client_id: str, secret: str, also_named: str | None = None) -> Client:
