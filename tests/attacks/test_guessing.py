@@ -120,6 +120,35 @@ def test_an_address_is_what_a_trusted_proxy_says(tmp_path: Path) -> None:
         assert guess(api).status_code == 401
 
 
+def test_a_proxy_that_does_not_say_who_calls_locks_nobody_out(tmp_path: Path) -> None:
+    """Guesses of unknown callers slow those at the same account, and nobody else's sign-in, however many there are."""
+    behind: dict[str, Any] = {
+        "trusted_proxy": ("127.0.0.0/8", "::1/128"),
+        "attempts_per_address": 3,
+        "attempts_per_account": 2,
+    }
+    with running_server(tmp_path, **behind) as server, server.client() as api:
+        assert api.post("/signup", json=ANN).status_code == 201
+        for header in ("", "unknown", "_obfuscated", "198.51.100.7:99:99"):
+            api.headers["x-forwarded-for"] = header
+            assert [guess(api, f"p{len(header)}-{number}@example.test").status_code for number in range(4)] == [401] * 4
+        assert [guess(api, "bob@example.test").status_code for _ in range(3)] == [401, 401, 429]
+        assert api.post("/login", json=ANN).status_code == 200
+
+
+def test_ports_do_not_make_many_clients_of_one(tmp_path: Path) -> None:
+    """A proxy that writes the port too (Azure) gives one client no fresh budget with each connection."""
+    behind: dict[str, Any] = {"trusted_proxy": ("127.0.0.0/8", "::1/128"), "attempts_per_address": 3}
+    with running_server(tmp_path, **behind) as server, server.client() as api:
+        seen = []
+        for port in range(1031, 1035):
+            api.headers["x-forwarded-for"] = f"198.51.100.7:{port}"
+            seen.append(guess(api, f"p{port}@example.test").status_code)
+        assert seen == [401, 401, 401, 429]
+        api.headers["x-forwarded-for"] = "198.51.100.8:1031"
+        assert guess(api).status_code == 401
+
+
 @pytest.mark.parametrize("email", [ANN["email"], "nobody@example.test"])
 def test_each_try_costs_one_hash_whoever_it_is_for(
     api: httpx.Client, ann: dict[str, str], email: str, monkeypatch: pytest.MonkeyPatch

@@ -7,6 +7,7 @@ import json
 import socket
 from typing import TYPE_CHECKING
 
+import pytest
 from tests.support.scripted_provider import ScriptedProvider
 from tests.support.server import ANN, running_server
 from tests.support.tls import self_signed
@@ -15,8 +16,6 @@ from gatepass.cli.main import main
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 def examined(capsys: pytest.CaptureFixture[str], folder: Path, *words: str) -> tuple[int, dict[str, dict[str, str]]]:
@@ -45,6 +44,19 @@ def test_beside_a_server(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         status, found = examined(capsys, tmp_path / "data")
     assert status == 0
     assert {found[what]["level"] for what in ("database", "master key", "keys")} == {"ok"}
+
+
+def test_a_proxy_that_does_not_say_who_calls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A warning with how many sign-ins it concerns; and an error where a proxy must be there and is not declared."""
+    with running_server(tmp_path / "data", trusted_proxy=("127.0.0.0/8", "::1/128")) as server, server.client() as api:
+        api.post("/signup", json=ANN)
+        api.post("/login", json=ANN)
+        _, found = examined(capsys, tmp_path / "data")
+        assert (found["addresses"]["level"], "1 of the last day's 1" in found["addresses"]["text"]) == ("warning", True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GATEPASS_ISSUER", "https://auth.example.com")
+        status, found = examined(capsys, tmp_path / "data")
+    assert (status, found["proxy"]["level"]) == (1, "error")
 
 
 def test_another_servers_master_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -357,6 +357,7 @@ def _threads_at_work(pid: int) -> bool:
     ("arguments", "error"),
     [
         (["--host", "0.0.0.0"], "error: Will not serve plain HTTP on 0.0.0.0"),  # noqa: S104
+        (["--issuer", "https://auth.example.com"], "error: The issuer is https://auth.example.com, and this server"),
         (["--alg", "HS256"], "error: HS256 is for exactly one API"),
         (["--alg", "none"], "error: A setting is wrong"),
         (["--port", "x"], "error: "),
@@ -377,6 +378,16 @@ def test_serve_refuses_to_start(tmp_path: Path, arguments: list[str], error: str
     assert "\nhint: " in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "data").exists()
+
+
+def test_an_undeclared_proxy_is_allowed_aloud(tmp_path: Path) -> None:
+    """With `allow_undeclared_proxy` it serves, and says what that means."""
+    with gatepass_serve(tmp_path, "--issuer", "https://auth.example.com", GATEPASS_ALLOW_UNDECLARED_PROXY="true") as (
+        process,
+        _,
+    ):
+        assert process.stderr is not None
+        assert any("a proxy stands before this server that is not declared" in line for line in process.stderr)
 
 
 def test_serve_refuses_a_port_that_is_taken(tmp_path: Path) -> None:

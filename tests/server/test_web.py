@@ -9,6 +9,7 @@ import pytest
 from starlette.requests import Request
 
 import gatepass.server
+from gatepass.server.settings import load
 from gatepass.server.web.address import ClientAddress
 from gatepass.server.web.auth import ANYONE
 from gatepass.server.web.browser import origin_of
@@ -22,6 +23,11 @@ def request_from(peer: str, *forwarded: str) -> Request:
     return Request({"type": "http", "client": (peer, 1234), "headers": headers})
 
 
+def client_address(header: str = "X-Forwarded-For") -> ClientAddress:
+    """Believe 10.0.0.0/8 in one header."""
+    return ClientAddress(load(flags={"trusted_proxy": ("10.0.0.0/8",), "trusted_header": header}))
+
+
 @pytest.mark.parametrize(
     ("peer", "forwarded", "address"),
     [
@@ -32,13 +38,74 @@ def request_from(peer: str, *forwarded: str) -> Request:
         ("10.0.0.1", ["198.51.100.1, 10.0.0.2"], "198.51.100.1"),
         ("10.0.0.1", ["198.51.100.1", "10.0.0.2"], "198.51.100.1"),
         ("10.0.0.1", ["<script>"], ""),
-        ("10.0.0.1", [], "10.0.0.1"),
+        ("10.0.0.1", [], ""),
+        ("10.0.0.1", ["", " , "], ""),
+        ("10.0.0.1", ["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
+        ("10.0.0.1", ["unknown"], ""),
+        ("10.0.0.1", ["198.51.100.1, unknown"], ""),
+        ("10.0.0.1", ["198.51.100.1, _hidden"], ""),
+        ("10.0.0.1", ["6.6.6.6, 198.51.100.1, "], "198.51.100.1"),
+        ("10.0.0.1", ["198.51.100.7:1031"], "198.51.100.7"),
+        ("10.0.0.1", ["::ffff:198.51.100.7"], "198.51.100.7"),
+        ("10.0.0.1", ["[::ffff:198.51.100.7]:1031"], "198.51.100.7"),
+        ("10.0.0.1", ["[2001:DB8::0:1]"], "2001:db8::1"),
+        ("10.0.0.1", ["[2001:db8::1]:443"], "2001:db8::1"),
+        ("10.0.0.1", ["fe80::1%eth0"], "fe80::1"),
+        ("10.0.0.1", ["[fe80::1%25eth0]:80"], "fe80::1"),
+        ("10.0.0.1", ["198.51.100.1:99, 10.0.0.2:80"], "198.51.100.1"),
+        ("10.0.0.1", ["198.51.100.1:"], ""),
+        ("10.0.0.1", ["198.51.100.001"], ""),
+        ("10.0.0.1", ["[2001:db8::1"], ""),
+        ("::ffff:10.0.0.1", ["198.51.100.1"], "198.51.100.1"),
+        ("::ffff:192.0.2.9", ["198.51.100.1"], "192.0.2.9"),
         ("2001:db8::1", ["198.51.100.1"], "2001:db8::1"),
+        ("", ["198.51.100.1"], ""),
     ],
 )
 def test_a_forwarded_address_is_believed_of_trusted_proxies_only(peer: str, forwarded: list[str], address: str) -> None:
     """The nearest address that is not a trusted proxy's; what a client wrote left of that does not count."""
-    assert ClientAddress(("10.0.0.0/8",)).of(request_from(peer, *forwarded)) == address
+    assert client_address().of(request_from(peer, *forwarded)) == address
+
+
+@pytest.mark.parametrize(
+    ("line", "address"),
+    [
+        ("for=198.51.100.1", "198.51.100.1"),
+        ('For="198.51.100.1:1031";proto=https', "198.51.100.1"),
+        ('proto=https; for="[2001:db8::1]:47011" ;by=10.0.0.1', "2001:db8::1"),
+        ("for=6.6.6.6, for=198.51.100.1", "198.51.100.1"),
+        ("for=198.51.100.1, for=10.0.0.2", "198.51.100.1"),
+        ('for="6.6.6.6, for=198.51.100.1', "198.51.100.1"),
+        ("for=unknown", ""),
+        ("for=_hidden", ""),
+        ("for=198.51.100.1, for=_hidden", ""),
+        ("proto=https", ""),
+        ("198.51.100.1", ""),
+        ("for=2001:db8::1", "2001:db8::1"),
+        ("", ""),
+    ],
+)
+def test_forwarded_is_read_by_its_rfc_where_it_is_named(line: str, address: str) -> None:
+    """RFC 7239: `for` of the nearest element, quoted or not; an obfuscated or unknown hop hides what is left of it."""
+    headers = [(b"x-forwarded-for", b"6.6.6.6"), (b"forwarded", line.encode())]
+    request = Request({"type": "http", "client": ("10.0.0.1", 1234), "headers": headers})
+    assert client_address("Forwarded").of(request) == address
+
+
+def test_one_header_is_believed() -> None:
+    """What the proxy sets counts; the other header, which a client can write, says nothing."""
+    headers = [(b"forwarded", b"for=6.6.6.6"), (b"x-real-ip", b"198.51.100.1")]
+    request = Request({"type": "http", "client": ("10.0.0.1", 1234), "headers": headers})
+    assert client_address("X-Real-IP").of(request) == "198.51.100.1"
+    assert client_address().of(request) == ""
+
+
+def test_a_proxy_that_says_nothing_is_told_of_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """One warning in the log, however many come through it."""
+    address = client_address()
+    for _ in range(3):
+        assert address.of(request_from("10.0.0.1")) == ""
+    assert capsys.readouterr().out.count("does not say who calls") == 1
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,13 @@ from gatepass.server.key_rotation import stored_keys
 from gatepass.server.mail.smtp import NotSent
 from gatepass.server.providers.presets import make_providers
 from gatepass.server.providers.provider import Journey
+from gatepass.server.settings import check_proxy_is_declared
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from gatepass.server.settings import Settings
+    from gatepass.server.transaction import Database, Transaction
 
 app = App(name="doctor", help="Look whether a server can run here.")
 
@@ -70,6 +72,10 @@ async def _examine(place: Place) -> list[Finding]:
         return [Finding("error", "settings", error.message, error.hint)]
     found = [Finding("ok", "settings", f"the issuer is {settings.issuer_url}")]
     found += [Finding("warning", "settings", text) for text in warnings(settings)]
+    try:
+        check_proxy_is_declared(settings)
+    except StartupError as error:
+        found.append(Finding("error", "proxy", error.message, error.hint))
     found.append(_folder(Path(settings.data_dir)))
     async for finding in _store(settings):
         found.append(finding)
@@ -104,10 +110,24 @@ async def _store(settings: Settings) -> AsyncGenerator[Finding]:
             signing = [key for key in await stored_keys(database) if key.use == "sig" and key.retired_at is None]
             text = f"{len(signing)} for signatures" if signing else "the first will be made at the first start"
             yield Finding("ok", "keys", text)
+            yield await _addresses(database)
     except StartupError as error:
         yield Finding("error", "database", error.message, error.hint)
     except Unavailable as error:
         yield Finding("error", "database", error.private or error.detail, "Another program may hold it; try again.")
+
+
+async def _addresses(database: Database) -> Finding:
+    """Whether it was known where the sign-ins of the last day came from."""
+
+    async def unit(tx: Transaction) -> tuple[int, int]:
+        return await tx.events.sign_ins_since(tx.now - _DAY)
+
+    tried, unknown = await database.read(unit)
+    if unknown:
+        text = f"of {unknown} of the last day's {tried} sign-ins it is not known where they came from"
+        return Finding("warning", "addresses", text, "See that the proxy sets the `trusted_header` that is believed.")
+    return Finding("ok", "addresses", f"known of all {tried} sign-ins of the last day")
 
 
 def _certificate(file: Path) -> Finding:

@@ -14,7 +14,7 @@ from cyclopts import App, Parameter
 from gatepass.cli.common import Place
 from gatepass.cli.output import say
 from gatepass.server.serving import serve as serve_until_stopped
-from gatepass.server.settings import is_loopback
+from gatepass.server.settings import check_proxy_is_declared, has_undeclared_proxy, is_loopback
 from gatepass.server.workers import serve_with_workers
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def serve(  # noqa: PLR0913 - one for each flag
         trusted_proxy=trusted_proxy,
         workers=workers,
     )
+    check_proxy_is_declared(settings)
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     if settings.workers > 1:
         serve_with_workers(settings, on_ready=announce)
@@ -85,6 +86,11 @@ def warnings(settings: Settings) -> list[str]:
     if not settings.issuer and not is_loopback(settings.host):
         found.append(
             f"tokens are issued by {settings.issuer_url}, which is another place elsewhere: --issuer https://…"
+        )
+    if has_undeclared_proxy(settings):
+        found.append(
+            "a proxy stands before this server that is not declared: all people seem to call from its one address, and"
+            " share the limits on guessing; --trusted-proxy ends that"
         )
     if settings.refresh_quiet_seconds > 2 * settings.refresh_grace_seconds:
         found.append("a thief of refresh tokens may stay unnoticed: refresh_quiet_seconds is over twice the grace")

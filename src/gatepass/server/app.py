@@ -145,6 +145,7 @@ class Server:
         self._clock = clock = database.clock
         self._behind_since: float | None = None
         self.hasher = password_hasher(settings)
+        self._address = ClientAddress(settings)
         self.connections = Connections(most_connections, self._note_refused_connection)
         self._clients = KnownClients(database)
         self._client_authentication = ClientAuthentication(database, self._clients, issuer=settings.issuer_url)
@@ -158,7 +159,7 @@ class Server:
             places=Places(
                 settings,
                 most_connections=most_connections,
-                address=ClientAddress(settings.trusted_proxy),
+                address=self._address,
                 authenticate=self._authenticate_reader,
             ),
         )
@@ -306,7 +307,7 @@ class Server:
             keys=keys,
             settings=settings,
         )
-        address = ClientAddress(settings.trusted_proxy)
+        address = self._address
         visitors = Visitors(database, keys=keys, browser=browser, settings=settings)
         asking = Asking(database, senders, settings)
         registration = new_registration(database, self.hasher, settings)

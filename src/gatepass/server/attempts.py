@@ -68,7 +68,7 @@ class Attempts(Protocol):
 
 
 def network_of(address: str) -> str:
-    """What an address is counted under: itself, or the /64 that an IPv6 address lies in."""
+    """What an address is counted under: itself, or the /64 that an IPv6 address lies in; nothing for none."""
     if not address:
         return ""
     parsed = ipaddress.ip_address(address)

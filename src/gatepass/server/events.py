@@ -115,6 +115,10 @@ class Events(Protocol):
         """Return events in the order of their ids from the one after `event_id` on, of one person or of everybody."""
         ...
 
+    async def sign_ins_since(self, at: float) -> tuple[int, int]:
+        """How many sign-ins were tried from then on, and how many of them by callers whose address is not known."""
+        ...
+
     async def settings_seen(self) -> dict[str, str]:
         """What the settings were when a server last started: name and digest, nothing where none has."""
         ...

@@ -37,6 +37,7 @@ NAME = re.compile(r"[!#-\[\]-~]+")
 """A scope-token of RFC 6749 §3.3. Grants keep lists of them between blanks, so a blank would make two of one."""
 OWN_SCOPE_PREFIX = "gatepass:"
 """Scopes that begin so are rights at this server: the operator gives them to a client by name, and nobody else can."""
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 _ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d+)?", re.ASCII)
 """As browsers write it (RFC 6454 §6.2); never `null`, which any page can have, nor `*`."""
 _POSTGRES_SCHEMES = ("postgresql://", "postgres://")
@@ -307,8 +308,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     tls_key: Annotated[str, Meta(description="Private key for HTTPS, a PEM file.")] = ""
     trusted_proxy: Annotated[
         tuple[str, ...],
-        Meta(description="Networks (CIDR) of proxies that speak HTTPS for us and whose X-Forwarded-For we believe."),
+        Meta(description="Networks (CIDR) of proxies that speak HTTPS for us and are believed about who calls."),
     ] = ()
+    trusted_header: Annotated[
+        str,
+        Meta(
+            description="The one header in which they say who calls; `Forwarded` is read by RFC 7239, any other as a list of addresses."
+        ),
+    ] = "X-Forwarded-For"
+    allow_undeclared_proxy: Annotated[
+        bool,
+        Meta(
+            description="Whether to serve others from loopback without `trusted_proxy`: then all of them seem to call from one address."
+        ),
+    ] = False
 
     def __repr__(self) -> str:
         """Show everything but the secrets."""
@@ -528,6 +541,33 @@ def _check_proxies(settings: Settings) -> None:
             ) from error
 
 
+def _check_trusted_header(settings: Settings) -> None:
+    if not _HEADER.fullmatch(settings.trusted_header):
+        raise StartupError("`trusted_header` is not the name of a header.", "It is X-Forwarded-For, say, or Forwarded.")
+
+
+def check_proxy_is_declared(settings: Settings) -> None:
+    """Whether it is known how others reach a server that listens on loopback, before it serves.
+
+    Raises:
+        StartupError: when a proxy must be there that is not declared. All people would share its address, and with it
+            the limits on guessing.
+    """
+    if has_undeclared_proxy(settings) and not settings.allow_undeclared_proxy:
+        raise StartupError(
+            f"The issuer is {settings.issuer_url}, and this server listens on {settings.host} without a certificate, so a"
+            " proxy stands before it that is not declared.",
+            "Give --trusted-proxy 127.0.0.1/32 if it is on this machine and says in X-Forwarded-For who calls.",
+        )
+
+
+def has_undeclared_proxy(settings: Settings) -> bool:
+    """Whether others must reach a server on loopback through something that it knows nothing of."""
+    is_declared = bool(settings.tls_cert or settings.trusted_proxy)
+    is_elsewhere = not is_loopback(urlsplit(settings.issuer_url).hostname or "")
+    return is_loopback(settings.host) and is_elsewhere and not is_declared
+
+
 def _check_leaked_passwords(settings: Settings) -> None:
     url = settings.leaked_passwords_url
     host = _host_of_url(url)
@@ -589,6 +629,7 @@ _CHECKS = (
     _check_names,
     _check_origins,
     _check_proxies,
+    _check_trusted_header,
     _check_leaked_passwords,
     _check_database,
 )

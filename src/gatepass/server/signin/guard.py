@@ -2,6 +2,9 @@
 
 An address that nobody has is counted like any other, so the pauses tell nothing. A success clears the account's count
 and not the network's: else a thief of passwords would sign in to an account of their own now and then.
+
+Callers whose address is not known have no network in common: what they try is counted for the account alone, so that
+guessing at it is slow and nobody is kept out of another.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ _STUFFING_CHANGES = 20
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """What is tried (a digest of the e-mail address) and from which network."""
+    """What is tried (a digest of the e-mail address) and from which network, empty where that is not known."""
 
     account: str
     network: str
@@ -80,28 +83,33 @@ class Guard:
     def attempt(self, what: str, name: str, where: Where) -> Attempt:
         """An attempt of a kind, such as `password`, at what belongs to a name, such as an e-mail address."""
         digest = hmac.digest(self._key, f"{what}:{name}".encode(), hashlib.sha256).hex()
-        return Attempt(account=f"{what}:{digest}", network=f"{what}@{network_of(where.address)}", where=where)
+        network = f"{what}@{network_of(where.address)}" if where.address else ""
+        return Attempt(account=f"{what}:{digest}", network=network, where=where)
 
     async def wait(self, tx: Transaction, attempt: Attempt) -> float:
         """How many seconds until this may be tried; 0 when it may be now."""
-        now, account, network = tx.now, self._account, self._network
-        return max(
-            account.wait(await tx.attempts.of(attempt.account, since=now - account.window), now),
-            network.wait(await tx.attempts.of(attempt.network, since=now - network.window), now),
-        )
+        now, account = tx.now, self._account
+        tried = await tx.attempts.of(attempt.account, since=now - account.window)
+        return max(account.wait(tried, now), await self._network_wait(tx, attempt))
 
     async def hold(self, tx: Transaction, attempt: Attempt) -> float:
         """As `wait`, in the transaction that judges: attempts at one account are judged one after the other."""
-        now, account, network = tx.now, self._account, self._network
-        return max(
-            account.wait(await tx.attempts.hold(attempt.account, since=now - account.window, now=now), now),
-            network.wait(await tx.attempts.of(attempt.network, since=now - network.window), now),
-        )
+        now, account = tx.now, self._account
+        tried = await tx.attempts.hold(attempt.account, since=now - account.window, now=now)
+        return max(account.wait(tried, now), await self._network_wait(tx, attempt))
+
+    async def _network_wait(self, tx: Transaction, attempt: Attempt) -> float:
+        if not attempt.network:
+            return 0.0
+        now, network = tx.now, self._network
+        return network.wait(await tx.attempts.of(attempt.network, since=now - network.window), now)
 
     async def failed(self, tx: Transaction, attempt: Attempt) -> None:
         """Count a failure."""
         now = tx.now
         await tx.attempts.count(attempt.account, at=attempt.network, since=now - self._account.window, now=now)
+        if not attempt.network:
+            return
         tried = await tx.attempts.count(attempt.network, at=attempt.account, since=now - self._network.window, now=now)
         if self._notices_stuffing and tried.changes == _STUFFING_CHANGES:
             await record(tx, "credential_stuffing_noticed", where=attempt.where)

@@ -65,6 +65,15 @@ class SqlEvents:
             )
         return list(map(_event, rows))
 
+    async def sign_ins_since(self, at: float) -> tuple[int, int]:
+        """Count by time."""
+        row = await self._connection.row(
+            "SELECT COUNT(*), COUNT(CASE WHEN address = '' THEN 1 END) FROM events"
+            " WHERE at >= ?1 AND kind IN ('signed_in', 'sign_in_refused')",
+            at,
+        )
+        return msgspec.convert(row, tuple[int, int])
+
     async def settings_seen(self) -> dict[str, str]:
         """Select all."""
         rows = await self._connection.rows("SELECT name, digest FROM settings_seen")
