@@ -37,6 +37,9 @@ def add(
     email: str,
     *,
     role: Annotated[tuple[str, ...], Parameter(help="A role; may be repeated.")] = (),
+    verified: Annotated[
+        bool, Parameter(negative="", help="The address is known to be theirs; nothing else asks them to prove it.")
+    ] = False,
     json: Json = False,
     place: Place = _HERE,
 ) -> None:
@@ -45,7 +48,7 @@ def add(
 
     async def work() -> User:
         async with open_admin(place) as admin:
-            return await admin.add(email, password, role)
+            return await admin.add(email, password, role, is_verified=verified)
 
     user = asyncio.run(work())
     if json:

@@ -43,9 +43,10 @@ class Admin:
         self._lists = lists
         self._idle_seconds = idle_seconds
 
-    async def add(self, email: str, password: str, roles: tuple[str, ...]) -> User:
+    async def add(self, email: str, password: str, roles: tuple[str, ...], *, is_verified: bool = False) -> User:
         """Make an account. Raises as `Registration.add`, and `invalid_role`."""
-        return await self._registration.add(email, password, tuple(map(check_role, roles)), actor=OPERATOR)
+        checked = tuple(map(check_role, roles))
+        return await self._registration.add(email, password, checked, by_operator=True, is_verified=is_verified)
 
     async def take_over(self, newcomers: Sequence[Newcomer]) -> list[bool]:
         """Make accounts for people of another system; which were made: the others' addresses are taken."""
@@ -192,6 +193,7 @@ async def _move_in(tx: Transaction, newcomer: Newcomer) -> bool:
         roles=newcomer.roles,
         email_verified_at=now if newcomer.email_verified else None,
         disabled_at=now if newcomer.disabled else None,
+        origin="import",
     )
     if not await tx.users.add(user):
         return False

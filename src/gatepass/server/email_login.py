@@ -276,6 +276,7 @@ class EmailLogin:
     ) -> Entered:
         """Use the code up, and open a session: it was the right one, and its holder's."""
         holder, where, device = digest_of(challenge), self._address.where(request), self._entrance.device_of(request)
+        language = language_of(request)
 
         async def look(tx: Transaction) -> bool:
             return await tx.codes.is_waited_for(holder, "sign_in", tx.now)
@@ -297,7 +298,8 @@ class EmailLogin:
                 reason = "account_locked" if user.disabled_at is None else "account_disabled"
                 await record(tx, "sign_in_refused", user.id, actor="", reason=reason, where=where)
                 return None
-            await prove_address(tx, user, where=where)
+            if await prove_address(tx, user, where=where):
+                await self._letters.tell_taken(tx, user, language=language)
             proof = Proof(acr=SINGLE_FACTOR, amr=("otp",), where=where)
             return await self._entrance.enter(tx, user, asked=asked, proof=proof, status=status, device=device)
 

@@ -77,6 +77,24 @@ async def drop_factors(tx: Transaction, user_id: str) -> None:
     await tx.devices.forget_all_of(user_id)
 
 
+async def record_factors(tx: Transaction, user_id: str, *, where: Where = NOWHERE) -> bool:
+    """Record each kind of factor that is about to be dropped; whether there is any."""
+    factors = await tx.factors.of(user_id)
+    kinds = [kind for kind, count in (("totp", factors.totp), ("passkey", factors.passkeys)) if count]
+    for kind in kinds:
+        await record(tx, "factor_removed", user_id, reason=kind, where=where)
+    return bool(kinds)
+
+
+async def disconnect_all(tx: Transaction, user_id: str, *, where: Where = NOWHERE) -> bool:
+    """Forget a person's accounts elsewhere, and record each; whether there was any."""
+    identities = await tx.identities.of(user_id)
+    for identity in identities:
+        await record(tx, "provider_disconnected", user_id, reason=identity.provider, where=where)
+    await tx.identities.remove_all_of(user_id)
+    return bool(identities)
+
+
 async def take_back_factors(tx: Transaction, user_id: str, *, since: float, where: Where = NOWHERE) -> None:
     """Forget the factors that were set up then or later; older ones stay, or a mailbox alone would get past them.
 

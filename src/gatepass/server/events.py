@@ -33,6 +33,7 @@ EventKind = Literal[
     "key_retired",
     "passkey_counter_went_back",
     "password_changed",
+    "password_removed",
     "password_reset_asked",
     "proved_again",
     "provider_connected",

@@ -2,7 +2,7 @@
 
 An account elsewhere opens the one that it is connected to. Else its e-mail address decides, and only one that the other
 site vouches for: nobody has it here, and an account is made; somebody has it who never proved it, and the account is
-taken from them; or somebody has proved it, and must do so again before the two are connected.
+taken from them; or the account has an owner, who must sign in to it before the two are connected.
 """
 
 from __future__ import annotations
@@ -124,7 +124,9 @@ class Federation:
 
     # ── signing in ──
 
-    async def sign_in(self, proven: Proven, *, asked: Asked, where: Where, device: str) -> Entered | Existing:
+    async def sign_in(
+        self, proven: Proven, *, asked: Asked, where: Where, device: str, language: str
+    ) -> Entered | Existing:
         """Let in whoever this is, or say that an account of this address has to be connected first.
 
         Raises:
@@ -136,7 +138,7 @@ class Federation:
         async def unit(tx: Transaction) -> Entered | Outcome:
             if not await _use_once(tx, proven):
                 return await _refuse(tx, "", "id_token_used", where)
-            user = await self._account(tx, proven.claimed, where)
+            user = await self._account(tx, proven.claimed, where, language)
             if not isinstance(user, User):
                 return user
             proof = Proof(acr=SINGLE_FACTOR, amr=(BY_PROVIDER,), where=where)
@@ -147,7 +149,7 @@ class Federation:
             raise _refusal(outcome.reason)
         return outcome
 
-    async def _account(self, tx: Transaction, claimed: Claimed, where: Where) -> User | Outcome:
+    async def _account(self, tx: Transaction, claimed: Claimed, where: Where, language: str) -> User | Outcome:
         """Find the account, or make it."""
         found = await tx.identities.find(claimed.issuer, claimed.subject)
         email = _vouched_for(claimed)
@@ -160,9 +162,10 @@ class Federation:
         if found is not None:
             await tx.identities.use(found.id, email=claimed.email, now=tx.now)
             return user
-        if user.email_verified_at is not None:
+        if not user.is_unclaimed:
             return Existing(claimed=claimed, email=email)
-        await prove_address(tx, user, where=where)
+        if await prove_address(tx, user, where=where):
+            await self._letters.tell_taken(tx, user, language=language)
         await _add(tx, user, claimed, where)
         return user
 

@@ -53,6 +53,10 @@ class Letters:
             sealed = self._data_key.seal(msgspec.json.encode(letter), mail_id)
             await tx.mails.add(mail_id, sealed, user_id=user_id, now=tx.now)
 
+    async def tell_taken(self, tx: Transaction, user: User, *, language: str) -> None:
+        """Tell who has just proved their address that what others had set in the account before is gone."""
+        await self.send(tx, Letter(kind="earlier_access_removed", to=user.email, language=language), user_id=user.id)
+
     async def warn(
         self, tx: Transaction, kind: LetterKind, user: User, *, language: str, at: float | None = None, **values: str
     ) -> None:

@@ -23,6 +23,7 @@ from gatepass.server.signin.minting import TokenPair
 from gatepass.server.signin.opening import Proof
 from gatepass.server.users import User, normalise_email
 from gatepass.server.web.auth import ANYONE
+from gatepass.server.web.catalogue import language_of
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import Route, page, page_form
 
@@ -256,7 +257,9 @@ class Login:
         """Open a session for whom the provider's ID token is about."""
         proven = await self._federation.check_id_token(provider, token, nonce)
         where, device = self._address.where(request), self._entrance.device_of(request)
-        entered = await self._federation.sign_in(proven, asked=asked, where=where, device=device)
+        entered = await self._federation.sign_in(
+            proven, asked=asked, where=where, device=device, language=language_of(request)
+        )
         if isinstance(entered, Existing):
             raise Refusal("account_exists", "Sign in to the account of this address first, then connect the two.")
         return entered

@@ -1,10 +1,15 @@
-"""The first proof that an address is somebody's takes the account from whoever had it before without one."""
+"""What a proof that an address is somebody's does to the account of that address.
+
+To read an address's mail is not to own the account. One that the operator made, or whose address was proved before, has
+an owner, and keeps all that opens it; whoever reads the mail is asked for the factors like anybody else. One that was
+made by somebody who never proved the address may have been made by anybody: the first who does takes it.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gatepass.server.ending import drop_factors, end_sessions_of
+from gatepass.server.ending import disconnect_all, drop_factors, end_sessions_of, record_factors
 from gatepass.server.events import NOWHERE
 from gatepass.server.recording import record
 
@@ -14,20 +19,32 @@ if TYPE_CHECKING:
     from gatepass.server.users import User
 
 
-async def prove_address(tx: Transaction, user: User, *, where: Where = NOWHERE) -> None:
-    """Note that the person reads the mail of their address.
+async def prove_address(tx: Transaction, user: User, *, where: Where = NOWHERE) -> bool:
+    """Note that the person reads the mail of their address; whether anything was taken from the account for it.
 
-    Anybody could have made an account with it before. So the first proof drops what an earlier, unproven owner has
-    set: the password, the accounts elsewhere, the other ways in, and the sessions.
+    From an unclaimed one goes what an earlier, unproven owner has set: the password, the second factors and passkeys,
+    the accounts elsewhere, and the sessions. Each is recorded, and who has just proved the address is to be told.
     """
     if user.email_verified_at is not None:
-        return
-    await tx.passwords.remove(user.id)
-    await drop_factors(tx, user.id)
-    await tx.identities.remove_all_of(user.id)
-    await end_sessions_of(tx, user.id, "address_proved", where=where)
+        return False
+    is_anything_taken = user.is_unclaimed and await _take_from_nobody(tx, user, where)
     await tx.users.set_verified(user.id, tx.now)
     await record(tx, "email_verified", user.id, where=where)
+    return is_anything_taken
+
+
+async def _take_from_nobody(tx: Transaction, user: User, where: Where) -> bool:
+    """Drop what opens the account; whether there was any."""
+    had_password = await tx.passwords.of(user.id) is not None
+    if had_password:
+        await tx.passwords.remove(user.id)
+        await record(tx, "password_removed", user.id, reason="address_proved", where=where)
+    had_factors = await record_factors(tx, user.id, where=where)
+    await drop_factors(tx, user.id)
+    had_identities = await disconnect_all(tx, user.id, where=where)
+    had_sessions = await end_sessions_of(tx, user.id, "address_proved", where=where)
+    await tx.codes.forget_openers(user.id)
+    return had_password or had_factors or had_identities or bool(had_sessions)
 
 
 async def erase(tx: Transaction, user_id: str) -> None:

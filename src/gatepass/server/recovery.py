@@ -8,7 +8,7 @@ import msgspec
 
 from gatepass.server.codes import Code, digest_of, new_token
 from gatepass.server.confidential import Confidential
-from gatepass.server.ending import end_sessions_of, replace_password, take_back_factors
+from gatepass.server.ending import disconnect_all, end_sessions_of, replace_password, take_back_factors
 from gatepass.server.errors import GatepassError, Refusal
 from gatepass.server.events import SERVER
 from gatepass.server.letters import LOCK_SECONDS
@@ -274,7 +274,10 @@ class Recovery:
 
         async def look(tx: Transaction) -> tuple[Code | None, bool]:
             found = await tx.codes.look(digest, "reset", tx.now)
-            return found, found is not None and (await tx.factors.of(found.user_id)).are_asked
+            user = None if found is None else await tx.users.by_id(found.user_id)
+            if user is None or user.is_unclaimed:  # whose factors this proof takes away
+                return found, False
+            return found, (await tx.factors.of(user.id)).are_asked
 
         found, has_factor = await self._database.read(look)
         if found is None:  # nobody gets hashing time for a guess
@@ -286,7 +289,8 @@ class Recovery:
             user = None if code is None else await tx.users.by_id(code.user_id)
             if code is None or user is None or user.disabled_at is not None or user.email != code.email:
                 return False
-            await prove_address(tx, user, where=where)
+            if await prove_address(tx, user, where=where):
+                await self._letters.tell_taken(tx, user, language=language)
             await replace_password(tx, user.id, password_hash, is_short=self._registration.is_short(password))
             await end_sessions_of(tx, user.id, "password_changed", where=where)
             await tx.codes.forget_openers(user.id)
@@ -315,7 +319,7 @@ class Recovery:
                 return False
             await tx.users.set_locked(user.id, tx.now)
             await tx.devices.forget_all_of(user.id)
-            await tx.identities.remove_all_of(user.id)
+            await disconnect_all(tx, user.id, where=where)
             await take_back_factors(tx, user.id, since=code.expires_at - LOCK_SECONDS, where=where)
             await end_sessions_of(tx, user.id, "account_locked", where=where)
             await tx.codes.forget_openers(user.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gatepass.server.errors import Refusal
-from gatepass.server.events import NOWHERE
+from gatepass.server.events import NOWHERE, OPERATOR
 from gatepass.server.ids import new_id
 from gatepass.server.passwords.policy import check_new_password
 from gatepass.server.recording import record
@@ -36,16 +36,17 @@ class Registration:
         self._min_length = settings.password_min_length
         self._min_length_with_factor = min(settings.password_min_length_with_factor, settings.password_min_length)
 
-    async def add(
+    async def add(  # noqa: PLR0913 - what an account is made of, and who makes it
         self,
         email: str,
         password: str,
         roles: tuple[str, ...] = (),
         *,
-        actor: str | None = None,
+        by_operator: bool = False,
+        is_verified: bool = False,
         where: Where = NOWHERE,
     ) -> User:
-        """Write the account; without an `actor` it was made by its owner.
+        """Write the account, which its owner makes or the operator, who may also know that the address is theirs.
 
         Raises:
             Refusal: `email_taken`, `invalid_email`, or as `hash`.
@@ -54,11 +55,21 @@ class Registration:
         password_hash = await self.hash(password, email=address)
 
         async def unit(tx: Transaction) -> User | None:
-            user = User(id=new_id("usr"), email=address, created_at=tx.now, roles=roles)
+            user = User(
+                id=new_id("usr"),
+                email=address,
+                created_at=tx.now,
+                roles=roles,
+                email_verified_at=tx.now if is_verified else None,
+                origin="operator" if by_operator else "self",
+            )
             if not await tx.users.add(user):
                 return None
             await tx.passwords.put(user.id, password_hash, tx.now)
+            actor = OPERATOR if by_operator else None
             await record(tx, "account_created", user.id, actor=actor, where=where)
+            if is_verified:
+                await record(tx, "email_verified", user.id, actor=actor, where=where)
             return user
 
         user = await self._database.transaction(unit, shared=True)

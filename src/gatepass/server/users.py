@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 from email_validator import EmailNotValidError, validate_email
@@ -25,6 +25,13 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     email_verified_at: float | None = None
     disabled_at: float | None = None
     locked_at: float | None = None
+    origin: Literal["self", "operator", "import"] = "self"
+    """Who made the account."""
+
+    @property
+    def is_unclaimed(self) -> bool:
+        """Whether nobody has shown or vouched for whose account this is: anybody could have made it, or set it up."""
+        return self.email_verified_at is None and self.origin != "operator"
 
 
 class Users(Protocol):

@@ -11,6 +11,7 @@ from gatepass.server.confidential import Confidential
 LetterKind = Literal[
     "account_deleted",
     "account_locked",
+    "earlier_access_removed",
     "email_change",
     "email_changed",
     "email_taken",

@@ -168,7 +168,9 @@ class SocialLogin:
         asked = await self._asking.check(request, cookie=True)
         proven = await self._federation.redeem(underway.provider, answer, underway.journey)
         where, device = self._address.where(request), self._entrance.device_of(request)
-        entered = await self._federation.sign_in(proven, asked=asked, where=where, device=device)
+        entered = await self._federation.sign_in(
+            proven, asked=asked, where=where, device=device, language=language_of(request)
+        )
         if isinstance(entered, Existing):
             return self._ask_to_connect(request, entered, underway)
         return await self._entrance.go_on(request, entered, underway.return_to)

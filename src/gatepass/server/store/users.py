@@ -12,7 +12,7 @@ from gatepass.server.users import User
 if TYPE_CHECKING:
     from gatepass.server.store.connection import Connection, Row
 
-_COLUMNS = "id, email, created_at, roles, email_verified_at, disabled_at, locked_at"
+_COLUMNS = "id, email, created_at, roles, email_verified_at, disabled_at, locked_at, origin"
 
 
 class SqlUsers:
@@ -24,7 +24,7 @@ class SqlUsers:
     async def add(self, user: User) -> bool:
         """Insert, unless the address is there."""
         row = await self._connection.row(
-            f"INSERT INTO users ({_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+            f"INSERT INTO users ({_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
             " ON CONFLICT (email) DO NOTHING RETURNING id",
             user.id,
             user.email,
@@ -33,6 +33,7 @@ class SqlUsers:
             user.email_verified_at,
             user.disabled_at,
             user.locked_at,
+            user.origin,
         )
         return row is not None
 
