@@ -16,6 +16,7 @@ import platform
 import sys
 import time
 import warnings
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -272,6 +273,36 @@ def by_algorithm() -> Rows:
     return rows
 
 
+SIGNED: dict[str, tuple[dict[str, Any], dict[str, Any] | None]] = {
+    "plain": ({}, None),
+    "roles": ({"roles": ["admin", "editor"]}, None),
+    "datetimes": ({name: datetime(2040, 1, 1, tzinfo=UTC) for name in ("exp", "nbf", "iat")}, None),
+    "headers": ({}, {"kid": "2026-11"}),
+}
+"""What else one signs: a list, dates as datetimes, a header of one's own."""
+
+
+def by_claims() -> Rows:
+    """Measure signing with HS256 beside PyJWT, by what there is in the claims and headers."""
+    key = Key.generate("HS256")
+    secret = base64url.decode(key.to_jwk(private=True)["k"])
+    rows: Rows = []
+    for name, (more, headers) in SIGNED.items():
+        body = claims() | more
+
+        def ours(body: dict[str, Any] = body, headers: dict[str, Any] | None = headers) -> str:
+            return jwt.sign(body, key, headers=headers)
+
+        def theirs(body: dict[str, Any] = body, headers: dict[str, Any] | None = headers) -> str:
+            return pyjwt.encode(body, secret, "HS256", headers)
+
+        times = measure({"gatepass": ours, "PyJWT": theirs})
+        rows.append((f"sign, {name}", times))
+        show([rows[-1]], times)
+        print(f"{'':16}{times['PyJWT'] / times['gatepass']:.1f} x PyJWT", flush=True)
+    return rows
+
+
 def by_payload() -> Rows:
     """Measure how the cost of HS256 grows with the payload."""
     rows: Rows = []
@@ -403,6 +434,12 @@ alone; oxyjwt is written in Rust. Repeat it with `make bench ARGS=jose`.
 
 {algorithms}
 
+## By what is signed
+
+Signing with HS256: plain claims, a list of roles beside them, their dates as datetimes, and a `kid` in `headers`.
+
+{claims}
+
 ## By size of the payload
 
 Verifying HS256.
@@ -433,6 +470,8 @@ def main() -> None:
     for name, times in algorithms[:2]:
         ratios = ", ".join(f"{times[peer] / times['gatepass']:.1f} x {peer}" for peer in columns[1:-1])
         print(f"{name}: {ratios}")
+    heading("HS256 sign by claims", ("gatepass", "PyJWT"))
+    signed = by_claims()
     heading("HS256 verify by payload", columns)
     payloads = by_payload()
     heading("by keys in the set", ("ES256", "new header"))
@@ -445,6 +484,7 @@ def main() -> None:
             machine=_processor(),
             rounds=ROUNDS,
             algorithms=markdown(algorithms, columns),
+            claims=markdown(signed, ["gatepass", "PyJWT"]),
             payloads=markdown(payloads, columns),
             keys=markdown(keys, list(keys[0][1])),
             encryption=markdown(encrypted, ["gatepass", "bare"]),

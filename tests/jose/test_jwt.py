@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Literal
 
 import msgspec
+import pydantic
 import pytest
 
 from gatepass.jose import Key, KeySet, Limits, base64url, errors, jws, jwt
@@ -134,6 +137,8 @@ def test_now_is_the_present_unless_told() -> None:
         {"now": datetime(2017, 1, 1)},  # noqa: DTZ001 - the point
         {"now": "today"},
         {"now": float("nan")},
+        {"now": 10**400},
+        {"leeway": 10**400},
         {"leeway": -1},
         {"leeway": float("inf")},
         {"leeway": "10"},
@@ -257,6 +262,128 @@ def test_datetimes_become_numeric_dates() -> None:
     assert claims["auth_time"] == 1_577_836_800.5
     with pytest.raises(errors.BadClaimError):
         jwt.sign(CLAIMS | {"exp": datetime(2033, 5, 18)}, KEY)  # noqa: DTZ001 - the point
+
+
+@pytest.mark.parametrize("exp", [2_000_000_000, 2_000_000_000.5])
+@pytest.mark.parametrize("name", ["exp", "auth_time", "updated_at"])
+def test_decimal_dates_are_numbers(name: str, exp: float) -> None:
+    """A Decimal, as databases give it for a number, is a number in a date: text would be no NumericDate."""
+    assert check(jwt.sign(CLAIMS | {name: Decimal(str(exp))}, KEY))[name] == exp
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity"), Decimal("1E+400"), 10**17, 10**400, -(10**17), 1e300,
+    ],
+)  # fmt: skip
+def test_dates_that_are_no_moment_are_not_signed(value: object) -> None:
+    """What our own reader would refuse as a date is not written."""
+    with pytest.raises(errors.BadClaimError):
+        jwt.sign(CLAIMS | {"exp": value}, KEY)
+
+
+@pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
+@pytest.mark.parametrize("value", ["9007199254740993", "-9007199254740993", "1" + "0" * 300, "1e300"])
+def test_dates_that_are_no_moment_are_bad_claims(name: str, value: str) -> None:
+    """A date beyond the integers that everybody can hold is refused, so that nobody calculates with it."""
+    payload = b'{"iss":"%s","aud":"my-api","exp":2000000000,"x":[{"y":1}]}' % ISSUER.encode()
+    payload = (
+        payload.replace(b'"exp":2000000000', f'"exp":2000000000,"{name}":{value}'.encode())
+        if name != "exp"
+        else (payload.replace(b"2000000000", value.encode()))
+    )
+    with pytest.raises(errors.BadClaimError):
+        check(signed(payload))
+
+
+@pytest.mark.parametrize("leeway", [0, 0.5])
+@pytest.mark.parametrize("name", ["exp", "auth_time", "x"])
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_integers_that_no_double_holds_are_malformed(name: str, sign: str, leeway: float) -> None:
+    """RFC 8259 §6: an integer of 400 digits, anywhere, would make the first sum with a fraction overflow."""
+    for value in (f"{sign}1{'0' * 400}", f'[{{"y":{sign}{"9" * 309}}}]'):
+        payload = f'{{"iss":"{ISSUER}","aud":"my-api","{name}":{value}}}'.encode()
+        with pytest.raises(errors.MalformedError):
+            check(signed(payload), required=(), leeway=leeway)
+
+
+def test_large_integers_that_a_double_holds_are_read() -> None:
+    """An identifier of 64 bits or more is exact."""
+    for number in (2**63, 2**64 + 1, 10**300, -(2**63) - 1):
+        assert check(jwt.sign(CLAIMS | {"id": number}, KEY))["id"] == number
+
+
+def test_a_nan_inside_of_anything() -> None:
+    """A NaN is found in sets, dataclasses and Structs as well, and null or the text null is none."""
+
+    @dataclass
+    class Point:
+        x: float
+
+    for holder in ({float("nan")}, Point(float("nan")), [None, (1.0, float("inf"))], Flexible(float("nan"))):
+        with pytest.raises(errors.InvalidPolicyError):
+            jwt.sign(CLAIMS | {"x": holder}, KEY)
+        with pytest.raises(errors.InvalidPolicyError):
+            jwt.sign(CLAIMS, KEY, headers={"x": holder})
+    fine = {"x": None, "y": "null", "z": [None, {"null": 1.5}], "s": {1.5}}
+    assert check(jwt.sign(CLAIMS | fine, KEY)) == CLAIMS | fine | {"s": [1.5]}
+
+
+class Flexible(msgspec.Struct):
+    """Something with a number inside."""
+
+    x: float
+
+
+def test_names_that_are_no_text() -> None:
+    """Half a surrogate in a name, of a claim or a header, is an error of ours."""
+    for claims in (CLAIMS | {"\ud800": 1}, {"\ud800": 1}, CLAIMS | {"x": {"\udfff": 1}}):
+        with pytest.raises(errors.InvalidPolicyError):
+            jwt.sign(claims, KEY)
+    for headers in ({"\ud800": "x"}, {"x": "\ud800"}, {"kid": "\ud800"}):
+        with pytest.raises(errors.InvalidPolicyError):
+            jwt.sign(CLAIMS, KEY, headers=headers)
+
+
+class Model(pydantic.BaseModel):
+    """Claims as pydantic writes them."""
+
+    sub: str
+
+
+class Nested(msgspec.Struct):
+    """Claims with something of pydantic's inside."""
+
+    sub: str
+    profile: Model | None = None
+
+
+@pytest.mark.parametrize("into", [Model, Nested, type("Plain", (), {})])
+def test_a_type_that_msgspec_cannot_fill_is_named(into: Any) -> None:
+    """A model of pydantic is no fault of the token: the error is about the argument, and says what to do."""
+    with pytest.raises(errors.InvalidPolicyError) as caught:
+        check(jwt.sign(CLAIMS | {"profile": {"sub": "x"}}, KEY), into=into)
+    assert into is not Model or "Model.model_validate(claims)" in str(caught.value)
+
+
+def test_a_remembered_header_is_the_one_that_was_asked_for() -> None:
+    """Headers of plain text are encoded once for each key, `typ` and text, and never mixed up."""
+    seen = set()
+    for _ in range(2):
+        for typ in ("JWT", "at+jwt", None):
+            for headers in (None, {}, {"kid": "a"}, {"kid": "b"}, {"x": "1"}, {"x": 1}, {"x": True}, {"typ": "x"}):
+                token = jwt.sign(CLAIMS, KEY, typ, headers)
+                expected = ({} if typ is None else {"typ": typ}) | {"alg": "HS256"} | (headers or {})
+                found = jwt.peek(token).headers
+                assert (found, [type(value) for value in found.values()]) == (
+                    expected,
+                    [type(expected[name]) for name in found],
+                )
+                seen.add(token)
+    assert len(seen) == 3 * 6 + 1
+    for number in range(100):
+        assert jwt.peek(jwt.sign(CLAIMS, KEY, headers={"kid": str(number)})).headers["kid"] == str(number)
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from .errors import MalformedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # msgspec carries the fastest base64 codec that CPython 3.11 can reach, more than twice as fast as binascii. It reads
 # and writes base64 as a JSON string, in the standard alphabet and padded.
 _decode_two = msgspec.json.Decoder(tuple[bytes, bytes]).decode
 _encode = msgspec.json.Encoder().encode
 
+_URL_ALPHABET = bytes.maketrans(b"+/", b"-_")
 _PADDING = ("", "", "==", "=")
 # The characters that may end a text whose length leaves this remainder: those whose unused low bits are zero.
 _LAST = ("", "", "AQgw", "AEIMQUYcgkosw048")
@@ -18,7 +24,25 @@ _LAST = ("", "", "AQgw", "AEIMQUYcgkosw048")
 
 def encode(octets: bytes) -> str:
     """Encode octets as base64url text without padding."""
-    return _encode(octets).decode().strip('"=').replace("+", "-").replace("/", "_")
+    return _encode(octets).translate(_URL_ALPHABET, b'="').decode()
+
+
+def signer(prefix: bytes, sign: Callable[[bytes], bytes]) -> Callable[[bytes], str]:
+    """Return what writes a payload and its signature as RFC 7515 §7.1 has them: base64url, joined by periods.
+
+    It is here, and in one piece, since half the time of a token under HS256 would go into calls from one place to
+    another.
+
+    Args:
+        prefix: The encoded header, and a period.
+        sign: octets -> signature.
+    """
+
+    def write(payload: bytes) -> str:
+        message = prefix + _encode(payload).translate(_URL_ALPHABET, b'="')
+        return (message + b"." + _encode(sign(message)).translate(_URL_ALPHABET, b'="')).decode()
+
+    return write
 
 
 def decode(text: str) -> bytes:

@@ -16,8 +16,11 @@ from .errors import (
     TokenTooLongError,
     UnsupportedCritError,
 )
+from .keys import checked_key
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .keys import Key
     from .limits import Limits
     from .signing import Verify
@@ -135,17 +138,43 @@ def encode(key: Key, typ: str | None, extra: Mapping[str, Any] | None, *, b64: b
     Raises:
         InvalidPolicyError: The caller's parameters contradict the key, or are not what a header may hold.
     """
-    if extra is not None or not b64:
-        return _encode(_merged(key, typ, extra) | ({} if b64 else {"b64": False, "crit": ["b64"]}))
+    if not b64:
+        return _encode(_merged(key, typ, extra) | {"b64": False, "crit": ["b64"]})
+    return _encode(_merged(key, typ, extra))
+
+
+def writer(key: Key, typ: str | None, extra: Mapping[str, Any] | None) -> Callable[[bytes], str]:
+    """Return what signs a payload under the header of `encode`; it is kept for each header that a key often writes.
+
+    Raises:
+        InvalidKeyError: The key cannot sign.
+        InvalidPolicyError: As for `encode`.
+    """
+    memory = typ if extra is None else _memory_of(typ, extra)
     try:
-        encoded = key.encoded_headers.get(typ)
-    except TypeError:
+        found = key.encoded_headers.get(memory)
+    except (TypeError, AttributeError):
+        checked_key(key)
         raise InvalidPolicyError("typ is a string or None") from None
-    if encoded is None:
-        encoded = _encode(_checked(_parameters(key, typ)))
-        if len(key.encoded_headers) < _REMEMBERED:
-            key.encoded_headers[typ] = encoded
-    return encoded
+    if found is None:
+        found = checked_key(key).writer(_encode(_merged(key, typ, extra)))
+        if memory is not _NOWHERE and len(key.encoded_headers) < _REMEMBERED:
+            key.encoded_headers[memory] = found
+    return found
+
+
+_NOWHERE = object()
+
+
+def _memory_of(typ: str | None, extra: Mapping[str, Any]) -> object:
+    """Under which name a header is remembered: plain strings are their own name, and nothing else is remembered."""
+    if extra.__class__ is not dict:
+        return _NOWHERE
+    memory = (typ, *extra, *extra.values())
+    for part in memory:
+        if part.__class__ is not str and part is not typ:
+            return _NOWHERE
+    return memory
 
 
 _REMEMBERED = 32
@@ -198,7 +227,6 @@ def _merged(key: Key, typ: str | None, extra: Mapping[str, Any] | None) -> dict[
 def _checked(parameters: dict[str, Any]) -> dict[str, Any]:
     if "crit" in parameters or "b64" in parameters:
         raise InvalidPolicyError("headers: crit and b64 are not written by hand")
-    strict_json.refuse_nan(parameters)
     try:
         check(parameters, NONE)
     except JoseError as error:

@@ -21,7 +21,7 @@ from .errors import (
     MalformedError,
     TokenTooLongError,
 )
-from .keys import Key
+from .keys import Key, checked_key
 from .limits import DEFAULT
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def encrypt(plaintext: bytes, key: Key, enc: str | None = None, headers: Mapping
         InvalidKeyError: The key is for signatures, or must not encrypt.
         InvalidPolicyError: `enc` is unknown or not the key's, or `headers` contradict the key or are not JSON.
     """
-    content = _content_for(jws.checked_key(key, "enc"), enc)
+    content = _content_for(checked_key(key, "enc"), enc)
     header = _checked({"alg": key.algs[0], "enc": content.name} | _kid(key) | _headers.as_dict(headers), key, content)
     wrapped = key.wrap(secrets.token_bytes(content.bits // 8), header)
     protected = base64url.encode(strict_json.encode(header | wrapped.parameters))

@@ -9,8 +9,8 @@ import msgspec
 
 from . import base64url, strict_json
 from . import headers as _headers
-from .errors import InvalidKeyError, InvalidPolicyError, JoseError, MalformedError, TokenTooLongError
-from .keys import Key
+from .errors import InvalidPolicyError, JoseError, MalformedError, TokenTooLongError
+from .keys import Key, checked_key
 from .limits import DEFAULT
 
 if TYPE_CHECKING:
@@ -50,14 +50,9 @@ def sign(payload: bytes, key: Key, headers: Mapping[str, Any] | None = None, *, 
         InvalidKeyError: The key cannot sign.
         InvalidPolicyError: `headers` contradict the key, name `crit`, or are not JSON; or the payload cannot be so.
     """
-    header = _headers.encode(checked_key(key), None, headers, b64=b64)
-    return sign_encoded(header, payload, key) if b64 else _sign_unencoded(header, payload, key)
-
-
-def sign_encoded(header: str, payload: bytes, key: Key) -> str:
-    """Do what `sign` says with a header that is already encoded."""
-    message = f"{header}.{_encode_payload(payload)}"
-    return f"{message}.{base64url.encode(key.sign(message.encode()))}"
+    if not b64:
+        return _sign_unencoded(_headers.encode(checked_key(key), None, headers, b64=False), payload, key)
+    return _headers.writer(key, None, headers)(_checked_payload(payload))
 
 
 def _sign_unencoded(header: str, payload: bytes, key: Key) -> str:
@@ -409,15 +404,6 @@ def checked_text(token: object, limits: Limits) -> str:
     if len(token) > limits.token_length:
         raise TokenTooLongError("the token is too long")
     return token
-
-
-def checked_key(key: object, use: str = "sig") -> Key:
-    """Refuse what is not a Key for this use before it is asked to sign or encrypt."""
-    if not isinstance(key, Key):
-        raise InvalidPolicyError("a Key is needed")
-    if key.use != use:
-        raise InvalidKeyError("the key is for something else")
-    return key
 
 
 def several(keys: object, use: str = "sig") -> list[Key]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
-from datetime import datetime
-from math import inf, isfinite
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeAlias, TypeVar, cast, overload
 
 import msgspec
 from msgspec import UNSET, UnsetType  # noqa: TC002 - msgspec reads the annotations
@@ -34,19 +34,33 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SIMPLE = frozenset((str, int, bool))
+"""Kinds of values that can neither be a date nor hold a number that is not finite."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_LATEST = 2**53
+"""Integers up to here are the same to everybody (RFC 8259 §6); as a date it is 285 million years away."""
+
+_IN_BOUNDS = msgspec.Meta(ge=-_LATEST, le=_LATEST)
+
+NumericDate: TypeAlias = Annotated[int, _IN_BOUNDS] | Annotated[float, _IN_BOUNDS]
+"""RFC 7519 §2: seconds since 1970, with or without a fraction; no boolean, and nothing too large to be a moment."""
+
+_DATES = frozenset(("exp", "nbf", "iat", "auth_time", "updated_at"))
+"""RFC 7519 §4.1, OpenID Connect Core §2 and §5.1."""
 
 _convert = msgspec.convert
 
 
 class Registered(msgspec.Struct, gc=False):
-    """RFC 7519 §4.1: the registered claims, and what each may be. Dates are seconds since 1970, never booleans."""
+    """RFC 7519 §4.1: the registered claims, and what each may be."""
 
     iss: str | UnsetType = UNSET
     sub: str | UnsetType = UNSET
     aud: str | list[str] | UnsetType = UNSET
-    exp: int | float | UnsetType = UNSET
-    nbf: int | float | UnsetType = UNSET
-    iat: int | float | UnsetType = UNSET
+    exp: NumericDate | UnsetType = UNSET
+    nbf: NumericDate | UnsetType = UNSET
+    iat: NumericDate | UnsetType = UNSET
     jti: str | UnsetType = UNSET
 
 
@@ -74,7 +88,8 @@ def sign(
     """RFC 7519 §7.1: write a signed token.
 
     Args:
-        claims: A mapping or a `msgspec.Struct`. Datetimes with a time zone become NumericDates: seconds since 1970.
+        claims: A mapping or a `msgspec.Struct`. Datetimes with a time zone become NumericDates: seconds since 1970,
+            with a fraction if they have one.
         key: A private key or secret; `alg` and `kid` come from it.
         typ: The kind of token, such as `"at+jwt"`; None leaves it out.
         headers: More header parameters.
@@ -84,7 +99,7 @@ def sign(
         InvalidKeyError: The key cannot sign.
         InvalidPolicyError: `headers` contradict the key, or something is not JSON.
     """
-    return jws.sign_encoded(_headers.encode(jws.checked_key(key), typ, headers), encode_claims(claims), key)
+    return _headers.writer(key, typ, headers)(encode_claims(claims))
 
 
 def encode_claims(claims: Mapping[str, Any] | msgspec.Struct) -> bytes:
@@ -95,15 +110,26 @@ def encode_claims(claims: Mapping[str, Any] | msgspec.Struct) -> bytes:
         InvalidPolicyError: A claim is not JSON.
     """
     plain = claims if isinstance(claims, dict) else _to_dict(claims)
-    for value in plain.values():
-        if value.__class__ not in _SIMPLE:
-            plain = {name: _numeric_date(name, value) for name, value in plain.items()}
-            break
+    encode = strict_json.encode_finite
+    dates: dict[str, object] = {}
+    for name, value in plain.items():
+        kind = value.__class__
+        if kind in _SIMPLE or (kind is list and _SIMPLE.issuperset(map(type, value))):
+            continue
+        date = _numeric_date(name, value)
+        if date is value:
+            encode = strict_json.encode
+        else:
+            dates[name] = date
+    if dates:
+        plain = plain | dates
     try:
         _convert(plain, Registered)
+        return encode(plain)
     except msgspec.ValidationError as error:
         raise _wrong_type(error) from None
-    return strict_json.encode(plain)
+    except (TypeError, ValueError, RecursionError):
+        raise InvalidPolicyError("the claims cannot be written as JSON") from None
 
 
 def _to_dict(claims: object) -> dict[str, Any]:
@@ -126,13 +152,20 @@ def _struct_to_dict(claims: msgspec.Struct) -> dict[str, Any]:
 
 
 def _numeric_date(name: str, value: object) -> object:
-    if not isinstance(value, datetime):
-        strict_json.refuse_nan(value)
-        return value
-    if value.tzinfo is None:
-        raise BadClaimError("a datetime without a time zone is no moment", claim=name)
-    seconds = value.timestamp()
-    return int(seconds) if seconds.is_integer() else seconds
+    """Write a moment as RFC 7519 §2 does, and leave anything else as it is."""
+    if isinstance(value, datetime):
+        try:
+            since = value - _EPOCH
+        except TypeError:
+            raise BadClaimError("a datetime without a time zone is no moment", claim=name) from None
+        return since.total_seconds() if since.microseconds else since.days * 86_400 + since.seconds
+    if isinstance(value, Decimal) and name in _DATES:
+        try:
+            seconds = float(value)
+        except ValueError:
+            raise BadClaimError("the date is no number", claim=name) from None
+        return int(seconds) if seconds.is_integer() else seconds
+    return value
 
 
 # ── verifying ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -422,23 +455,31 @@ def _text(name: str, value: object) -> str:
 def _seconds(now: object) -> float:
     if isinstance(now, datetime) and now.tzinfo is not None:
         return now.timestamp()
-    if isinstance(now, (int, float)) and isfinite(now):
+    if isinstance(now, (int, float)) and -_LATEST <= now <= _LATEST:
         return now
     raise InvalidPolicyError("now is a number of seconds or a datetime with a time zone")
 
 
 def _check_leeway(leeway: object) -> None:
-    if not isinstance(leeway, (int, float)) or not 0 <= leeway < inf:
+    if not isinstance(leeway, (int, float)) or not 0 <= leeway <= _LATEST:
         raise InvalidPolicyError("leeway is a number of seconds")
 
 
 def _typed(claims: dict[str, Any], into: type[T]) -> T:
     try:
-        return _convert(claims, into)
+        return _convert(claims, into, dec_hook=_unfillable)
     except msgspec.ValidationError as error:
         raise BadClaimError("the claims do not fit the type", claim=_claim_in(error)) from None
     except (TypeError, ValueError, RecursionError):
         raise InvalidPolicyError("into is a type that msgspec can fill") from None
+
+
+def _unfillable(kind: type, _: object) -> NoReturn:
+    """What msgspec calls for a type that it does not know, alone or inside of another."""
+    raise InvalidPolicyError(
+        f"into is a type that msgspec can fill, and {kind.__name__} is none; a model of pydantic takes the claims "
+        "that verify returns without into: Model.model_validate(claims)"
+    )
 
 
 def _claim_in(error: msgspec.ValidationError) -> str:

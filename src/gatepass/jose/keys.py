@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cryptography.exceptions import UnsupportedAlgorithm
 
-from . import algorithms, jwk, pem, strict_json, weakness, wrapping
-from .errors import AlgNotAllowedError, InvalidKeyError, JoseError, UnknownKeyError
+from . import algorithms, base64url, jwk, pem, strict_json, weakness, wrapping
+from .errors import AlgNotAllowedError, InvalidKeyError, InvalidPolicyError, JoseError, UnknownKeyError
 from .limits import DEFAULT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from . import signing
     from .headers import Header
@@ -100,8 +100,8 @@ class Key:
             self._prepare()
         except UnsupportedAlgorithm:
             raise InvalidKeyError(f"the installed cryptography does not have {algorithm.name}") from None
-        # Both are filled by jws.py: what this key writes, and which headers it has seen on good signatures.
-        self.encoded_headers: dict[str | None, str] = {}
+        # Both are filled by headers.py: what writes this key's tokens, and which headers good signatures came with.
+        self.encoded_headers: dict[object, Callable[[bytes], str]] = {}
         self.known_headers: dict[str, Header] = {}
 
     def _prepare(self) -> None:
@@ -166,7 +166,7 @@ class Key:
         if algorithm.kinds != (("oct", None),):
             raise InvalidKeyError(f"{algorithm.name} takes no secret")
         if not isinstance(cast("object", secret), (bytes, bytearray)):
-            raise InvalidKeyError("a secret is bytes")
+            raise InvalidKeyError("a secret is bytes: decode its base64 or hex, or pass text.encode()")
         return cls(bytes(secret), algorithm, None if kid is None else _checked_kid(kid))
 
     @classmethod
@@ -215,6 +215,8 @@ class Key:
     ) -> Key:
         """Read a PEM document: PKCS #8 (encrypted or not), PKCS #1, SEC 1, SubjectPublicKeyInfo or X.509.
 
+        Where a private key stands beside its certificate or its public key, it is the private one.
+
         Args:
             text: The document.
             alg: The algorithm the key is for; may be left out where the key allows just one (EC and Edwards keys).
@@ -244,6 +246,8 @@ class Key:
             WeakKeyError: The key must not be used.
         """
         members = _members(document, limits)
+        if "keys" in members and "kty" not in members:
+            raise InvalidKeyError("this is a JWK Set, which KeySet.from_jwks reads")
         return cls._of(jwk.read(members), _bound_alg(members, alg), _jwk_kid(members), members)
 
     @classmethod
@@ -291,6 +295,16 @@ class Key:
         if self._sign is None:
             raise InvalidKeyError("this key cannot sign")
         return self._sign(message)
+
+    def writer(self, header: str) -> Callable[[bytes], str]:
+        """Return what signs one payload after the other under an encoded header, as compact tokens.
+
+        Raises:
+            InvalidKeyError: The key is public, or its `key_ops` do not include `sign`.
+        """
+        if self._sign is None:
+            raise InvalidKeyError("this key cannot sign")
+        return base64url.signer(header.encode() + b".", self._sign)
 
     def verify(self, message: bytes, signature: bytes) -> None:
         """Return if the octets of a JWS signature belong to the message.
@@ -505,7 +519,7 @@ class KeySet:
     def _of_jwks(cls, document: object, alg: str | None, limits: Limits, *, may_be_private: bool) -> KeySet:
         members = _members(document, limits).get("keys")
         if not isinstance(members, list):
-            raise InvalidKeyError("not a JWK Set")
+            raise InvalidKeyError("not a JWK Set, which has keys; a single JWK is read by Key.from_jwk")
         members = cast("list[object]", members)
         if len(members) > limits.keys:
             raise InvalidKeyError("the JWK Set has too many members")
@@ -559,6 +573,15 @@ class KeySet:
         return KeySet, (self._keys,)
 
 
+def checked_key(key: object, use: str = "sig") -> Key:
+    """Refuse what is not a Key for this use before it is asked to sign or encrypt."""
+    if not isinstance(key, Key):
+        raise InvalidPolicyError("a Key is needed")
+    if key.use != use:
+        raise InvalidKeyError("the key is for something else")
+    return key
+
+
 # ── checks of what a caller or a JWK says ───────────────────────────────────────────────────────────────────────────
 
 
@@ -600,7 +623,9 @@ def _members(document: object, limits: Limits) -> Mapping[str, Any]:
         try:
             return strict_json.decode_object(text, limits.depth)
         except JoseError:
-            raise InvalidKeyError("the document is not strict JSON") from None
+            is_pem = b"-----BEGIN" in text[:1000]
+            cure = ", but PEM, which Key.from_pem reads" if is_pem else ""
+            raise InvalidKeyError(f"the document is not strict JSON{cure}") from None
     return _object(document)
 
 

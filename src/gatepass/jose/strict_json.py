@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from math import isfinite
-from typing import Any, NoReturn, cast
+from math import isfinite, isinf
+from typing import Annotated, Any, NoReturn, cast
 
 import msgspec
 
 from .errors import InvalidPolicyError, MalformedError
 
-_Scalar = str | int | float | bool | None
+# Larger integers are looked at closely.
+_Scalar = str | Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | float | bool | None
 _Flat = _Scalar | list[_Scalar] | dict[str, _Scalar]
 _Shallow = _Scalar | list[_Flat] | dict[str, _Flat]
 
@@ -17,19 +18,23 @@ _Shallow = _Scalar | list[_Flat] | dict[str, _Flat]
 _decode_shallow = msgspec.json.Decoder(dict[str, _Shallow]).decode
 _decode_any = msgspec.json.Decoder().decode
 
-_encode = msgspec.json.Encoder().encode
+_encode = encode_finite = msgspec.json.Encoder().encode
+"""Encode a value in which every number is known to be finite; whatever stands in the way is raised as it is."""
 
 
 def encode(value: object) -> bytes:
     """Encode a value as JSON without blanks.
 
     Raises:
-        InvalidPolicyError: It cannot be written as JSON.
+        InvalidPolicyError: It cannot be written as JSON, or a number in it is not finite.
     """
     try:
-        return _encode(value)
+        encoded = _encode(value)
+        if encoded.find(b"null") >= 0:  # what msgspec writes for NaN and the infinities, too
+            refuse_nan(msgspec.to_builtins(value))
     except (TypeError, ValueError, RecursionError):
         raise InvalidPolicyError("the value cannot be written as JSON") from None
+    return encoded
 
 
 def refuse_nan(value: object) -> None:
@@ -61,7 +66,8 @@ def decode_object(text: bytes, depth: int) -> dict[str, Any]:
         depth: How many arrays and objects may be nested, the outermost included; at least 3.
 
     Raises:
-        MalformedError: It is not UTF-8, not JSON, not an object, names a member twice, or nests too deeply.
+        MalformedError: It is not UTF-8, not JSON, not an object, names a member twice, nests too deeply, or holds a
+            number that is larger than any double (RFC 8259 §6), with which nobody could calculate.
     """
     try:
         value = _decode_shallow(text)
@@ -110,5 +116,16 @@ def _check_names(text: bytes) -> None:
     def refuse(_: str) -> NoReturn:
         raise MalformedError("not strict JSON")
 
-    # Numbers were read already, and reading long ones again would take long: `len` reads nothing.
-    json.loads(text.decode(), object_pairs_hook=unique, parse_constant=refuse, parse_int=len, parse_float=len)
+    # Numbers were read already, and msgspec has refused fractions that are too large: `len` reads nothing.
+    json.loads(
+        text.decode(), object_pairs_hook=unique, parse_constant=refuse, parse_int=_check_integer, parse_float=len
+    )
+
+
+_MOST_DIGITS = 310
+"""Of an integer that a double can hold, and its sign."""
+
+
+def _check_integer(text: str) -> None:
+    if len(text) > _MOST_DIGITS or isinf(float(text)):
+        raise MalformedError("a number is too large")

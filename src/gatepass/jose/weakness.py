@@ -59,7 +59,9 @@ def check(material: Material, bits: int, *, exact: bool = False) -> None:
 
 # ── secrets ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-_SSH_PREFIXES = (b"ssh-", b"ecdsa-sha2-", b"sk-ssh-", b"sk-ecdsa-", b"---- BEGIN SSH2", b"PuTTY-User-Key-File")
+SSH_PREFIXES = (b"ssh-", b"ecdsa-sha2-", b"sk-ssh-", b"sk-ecdsa-", b"---- BEGIN SSH2", b"PuTTY-User-Key-File")
+"""How the text of a key for SSH begins."""
+
 _LEADING_BLANKS = b"\xef\xbb\xbf\xff\xfe \t\r\n\f\v"
 
 
@@ -73,7 +75,7 @@ def check_secret(secret: bytes, bits: int, *, exact: bool = False) -> None:
     text = secret.replace(b"\0", b"").lstrip(_LEADING_BLANKS)
     if (
         b"-----BEGIN" in text
-        or text.startswith(_SSH_PREFIXES)
+        or text.startswith(SSH_PREFIXES)
         or (text.startswith((b"{", b"[")) and _is_json(text))
         or (secret.startswith(b"\x30") and _is_der(secret))
         or (text.startswith(b"M") and _is_base64_of_der(text))

@@ -9,6 +9,7 @@ import msgspec
 
 from gatepass.jose import base64url, jws, jwt
 from gatepass.jose.errors import BadClaimError, InvalidPolicyError, IssuedInFutureError, JoseError, WrongTypError
+from gatepass.jose.jwt import NumericDate  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -65,14 +66,14 @@ class AccessToken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     iss: Text
     sub: Text
     aud: Text | tuple[Text, ...]
-    exp: int
-    iat: int
+    exp: NumericDate
+    iat: NumericDate
     jti: Text
     client_id: Text
     sid: str | None = None
     scope: str | None = None
     roles: tuple[str, ...] = ()
-    auth_time: int | None = None
+    auth_time: NumericDate | None = None
     acr: str | None = None
     amr: tuple[str, ...] = ()
     cnf: dict[str, Any] | None = None
@@ -87,9 +88,9 @@ class OtherAccessToken(msgspec.Struct, frozen=True, kw_only=True):
 
     iss: Text
     sub: Text
-    exp: float
+    exp: NumericDate
     aud: Text | tuple[Text, ...] | None = None
-    iat: float | None = None
+    iat: NumericDate | None = None
     jti: str | None = None
     client_id: str | None = None
     azp: str | None = None
@@ -97,7 +98,7 @@ class OtherAccessToken(msgspec.Struct, frozen=True, kw_only=True):
     scope: str | tuple[str, ...] | None = None
     scp: str | tuple[str, ...] | None = None
     roles: tuple[str, ...] = ()
-    auth_time: float | None = None
+    auth_time: NumericDate | None = None
     acr: str | None = None
     amr: tuple[str, ...] = ()
 

@@ -48,7 +48,7 @@ class _Claims(msgspec.Struct, frozen=True):
     jti: Name
     htm: str
     htu: str
-    iat: int | float
+    iat: jwt.NumericDate
     ath: str | None = None
     nonce: str | None = None
 
@@ -138,7 +138,7 @@ def check(  # noqa: PLR0913 - the call reads as its policy
         raise InvalidProofError("the proof is for another method")
     if not is_same_target(claims.htu, url):
         raise InvalidProofError("the proof is for another URL")
-    if not now - seconds <= claims.iat <= now + seconds:  # compared, not subtracted: it may be too large for a float
+    if not now - seconds <= claims.iat <= now + seconds:
         raise InvalidProofError("the proof is too old, or of the future")
     if token is not None and claims.ath != token_hash(token):
         raise InvalidProofError("the proof is for another token")

@@ -108,7 +108,7 @@ def of_access_token(checked: Checked[AccessToken]) -> Principal:
         scopes=_words(claims.scope or ""),
         roles=_set(claims.roles),
         expires_at=claims.exp,
-        auth_time=claims.auth_time,
+        auth_time=None if claims.auth_time is None else int(claims.auth_time),
         acr=claims.acr,
         amr=claims.amr,
         key_thumbprint=checked.every["cnf"]["jkt"] if "cnf" in checked.every else None,  # `check` has compared it

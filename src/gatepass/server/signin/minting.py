@@ -138,7 +138,7 @@ class Minter:
         return Minted(
             token=jws.assemble(message, signature),
             token_type="DPoP" if claims.cnf else "Bearer",
-            expires_in=claims.exp - claims.iat,
+            expires_in=int(claims.exp - claims.iat),
             scope=claims.scope,
         )
 
