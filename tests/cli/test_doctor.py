@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from tests.support.server import ANN, running_server
 from tests.support.tls import self_signed
 
 from gatepass.cli.main import main
+from gatepass.cli.serve import warnings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,6 +59,32 @@ def test_a_proxy_that_does_not_say_who_calls(tmp_path: Path, capsys: pytest.Capt
         patch.setenv("GATEPASS_ISSUER", "https://auth.example.com")
         status, found = examined(capsys, tmp_path / "data")
     assert (status, found["proxy"]["level"]) == (1, "error")
+
+
+def test_a_database_that_others_can_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Warned of, with the command that closes it, by the doctor and at the start."""
+    with running_server(tmp_path / "data") as server:
+        server.settings.sqlite_path.chmod(0o644)
+        assert any("chmod 600" in text for text in warnings(server.settings))
+        _, found = examined(capsys, tmp_path / "data")
+        assert (found["settings"]["level"], "chmod 600" in found["settings"]["text"]) == ("warning", True)
+
+
+def test_damaged_pages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A sound database is said to be, with what nobody can tell of its log; one with a page overwritten is not."""
+    with running_server(tmp_path / "data") as server, server.client() as api:
+        api.post("/signup", json=ANN)
+    status, found = examined(capsys, tmp_path / "data")
+    assert (status, found["integrity"]["level"]) == (0, "ok")
+    assert "-wal" in found["integrity"]["text"]
+    database = tmp_path / "data" / "gatepass.db"
+    pages = bytearray(database.read_bytes())
+    for page in range(8, len(pages) // 4_096):
+        pages[page * 4_096 : page * 4_096 + 64] = os.urandom(64)
+    database.write_bytes(pages)
+    status, found = examined(capsys, tmp_path / "data")
+    assert (status, found["integrity"]["level"]) == (1, "error")
+    assert "backup" in found["integrity"]["hint"]
 
 
 def test_another_servers_master_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

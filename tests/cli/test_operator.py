@@ -434,6 +434,8 @@ def test_serve_warns_of_what_is_allowed_and_yet_worth_knowing() -> None:
     assert "forge" in hs256
     (thief,) = warnings(Settings(refresh_quiet_seconds=61))
     assert "thief" in thief
+    (slow,) = warnings(Settings(refresh_quiet_seconds=1, refresh_grace_seconds=300))
+    assert "over 0.25 s" in slow
     issuer, signup, mail = warnings(Settings(host="192.0.2.7", tls_cert="cert.pem", tls_key="key.pem"))
     assert "GATEPASS_SMTP_URL" in mail
     assert "--issuer" in issuer

@@ -16,6 +16,7 @@ import pytest
 from tests.support.server import ANN, NOON, SettableClock, running_server
 from tests.support.wait import eventually
 
+from gatepass.cli.main import main
 from gatepass.server import app
 from gatepass.server import data_key as data_key_module
 from gatepass.server.data_key import change_master_key_file, open_data_key
@@ -64,6 +65,48 @@ def test_a_master_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StartupError, match="Others on this machine") as caught:
         load_master_key(path)
     assert caught.value.hint == f"Close it: chmod 600 {path}"
+
+
+def test_an_unpadded_master_key_is_taken(tmp_path: Path) -> None:
+    """Many tools leave the padding of base64url out; it opens the same."""
+    padded = base64.urlsafe_b64encode(bytes(range(32))).decode()
+    (one,) = load_master_keys(padded, tmp_path / "master.key")
+    (other,) = load_master_keys(padded.rstrip("="), tmp_path / "master.key")
+    assert other.unseal(one.seal(b"secret", "kid"), "kid") == b"secret"
+
+
+def everything_in(folder: Path) -> dict[str, bytes]:
+    """The files of a folder, and what is in them; without SQLite's log, which comes and goes with who has it open."""
+    return {each.name: each.read_bytes() for each in folder.iterdir() if not each.name.endswith(("-wal", "-shm"))}
+
+
+def test_a_lost_master_key_leaves_the_folder_as_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The start and every command are refused, and no new key stands where the right one is to be put back."""
+    with running_server(tmp_path / "data"):
+        pass
+    kept = (tmp_path / "data" / "master.key").rename(tmp_path / "kept")
+    main(["backup", str(tmp_path / "backup"), "--data-dir", str(tmp_path / "data")])
+    before = everything_in(tmp_path / "data")
+    with pytest.raises(StartupError, match="The master key is missing"), running_server(tmp_path / "data"):
+        pass
+    for words in (["user", "list"], ["key", "list"], ["key", "rewrap"], ["restore", str(tmp_path / "backup")]):
+        with pytest.raises(SystemExit):
+            main([*words, "--data-dir", str(tmp_path / "data")])
+        assert "error: The master key is missing" in capsys.readouterr().err
+    assert everything_in(tmp_path / "data") == before
+    with pytest.raises(SystemExit):
+        main(["restore", str(tmp_path / "backup"), "--data-dir", str(tmp_path / "elsewhere")])
+    assert not (tmp_path / "elsewhere" / "master.key").exists()
+    kept.rename(tmp_path / "data" / "master.key")
+    with running_server(tmp_path / "data"):
+        pass
+
+
+def test_a_master_key_that_is_none_makes_no_database(tmp_path: Path) -> None:
+    """What is refused for its key has not begun a database."""
+    with pytest.raises(StartupError), running_server(tmp_path / "data", master_key="nonsense"):
+        pass
+    assert not (tmp_path / "data").exists()
 
 
 def test_the_setting_comes_before_the_file(tmp_path: Path) -> None:

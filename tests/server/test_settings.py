@@ -86,6 +86,20 @@ def test_a_wrong_value_refuses_to_start(environment: dict[str, str]) -> None:
     assert caught.value.hint
 
 
+@pytest.mark.parametrize("url", ["file:///tmp/traces", "localhost:4318", "ftp://localhost/", "https://"])
+def test_traces_go_to_a_place_that_takes_them(url: str) -> None:
+    """An endpoint is a URL of HTTP; whatever else would be found out with the first request."""
+    with pytest.raises(StartupError, match="traces"):
+        load(environment={"GATEPASS_TRACES": url})
+
+
+def test_a_table_in_the_environment_names_each_provider_once() -> None:
+    """The last of two would win without a word."""
+    twice = '{"google": {"client_id": "a"}, "google": {"client_id": "b"}}'
+    with pytest.raises(StartupError, match="GATEPASS_PROVIDERS"):
+        load(environment={"GATEPASS_PROVIDERS": twice})
+
+
 def test_an_empty_audience_in_the_file_refuses_to_start(tmp_path: Path) -> None:
     """No token could be for an API without a name."""
     file = tmp_path / "gatepass.toml"

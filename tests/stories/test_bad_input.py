@@ -37,8 +37,10 @@ def is_problem(answer: httpx.Response, status: int, code: str) -> None:
         '{"email": "ann@example.test"}'.encode("utf-16"),
         b'{"email": "\\ud800", "password": "x"}',
         b'{"email": NaN, "password": "x"}',
+        b'{"email": "a@b.test", "password": "x", "email": "c@d.test"}',
+        b'{"email": "a@b.test", "password": "x", "p\\u0061ssword": "y"}',
     ],
-    ids=["cut", "words", "trailing", "latin-1", "bom", "utf-16", "surrogate", "nan"],
+    ids=["cut", "words", "trailing", "latin-1", "bom", "utf-16", "surrogate", "nan", "twice", "twice-escaped"],
 )
 def test_malformed_json(api: httpx.Client, body: bytes) -> None:
     """What is not JSON in UTF-8 gets 400 `malformed_request`."""

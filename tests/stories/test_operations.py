@@ -6,9 +6,11 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import threading
-from contextlib import ExitStack
+import time
+from contextlib import ExitStack, closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,7 @@ from tests.support.wait import eventually
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.postgres import Postgres
     from tests.support.server import RunningServer
 
 WELL = {"status": "ok", "serving": "ok", "database": "ok", "migrations": "ok", "clock": "ok", "keys": "ok"}
@@ -70,6 +73,31 @@ def test_ready_says_that_the_database_is_away(tmp_path: Path) -> None:
         store.start()
         eventually(lambda: api.get("/ready").status_code == 200)
         assert api.post("/refresh", json={"refresh_token": pair["refresh_token"]}).status_code == 200
+
+
+def test_ready_says_that_the_database_is_read_only(tmp_path: Path, postgres18: Postgres) -> None:
+    """PostgreSQL takes no writes: 503 with `read_only`, where a question alone would have been answered."""
+    url = postgres18.new_database()
+    name = url.rpartition("/")[2]
+    with running_server(tmp_path, database=url) as server, server.client() as api:
+        assert api.get("/ready").status_code == 200
+        hang_up = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"  # noqa: S608
+        postgres18.run(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+        postgres18.run(hang_up)
+        eventually(lambda: api.get("/ready").json()["database"] == "read_only")
+        postgres18.run(f'ALTER DATABASE "{name}" SET default_transaction_read_only = off')
+        postgres18.run(hang_up)
+        eventually(lambda: api.get("/ready").status_code == 200)
+
+
+def test_ready_writes_once_a_second_at_most(server: RunningServer, api: httpx.Client) -> None:
+    """Anybody may ask, and each look is a write: a flood of questions is no flood of writes."""
+    began = time.monotonic()
+    for _ in range(200):
+        assert api.get("/ready").status_code == 200
+    with closing(sqlite3.connect(server.settings.sqlite_path)) as database:
+        (written,) = database.execute("SELECT COUNT(*) FROM used_once WHERE purpose = 'readiness'").fetchone()
+    assert 1 <= written <= time.monotonic() - began + 1
 
 
 def test_metrics_tell_each_path_with_its_outcome(api: httpx.Client, ann: dict[str, str]) -> None:

@@ -12,9 +12,9 @@ from gatepass.cli.common import Place
 from gatepass.cli.output import say
 from gatepass.server.app import open_store
 from gatepass.server.clock import system_clock
-from gatepass.server.data_key import open_data_key
+from gatepass.server.data_key import unlock
 from gatepass.server.errors import StartupError
-from gatepass.server.keys.master_key import load_master_keys
+from gatepass.server.keys.master_key import read_master_keys
 from gatepass.server.restoring import begin_anew
 from gatepass.server.store.sqlite_backup import back_up, put_back
 
@@ -67,8 +67,8 @@ async def _put_back(settings: Settings, file: Path, *, keep_sessions: bool) -> i
 
     async def prepare(database: SqliteDatabase) -> None:
         nonlocal ended
-        master_keys = load_master_keys(settings.master_key, settings.master_key_path)
-        await open_data_key(database, master_keys)  # a backup whose keys we cannot open is not put in place
+        masters = read_master_keys(settings.master_key, settings.master_key_path)
+        await unlock(database, masters, settings.master_key_path)  # a backup that we cannot open is not put in place
         ended = await begin_anew(database, keep_sessions=keep_sessions)
 
     await put_back(file, settings.sqlite_path, system_clock, prepare)

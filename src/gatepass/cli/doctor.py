@@ -21,6 +21,7 @@ from gatepass.server.mail.smtp import NotSent
 from gatepass.server.providers.presets import make_providers
 from gatepass.server.providers.provider import Journey
 from gatepass.server.settings import check_proxy_is_declared
+from gatepass.server.store.sqlite import examine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -101,6 +102,8 @@ async def _store(settings: Settings) -> AsyncGenerator[Finding]:
         yield Finding("ok", "database", f"{settings.sqlite_path} will be made at the first start")
         return
     try:
+        if not settings.is_on_postgres:
+            yield _integrity(settings.sqlite_path)
         async with open_store(settings) as (database, _):
             condition = await database.condition()
             yield Finding("ok", "database", f"{settings.database_shown} can be written to")
@@ -115,6 +118,17 @@ async def _store(settings: Settings) -> AsyncGenerator[Finding]:
         yield Finding("error", "database", error.message, error.hint)
     except Unavailable as error:
         yield Finding("error", "database", error.private or error.detail, "Another program may hold it; try again.")
+
+
+def _integrity(path: Path) -> Finding:
+    """Whether every page of a SQLite database is sound. What the log behind it may have lost, nothing tells."""
+    problems = examine(path)
+    if problems:
+        return Finding(
+            "error", "integrity", f"{path} is damaged: {problems[0]}", "Stop the server, and restore a backup."
+        )
+    text = "every page and index is sound; commits that a damaged log (-wal) has lost leave no trace to look for"
+    return Finding("ok", "integrity", text)
 
 
 async def _addresses(database: Database) -> Finding:

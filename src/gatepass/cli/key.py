@@ -17,7 +17,7 @@ from gatepass.server.data_key import change_master_key_file
 from gatepass.server.data_key import rewrap as rewrap_data_key
 from gatepass.server.key_rotation import compromise, make_first_keys, pace_of, provide_keys, retire, rotate, stored_keys
 from gatepass.server.keys.life import PUBLISHED_AFTER_RETIREMENT, StoredKey, is_symmetric, state_of
-from gatepass.server.keys.master_key import load_master_key, load_master_keys
+from gatepass.server.keys.master_key import load_master_key, read_master_keys
 
 if TYPE_CHECKING:
     from gatepass.jose import Key
@@ -136,7 +136,7 @@ def rewrap(
                     "The master key is in the environment.", "Name the file for the new one: --new-master-key-file FILE"
                 )
             else:
-                masters = load_master_keys(settings.master_key, settings.master_key_path)
+                masters = read_master_keys(settings.master_key, settings.master_key_path)
                 await rewrap_data_key(database, masters, load_master_key(new_master_key_file))
 
     asyncio.run(work())

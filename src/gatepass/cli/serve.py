@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import stat
 import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated
@@ -18,7 +19,12 @@ from gatepass.server.settings import check_proxy_is_declared, has_undeclared_pro
 from gatepass.server.workers import serve_with_workers
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gatepass.server.settings import Settings
+
+_SLOW_MESSAGE_SECONDS = 10
+"""A request or an answer may take so long on a bad line; `docs/security/refresh.md` says what follows from it."""
 
 app = App(name="serve", help="Start the authentication server.")
 
@@ -78,6 +84,15 @@ def announce(settings: Settings) -> None:
     say("next: gatepass user add you@example.com" + _place(settings))
 
 
+def is_open_to_others(path: Path) -> bool:
+    """Whether there is a file, and its mode lets others of this machine read or change it."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return bool(mode & (stat.S_IRWXG | stat.S_IRWXO))
+
+
 def warnings(settings: Settings) -> list[str]:
     """What is allowed and yet worth knowing."""
     found: list[str] = []
@@ -94,6 +109,14 @@ def warnings(settings: Settings) -> list[str]:
         )
     if settings.refresh_quiet_seconds > 2 * settings.refresh_grace_seconds:
         found.append("a thief of refresh tokens may stay unnoticed: refresh_quiet_seconds is over twice the grace")
+    longest = min(settings.refresh_quiet_seconds / 4, settings.refresh_grace_seconds / 2)
+    if longest < _SLOW_MESSAGE_SECONDS:
+        found.append(
+            f"people may be logged out by mistake when a message takes over {longest:g} s: set refresh_quiet_seconds to"
+            " four times, and refresh_grace_seconds to twice, what it may take"
+        )
+    if not settings.is_on_postgres and is_open_to_others(settings.sqlite_path):
+        found.append(f"other users of this machine can read {settings.sqlite_path}: chmod 600 {settings.sqlite_path}*")
     if settings.signup == "open" and not is_loopback(settings.host):
         found.append("anybody who reaches this server may sign up; GATEPASS_SIGNUP=closed ends that")
     if settings.mail == "none":

@@ -18,7 +18,7 @@ from gatepass.server.account.changes import Changes
 from gatepass.server.account.factors import AccountFactors
 from gatepass.server.account.overview import Account
 from gatepass.server.account.reauthentication import Reauthentication
-from gatepass.server.data_key import open_data_key
+from gatepass.server.data_key import unlock
 from gatepass.server.debugger import Debugger
 from gatepass.server.discovery import JWKS_PATH, metadata_path, render_jwks, render_metadata
 from gatepass.server.email_login import EmailLogin
@@ -26,7 +26,7 @@ from gatepass.server.errors import StartupError, Unavailable
 from gatepass.server.federation import Federation
 from gatepass.server.health import Health
 from gatepass.server.key_rotation import pace_of, provide_keys, stored_keys, take_steps
-from gatepass.server.keys.master_key import load_master_keys
+from gatepass.server.keys.master_key import read_master_keys
 from gatepass.server.language import Language
 from gatepass.server.leaked_passwords import LeakedPasswordRanges
 from gatepass.server.letters import Letters
@@ -668,8 +668,9 @@ async def open_server(
 @asynccontextmanager
 async def open_store(settings: Settings, clock: Clock | None = None) -> AsyncGenerator[tuple[Database, DataKey]]:
     """Open the database and its data key, as the server and the command line both do. Raises as `open_server`."""
+    masters = read_master_keys(settings.master_key, settings.master_key_path)
     async with open_database(settings, clock) as database:
-        data_key = await open_data_key(database, load_master_keys(settings.master_key, settings.master_key_path))
+        data_key = await unlock(database, masters, settings.master_key_path)
         await open_first_epoch(database)
         yield database, data_key
 

@@ -10,10 +10,12 @@ from gatepass.server.keys.master_key import (
     KEY_BYTES,
     DataKey,
     accept_master_key,
+    load_master_key,
     load_master_keys,
     only_one_changes,
     propose_master_key,
     proposed_master_key,
+    read_master_keys,
 )
 
 if TYPE_CHECKING:
@@ -24,6 +26,32 @@ if TYPE_CHECKING:
     from gatepass.server.transaction import Database, Transaction
 
 _CONTEXT = "data key"
+
+
+async def unlock(database: Database, masters: Sequence[MasterKey], path: Path) -> DataKey:
+    """Open a database's data key with the master key that there is; in a new database both are made.
+
+    Args:
+        database: the database.
+        masters: what `read_master_keys` found.
+        path: where the master key's file is, or will be.
+
+    Raises:
+        StartupError: when the master key is missing or another one. Then nothing has been written: a new key would
+            stand where the right one is to be put back.
+    """
+    if masters:
+        return await open_data_key(database, masters)
+
+    async def look(tx: Transaction) -> bytes | None:
+        return await tx.keys.sealed_data_key()
+
+    if await database.read(look) is not None:
+        raise StartupError(
+            f"The master key is missing: there is no {path}, and this database was made with one.",
+            "Put back the file that was made with this database, or set GATEPASS_MASTER_KEY to what it held.",
+        )
+    return await open_data_key(database, (load_master_key(path),))
 
 
 async def open_data_key(database: Database, masters: Sequence[MasterKey]) -> DataKey:
@@ -64,6 +92,7 @@ async def change_master_key_file(database: Database, path: Path, new: Path | Non
     Raises:
         StartupError: when the files cannot be read or written, or hold another database's key.
     """
+    await unlock(database, read_master_keys("", path), path)  # before anything is written
     with only_one_changes(path):
         if proposed_master_key(path) is not None:
             await _move(database, path)

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+from typing import Literal, TypeAlias
+
+Cause: TypeAlias = Literal["full", "read_only", "unavailable"]
+"""Why a database cannot be written to."""
+
 
 class GatepassError(Exception):
     """An error with a stable `code`, a public `detail` and a `private` note for the log.
@@ -29,6 +35,19 @@ class Unavailable(GatepassError):
     """Nothing is wrong with the request; the server cannot do its part just now. Nothing was written."""
 
 
+class StoreUnavailable(Unavailable):
+    """The database cannot do its part just now, and why: `full`, `read_only`, or else `unavailable`."""
+
+    def __init__(self, cause: Cause = "unavailable", *, private: str = "") -> None:
+        super().__init__(
+            "store_unavailable",
+            "The server cannot reach its store just now; try again shortly.",
+            private=private,
+            retry_after=5,
+        )
+        self.cause: Cause = cause
+
+
 class StartupError(Exception):
     """The server or a command cannot start: what is wrong, and what to do about it."""
 
@@ -36,3 +55,24 @@ class StartupError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def cause_of(number: int | None) -> Cause:
+    """What an `errno` of writing a file says of the place where it is."""
+    if number in _FULL:
+        return "full"
+    return "read_only" if number == errno.EROFS else "unavailable"
+
+
+def hint_for(number: int | None) -> str:
+    """What to do about an `errno` of writing a file in the data folder."""
+    if number in _FULL:
+        return "Make room on the disk."
+    if number == errno.EROFS:
+        return "The file system is read-only: mount it for writing, or give --data-dir a folder on another one."
+    if number == errno.EIO:
+        return "The disk reports a failure: look at the system's log."
+    return "Give --data-dir a folder that this user may write to."

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
+import structlog
 from starlette.responses import Response
 
-from gatepass.server.errors import Refusal, Unavailable
+from gatepass.server.errors import Refusal, StoreUnavailable
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth import ANYONE, METRICS
 from gatepass.server.web.routing import Route
@@ -18,10 +20,14 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from gatepass.server.transaction import Database
+    from gatepass.server.transaction import Condition, Database
     from gatepass.server.web.metrics import Metrics
     from gatepass.server.web.this_machine import ThisMachine
 
+log = structlog.get_logger("gatepass")
+
+_SEEN_SECONDS = 1.0
+"""How long what was seen of the database is told again: anybody may ask, and each look is a write."""
 _METRICS_TYPE = "text/plain; version=1.0.0; charset=utf-8"
 
 
@@ -35,8 +41,8 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     """Whether to send requests here, and what it is that keeps from it. Each is `ok` or says what is the matter."""
 
     status: Literal["ok", "not_ready"]
-    serving: Literal["ok", "draining"]
-    database: Literal["ok", "unavailable"]
+    serving: Literal["ok", "starting", "draining"]
+    database: Literal["ok", "full", "read_only", "unavailable"]
     migrations: Literal["ok", "pending", "unknown"]
     clock: Literal["ok", "off", "unknown"]
     keys: Literal["ok", "outdated"]
@@ -67,8 +73,13 @@ class Health:
         self._metrics = metrics
         self._metrics_token = metrics_token
         self._machine = machine
+        self.is_listening = False
+        """Set when every address of the server is served: one may answer before the others do."""
         self.is_draining = False
         """Set when the server is about to end: then it is not ready, whatever else."""
+        self._looking = asyncio.Lock()
+        self._seen: Condition | StoreUnavailable | None = None
+        self._seen_at = float("-inf")
 
     def routes(self) -> tuple[Route, ...]:
         """The calls, which lie at the root whatever the issuer's path."""
@@ -122,18 +133,20 @@ class Health:
         return Response(self._metrics.text(), media_type=_METRICS_TYPE, headers={"cache-control": "no-store"})
 
     async def _look(self) -> Readiness:
-        try:
-            condition = await self._database.condition()
-        except Unavailable:
-            condition = None
-        database: Literal["ok", "unavailable"] = "ok" if condition else "unavailable"
+        seen = await self._condition()
+        condition = None if isinstance(seen, StoreUnavailable) else seen
+        database: Literal["ok", "full", "read_only", "unavailable"] = "ok"
+        if isinstance(seen, StoreUnavailable):
+            database = seen.cause
         migrations: Literal["ok", "pending", "unknown"] = "unknown"
         clock: Literal["ok", "off", "unknown"] = "unknown"
         if condition is not None:
             migrations = "ok" if condition.is_migrated else "pending"
             clock = "ok" if condition.is_clock_right else "off"
         keys: Literal["ok", "outdated"] = "ok" if self._is_up_to_date() else "outdated"
-        serving: Literal["ok", "draining"] = "draining" if self.is_draining else "ok"
+        serving: Literal["ok", "starting", "draining"] = "ok" if self.is_listening else "starting"
+        if self.is_draining:
+            serving = "draining"
         is_well = {serving, database, migrations, clock, keys} == {"ok"}
         return Readiness(
             status="ok" if is_well else "not_ready",
@@ -143,6 +156,23 @@ class Health:
             clock=clock,
             keys=keys,
         )
+
+    async def _condition(self) -> Condition | StoreUnavailable:
+        """Write to the database, once a second at most, whoever asks; log why it cannot be done when that is new."""
+        async with self._looking:
+            now = asyncio.get_running_loop().time()
+            if self._seen is None or now - self._seen_at >= _SEEN_SECONDS:
+                before, self._seen = self._seen, await self._look_at_database()
+                self._seen_at = now
+                if isinstance(self._seen, StoreUnavailable) and not isinstance(before, StoreUnavailable):
+                    log.warning("not ready: the database cannot be written to", reason=self._seen.private)
+            return self._seen
+
+    async def _look_at_database(self) -> Condition | StoreUnavailable:
+        try:
+            return await self._database.condition()
+        except StoreUnavailable as error:
+            return error
 
     def _has_token(self, request: Request) -> bool:
         given = request.headers.get("authorization", "").encode("utf-8", "surrogateescape")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
-Purpose = Literal["client_assertion", "dpop_proof", "id_token", "passkey_challenge", "provider_state", "second_factor"]
+Purpose = Literal[
+    "client_assertion", "dpop_proof", "id_token", "passkey_challenge", "provider_state", "readiness", "second_factor"
+]
 
 
 class Replays(Protocol):

@@ -88,7 +88,7 @@ async def serve(  # noqa: PLR0913 - what a test or a parent process may hand ove
             tasks = [
                 asyncio.create_task(sweep_slow_requests(uvicorn_server, settings.request_seconds)),
                 asyncio.create_task(_stop(uvicorn_server, server, stop, lifeline)),
-                asyncio.create_task(_announce(uvicorn_server, lambda: on_ready(settings))),
+                asyncio.create_task(_announce(uvicorn_server, server, lambda: on_ready(settings))),
             ]
             try:
                 await uvicorn_server.serve(sockets)
@@ -192,7 +192,8 @@ async def _stop(
     uvicorn_server.should_exit = True
 
 
-async def _announce(server: uvicorn.Server, tell: Callable[[], None]) -> None:
-    while not server.started:  # noqa: ASYNC110 - uvicorn has a flag and no event
+async def _announce(uvicorn_server: uvicorn.Server, server: Server, tell: Callable[[], None]) -> None:
+    while not uvicorn_server.started:  # noqa: ASYNC110 - uvicorn has a flag and no event
         await asyncio.sleep(0.005)
+    server.health.is_listening = True
     tell()

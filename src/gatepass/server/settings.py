@@ -18,6 +18,8 @@ from urllib.parse import quote, urlsplit
 import msgspec
 from msgspec import Meta
 
+from gatepass.jose.errors import MalformedError
+from gatepass.jose.strict_json import decode_object
 from gatepass.server.errors import StartupError
 from gatepass.server.provider_settings import ProviderSettings, check_provider
 from gatepass.tokens.access_token import MAX_LIFETIME
@@ -25,6 +27,7 @@ from gatepass.tokens.access_token import MAX_LIFETIME
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_TABLE_DEPTH = 8
 ENVIRONMENT_PREFIX = "GATEPASS_"
 DEFAULT_PORT = 8000
 
@@ -436,8 +439,8 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
 
 def _table(variable: str, text: str) -> dict[str, object]:
     try:
-        return msgspec.json.decode(text or "{}", type=dict[str, object])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return decode_object((text or "{}").encode(), _TABLE_DEPTH)
+    except (MalformedError, UnicodeEncodeError) as error:
         raise StartupError(
             f"{variable} is not a JSON object.", 'It looks like {"google": {"client_id": "…"}}'
         ) from error
@@ -596,6 +599,11 @@ def _check_mail(settings: Settings) -> None:
         raise StartupError(f"There is no file {settings.smtp_ca_file}.", "Give `smtp_ca_file` a PEM file.")
 
 
+def _check_traces(settings: Settings) -> None:
+    if settings.traces and not _host_of_url(settings.traces):
+        raise StartupError("`traces` is not an http or https URL.", "It looks like http://localhost:4318/v1/traces")
+
+
 def _check_look(settings: Settings) -> None:
     for name in (settings.site_logo, settings.site_style):
         if name and not Path(name).is_file():
@@ -620,6 +628,7 @@ def _check_providers(settings: Settings) -> None:
 
 _CHECKS = (
     _check_look,
+    _check_traces,
     _check_providers,
     _check_mail,
     _check_issuer,

@@ -140,7 +140,7 @@ class Transaction(Protocol):
 
 
 class Condition(NamedTuple):
-    """How a database is that can be reached and written to."""
+    """How a database is that has been written to just now."""
 
     is_migrated: bool
     """Whether its schema is the one that this version knows, or a newer one."""

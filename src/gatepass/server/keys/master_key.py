@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from gatepass.server.errors import StartupError
+from gatepass.server.errors import StartupError, hint_for
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -78,7 +78,12 @@ class DataKey(SealingKey):
 
 
 def load_master_keys(setting: str, path: Path) -> tuple[MasterKey, ...]:
-    """Take the master key from the setting (base64url of 32 bytes), else from the file, which is made when absent.
+    """As `read_master_keys`, and the file is made when absent."""
+    return read_master_keys(setting, path) or (load_master_key(path),)
+
+
+def read_master_keys(setting: str, path: Path) -> tuple[MasterKey, ...]:
+    """Take the master key from the setting (base64url of 32 bytes), else from the file; none where there is none.
 
     Where a change of the file was cut short there are two, and the database tells which is right.
 
@@ -87,8 +92,9 @@ def load_master_keys(setting: str, path: Path) -> tuple[MasterKey, ...]:
     """
     if setting:
         return (MasterKey(_decode(setting, "GATEPASS_MASTER_KEY")),)
-    proposed = proposed_master_key(path)
-    return (load_master_key(path),) if proposed is None else (load_master_key(path), proposed)
+    key = _read(path)
+    keys = (None if key is None else MasterKey(key), proposed_master_key(path))
+    return tuple(each for each in keys if each is not None)
 
 
 def load_master_key(path: Path) -> MasterKey:
@@ -143,7 +149,8 @@ def _read(path: Path) -> bytes | None:
 
 def _decode(text: str, origin: str) -> bytes:
     try:
-        return base64.b64decode(text.strip().encode("ascii"), altchars=b"-_", validate=True)
+        bare = text.strip().rstrip("=").encode("ascii")
+        return base64.b64decode(bare + b"=" * (-len(bare) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, UnicodeEncodeError) as error:
         raise StartupError(f"{origin} is not base64url.", "It is one line: base64url of 32 random bytes.") from error
 
@@ -170,9 +177,7 @@ def _create(path: Path, key: bytes) -> bytes:
     except FileExistsError:
         return _decode(_read_private_file(path), str(path))
     except OSError as error:
-        raise StartupError(
-            f"Cannot write {path}: {error.strerror}.", "Give --data-dir a folder to write to."
-        ) from error
+        raise StartupError(f"Cannot write {path}: {error.strerror}.", hint_for(error.errno)) from error
     finally:
         with suppress(OSError):
             draft.unlink()

@@ -21,17 +21,18 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import asyncpg
 
-from gatepass.server.errors import StartupError, Unavailable
+from gatepass.server.errors import StartupError, StoreUnavailable, Unavailable
 from gatepass.server.store.measured_clock import MeasuredClock
 from gatepass.server.store.migrations import all_migrations
 from gatepass.server.store.postgres_pool import NoConnection, Pool
-from gatepass.server.store.sql_transaction import SqlTransaction
+from gatepass.server.store.sql_transaction import SqlTransaction, write_something
 from gatepass.server.transaction import Condition
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 
     from gatepass.server.clock import Clock
+    from gatepass.server.errors import Cause
     from gatepass.server.store.connection import Row, Value
     from gatepass.server.transaction import Transaction
 
@@ -200,6 +201,8 @@ class PostgresDatabase:
             async with database.connection() as connection:
                 await _migrate(connection.raw)
                 await database._follow_line(connection, await connection.raw.fetchval(_LINE))
+            with suppress(Unavailable):  # the poll is enough, only later
+                await database._listen()
         except Unavailable as error:
             await database.close()
             raise StartupError(
@@ -239,13 +242,14 @@ class PostgresDatabase:
                 await _measure(connection.raw, self.clock)
 
     async def condition(self) -> Condition:
-        """Ask for the schema's version, from a server that can be written to; see the port."""
+        """Ask for the schema's version, and write something that is soon forgotten; see the port."""
         async with self.connection() as connection:
             newest, is_read_only = await connection.raw.fetchrow(
                 "SELECT (SELECT MAX(number) FROM migrations), pg_is_in_recovery()"
             )
         if is_read_only:
-            raise _unavailable("PostgreSQL is a standby")
+            raise StoreUnavailable("read_only", private="PostgreSQL is a standby")
+        await self.statement(write_something)
         clock = self.clock
         return Condition(
             is_migrated=newest >= all_migrations()[-1].number,
@@ -419,10 +423,10 @@ async def _migrate_once(raw: Any) -> None:  # noqa: ANN401 - asyncpg's connectio
                 await raw.execute("INSERT INTO migrations VALUES ($1, $2)", migration.number, migration.name)
 
 
-def _unavailable(why: object) -> Unavailable:
-    return Unavailable(
-        "store_unavailable",
-        "The server cannot reach its store just now; try again shortly.",
-        private=f"{type(why).__name__}: {why}" if isinstance(why, Exception) else str(why),
-        retry_after=5,
-    )
+def _unavailable(error: Exception) -> StoreUnavailable:
+    cause: Cause = "unavailable"
+    if isinstance(error, asyncpg.DiskFullError):
+        cause = "full"
+    elif isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+        cause = "read_only"
+    return StoreUnavailable(cause, private=f"{type(error).__name__}: {error}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gatepass.server.ids import new_id
 from gatepass.server.store.attempts import SqlAttempts
 from gatepass.server.store.clients import SqlClients
 from gatepass.server.store.codes import SqlCodes
@@ -23,6 +24,7 @@ from gatepass.server.store.users import SqlUsers
 if TYPE_CHECKING:
     from gatepass.server.clock import Clock
     from gatepass.server.store.connection import Connection
+    from gatepass.server.transaction import Transaction
 
 
 class SqlTransaction:
@@ -54,3 +56,8 @@ class SqlTransaction:
     def now(self) -> float:
         """The database's clock."""
         return self._clock()
+
+
+async def write_something(tx: Transaction) -> None:
+    """Write a row that is forgotten within a minute: only a write tells that one can be made."""
+    await tx.replays.use("readiness", new_id("rdy"), expires_at=tx.now)

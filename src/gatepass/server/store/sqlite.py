@@ -10,16 +10,19 @@ and one sync of the disk, and their callers hear of it after that.
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import queue
+import tempfile
 import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import apsw
 
-from gatepass.server.errors import StartupError, Unavailable
+from gatepass.server.errors import StartupError, StoreUnavailable, cause_of, hint_for
 from gatepass.server.store.migrations import all_migrations
-from gatepass.server.store.sql_transaction import SqlTransaction
+from gatepass.server.store.sql_transaction import SqlTransaction, write_something
 from gatepass.server.store.sqlite_checkpoints import Checkpoints
 from gatepass.server.transaction import Condition
 
@@ -116,7 +119,7 @@ class SqliteDatabase:
         try:
             return _drive(unit, self._read)
         except apsw.Error as error:
-            raise _unavailable(error) from error
+            raise _unavailable(error, self._reader.system_errno) from error
 
     def still_holds(self, read_at: float) -> bool:  # noqa: ARG002 - the port's
         """Have everybody look: it takes some microseconds, and is exact."""
@@ -132,12 +135,8 @@ class SqliteDatabase:
         """Do nothing: what SQLite has answered is on the disk; see the port."""
 
     async def condition(self) -> Condition:
-        """Take the write lock and let it go; see the port."""
-
-        async def unit(tx: Transaction) -> None:
-            await tx.keys.all()
-
-        await self.transaction(unit)
+        """Write something that is soon forgotten; see the port."""
+        await self.statement(write_something)
         return Condition(is_migrated=True, is_clock_right=True)
 
     def data_version(self) -> int:
@@ -149,7 +148,7 @@ class SqliteDatabase:
         try:
             version = self._reader.pragma("data_version")
         except apsw.Error as error:
-            raise _unavailable(error) from error
+            raise _unavailable(error, self._reader.system_errno) from error
         assert isinstance(version, int)
         return version
 
@@ -190,10 +189,11 @@ class SqliteDatabase:
             outcomes = [self._run_one(job) for job in batch]
             execute("COMMIT")
         except apsw.Error as error:
+            number = self._writer.system_errno
             if self._writer.in_transaction:
                 with suppress(apsw.Error):  # the next batch will not begin, and try again; this thread must live on
                     execute("ROLLBACK")
-            return [_Outcome(job, None, _unavailable(error)) for job in batch]
+            return [_Outcome(job, None, _unavailable(error, number)) for job in batch]
         return outcomes
 
     def _run_one(self, job: _Job) -> _Outcome:
@@ -213,6 +213,15 @@ class SqliteDatabase:
     def _undo(self, job: _Job, error: Exception) -> _Outcome:
         self._writer.execute("ROLLBACK TO unit")
         return _Outcome(job, None, error)
+
+
+def _number_of(path: Path) -> int | None:
+    """Why nothing can be written there, by `errno`, which SQLite does not tell of a file that it could not open."""
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            return None if os.access(path, os.W_OK) else errno.EACCES
+    except OSError as error:
+        return error.errno
 
 
 def _drive(unit: Callable[[Transaction], Awaitable[T]], tx: Transaction) -> T:
@@ -245,6 +254,24 @@ def _resolve(outcomes: list[_Outcome]) -> None:
             future.set_result(result)
         else:
             future.set_exception(error)
+
+
+def examine(path: Path) -> list[str]:
+    """What is wrong with a database's pages and indexes, in SQLite's words; nothing when all is sound.
+
+    Raises:
+        StartupError: when it cannot be read at all.
+    """
+    with startup_errors(path):
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        try:
+            connection.set_busy_timeout(int(BUSY_SECONDS * 1_000))
+            found = [str(text) for (text,) in connection.execute("PRAGMA integrity_check(10)")]
+        except apsw.CorruptError as error:
+            return [str(error)]
+        finally:
+            connection.close()
+    return [] if found == ["ok"] else found
 
 
 def _create(path: Path) -> None:
@@ -291,14 +318,21 @@ def _exclusive(connection: apsw.Connection) -> Generator[None]:
     connection.execute("COMMIT")
 
 
-def _unavailable(error: apsw.Error | None = None) -> Unavailable:
-    """A full queue or disk, a lock, a file turned read-only: for the operator by name, for the caller as a pause."""
-    return Unavailable(
-        "store_unavailable",
-        "The server cannot reach its store just now; try again shortly.",
-        private=str(error or ""),
-        retry_after=5,
-    )
+def _unavailable(error: apsw.Error | None = None, number: int = 0) -> StoreUnavailable:
+    """A full queue or disk, a lock, a file turned read-only: for the operator by name, for the caller as a pause.
+
+    `number` is the system's own word for it, where SQLite knows of an input or output error only.
+    """
+    if error is None:
+        return StoreUnavailable(private="too many wait for the writer")
+    if isinstance(error, apsw.FullError):
+        number = errno.ENOSPC
+    elif isinstance(error, apsw.ReadOnlyError):
+        number = errno.EROFS
+    elif not isinstance(error, (apsw.IOError, apsw.CantOpenError)):
+        number = 0  # left from something else
+    system = f" ({errno.errorcode[number]}: {os.strerror(number)})" if number in errno.errorcode else ""
+    return StoreUnavailable(cause_of(number), private=f"{error}{system}")
 
 
 @contextmanager
@@ -310,12 +344,12 @@ def startup_errors(path: Path) -> Generator[None]:
         raise StartupError(
             f"{path} is locked by another program.", "Stop the program that holds it; `fuser` on the file names it."
         ) from error
-    except (apsw.ReadOnlyError, apsw.PermissionsError, apsw.CantOpenError, PermissionError) as error:
-        raise StartupError(
-            f"Cannot write {path}: {error}.", "Give --data-dir a folder that this user may write to."
-        ) from error
-    except (apsw.FullError, OSError) as error:
-        raise StartupError(f"Cannot write {path}: {error}.", "Make room on the disk.") from error
+    except (apsw.ReadOnlyError, apsw.PermissionsError, apsw.CantOpenError) as error:
+        raise StartupError(f"Cannot write {path}: {error}.", hint_for(_number_of(path))) from error
+    except apsw.FullError as error:
+        raise StartupError(f"Cannot write {path}: {error}.", hint_for(errno.ENOSPC)) from error
+    except OSError as error:
+        raise StartupError(f"Cannot write {path}: {error.strerror}.", hint_for(error.errno)) from error
     except (apsw.NotADBError, apsw.CorruptError) as error:
         raise StartupError(
             f"{path} is not a sound SQLite database.", "Restore a backup, or name another file."

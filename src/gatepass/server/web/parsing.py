@@ -9,6 +9,8 @@ from urllib.parse import parse_qsl
 import msgspec
 from starlette.requests import ClientDisconnect
 
+from gatepass.jose.errors import MalformedError
+from gatepass.jose.strict_json import decode_object
 from gatepass.server.errors import Refusal
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ _ONCE_ONLY = (
 )
 _MAX_DETAIL = 200
 _MAX_FIELDS = 32
+_MAX_DEPTH = 16
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -74,11 +77,15 @@ def parse_json(body: bytes, content_type: str, kind: Any) -> Any:  # noqa: ANN40
     if body:
         _check_media_type(content_type)
     try:
-        return _decoder(kind).decode(body or b"{}")
+        decoded = _decoder(kind).decode(body or b"{}")
+        decode_object(body or b"{}", _MAX_DEPTH)  # msgspec takes the last of two members of one name
     except msgspec.ValidationError as error:
         raise Refusal("invalid_body", str(error)[:_MAX_DETAIL]) from error
+    except MalformedError as error:
+        raise Refusal("malformed_request", "The JSON names a member twice, or nests too deeply.") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refusal("malformed_request", "The body is not JSON in UTF-8.") from error
+    return decoded
 
 
 def parse_object(text: str) -> dict[str, Any]:
@@ -88,8 +95,8 @@ def parse_object(text: str) -> dict[str, Any]:
         Refusal: `invalid_request`.
     """
     try:
-        found: dict[str, Any] = _decoder(dict[str, Any]).decode(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        found = decode_object(text.encode(), _MAX_DEPTH)
+    except (MalformedError, UnicodeEncodeError) as error:
         raise Refusal("invalid_request", "A field is not the JSON that it should be.") from error
     return found
 
