@@ -37,10 +37,8 @@ def is_problem(answer: httpx.Response, status: int, code: str) -> None:
         '{"email": "ann@example.test"}'.encode("utf-16"),
         b'{"email": "\\ud800", "password": "x"}',
         b'{"email": NaN, "password": "x"}',
-        b'{"email": "a@b.test", "password": "x", "email": "c@d.test"}',
-        b'{"email": "a@b.test", "password": "x", "p\\u0061ssword": "y"}',
     ],
-    ids=["cut", "words", "trailing", "latin-1", "bom", "utf-16", "surrogate", "nan", "twice", "twice-escaped"],
+    ids=["cut", "words", "trailing", "latin-1", "bom", "utf-16", "surrogate", "nan"],
 )
 def test_malformed_json(api: httpx.Client, body: bytes) -> None:
     """What is not JSON in UTF-8 gets 400 `malformed_request`."""
@@ -49,6 +47,20 @@ def test_malformed_json(api: httpx.Client, body: bytes) -> None:
     token = body.replace(b"email", b"refresh_token").replace(b', "password": "x"', b"")
     for path in ("/refresh", "/logout", "/logout/all"):
         is_problem(api.post(path, content=token, headers=JSON), 400, "malformed_request")
+
+
+def test_json_names_a_member_once(api: httpx.Client, ann: dict[str, str]) -> None:
+    """Of two members of one name, however it is spelled, none is taken: two readers might not take the same."""
+    good = json.dumps(ann)[1:-1]
+    for first in ('"email": "eve@example.test"', '"password": "a guess of good length"', '"p\\u0061ssword": "a guess"'):
+        for body in (f"{{{first}, {good}}}", f"{{{good}, {first}}}", f'{{{good}, "x": {{"a": 1, "a": 2}}}}'):
+            answer = api.post("/login", content=body, headers=JSON)
+            assert answer.status_code in (400, 422), body
+    is_problem(api.post("/login", content=f'{{{good}, "email": "eve@x.test"}}', headers=JSON), 400, "malformed_request")
+    token = api.post("/login", json=ann).json()["refresh_token"]
+    twice = f'{{"refresh_token": "other", "refresh_token": "{token}"}}'
+    for path in ("/refresh", "/logout"):
+        is_problem(api.post(path, content=twice, headers=JSON), 400, "malformed_request")
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("gatepass")
 
 _SEEN_SECONDS = 1.0
-"""How long what was seen of the database is told again: anybody may ask, and each look is a write."""
+"""How long it is told again that the database is well: anybody may ask, and each look is a write."""
 _METRICS_TYPE = "text/plain; version=1.0.0; charset=utf-8"
 
 
@@ -77,9 +77,10 @@ class Health:
         """Set when every address of the server is served: one may answer before the others do."""
         self.is_draining = False
         """Set when the server is about to end: then it is not ready, whatever else."""
-        self._looking = asyncio.Lock()
-        self._seen: Condition | StoreUnavailable | None = None
+        self._looking: asyncio.Task[Condition | StoreUnavailable] | None = None
+        self._seen: Condition | None = None
         self._seen_at = float("-inf")
+        self._is_in_trouble = False
 
     def routes(self) -> tuple[Route, ...]:
         """The calls, which lie at the root whatever the issuer's path."""
@@ -158,21 +159,29 @@ class Health:
         )
 
     async def _condition(self) -> Condition | StoreUnavailable:
-        """Write to the database, once a second at most, whoever asks; log why it cannot be done when that is new."""
-        async with self._looking:
-            now = asyncio.get_running_loop().time()
-            if self._seen is None or now - self._seen_at >= _SEEN_SECONDS:
-                before, self._seen = self._seen, await self._look_at_database()
-                self._seen_at = now
-                if isinstance(self._seen, StoreUnavailable) and not isinstance(before, StoreUnavailable):
-                    log.warning("not ready: the database cannot be written to", reason=self._seen.private)
+        """How the database is: as it was within the last second if that was well, else by one look for all who ask."""
+        if self._seen is not None and asyncio.get_running_loop().time() - self._seen_at < _SEEN_SECONDS:
             return self._seen
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look_at_database())
+        return await asyncio.shield(self._looking)
 
     async def _look_at_database(self) -> Condition | StoreUnavailable:
+        """Write to it; log why that cannot be done, when it is new."""
         try:
-            return await self._database.condition()
+            self._seen = await self._database.condition()
         except StoreUnavailable as error:
+            self._seen = None
+            if not self._is_in_trouble:
+                log.warning("not ready: the database cannot be written to", reason=error.private)
+            self._is_in_trouble = True
             return error
+        else:
+            self._seen_at = asyncio.get_running_loop().time()
+            self._is_in_trouble = False
+            return self._seen
+        finally:
+            self._looking = None
 
     def _has_token(self, request: Request) -> bool:
         given = request.headers.get("authorization", "").encode("utf-8", "surrogateescape")

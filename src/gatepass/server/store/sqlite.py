@@ -16,6 +16,7 @@ import queue
 import tempfile
 import threading
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import apsw
@@ -91,6 +92,7 @@ class SqliteDatabase:
             self._reader = _connect(path, vfs)
             self._reader.pragma("query_only", value=True)
             self._seen_version = self._reader.pragma("data_version")
+        self._writer_errno = partial(getattr, self._writer, "system_errno")
         self.clock = clock
         self._checkpoints = Checkpoints(lambda: _connect(path, vfs))
         self._checkpoints.attend(self._writer)
@@ -189,7 +191,7 @@ class SqliteDatabase:
             outcomes = [self._run_one(job) for job in batch]
             execute("COMMIT")
         except apsw.Error as error:
-            number = self._writer.system_errno
+            number = self._writer_errno()
             if self._writer.in_transaction:
                 with suppress(apsw.Error):  # the next batch will not begin, and try again; this thread must live on
                     execute("ROLLBACK")
