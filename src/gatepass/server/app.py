@@ -7,6 +7,7 @@ import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from importlib.metadata import version
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -45,7 +46,6 @@ from gatepass.server.refresh import Refresh
 from gatepass.server.registration import Registration
 from gatepass.server.revocation_feed.feed import RevocationFeed
 from gatepass.server.revocation_feed.places import Places
-from gatepass.server.revocation_feed.stream import HEARTBEAT_SECONDS
 from gatepass.server.revocations.status_indexes import BLOCK, ListKeys, StatusIndexes
 from gatepass.server.second_factor import SecondFactor
 from gatepass.server.settings import LOGO_TYPES, is_loopback
@@ -84,6 +84,7 @@ from gatepass.server.web.pages import Pages
 from gatepass.server.web.routing import RouteTable
 from gatepass.server.web.this_machine import ThisMachine
 from gatepass.server.web.tracing import tracing_to
+from gatepass.tokens import heartbeat
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -95,6 +96,7 @@ if TYPE_CHECKING:
     from gatepass.server.keys.keyring import LiveKeys
     from gatepass.server.keys.master_key import DataKey
     from gatepass.server.keys.signer import OutsideKey
+    from gatepass.server.revocation_feed.on_demand import OnDemand
     from gatepass.server.revocations.status_indexes import Block
     from gatepass.server.settings import Settings
     from gatepass.server.status import StatusIndex
@@ -154,6 +156,7 @@ class Server:
             keys=keys,
             settings=settings,
             clock=clock,
+            document=self._document,
             publish=self._publish,
             on_new_epoch=self._let_places_go,
             places=Places(
@@ -212,8 +215,7 @@ class Server:
         """Do what has to be done beside answering, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_repeat(0, self._take_over))
-            tasks.create_task(_repeat(self.settings.status_list_seconds / 2, self._renew))
-            tasks.create_task(_repeat(HEARTBEAT_SECONDS, self._keep_streams_alive))
+            tasks.create_task(_repeat(heartbeat.INTERVAL_SECONDS, self.feed.beat))
             tasks.create_task(_repeat(_POST_SECONDS, self.posting.send_due))
             tasks.create_task(_repeat(_FORGET_SECONDS, self._forget_expired))
             tasks.create_task(_repeat(1, self.metrics.write_down))
@@ -235,12 +237,8 @@ class Server:
 
     def is_up_to_date(self) -> bool:
         """Whether what this process holds of the store is that of some seconds ago at most."""
-        return self._behind_since is None or time.monotonic() - self._behind_since < _OUTDATED_SECONDS
-
-    async def _keep_streams_alive(self) -> None:
-        """Send heartbeats: they say that nothing has happened, so who does not know that sends none."""
-        if self.is_up_to_date():
-            await self.feed.readers.keep_alive()
+        known_since = min(self.feed.known.as_of, self._behind_since or inf)
+        return time.monotonic() - known_since < _OUTDATED_SECONDS
 
     def _gauges(self) -> Gauges:
         return {
@@ -256,11 +254,6 @@ class Server:
             await self.feed.renew()  # by then no copy is signed with a key that is to be trusted no longer
         else:
             await self.feed.catch_up()
-
-    async def _renew(self) -> None:
-        """Render the feed anew, once the keys are those of now: no reader believes a key that tells of its own end."""
-        await self.reload_keys()
-        await self.feed.renew()
 
     async def _move_keys_on(self) -> None:
         """Do what is due in the life of the keys, unless another node has; all of them notice by the store."""
@@ -498,7 +491,7 @@ class Server:
         under_issuer = [replace(route, path=base + route.path) for flow in flows for route in flow.routes()]
         return gate, (*under_issuer, *self.health.routes())
 
-    def _fixed_documents(self) -> dict[str, Document]:
+    def _fixed_documents(self) -> dict[str, Document | OnDemand]:
         issuer, base = self.settings.issuer_url, urlsplit(self.settings.issuer_url).path
         api = describe(self.routes, issuer=issuer, version=version("gatepass"))
         page = render_docs(self.routes, issuer)
@@ -532,10 +525,9 @@ class Server:
         path = urlsplit(self.settings.issuer_url).path + JWKS_PATH
         self._documents[path] = self._document(render_jwks(self.keys.current), "application/jwk-set+json")
 
-    def _publish(self, path: str, body: str, media_type: str, max_age: int) -> None:
+    def _publish(self, path: str, document: OnDemand) -> None:
         """Put a document of the revocation feed in place."""
-        base = urlsplit(self.settings.issuer_url).path
-        self._documents[base + path] = self._document(body.encode(), media_type, max_age=max_age)
+        self._documents[urlsplit(self.settings.issuer_url).path + path] = document
 
     def _document(
         self, body: bytes, media_type: str = "application/json", policy: str = API_POLICY, *, max_age: int | None = None

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 QUEUED_MESSAGES = 64
 """What may wait for one slow reader. One that is further behind is told to begin anew."""
 
-HEARTBEAT_SECONDS = 10.0
-
-_HEARTBEAT = b": heartbeat\n\n"
+_UNSIGNED = b": alive\n\n"
 _END = b""
 
 
@@ -41,6 +39,11 @@ def resync(position: Position) -> bytes:
 def revoked(position: Position, token: str) -> bytes:
     """A signed event, with its position as the id from which a reader resumes."""
     return b"id: %s\n" % str(position).encode() + _message("revoked", token.encode())
+
+
+def heartbeat(token: str) -> bytes:
+    """How old what this node knows is, signed. In a comment, which who does not know it takes for a sign of life."""
+    return b": heartbeat %s\n\n" % token.encode()
 
 
 def _message(event: str, data: bytes) -> bytes:
@@ -79,11 +82,11 @@ class Readers:
                     queue.get_nowait()
                 queue.put_nowait(resync(position))
 
-    async def keep_alive(self) -> None:
-        """Send a heartbeat. Whoever misses two knows that the line is dead."""
+    def keep_alive(self, message: bytes = _UNSIGNED) -> None:
+        """Send a heartbeat, or at least a sign that the line is open; who has no room for it has messages to read."""
         for queue in self._queues:
             if not queue.full():
-                queue.put_nowait(_HEARTBEAT)
+                queue.put_nowait(message)
 
     def close(self) -> None:
         """End every stream, and those to come: a server that shuts down does not wait for its readers."""

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from gatepass.server.settings import Settings
     from gatepass.server.web.auth import Gate
     from gatepass.server.web.cors import Cors
-    from gatepass.server.web.documents import Document
+    from gatepass.server.web.documents import Answering
     from gatepass.server.web.metrics import Metrics
     from gatepass.server.web.pages import Pages
     from gatepass.server.web.routing import Route, RouteTable
@@ -70,7 +70,7 @@ class Application:
     def __init__(  # noqa: PLR0913 - all that an answer may need
         self,
         routes: RouteTable,
-        documents: Mapping[str, Document],
+        documents: Mapping[str, Answering],
         *,
         gate: Gate,
         settings: Settings,
@@ -98,7 +98,7 @@ class Application:
         document = self._documents.get(scope["path"])
         if document is not None and scope["method"] in ("GET", "HEAD"):
             began = perf_counter()
-            await document.answer(scope, send)
+            await document.answer(scope, receive, send)
             self._metrics.note(scope["path"], "ok", perf_counter() - began)
             return
         request = Request(scope, receive)

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from starlette.types import Scope, Send
+    from starlette.types import Receive, Scope, Send
 
 _WORTH_COMPRESSING = 1_024
 """Bytes; below that a packet more or less is all there is to gain."""
+
+
+class Answering(Protocol):
+    """What answers for a path before a request object is made."""
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send, /) -> None:
+        """Send the whole answer."""
+        ...
 
 
 class Document:
@@ -32,7 +40,7 @@ class Document:
         if len(body) >= _WORTH_COMPRESSING:
             self._gzipped = _Representation(gzip.compress(body, mtime=0), [*common, (b"content-encoding", b"gzip")])
 
-    async def answer(self, scope: Scope, send: Send) -> None:
+    async def answer(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Send the document, or 304 to who has it."""
         representation, known = self._plain, b""
         for name, value in scope["headers"]:

@@ -1,0 +1,77 @@
+"""Heartbeats of the revocation stream: signed, so that who carries them cannot make what is old look young.
+
+A node sends one every two seconds, whether or not it can reach its store. `as_of` tells the two apart: it is when the
+node last read the store with success. So a node without its store, a line that is half open and a relay that lies all
+look the same to a verifier: old.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gatepass.jose import jws, jwt
+from gatepass.jose.errors import InvalidPolicyError
+
+from .revocation_event import Position
+
+if TYPE_CHECKING:
+    from gatepass.jose import Key, KeySet
+
+TYP = "heartbeat+jwt"
+"""The header's `typ`: no heartbeat passes for an event, nor the reverse (RFC 8725 §3.11)."""
+
+INTERVAL_SECONDS = 2.0
+"""How often a node sends one."""
+
+SILENCE_SECONDS = 5.0
+"""A stream that has been silent for so long is dead: two heartbeats are missing."""
+
+
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
+    """The claims of a heartbeat.
+
+    Attributes:
+        iss: Whose revocations it is about.
+        epoch: Which line of events its node follows.
+        head: The last event in it that the node knew.
+        as_of: When the node last read the store, in seconds since 1970 by the store's clock.
+        iat: When it was made, in seconds since 1970 by the same clock.
+    """
+
+    iss: str
+    epoch: str
+    head: int
+    as_of: float
+    iat: float
+
+    @property
+    def position(self) -> Position:
+        """What the node knew."""
+        return Position(self.epoch, self.head)
+
+
+def claims(*, issuer: str, position: Position, as_of: float, now: float) -> Heartbeat:
+    """Put a heartbeat together; its times are kept to the millisecond."""
+    return Heartbeat(iss=issuer, epoch=position.epoch, head=position.event_id, as_of=round(as_of, 3), iat=round(now, 3))
+
+
+def signing_input(token: Heartbeat, *, alg: str, kid: str) -> bytes:
+    """Put the heartbeat into the octets that its signature covers (RFC 7515 §5.1).
+
+    Raises:
+        InvalidPolicyError: `alg` is symmetric: then whoever could check it could also forge it.
+    """
+    if alg.startswith("HS"):
+        raise InvalidPolicyError("a heartbeat is signed by a key pair")
+    return jws.signing_input(msgspec.json.encode(token), {"alg": alg, "typ": TYP, "kid": kid})
+
+
+def check(token: str, keys: Key | KeySet, *, issuer: str, now: float) -> Heartbeat:
+    """Check a heartbeat. It has no `exp`: how old it is, is all that it says.
+
+    Raises:
+        JoseError: It is refused; `code` says why.
+    """
+    return jwt.verify(token, keys, issuer=issuer, audience=None, typ=TYP, required=("iat",), now=now, into=Heartbeat)
