@@ -23,6 +23,7 @@ from tests.support.wait import eventually
 from gatepass.jose import KeySet
 from gatepass.tokens.status_list import SIZE, Bits
 from gatepass.verify import JoseError, Verifier
+from gatepass.verify.clocks import Moment
 from gatepass.verify.follow import Follower
 from gatepass.verify.revocation import Revocations
 
@@ -41,10 +42,12 @@ def memory(issuer: ScriptedIssuer, clock: Clock) -> tuple[float, float]:
     """Kilobytes that one list takes, and the milliseconds to read one again."""
     token, keys = issuer.status_list(), KeySet(key.public() for key in issuer.keys)
     known = Revocations(issuer.url, mode="list", stale="serve", stale_after=60)
-    known.learn_list(known.read_list(issuer.url + LIST, token, keys, clock()), clock())  # what is made once is made
+    known.learn_list(
+        known.read_list(issuer.url + LIST, token, keys, clock()), Moment(clock(), 0)
+    )  # what is made once is made
     known.lists.clear()
     tracemalloc.start()
-    known.learn_list(known.read_list(issuer.url + LIST, token, keys, clock()), clock())
+    known.learn_list(known.read_list(issuer.url + LIST, token, keys, clock()), Moment(clock(), 0))
     taken, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     took = min(timeit.repeat(lambda: known.read_list(issuer.url + LIST, token, keys, clock()), number=1, repeat=ROUNDS))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from _load import Running
 
 READERS = 1_000
+WATCHED_SECONDS = 20.0
 REFRESHES = 1_000
 
 
@@ -51,6 +52,19 @@ async def refresh_p99(api: httpx.AsyncClient, token: str) -> float:
     return statistics.quantiles(took, n=100)[98]
 
 
+def cpu_seconds(pid: int) -> float:
+    """The CPU that a process has used so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def share_of_a_core(server: Running) -> float:
+    """How busy the server is when nothing happens but heartbeats, in percent."""
+    begin = cpu_seconds(server.pid)
+    await asyncio.sleep(WATCHED_SECONDS)
+    return (cpu_seconds(server.pid) - begin) / WATCHED_SECONDS * 100
+
+
 async def measure(server: Running) -> None:
     """Measure without readers, with them, and an event to all of them."""
     async with httpx.AsyncClient(base_url=server.url, timeout=60) as api:
@@ -58,12 +72,14 @@ async def measure(server: Running) -> None:
         pair = (await api.post("/login", json=PERSON)).json()
         other = (await api.post("/login", json=PERSON)).json()
         alone, before = await refresh_p99(api, pair["refresh_token"]), server.rss_mb()
+        idle = await share_of_a_core(server)
         heard: list[float] = []
         ready = asyncio.Semaphore(0)
         readers = [asyncio.create_task(read(server.url, heard, ready)) for _ in range(READERS)]
         for _ in range(READERS):
             await ready.acquire()
         beside, after = await refresh_p99(api, pair["refresh_token"]), server.rss_mb()
+        busy = await share_of_a_core(server)
         begin = time.perf_counter()
         await api.post("/logout", json={"refresh_token": other["refresh_token"]})
         while len(heard) < READERS:  # noqa: ASYNC110 - the readers have better to do than to count each other
@@ -72,6 +88,7 @@ async def measure(server: Running) -> None:
             reader.cancel()
         await asyncio.gather(*readers, return_exceptions=True)
     print(f"\n{READERS:,} readers: {after - before:.0f} MB more ({before:.0f} -> {after:.0f} MB)")
+    print(f"heartbeats: {idle:.1f} % of a core without readers, {busy:.1f} % with them")
     print(f"POST /refresh, one at a time: p99 {alone:.1f} ms alone, {beside:.1f} ms beside them")
     print(
         f"an event to all of them: first {(heard[0] - begin) * 1000:.0f} ms, last {(heard[-1] - begin) * 1000:.0f} ms"

@@ -264,6 +264,7 @@ def test_ten_thousand_lists_are_a_bounded_number_of_fetches(
 ) -> None:
     """Tokens that each name another list of the issuer cannot make an API flood it."""
     monkeypatch.setattr(follow, "FIRST_SECONDS", 0.0)
+    monkeypatch.setattr(module, "LISTS_PER_SECOND", 0)
     policy: dict[str, Any] = {"issuer": issuer.url, "audience": "my-api", "clock": clock, "cache_size": 0}
     key = Key.generate("HS256")  # quick to sign; the revocations are by the published key
     with Verifier(keys=key, revocation="feed", **policy) as verifier:
@@ -277,7 +278,7 @@ def test_ten_thousand_lists_are_a_bounded_number_of_fetches(
 
 
 def test_a_list_that_does_not_exist_is_asked_for_less_and_less(issuer: ScriptedIssuer, clock: Clock) -> None:
-    """Each failure doubles the wait; tokens that name it cause none."""
+    """The answer that there is none is followed by half a minute's wait; tokens that name it cause no fetch."""
     with Verifier(issuer=issuer.url, audience="my-api", clock=clock, cache_size=0) as verifier:
         token = issuer.token(status=issuer.at(5, "/status/404"))
         for _ in range(100):
@@ -343,16 +344,15 @@ def test_an_event_that_is_replayed_is_nothing_new(issuer: ScriptedIssuer, verifi
     issuer.revoke(5)
     issuer.revoke(6)
     eventually(lambda: verifier.health().event_id == 2)
+    issuer.beats = False
     issuer.clock.advance(20)  # type: ignore[attr-defined] # the fixture's
     for _, message in issuer.log * 50:
         issuer.say(sse("revoked", message))
-    issuer.say(sse("hello", json.dumps({"epoch": "e1", "event_id": 3})))  # nothing is proved until event 3
-    issuer.heartbeat()
     until(verifier, "list only")
-    assert (verifier.health().event_id, verifier.health().proved_seconds_ago) == (2, 20)
-    issuer.revoke(7)
+    assert verifier.health().event_id == 2
+    assert 20 <= (verifier.health().proved_seconds_ago or 0) < 21
+    issuer.beats = True
     until(verifier, "live")
-    assert verifier.health().proved_seconds_ago == 0
 
 
 def test_an_event_that_is_kept_back_shows_as_a_gap(issuer: ScriptedIssuer, verifier: Verifier) -> None:

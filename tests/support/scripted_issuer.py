@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Self
 
 from gatepass.jose import Key, KeySet, jws, jwt
-from gatepass.tokens import revocation_event, revocation_snapshot, status_list
+from gatepass.tokens import heartbeat, revocation_event, revocation_snapshot, status_list
 from gatepass.tokens.revocation_event import Position, Revoked
 from gatepass.tokens.status_list import Bits
 
@@ -27,6 +27,9 @@ JWKS = "/jwks.json"
 STREAM = "/revocations"
 SNAPSHOT = "/revocations/snapshot"
 LIST = "/status/7"
+
+BEAT_SECONDS = 0.05
+"""How often heartbeats go out: more often than a server sends them, for tests have no time."""
 
 STREAM_HEAD = b"HTTP/1.1 200 X\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 
@@ -57,6 +60,7 @@ class Revoking:
         jtis: Revoked tokens.
         kids: Revoked keys.
         streams: A queue of bytes for each open stream; None ends it.
+        beats: Whether heartbeats go out by themselves.
         asked_from: The `Last-Event-ID` of each stream that was ever opened.
     """
 
@@ -73,6 +77,7 @@ class Revoking:
         self.kids: list[str] = []
         self.streams: list[queue.Queue[bytes | None]] = []
         self.asked_from: list[str] = []
+        self.beats = True
         self._lock = threading.Lock()
 
     def signed(self, message: bytes, key: Key) -> str:
@@ -130,9 +135,17 @@ class Revoking:
         for stream in list(self.streams):
             stream.put(octets)
 
-    def heartbeat(self) -> None:
-        """Show every stream that we live."""
-        self.say(b": heartbeat\n\n")
+    def heartbeat(self, key: Key | None = None, **changes: Any) -> str:  # noqa: ANN401 - any claim
+        """Make a heartbeat as of now, with some claims changed."""
+        now, key = self.clock(), key or self.keys[0]
+        fields: dict[str, Any] = {"iss": self.url, "epoch": self.epoch, "head": self.event_id, "as_of": now, "iat": now}
+        made = heartbeat.Heartbeat(**(fields | changes))
+        return self.signed(heartbeat.signing_input(made, alg=key.alg, kid=key.kid or ""), key)
+
+    def beat(self, **changes: Any) -> None:  # noqa: ANN401 - any claim
+        """Send every stream a heartbeat."""
+        with self._lock:
+            self.say(comment(f"heartbeat {self.heartbeat(**changes)}"))
 
     def stream(self, connection: socket.socket, last: str) -> None:
         """Serve one stream, from a position on."""
@@ -149,10 +162,27 @@ class Revoking:
                 for number, message in self.log:
                     if number > at.event_id:
                         inbox.put(sse("revoked", message))
+                inbox.put(comment(f"heartbeat {self.heartbeat()}"))
             self.streams.append(inbox)
-        while (octets := inbox.get()) is not None:
-            connection.sendall(octets)
-        self.streams.remove(inbox)
+        try:
+            while (octets := self._next(inbox)) is not None:
+                connection.sendall(octets)
+        finally:
+            self.streams.remove(inbox)
+
+    def _next(self, inbox: queue.Queue[bytes | None]) -> bytes | None:
+        try:
+            return inbox.get(timeout=BEAT_SECONDS)
+        except queue.Empty:
+            with self._lock:  # so that none comes before an event that it knows of
+                if not self.beats or not inbox.empty():
+                    return b""
+                return comment(f"heartbeat {self.heartbeat()}")
+
+
+def comment(text: str) -> bytes:
+    """Write a comment."""
+    return f": {text}\n\n".encode()
 
 
 def sse(event: str, data: str) -> bytes:

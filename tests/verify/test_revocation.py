@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -15,13 +16,16 @@ from gatepass.jose.errors import BadClaimError
 from gatepass.tokens.revocation_event import Position, Revoked
 from gatepass.tokens.status_list import SIZE, Bits, StatusReference
 from gatepass.verify import revocation as module
+from gatepass.verify.clocks import Moment, Trouble
 from gatepass.verify.errors import RevocationStaleError, RevokedError
 from gatepass.verify.issuer import Offer
 from gatepass.verify.principal import Principal
-from gatepass.verify.revocation import Document, LostError, Revocations, Want, backoff_seconds
+from gatepass.verify.revocation import Document, Line, LostError, Revocations, Want
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from gatepass.verify.revocation import Health
 
 URL = "https://auth.example.com"
 URI = URL + LIST
@@ -51,16 +55,31 @@ class Reader:
         self.issuer = Issuer()
         self.clock = self.issuer.clock
         self.known = Revocations(URL, mode=mode, stale=stale, stale_after=60, jitter=lambda: 1.0)
+        self.set_by = 0.0
+        self.line = Line(0)
 
     @property
-    def now(self) -> float:
-        """The time."""
-        return self.clock()
+    def now(self) -> Moment:
+        """The time, by both clocks."""
+        return Moment(self.clock(), self.clock() - self.set_by)
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""
         assert isinstance(self.clock, Clock)
         self.clock.advance(seconds)
+
+    def live_on(self, seconds: float) -> None:
+        """Let time pass, and hear a heartbeat every two seconds."""
+        for _ in range(int(seconds // 2)):
+            self.advance(2)
+            self.beat()
+        self.advance(seconds % 2)
+        self.beat()
+
+    def set_clock(self, seconds: float) -> None:
+        """Set the wall clock, while the other one runs on."""
+        self.set_by += seconds
+        self.advance(seconds)
 
     def wants(self) -> list[Want]:
         """What is due."""
@@ -68,17 +87,20 @@ class Reader:
 
     def take_list(self, token: str | None = None, path: str = LIST) -> None:
         """Fetch a list."""
-        read = self.known.read_list(URL + path, token or self.issuer.status_list(path), self.issuer.published, self.now)
+        read = self.known.read_list(
+            URL + path, token or self.issuer.status_list(path), self.issuer.published, self.now.wall
+        )
         self.known.learn_list(read, self.now)
 
     def take_snapshot(self, token: str | None = None) -> None:
         """Fetch the snapshot."""
-        read = self.known.read_snapshot(token or self.issuer.snapshot(), self.issuer.published, self.now)
+        read = self.known.read_snapshot(token or self.issuer.snapshot(), self.issuer.published, self.now.wall)
         self.known.learn_snapshot(read, self.now)
 
     def hear(self, token: str) -> None:
         """Hear an event message."""
-        self.known.hear_event(self.known.read_event(token, self.issuer.published, self.now), self.now)
+        read = self.known.read_event(token, self.issuer.published, self.now.wall)
+        self.known.hear_event(self.line, read, self.now)
 
     def hear_last(self) -> None:
         """Hear the last event in the issuer's log."""
@@ -87,13 +109,28 @@ class Reader:
     def hello(self, epoch: str | None = None, event_id: int | None = None) -> None:
         """Hear the greeting."""
         at = {"epoch": epoch or self.issuer.epoch, "event_id": self.issuer.event_id if event_id is None else event_id}
-        self.known.hear_hello(json.dumps(at), self.now)
+        self.known.hear_hello(self.line, json.dumps(at), self.now)
+
+    def beat(self, token: str | None = None) -> None:
+        """Hear a heartbeat."""
+        read = self.known.read_heartbeat(token or self.issuer.heartbeat(), self.issuer.published, self.now.wall)
+        self.known.hear_comment(self.line, self.now)
+        self.known.hear_heartbeat(read, self.now)
+
+    def open(self) -> None:
+        """Open a line."""
+        self.line = self.known.opened(self.now)
+
+    def close(self) -> None:
+        """Lose it."""
+        self.known.closed(self.line, self.now)
 
     def connect(self) -> None:
         """Open the stream."""
         assert self.known.stream_due(self.now) == OFFER.stream_url
-        self.known.opened()
+        self.open()
         self.hello()
+        self.beat()
 
     def start(self, *, token: Principal | None = None) -> None:
         """Come up, with the list that a token names, and listen."""
@@ -103,9 +140,14 @@ class Reader:
         self.take_list()
         self.connect()
 
+    def clears(self, token: Principal) -> bool:
+        """Ask the fast way, after a look at the clocks."""
+        self.known.look(self.now)
+        return self.known.clears(token, self.now.wall)
+
     def verdict(self, token: Principal) -> str:
         """Judge a token: `clears` may be shorter of words, but never of another mind."""
-        clears = self.known.clears(token, self.now)
+        clears = self.clears(token)
         try:
             self.known.judge(token, self.now)
         except JoseError as error:
@@ -115,7 +157,12 @@ class Reader:
 
     def feed(self) -> str:
         """The state, in a word."""
-        return self.known.health(self.now, keys_fresh=True).feed
+        return self.health.feed
+
+    @property
+    def health(self) -> Health:
+        """How we are."""
+        return self.known.health(self.now, keys_fresh=True, keys_usable=True)
 
 
 def principal(idx: int | None = None, *, uri: str = URI, jti: str | None = "tok_1") -> Principal:
@@ -169,7 +216,7 @@ def test_it_asks_for_one_thing_after_the_other(reader: Reader) -> None:
     assert (reader.wants(), reader.feed()) == ([], "list only")
     reader.connect()
     assert (reader.feed(), known.stream_due(reader.now)) == ("live", None)
-    health = known.health(reader.now, keys_fresh=True)
+    health = reader.health
     assert (health.epoch, health.event_id, health.lists, health.proved_seconds_ago) == ("e1", 7, 1, 0)
 
 
@@ -273,7 +320,7 @@ def test_names_are_forgotten_when_their_tokens_have_ended(live: Reader) -> None:
     live.issuer.revoke(jti="tok_2")
     live.hear_last()
     live.advance(900 + 301)
-    live.known.hear_heartbeat(live.now)
+    live.beat()
     assert live.known.jtis == {}
 
 
@@ -349,10 +396,10 @@ def test_a_list_from_before_everything_we_remember(live: Reader, monkeypatch: py
         live.hear_last()
     live.take_list(before)
     assert [live.verdict(principal(idx)) for idx in range(7)] == ["good", *["revoked"] * 5, "good"]
-    live.advance(module.MIN_TTL_SECONDS)
+    live.live_on(module.MIN_TTL_SECONDS)
     assert live.wants() == [STATUS_LIST]
     live.take_list()
-    live.advance(module.MIN_TTL_SECONDS)
+    live.live_on(module.MIN_TTL_SECONDS)
     assert live.wants() == []
 
 
@@ -370,7 +417,7 @@ def test_an_event_that_comes_again_is_nothing_new(live: Reader) -> None:
     for message in messages:
         live.hear(message)
     assert live.known.position == Position("e1", 2)
-    assert live.known.health(live.now, keys_fresh=True).proved_seconds_ago == 20
+    assert live.health.proved_seconds_ago == 20
 
 
 def test_a_message_that_overlaps_what_we_know_is_taken(live: Reader) -> None:
@@ -399,8 +446,8 @@ def _after_a_gap(live: Reader) -> None:
         _after_a_gap,
         lambda live: live.hello(epoch="e2"),
         lambda live: live.hello(event_id=-1),
-        lambda live: live.known.hear_hello("rubbish", live.now),
-        lambda live: live.known.hear_hello("[" * 100_000, live.now),
+        lambda live: live.known.hear_hello(live.line, "rubbish", live.now),
+        lambda live: live.known.hear_hello(live.line, "[" * 100_000, live.now),
         lambda live: (_ for _ in ()).throw(live.known.hear_resync()),
     ],
     ids=["epoch", "gap", "hello epoch", "hello behind", "hello rubbish", "hello deep", "resync"],
@@ -411,12 +458,12 @@ def test_whoever_loses_the_thread_begins_with_the_documents(live: Reader, happen
     live.hear_last()
     with pytest.raises(LostError):
         happens(live)
-    live.known.closed(live.now)
+    live.close()
     assert live.known.position is None
     assert live.wants() == [SNAPSHOT, STATUS_LIST]
     assert live.known.missing(principal(5), live.now) is None  # nobody waits for it
     assert live.verdict(principal(1)) == "revoked"
-    live.advance(1)
+    live.advance(1.5)
     live.take_snapshot()
     live.take_list()
     live.connect()
@@ -429,13 +476,13 @@ def test_another_epoch_takes_over(live: Reader) -> None:
     live.issuer.event_id = 500
     live.advance(5)
     live.issuer.epoch, live.issuer.event_id = "e2", 3
-    live.known.closed(live.now)
+    live.close()
     live.advance(1)
-    live.known.opened()
+    live.open()
     with pytest.raises(LostError):
         live.hello()
-    live.known.closed(live.now)
-    live.advance(1)
+    live.close()
+    live.advance(1.5)
     live.take_snapshot()
     live.take_list()
     live.connect()
@@ -445,53 +492,232 @@ def test_another_epoch_takes_over(live: Reader) -> None:
 
 
 def test_nothing_is_proved_until_everything_is_heard(live: Reader) -> None:
-    """A heartbeat counts only when we stand where the greeting said that the issuer stands."""
-    live.known.closed(live.now)
+    """A heartbeat counts only when we have heard every event that it knows of; an event alone proves nothing."""
+    live.close()
     live.advance(30)
     live.issuer.revoke(5)
     live.issuer.revoke(6)
-    live.known.opened()
+    live.open()
     live.hello()
-    live.known.hear_heartbeat(live.now)
     assert live.feed() == "list only"
     live.hear(live.issuer.log[0][1])
-    live.known.hear_heartbeat(live.now)
     assert live.feed() == "list only"
     live.hear(live.issuer.log[1][1])
+    assert live.feed() == "list only"
+    live.beat()
     assert live.feed() == "live"
 
 
-def test_documents_are_fetched_when_the_stream_is_not_there(live: Reader) -> None:
-    """While it is live they come every ten minutes; when it breaks, every `ttl` again."""
-    live.advance(60)
-    assert live.wants() == []
-    live.known.closed(live.now)
+def test_an_event_that_was_kept_back_is_missed_at_the_next_heartbeat(live: Reader) -> None:
+    """The heartbeat knows of an event that we have not heard: we begin with the documents again."""
+    live.issuer.revoke(5)
+    with pytest.raises(LostError):
+        live.beat()
     assert live.wants() == [SNAPSHOT, STATUS_LIST]
-    live.advance(1)
+    assert live.feed() == "list only"
+
+
+def test_a_heartbeat_is_worth_what_its_node_knows(live: Reader) -> None:
+    """A node that has lost its store goes on sending heartbeats; they say how old what it knows is, and age with it."""
+    lost_at = live.now.wall
+    for _ in range(5):
+        live.advance(2)
+        live.beat(live.issuer.heartbeat(as_of=lost_at))
+    assert (live.feed(), live.health.proved_seconds_ago) == ("list only", 10)
+    assert SNAPSHOT not in live.wants()  # it is polled now, but not yet due
+    for _ in range(26):
+        live.advance(2)
+        live.beat(live.issuer.heartbeat(as_of=lost_at))
+    assert live.feed() == "stale"
+    live.beat()
+    assert live.feed() == "live"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"head": 1}, {"head": 1, "iat": NOW + 9, "as_of": NOW + 9}, {"as_of": NOW - 30, "iat": NOW - 30}]
+)
+def test_an_older_heartbeat_never_takes_a_newer_ones_place(live: Reader, changes: dict[str, Any]) -> None:
+    """One that knows fewer events, or was made before, moves nothing back and makes nothing young."""
+    live.issuer.revoke(5)
+    live.issuer.revoke(6)
+    for _, message in live.issuer.log:
+        live.hear(message)
+    live.beat()
+    live.advance(4)
+    live.beat(live.issuer.heartbeat(**changes))
+    assert live.health.proved_seconds_ago == 4
+    assert live.known.position == Position("e1", 2)
+
+
+def test_a_heartbeat_of_another_epoch_begins_anew(live: Reader) -> None:
+    """It is not for a heartbeat to say which epoch counts: the documents do."""
+    with pytest.raises(LostError):
+        live.beat(live.issuer.heartbeat(epoch="e0"))
+    assert live.wants() == [SNAPSHOT, STATUS_LIST]
+
+
+@pytest.mark.parametrize("forge", ["another key", "another issuer", "an event"])
+def test_a_heartbeat_that_is_forged_is_refused(live: Reader, forge: str) -> None:
+    """By a key that the issuer does not publish, of another issuer, or of another type."""
+    made = {
+        "another key": lambda: live.issuer.heartbeat(key=Key.generate("ES256")),
+        "another issuer": lambda: live.issuer.heartbeat(iss="https://evil.example"),
+        "an event": lambda: live.issuer.event(Revoked(after=0), 1),
+    }[forge]()
+    live.advance(4)
+    with pytest.raises(JoseError):
+        live.beat(made)
+    assert live.health.proved_seconds_ago == 4
+
+
+def test_documents_are_fetched_when_the_stream_is_not_there(live: Reader) -> None:
+    """While it is live they come every ten minutes; when it breaks, every `ttl` or sooner again."""
+    live.live_on(60)
+    assert live.wants() == []
+    live.close()
+    assert live.wants() == [SNAPSHOT, STATUS_LIST]
+    live.advance(1.5)
     live.connect()
     assert live.wants() == []
-    live.advance(module.LIVE_SECONDS)
+    live.live_on(module.RENEWAL_SECONDS)
     assert live.wants() == [SNAPSHOT, STATUS_LIST]
 
 
-def test_waits_grow_and_end(live: Reader) -> None:
-    """A stream that breaks is opened again after half a second, twice as long each time, 30 seconds at most."""
+def test_a_stream_that_breaks_is_opened_again_soon(live: Reader) -> None:
+    """Within 1.5 seconds while the trouble is a minute old, within 4 seconds after that; a heartbeat ends it."""
     waits = []
-    for _ in range(8):
-        live.known.closed(live.now)
-        waits.append(live.known._stream_at - live.now)
+    for _ in range(60):
+        live.close()
         assert live.known.stream_due(live.now) is None
-        live.advance(waits[-1])
-        assert live.known.stream_due(live.now) is not None
-        live.known.opened()
-    assert waits == [0.5, 1, 2, 4, 8, 16, 30, 30]
+        began = live.now.run
+        while live.known.stream_due(live.now) is None:
+            live.advance(0.25)
+        waits.append(live.now.run - began)
+        live.open()
+    assert set(waits[:40]) == {1.5}
+    assert set(waits[41:]) == {4.0}
     live.hello()
-    live.known.closed(live.now)
-    assert live.known._stream_at - live.now == 0.5
-    assert isinstance(live.clock, Clock)
-    live.clock.now -= 3600  # a clock that is set back waits for nothing
+    live.beat()
+    live.close()
+    live.advance(1.5)
     assert live.known.stream_due(live.now) is not None
-    assert backoff_seconds(10**9, 0.0) == 0
+
+
+def test_readers_do_not_all_come_at_once() -> None:
+    """A thousand that lose the same server spread over more than a second."""
+    waits = []
+    for _ in range(1_000):
+        trouble = Trouble()
+        trouble.failed(Moment(0, 0), random.random())  # noqa: S311 - a spread, no secret
+        waits.append(trouble._wait)
+    assert max(waits) - min(waits) > 1.2
+    assert max(sum(at <= wait < at + 0.1 for wait in waits) for at in (0.3, 0.6, 0.9, 1.2)) < 150
+
+
+def test_a_silent_stream_is_doubted_before_it_is_given_up(live: Reader) -> None:
+    """After 3 seconds another line is opened beside it, after 5 it is dead and nothing is called live."""
+    live.advance(2.9)
+    assert live.known.stream_due(live.now) is None
+    live.advance(0.1)
+    assert live.known.stream_due(live.now) == OFFER.stream_url
+    old, second = live.line, live.known.opened(live.now)
+    assert live.known.stream_due(live.now) is None  # one at a time
+    assert not live.known.is_given_up(old, live.now)
+    live.advance(2)
+    assert live.known.is_given_up(old, live.now)
+    assert live.feed() == "list only"
+    live.line = second
+    live.hello()
+    live.beat()
+    assert live.feed() == "live"
+    live.known.closed(old, live.now)  # its end is none of the new one's
+    assert live.feed() == "live"
+
+
+def test_a_stream_that_speaks_again_is_kept_until_the_other_greets(live: Reader) -> None:
+    """The second line takes the first one's place only when it works."""
+    live.advance(3)
+    second = live.known.opened(live.now)
+    live.beat()
+    live.advance(1)
+    live.known.closed(second, live.now)
+    assert not live.known.is_given_up(live.line, live.now)
+    assert live.feed() == "live"
+
+
+# ── clocks ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("step", [-30, -120, -3600, -86_400, 120, 3600])
+@pytest.mark.parametrize("back", [0, 1])
+def test_a_clock_that_is_set_makes_nothing_young(step: float, back: int) -> None:
+    """Set back, forward, or forward and back: nothing is proved for longer than `stale_after` seconds."""
+    reader = Reader(stale="refuse")
+    reader.start()
+    assert reader.verdict(principal(5)) == "good"
+    reader.close()
+    reader.set_clock(step)
+    reader.advance(30)
+    if back:
+        reader.set_clock(-step)
+    reader.advance(30)
+    assert not reader.clears(principal(5))
+    assert reader.verdict(principal(5)) == "revocation_stale"
+    assert reader.feed() == "stale"
+
+
+def test_a_proof_that_lies_in_the_future_is_none() -> None:
+    """A clock that was set back by two minutes makes what was proved before a proof to come."""
+    reader = Reader(stale="refuse")
+    reader.start()
+    reader.set_clock(-120)
+    assert reader.verdict(principal(5)) == "revocation_stale"
+    reader.set_clock(120)
+    assert reader.verdict(principal(5)) == "good"
+
+
+def test_what_is_revoked_is_heard_whatever_our_clock_says(live: Reader) -> None:
+    """An event counts by its place in the line, not by its time: a clock that is an hour late keeps none out."""
+    live.set_clock(-3600)
+    before = live.now.wall
+    live.clock.now += 3600  # type: ignore[attr-defined] # the issuer's clock is right
+    live.issuer.revoke(5)
+    live.clock.now -= 3600  # type: ignore[attr-defined]
+    assert live.now.wall == before
+    live.hear_last()
+    assert live.verdict(principal(5)) == "revoked"
+
+
+def test_a_name_is_not_forgotten_by_a_clock_that_ran_ahead(live: Reader) -> None:
+    """Forward by a day and back: the revoked token's name is still known."""
+    live.issuer.revoke(jti="tok_2")
+    live.hear_last()
+    made = live.issuer.heartbeat()
+    live.set_clock(86_400)
+    live.advance(module.PRUNE_SECONDS)
+    live.beat(made)
+    live.set_clock(-86_400)
+    assert live.verdict(principal(jti="tok_2")) == "revoked"
+
+
+def test_a_document_is_fetched_again_whatever_the_clock_does(live: Reader) -> None:
+    """Set back by an hour, and the next fetch comes when it would have come."""
+    live.close()
+    live.take_snapshot()
+    live.take_list()
+    live.set_clock(-3600)
+    assert live.wants() == []
+    live.advance(30)
+    assert live.wants() == [SNAPSHOT, STATUS_LIST]
+
+
+def test_a_suspended_machine_counts() -> None:
+    """CLOCK_BOOTTIME goes on while nothing runs; with the wall clock set back at the same time it alone tells."""
+    reader = Reader(stale="refuse")
+    reader.start()
+    reader.advance(300)
+    reader.set_clock(-300)
+    assert reader.verdict(principal(5)) == "revocation_stale"
 
 
 # ── staleness ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -511,7 +737,7 @@ def test_the_stale_rule(stale: Literal["serve", "refuse"], verdict: str) -> None
     reader.advance(0.1)
     assert reader.verdict(principal(5)) == reader.verdict(principal()) == verdict
     assert reader.feed() == "stale"
-    reader.known.hear_heartbeat(reader.now)
+    reader.beat()
     assert (reader.verdict(principal(5)), reader.feed()) == ("good", "live")
 
 
@@ -554,7 +780,7 @@ def test_a_list_that_does_not_come() -> None:
         reader.known.fail(STATUS_LIST, reader.now)
         assert reader.known.missing(principal(5), reader.now) is None
         assert (reader.verdict(principal(5)), reader.wants()) == (verdict, [])
-        reader.advance(0.5)
+        reader.advance(1.5)
         assert reader.wants() == [STATUS_LIST]
 
 
@@ -564,8 +790,8 @@ def test_a_snapshot_that_does_not_come(reader: Reader) -> None:
     reader.known.fail(SNAPSHOT, reader.now)
     assert reader.known.missing(principal(), reader.now) is None
     assert (reader.wants(), reader.known.stream_due(reader.now), reader.feed()) == ([], None, "stale")
-    assert isinstance(reader.clock, Clock)
-    reader.clock.now -= 3600
+    reader.set_clock(-3600)
+    reader.advance(1.5)
     assert reader.wants() == [SNAPSHOT]
 
 
@@ -608,35 +834,57 @@ def _names(numbers: Iterable[int]) -> list[Principal]:
 
 
 def test_a_flood_of_unknown_lists_is_a_bounded_number_of_fetches(reader: Reader) -> None:
-    """A burst, and then one a second; and no more than there is room for."""
+    """A burst, and then a hundred a second; and no more than there is room for."""
     reader.known.learn_offer(Offer())
-    for token in _names(range(10_000)):
+    for token in _names(range(3_000)):
         reader.known.missing(token, reader.now)
     assert len(reader.wants()) == module.BURST
-    for second in range(2 * module.MAX_LISTS):
-        reader.advance(1)
-        for token in _names(range(10_000 + 9 * second, 10_009 + 9 * second)):
-            reader.known.missing(token, reader.now)
+    reader.advance(1)
+    for token in _names(range(3_000, 6_000)):
+        reader.known.missing(token, reader.now)
     assert len(reader.wants()) == module.MAX_LISTS
+    assert not {f"{URL}/status/{number}" for number in (0, 50, 99)} & {want.url for want in reader.wants()}
 
 
 def test_room_is_made_by_forgetting(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lists that do not exist go first, then those that no token has named for an hour."""
-    monkeypatch.setattr(module, "MAX_LISTS", 2)
-    reader.known.learn_offer(Offer())
-    one, two, three, four = _names(range(1, 5))
-    for token in (one, two):
+    """Lists that cannot be had go first, then those that no token has named for longest; the others stay."""
+    monkeypatch.setattr(module, "MAX_LISTS", 3)
+    reader.known.learn_offer(OFFER)
+    reader.take_snapshot()
+    one, two, three, four, five = _names(range(1, 6))
+    for token in (one, two, three):
         assert reader.known.missing(token, reader.now)
-    assert reader.known.missing(three, reader.now) is None
+        reader.advance(1)
     reader.known.fail(Want(URL + "/status/1", is_list=True), reader.now)
-    assert reader.known.missing(three, reader.now)
-    for number in (2, 3):
+    assert reader.known.missing(four, reader.now)
+    for number in (2, 3, 4):
         reader.issuer.bits[f"/status/{number}"] = Bits()
         reader.take_list(path=f"/status/{number}")
-    reader.advance(module.UNUSED_SECONDS + 1)
-    assert reader.known.missing(two, reader.now) is None  # known, and named again
-    assert reader.known.missing(four, reader.now)
-    assert list(reader.known.lists) == [URL + "/status/2"]
+    reader.advance(1)
+    assert reader.verdict(two) == "good"  # named again
+    assert reader.known.missing(five, reader.now)
+    assert set(reader.known.lists) == {URL + "/status/2", URL + "/status/4"}
+
+
+def test_a_list_that_is_not_held_is_no_live_one(live: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the bound is, the list that a token names is fetched; until it is there, health says so."""
+    monkeypatch.setattr(module, "MAX_LISTS", 0)
+    live.issuer.bits["/status/8"] = Bits.of([9])
+    token = principal(9, uri=URL + "/status/8")
+    assert live.known.missing(token, live.now) == URL + "/status/8"
+    assert (live.feed(), live.health.lists_missing) == ("stale", 2)  # the other had to give way
+    live.known.fail(Want(URL + "/status/8", is_list=True), live.now)
+    assert live.feed() == "stale"
+    live.take_list(path="/status/8")
+    assert live.verdict(token) == "revoked"
+    live.live_on(module.USED_SECONDS)
+    assert (live.feed(), live.health.lists_missing) == ("live", 0)
+
+
+def test_a_list_elsewhere_shows_in_health(live: Reader) -> None:
+    """A token that names a list which is never fetched is judged by the rule, and the state is not `live`."""
+    live.known.missing(principal(5, uri="https://elsewhere.example/status/1"), live.now)
+    assert (live.feed(), live.health.lists_missing) == ("stale", 1)
 
 
 # ── keys ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -664,8 +912,8 @@ def test_a_revoked_key_signs_nothing_any_more(live: Reader) -> None:
 def test_a_document_that_was_read_before_its_key_was_revoked(live: Reader) -> None:
     """What is kept is decided when it is kept."""
     stolen, other = live.issuer.keys
-    a_list = live.known.read_list(URI, live.issuer.status_list(), live.issuer.published, live.now)
-    snapshot = live.known.read_snapshot(live.issuer.snapshot(), live.issuer.published, live.now)
+    a_list = live.known.read_list(URI, live.issuer.status_list(), live.issuer.published, live.now.wall)
+    snapshot = live.known.read_snapshot(live.issuer.snapshot(), live.issuer.published, live.now.wall)
     live.issuer.revoke(kid=stolen.kid, key=other)
     live.hear_last()
     with pytest.raises(RevokedError):
@@ -688,7 +936,7 @@ def test_a_key_cannot_revoke_itself(live: Reader) -> None:
 def test_what_a_stolen_key_signed_gives_way_to_anything(live: Reader) -> None:
     """A forged list could claim to be the newest of all; once its key is revoked the true one replaces it."""
     stolen, other = live.issuer.keys
-    live.take_list(live.issuer.status_list(key=stolen, event_id=10**9, iat=int(live.now) + 59))
+    live.take_list(live.issuer.status_list(key=stolen, event_id=10**9, iat=int(live.now.wall) + 59))
     live.issuer.bits[LIST].set([5])
     with pytest.raises(BadClaimError):
         live.take_list(live.issuer.status_list(key=other))
@@ -714,11 +962,10 @@ def test_a_revoked_key_stays_revoked(live: Reader) -> None:
 
 def test_what_claims_to_be_of_the_future_is_refused(live: Reader) -> None:
     """It would never be replaced."""
-    late = int(live.now) + 61
+    late = int(live.now.wall) + 61
     attempts: tuple[Callable[[], None], ...] = (
         lambda: live.take_list(live.issuer.status_list(iat=late, exp=late + 9)),
         lambda: live.take_snapshot(live.issuer.snapshot(iat=late, exp=late + 9)),
-        lambda: live.hear(live.issuer.event(Revoked(after=0), 1, iat=late)),
     )
     for attempt in attempts:
         with pytest.raises(JoseError) as caught:
@@ -758,21 +1005,24 @@ def test_a_process_that_forked_asks_again(live: Reader) -> None:
     live.hear_last()
     live.known.restart()
     assert live.verdict(principal(1)) == "revoked"
-    assert not live.known.clears(principal(5), live.now)
+    assert not live.clears(principal(5))
     assert live.known.missing(principal(5), live.now) == SNAPSHOT.url
     assert live.wants() == [SNAPSHOT, STATUS_LIST]
     live.take_snapshot()
     assert live.known.missing(principal(5), live.now) == URI
     live.take_list()
     live.connect()
-    assert live.known.clears(principal(5), live.now)
+    assert live.verdict(principal(5)) == "good"
+    assert live.clears(principal(5))
 
 
 def test_a_document_knows_when_it_is_due() -> None:
-    """Fresh, old, failed, and with a clock that was set back."""
+    """Fresh, old by either clock, and failed."""
     document = Document("u")
-    assert document.is_due(0, 30)
-    document.came(epoch=None, event_id=0, iat=0, kid="k", now=100)
-    assert [document.is_due(now, 30) for now in (100, 129.9, 130, 99)] == [False, False, True, True]
-    document.fail(130, 1.0)
-    assert [document.is_due(now, 30) for now in (130, 130.4, 130.5, 0)] == [False, False, True, True]
+    assert document.is_due(Moment(0, 0), 30)
+    document.came(epoch=None, event_id=0, iat=0, kid="k", now=Moment(100, 100))
+    moments = [(100, 100), (129.9, 129.9), (130, 130), (10, 130), (130, 101), (10, 101)]
+    assert [document.is_due(Moment(*at), 30) for at in moments] == [False, False, True, True, True, False]
+    document.trouble.failed(Moment(130, 130), 1.0)
+    moments = [(130, 130), (131, 131), (131.5, 131.5), (0, 131.5)]
+    assert [document.is_due(Moment(*at), 30) for at in moments] == [False, False, True, True]

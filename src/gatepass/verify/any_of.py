@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import TYPE_CHECKING, cast
 
 from gatepass.jose import jwt
 from gatepass.jose.errors import InvalidPolicyError, MalformedError, WrongIssuerError
 
+from .fetch import FETCH_SECONDS
 from .waiting import await_, wait
 
 if TYPE_CHECKING:
@@ -41,6 +44,27 @@ class AnyOf:
         self.issuers = tuple(self._by_issuer)
         self.clock = verifiers[0].clock
         self.dpop = verifiers[0].dpop
+
+    def start(self, seconds: float = FETCH_SECONDS) -> dict[str, Health]:
+        """Fetch the keys of every issuer, and what has been revoked, before the first token comes.
+
+        Args:
+            seconds: How long to wait for all of them at most.
+        """
+        ends = time.monotonic() + seconds
+        for verifier in self._verifiers:
+            verifier.start(0)  # all of them begin, before any is waited for
+        return {each.issuer: each.start(max(0.0, ends - time.monotonic())) for each in self._verifiers}
+
+    async def astart(self, seconds: float = FETCH_SECONDS) -> dict[str, Health]:
+        """Do as `start` does, in an asyncio event loop, which goes on turning meanwhile.
+
+        Args:
+            seconds: How long to wait for all of them at most.
+        """
+        return dict(
+            zip(self.issuers, await asyncio.gather(*(each.astart(seconds) for each in self._verifiers)), strict=True)
+        )
 
     def verify(self, token: str, dpop: DPoP | None = None) -> Principal:
         """Verify a token as `Verifier.verify` does; one of another issuer is refused as `wrong_issuer`."""

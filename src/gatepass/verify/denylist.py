@@ -37,7 +37,7 @@ class Consulting:
         """Tell whether a token is not revoked."""
         return not self._denylist.is_revoked(principal)
 
-    def judge(self, principal: Principal, now: float) -> None:  # noqa: ARG002 - as a Follower's revocations
+    def judge(self, principal: Principal) -> None:
         """Return if a token is not revoked.
 
         Raises:
@@ -50,9 +50,13 @@ class Consulting:
         """Nothing is worth waiting for."""
         return iter(())
 
-    def health(self, *, keys_fresh: bool) -> Health:
+    def prefetch(self, seconds: float) -> Iterator[Wait]:  # noqa: ARG002 - as a Follower
+        """Nothing has to be fetched."""
+        return iter(())
+
+    def health(self, *, keys_fresh: bool, keys_usable: bool) -> Health:
         """Nothing is followed."""
-        return Health(keys_fresh=keys_fresh, feed="off")
+        return Health(keys_fresh=keys_fresh, feed="off", ready=keys_usable)
 
     def learn_offer(self) -> None:
         """What the issuer offers is not taken."""

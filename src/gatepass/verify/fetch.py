@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from gatepass.jose.errors import InvalidPolicyError
 
-from .issuer import Fetched, FetchError, is_loopback
+from .issuer import Fetched, FetchError, is_loopback, whole_seconds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
@@ -320,7 +320,10 @@ class HttpxFetch:
         """
         async with self._ask(url, EVENT_STREAM, None, {"Last-Event-ID": last_event_id}) as answer:
             if answer.status_code != _HTTP_OK:
-                raise FetchError(f"{url} answered {answer.status_code}")
+                raise FetchError(
+                    f"{url} answered {answer.status_code}",
+                    retry_after=whole_seconds(answer.headers.get("retry-after", "")) or 0,
+                )
             if answer.headers.get("content-type", "").partition(";")[0].strip().lower() != EVENT_STREAM:
                 raise FetchError(f"{url} is no {EVENT_STREAM}")
             yield answer.aiter_raw()

@@ -16,21 +16,23 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from gatepass.jose.errors import JoseError, UnknownKeyError
+from gatepass.tokens.heartbeat import SILENCE_SECONDS
 
 from . import fetch as fetching
+from .clocks import Moment, running_clock
 from .issuer import FetchError
-from .revocation import SILENCE_SECONDS, LostError
+from .revocation import LostError
 from .sse import COMMENT, Parser, TooLongError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
     from contextlib import AbstractAsyncContextManager
 
     from gatepass.jose import KeySet
 
     from .fetch import Fetch, KeySource
     from .principal import Principal
-    from .revocation import Health, Revocations, Want
+    from .revocation import Health, Line, Revocations, Want
     from .sse import Message
     from .waiting import Wait
 
@@ -43,14 +45,30 @@ FIRST_SECONDS = 2.0
 TICK_SECONDS = 0.25
 """How often the thread looks whether something is due."""
 
-MAX_FLIGHTS = 4
+MAX_FLIGHTS = 16
 """Documents that are fetched at once."""
 
+SLEEP_SECONDS = 4.0
+"""Two heartbeats. A process that has not run for so long was stopped, suspended or frozen, and has missed them."""
+
+AWAKE_SECONDS = 0.5
+"""How long the first token after such a sleep waits for word from the issuer."""
+
+_KEYS_AHEAD_SECONDS = 3600
+
+HEARTBEAT = "heartbeat "
+"""How the comment begins that carries one."""
+
 _HTTP_OK = 200
+_HTTP_MISSING = (404, 410)
 
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+
+class _MissingError(FetchError):
+    """The issuer has answered that there is no such document."""
 
 
 class Follower:
@@ -67,7 +85,9 @@ class Follower:
         source: KeySource,
         fetch: Fetch,
         listen: Listen | None,
+        close: Callable[[], Awaitable[None]] | None = None,
         clock: Callable[[], float],
+        running: Callable[[], float] = running_clock,
         on_keys_refused: Callable[[], None],
     ) -> None:
         """Follow an issuer, once `settle` asks for it.
@@ -77,14 +97,18 @@ class Follower:
             source: The issuer's keys, which sign the documents.
             fetch: How to get a document.
             listen: How to listen to a stream; None: it cannot.
+            close: How to let go of connections that are kept for documents.
             clock: The time, in seconds since 1970.
+            running: The clock that only runs, in seconds.
             on_keys_refused: Called, in this thread, after keys have been revoked.
         """
         self.revocations = revocations
         self._source = source
         self._fetch = fetch
         self._listen = listen
+        self._close = close
         self._clock = clock
+        self._running = running
         self._on_keys_refused = on_keys_refused
         self._is_closed = False
         self._asked: dict[str, float] = {}
@@ -97,6 +121,13 @@ class Follower:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake: asyncio.Event | None = None
         self._news = _future()
+        self._looked_at: Moment | None = None
+        self._awake_since: float | None = None
+
+    @property
+    def now(self) -> Moment:
+        """The time by both clocks."""
+        return Moment(self._clock(), self._running())
 
     # ── from the threads that verify ──
 
@@ -104,22 +135,60 @@ class Follower:
         """Yield what is worth waiting for, until a token can be judged by what is known."""
         while True:
             with self._lock:
-                missing = self.revocations.missing(principal, self._clock())
+                now = self.now
+                missing = self.revocations.missing(principal, now)
+                self._note_sleep(now)
                 news = self._news
                 runs = self._is_closed or self._runs()
-            if missing is None or self._is_closed or not runs:
+            if self._is_closed or not runs:
                 return
-            asked = self._asked.setdefault(missing, time.monotonic())
-            seconds = asked + FIRST_SECONDS - time.monotonic()
+            if missing is None:
+                seconds = 0.0 if self._awake_since is None else self._awake_since + AWAKE_SECONDS - now.run
+            else:
+                asked = self._asked.setdefault(missing, time.monotonic())
+                seconds = asked + FIRST_SECONDS - time.monotonic()
             if seconds <= 0:
                 return
             self.wake()
             yield news, seconds
 
-    def health(self, *, keys_fresh: bool) -> Health:
+    def prefetch(self, seconds: float) -> Iterator[Wait]:
+        """Begin, and yield what is worth waiting for until the first attempts have ended.
+
+        Args:
+            seconds: How long to wait at most.
+        """
+        ends = time.monotonic() + seconds
+        while True:
+            with self._lock:
+                has_settled, news = self.revocations.has_settled, self._news
+                runs = not self._is_closed and self._runs()
+            left = ends - time.monotonic()
+            if has_settled or not runs or left <= 0:
+                return
+            self.wake()
+            yield news, left
+
+    def judge(self, principal: Principal) -> None:
+        """Return if a token passes, by what is known. Raises as `Revocations.judge`."""
+        self.revocations.judge(principal, self.now)
+
+    def health(self, *, keys_fresh: bool, keys_usable: bool) -> Health:
         """Say how up to date we are."""
         with self._lock:
-            return self.revocations.health(self._clock(), keys_fresh=keys_fresh)
+            return self.revocations.health(self.now, keys_fresh=keys_fresh, keys_usable=keys_usable)
+
+    def _note_sleep(self, now: Moment) -> None:
+        """Notice that nobody has looked for longer than two heartbeats: what we know has grown old meanwhile."""
+        before = self._looked_at
+        if before is not None and max(now.wall - before.wall, now.run - before.run) > SLEEP_SECONDS:
+            self._looked_at, self._awake_since = now, now.run
+
+    def _is_awake(self, now: Moment) -> bool:
+        """Tell whether word has come since the last sleep, or has been waited for."""
+        if self._awake_since is not None and now.run - self._awake_since >= AWAKE_SECONDS:
+            self._awake_since = None
+        return self._awake_since is None
 
     def learn_offer(self) -> None:
         """Take what the issuer's metadata says, once it has been read."""
@@ -182,19 +251,21 @@ class Follower:
     def _run(self) -> None:
         try:
             asyncio.run(self._follow())
-        except OSError as error:
-            _log.warning("cannot follow what %s revokes: %s", self._source.issuer.url, error.strerror)
+        except (OSError, RuntimeError) as error:
+            _log.warning("cannot follow what %s revokes: %s", self._source.issuer.url, error)
 
     async def _follow(self) -> None:
         self._loop, self._wake = asyncio.get_running_loop(), asyncio.Event()
-        stream: asyncio.Task[None] | None = None
+        lines: dict[Line, asyncio.Task[None]] = {}
         try:
             while not self._is_closed:
-                if self._source.issuer.fetched_at is None:  # with keys that were given, nobody has asked yet
-                    self._source.refresh_if_due(self._clock())
-                url = self._start_fetching()
-                if url is not None and (stream is None or stream.done()):
-                    stream = asyncio.create_task(self._hear_out(url))
+                self._keep_keys()
+                url = self._look()
+                lines = {line: task for line, task in lines.items() if not task.done()}
+                self._hang_up(lines)
+                if url is not None:
+                    line, task = self._dial(url)
+                    lines[line] = task
                 if self._may_end():
                     return
                 with suppress(TimeoutError):
@@ -202,21 +273,45 @@ class Follower:
                         await self._wake.wait()
                 self._wake.clear()
         finally:
-            tasks = [*self._flights.values(), *([stream] if stream is not None else [])]
+            tasks = [*self._flights.values(), *lines.values()]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            if self._close is not None:
+                await self._close()
 
-    def _start_fetching(self) -> str | None:
-        """Fetch what is due, each document once at a time; return where to listen, if that is due."""
-        now = self._clock()
+    def _keep_keys(self) -> None:
+        """Have the keys fetched that nobody has asked for yet, or that no token keeps usable."""
+        wall = self._clock()
+        if not self._source.issuer.is_usable(wall + _KEYS_AHEAD_SECONDS):
+            self._source.refresh_if_due(wall)
+
+    def _look(self) -> str | None:
+        """Look at the clocks, fetch what is due, each document once at a time; return where to listen, if it is due."""
         with self._lock:
+            now = self.now
+            self._note_sleep(now)
+            self._looked_at = now
+            self.revocations.look(now, is_awake=self._is_awake(now))
             wants = list(self.revocations.due(now))
             url = self.revocations.stream_due(now) if self._listen is not None else None
         for want in wants:
             if want.url not in self._flights and len(self._flights) < MAX_FLIGHTS:
                 self._flights[want.url] = asyncio.create_task(self._bring(want))
         return url
+
+    def _dial(self, url: str) -> tuple[Line, asyncio.Task[None]]:
+        with self._lock:
+            line = self.revocations.opened(self.now)
+        return line, asyncio.create_task(self._hear_out(url, line))
+
+    def _hang_up(self, lines: Mapping[Line, asyncio.Task[None]]) -> None:
+        """End the lines that are dead, or not needed any more."""
+        with self._lock:
+            now = self.now
+            given_up = [task for line, task in lines.items() if self.revocations.is_given_up(line, now)]
+        for task in given_up:
+            task.cancel()
 
     def _may_end(self) -> bool:
         with self._lock:
@@ -236,6 +331,8 @@ class Follower:
                 await self._bring_list(want.url, token)
             else:
                 await self._bring_snapshot(token)
+        except _MissingError as error:
+            self._fail(want, str(error), is_missing=True)
         except FetchError as error:
             self._fail(want, str(error))
         except TimeoutError:
@@ -254,11 +351,11 @@ class Follower:
     async def _bring_list(self, url: str, token: str) -> None:
         read = await self._checked(lambda keys, now: self.revocations.read_list(url, token, keys, now))
         with self._lock:
-            self.revocations.learn_list(read, self._clock())
+            self.revocations.learn_list(read, self.now)
 
     async def _bring_snapshot(self, token: str) -> None:
         read = await self._checked(lambda keys, now: self.revocations.read_snapshot(token, keys, now))
-        self._learn_names(lambda: self.revocations.learn_snapshot(read, self._clock()))
+        self._learn_names(lambda: self.revocations.learn_snapshot(read, self.now))
 
     async def _checked(self, check: Callable[[KeySet, float], T]) -> T:
         """Check a document with the issuer's keys, and once more with new ones if it names a key that we lack."""
@@ -277,61 +374,71 @@ class Follower:
 
     # ── the stream ──
 
-    async def _hear_out(self, url: str) -> None:
-        """Listen until the stream ends, breaks, is silent for too long, or does not follow on what we know."""
-        reason = "it ended"
+    async def _hear_out(self, url: str, line: Line) -> None:
+        """Listen until the stream ends, breaks, is given up for its silence, or does not follow on what we know."""
+        reason, retry_after = "it ended", 0.0
         try:
-            await self._hear(url)
+            await self._hear(url, line)
         except FetchError as error:
-            reason = str(error)
-        except TimeoutError:
-            reason = f"it was silent for {SILENCE_SECONDS:g} seconds"
+            reason, retry_after = str(error), error.retry_after
+        except asyncio.CancelledError:
+            reason = f"it was silent for {SILENCE_SECONDS:g} seconds, or another took its place"
+            raise
         except TooLongError:
             reason = "a message has no end"
         except LostError as error:
             reason = str(error)
         except JoseError as error:
-            reason = f"an event was refused: {error.code}: {error}"
+            reason = f"a message was refused: {error.code}: {error}"
             self._refuse(reason)
             with self._lock:
                 self.revocations.hear_resync()
         finally:
             with self._lock:
-                self.revocations.closed(self._clock())
+                self.revocations.closed(line, self.now, retry_after=retry_after)
             self.wake()
-        _log.info("the stream of %s is closed: %s", self._source.issuer.url, reason)
+            _log.info("a stream of %s is closed: %s", self._source.issuer.url, reason)
 
-    async def _hear(self, url: str) -> None:
+    async def _hear(self, url: str, line: Line) -> None:
         with self._lock:
             position = self.revocations.position
-            if position is None or self._listen is None:
-                return
-            self.revocations.opened()
-        parser, loop = Parser(), asyncio.get_running_loop()
-        async with asyncio.timeout(SILENCE_SECONDS) as patience, self._listen(url, str(position)) as chunks:
+        if position is None or self._listen is None:
+            return
+        parser = Parser()
+        async with self._listen(url, str(position)) as chunks:
             async for chunk in chunks:
-                for message in parser.feed(chunk):
-                    # Only whole messages count: octets that drip are silence.
-                    patience.reschedule(loop.time() + SILENCE_SECONDS)
-                    await self._heed(message)
+                for message in parser.feed(chunk):  # octets that drip, and make no message, are silence
+                    await self._heed(line, message)
 
-    async def _heed(self, message: Message) -> None:
+    async def _heed(self, line: Line, message: Message) -> None:
         match message.event:
             case "revoked":
                 token = message.data
                 event = await self._checked(lambda keys, now: self.revocations.read_event(token, keys, now))
-                self._learn_names(lambda: self.revocations.hear_event(event, self._clock()))
+                self._learn_names(lambda: self.revocations.hear_event(line, event, self.now))
             case "hello":
                 with self._lock:
-                    self.revocations.hear_hello(message.data, self._clock())
+                    self.revocations.hear_hello(line, message.data, self.now)
+                self.wake()  # the line that it replaces is not needed any more
             case "resync":
                 with self._lock:
                     raise self.revocations.hear_resync()
             case event if event == COMMENT:
                 with self._lock:
-                    self.revocations.hear_heartbeat(self._clock())
+                    self.revocations.hear_comment(line, self.now)
+                if message.data.startswith(HEARTBEAT):
+                    await self._heed_heartbeat(message.data.removeprefix(HEARTBEAT))
             case _:
                 pass  # a kind of event that is younger than we are
+
+    async def _heed_heartbeat(self, token: str) -> None:
+        beat = await self._checked(lambda keys, now: self.revocations.read_heartbeat(token, keys, now))
+        with self._lock:
+            now = self.now
+            self.revocations.hear_heartbeat(beat, now)
+            if self.revocations.is_live(now):
+                self._awake_since = None
+        self._tell()
 
     # ── telling ──
 
@@ -354,9 +461,9 @@ class Follower:
         self.revocations.refusals += 1
         _log.warning("refused what %s says is revoked: %s", self._source.issuer.url, reason)
 
-    def _fail(self, want: Want, reason: str) -> None:
+    def _fail(self, want: Want, reason: str, *, is_missing: bool = False) -> None:
         with self._lock:
-            self.revocations.fail(want, self._clock())
+            self.revocations.fail(want, self.now, is_missing=is_missing)
         _log.warning("cannot learn what %s has revoked: %s", self._source.issuer.url, reason)
 
 
@@ -368,6 +475,8 @@ def _future() -> Future[None]:
 
 def _token(url: str, answer: Any) -> str:  # noqa: ANN401 - a user's fetch may return anything
     """Read a document out of an answer."""
+    if answer.status in _HTTP_MISSING:
+        raise _MissingError(f"{url} answered {answer.status}")
     if answer.status != _HTTP_OK:
         raise FetchError(f"{url} answered {answer.status}")
     try:

@@ -62,7 +62,15 @@ class Fetched(NamedTuple):
 
 
 class FetchError(Exception):
-    """A fetch gave no usable answer; the text says why, and what to look at."""
+    """A fetch gave no usable answer; the text says why, and what to look at.
+
+    Attributes:
+        retry_after: The seconds after which the other side asks us to come again (RFC 9110 §10.2.3); 0 if it does not.
+    """
+
+    def __init__(self, reason: str, *, retry_after: float = 0) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
 
 
 class Offer(NamedTuple):
@@ -287,13 +295,13 @@ def fresh_seconds(headers: Mapping[str, str]) -> int:
     if "no-store" in directives or "no-cache" in directives:
         return MIN_FRESH_SECONDS
     ages = [part.removeprefix("max-age=").strip('"') for part in directives if part.startswith("max-age=")]
-    if len(ages) != 1 or (age := _seconds(ages[0])) is None:
+    if len(ages) != 1 or (age := whole_seconds(ages[0])) is None:
         return FRESH_SECONDS
-    age -= _seconds(headers.get("age", "")) or 0
+    age -= whole_seconds(headers.get("age", "")) or 0
     return min(max(age, MIN_FRESH_SECONDS), MAX_FRESH_SECONDS)
 
 
-def _seconds(text: str) -> int | None:
+def whole_seconds(text: str) -> int | None:
     """RFC 9111 §1.2.2: a non-negative integer. More than nine digits are as good as nine."""
     return int(text[:9]) if text.isascii() and text.isdigit() else None
 

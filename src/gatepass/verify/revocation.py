@@ -18,10 +18,12 @@ import msgspec
 from gatepass.jose import headers
 from gatepass.jose.errors import BadClaimError, InvalidKeyError, IssuedInFutureError
 from gatepass.jose.limits import DEFAULT
-from gatepass.tokens import revocation_event, revocation_snapshot, status_list
-from gatepass.tokens.access_token import MAX_CLOCK_LEAD, MAX_LIFETIME
+from gatepass.tokens import heartbeat, revocation_event, revocation_snapshot, status_list
+from gatepass.tokens.access_token import MAX_CLOCK_LEAD
+from gatepass.tokens.heartbeat import SILENCE_SECONDS
 from gatepass.tokens.revocation_event import Position
 
+from .clocks import LONG_AGO, NO_PROOF, Proof, Trouble, younger
 from .errors import RevocationStaleError, RevokedError
 from .issuer import is_same_origin
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from gatepass.jose import KeySet
 
+    from .clocks import Moment
     from .issuer import Offer
     from .principal import Principal
 
@@ -37,8 +40,11 @@ Mode: TypeAlias = Literal["feed", "list"]
 Stale: TypeAlias = Literal["serve", "refuse"]
 State: TypeAlias = Literal["off", "starting", "live", "stale", "list only"]
 
-SILENCE_SECONDS = 25.0
-"""A stream that says nothing for so long is dead: two heartbeats are missing."""
+DOUBT_SECONDS = 3.0
+"""A stream that has been silent for so long, one heartbeat and a half, may be dead: another is opened beside it."""
+
+LIVE_SECONDS = 8.0
+"""How old the last proof may be for revocations to be called live: several heartbeats, and clocks that differ."""
 
 TTL_SECONDS = 30
 """How long a document is fresh that does not say."""
@@ -47,19 +53,25 @@ MIN_TTL_SECONDS = 5
 MAX_TTL_SECONDS = 3600
 """What a list's `ttl` may make of it."""
 
-LIVE_SECONDS = 600
+RENEWAL_SECONDS = 600
 """While the stream is live, documents are fetched only this often: bits that are 0 again come with them."""
 
-UNUSED_SECONDS = MAX_LIFETIME + 300
-"""A list that no new token has named for so long gives way to others."""
+MAX_LISTS = 1024
+"""Lists that are held at once: 134 MB, for a billion grants. Of more, those are held that were used last."""
 
-MAX_LISTS = 256
-"""Lists that are held at once: 33 MB, for 268 million grants."""
+BURST = 1024
+LISTS_PER_SECOND = 100
+"""Unknown lists that tokens may have fetched at once, and afterwards each second; only the issuer signs tokens."""
 
-BURST = 16
-"""Unknown lists that tokens may have fetched at once; afterwards one a second."""
+MISSING_SECONDS = 30
+"""How long a list is not asked for again when the issuer has said that it does not exist."""
 
-MAX_BACKOFF_SECONDS = 30
+USED_SECONDS = 60
+"""A list that no token has named for so long is not in use."""
+
+WINDOW_SECONDS = 1.0
+"""For how long `clears` may go by one look at the clocks; the driver looks several times a second."""
+
 RECENT_INDEXES = 10_000
 PRUNE_SECONDS = 60
 
@@ -112,22 +124,26 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         keys_fresh: Whether the issuer's keys need not be fetched again.
         feed: `"live"`: revocations arrive within a second. `"list only"`: they are fetched each `ttl`. `"stale"`: for
-            more than `stale_after` seconds nobody could say what is revoked. `"starting"`: no word yet. `"off"`: they
-            are not followed, or the issuer does not publish them; a token that names a status list is checked
-            against it all the same, unless `revocation=None`.
-        proved_seconds_ago: Seconds since the issuer last proved that we know everything, or None.
+            more than `stale_after` seconds nobody could say what is revoked, or a list that tokens name cannot be had.
+            `"starting"`: no word yet. `"off"`: they are not followed, or the issuer does not publish them; a token
+            that names a status list is checked against it all the same, unless `revocation=None`.
+        ready: Whether good tokens are accepted: there are keys, and what `stale="refuse"` asks for.
+        proved_seconds_ago: The age of the last proof that we know everything, in seconds, or None.
         epoch: Which line of events we follow.
         event_id: The last event that we know.
         lists: How many status lists we hold.
+        lists_missing: How many we do not hold that tokens have named within the last minute.
         refusals: How many lists, snapshots and events were refused so far: forged, older than ours, or broken.
     """
 
     keys_fresh: bool
     feed: State
+    ready: bool = False
     proved_seconds_ago: float | None = None
     epoch: str | None = None
     event_id: int | None = None
     lists: int = 0
+    lists_missing: int = 0
     refusals: int = 0
 
 
@@ -137,17 +153,16 @@ class Document:
     Attributes:
         url: Where it is.
         is_known: Whether it was ever there.
-        failures: How often fetching it has failed since.
+        trouble: How long fetching it has failed.
     """
 
-    __slots__ = ("epoch", "event_id", "failures", "fetched_at", "iat", "is_known", "kid", "retry_at", "url")
+    __slots__ = ("epoch", "event_id", "fetched_at", "iat", "is_known", "kid", "trouble", "url")
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.is_known = False
-        self.failures = 0
-        self.fetched_at = -inf
-        self.retry_at = -inf
+        self.trouble = Trouble()
+        self.fetched_at = LONG_AGO
         self.epoch: str | None = None
         self.event_id = -1
         self.iat = -1
@@ -156,14 +171,11 @@ class Document:
     @property
     def is_on_its_way(self) -> bool:
         """Whether it may be here in a moment, for the first time."""
-        return not self.is_known and not self.failures
+        return not self.is_known and not self.trouble
 
-    def is_due(self, now: float, seconds: float) -> bool:
+    def is_due(self, now: Moment, seconds: float) -> bool:
         """Tell whether it is time to fetch it, when it is fresh for so long."""
-        if self.failures:
-            # A longer wait than any back-off: the clock was set back.
-            return not 0 < self.retry_at - now <= MAX_BACKOFF_SECONDS
-        return not 0 <= now - self.fetched_at < seconds
+        return self.trouble.is_over(now) if self.trouble else now.since(self.fetched_at) >= seconds
 
     def refuse_older(self, epoch: str | None, event_id: int, iat: int) -> None:
         """Refuse what says less than we know: within an epoch the later event counts, between epochs the clock.
@@ -175,19 +187,16 @@ class Document:
         if is_older:
             raise BadClaimError("it is older than what we have", claim="iat")
 
-    def came(self, *, epoch: str | None, event_id: int, iat: int, kid: str, now: float) -> None:
+    def came(self, *, epoch: str | None, event_id: int, iat: int, kid: str, now: Moment) -> None:
         """Keep that it is here."""
         self.epoch, self.event_id, self.iat, self.kid = epoch, event_id, iat, kid
-        self.is_known, self.failures, self.fetched_at = True, 0, now
-
-    def fail(self, now: float, jitter: float) -> None:
-        """Keep that fetching it failed: wait, twice as long each time."""
-        self.failures += 1
-        self.retry_at = now + backoff_seconds(self.failures, jitter)
+        self.is_known, self.fetched_at = True, now
+        self.trouble.ended()
 
     def expire(self) -> None:
         """Fetch it again at once."""
-        self.fetched_at = self.retry_at = -inf
+        self.fetched_at = LONG_AGO
+        self.trouble.hurry()
 
     def distrust(self) -> None:
         """Let anything replace it: its key was stolen. Until then it is better than nothing."""
@@ -201,20 +210,39 @@ class Copy(Document):
     Attributes:
         octets: The bits.
         ttl: Seconds for which it is fresh.
-        fresh_until: Until when it may be called up to date, in seconds since 1970.
+        proof: What the document itself proves.
         is_joined: Whether the stream keeps it up to date: we know every event since it was made.
-        wanted_at: When a token last named it that was not remembered.
+        wanted_at: When a token last named it that `clears` did not answer for, by the clock that only runs.
+        clears_until: Until when `clears` may go by it, in seconds since 1970.
+        is_resting: Whether it waits for the next token before `clears` may go by it; so we learn which are in use.
     """
 
-    __slots__ = ("fresh_until", "is_joined", "octets", "ttl", "wanted_at")
+    __slots__ = ("clears_until", "is_joined", "is_resting", "octets", "proof", "ttl", "wanted_at")
 
-    def __init__(self, url: str, now: float) -> None:
+    def __init__(self, url: str, run: float) -> None:
         super().__init__(url)
         self.octets = bytearray()
         self.ttl = TTL_SECONDS
-        self.fresh_until = -inf
+        self.proof = NO_PROOF
         self.is_joined = False
-        self.wanted_at = now
+        self.wanted_at = run
+        self.clears_until = -inf
+        self.is_resting = False
+
+
+class Line:
+    """One connection to the stream.
+
+    Attributes:
+        heard_at: When the last whole message came, or when it was opened, by the clock that only runs.
+        goal: The event at which the issuer stood when it greeted us; None before that.
+    """
+
+    __slots__ = ("goal", "heard_at")
+
+    def __init__(self, run: float) -> None:
+        self.heard_at = run
+        self.goal: int | None = None
 
 
 class Revocations:
@@ -224,7 +252,8 @@ class Revocations:
         jtis: Revoked tokens, each with the time at which it ends by itself.
         kids: Keys that are not to be trusted any more; they never are again.
         lists: Status lists by URL.
-        fresh_until: Until when `jtis` and `kids` may be called up to date, in seconds since 1970.
+        clears_from: From when on `clears` may go by what is known, in seconds since 1970.
+        clears_until: Until when it may.
         refusals: How many documents and events were refused.
     """
 
@@ -249,7 +278,7 @@ class Revocations:
         self.jtis: dict[str, float] = {}
         self.kids: frozenset[str] = frozenset()
         self.lists: dict[str, Copy] = {}
-        self.fresh_until = -inf
+        self.clears_from, self.clears_until = inf, -inf
         self.refusals = 0
         self._issuer = issuer
         self._mode = mode
@@ -259,29 +288,31 @@ class Revocations:
         self._offer: Offer | None = None
         self._snapshot: Document | None = None
         self._awaited: dict[str, Copy] = {}
+        self._out_of_reach: dict[str, float] = {}
+        self._is_out = False
         self._allowance, self._allowed_at = float(BURST), -inf
         self._position: Position | None = None
         self._recent: deque[tuple[int, str, tuple[int, ...]]] = deque()
         self._recent_size = 0
         self._recent_from = 0
-        self._is_streaming = False
-        self._goal: int | None = None
-        self._stream_failures = 0
-        self._stream_at = -inf
-        self._proved_at: float | None = None
+        self._line: Line | None = None
+        self._next_line: Line | None = None
+        self._stream_trouble = Trouble()
+        self._read, self._heard = NO_PROOF, NO_PROOF
+        self._issuer_time = -inf
         self._pruned_at = -inf
 
     # ── tokens ──
 
-    def clears(self, principal: Principal, now: float) -> bool:
+    def clears(self, principal: Principal, wall: float) -> bool:
         """Tell, as fast as can be, whether a token is known not to be revoked; if not so, ask `judge`."""
-        if now >= self.fresh_until or principal.token_id in self.jtis:
+        if not self.clears_from <= wall < self.clears_until or principal.token_id in self.jtis:
             return False
         status = principal.status
         if status is None:
             return True
         copy = self.lists.get(status.uri)
-        if copy is None or now >= copy.fresh_until:
+        if copy is None or wall >= copy.clears_until:
             return False
         index = status.idx
         try:
@@ -289,7 +320,21 @@ class Revocations:
         except IndexError:
             return False
 
-    def judge(self, principal: Principal, now: float) -> None:
+    def look(self, now: Moment, *, is_awake: bool = True) -> None:
+        """Look at both clocks, and let `clears` go by what is fresh for a moment; unless we have just slept."""
+        left = min(self._stale_after - self._age_of_names(now), WINDOW_SECONDS)
+        if self._offer is not None and self._snapshot is None:
+            left = inf if self.is_idle else WINDOW_SECONDS  # there are no names to be up to date with
+        if left <= 0 or not is_awake:
+            self.clears_from, self.clears_until = inf, -inf
+            return
+        for copy in self.lists.values():
+            is_open = not copy.is_resting and self._age_of(copy, now) < self._stale_after
+            copy.clears_until = inf if is_open else -inf
+        self.clears_from = -inf if left == inf else now.wall - _SLEW_SECONDS
+        self.clears_until = now.wall + left
+
+    def judge(self, principal: Principal, now: Moment) -> None:
         """Return if a token passes, by what we know now.
 
         Raises:
@@ -302,15 +347,28 @@ class Revocations:
         status = principal.status
         copy = None if status is None else self.lists.get(status.uri)
         if status is not None and copy is not None:
+            copy.wanted_at, copy.is_resting = now.run, False
             if status.idx >> 3 >= len(copy.octets):
                 raise BadClaimError("status names a place that the list does not have", claim="status")
             if copy.octets[status.idx >> 3] >> (status.idx & 7) & 1:
                 raise RevokedError("the token's grant has been revoked")
-        is_fresh = now < self.fresh_until and (status is None or (copy is not None and now < copy.fresh_until))
-        if self._stale == "refuse" and not is_fresh:
+        is_listed = status is None or (copy is not None and self._age_of(copy, now) < self._stale_after)
+        if self._stale == "refuse" and not (is_listed and self._are_names_fresh(now)):
             raise RevocationStaleError(f"nobody can say what {self._issuer} has revoked", retry_after=MIN_TTL_SECONDS)
 
-    def missing(self, principal: Principal, now: float) -> str | None:
+    def _age_of_names(self, now: Moment) -> float:
+        """Return how old what we know of tokens and keys is: the snapshot and the stream both say it all."""
+        return min(self._read.age(now), self._heard.age(now))
+
+    def _age_of(self, copy: Copy, now: Moment) -> float:
+        """Return how old what we know of a list is: by its document, or by the stream if that keeps it up to date."""
+        age = copy.proof.age(now)
+        return min(age, self._heard.age(now)) if copy.is_joined else age
+
+    def _are_names_fresh(self, now: Moment) -> bool:
+        return (self._offer is not None and self._snapshot is None) or self._age_of_names(now) < self._stale_after
+
+    def missing(self, principal: Principal, now: Moment) -> str | None:
         """Ask for what a token cannot be judged without.
 
         Returns:
@@ -322,39 +380,54 @@ class Revocations:
             return self._snapshot.url
         if principal.status is None:
             return None
-        copy = self._ask(principal.status.uri, now)
+        copy = self._ask(principal.status.uri, now.run)
         return copy.url if copy is not None and copy.is_on_its_way else None
 
-    def _ask(self, uri: str, now: float) -> Copy | None:
+    def _ask(self, uri: str, run: float) -> Copy | None:
         """Find a list, or have it fetched if it may be: at the issuer's own origin, and not too many at once."""
         copy = self.lists.get(uri) or self._awaited.get(uri)
         if copy is not None:
-            copy.wanted_at = now
+            copy.wanted_at = run
             return copy
-        if not _is_ours(uri, self._issuer) or not self._has_room(now) or not self._may_ask(now):
+        if not _is_ours(uri, self._issuer) or not self._may_ask(run):
+            self._note_out_of_reach(uri, run)
             return None
-        copy = self._awaited[uri] = Copy(uri, now)
+        self._make_room()
+        copy = self._awaited[uri] = Copy(uri, run)
         return copy
 
-    def _may_ask(self, now: float) -> bool:
-        """A bucket: tokens that name ever new lists cause a burst, and then one fetch a second."""
-        elapsed = max(0.0, now - self._allowed_at)
-        self._allowance, self._allowed_at = min(float(BURST), self._allowance + elapsed), now
+    def _may_ask(self, run: float) -> bool:
+        """A bucket: tokens that name ever new lists cause a burst, and then so many fetches a second."""
+        elapsed = max(0.0, run - self._allowed_at)
+        self._allowance = min(float(BURST), self._allowance + elapsed * LISTS_PER_SECOND)
+        self._allowed_at = run
         if self._allowance < 1:
             return False
         self._allowance -= 1
         return True
 
-    def _has_room(self, now: float) -> bool:
-        """Forget a list that does not exist, or else one that is not used, when there are too many."""
-        if len(self.lists) + len(self._awaited) < MAX_LISTS:
-            return True
-        for held in (self._awaited, self.lists):
-            for uri, copy in held.items():
-                if (not copy.is_known and copy.failures) or now - copy.wanted_at > UNUSED_SECONDS:
-                    del held[uri]
-                    return True
-        return False
+    def _note_out_of_reach(self, uri: str, run: float) -> None:
+        """Keep that a token has named what cannot be had, so that `health` says so."""
+        if len(self._out_of_reach) >= _MAX_NOTED:
+            del self._out_of_reach[next(iter(self._out_of_reach))]
+        self._out_of_reach[uri] = run
+
+    def _make_room(self) -> None:
+        """Forget lists when there are too many: those first that could not be had, then those not used for longest."""
+        while len(self.lists) + len(self._awaited) >= max(1, MAX_LISTS):
+            failing = next((copy for copy in self._awaited.values() if copy.trouble), None)
+            copy = failing or min((*self._awaited.values(), *self.lists.values()), key=lambda copy: copy.wanted_at)
+            self._awaited.pop(copy.url, None)
+            self.lists.pop(copy.url, None)
+            self._note_out_of_reach(copy.url, copy.wanted_at)
+
+    def _lists_missing(self, run: float) -> int:
+        """Count the lists in use that we do not hold."""
+        self._out_of_reach = {
+            uri: at for uri, at in self._out_of_reach.items() if run - at < USED_SECONDS and uri not in self.lists
+        }
+        awaited = [uri for uri, copy in self._awaited.items() if run - copy.wanted_at < USED_SECONDS]
+        return len(self._out_of_reach.keys() | awaited)
 
     # ── what to fetch ──
 
@@ -364,9 +437,18 @@ class Revocations:
         return self._offer is not None and self._snapshot is None and not self._awaited and not self.lists
 
     @property
-    def is_live(self) -> bool:
-        """Whether the stream has brought us up to date, and goes on."""
-        return self._is_streaming and self._position is not None and self._has_caught_up(self._position)
+    def has_settled(self) -> bool:
+        """Whether the first attempts have ended, well or not: there is nothing more to wait for at the start."""
+        if self._offer is None or (self._snapshot is not None and self._snapshot.is_on_its_way):
+            return False
+        return not self._feeds or self._position is None or self._line is not None or bool(self._stream_trouble)
+
+    def is_live(self, now: Moment) -> bool:
+        """Whether the stream has brought us up to date, speaks, and has proved that lately."""
+        line, position = self._line, self._position
+        if line is None or line.goal is None or position is None or position.event_id < line.goal:
+            return False
+        return now.run - line.heard_at < SILENCE_SECONDS and self._heard.age(now) < LIVE_SECONDS
 
     def learn_offer(self, offer: Offer) -> bool:
         """Take the issuer's word on where its revocations are, and tell whether it is news."""
@@ -375,24 +457,36 @@ class Revocations:
         self._offer = offer
         # Without a snapshot there is nothing to carry on from, and no names are revoked as far as anybody can tell.
         self._snapshot = Document(offer.snapshot_url) if offer.snapshot_url is not None else None
-        self.fresh_until = inf if self._snapshot is None else -inf
+        self._read = self._heard = NO_PROOF
         return True
 
-    def due(self, now: float) -> Iterator[Want]:
-        """Say which documents to fetch now."""
+    def due(self, now: Moment) -> Iterator[Want]:
+        """Say which documents to fetch now: one at a time while the issuer answers none."""
+        for want in self._due(now):
+            yield want
+            if self._is_out:
+                return
+
+    def _due(self, now: Moment) -> Iterator[Want]:
+        is_live = self.is_live(now)
         if self._snapshot is not None and self._snapshot.is_due(
-            now, LIVE_SECONDS if self.is_live else TTL_SECONDS * self._spread()
+            now, RENEWAL_SECONDS if is_live else self._polled_seconds(TTL_SECONDS)
         ):
             yield Want(self._snapshot.url, is_list=False)
         for copy in (*self._awaited.values(), *self.lists.values()):
-            if copy.is_due(now, self._fresh_seconds(copy)):
+            if copy.is_due(now, self._fresh_seconds(copy, is_live=is_live)):
                 yield Want(copy.url, is_list=True)
 
-    def stream_due(self, now: float) -> str | None:
-        """Say where to listen, if it is time to begin; the position goes with it."""
-        if not self._feeds or self._offer is None or self._position is None or self._is_streaming:
+    def stream_due(self, now: Moment) -> str | None:
+        """Say where to listen, if it is time to begin; the position goes with it.
+
+        A line that is silent is not given up for that at once: another is opened beside it.
+        """
+        if not self._feeds or self._offer is None or self._position is None or self._next_line is not None:
             return None
-        return self._offer.stream_url if not 0 < self._stream_at - now <= MAX_BACKOFF_SECONDS else None
+        if self._line is not None and now.run - self._line.heard_at < DOUBT_SECONDS:
+            return None
+        return self._offer.stream_url if self._stream_trouble.is_over(now) else None
 
     @property
     def position(self) -> Position | None:
@@ -403,14 +497,19 @@ class Revocations:
     def _feeds(self) -> bool:
         return self._mode == "feed" and self._offer is not None and self._offer.stream_url is not None
 
-    def _fresh_seconds(self, copy: Copy) -> float:
-        if not self.is_live:
-            return copy.ttl * self._spread()
-        return LIVE_SECONDS if copy.is_joined else MIN_TTL_SECONDS
+    def _fresh_seconds(self, copy: Copy, *, is_live: bool) -> float:
+        if not is_live:
+            return self._polled_seconds(copy.ttl)
+        return RENEWAL_SECONDS if copy.is_joined else MIN_TTL_SECONDS
 
-    def _spread(self) -> float:
-        """What part of a `ttl` passes before the next fetch: with the fetch itself, a revocation is known within it."""
-        return 0.6 + 0.2 * self._jitter()
+    def _polled_seconds(self, ttl: float) -> float:
+        """How long to go by a document while no stream says more.
+
+        Only a part of its `ttl`: with the fetch itself, a revocation is known within that. Where a stream should say
+        more, documents have to come often enough to keep within `stale_after`.
+        """
+        seconds = ttl * (0.6 + 0.2 * self._jitter())
+        return min(seconds, max(MIN_TTL_SECONDS, self._stale_after / 4)) if self._feeds else seconds
 
     # ── documents ──
 
@@ -425,7 +524,7 @@ class Revocations:
         _refuse_future(claims.iat, now)
         return ReadList(claims, claims.unpack().octets, kid)
 
-    def learn_list(self, read: ReadList, now: float) -> None:
+    def learn_list(self, read: ReadList, now: Moment) -> None:
         """Keep a status list.
 
         Raises:
@@ -433,10 +532,11 @@ class Revocations:
         """
         claims, octets, kid = read
         self._refuse_signer(kid)
-        copy = self.lists.get(claims.sub) or self._awaited.pop(claims.sub, None) or Copy(claims.sub, now)
+        copy = self.lists.get(claims.sub) or self._awaited.pop(claims.sub, None) or Copy(claims.sub, now.run)
         copy.refuse_older(claims.epoch, claims.event_id, claims.iat)
         was_joined, same_epoch = copy.is_joined, copy.epoch == claims.epoch
         copy.came(epoch=claims.epoch, event_id=claims.event_id, iat=claims.iat, kid=kid, now=now)
+        self._is_out = False
         copy.ttl = min(max(claims.ttl or TTL_SECONDS, MIN_TTL_SECONDS), MAX_TTL_SECONDS)
         copy.is_joined = self._joins(copy)
         if copy.is_joined:
@@ -448,12 +548,17 @@ class Revocations:
             union = int.from_bytes(octets, "little") | int.from_bytes(copy.octets, "little")
             octets = bytearray(union.to_bytes(len(octets), "little"))
         copy.octets = octets
-        copy.fresh_until = min(now, claims.iat + copy.ttl) + self._stale_after
-        if copy.is_joined and self.is_live and self._proved_at is not None:
-            copy.fresh_until = max(copy.fresh_until, self._proved_at + self._stale_after)
+        copy.proof = self._proved_by(claims.iat, copy.ttl, now)
         self.lists[claims.sub] = copy
+        self._issuer_time = max(self._issuer_time, claims.iat)
         if self._snapshot is None:
-            self._proved_at = min(now, claims.iat + copy.ttl)
+            self._read = younger(self._read, copy.proof, now)
+        self.look(now)
+
+    def _proved_by(self, iat: float, ttl: float, now: Moment) -> Proof:
+        """What a document proves: where no stream says more, it counts for its `ttl`, however long a cache held it."""
+        as_of = iat if self._feeds else min(now.wall, iat + ttl)
+        return Proof(as_of, now.run - max(0.0, now.wall - as_of))
 
     def read_snapshot(self, token: str, keys: KeySet, now: float) -> ReadSnapshot:
         """Check a snapshot; it changes nothing.
@@ -467,7 +572,7 @@ class Revocations:
         _refuse_own(kid, claims.kids)
         return ReadSnapshot(claims, kid)
 
-    def learn_snapshot(self, read: ReadSnapshot, now: float) -> None:
+    def learn_snapshot(self, read: ReadSnapshot, now: Moment) -> None:
         """Keep a snapshot. What we know to be revoked stays so, whatever it says.
 
         Raises:
@@ -480,6 +585,8 @@ class Revocations:
             return
         snapshot.refuse_older(claims.epoch, claims.event_id, claims.iat)
         snapshot.came(epoch=claims.epoch, event_id=claims.event_id, iat=claims.iat, kid=kid, now=now)
+        self._is_out = False
+        self._issuer_time = max(self._issuer_time, claims.iat)
         self._prune(now)
         self.jtis.update(claims.jtis)
         self._refuse_keys(claims.kids)
@@ -489,15 +596,22 @@ class Revocations:
         elif not self._feeds:
             self._position = position
         # While we listen, the stream proves more; and what was skipped by moving ahead would be missing in the lists.
-        proof = min(now, claims.iat + TTL_SECONDS)
-        self._proved_at = proof if self._proved_at is None else max(self._proved_at, proof)
-        self.fresh_until = self._proved_at + self._stale_after
+        self._read = younger(self._read, self._proved_by(claims.iat, TTL_SECONDS, now), now)
+        self.look(now)
 
-    def fail(self, want: Want, now: float) -> None:
-        """Keep that a document could not be fetched, or was refused: wait, twice as long each time."""
+    def fail(self, want: Want, now: Moment, *, is_missing: bool = False) -> None:
+        """Keep that a document could not be fetched, or was refused, and try again a little later.
+
+        Args:
+            want: The document.
+            now: The time.
+            is_missing: Whether the issuer has answered that there is none: then much later, unless there once was.
+        """
         found = self.lists.get(want.url) or self._awaited.get(want.url) if want.is_list else self._snapshot
+        self._is_out = not is_missing
         if found is not None:
-            found.fail(now, self._jitter())
+            at_least = MISSING_SECONDS if is_missing and not found.is_known else 0
+            found.trouble.failed(now, self._jitter(), at_least=at_least)
 
     def _stand_at(self, position: Position) -> None:
         """Follow a line of events from here on."""
@@ -517,42 +631,79 @@ class Revocations:
 
     # ── the stream ──
 
-    def opened(self) -> None:
-        """Keep that we listen."""
-        self._is_streaming, self._goal = True, None
+    def opened(self, now: Moment) -> Line:
+        """Keep that we open a line; it is the one that counts once it has greeted us."""
+        self._next_line = Line(now.run)
+        return self._next_line
 
-    def closed(self, now: float) -> None:
-        """Keep that the stream has ended: wait, twice as long each time until it has proved something."""
-        self._is_streaming = False
-        self._stream_failures += 1
-        self._stream_at = now + backoff_seconds(self._stream_failures, self._jitter())
+    def is_given_up(self, line: Line, now: Moment) -> bool:
+        """Tell whether to hang up: it has been silent for too long, or another has taken its place."""
+        return line not in (self._line, self._next_line) or now.run - line.heard_at >= SILENCE_SECONDS
 
-    def hear_hello(self, data: str, now: float) -> None:
+    def closed(self, line: Line, now: Moment, *, retry_after: float = 0) -> None:
+        """Keep that a line has ended, and open another a little later.
+
+        Args:
+            line: The line.
+            now: The time.
+            retry_after: The seconds that the issuer asks us to wait.
+        """
+        if line is self._line:
+            self._line = None
+        elif line is self._next_line:
+            self._next_line = None
+        else:
+            return  # another had taken its place
+        self._stream_trouble.failed(now, self._jitter(), at_least=min(retry_after, _LONGEST_RETRY_AFTER))
+
+    def hear_hello(self, line: Line, data: str, now: Moment) -> None:
         """Learn where the issuer stands. Nobody signed it: it only tells how far we have to catch up.
 
         Raises:
             LostError: It stands in another epoch, or behind us.
         """
+        line.heard_at = now.run
         at = _greeting(data)
         if at is None or self._position is None or at.epoch != self._position.epoch:
             raise self._lose("the stream is of another epoch")
         if at.event_id < self._position.event_id:
-            raise self._lose("the stream is behind us")
-        self._goal = at.event_id
-        self.hear_heartbeat(now)
+            raise LostError("it is behind another") if self._line not in (None, line) else self._lose("it is behind us")
+        line.goal = at.event_id
+        self._line, self._next_line = line, None
 
-    def hear_heartbeat(self, now: float) -> None:
-        """Take it as proof that there is nothing that we do not know, if we have heard everything so far."""
-        if not self.is_live:
-            return
-        self._stream_failures = 0
-        self._proved_at = now
-        self.fresh_until = fresh_until = now + self._stale_after
-        for copy in self.lists.values():
-            if copy.is_joined:
-                copy.fresh_until = fresh_until
-        if not 0 <= now - self._pruned_at < PRUNE_SECONDS:
+    def hear_comment(self, line: Line, now: Moment) -> None:
+        """Keep that the line is open; that proves nothing."""
+        line.heard_at = now.run
+
+    def read_heartbeat(self, token: str, keys: KeySet, now: float) -> heartbeat.Heartbeat:
+        """Check a heartbeat; it changes nothing.
+
+        Raises:
+            JoseError: It is refused.
+        """
+        self._signer(token)
+        return heartbeat.check(token, keys, issuer=self._issuer, now=now)
+
+    def hear_heartbeat(self, beat: heartbeat.Heartbeat, now: Moment) -> None:
+        """Take it as proof that there was nothing, as of its time, that we do not know.
+
+        Raises:
+            LostError: There is something: events are missing, or it is of another epoch.
+        """
+        position = self._position
+        if position is None:
+            return  # we have begun anew
+        if beat.epoch != position.epoch or beat.head > position.event_id:
+            raise self._lose("events are missing")
+        if beat.head < position.event_id:
+            return  # its node knows less than we do, and so proves nothing
+        self._issuer_time = max(self._issuer_time, beat.iat)
+        self._heard = younger(self._heard, Proof(beat.as_of, now.run - max(0.0, beat.iat - beat.as_of)), now)
+        if self.is_live(now):
+            self._stream_trouble.ended()
+        if now.run - self._pruned_at >= PRUNE_SECONDS:
             self._prune(now)
+        self.look(now)
 
     def read_event(self, token: str, keys: KeySet, now: float) -> revocation_event.RevocationEvent:
         """Check an event message; it changes nothing.
@@ -562,20 +713,20 @@ class Revocations:
         """
         kid = self._signer(token)
         event = revocation_event.check(token, keys, issuer=self._issuer, now=now)
-        _refuse_future(event.iat, now)
         _refuse_own(kid, event.revoked.kids)  # whoever stole a key could say so too, or say it of ours
         for _, indexes in event.revoked.status:
             if indexes and not 0 <= min(indexes) <= max(indexes) < status_list.SIZE:
                 raise BadClaimError("an index is out of bounds", claim="events")
         return event
 
-    def hear_event(self, event: revocation_event.RevocationEvent, now: float) -> None:
-        """Do what an event message says.
+    def hear_event(self, line: Line, event: revocation_event.RevocationEvent, now: Moment) -> None:
+        """Do what an event message says, whatever our clock says: it is its place in the line that counts.
 
         Raises:
             LostError: There is a gap before it, or it is of another epoch.
             JoseError: It has no position.
         """
+        line.heard_at = now.run
         at, position, revoked = event.position, self._position, event.revoked
         if position is None or at.epoch != position.epoch or revoked.after > position.event_id:
             raise self._lose("events are missing")
@@ -589,7 +740,6 @@ class Revocations:
             self._remember(at.event_id, uri, indexes)
         self._refuse_keys(revoked.kids)
         self._position = at
-        self.hear_heartbeat(now)
 
     def hear_resync(self) -> LostError:
         """Begin with the documents again, as the issuer asks."""
@@ -603,9 +753,6 @@ class Revocations:
             copy.is_joined = False
             copy.expire()
         return LostError(why)
-
-    def _has_caught_up(self, position: Position) -> bool:
-        return self._goal is not None and position.event_id >= self._goal
 
     def _remember(self, event_id: int, uri: str, indexes: tuple[int, ...]) -> None:
         """Remember bits for lists that come later and were made before; the oldest give way."""
@@ -628,11 +775,17 @@ class Revocations:
             if document is not None and document.kid in new:
                 document.distrust()
 
-    def _prune(self, now: float) -> None:
-        """Forget tokens that have ended by themselves, whatever a verifier's leeway is."""
-        self._pruned_at = now
+    def _prune(self, now: Moment) -> None:
+        """Forget tokens that have ended by themselves, by our clock and the issuer's, whatever a verifier's leeway is.
+
+        By both: a clock of ours that runs ahead for a while must not make us forget what is revoked.
+        """
+        self._pruned_at = now.run
+        ended = min(now.wall, self._issuer_time) - _MAX_LEEWAY
         if self.jtis:
-            self.jtis = {jti: exp for jti, exp in self.jtis.items() if exp + _MAX_LEEWAY > now}
+            self.jtis = {jti: exp for jti, exp in self.jtis.items() if exp > ended}
+        for copy in self.lists.values():
+            copy.is_resting = True
 
     def _signer(self, token: str) -> str:
         """Read which key a document says it was signed with; the signature covers that."""
@@ -650,48 +803,63 @@ class Revocations:
 
     def restart(self) -> None:
         """Begin anew in a process that forked: what is revoked stays so, and everything is asked again."""
-        self._is_streaming = False
-        self._stream_at = -inf
-        if self._snapshot is not None:
-            self.fresh_until = -inf
+        self._line = self._next_line = None
+        self._stream_trouble.ended()
+        self._read = self._heard = NO_PROOF
+        self.clears_from, self.clears_until = inf, -inf
         for document in (self._snapshot, *self.lists.values()):
             if document is not None:
-                document.is_known, document.failures = False, 0
+                document.is_known = False
+                document.trouble.ended()
                 document.expire()
         for copy in self.lists.values():
-            copy.fresh_until = -inf
+            copy.proof = NO_PROOF
 
-    def health(self, now: float, *, keys_fresh: bool) -> Health:
+    def health(self, now: Moment, *, keys_fresh: bool, keys_usable: bool) -> Health:
         """Say how we are."""
-        position = self._position or Position("", 0)
+        position, age, missing = (
+            self._position or Position("", 0),
+            self._age_of_names(now),
+            self._lists_missing(now.run),
+        )
         return Health(
             keys_fresh=keys_fresh,
-            feed=self._state(now),
-            proved_seconds_ago=None if self._proved_at is None else max(0.0, now - self._proved_at),
+            feed=self._state(now, missing),
+            ready=keys_usable and (self._stale == "serve" or self._are_names_fresh(now)),
+            proved_seconds_ago=None if age == inf else max(0.0, age),
             epoch=position.epoch or None,
             event_id=position.event_id if position.epoch else None,
             lists=len(self.lists),
+            lists_missing=missing,
             refusals=self.refusals,
         )
 
-    def _state(self, now: float) -> State:
+    def _state(self, now: Moment, missing: int) -> State:
         if self._offer is None:
             return "starting"
         if self._snapshot is None:
             return "off"
         if self._snapshot.is_on_its_way:
             return "starting"
-        if now >= self.fresh_until:
+        if not self._are_names_fresh(now):
             return "stale"
-        return "live" if self.is_live else "list only"
+        if missing:
+            return (
+                "starting"
+                if all(copy.is_on_its_way for copy in self._awaited.values()) and not (self._out_of_reach)
+                else "stale"
+            )
+        return "live" if self.is_live(now) else "list only"
 
 
 _MAX_LEEWAY = 300
 
+_SLEW_SECONDS = 0.05
+"""How far a clock may be moved back for `clears` to go on: no more than what is always moved."""
 
-def backoff_seconds(failures: int, jitter: float) -> float:
-    """Wait up to half a second after the first failure, and twice as long after each that follows."""
-    return min(0.5 * 2.0 ** min(failures - 1, 10), MAX_BACKOFF_SECONDS) * jitter
+_MAX_NOTED = 1024
+
+_LONGEST_RETRY_AFTER = 30.0
 
 
 class _Greeting(msgspec.Struct, frozen=True):

@@ -56,6 +56,9 @@ if TYPE_CHECKING:
     _Read: TypeAlias = Callable[[str, Key | KeySet, float, str | None], Principal]
     """(token, keys, now, thumbprint of the proven key) -> who it speaks for, or an error."""
 
+    _Seen: TypeAlias = tuple[float, float, Principal]
+    """From when and until when a verified token is good, in seconds since 1970, and who it speaks for."""
+
 MAX_LEEWAY = 300
 """Seconds; a clock that is further off needs repair."""
 
@@ -92,7 +95,7 @@ class _Known:
         self.fetched_at = fetched_at
         self.fresh_until = fresh_until
         self.keys: Key | KeySet = published
-        self.seen: dict[str, Principal] = {}
+        self.seen: dict[str, _Seen] = {}
         if before is not None and before.published is published and before.refused == refused:
             self.keys, self.seen = before.keys, before.seen
         elif refused:
@@ -189,6 +192,7 @@ class Verifier:
         if roles not in ("roles", ("roles",)):
             self._read = _with_roles(self._read, _checked_path(roles))
         self._cache_size = cache_size
+        self._process = os.getpid()
         self._lock = threading.Lock()
         if keys is not None and not isinstance(cast("object", keys), Key | KeySet):
             raise InvalidPolicyError("keys is a Key or a KeySet")
@@ -210,12 +214,16 @@ class Verifier:
                 on_learned=lambda: _call(adopt),
             )
         if source is not None and mode is not None:
-            documents = _checked_fetch(fetch, ca_file, proxy, max_bytes=revocation_snapshot.MAX_LENGTH)
+            documents = fetch or HttpxFetch(
+                ca_file=ca_file, proxy=proxy, max_bytes=revocation_snapshot.MAX_LENGTH, keep_alive=True
+            )
             follower = Follower(
                 Revocations(issuer, mode=mode, stale=stale, stale_after=stale_after),
                 source=source,
                 fetch=documents,
-                listen=documents.listen if isinstance(documents, HttpxFetch) else None,
+                # Over a connection of its own: one that is kept may be as dead as the stream that is to be replaced.
+                listen=HttpxFetch(ca_file=ca_file, proxy=proxy).listen if fetch is None else None,
+                close=documents.aclose if isinstance(documents, HttpxFetch) else None,
                 clock=clock,
                 on_keys_refused=lambda: _call(adopt),
             )
@@ -279,13 +287,45 @@ class Verifier:
         principal = self.at_once(token) if dpop is None else None
         return await await_(self.verified(token, dpop)) if principal is None else principal
 
+    def start(self, seconds: float = FETCH_SECONDS) -> Health:
+        """Fetch the keys and what has been revoked, before the first token comes. Call it when your application starts.
+
+        An issuer that does not answer is no error: it is asked again, and `health` says how things stand.
+
+        Args:
+            seconds: How long to wait at most.
+        """
+        wait(self._started(seconds))
+        return self.health()
+
+    async def astart(self, seconds: float = FETCH_SECONDS) -> Health:
+        """Do as `start` does, in an asyncio event loop, which goes on turning meanwhile.
+
+        Args:
+            seconds: How long to wait at most.
+        """
+        await await_(self._started(seconds))
+        return self.health()
+
+    def _started(self, seconds: float) -> Generator[Wait, None, None]:
+        self._notice_fork()
+        ends = time.monotonic() + seconds
+        if self._source is not None and not self._source.issuer.is_fresh(self.clock()):
+            flight = self._source.look_again(self.clock())
+            if flight is not None:
+                yield flight, seconds
+        if self._follower is not None:
+            yield from self._follower.prefetch(max(0.0, ends - time.monotonic()))
+
     def health(self) -> Health:
         """Say how up to date the keys are, and what is known to be revoked."""
+        self._notice_fork()
         now = self.clock()
         keys_fresh = self._known.is_fresh(now)
+        keys_usable = self._source is None or self._source.issuer.is_usable(now)
         if self._follower is None:
-            return Health(keys_fresh=keys_fresh, feed="off")
-        return self._follower.health(keys_fresh=keys_fresh)
+            return Health(keys_fresh=keys_fresh, feed="off", ready=keys_usable)
+        return self._follower.health(keys_fresh=keys_fresh, keys_usable=keys_usable)
 
     def close(self) -> None:
         """Stop following what the issuer revokes; tokens are judged by what is known so far."""
@@ -357,6 +397,7 @@ class Verifier:
 
     def _standing(self, token: str, thumbprint: str | None) -> Generator[Wait, None, Principal]:
         """Verify, and ask whether it has been revoked."""
+        self._notice_fork()
         known = self._known
         principal = self._remembered(token, self.clock())
         if principal is None or principal.key_thumbprint != thumbprint:
@@ -366,17 +407,17 @@ class Verifier:
         yield from self._follower.settle(principal)
         if self._known is not known:  # perhaps its very key was revoked meanwhile
             principal = yield from self._authentic(token, thumbprint)
-        self._follower.revocations.judge(principal, self.clock())
+        self._follower.judge(principal)
         return principal
 
     def _remembered(self, token: str, now: float) -> Principal | None:
         """Find a token that these very keys have verified: a lookup, and three comparisons of times."""
         known = self._known
-        principal = known.seen.get(token)
-        if principal is None or now >= principal.expires_at + self.leeway:
+        seen = known.seen.get(token)
+        if seen is None or not seen[0] <= now < seen[1]:
             return None
         if known.is_fresh(now) or self._is_usable_meanwhile(now):
-            return principal
+            return seen[2]
         return None
 
     def _authentic(self, token: str, thumbprint: str | None) -> Generator[Wait, None, Principal]:
@@ -393,6 +434,7 @@ class Verifier:
 
     def _attempt(self, token: str, thumbprint: str | None = None) -> Principal:
         """Verify with the keys at hand."""
+        self._notice_fork()
         known, now, source = self._known, self.clock(), self._source
         if source is not None and not source.issuer.is_usable(now):
             raise UnknownKeyError("the issuer's keys are not known yet, or not any more")
@@ -404,14 +446,20 @@ class Verifier:
             self._remember(known.seen, token, principal)
         return principal
 
-    def _remember(self, seen: dict[str, Principal], token: str, principal: Principal) -> None:
+    def _remember(self, seen: dict[str, _Seen], token: str, principal: Principal) -> None:
         with self._lock:
             while token not in seen and len(seen) >= self._cache_size:
                 del seen[next(iter(seen))]  # the oldest, which ends first
-            seen[token] = principal
+            seen[token] = _good_from(principal, self.leeway), principal.expires_at + self.leeway, principal
+
+    def _notice_fork(self) -> None:
+        """Begin anew in a process that forked behind Python's back, as servers written in C do, before any lock."""
+        if self._process != os.getpid():
+            self.after_fork()
 
     def after_fork(self) -> None:
         """Begin anew in a process that forked: its threads, and whoever held a lock, are in the other one."""
+        self._process = os.getpid()
         self._lock = threading.Lock()
         self.dpop.after_fork()
         if self._source is not None:
@@ -502,6 +550,15 @@ def _call(method: weakref.WeakMethod[Callable[[], None]]) -> None:
     found = method()
     if found is not None:
         found()
+
+
+def _good_from(principal: Principal, leeway: float) -> float:
+    """When a token begins to be good, in seconds since 1970: a clock that was set back takes it for one to come."""
+    made_at, not_before = principal.claims.get("iat"), principal.claims.get("nbf")
+    return max(
+        made_at - access_token.MAX_CLOCK_LEAD if isinstance(made_at, int | float) else -math.inf,
+        not_before - leeway if isinstance(not_before, int | float) else -math.inf,
+    )
 
 
 def _reader(typ: str | None, *, issuer: str, audience: str | Collection[str], leeway: float) -> _Read:
