@@ -594,7 +594,8 @@ def test_a_stream_that_breaks_is_opened_again_soon(live: Reader) -> None:
             live.advance(0.25)
         waits.append(live.now.run - began)
         live.open()
-    assert set(waits[:40]) == {1.5}
+    assert waits[0] == 0.5
+    assert set(waits[1:40]) == {1.5}
     assert set(waits[41:]) == {4.0}
     live.hello()
     live.beat()
@@ -608,6 +609,7 @@ def test_readers_do_not_all_come_at_once() -> None:
     waits = []
     for _ in range(1_000):
         trouble = Trouble()
+        trouble.failed(Moment(0, 0), 0)
         trouble.failed(Moment(0, 0), random.random())  # noqa: S311 - a spread, no secret
         waits.append(trouble._wait)
     assert max(waits) - min(waits) > 1.2
@@ -1024,5 +1026,5 @@ def test_a_document_knows_when_it_is_due() -> None:
     moments = [(100, 100), (129.9, 129.9), (130, 130), (10, 130), (130, 101), (10, 101)]
     assert [document.is_due(Moment(*at), 30) for at in moments] == [False, False, True, True, True, False]
     document.trouble.failed(Moment(130, 130), 1.0)
-    moments = [(130, 130), (131, 131), (131.5, 131.5), (0, 131.5)]
+    moments = [(130, 130), (130.4, 130.4), (130.5, 130.5), (0, 130.5)]
     assert [document.is_due(Moment(*at), 30) for at in moments] == [False, False, True, True]

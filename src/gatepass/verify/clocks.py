@@ -87,10 +87,13 @@ class Trouble:
 
     def failed(self, now: Moment, jitter: float, *, at_least: float = 0) -> None:
         """Keep that it failed; try again after some seconds, and not before the other side has asked for it."""
-        self._began = now if self._began is None else self._began
-        is_recent = now.since(self._began) < TROUBLE_SECONDS
-        self._failed_at = now
-        self._wait = max(0.25 + 1.25 * jitter if is_recent else 1.0 + 3.0 * jitter, at_least)
+        if self._began is None:
+            self._began, seconds = now, 0.5 * jitter  # perhaps it has only ended, as all streams do in time
+        elif now.since(self._began) < TROUBLE_SECONDS:
+            seconds = 0.25 + 1.25 * jitter
+        else:
+            seconds = 1.0 + 3.0 * jitter
+        self._failed_at, self._wait = now, max(seconds, at_least)
 
     def is_over(self, now: Moment) -> bool:
         """Tell whether it is time to try again."""

@@ -197,6 +197,7 @@ class Follower:
             return
         with self._lock:
             is_news = self.revocations.learn_offer(issuer.offer)
+            self.revocations.look(self.now)
         if is_news:
             self._tell()
             self.wake()

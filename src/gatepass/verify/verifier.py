@@ -157,8 +157,8 @@ class Verifier:
                 memory: it must not wait for anything.
             stale: What becomes of tokens while we do not know what has been revoked: `"serve"` judges them by what we
                 knew last, `"refuse"` by nothing (503).
-            stale_after: Seconds without a sign of life from the issuer after which we do not know any more. It sends
-                one every 10 seconds.
+            stale_after: The age in seconds of the issuer's last proof from which on we do not know any more. It sends
+                one every 2 seconds.
             cache_size: How many verified tokens are remembered; 0 for none. They are forgotten when they expire and
                 when the issuer's keys change. A refusal is never remembered.
             ca_file: A PEM file of the only certificate authorities to trust when fetching.
@@ -356,14 +356,18 @@ class Verifier:
         """
         if not isinstance(cast("object", token), str):
             raise MalformedError("a token is a str")
-        principal = self.remembered(token)
-        if principal is not None or self.dpop.required:
-            return principal
-        try:
-            principal = self._attempt(token)
-        except UnknownKeyError:
+        if self.dpop.required:
             return None
-        return principal if self._is_cleared(principal, self.clock()) else None
+        now = self.clock()
+        principal = self._remembered(token, now)
+        if principal is None:
+            try:
+                principal = self._attempt(token)
+            except UnknownKeyError:
+                return None
+        elif principal.key_thumbprint is not None:
+            return None
+        return principal if self._is_cleared(principal, now) else None
 
     def remembered(self, token: str) -> Principal | None:
         """Find a token that these very keys have verified, that nothing binds, and that is not revoked since."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gatepass.jose import jws
 from gatepass.server.errors import Unavailable
@@ -56,6 +57,14 @@ _MISSED_KEPT = 64
 """Messages that are kept for readers that come back from the same place."""
 
 
+class _Beat(NamedTuple):
+    """A heartbeat, what it told, and when it was made, by `time.monotonic`."""
+
+    message: bytes
+    told: tuple[Position, float]
+    made_at: float
+
+
 class RevocationFeed:
     """The flow. `start` it before serving, `catch_up` whenever the database has changed, and `beat` every 2 seconds."""
 
@@ -87,6 +96,7 @@ class RevocationFeed:
         self._rebuilt_at = float("-inf")
         self._is_behind = False
         self._told = self.known.position, self.known.as_of
+        self._beat: _Beat | None = None
         self._documents: dict[str, OnDemand] = {}
         self._missed: dict[int, bytes] = {}
 
@@ -118,6 +128,7 @@ class RevocationFeed:
 
     async def renew(self) -> None:
         """Catch up, and show no document that was signed before: the keys have changed."""
+        self._beat = None
         for document in self._documents.values():
             document.discard()
         await self.catch_up()
@@ -144,13 +155,19 @@ class RevocationFeed:
         await asyncio.wait((self._reading,), timeout=_READ_SECONDS)
 
     async def _heartbeat(self) -> bytes:
-        position, read_at = self._told
+        """Sign what has been told so far; the last one will do for who comes right after it."""
+        now, told = time.monotonic(), self._told
+        if self._beat is not None and self._beat.told == told and now - self._beat.made_at < _YOUNG_SECONDS:
+            return self._beat.message
+        position, read_at = told
         claims = heartbeat.claims(
             issuer=self._issuer, position=position, as_of=self._by_the_store(read_at), now=self._clock()
         )
         signer = self._keys.current.document_signer
-        message = heartbeat.signing_input(claims, alg=signer.alg, kid=signer.kid)
-        return stream.heartbeat(jws.assemble(message, await signer.sign(message)))
+        signed = heartbeat.signing_input(claims, alg=signer.alg, kid=signer.kid)
+        message = stream.heartbeat(jws.assemble(signed, await signer.sign(signed)))
+        self._beat = _Beat(message, told, now)
+        return message
 
     def _by_the_store(self, moment: float) -> float:
         """What the store's clock showed at a moment of `time.monotonic`."""
@@ -163,7 +180,9 @@ class RevocationFeed:
         queue, position = self.readers.join(), self.known.position
         try:
             welcome = await self._welcome(Position.parse(asked), position)
-            return EventStream(self.readers, queue, welcome + await self._heartbeat(), place)
+            with suppress(Unavailable):  # nobody signs: the reader hears what happened, and that it is not proved
+                welcome += await self._heartbeat()
+            return EventStream(self.readers, queue, welcome, place)
         except BaseException:
             self.readers.leave(queue)
             place.give_back()
