@@ -189,14 +189,17 @@ def test_a_client_signs_and_needs_no_secret(
     "changes",
     [
         {"aud": "https://other.test"},
-        {"aud": ["{issuer}"]},
+        {"aud": []},
         {"aud": ["{issuer}", "https://other.test"]},
+        {"aud": ["{issuer}", "{issuer}"]},
+        {"aud": ["{issuer}/oauth/token"]},
         {"aud": "{issuer}/oauth/token"},
         {"sub": "somebody-else"},
         {"iss": "cli_nobody"},
         {"iss": 1},
         {"exp": int(NOON)},
-        {"exp": int(NOON) + 301},
+        {"exp": int(NOON) + 3_601},
+        {"exp": int(NOON) + 3_700, "iat": int(NOON) + 100},
         {"jti": None},
         {"exp": None},
     ],
@@ -204,7 +207,7 @@ def test_a_client_signs_and_needs_no_secret(
 def test_an_assertion_is_short_lived_and_for_us_alone(
     api: httpx.Client, server: RunningServer, signing_client: tuple[Registered, Key], changes: dict[str, Any]
 ) -> None:
-    """`aud` is exactly the issuer, `iss` and `sub` the client, `exp` at most five minutes ahead, `jti` there."""
+    """`aud` is exactly the issuer, `iss` and `sub` the client, `exp` at most an hour ahead, `jti` there."""
     client, key = signing_client
     form = assertion(client, key, server)
     claims: dict[str, Any] = dict(jwt.peek(form["client_assertion"]).claims)
@@ -215,6 +218,46 @@ def test_an_assertion_is_short_lived_and_for_us_alone(
             claims[name] = json.loads(json.dumps(value).replace("{issuer}", server.url))
     form["client_assertion"] = jws.sign(json.dumps(claims).encode(), key)
     assert error(api.post("/oauth/token", data=form)) == (401, "invalid_client")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"aud": ["{issuer}"]},
+        {"exp": int(NOON) + 3_600},
+        {"exp": int(NOON) + 3_630, "iat": int(NOON) + 30},
+    ],
+    ids=["list of one", "an hour", "a clock that is ahead"],
+)
+def test_an_assertion_as_libraries_write_it(
+    api: httpx.Client,
+    server: RunningServer,
+    clock: SettableClock,
+    signing_client: tuple[Registered, Key],
+    changes: dict[str, Any],
+) -> None:
+    """Authlib signs for an hour, many others send `aud` as a list; each is good once, for as long as it lives."""
+    client, key = signing_client
+    form = assertion(client, key, server, **json.loads(json.dumps(changes).replace("{issuer}", server.url)))
+    assert api.post("/oauth/token", data=form).status_code == 200
+    clock.advance(50 if changes.get("aud") else 3_000)
+    assert error(api.post("/oauth/token", data=form)) == (401, "invalid_client")
+
+
+def test_a_client_that_names_the_token_endpoint(
+    api: httpx.Client, server: RunningServer, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """RFC 7523 §3's old audience is taken of clients for which the operator said so, and never beside another."""
+    key = Key.generate("ES256")
+    file = tmp_path / "old.jwks"
+    file.write_text(json.dumps(KeySet([key]).to_jwks()))
+    old = register(server, capsys, "--jwks", str(file), "--assertion-audience", "token_endpoint")
+    endpoint = f"{server.url}/oauth/token"
+    for audience in (endpoint, [endpoint], server.url):
+        assert api.post("/oauth/token", data=assertion(old, key, server, aud=audience)).status_code == 200
+    for audience in ([endpoint, server.url], f"{server.url}/oauth/revoke", "https://other.test/oauth/token"):
+        refused = api.post("/oauth/token", data=assertion(old, key, server, aud=audience))
+        assert error(refused) == (401, "invalid_client")
 
 
 def test_an_assertion_under_another_key_is_refused(

@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 from gatepass.cli.common import Place, open_client_admin
 from gatepass.cli.output import Json, fail, result, result_json, result_table, say, time_in_words
 from gatepass.server.client_admin import NewClient
-from gatepass.server.clients import GrantType
+from gatepass.server.clients import AssertionAudience, GrantType
 
 if TYPE_CHECKING:
     from gatepass.server.clients import Client
@@ -35,6 +35,10 @@ def add(  # noqa: PLR0913 - one for each flag
     jwks: Annotated[
         Path | None, Parameter(help="File with its public keys (a JWK Set): it signs, and gets no secret.")
     ] = None,
+    assertion_audience: Annotated[
+        AssertionAudience,
+        Parameter(help="Whom its assertions name as `aud`: the issuer, or the URL of the token endpoint too."),
+    ] = "issuer",
     json: Json = False,
     place: Place = _HERE,
 ) -> None:
@@ -46,6 +50,7 @@ def add(  # noqa: PLR0913 - one for each flag
         audience=audience,
         scope=scope,
         jwks=None if jwks is None else _read(jwks),
+        assertion_audience=assertion_audience,
     )
 
     async def work() -> tuple[Client, str | None]:
@@ -79,6 +84,34 @@ def list_(*, json: Json = False, place: Place = _HERE) -> None:
             for client in clients
         ]
         result_table(("client_id", "name", "grants", "audience", "scope"), rows)
+
+
+@app.command
+def edit(
+    client_id: str,
+    *,
+    audience: Annotated[
+        tuple[str, ...] | None, Parameter(help="The APIs that its tokens may be for from now on; may be repeated.")
+    ] = None,
+    scope: Annotated[
+        tuple[str, ...] | None,
+        Parameter(help="The scopes that its tokens may have from now on; may be repeated. --empty-scope: none."),
+    ] = None,
+    json: Json = False,
+    place: Place = _HERE,
+) -> None:
+    """Replace what a client's tokens may be for. Where a right is taken, tokens that may have it are dead at once."""
+
+    async def work() -> Client:
+        async with open_client_admin(place.settings()) as clients:
+            return await clients.edit(client_id, audience=audience, scope=scope)
+
+    client = asyncio.run(work())
+    if json:
+        result_json(_as_json(client))
+    else:
+        said = " ".join(client.audience) or "the issuer", " ".join(client.scope) or "none"
+        say(f"{client_id}: audience {said[0]}; scope {said[1]}.")
 
 
 @app.command
@@ -130,6 +163,7 @@ def _as_json(client: Client) -> dict[str, object]:
         "audience": list(client.audience),
         "scope": list(client.scope),
         "authentication": "private_key_jwt" if client.jwks else "client_secret",
+        "assertion_audience": client.assertion_audience,
         "created_at": int(client.created_at),
         "created": time_in_words(client.created_at),
     }

@@ -51,4 +51,4 @@ async def open_admin(place: Place) -> AsyncGenerator[Admin]:
 async def open_client_admin(settings: Settings) -> AsyncGenerator[ClientAdmin]:
     """The operator's calls on clients."""
     async with open_store(settings) as (database, data_key):
-        yield ClientAdmin(database, status_indexes(database, data_key))
+        yield ClientAdmin(database, status_indexes(database, data_key), list_keys(data_key))

@@ -413,6 +413,7 @@ class Server:
             address=address,
             guard=guard,
             pages=self.pages,
+            settings=settings,
         )
         factors = AccountFactors(
             database,

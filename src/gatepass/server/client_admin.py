@@ -9,12 +9,13 @@ import msgspec
 from gatepass.jose import KeySet
 from gatepass.jose.errors import JoseError
 from gatepass.server.clients import CLIENT_PREFIX, Client, check_names, digest, new_secret
+from gatepass.server.ending import move_grants
 from gatepass.server.errors import Refusal
 from gatepass.server.ids import new_id
 
 if TYPE_CHECKING:
-    from gatepass.server.clients import GrantType
-    from gatepass.server.revocations.status_indexes import StatusIndexes
+    from gatepass.server.clients import AssertionAudience, GrantType
+    from gatepass.server.revocations.status_indexes import ListKeys, StatusIndexes
     from gatepass.server.transaction import Database, Transaction
 
 
@@ -26,14 +27,16 @@ class NewClient(msgspec.Struct, frozen=True, kw_only=True):
     audience: tuple[str, ...]
     scope: tuple[str, ...] = ()
     jwks: str | None = None
+    assertion_audience: AssertionAudience = "issuer"
 
 
 class ClientAdmin:
     """The operator's calls. A client that there is not is refused as `client_not_found`."""
 
-    def __init__(self, database: Database, indexes: StatusIndexes) -> None:
+    def __init__(self, database: Database, indexes: StatusIndexes, lists: ListKeys) -> None:
         self._database = database
         self._indexes = indexes
+        self._lists = lists
 
     async def add(self, new: NewClient) -> tuple[Client, str | None]:
         """Register a client; its secret is told this once, and is None for one that has keys.
@@ -58,6 +61,7 @@ class ClientAdmin:
                 created_at=tx.now,
                 secret_digest=None if secret is None else digest(secret),
                 jwks=new.jwks,
+                assertion_audience=new.assertion_audience,
             )
             await tx.clients.add(client)
             return client
@@ -71,6 +75,44 @@ class ClientAdmin:
             return await tx.clients.all()
 
         return await self._database.read(unit)
+
+    async def edit(
+        self, client_id: str, *, audience: tuple[str, ...] | None = None, scope: tuple[str, ...] | None = None
+    ) -> Client:
+        """Replace what the client's tokens may be for; what stays None stays as it is. The client as it is then.
+
+        Where a right was taken, tokens that may have it are dead, and each of its grants brings what is left.
+
+        Raises:
+            Refusal: as `check_names`.
+        """
+        check_names(audience=audience or (), scope=scope or ())
+        status = await self._indexes.next()
+
+        async def unit(tx: Transaction) -> Client | None:
+            before = await tx.clients.by_id(client_id)
+            if before is None:
+                return None
+            after = msgspec.structs.replace(
+                before,
+                audience=before.audience if audience is None else tuple(dict.fromkeys(audience)),
+                scope=before.scope if scope is None else tuple(dict.fromkeys(scope)),
+            )
+            await tx.clients.set_rights(client_id, audience=after.audience, scope=after.scope)
+            # No audience stands for the issuer, so one is taken too when the first is named.
+            has_less = not set(before.scope) <= set(after.scope) or not set(before.audience or ("",)) <= set(
+                after.audience or ("",)
+            )
+            if has_less:
+                await tx.revocations.revoke_indexes([before.status], tx.now)
+                await tx.clients.move(client_id, status)
+                await move_grants(tx, await tx.grants.live_of_client(client_id, tx.now), self._lists)
+            return after
+
+        client = await self._database.transaction(unit)
+        if client is None:
+            raise _not_found()
+        return client
 
     async def rotate_secret(self, client_id: str) -> str:
         """Give the client another secret; the old one, and the client's own tokens, are dead."""
@@ -111,4 +153,8 @@ def _check_jwks(jwks: str) -> None:
 
 def _check_found(found: bool) -> None:  # noqa: FBT001 - the outcome of the unit
     if not found:
-        raise Refusal("client_not_found", "There is no such client.")
+        raise _not_found()
+
+
+def _not_found() -> Refusal:
+    return Refusal("client_not_found", "There is no such client.")

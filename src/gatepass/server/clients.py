@@ -27,6 +27,8 @@ CLIENT_PREFIX = "cli"
 _SECRET_PREFIX = "gps_"  # noqa: S105 - what secret scanners look for
 _SECRET_BYTES = 32
 
+AssertionAudience = Literal["issuer", "token_endpoint"]
+"""Whom the assertions of a client may name: the issuer, or the URL of the token endpoint too."""
 GrantType = Literal["client_credentials", "refresh_token"]
 
 
@@ -47,6 +49,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     created_at: float
     secret_digest: bytes | None = None
     jwks: str | None = None
+    assertion_audience: AssertionAudience = "issuer"
 
     def __repr__(self) -> str:
         """Show what is public."""
@@ -78,6 +81,14 @@ class Clients(Protocol):
 
     async def rotate_secret(self, client_id: str, secret_digest: bytes, status: StatusIndex) -> StatusIndex | None:
         """Replace the secret and the place; the place that the client had, or None when it is not found."""
+        ...
+
+    async def set_rights(self, client_id: str, *, audience: tuple[str, ...], scope: tuple[str, ...]) -> None:
+        """Replace what its tokens may be for."""
+        ...
+
+    async def move(self, client_id: str, status: StatusIndex) -> None:
+        """Give it another place: what is minted for it from now on is not what was revoked."""
         ...
 
     async def remove(self, client_id: str, now: float) -> StatusIndex | None:

@@ -8,10 +8,17 @@ from gatepass.server.events import NOWHERE
 from gatepass.server.recording import record
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gatepass.server.events import Where
     from gatepass.server.revocations.status_indexes import ListKeys
     from gatepass.server.sessions import EndReason
+    from gatepass.server.status import StatusIndex
     from gatepass.server.transaction import Transaction
+
+
+_MOVED_AT_ONCE = 1_000
+"""Grants that get places by one reservation."""
 
 
 async def end_session(
@@ -54,19 +61,23 @@ async def end_grant(tx: Transaction, grant_id: str) -> None:
 
 
 async def end_tokens_of(tx: Transaction, user_id: str, lists: ListKeys) -> None:
-    """Kill a person's access tokens and keep their sessions: what they say is no longer true.
+    """Kill a person's access tokens and keep their sessions: what they say is no longer true."""
+    await move_grants(tx, await tx.grants.live_of_user(user_id, tx.now), lists)
+
+
+async def move_grants(tx: Transaction, grants: Sequence[tuple[str, StatusIndex]], lists: ListKeys) -> None:
+    """Kill the access tokens of grants, and keep these.
 
     Each grant's bit is set and the grant gets another place, so that a token minted from what was read before this
     commit is born dead.
     """
     now = tx.now
-    grants = await tx.grants.live_of_user(user_id, now)
-    if not grants:
-        return
-    await tx.revocations.revoke_indexes([status for _, status in grants], now)
-    block = await tx.status_lists.reserve(len(grants), new_sealed_key=lists.new_sealed_key, now=now)
-    moved = zip((grant_id for grant_id, _ in grants), lists.places(block), strict=True)
-    await tx.grants.move(list(moved))
+    for start in range(0, len(grants), _MOVED_AT_ONCE):
+        some = grants[start : start + _MOVED_AT_ONCE]
+        await tx.revocations.revoke_indexes([status for _, status in some], now)
+        block = await tx.status_lists.reserve(len(some), new_sealed_key=lists.new_sealed_key, now=now)
+        moved = zip((grant_id for grant_id, _ in some), lists.places(block), strict=True)
+        await tx.grants.move(list(moved))
 
 
 async def drop_factors(tx: Transaction, user_id: str) -> None:

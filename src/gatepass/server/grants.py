@@ -33,7 +33,10 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bearer(msgspec.Struct, frozen=True, kw_only=True):
-    """What an access token says about the person and their sign-in, read in the same statement as the grant."""
+    """What an access token says about the person and their sign-in, read in the same statement as the grant.
+
+    `client_audience` and `client_scope` are what a registered client may have just now; None for the built-in one.
+    """
 
     user_id: str
     session_id: str
@@ -47,6 +50,8 @@ class Bearer(msgspec.Struct, frozen=True, kw_only=True):
     status: StatusIndex
     expires_at: float
     jkt: str | None = None
+    client_audience: tuple[str, ...] | None = None
+    client_scope: tuple[str, ...] | None = None
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +89,7 @@ class Reissued(msgspec.Struct, frozen=True):
 
 
 class Stolen(msgspec.Struct, frozen=True):
-    """Two parties hold this grant: the session is to end in the same transaction."""
+    """Two parties hold this grant: it is to end in the same transaction, and if it is our own the session with it."""
 
     user_id: str
     session_id: str
@@ -171,6 +176,10 @@ class Grants(Protocol):
 
     async def live_of_user(self, user_id: str, now: float) -> list[tuple[str, StatusIndex]]:
         """A person's grants that have not ended, each with its place."""
+        ...
+
+    async def live_of_client(self, client_id: str, now: float) -> list[tuple[str, StatusIndex]]:
+        """A client's grants that have not ended, each with its place."""
         ...
 
     async def remove_all_of(self, user_id: str) -> None:

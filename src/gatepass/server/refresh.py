@@ -14,6 +14,7 @@ from gatepass.server.signin.advancing import advance, pace_of
 from gatepass.server.signin.gate import refresh_token_of
 from gatepass.server.signin.minting import TokenPair
 from gatepass.server.signin.presenting import invalid_refresh_token, presented
+from gatepass.server.signin.rights import Rights
 from gatepass.server.web.auth import REFRESH
 from gatepass.server.web.routing import Route
 
@@ -52,6 +53,7 @@ class Refresh:
         self._keys = keys
         self._senders = senders
         self._pace = pace_of(settings)
+        self._rights = Rights.of_first_party(settings)
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls."""
@@ -71,6 +73,7 @@ class Refresh:
                     "session_ended",
                     "cross_site_request",
                     "invalid_dpop_proof",
+                    "invalid_audience",
                 ),
             ),
         )
@@ -90,7 +93,8 @@ class Refresh:
         match outcome:
             case Advanced() | Same() | Reissued():
                 current = msgspec.structs.replace(token, serial=outcome.serial)
-                return await self._minter.answer(outcome.bearer, current, keys=keys, now=now)
+                bearer = self._rights.today(outcome.bearer)
+                return await self._minter.answer(bearer, current, keys=keys, now=now)
             case Stolen():
                 raise Refusal("refresh_token_reused", "This token was used before; the session has been ended.")
             case Ended():

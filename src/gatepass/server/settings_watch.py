@@ -7,6 +7,7 @@ import hmac
 from typing import TYPE_CHECKING
 
 import msgspec
+import structlog
 
 from gatepass.server.events import OPERATOR
 from gatepass.server.recording import record
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
     from gatepass.server.settings import Settings
     from gatepass.server.transaction import Database, Transaction
 
+log = structlog.get_logger("gatepass")
+
+_NEW_ISSUER = (
+    "access tokens of the former one are refused, and the next refresh brings one of the new; APIs must be told the new"
+    " issuer, and clients that have it as their audience follow; passkeys open only what is at the host that they were"
+    " made for; links in mails that are under way lead to the former"
+)
 _OF_ONE_PROCESS = ("host", "port")
 
 
@@ -35,6 +43,8 @@ async def note_settings(database: Database, data_key: DataKey, settings: Setting
     async def unit(tx: Transaction) -> None:
         before = await tx.events.settings_seen()
         changed = sorted(name for name in now if name in before and before[name] != now[name])
+        if "issuer" in changed:
+            log.warning("the issuer has changed", meaning=_NEW_ISSUER)
         if changed:
             await record(tx, "settings_changed", actor=OPERATOR, reason=" ".join(changed))
         await tx.events.see_settings(now)

@@ -21,6 +21,7 @@ from gatepass.server.signin.factor_proofs import NotProven, Touched
 from gatepass.server.signin.gate import caller_of
 from gatepass.server.signin.guard import Paused, too_many_attempts
 from gatepass.server.signin.owner import second_factor_first
+from gatepass.server.signin.rights import Rights
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth import CALLER
 from gatepass.server.web.pages import PageForm
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from gatepass.server.keys.keyring import LiveKeys
     from gatepass.server.passkeys.relying_party import Json
     from gatepass.server.passwords.hashing import PasswordHasher
+    from gatepass.server.settings import Settings
     from gatepass.server.signin.factor_proofs import Claim, FactorProofs
     from gatepass.server.signin.guard import Guard
     from gatepass.server.signin.minting import Minter
@@ -117,6 +119,7 @@ class Reauthentication:
         address: ClientAddress,
         guard: Guard,
         pages: Pages,
+        settings: Settings,
     ) -> None:
         self._database = database
         self._hasher = hasher
@@ -126,6 +129,7 @@ class Reauthentication:
         self._address = address
         self._guard = guard
         self._pages = pages
+        self._settings = settings
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls and its page."""
@@ -167,7 +171,8 @@ class Reauthentication:
         again = await self._prove(request, caller.user, caller.session_id, body, status=caller.status)
         if again.bearer is None:
             raise _session_ended()
-        minted = await self._minter.mint(again.bearer, keys=self._keys.current, now=again.now)
+        bearer = Rights.behind(again.bearer, self._settings).today(again.bearer)
+        minted = await self._minter.mint(bearer, keys=self._keys.current, now=again.now)
         answer = ProvenAgain(token=minted.token, token_type=minted.token_type, expires_in=minted.expires_in)
         return JsonResponse(answer)
 
@@ -266,7 +271,8 @@ class Reauthentication:
             every = tuple(dict.fromkeys((*session.amr, *amr)))
             await tx.sessions.prove_again(session_id, acr=acr, amr=every, now=tx.now)
             await record(tx, "proved_again", user.id, session_id=session_id, reason=" ".join(amr), where=where)
-            return Again(None if status is None else await tx.grants.bearer_at(status), tx.now)
+            bearer = None if status is None else await tx.grants.bearer_at(status)
+            return Again(bearer, tx.now)
 
         match await self._database.transaction(unit):
             case Again() as again:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, assert_never
 
 import msgspec
@@ -15,25 +16,24 @@ from gatepass.server.revocations.log import MOST_TOKENS
 from gatepass.server.signin.advancing import advance, pace_of
 from gatepass.server.signin.client import ClientForm
 from gatepass.server.signin.gate import client_of
-from gatepass.server.signin.opening import Allowed
 from gatepass.server.signin.presenting import presented
+from gatepass.server.signin.rights import Rights
 from gatepass.server.web.answers import JsonResponse, empty
 from gatepass.server.web.auth import CLIENT
 from gatepass.server.web.routing import Route
 from gatepass.tokens import refresh_token
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
 
     from starlette.requests import Request
     from starlette.responses import Response
 
     from gatepass.server.clients import Client
-    from gatepass.server.grants import Advance, Held
+    from gatepass.server.grants import Advance, Held, Presented
     from gatepass.server.keys.keyring import LiveKeys
     from gatepass.server.settings import Settings
     from gatepass.server.signin.minting import Minted, Minter
-    from gatepass.server.signin.opening import Asked
     from gatepass.server.signin.own_tokens import OwnTokens
     from gatepass.server.signin.senders import Senders
     from gatepass.server.signin.standing import Standing
@@ -42,13 +42,21 @@ if TYPE_CHECKING:
 
 
 class TokenRequest(ClientForm, frozen=True, kw_only=True):
-    """RFC 6749 §4.4.2, §6. Fields that we do not know are ignored, as §3.2 asks for."""
+    """RFC 6749 §4.4.2, §6. Fields that we do not know are ignored, as §3.2 asks for.
+
+    `resource` is RFC 8707's name for an audience, `audience` what many write; both may be repeated, and nothing else.
+    """
 
     grant_type: str
     refresh_token: str | None = None
     scope: str | None = None
-    audience: str | None = None
-    resource: str | None = None
+    audience: tuple[str, ...] = ()
+    resource: tuple[str, ...] = ()
+
+    @property
+    def target(self) -> tuple[str, ...]:
+        """What the token is to be for."""
+        return (*self.resource, *self.audience)
 
 
 class TokenAnswer(Confidential, frozen=True, kw_only=True, omit_defaults=True):
@@ -109,6 +117,7 @@ class OAuth:
         self._senders = senders
         self._standing = standing
         self._keys = keys
+        self._settings = settings
         self._issuer = settings.issuer_url
         self._pace = pace_of(settings)
 
@@ -170,34 +179,33 @@ class OAuth:
 
     async def _client_credentials(self, client: Client, form: TokenRequest, jkt: str | None) -> Response:
         """RFC 6749 §4.4: a token for the client itself, and no refresh token (§4.4.3)."""
-        asked = self._asked(client, form, jkt)
+        with _as_invalid_target():
+            asked = Rights.of_client(client, self._issuer).check(audience=form.target, scope=form.scope, jkt=jkt)
         now = await self._database.read(_now)
         minted = await self._minter.mint_for_client(client, asked, keys=self._keys.current, now=now)
         return _answer(minted)
 
-    def _asked(self, client: Client, form: TokenRequest, jkt: str | None) -> Asked:
-        """What the client asks for: `resource` is RFC 8707's name for the audience, `audience` what many write."""
-        allowed = Allowed.to_client(client, self._issuer)
-        try:
-            return allowed.check(audience=form.resource or form.audience, scope=form.scope, jkt=jkt)
-        except Refusal as error:
-            raise Refusal("invalid_target" if error.code == "invalid_audience" else error.code, error.detail) from error
-
     async def _refresh(self, client: Client, form: TokenRequest, jkt: str | None) -> Response:
-        """RFC 6749 §6, with the grant's own audience and scopes."""
+        """RFC 6749 §6: with the grant's audience and scopes, or those of them that are asked for this time."""
         keys = self._keys.current
         token = _read(form.refresh_token or "", keys.refresh_keys)
         if token is None:
             raise _invalid_grant("invalid_refresh_token")
 
+        presents = presented(token, client.id, jkt)
+        await self._check_narrowing(presents, form, Rights.of_client(client, self._issuer))
+
         async def unit(tx: Transaction) -> tuple[Advance, float]:
-            return await advance(tx, presented(token, client.id, jkt), pace=self._pace), tx.now
+            return await advance(tx, presents, pace=self._pace), tx.now
 
         self._database.check_settled()
         outcome, now = await self._database.statement(unit)
         match outcome:
             case Advanced() | Same() | Reissued():
-                minted = await self._minter.mint(outcome.bearer, keys=keys, now=now)
+                with _as_invalid_target():
+                    rights = Rights.behind(outcome.bearer, self._settings)
+                    bearer = rights.today(outcome.bearer, audience=form.target, scope=form.scope)
+                minted = await self._minter.mint(bearer, keys=keys, now=now)
                 current = msgspec.structs.replace(token, serial=outcome.serial)
                 return _answer(minted, refresh_token.mint(current, keys.refresh_key))
             case Stolen():
@@ -208,6 +216,19 @@ class OAuth:
                 raise _invalid_grant("invalid_refresh_token")
             case _:
                 assert_never(outcome)
+
+    async def _check_narrowing(self, presents: Presented, form: TokenRequest, rights: Rights) -> None:
+        """Refuse what is asked for beyond the grant before it is moved on: the client will ask again with the same."""
+        if form.scope is None and not form.target:
+            return
+
+        async def unit(tx: Transaction) -> Held | None:
+            return await tx.grants.held_by(presents)
+
+        held = await self._database.read(unit)
+        if held is not None and held.client_id == presents.client_id and held.is_usable:
+            with _as_invalid_target():
+                rights.narrow(held.audience, held.scope, audience=form.target, scope=form.scope)
 
     # ── revocation ──
 
@@ -297,12 +318,13 @@ class OAuth:
         held, now = await self._database.read(unit)
         if held is None or held.client_id != client.id or not held.is_usable or held.expires_at <= now:
             return _INACTIVE
+        _, scope = Rights.of_client(client, self._issuer).left_of(held.audience, held.scope)
         return Introspected(
             active=True,
             token_type="refresh_token",  # noqa: S106 - the kind, not a token
             sub=held.user_id,
             client_id=held.client_id,
-            scope=" ".join(held.scope) or None,
+            scope=" ".join(scope) or None,
             exp=int(held.expires_at),
             sid=held.session_id,
             cnf=_bound_to(held.jkt),
@@ -310,6 +332,15 @@ class OAuth:
 
 
 _INACTIVE = Introspected(active=False)
+
+
+@contextmanager
+def _as_invalid_target() -> Generator[None]:
+    """OAuth's name for an audience that is not to be had (RFC 8707 §2)."""
+    try:
+        yield
+    except Refusal as error:
+        raise Refusal("invalid_target" if error.code == "invalid_audience" else error.code, error.detail) from error
 
 
 async def _now(tx: Transaction) -> float:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gatepass.server.ending import end_session
+from gatepass.server.clients import FIRST_PARTY
+from gatepass.server.ending import end_grant, end_session
 from gatepass.server.events import SERVER
 from gatepass.server.grants import Pace, Reissued, Stolen
 from gatepass.server.recording import record
@@ -25,9 +26,16 @@ def pace_of(settings: Settings) -> Pace:
 
 
 async def advance(tx: Transaction, token: Presented, *, pace: Pace) -> Advance:
-    """Move the grant on; a theft ends the whole session, and what is out of the ordinary is recorded."""
+    """Move the grant on; what is out of the ordinary is recorded.
+
+    A theft ends the session. Of another client's grant it ends that grant alone: the token was stolen from that client,
+    and one that is careless must not sign people out everywhere.
+    """
     outcome = await tx.grants.advance(token, pace=pace, now=tx.now)
     match outcome:
+        case Stolen(user_id, session_id) if token.client_id != FIRST_PARTY:
+            await end_grant(tx, token.grant_id)
+            await record(tx, "refresh_token_reused", user_id, actor="", session_id=session_id, reason=token.client_id)
         case Stolen(user_id, session_id):
             await end_session(tx, session_id, user_id, "refresh_token_reused")
         case Reissued(_, bearer, store_went_back=True):

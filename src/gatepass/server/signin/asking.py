@@ -8,7 +8,7 @@ import msgspec
 
 from gatepass.server.clients import FIRST_PARTY
 from gatepass.server.errors import Refusal
-from gatepass.server.signin.opening import Allowed
+from gatepass.server.signin.rights import Rights
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -45,10 +45,10 @@ class Asking:
             Refusal: `unknown_client`, `invalid_audience`, `invalid_scope` or `invalid_dpop_proof`.
         """
         if client_id in (None, FIRST_PARTY):
-            allowed = Allowed.to_first_party(self._settings)
+            rights = Rights.of_first_party(self._settings)
         else:
-            allowed = Allowed.to_client(await self._client(client_id), self._settings.issuer_url)
-        asked = allowed.check(audience=audience, scope=scope, cookie=cookie)
+            rights = Rights.of_client(await self._client(client_id), self._settings.issuer_url)
+        asked = rights.check(audience=() if audience is None else (audience,), scope=scope, cookie=cookie)
         proof = await self._senders.proof(request)
         return asked if proof is None else msgspec.structs.replace(asked, jkt=proof.thumbprint, proof=proof)
 

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from gatepass.server.web.auth import SplitBody
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-_LONGEST_ASSERTION_SECONDS = 300
+_LONGEST_ASSERTION_SECONDS = 3_600
+"""Authlib's clients sign for an hour and offer no other; the name of each is kept for as long."""
+_SKEW_SECONDS = 60
+"""How far a client's clock may be ahead."""
 _KNOWN_SECONDS = 1.0
 
 
@@ -125,14 +128,24 @@ class ClientAuthentication:
             )
         except JoseError as error:
             raise _invalid_client() from error
-        # `aud` is exactly the issuer, as a string: an assertion that another server was meant to get too is worth
-        # nothing here (RFC 7523bis; the audience injection attack).
-        if claims["sub"] != client.id or claims["aud"] != self._issuer:
+        if claims["sub"] != client.id or not self._is_for_us(claims["aud"], client):
             raise _invalid_client()
-        if claims["exp"] > now + _LONGEST_ASSERTION_SECONDS:
+        made_at = max(now, min(claims.get("iat", now), now + _SKEW_SECONDS))
+        if claims["exp"] > made_at + _LONGEST_ASSERTION_SECONDS:
             raise _invalid_client()
         await self._use_up(client.id, claims["jti"], claims["exp"])
         return client
+
+    def _is_for_us(self, audience: object, client: Client) -> bool:
+        """Whether an assertion is for this server and no other: one that another may have is worth nothing here.
+
+        So `aud` is the issuer alone (RFC 7523bis; the audience injection attack), as a text or as a list of one. The
+        token endpoint's URL, which RFC 7523 §3 allowed, is taken of clients that the operator knows to write it.
+        """
+        allowed: list[object] = [self._issuer]
+        if client.assertion_audience == "token_endpoint":
+            allowed.append(f"{self._issuer}/oauth/token")
+        return audience in allowed or any(audience == [name] for name in allowed)
 
     async def _use_up(self, client_id: str, jti: str, expires_at: float) -> None:
         async def unit(tx: Transaction) -> bool:

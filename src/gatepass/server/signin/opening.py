@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gatepass.server.clients import FIRST_PARTY
-from gatepass.server.errors import Refusal
 from gatepass.server.grants import Bearer, Grant
 from gatepass.server.ids import decode_id, new_id
 from gatepass.server.recording import record
@@ -21,9 +19,7 @@ from gatepass.tokens.refresh_token import SECRET_BYTES, RefreshToken
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gatepass.server.clients import Client
     from gatepass.server.events import Where
-    from gatepass.server.settings import Settings
     from gatepass.server.status import StatusIndex
     from gatepass.server.transaction import Transaction
     from gatepass.server.users import User
@@ -36,6 +32,7 @@ _TOKEN_ID_BYTES = 16
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What the client asked for, checked against what it may have; `jkt` is the key to bind its tokens to.
 
+    `named` is what it named of the audience, as grants keep it (see `rights`); nothing stands for all.
     `proof` shows that key, and has not been used up yet.
     """
 
@@ -43,6 +40,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     audience: tuple[str, ...]
     scope: tuple[str, ...]
     cookie: bool
+    named: tuple[str, ...] = ()
     jkt: str | None = None
     proof: dpop_proof.Proof | None = None
 
@@ -67,43 +65,6 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     now: float
 
 
-class Allowed(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client's tokens may be for."""
-
-    client_id: str
-    audience: tuple[str, ...]
-    scope: tuple[str, ...]
-
-    @classmethod
-    def to_first_party(cls, settings: Settings) -> Allowed:
-        """The built-in client's allowance is a setting."""
-        return cls(client_id=FIRST_PARTY, audience=settings.first_party_audience, scope=settings.scopes)
-
-    @classmethod
-    def to_client(cls, client: Client, issuer: str) -> Allowed:
-        """A registered client's was given to it."""
-        return cls(client_id=client.id, audience=client.audience_at(issuer), scope=client.scope)
-
-    def check(self, *, audience: str | None, scope: str | None, cookie: bool = False, jkt: str | None = None) -> Asked:
-        """Check what is asked for: one of the audiences (else all), and some of the scopes (else all).
-
-        Raises:
-            Refusal: `invalid_audience` or `invalid_scope`.
-        """
-        if audience is not None and audience not in self.audience:
-            raise Refusal("invalid_audience", "Tokens for this audience are not to be had here.")
-        scopes = self.scope if scope is None else tuple(dict.fromkeys(scope.split()))
-        if not set(scopes) <= set(self.scope):
-            raise Refusal("invalid_scope", "Not all of these scopes are to be had here.")
-        return Asked(
-            client_id=self.client_id,
-            audience=self.audience if audience is None else (audience,),
-            scope=scopes,
-            cookie=cookie,
-            jkt=jkt,
-        )
-
-
 async def open_session(  # noqa: PLR0913 - what a session is made of
     tx: Transaction, user: User, *, asked: Asked, proof: Proof, status: StatusIndex, max_seconds: float
 ) -> Opened:
@@ -125,7 +86,7 @@ async def open_session(  # noqa: PLR0913 - what a session is made of
         session_id=session.id,
         user_id=user.id,
         client_id=asked.client_id,
-        audience=asked.audience,
+        audience=asked.named,
         scope=asked.scope,
         secret_digest=digest(secret),
         current=_FIRST_SERIAL,
@@ -147,7 +108,7 @@ async def open_session(  # noqa: PLR0913 - what a session is made of
         where=proof.where,
     )
     return Opened(
-        bearer=_bearer(session, grant, user.roles),
+        bearer=_bearer(session, grant, asked.audience, user.roles),
         refresh_token=RefreshToken(
             grant_id=decode_id(grant_id.removeprefix(f"{GRANT_PREFIX}_")),
             serial=_FIRST_SERIAL,
@@ -164,12 +125,12 @@ def digest(secret: bytes) -> bytes:
     return hashlib.sha256(secret).digest()
 
 
-def _bearer(session: Session, grant: Grant, roles: Sequence[str]) -> Bearer:
+def _bearer(session: Session, grant: Grant, audience: tuple[str, ...], roles: Sequence[str]) -> Bearer:
     return Bearer(
         user_id=session.user_id,
         session_id=session.id,
         client_id=grant.client_id,
-        audience=grant.audience,
+        audience=audience,
         scope=grant.scope,
         roles=tuple(roles),
         auth_time=session.auth_time,

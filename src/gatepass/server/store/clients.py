@@ -13,7 +13,10 @@ from gatepass.server.store.connection import words
 if TYPE_CHECKING:
     from gatepass.server.store.connection import Connection, Row
 
-_COLUMNS = "id, name, grant_types, audience, scope, status_list, status_idx, created_at, secret_digest, jwks"
+_COLUMNS = (
+    "id, name, grant_types, audience, scope, status_list, status_idx, created_at, secret_digest, jwks,"
+    " assertion_audience"
+)
 
 
 class SqlClients:
@@ -25,7 +28,7 @@ class SqlClients:
     async def add(self, client: Client) -> None:
         """Insert."""
         await self._connection.row(
-            f"INSERT INTO clients ({_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            f"INSERT INTO clients ({_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             client.id,
             client.name,
             " ".join(client.grant_types),
@@ -36,6 +39,7 @@ class SqlClients:
             client.created_at,
             client.secret_digest,
             client.jwks,
+            client.assertion_audience,
         )
 
     async def by_id(self, client_id: str) -> Client | None:
@@ -63,6 +67,18 @@ class SqlClients:
             status.idx,
         )
         return before.status
+
+    async def set_rights(self, client_id: str, *, audience: tuple[str, ...], scope: tuple[str, ...]) -> None:
+        """Update the columns."""
+        await self._connection.row(
+            "UPDATE clients SET audience = ?2, scope = ?3 WHERE id = ?1", client_id, " ".join(audience), " ".join(scope)
+        )
+
+    async def move(self, client_id: str, status: StatusIndex) -> None:
+        """Update the columns."""
+        await self._connection.row(
+            "UPDATE clients SET status_list = ?2, status_idx = ?3 WHERE id = ?1", client_id, status.list, status.idx
+        )
 
     async def remove(self, client_id: str, now: float) -> StatusIndex | None:
         """Mark the row."""

@@ -81,12 +81,15 @@ _VERDICT = " ".join(f"WHEN {rule.when} THEN '{rule.verdict}'" for rule in _TABLE
 _CHANGED = ("spent", "current", "touched_at", "answered_at")
 _BEARER = ("user_id", "session_id", "client_id", "audience", "scope", "status_list", "status_idx", "expires_at", "jkt")
 
-# The person's roles and the facts of the sign-in come along by primary key, so that a refresh is one statement.
+# The person's roles, the facts of the sign-in and what a registered client may have today come along by primary key, so
+# that a refresh is one statement, and what it hands out was true when it was read.
 _WHOLE_BEARER = f"""{", ".join(_BEARER)},
     (SELECT roles FROM users WHERE users.id = grants.user_id),
     (SELECT auth_time FROM sessions WHERE sessions.id = grants.session_id),
     (SELECT acr FROM sessions WHERE sessions.id = grants.session_id),
-    (SELECT amr FROM sessions WHERE sessions.id = grants.session_id)
+    (SELECT amr FROM sessions WHERE sessions.id = grants.session_id),
+    (SELECT audience FROM clients WHERE clients.id = grants.client_id),
+    (SELECT scope FROM clients WHERE clients.id = grants.client_id)
 """
 _ADVANCE = f"""
 UPDATE grants SET verdict = CASE {_VERDICT} END, {", ".join(map(_assignment, _CHANGED))}
@@ -183,10 +186,17 @@ class SqlGrants:
 
     async def live_of_user(self, user_id: str, now: float) -> list[tuple[str, StatusIndex]]:
         """Select by user."""
+        return await self._live("user_id = ?1", user_id, now)
+
+    async def live_of_client(self, client_id: str, now: float) -> list[tuple[str, StatusIndex]]:
+        """Select by client."""
+        return await self._live("client_id = ?1", client_id, now)
+
+    async def _live(self, condition: str, value: str, now: float) -> list[tuple[str, StatusIndex]]:
         rows = await self._connection.rows(
             "SELECT id, status_list, status_idx FROM grants"
-            " WHERE user_id = ?1 AND ended_at IS NULL AND expires_at > ?2",
-            user_id,
+            f" WHERE {condition} AND ended_at IS NULL AND expires_at > ?2",
+            value,
             now,
         )
         return [(str(grant_id), StatusIndex(int(number or 0), int(idx or 0))) for grant_id, number, idx in rows]
@@ -247,7 +257,7 @@ def _held(row: Row) -> Held:
 
 def _bearer(values: list[Value]) -> Bearer:
     user_id, session_id, client_id, audience, scope, status_list, status_idx, expires_at, jkt, *rest = values
-    roles, auth_time, acr, amr = rest
+    roles, auth_time, acr, amr, client_audience, client_scope = rest
     return Bearer(
         user_id=str(user_id),
         session_id=str(session_id),
@@ -261,4 +271,6 @@ def _bearer(values: list[Value]) -> Bearer:
         auth_time=float(auth_time or 0),
         acr=str(acr),
         amr=words(amr),
+        client_audience=None if client_audience is None else words(client_audience),
+        client_scope=None if client_scope is None else words(client_scope),
     )

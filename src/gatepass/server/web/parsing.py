@@ -123,13 +123,20 @@ def form_fields(body: bytes, content_type: str) -> dict[str, str]:
 def parse_form(body: bytes, content_type: str, kind: Any) -> Any:  # noqa: ANN401 - the struct that the route names
     """Decode a form into the route's struct, by OAuth's rules (RFC 6749 §3.2): none twice, an empty one is none.
 
+    But for those that the struct has as tuples (`resource` and `audience`: RFC 8707 §2, RFC 8693 §2.1).
+
     Raises:
         Refusal: `unsupported_media_type` or `invalid_request`.
     """
     fields = _split_form(body, content_type)
-    named = dict(fields)
-    if len(named) != len(fields):
-        raise Refusal("invalid_request", "A parameter stands twice.")
+    named: dict[str, str | list[str]] = {}
+    for name, value in fields:
+        if name in _repeatable(kind):
+            named[name] = [*named.get(name, ()), value]
+        elif name in named:
+            raise Refusal("invalid_request", "A parameter stands twice.")
+        else:
+            named[name] = value
     try:
         return msgspec.convert(named, kind)
     except msgspec.ValidationError as error:
@@ -149,6 +156,11 @@ def _check_media_type(content_type: str, expected: str = "application/json") -> 
     media_type, _, parameters = content_type.lower().partition(";")
     if media_type.strip() != expected or parameters.strip().replace('"', "") not in ("", "charset=utf-8"):
         raise Refusal("unsupported_media_type", f"Send the body as Content-Type: {expected}.")
+
+
+@cache
+def _repeatable(kind: Any) -> frozenset[str]:  # noqa: ANN401
+    return frozenset(field.name for field in msgspec.structs.fields(kind) if field.type == tuple[str, ...])
 
 
 @cache
