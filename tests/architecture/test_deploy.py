@@ -14,7 +14,7 @@ import pytest
 import yaml
 from tests.support.server import gatepass_serve
 
-from gatepass.server.settings import Settings
+from gatepass.server.settings import IN_FILES, Settings, load
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 UNITS = sorted((DEPLOY / "systemd").iterdir())
@@ -32,6 +32,24 @@ def unit(file: Path) -> configparser.ConfigParser:
     parsed.optionxform = str  # type: ignore[assignment,method-assign] # names are spelled with capitals
     parsed.read(file)
     return parsed
+
+
+def test_the_manifests_of_kubernetes() -> None:
+    """They name settings that there are, secrets as files, and probes; and the Service leads to the pods."""
+    deployment, service = yaml.safe_load_all((DEPLOY / "kubernetes" / "gatepass.yaml").read_text())
+    pod = deployment["spec"]["template"]
+    (container,) = pod["spec"]["containers"]
+    environment = {each["name"]: each["value"] for each in container["env"]}
+    secrets = tuple(name for name in environment if name.endswith("_FILE"))
+    names = {name.removeprefix("GATEPASS_").removesuffix("_FILE").lower() for name in environment}
+    assert names <= set(Settings.__struct_fields__)
+    assert {name.removeprefix("GATEPASS_").removesuffix("_FILE").lower() for name in secrets} <= set(IN_FILES)
+    settings = load(environment={name: value for name, value in environment.items() if name not in secrets})
+    assert settings.drain_seconds + settings.shutdown_seconds < pod["spec"]["terminationGracePeriodSeconds"]
+    assert container["readinessProbe"]["httpGet"]["path"] == "/ready"
+    assert container["livenessProbe"]["httpGet"]["path"] == "/health"
+    assert service["spec"]["selector"] == pod["metadata"]["labels"]
+    assert service["spec"]["ports"][0]["targetPort"] == container["ports"][0]["name"]
 
 
 def test_the_image_runs_what_there_is(tmp_path: Path) -> None:

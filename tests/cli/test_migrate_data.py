@@ -72,7 +72,8 @@ def test_a_count_that_differs_undoes_everything(
     url = postgres18.new_database()
     with running_server(tmp_path / "data") as server, server.client() as api:
         api.post("/signup", json=ANN)
-    main(["key", "list", "--database", url, "--data-dir", str(tmp_path / "new")])  # makes the tables, and keys in them
+    with running_server(tmp_path / "new", database=url):
+        pass  # makes the tables, and keys in them
     name = url.rpartition("/")[2]
     postgres18.run("TRUNCATE keys, data_key, revocation_head, status_lists, settings_seen", name)
     postgres18.run("CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'", name)

@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -21,6 +22,7 @@ from tests.support.server import ANN, CHEAP_ARGON2, SettableClock, gatepass_serv
 from tests.support.tls import self_signed
 from tests.support.wait import eventually
 
+import gatepass
 from gatepass.cli.main import main
 from gatepass.cli.serve import warnings
 from gatepass.jose import Key, KeySet, jwt
@@ -112,6 +114,7 @@ def test_list_and_show(run: Run) -> None:
 @pytest.mark.parametrize("command", ["show", "disable", "enable", "logout", "password"])
 def test_nobody_of_that_address(run: Run, command: str) -> None:
     """Each command says so, with a hint."""
+    run("user", "add", "somebody@example.test", stdin="a password of good length")
     done = run("user", command, "nobody@example.test", stdin="a password of good length")
     assert (done.status, done.out) == (1, "")
     assert done.err == "error: Nobody has this e-mail address.\nhint: `gatepass user list` shows everybody.\n"
@@ -281,6 +284,7 @@ def test_the_master_key_of_the_environment_is_changed(
 ) -> None:
     """The new one is in the file that is named, for the operator to put into the environment; it is not shown."""
     monkeypatch.setenv("GATEPASS_MASTER_KEY", base64.urlsafe_b64encode(bytes(32)).decode())
+    run("user", "add", "somebody@example.test", stdin="a password of good length")
     kid = run("key", "rotate").out
     assert run("key", "rewrap").err.splitlines()[0] == "error: The master key is in the environment."
     done = run("key", "rewrap", "--new-master-key-file", str(tmp_path / "new.key"))
@@ -378,6 +382,57 @@ def test_serve_refuses_to_start(tmp_path: Path, arguments: list[str], error: str
     assert "\nhint: " in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["user", "list"],
+        ["user", "show", "ann@example.test"],
+        ["user", "disable", "ann@example.test"],
+        ["client", "list"],
+        ["events", "export"],
+        ["key", "list"],
+        ["key", "rotate"],
+        ["backup", "copy"],
+        ["restore", "--in-place"],
+    ],
+)
+def test_commands_that_look_make_nothing(tmp_path: Path, words: list[str]) -> None:
+    """Where there is no data they say so, and there is none after them."""
+    done = subprocess.run([GATEPASS, *words], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: There is no data"), done.stderr
+    assert "\nhint: " in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_settings_that_is_there_is_taken_and_named(tmp_path: Path) -> None:
+    """`./gatepass.toml` without being asked for; the server says so, and an error names it."""
+    file = tmp_path / "gatepass.toml"
+    file.write_text('site_name = "Pears"\nport = 0\n')
+    with subprocess.Popen([GATEPASS, "serve"], stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        assert process.stderr is not None
+        try:
+            assert any(line.split() == ["settings", "gatepass.toml"] for line in process.stderr)
+        finally:
+            process.terminate()
+    file.write_text("prot = 1\n")
+    done = subprocess.run([GATEPASS, "user", "list"], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.stderr.startswith("error: Unknown setting in gatepass.toml: prot.")
+
+
+def test_without_the_server_s_packages_the_command_says_what_to_install(tmp_path: Path) -> None:
+    """A base installation has the command, and a sentence in place of a stack trace; the version is there too."""
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['cyclopts'] = None\n")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([GATEPASS], capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 1
+    assert done.stderr.endswith("hint: pip install 'gatepass[server]'\n")
+    assert "Traceback" not in done.stderr
+    assert gatepass.__version__ == version("gatepass")
+    with pytest.raises(AttributeError):
+        _ = gatepass.nothing
 
 
 def test_an_undeclared_proxy_is_allowed_aloud(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gatepass.server.errors import StartupError
-from gatepass.server.settings import Settings, is_loopback, load
+from gatepass.server.settings import IN_FILES, Settings, is_loopback, load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,6 +131,84 @@ def test_plain_http_beyond_loopback_refuses_to_start(tmp_path: Path) -> None:
         pem = tmp_path / "x.pem"
         pem.write_text("x")
         assert load(flags={"host": host, "tls_cert": str(pem), "tls_key": str(pem)}).host == host
+
+
+SERVICE_LINKS = {
+    "GATEPASS_SERVICE_HOST": "10.96.0.7",
+    "GATEPASS_SERVICE_PORT": "8000",
+    "GATEPASS_SERVICE_PORT_HTTP": "8000",
+    "GATEPASS_PORT": "tcp://10.96.0.7:8000",
+    "GATEPASS_PORT_8000_TCP": "tcp://10.96.0.7:8000",
+    "GATEPASS_PORT_8000_TCP_PROTO": "tcp",
+    "GATEPASS_PORT_8000_TCP_PORT": "8000",
+    "GATEPASS_PORT_8000_TCP_ADDR": "10.96.0.7",
+    "GATEPASS_DB_SERVICE_HOST": "10.96.0.8",
+    "GATEPASS_DB_SERVICE_PORT": "5432",
+    "GATEPASS_DB_PORT": "tcp://[fd00::8]:5432",
+    "GATEPASS_DB_PORT_5432_TCP": "tcp://[fd00::8]:5432",
+    "GATEPASS_DB_PORT_5432_TCP_ADDR": "fd00::8",
+    "GATEPASS_DNS_PORT_53_UDP": "udp://10.96.0.9:53",
+}
+
+
+def test_services_of_kubernetes_that_are_called_like_us(caplog: pytest.LogCaptureFixture) -> None:
+    """What it sets in every container is no setting, and is ignored with one line at debug."""
+    with caplog.at_level("DEBUG", "gatepass"):
+        settings = load(environment=SERVICE_LINKS | {"GATEPASS_SIGNUP": "closed"})
+    assert (settings.port, settings.signup) == (8_000, "closed")
+    assert len(caplog.records) == 1
+    assert "GATEPASS_DB_SERVICE_HOST" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GATEPASS_PORT", "tcp://nonsense"),
+        ("GATEPASS_PORT", "http://10.0.0.1:80"),
+        ("GATEPASS_DB_SERVICE_HOST", "db.example.com"),
+        ("GATEPASS_SERVICE_PORT", "x"),
+        ("GATEPASS_PORT_8000_TCP_PROTO", "yes"),
+        ("GATEPASS_SERVICE", "10.0.0.1"),
+        ("GATEPASS_SINGUP", "tcp://10.0.0.1:80"),
+    ],
+)
+def test_what_only_looks_like_kubernetes_is_refused(name: str, value: str) -> None:
+    """Both name and value have the shape, or it is a setting that does not exist or is wrong."""
+    with pytest.raises(StartupError):
+        load(environment={name: value})
+
+
+@pytest.mark.parametrize("setting", IN_FILES)
+def test_every_secret_may_be_in_a_file(tmp_path: Path, setting: str) -> None:
+    """`…_FILE` names it, in the environment and in TOML; the line's end does not count, a missing file refuses."""
+    values = {"providers": '{"google": {"client_id": "a", "client_secret": "b"}}', "database": "postgresql://u:p@h/d"}
+    secret = values.get(setting, "a secret")
+    file, toml = tmp_path / "secret", tmp_path / "gatepass.toml"
+    file.write_text(f"{secret}\n")
+    toml.write_text(f'{setting}_file = "{file}"\n')
+    variable = f"GATEPASS_{setting.upper()}"
+    expected = getattr(load(environment={variable: secret}), setting)
+    assert getattr(load(environment={f"{variable}_FILE": str(file)}), setting) == expected
+    assert getattr(load(file=toml), setting) == expected
+    with pytest.raises(StartupError, match="Both"):
+        load(environment={f"{variable}_FILE": str(file), variable: secret})
+    file.write_text("\n")
+    with pytest.raises(StartupError, match="is empty"):
+        load(environment={f"{variable}_FILE": str(file)})
+    with pytest.raises(StartupError, match="No such file"):
+        load(environment={f"{variable}_FILE": str(tmp_path / "none")})
+
+
+def test_only_secrets_are_in_files() -> None:
+    """`GATEPASS_SIGNUP_FILE` is no setting."""
+    with pytest.raises(StartupError, match="Unknown setting"):
+        load(environment={"GATEPASS_SIGNUP_FILE": "/dev/null"})
+
+
+def test_whatever_is_never_shown_may_be_in_a_file() -> None:
+    """What is kept out of `repr` can be kept out of the environment too."""
+    shown = repr(Settings())
+    assert {name for name in Settings.__struct_fields__ if f"'{name}':" not in shown} <= set(IN_FILES)
 
 
 def test_what_is_loopback() -> None:

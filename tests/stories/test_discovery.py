@@ -62,6 +62,8 @@ def test_an_issuer_may_have_a_path(tmp_path: Path) -> None:
         metadata = api.get("/.well-known/oauth-authorization-server/auth/v1").json()
         assert metadata["issuer"] == "http://localhost/auth/v1"
         assert metadata["jwks_uri"] == "http://localhost/auth/v1/.well-known/jwks.json"
+        # for a proxy that passes on nothing but what is below the issuer
+        assert api.get("/auth/v1/.well-known/oauth-authorization-server").json() == metadata
         assert api.get("/auth/v1/.well-known/jwks.json").status_code == 200
         assert api.post("/auth/v1/signup", json=ANN).status_code == 201
         assert api.post("/auth/v1/login", json=ANN).status_code == 200

@@ -76,7 +76,7 @@ async def _put_back(settings: Settings, file: Path, *, keep_sessions: bool) -> i
 
 
 async def _begin_anew(settings: Settings, *, keep_sessions: bool) -> int:
-    async with open_store(settings) as (database, _):
+    async with open_store(settings, must_exist=True) as (database, _):
         return await begin_anew(database, keep_sessions=keep_sessions)
 
 

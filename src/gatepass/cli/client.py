@@ -54,7 +54,7 @@ def add(  # noqa: PLR0913 - one for each flag
     )
 
     async def work() -> tuple[Client, str | None]:
-        async with open_client_admin(settings) as clients:
+        async with open_client_admin(settings, must_exist=False) as clients:
             return await clients.add(new)
 
     client, secret = asyncio.run(work())

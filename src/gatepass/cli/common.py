@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
 
+DEFAULT_FILE = Path("gatepass.toml")
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Place:
@@ -26,19 +29,24 @@ class Place:
 
     data_dir: Annotated[str | None, Parameter(help="Folder for database and master key [./gatepass-data].")] = None
     database: Annotated[str | None, Parameter(help="Database URL [gatepass.db in the data folder].")] = None
-    config: Annotated[Path | None, Parameter(help="TOML file with settings.")] = None
+    config: Annotated[Path | None, Parameter(help="TOML file with settings [./gatepass.toml if it is there].")] = None
 
     def settings(self, **flags: object) -> Settings:
         """The settings from flags, environment and file. Raises StartupError."""
         given = {"data_dir": self.data_dir, "database": self.database, **flags}
-        return load(flags=given, environment=os.environ, file=self.config)
+        return load(flags=given, environment=os.environ, file=self.file)
+
+    @property
+    def file(self) -> Path | None:
+        """The file with settings, if there is one."""
+        return self.config or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
 
 
 @asynccontextmanager
-async def open_admin(place: Place) -> AsyncGenerator[Admin]:
-    """The operator's calls over the store."""
+async def open_admin(place: Place, *, must_exist: bool = True) -> AsyncGenerator[Admin]:
+    """The operator's calls over the store, which only a command that adds something makes."""
     settings = place.settings()
-    async with open_store(settings) as (database, data_key):
+    async with open_store(settings, must_exist=must_exist) as (database, data_key):
         hasher = password_hasher(settings)
         try:
             registration = new_registration(database, hasher, settings)
@@ -48,7 +56,7 @@ async def open_admin(place: Place) -> AsyncGenerator[Admin]:
 
 
 @asynccontextmanager
-async def open_client_admin(settings: Settings) -> AsyncGenerator[ClientAdmin]:
-    """The operator's calls on clients."""
-    async with open_store(settings) as (database, data_key):
+async def open_client_admin(settings: Settings, *, must_exist: bool = True) -> AsyncGenerator[ClientAdmin]:
+    """The operator's calls on clients; see `open_admin`."""
+    async with open_store(settings, must_exist=must_exist) as (database, data_key):
         yield ClientAdmin(database, status_indexes(database, data_key), list_keys(data_key))

@@ -71,7 +71,8 @@ async def _examine(place: Place) -> list[Finding]:
         settings = place.settings()
     except StartupError as error:
         return [Finding("error", "settings", error.message, error.hint)]
-    found = [Finding("ok", "settings", f"the issuer is {settings.issuer_url}")]
+    source = f", with {place.file}" if place.file else ""
+    found = [Finding("ok", "settings", f"the issuer is {settings.issuer_url}{source}")]
     found += [Finding("warning", "settings", text) for text in warnings(settings)]
     try:
         check_proxy_is_declared(settings)

@@ -34,7 +34,7 @@ def list_(*, json: Json = False, place: Place = _HERE) -> None:
     """List the signing keys: the one that signs, those that will, and those whose tokens may still be alive."""
 
     async def work() -> list[StoredKey]:
-        async with open_store(place.settings()) as (database, _):
+        async with open_store(place.settings(), must_exist=True) as (database, _):
             return await stored_keys(database)
 
     stored = asyncio.run(work())
@@ -64,7 +64,7 @@ def rotate_(
     settings = place.settings(alg=alg)
 
     async def work() -> tuple[StoredKey, list[StoredKey]]:
-        async with open_store(settings) as (database, data_key):
+        async with open_store(settings, must_exist=True) as (database, data_key):
             pace = pace_of(settings)
             await make_first_keys(database, data_key, pace, alg=settings.alg)
             return await rotate(database, data_key, pace, alg=alg, at_once=now), await stored_keys(database)
@@ -85,7 +85,7 @@ def retire_(kid: Kid, *, place: Place = _HERE) -> None:
     """Sign no longer with a key. Its tokens verify until they end."""
 
     async def work() -> StoredKey | None:
-        async with open_store(place.settings()) as (database, data_key):
+        async with open_store(place.settings(), must_exist=True) as (database, data_key):
             return await retire(database, data_key, kid)
 
     signing = asyncio.run(work())
@@ -99,7 +99,7 @@ def compromise_(kid: Kid, *, place: Place = _HERE) -> None:
     """Withdraw a key that somebody else may have: within a second it signs no more, and its tokens are refused."""
 
     async def work() -> StoredKey | None:
-        async with open_store(place.settings()) as (database, data_key):
+        async with open_store(place.settings(), must_exist=True) as (database, data_key):
             return await compromise(database, data_key, kid)
 
     signing = asyncio.run(work())
@@ -128,7 +128,7 @@ def rewrap(
     settings = place.settings()
 
     async def work() -> None:
-        async with open_store(settings) as (database, _):
+        async with open_store(settings, must_exist=True) as (database, _):
             if not settings.master_key:
                 await change_master_key_file(database, settings.master_key_path, new_master_key_file)
             elif new_master_key_file is None:
@@ -152,7 +152,7 @@ def export(file: Path, *, place: Place = _HERE) -> None:
     settings = place.settings()
 
     async def work() -> Key:
-        async with open_store(settings) as (database, data_key):
+        async with open_store(settings, must_exist=True) as (database, data_key):
             keys = await provide_keys(database, data_key, pace_of(settings), alg=settings.alg, now=database.clock())
             return keys.current.newest_key
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import stat
 import sys
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated
 
@@ -60,20 +61,23 @@ def serve(  # noqa: PLR0913 - one for each flag
         workers=workers,
     )
     check_proxy_is_declared(settings)
+    tell = partial(announce, file=place.file)
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     if settings.workers > 1:
-        serve_with_workers(settings, on_ready=announce)
+        serve_with_workers(settings, on_ready=tell)
         return
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve_until_stopped(settings, on_ready=announce))
+        runner.run(serve_until_stopped(settings, on_ready=tell))
 
 
-def announce(settings: Settings) -> None:
+def announce(settings: Settings, file: Path | None = None) -> None:
     """Say where the server listens, where its data is, and what to type next."""
     scheme = "https" if settings.tls_cert else "http"
     url = f"{scheme}://{settings.host}:{settings.port}"
     say(f"Gatepass {version('gatepass')}")
     say(f"  listening  {url}" + ("" if settings.issuer_url == url else f"  (issuer {settings.issuer_url})"))
+    if file is not None:
+        say(f"  settings   {file}")
     say(f"  data       {settings.database_shown}")
     say(f"  API        {settings.issuer_url}/docs")
     say(f"  pages      {settings.issuer_url}/pages/account")

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 app = App(name="user", help="Add, show and change people.")
 
 _HERE = Place()
+_MANY_ROLES = 2_500
+"""Letters in all of somebody's roles that make a token of about 4 KiB."""
 _PORTION = 500
 """Lines that are imported in one transaction."""
 
@@ -47,7 +49,7 @@ def add(
     password = _new_password()
 
     async def work() -> User:
-        async with open_admin(place) as admin:
+        async with open_admin(place, must_exist=False) as admin:
             return await admin.add(email, password, role, is_verified=verified)
 
     user = asyncio.run(work())
@@ -81,7 +83,7 @@ def import_(
     project = None if firebase is None else _firebase_project(firebase)
 
     async def work() -> tuple[int, list[tuple[int, str]]]:
-        async with open_admin(place) as admin:
+        async with open_admin(place, must_exist=False) as admin:
             with _lines(file) as lines:
                 return await _import(admin, lines, project)
 
@@ -181,7 +183,10 @@ def role_(
         async with open_admin(place) as admin:
             return await admin.set_role(email, role, has=not remove)
 
-    say(f"{email} has the roles: {' '.join(asyncio.run(work())) or 'none'}.")
+    roles = asyncio.run(work())
+    say(f"{email} has the roles: {' '.join(roles) or 'none'}.")
+    if sum(map(len, roles)) > _MANY_ROLES:
+        say("warning: so many roles make large tokens; one of over 7 KiB is refused, and nobody signs in with it.")
 
 
 @app.command

@@ -21,7 +21,7 @@ from gatepass.server.account.overview import Account
 from gatepass.server.account.reauthentication import Reauthentication
 from gatepass.server.data_key import unlock
 from gatepass.server.debugger import Debugger
-from gatepass.server.discovery import JWKS_PATH, metadata_path, render_jwks, render_metadata
+from gatepass.server.discovery import JWKS_PATH, metadata_paths, render_jwks, render_metadata
 from gatepass.server.email_login import EmailLogin
 from gatepass.server.errors import StartupError, Unavailable
 from gatepass.server.federation import Federation
@@ -497,7 +497,7 @@ class Server:
         api = describe(self.routes, issuer=issuer, version=version("gatepass"))
         page = render_docs(self.routes, issuer)
         return {
-            metadata_path(issuer): self._document(render_metadata(issuer)),
+            **dict.fromkeys(metadata_paths(issuer), self._document(render_metadata(issuer))),
             f"{base}/openapi.json": self._document(msgspec.json.encode(api)),
             f"{base}/docs": self._document(page, "text/html; charset=utf-8", PAGE_POLICY),
             f"{base}/static/gatepass.css": self._document(static_file("gatepass.css"), "text/css; charset=utf-8"),
@@ -659,10 +659,15 @@ async def open_server(
 
 
 @asynccontextmanager
-async def open_store(settings: Settings, clock: Clock | None = None) -> AsyncGenerator[tuple[Database, DataKey]]:
-    """Open the database and its data key, as the server and the command line both do. Raises as `open_server`."""
+async def open_store(
+    settings: Settings, clock: Clock | None = None, *, must_exist: bool = False
+) -> AsyncGenerator[tuple[Database, DataKey]]:
+    """Open the database and its data key, as the server and the command line both do. Raises as `open_server`.
+
+    With `must_exist` nothing is made where there is no data yet.
+    """
     masters = read_master_keys(settings.master_key, settings.master_key_path)
-    async with open_database(settings, clock) as database:
+    async with open_database(settings, clock, must_exist=must_exist) as database:
         data_key = await unlock(database, masters, settings.master_key_path)
         await open_first_epoch(database)
         yield database, data_key

@@ -66,6 +66,11 @@ def render_jwks(keys: KeyRing) -> bytes:
     return msgspec.json.encode({"keys": [{**member, "use": "sig"} for member in members]})
 
 
-def metadata_path(issuer: str) -> str:
-    """Where the metadata lies: the well-known part comes before the issuer's own path (RFC 8414 §3.1)."""
-    return METADATA_PATH + urlsplit(issuer).path
+def metadata_paths(issuer: str) -> tuple[str, str]:
+    """Where the metadata lies: between host and path of the issuer (RFC 8414 §3.1), and after its path.
+
+    The second is for a proxy that passes on what is below the issuer and nothing else, and for clients that look there
+    as OpenID Connect Discovery does (§5).
+    """
+    path = urlsplit(issuer).path
+    return METADATA_PATH + path, path + METADATA_PATH

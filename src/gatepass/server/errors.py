@@ -76,3 +76,10 @@ def hint_for(number: int | None) -> str:
     if number == errno.EIO:
         return "The disk reports a failure: look at the system's log."
     return "Give --data-dir a folder that this user may write to."
+
+
+def no_data(where: str) -> StartupError:
+    """The refusal of a command that looks at data where there is none: it makes none either."""
+    return StartupError(
+        f"There is no data here: {where}.", "Name the server's --data-dir or --database; `gatepass serve` begins anew."
+    )

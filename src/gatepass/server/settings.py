@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import logging
 import re
 import tomllib
 from pathlib import Path
@@ -27,6 +28,8 @@ from gatepass.tokens.access_token import MAX_LIFETIME
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+log = logging.getLogger("gatepass")
+
 _TABLE_DEPTH = 8
 ENVIRONMENT_PREFIX = "GATEPASS_"
 DEFAULT_PORT = 8000
@@ -40,6 +43,19 @@ NAME = re.compile(r"[!#-\[\]-~]+")
 """A scope-token of RFC 6749 §3.3. Grants keep lists of them between blanks, so a blank would make two of one."""
 OWN_SCOPE_PREFIX = "gatepass:"
 """Scopes that begin so are rights at this server: the operator gives them to a client by name, and nobody else can."""
+_IP = r"(\d{1,3}(\.\d{1,3}){3}|\[?[0-9a-f:]+(\.\d+){0,3}\]?)"
+_SERVICE_LINKS = tuple(
+    (re.compile(rf"GATEPASS(_[A-Z0-9_]+)?_{name}", re.ASCII), re.compile(value, re.ASCII))
+    for name, value in (
+        ("SERVICE_HOST", _IP),
+        (r"SERVICE_PORT(_[A-Z0-9_]+)?", r"\d+"),
+        (r"PORT(_\d+_(TCP|UDP|SCTP))?", rf"(tcp|udp|sctp)://{_IP}:\d+"),
+        (r"PORT_\d+_(TCP|UDP|SCTP)_PROTO", "tcp|udp|sctp"),
+        (r"PORT_\d+_(TCP|UDP|SCTP)_PORT", r"\d+"),
+        (r"PORT_\d+_(TCP|UDP|SCTP)_ADDR", _IP),
+    )
+)
+"""What Kubernetes sets in every container for each Service beside it, whose names begin like ours when it is called so."""
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 _ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d+)?", re.ASCII)
 """As browsers write it (RFC 6454 §6.2); never `null`, which any page can have, nor `*`."""
@@ -57,6 +73,8 @@ LOGO_TYPES = {
     ".jpg": "image/jpeg",
     ".jpeg": "image/jpeg",
 }
+IN_FILES = ("database", "master_key", "metrics_token", "outbox_key", "providers", "smtp_password")
+"""Settings with secrets: each can be in a file instead, which `NAME_file` names."""
 _SECRET = ("master_key", "metrics_token", "outbox_key", "providers", "smtp_password")
 
 
@@ -400,8 +418,9 @@ def load(
     """
     merged: dict[str, object] = {}
     if file is not None:
-        merged |= _known(_read_toml(file), f"in {file}")
-    merged |= _known(_from_environment(environment or {}), "in the environment")
+        merged |= _known(_with_secrets_from_files(_read_toml(file), f"in {file}"), f"in {file}")
+    from_environment = _with_secrets_from_files(_from_environment(environment or {}), "in the environment")
+    merged |= _known(from_environment, "in the environment")
     merged |= {name: value for name, value in (flags or {}).items() if value is not None}
     try:
         settings = msgspec.convert(merged, Settings, strict=False)
@@ -423,18 +442,54 @@ def _read_toml(file: Path) -> dict[str, object]:
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
+    environment = {variable: text for variable, text in environment.items() if variable.startswith(ENVIRONMENT_PREFIX)}
+    links = sorted(variable for variable, text in environment.items() if _is_service_link(variable, text))
+    if links:
+        log.debug("ignored what Kubernetes says of its services: %s", ", ".join(links))
     hints = get_type_hints(Settings)
     lists = {name for name, kind in hints.items() if kind == tuple[str, ...]}
     tables = {name for name, kind in hints.items() if get_origin(kind) is dict}
     found: dict[str, object] = {}
-    for variable, text in environment.items():
-        if variable.startswith(ENVIRONMENT_PREFIX):
-            name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
-            if name in tables:
-                found[name] = _table(variable, text)
-            else:
-                found[name] = tuple(filter(None, (part.strip() for part in text.split(",")))) if name in lists else text
+    for variable in sorted(environment.keys() - links):
+        name, text = variable.removeprefix(ENVIRONMENT_PREFIX).lower(), environment[variable]
+        if name in tables:
+            found[name] = _table(variable, text)
+        else:
+            found[name] = tuple(filter(None, (part.strip() for part in text.split(",")))) if name in lists else text
     return found
+
+
+def _is_service_link(variable: str, text: str) -> bool:
+    """Whether Kubernetes has set it for a Service whose name begins with `gatepass`, in name and value."""
+    return any(name.fullmatch(variable) and value.fullmatch(text) for name, value in _SERVICE_LINKS)
+
+
+def _with_secrets_from_files(values: dict[str, object], where: str) -> dict[str, object]:
+    """Read each secret for which a file is named, `smtp_password_file` say."""
+    found = dict(values)
+    for name in IN_FILES:
+        file = found.pop(f"{name}_file", None)
+        if file is None:
+            continue
+        if name in found:
+            raise StartupError(f"Both {name} and {name}_file are set {where}.", "Set one of them.")
+        text = _secret_in(file, f"{name}_file")
+        found[name] = _table(f"{name}_file", text) if name == "providers" else text
+    return found
+
+
+def _secret_in(file: object, setting: str) -> str:
+    """What a file holds, without the line's end."""
+    try:
+        text = Path(str(file)).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise StartupError(
+            f"Cannot read {file}, which `{setting}` names: {why}.", "Name a file of one line."
+        ) from error
+    if not text:
+        raise StartupError(f"{file}, which `{setting}` names, is empty.", "It holds the secret in one line.")
+    return text
 
 
 def _table(variable: str, text: str) -> dict[str, object]:

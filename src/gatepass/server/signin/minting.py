@@ -6,8 +6,11 @@ import random
 import secrets
 from typing import TYPE_CHECKING, Literal
 
+import structlog
+
 from gatepass.jose import jws
 from gatepass.server.confidential import Confidential
+from gatepass.server.errors import Refusal
 from gatepass.server.web.answers import JsonResponse
 from gatepass.tokens import access_token, refresh_token
 from gatepass.tokens.access_token import AccessToken
@@ -23,6 +26,13 @@ if TYPE_CHECKING:
     from gatepass.server.status import StatusIndex
     from gatepass.server.web.browser import BrowserMode
     from gatepass.tokens.refresh_token import RefreshToken
+
+log = structlog.get_logger("gatepass")
+
+LARGE_TOKEN_BYTES = 4_096
+"""From here on the operator is warned: cookies of browsers end here, and some proxies' buffers."""
+LARGEST_TOKEN_BYTES = 7_168
+"""Beyond it no token is issued: nginx, Node and others take 8 KiB of headers, and there are others beside this one."""
 
 _JTI_BYTES = 16
 _JITTER = 0.03
@@ -54,6 +64,7 @@ class Minter:
     def __init__(self, settings: Settings, browser: BrowserMode) -> None:
         self._issuer = settings.issuer_url
         self._seconds = settings.access_token_seconds
+        self._has_warned_of_size = False
         self._browser = browser
 
     async def answer(
@@ -131,16 +142,30 @@ class Minter:
     def _status(self, status: StatusIndex) -> dict[str, object]:
         return {"status_list": {"idx": status.idx, "uri": f"{self._issuer}/status/{status.list}"}}
 
-    @staticmethod
-    async def _sign(claims: AccessToken, keys: KeyRing) -> Minted:
+    async def _sign(self, claims: AccessToken, keys: KeyRing) -> Minted:
         message = access_token.signing_input(claims, alg=keys.signer.alg, kid=keys.signer.kid)
         signature = await keys.signer.sign(message)
+        token = jws.assemble(message, signature)
+        if len(token) > LARGE_TOKEN_BYTES:
+            self._note_size(claims.sub, len(token))
         return Minted(
-            token=jws.assemble(message, signature),
+            token=token,
             token_type="DPoP" if claims.cnf else "Bearer",
             expires_in=int(claims.exp - claims.iat),
             scope=claims.scope,
         )
+
+    def _note_size(self, subject: str, size: int) -> None:
+        """Refuse a token that servers would not take in a header, and warn of the first that is on its way there."""
+        if size > LARGEST_TOKEN_BYTES:
+            raise Refusal(
+                "token_too_large",
+                "The roles, scopes and audiences of this account make a token that servers do not take.",
+                private=f"the token of {subject} has {size} bytes; most servers take 8 KiB of headers, or of one",
+            )
+        if not self._has_warned_of_size:
+            self._has_warned_of_size = True
+            log.warning("tokens become large: servers take 8 KiB of headers", subject=subject, size=size)
 
 
 def _bound_to(jkt: str | None) -> dict[str, str] | None:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from gatepass.server.clock import system_clock
+from gatepass.server.errors import no_data
 from gatepass.server.store.sqlite import SqliteDatabase
 
 if TYPE_CHECKING:
@@ -17,17 +18,22 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def open_database(settings: Settings, clock: Clock | None = None) -> AsyncGenerator[Database]:
+async def open_database(
+    settings: Settings, clock: Clock | None = None, *, must_exist: bool = False
+) -> AsyncGenerator[Database]:
     """Open it until the block ends.
 
     Args:
         settings: the settings.
         clock: another time than the database's, for tests.
+        must_exist: refuse, and make nothing, where there is no data yet.
 
     Raises:
         StartupError: when it cannot be used.
     """
     if not settings.is_on_postgres:
+        if must_exist and not settings.sqlite_path.exists():
+            raise no_data(f"{settings.sqlite_path} does not exist")
         sqlite = SqliteDatabase(settings.sqlite_path, clock or system_clock)
         try:
             yield sqlite
@@ -41,6 +47,7 @@ async def open_database(settings: Settings, clock: Clock | None = None) -> Async
         clock,
         connections=settings.database_connections,
         rest_seconds=settings.failover_rest_seconds,
+        must_exist=must_exist,
     )
     try:
         yield postgres

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import asyncpg
 
-from gatepass.server.errors import StartupError, StoreUnavailable, Unavailable
+from gatepass.server.errors import StartupError, StoreUnavailable, Unavailable, no_data
 from gatepass.server.store.measured_clock import MeasuredClock
 from gatepass.server.store.migrations import all_migrations
 from gatepass.server.store.postgres_pool import NoConnection, Pool
@@ -183,7 +183,13 @@ class PostgresDatabase:
 
     @classmethod
     async def open(
-        cls, url: str, clock: Clock | None = None, *, connections: int = 16, rest_seconds: float = 30
+        cls,
+        url: str,
+        clock: Clock | None = None,
+        *,
+        connections: int = 16,
+        rest_seconds: float = 30,
+        must_exist: bool = False,
     ) -> PostgresDatabase:
         """Connect, and bring the schema up to date.
 
@@ -192,6 +198,7 @@ class PostgresDatabase:
             clock: another time than the database's, for tests.
             connections: how many there are at most.
             rest_seconds: how long nothing is refreshed after PostgreSQL may have lost its last commits.
+            must_exist: refuse, and make nothing, where there is no data yet.
 
         Raises:
             StartupError: when the database cannot be reached or used, or is from a newer version.
@@ -199,6 +206,8 @@ class PostgresDatabase:
         database = cls(url, clock or MeasuredClock(), connections=connections, rest_seconds=rest_seconds)
         try:
             async with database.connection() as connection:
+                if must_exist:
+                    await _check_not_empty(connection.raw)
                 await _migrate(connection.raw)
                 await database._follow_line(connection, await connection.raw.fetchval(_LINE))
             with suppress(Unavailable):  # the poll is enough, only later
@@ -391,6 +400,11 @@ async def _measure(raw: Any, clock: MeasuredClock) -> None:  # noqa: ANN401 - as
     sent = clock.local()
     time = await raw.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8")
     clock.observe(sent, time, clock.local())
+
+
+async def _check_not_empty(raw: Any) -> None:  # noqa: ANN401 - asyncpg's connection
+    if await raw.fetchval("SELECT to_regclass('migrations')") is None:
+        raise no_data("the PostgreSQL database is empty")
 
 
 async def _migrate(raw: Any) -> None:  # noqa: ANN401 - asyncpg's connection

@@ -158,6 +158,9 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         401, "Refresh token reused", "Two parties hold this token, so the session has been ended: sign in again."
     ),
     "session_ended": ProblemKind(401, "Session ended", "The session was ended or has expired: sign in again."),
+    "token_too_large": ProblemKind(
+        403, "Token too large", "Roles, scopes and audiences together make a token of over 7 KiB: take some away."
+    ),
     "session_not_found": ProblemKind(404, "Session not found", "The person has no live session of this id."),
     # OAuth (RFC 6749 §5.2, RFC 8707 §2): these answer as `error` in OAuth's own form
     "invalid_request": ProblemKind(
