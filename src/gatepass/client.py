@@ -8,7 +8,6 @@ The same object serves `httpx.Client` and `httpx.AsyncClient`, any number of thr
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import threading
@@ -23,7 +22,7 @@ from gatepass.jose.errors import InvalidPolicyError
 from gatepass.tokens import dpop_proof
 from gatepass.verify.fetch import FETCH_SECONDS, HttpxFetch
 from gatepass.verify.issuer import FetchError
-from gatepass.verify.oauth_client import Caller, RefusedError, drive, read_json
+from gatepass.verify.oauth_client import Caller, RefusedError, drive_now, read_json
 from gatepass.verify.waiting import await_, wait
 
 if TYPE_CHECKING:
@@ -250,8 +249,8 @@ class ClientCredentials(httpx.Auth):
     def _fly(self, flight: Future[_Held]) -> None:
         """The fetching thread."""
         try:
-            held = asyncio.run(self._fetch())
-        except Exception as error:  # noqa: BLE001 - whoever waits must get an answer
+            held = self._fetch()
+        except BaseException as error:  # noqa: BLE001 - whoever waits must get an answer
             self._caller.forget()
             with self._lock:
                 self._retry_at = self._clock() + RETRY_SECONDS
@@ -263,11 +262,10 @@ class ClientCredentials(httpx.Auth):
                 self._held = held
         flight.set_result(held)
 
-    async def _fetch(self) -> _Held:
-        async with asyncio.timeout(FETCH_SECONDS):
-            began = self._clock()
-            call = self._caller.call(self._form, dpop_key=self._dpop_key)
-            found = read_json(await drive(call, self._http, self._http.post), self._issuer)
+    def _fetch(self) -> _Held:
+        began, deadline = self._clock(), time.monotonic() + FETCH_SECONDS
+        call = self._caller.call(self._form, dpop_key=self._dpop_key)
+        found = read_json(drive_now(call, self._http, deadline), self._issuer)
         return _read(found, self._issuer, began, kind="bearer" if self._dpop_key is None else "dpop")
 
 

@@ -27,7 +27,6 @@ from gatepass.verify import Fetched, FetchError, Verifier, fetch
 from gatepass.verify.errors import IssuerUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
     from pathlib import Path
 
 ISSUER = "https://auth.example.com"
@@ -151,30 +150,57 @@ def test_no_thread_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_event_loop_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
     """Out of file descriptors, say: an outage like any other, and nobody waits for its end."""
 
-    def refuses(coroutine: Coroutine[object, object, None]) -> None:
-        coroutine.close()
+    async def later(url: str) -> Fetched:
+        return published(url)
+
+    def refuses(_: object) -> None:
         raise OSError(24, "Too many open files")
 
-    verifier = verifier_with(published)
+    verifier = verifier_with(later)
     with monkeypatch.context() as patched:
-        patched.setattr(asyncio, "run", refuses)
+        patched.setattr(asyncio.Runner, "_lazy_init", refuses)
         with pytest.raises(IssuerUnavailableError):
             verifier.verify(signed())
+    source = verifier._source
+    assert source is not None
+    assert source.issuer.failure == "the fetch raised OSError"
     assert isinstance(verifier.clock, Clock)
     verifier.clock.advance(5)
     assert verifier.verify(signed()).subject == "user_1"
 
 
+class Abrupt(BaseException):
+    """What is no Exception, as gevent's GreenletExit."""
+
+
+@pytest.mark.parametrize("error", [RuntimeError(), Abrupt(), SystemExit(1), KeyboardInterrupt()])
+def test_whatever_a_fetch_raises_the_flight_lands(error: BaseException) -> None:
+    """Nobody waits for a refresh whose thread has ended, however it ended: tokens get an answer at once."""
+
+    def own(url: str) -> Fetched:
+        raise error
+
+    verifier = verifier_with(own)
+    with pytest.raises(IssuerUnavailableError):
+        verifier.verify(signed())
+    source = verifier._source
+    assert source is not None
+    assert source.issuer.failure == f"the fetch raised {type(error).__name__}"
+
+
 def test_an_event_loop_that_ends_badly(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was learned before counts."""
-    run = asyncio.run
+    close = asyncio.Runner.close
 
-    def ends_badly(coroutine: Coroutine[object, object, None]) -> None:
-        run(coroutine)
+    def ends_badly(runner: asyncio.Runner) -> None:
+        close(runner)
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(asyncio, "run", ends_badly)
-    verifier = verifier_with(published)
+    async def later(url: str) -> Fetched:
+        return published(url)
+
+    monkeypatch.setattr(asyncio.Runner, "close", ends_badly)
+    verifier = verifier_with(later)
     assert verifier.verify(signed()).subject == "user_1"
     for thread in threading.enumerate():
         if thread.name == "gatepass-keys":

@@ -110,12 +110,32 @@ def test_a_given_jwks_url_needs_no_metadata() -> None:
     assert follow(issuer, {JWKS_URL: document(KEY)})[0] == [JWKS_URL]
 
 
-def test_a_broken_server_is_not_asked_for_the_other_document() -> None:
-    """A 500 says nothing about which document exists."""
+@pytest.mark.parametrize(
+    "first",
+    [
+        Fetched(500, {}, b""),
+        Fetched(503, {}, b""),
+        Fetched(403, {}, b""),
+        Fetched(302, {}, b""),
+        Fetched(200, {}, b"<!doctype html>"),
+    ],
+)
+def test_a_place_that_fails_is_followed_by_the_next(first: Fetched) -> None:
+    """A proxy or a page of the application may answer at one well-known place while the document is at the other."""
     flow = Issuer(URL).refresh(NOW)
     next(flow)
-    with pytest.raises(FetchError, match="answered 500"):
-        flow.send(Fetched(500, {}, b""))
+    assert flow.send(first) == URL + "/.well-known/openid-configuration"
+    assert flow.send(metadata()) == JWKS_URL
+
+
+@pytest.mark.parametrize("second", [404, 500])
+def test_an_outage_at_the_first_place_is_remembered(second: int) -> None:
+    """If the other place has no document, it is the outage that is told, not that there is no metadata."""
+    flow = Issuer(URL).refresh(NOW)
+    next(flow)
+    flow.send(Fetched(502, {}, b""))
+    with pytest.raises(FetchError, match="oauth-authorization-server answered 502"):
+        flow.send(Fetched(second, {}, b""))
 
 
 @pytest.mark.parametrize("issuer", [URL + "/", URL.upper(), "http://auth.example.com", "", None, [URL]])

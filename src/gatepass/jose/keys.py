@@ -552,13 +552,23 @@ class KeySet:
         """
         candidates = self._by_alg.get(alg, []) if kid is None else self._by_kid.get(kid, [])
         if not candidates and kid is not None:
-            raise UnknownKeyError("no key has this kid")
+            raise UnknownKeyError(f"no key has this kid{self._why()}")
         fitting = [key for key in candidates if alg in key.algs]
         if not fitting:
-            raise AlgNotAllowedError("no key here is for this alg")
+            raise AlgNotAllowedError(f"no key here is for this alg{self._why()}")
         if len(fitting) > 1 and len({key.thumbprint() for key in fitting}) > 1:
             raise UnknownKeyError("more than one key fits")
         return fitting[0]  # the same key several times leaves no doubt about which one is meant
+
+    @property
+    def left_out(self) -> str | None:
+        """How many members of the document this set does not hold, and why; None if it holds all."""
+        if not self.skipped:
+            return None
+        return f"{self.skipped} of {self.skipped + len(self)} published keys are not used: {'; '.join(self.reasons)}"
+
+    def _why(self) -> str:
+        return f" ({self.left_out})" if self.reasons else ""
 
     def __iter__(self) -> Iterator[Key]:
         return iter(self._keys)
@@ -590,7 +600,7 @@ def _algorithm(name: str | None, kty: str | None = None, crv: str | None = None)
     if name is None:
         row: algorithms.Algorithm | None = algorithms.implied_by(kty or "", crv)
         if row is None:
-            raise InvalidKeyError("this type of key is for several algorithms: name one")
+            raise InvalidKeyError("this type of key is for several algorithms, and alg= does not name one")
         return row
     row = algorithms.named(name, crv) if isinstance(cast("object", name), str) else None
     if row is None:

@@ -7,6 +7,9 @@ async def dashboard(user: Annotated[Principal, Depends(bearer)]): ...
 
 @app.delete("/orders/{id}", dependencies=[Depends(bearer.require(scope="orders:write"))])
 async def delete(id: str): ...
+
+@app.post("/orders")                                        # the same, and shown in the OpenAPI document
+async def add(user: Annotated[Principal, Security(bearer, scopes=["orders:write"])]): ...
 """
 
 # No `from __future__ import annotations`: FastAPI cannot look up a name that an object's __call__ is annotated with.
@@ -15,6 +18,7 @@ from typing import TYPE_CHECKING, cast
 
 from fastapi.openapi.models import HTTPBearer
 from fastapi.requests import HTTPConnection
+from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 
 from . import starlette
@@ -25,6 +29,9 @@ if TYPE_CHECKING:
     from .principal import Principal
 
 __all__ = ["Bearer", "Cookie", "Resource"]
+
+NO_SCOPES = SecurityScopes()
+"""For whoever calls a bearer without FastAPI, which hands in those that a route declares."""
 
 
 class Bearer(starlette.Bearer[Who_co], SecurityBase):
@@ -42,9 +49,12 @@ class Bearer(starlette.Bearer[Who_co], SecurityBase):
         self.model = HTTPBearer(bearerFormat="JWT")
         self.scheme_name = "bearer"
 
-    async def __call__(self, connection: HTTPConnection) -> Who_co:
-        """Return who makes the request, as `starlette.Bearer` does."""
-        return await super().__call__(connection)
+    async def __call__(self, connection: HTTPConnection, security_scopes: SecurityScopes = NO_SCOPES) -> Who_co:
+        """Return who makes the request, as `starlette.Bearer` does.
+
+        What `Security(…, scopes=[…])` declares, here or around a dependency that this is in, has to be in the token.
+        """
+        return await self._let_in(connection, [security_scopes.scopes] if security_scopes.scopes else ())
 
     def optional(self) -> "Bearer[Principal | None]":
         """Return one that lets requests without a token in, as None; a bad token is refused all the same."""

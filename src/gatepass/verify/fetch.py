@@ -2,7 +2,8 @@
 
 A refresh runs in a thread of its own, which starts when keys are needed and ends with the answer. So no event loop
 ever waits for it or for the parsing of what comes, a caller that is cancelled takes nobody's answer away, and one
-refresh serves threads and tasks alike: they wait for the same future.
+refresh serves threads and tasks alike: they wait for the same future. The thread has no event loop either: where gevent
+or eventlet make a greenlet of it, another loop may be running in the very thread that it shares.
 """
 
 from __future__ import annotations
@@ -14,16 +15,20 @@ import ssl
 import threading
 import time
 from concurrent.futures import Future
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from urllib.parse import urlencode, urlsplit
 
 from gatepass.jose.errors import InvalidPolicyError
 
 from .issuer import Fetched, FetchError, is_loopback, whole_seconds
+from .proxies import proxy_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
+    from types import TracebackType
+    from typing import Self
 
     from httpx import AsyncClient, Response
 
@@ -39,6 +44,9 @@ MAX_BYTES = 512 * 1024
 """What one answer may hold."""
 
 EVENT_STREAM = "text/event-stream"
+
+_ANYTHING = "application/json, */*"
+_JSON = "application/json"
 
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "gatepass"}
 
@@ -138,7 +146,11 @@ class KeySource:
         self._flight = None
 
     def _is_flying(self) -> bool:
-        """A refresh that is long past its deadline is lost: its thread hangs in a user's fetch, or ended in a fork."""
+        """Tell whether a refresh is under way.
+
+        One that is long past its deadline is lost: its thread hangs in a name look-up or a user's fetch, or ended in a
+        fork.
+        """
         return self._flight is not None and not self._flight.done() and time.monotonic() < self._flight_ends
 
     def _start(self, now: float) -> Future[None]:
@@ -156,20 +168,11 @@ class KeySource:
         return flight
 
     def _fly(self, flight: Future[None], number: int, began: float) -> None:
-        """The refreshing thread."""
-
-        async def fly() -> None:
-            # Not after asyncio.run, which waits for a name look-up that nobody can cancel.
-            self._land(flight, number, began, await self._outcome(began))
-
-        try:
-            asyncio.run(fly())
-        except OSError as error:
-            self._land(flight, number, began, f"no event loop can be made: {error.strerror}")
+        """The refreshing thread: whatever happens in it, the flight lands."""
+        with _Runner() as runner:
+            self._land(flight, number, began, self._outcome(began, runner))
 
     def _land(self, flight: Future[None], number: int, began: float, outcome: Published | str) -> None:
-        if flight.done():
-            return  # it was only the event loop's end that went wrong
         with self._lock:
             is_current = flight is self._flight
             if is_current:
@@ -179,28 +182,73 @@ class KeySource:
             self._on_learned()
         flight.set_result(None)
 
-    async def _outcome(self, began: float) -> Published | str:
+    def _outcome(self, began: float, runner: _Runner) -> Published | str:
         """What the issuer publishes, or why we could not learn it."""
         try:
-            async with asyncio.timeout(FETCH_SECONDS):
-                return await follow(self.issuer.refresh(began), self._get)
+            return follow_now(self.issuer.refresh(began), lambda url: self._get(url, runner))
         except FetchError as error:
             return str(error)
         except TimeoutError:
             return f"no whole answer within {FETCH_SECONDS:g} seconds"
-        except Exception as error:  # noqa: BLE001 - a user's fetch may raise anything, and tokens must get an answer
+        except BaseException as error:  # noqa: BLE001 - a user's fetch may raise anything, and tokens must get an answer
             return f"the fetch raised {type(error).__name__}"
 
     def _keep(self, outcome: Published | str, *, began: float) -> None:
         if not isinstance(outcome, str):
+            before = self.issuer.keys.left_out
             self.issuer.learn(outcome, began)
+            keys = self.issuer.keys
+            if keys.left_out not in (None, before):
+                level = logging.INFO if len(keys) else logging.WARNING
+                _log.log(level, "%s: %s", self.issuer.url, keys.left_out)
             return
         self.issuer.fail(outcome, self._clock())
         _log.warning("cannot fetch the keys of %s: %s", self.issuer.url, outcome)
 
-    async def _get(self, url: str) -> Fetched:
+    def _get(self, url: str, runner: _Runner) -> Fetched:
+        if isinstance(self._fetch, HttpxFetch):
+            return self._fetch.get_now(url, runner.deadline)
         answer = self._fetch(url)
-        return await answer if inspect.isawaitable(answer) else answer
+        return runner.run(answer) if inspect.isawaitable(answer) else answer
+
+
+class _Runner:
+    """The time that a refresh has, and an event loop if a user's fetch needs one.
+
+    Attributes:
+        deadline: When it is over, by `time.monotonic`.
+    """
+
+    def __init__(self) -> None:
+        self.deadline = time.monotonic() + FETCH_SECONDS
+        self._loops: asyncio.Runner | None = None
+
+    def run(self, answer: Awaitable[Fetched]) -> Fetched:
+        """Wait for an answer in an event loop, the same for all of a refresh."""
+
+        async def bounded() -> Fetched:
+            async with asyncio.timeout(self.deadline - time.monotonic()):
+                return await answer
+
+        self._loops = self._loops or asyncio.Runner()
+        waiting = bounded()
+        try:
+            return self._loops.run(waiting)
+        finally:  # where there is no loop to be had, nobody has awaited them
+            waiting.close()
+            if inspect.iscoroutine(answer):
+                answer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the loop, which waits for a name look-up that nobody can cancel: the flight has landed by then."""
+        if self._loops is not None:
+            with suppress(OSError, RuntimeError):  # it was only the loop's end that went wrong
+                self._loops.close()
 
 
 async def follow(flow: Generator[str, Fetched, Published], get: Callable[[str], Awaitable[Fetched]]) -> Published:
@@ -214,10 +262,22 @@ async def follow(flow: Generator[str, Fetched, Published], get: Callable[[str], 
         return published
 
 
+def follow_now(flow: Generator[str, Fetched, Published], get: Callable[[str], Fetched]) -> Published:
+    """Do as `follow` does, in a thread."""
+    try:
+        answer = get(next(flow))
+        while True:
+            answer = get(flow.send(answer))
+    except StopIteration as stop:
+        published: Published = stop.value
+        return published
+
+
 class HttpxFetch:
     """Gets a URL with httpx: no redirects, a bounded and uncompressed answer, TLS checked.
 
-    The proxies of the environment (`HTTPS_PROXY`, `NO_PROXY`) are used.
+    The proxies of the environment (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`) are used. In a thread, `get_now` and
+    `post_now` do the same with the sockets of httpcore, which is under httpx, and without an event loop.
     """
 
     def __init__(
@@ -261,10 +321,73 @@ class HttpxFetch:
         Raises:
             FetchError: There is no answer, or one that we do not want to read.
         """
+        known, headers = self._condition(url)
+        async with self._ask(url, _ANYTHING, FETCH_SECONDS, headers) as answer:
+            return self._renewed(url, known, await self._read(url, answer))
+
+    def get_now(self, url: str, deadline: float) -> Fetched:
+        """Get a URL, in a thread.
+
+        Args:
+            url: The URL.
+            deadline: When it is over, by `time.monotonic`.
+
+        Raises:
+            FetchError: As for a call.
+        """
+        known, headers = self._condition(url)
+        return self._renewed(url, known, self._exchange("GET", url, _ANYTHING, deadline, headers))
+
+    def post_now(self, post: Post, deadline: float) -> Fetched:
+        """Send a form, in a thread.
+
+        Args:
+            post: The form.
+            deadline: When it is over, by `time.monotonic`.
+
+        Raises:
+            FetchError: As for a call.
+        """
+        headers = {"Content-Type": "application/x-www-form-urlencoded", **post.headers}
+        return self._exchange("POST", post.url, _JSON, deadline, headers, urlencode(post.form).encode())
+
+    def _exchange(  # noqa: PLR0913, PLR0917 - each is named where it is called
+        self,
+        method: str,
+        url: str,
+        accept: str,
+        deadline: float,
+        headers: Mapping[str, str],
+        content: bytes | None = None,
+    ) -> Fetched:
+        from . import blocking  # noqa: PLC0415 - an extra: only who fetches pays for importing it
+
+        try:
+            status, found, body = blocking.exchange(
+                method,
+                url,
+                headers={**_HEADERS, "Accept": accept, **headers},
+                content=content,
+                context=self._trusted(),
+                proxy=self._proxy_for(url),
+                deadline=deadline,
+                max_bytes=self._max_bytes,
+            )
+        except blocking.TooLongError:
+            raise FetchError(f"{url} answered with more than {self._max_bytes} bytes") from None
+        except blocking.ERRORS as error:
+            if time.monotonic() >= deadline:
+                raise TimeoutError from None
+            raise FetchError(f"{url}: {type(error).__name__}: {error}") from None
+        _refuse_compressed(url, found.get("content-encoding"))
+        return Fetched(status, found, body)
+
+    def _condition(self, url: str) -> tuple[Fetched | None, dict[str, str]]:
+        """What is remembered of a URL, and the header that asks whether it is still so."""
         known = self._known.get(url)
-        headers = {} if known is None else {"If-None-Match": known.headers["etag"]}
-        async with self._ask(url, "application/json, */*", FETCH_SECONDS, headers) as answer:
-            fetched = await self._read(url, answer)
+        return known, {} if known is None else {"If-None-Match": known.headers["etag"]}
+
+    def _renewed(self, url: str, known: Fetched | None, fetched: Fetched) -> Fetched:
         if known is not None and fetched.status == _HTTP_NOT_MODIFIED:
             # RFC 9111 §4.3.4: what it says of freshness counts from now on.
             return Fetched(known.status, {**known.headers, **fetched.headers}, known.body)
@@ -291,7 +414,7 @@ class HttpxFetch:
         Raises:
             FetchError: There is no answer, or one that we do not want to read.
         """
-        async with self._ask(url, "application/json", FETCH_SECONDS, headers) as answer:
+        async with self._ask(url, _JSON, FETCH_SECONDS, headers) as answer:
             return await self._read(url, answer)
 
     async def post(self, post: Post) -> Fetched:
@@ -300,7 +423,7 @@ class HttpxFetch:
         Raises:
             FetchError: There is no answer, or one that we do not want to read.
         """
-        async with self._ask(post.url, "application/json", FETCH_SECONDS, post.headers, post.form) as answer:
+        async with self._ask(post.url, _JSON, FETCH_SECONDS, post.headers, post.form) as answer:
             return await self._read(post.url, answer)
 
     async def _read(self, url: str, answer: Response) -> Fetched:
@@ -346,8 +469,7 @@ class HttpxFetch:
                 self._client(url) as client,
                 client.stream(method, url, data=form, headers=wanted, timeout=seconds) as answer,
             ):
-                if answer.headers.get("content-encoding", "identity") != "identity":
-                    raise FetchError(f"{url} answered with a compressed body, which was not asked for")
+                _refuse_compressed(url, answer.headers.get("content-encoding"))
                 yield answer
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise FetchError(f"{url}: {type(error).__name__}: {error}") from None
@@ -361,15 +483,51 @@ class HttpxFetch:
         if self._kept is not None and self._kept[0] is loop:
             yield self._kept[1]
             return
-        # Made once: reading the public authorities holds every thread up for some 20 ms.
-        self._context = self._context or httpx.create_ssl_context()
-        # On loopback no proxy is asked, whatever the environment says: plain text must not leave this machine.
-        is_local = is_loopback(url)
-        proxy = None if is_local else self._proxy
-        client = httpx.AsyncClient(verify=self._context, proxy=proxy, trust_env=proxy is None and not is_local)
+        client = httpx.AsyncClient(verify=self._trusted(), proxy=self._proxy_for(url), trust_env=False)
         if self._keep_alive:
             self._kept = loop, client
             yield client
             return
         async with client:
             yield client
+
+    def _trusted(self) -> ssl.SSLContext:
+        """Whom to trust. Made once: reading the public authorities holds every thread up for some 20 ms."""
+        import httpx  # noqa: PLC0415 - as above
+
+        self._context = self._context or httpx.create_ssl_context()
+        return self._context
+
+    def _proxy_for(self, url: str) -> str | None:
+        """Which proxy to go through.
+
+        Raises:
+            FetchError: The environment names one that cannot be used.
+        """
+        # On loopback no proxy is asked, whatever the environment says: plain text must not leave this machine.
+        if is_loopback(url) or self._proxy is not None:
+            return None if is_loopback(url) else self._proxy
+        found = proxy_for(url)
+        if found is None:
+            return None
+        cure = f"; correct it, name {urlsplit(url).hostname} in NO_PROXY, or pass proxy="
+        if not _is_proxy(found.url):
+            raise FetchError(f"{found.variable} in the environment is not the URL of a proxy{cure}")
+        if found.url.startswith("socks") and find_spec("socksio") is None:
+            raise FetchError(
+                f"{found.variable} in the environment names a SOCKS proxy: pip install 'httpx[socks]'{cure}"
+            )
+        return found.url
+
+
+def _is_proxy(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https", "socks5", "socks5h") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _refuse_compressed(url: str, encoding: str | None) -> None:
+    if encoding not in (None, "identity"):
+        raise FetchError(f"{url} answered with a compressed body, which was not asked for")

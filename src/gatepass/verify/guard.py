@@ -18,7 +18,7 @@ from gatepass.jose.errors import InvalidPolicyError
 from .authorization import credentials
 from .challenge import challenge
 from .dpop import DPoP
-from .errors import CrossSiteRequestError, InvalidRequestError, MissingTokenError
+from .errors import CrossSiteRequestError, InsufficientScopeError, InvalidRequestError, MissingTokenError
 from .require import Requirement, check_all
 
 if TYPE_CHECKING:
@@ -173,6 +173,10 @@ class Guard(Generic[Who_co]):
         changed._requirements = (*self._requirements, requirement)  # noqa: SLF001 - it is of this very class
         return changed
 
+    def __deepcopy__(self, _: dict[int, object]) -> Self:
+        """Return itself, for it does not change and its verifier lives once; Litestar copies a router's handlers."""
+        return self
+
     def _optional(self) -> Self:
         """Return one that lets requests without a token in, as nobody; a bad token is refused all the same."""
         if self._requirements:
@@ -216,6 +220,27 @@ class Guard(Generic[Who_co]):
         except JoseError as error:
             raise self._refused(error, asked) from error
         return principal
+
+    def demand(self, principal: Principal | None, alternatives: Sequence[Sequence[str]], asked: Asked) -> None:
+        """Return if a principal has what the framework itself has declared for the route, and shows in its OpenAPI.
+
+        Args:
+            principal: Who makes the request.
+            alternatives: Lists of scopes, of one of which all are needed; none of them: nothing was declared.
+            asked: The request.
+
+        Raises:
+            Refused: A scope is missing, or there is no principal.
+        """
+        try:
+            if not alternatives:
+                return
+            if principal is None:
+                raise MissingTokenError("the request has no token")
+            if not any(principal.scopes.issuperset(scopes) for scopes in alternatives):
+                raise InsufficientScopeError("a scope is missing", scope=" ".join(alternatives[0]))
+        except JoseError as error:
+            raise self._refused(error, asked) from error
 
     def _presented(self, asked: Asked) -> tuple[str, DPoP | None] | None:
         """Return the request's token, and the proof that belongs to it."""

@@ -44,7 +44,7 @@ MAX_KEYS = 100
 """An issuer with more keys than this is refused: making a key from a JWK costs time."""
 
 _HTTP_OK = 200
-_HTTP_SERVER_ERROR = 500
+_HTTP_ABSENT = (404, 410)
 
 
 class Fetched(NamedTuple):
@@ -201,7 +201,7 @@ class Issuer:
 
     def learn(self, published: Published, now: float) -> None:
         """Keep what a refresh that began at `now` brought."""
-        if published.keys.to_jwks() != self.keys.to_jwks():
+        if published.keys.to_jwks() != self.keys.to_jwks() or published.keys.left_out != self.keys.left_out:
             self.keys = published.keys
         if published.jwks_url != self._jwks_url or not 0 <= now - self._discovered_at < DISCOVERY_SECONDS:
             self._jwks_url, self._discovered_at = published.jwks_url, now
@@ -229,17 +229,19 @@ class Issuer:
         Raises:
             FetchError: There is neither, or it is about another issuer.
         """
+        trouble: str | None = None
         for url in self._metadata_urls():
             answer = yield url
-            if answer.status >= _HTTP_SERVER_ERROR:
-                raise FetchError(f"{url} answered {answer.status}")
             metadata = _json_object(answer.body) if answer.status == _HTTP_OK else None
             if metadata is not None:
                 # RFC 8414 §3.3: a document that names another issuer must not be used.
                 if metadata.get("issuer") != self.url:
                     raise FetchError(f"{url} is about another issuer than {self.url}")
                 return metadata
-        raise FetchError(f"{self.url} has no metadata document; is the issuer right? If so, pass jwks_url=")
+            if trouble is None and answer.status not in _HTTP_ABSENT:
+                # Whoever fails at one place may still have the document at the next; if not, this is the reason.
+                trouble = f"{url} answered {answer.status}" + (" and no JSON" if answer.status == _HTTP_OK else "")
+        raise FetchError(trouble or f"{self.url} has no metadata document; is the issuer right? If so, pass jwks_url=")
 
     def _metadata_urls(self) -> tuple[str, str]:
         origin = f"{self._parts.scheme}://{self._parts.netloc}"

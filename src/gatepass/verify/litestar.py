@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from litestar import MediaType, Response, get
 from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 
@@ -28,7 +29,6 @@ from .resource import Resource
 if TYPE_CHECKING:
     from litestar.config.app import AppConfig
     from litestar.connection import ASGIConnection
-    from litestar.handlers import HTTPRouteHandler
     from litestar.handlers.base import BaseRouteHandler
 
     from .principal import Principal
@@ -42,14 +42,18 @@ SCHEME = "bearer"
 class Bearer(Guard[Who_co]):
     """A guard that turns the token of a request, or of a WebSocket's handshake, into `request.user`."""
 
-    async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         """Let the request in, with who makes it as its `user`.
+
+        Scopes that the handler's `security=[{SCHEME: […]}]` declares have to be in the token.
 
         Raises:
             HTTPException: 400, 401, 403 or 503 with the headers of `challenge`.
         """
+        asked = asgi.Asked(cast("asgi.Scope", connection.scope))
         try:
-            connection.scope["user"] = await self.aadmit(asgi.Asked(cast("asgi.Scope", connection.scope)))
+            connection.scope["user"] = principal = await self.aadmit(asked)
+            self.demand(principal, _declared(handler), asked)
         except Refused as refused:
             status, headers, detail = refused.answer
             raise HTTPException(detail, status_code=status, headers=headers) from refused
@@ -77,3 +81,11 @@ class Bearer(Guard[Who_co]):
         have = config.openapi_config.components
         config.openapi_config.components = [*have, scheme] if isinstance(have, list) else [have, scheme]
         return config
+
+
+def _declared(handler: BaseRouteHandler) -> list[list[str]]:
+    """The scopes that a handler, or a layer around it, declares: lists of which one is enough (OpenAPI §4.8.30)."""
+    if not isinstance(handler, HTTPRouteHandler):
+        return []
+    alternatives = [one[SCHEME] for one in handler.resolve_security() or () if SCHEME in one]
+    return alternatives if all(alternatives) else []

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from gatepass.jose import Key
 
+    from .fetch import HttpxFetch
     from .issuer import Fetched
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -126,6 +127,18 @@ async def drive(
     except StopIteration as stop:
         answer: Fetched = stop.value
         return answer
+
+
+def drive_now(flow: Generator[str | Post, Fetched, Fetched], http: HttpxFetch, deadline: float) -> Fetched:
+    """Do as `drive` does, in a thread, until a deadline by `time.monotonic`."""
+    try:
+        wanted = next(flow)
+        while True:
+            answer = http.post_now(wanted, deadline) if isinstance(wanted, Post) else http.get_now(wanted, deadline)
+            wanted = flow.send(answer)
+    except StopIteration as stop:
+        last: Fetched = stop.value
+        return last
 
 
 class RefusedError(FetchError):

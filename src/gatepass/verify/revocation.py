@@ -134,6 +134,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
         lists: How many status lists we hold.
         lists_missing: How many we do not hold that tokens have named within the last minute.
         refusals: How many lists, snapshots and events were refused so far: forged, older than ours, or broken.
+        keys_problem: Why tokens may lack a key: the last fetch failed, or keys that are published cannot be used. None
+            if there is no such reason.
     """
 
     keys_fresh: bool
@@ -145,6 +147,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     lists: int = 0
     lists_missing: int = 0
     refusals: int = 0
+    keys_problem: str | None = None
 
 
 class Document:

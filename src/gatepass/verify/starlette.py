@@ -24,6 +24,8 @@ from .guard import Cookie, Guard, Refused, Who_co
 from .resource import Resource
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.requests import HTTPConnection, Request
     from starlette.responses import Response
 
@@ -41,11 +43,17 @@ class Bearer(Guard[Who_co]):
         Raises:
             HTTPException: 400, 401, 403 or 503 with the headers of `challenge`.
         """
+        return await self._let_in(connection, ())
+
+    async def _let_in(self, connection: HTTPConnection, alternatives: Sequence[Sequence[str]]) -> Who_co:
+        asked = Asked(connection.scope)
         try:
-            return cast("Who_co", await self.aadmit(Asked(connection.scope)))
+            principal = await self.aadmit(asked)
+            self.demand(principal, alternatives, asked)
         except Refused as refused:
             status, headers, detail = refused.answer
             raise HTTPException(status, detail, headers) from refused
+        return cast("Who_co", principal)
 
     def optional(self) -> Bearer[Principal | None]:
         """Return one that lets requests without a token in, as None; a bad token is refused all the same."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import math
 import os
 import threading
 import time
 import weakref
 from collections.abc import Collection
-from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from msgspec import UNSET, structs
@@ -68,6 +68,10 @@ LONGEST_REMEMBERED = 8192
 _WAIT_SECONDS = FETCH_SECONDS + 1
 
 _CLOSE_SECONDS = 5.0
+
+_REASONS_TOLD = 16
+
+_log = logging.getLogger(__name__)
 
 
 class _Known:
@@ -193,6 +197,7 @@ class Verifier:
             self._read = _with_roles(self._read, _checked_path(roles))
         self._cache_size = cache_size
         self._process = os.getpid()
+        self._told: set[str] = set()
         self._lock = threading.Lock()
         if keys is not None and not isinstance(cast("object", keys), Key | KeySet):
             raise InvalidPolicyError("keys is a Key or a KeySet")
@@ -324,8 +329,15 @@ class Verifier:
         keys_fresh = self._known.is_fresh(now)
         keys_usable = self._source is None or self._source.issuer.is_usable(now)
         if self._follower is None:
-            return Health(keys_fresh=keys_fresh, feed="off", ready=keys_usable)
-        return self._follower.health(keys_fresh=keys_fresh, keys_usable=keys_usable)
+            health = Health(keys_fresh=keys_fresh, feed="off", ready=keys_usable)
+        else:
+            health = self._follower.health(keys_fresh=keys_fresh, keys_usable=keys_usable)
+        return structs.replace(health, keys_problem=self._keys_problem())
+
+    def _keys_problem(self) -> str | None:
+        if self._source is None:
+            return None
+        return self._source.issuer.failure or self._source.issuer.keys.left_out
 
     def close(self) -> None:
         """Stop following what the issuer revokes; tokens are judged by what is known so far."""
@@ -432,8 +444,10 @@ class Verifier:
             refusal = error
         for flight in self._flights(token, refusal):
             yield flight, _WAIT_SECONDS
-            with suppress(UnknownKeyError):
+            try:
                 return self._attempt(token, thumbprint)
+            except UnknownKeyError as error:
+                refusal = error  # the keys are others now, and so is the reason
         raise self._verdict(refusal)
 
     def _attempt(self, token: str, thumbprint: str | None = None) -> Principal:
@@ -525,10 +539,17 @@ class Verifier:
         """Tell a key that does not exist from one that we could not look for."""
         issuer, now = cast("KeySource", self._source).issuer, self.clock()
         if issuer.failure is None and issuer.is_usable(now):
+            self._tell_once(str(refusal))
             return refusal
         return IssuerUnavailableError(
             f"cannot fetch the keys of {issuer.url}", retry_after=max(1, math.ceil(issuer.retry_after(now)))
         )
+
+    def _tell_once(self, reason: str) -> None:
+        """Log why a token finds no key, each reason once: it may be the policy that is wrong, not the token."""
+        if reason not in self._told and len(self._told) < _REASONS_TOLD:
+            self._told.add(reason)
+            _log.warning("a token of %s was refused: %s", self.issuer, reason)
 
 
 _verifiers: weakref.WeakSet[Verifier] = weakref.WeakSet()
