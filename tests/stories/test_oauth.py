@@ -437,13 +437,13 @@ def test_revoking_an_access_token_kills_that_one_only(
     eventually(lambda: jti in jwt.peek(api.get("/revocations/snapshot").text).claims["jtis"])
 
 
-async def _revoke_50_000(server: RunningServer) -> None:
+async def _revoke_50_000(server: RunningServer, *, count: int = 50_000, client_id: str = "") -> None:
     async def unit(tx: Transaction) -> None:
         assert isinstance(tx, SqlTransaction)
         await tx.revocations._connection.row(
-            "INSERT INTO revocations (id, jti, expires_at)"
-            " WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 50000)"
-            " SELECT -n, 'jti ' || n, CAST(?1 AS DOUBLE PRECISION) FROM numbers",
+            "INSERT INTO revocations (id, jti, expires_at, client_id)"  # noqa: S608 - a number and an id of the test's
+            f" WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {count})"
+            f" SELECT -n, 'jti ' || n, CAST(?1 AS DOUBLE PRECISION), '{client_id}' FROM numbers",
             server.clock.now + 600,
         )
 
@@ -462,6 +462,55 @@ def test_revoking_by_name_has_a_bound(api: httpx.Client, worker: Registered, ser
     server.clock.advance(601)
     token = ask(api, worker, audience=API).json()["access_token"]
     assert revoke(api, worker, token) == 200
+    assert introspect(api, worker, token) == {"active": False}
+
+
+def test_a_client_has_its_share_of_names(
+    api: httpx.Client, worker: Registered, server: RunningServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who has used up their own is refused by a stable error, and all others revoke on; nothing counts twice."""
+    other = register(server, capsys, "--audience", API, name="other")
+    asyncio.run(_revoke_50_000(server, count=24_999, client_id=worker.id))
+    last, one_more = (ask(api, worker).json()["access_token"] for _ in range(2))
+    for _ in range(3):
+        assert revoke(api, worker, last) == 200
+    answer = api.post("/oauth/revoke", data={"token": one_more}, headers=worker.basic)
+    assert error(answer) == (503, "temporarily_unavailable")
+    theirs = ask(api, other).json()["access_token"]
+    assert revoke(api, other, theirs) == 200
+    assert introspect(api, other, theirs) == {"active": False}
+    server.clock.advance(601)
+    assert revoke(api, worker, ask(api, worker).json()["access_token"]) == 200
+
+
+def test_an_access_token_of_a_grant_dies_with_its_place(
+    api: httpx.Client, ann: dict[str, str], web_application: Registered, worker: Registered, server: RunningServer
+) -> None:
+    """It takes a bit and no name, however many are revoked; the grant goes on, and what it brings next is good."""
+    asyncio.run(_revoke_50_000(server))
+    pair = api.post("/login", json=ann | {"client_id": web_application.id}).json()
+    fresh = ""
+    for _ in range(3):
+        fresh = refresh(api, web_application, pair["refresh_token"]).json()["access_token"]
+        assert introspect(api, worker, fresh)["active"] is True
+        assert revoke(api, web_application, fresh) == 200
+        assert revoke(api, web_application, fresh) == 200
+        assert introspect(api, worker, fresh) == {"active": False}
+    assert introspect(api, worker, pair["token"]) == {"active": False}
+    alive = refresh(api, web_application, pair["refresh_token"]).json()["access_token"]
+    assert introspect(api, worker, alive)["active"] is True
+    jti = jwt.peek(fresh).claims["jti"]
+    assert jti not in jwt.peek(api.get("/revocations/snapshot").text).claims["jtis"]
+
+
+def test_a_client_revokes_a_token_for_an_api_that_it_has_no_more(
+    api: httpx.Client, worker: Registered, server: RunningServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a token is for has no say in whether its client may take it back."""
+    elsewhere = register(server, capsys, "--audience", API, "--audience", "https://shop.example.test", name="both")
+    token = ask(api, elsewhere, audience=API).json()["access_token"]
+    main(["client", "edit", elsewhere.id, "--audience", "https://shop.example.test", *server.place])
+    assert revoke(api, elsewhere, token) == 200
     assert introspect(api, worker, token) == {"active": False}
 
 

@@ -295,6 +295,7 @@ class Server:
             database,
             minter,
             own_tokens,
+            indexes=self.indexes,
             senders=senders,
             standing=standing,
             keys=keys,

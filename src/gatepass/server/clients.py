@@ -79,6 +79,10 @@ class Clients(Protocol):
         """Every client, by name."""
         ...
 
+    async def count(self) -> int:
+        """How many there are."""
+        ...
+
     async def rotate_secret(self, client_id: str, secret_digest: bytes, status: StatusIndex) -> StatusIndex | None:
         """Replace the secret and the place; the place that the client had, or None when it is not found."""
         ...

@@ -154,6 +154,10 @@ class Grants(Protocol):
         """What an access token of the grant at this place says; None when the grant has ended or moved."""
         ...
 
+    async def at(self, status: StatusIndex) -> str | None:
+        """The grant that is at this place; None when it has ended or moved."""
+        ...
+
     async def end(self, grant_id: str, now: float) -> list[StatusIndex]:
         """End one grant; its place, or nothing when it had ended before. So do the next three, for more than one."""
         ...

@@ -12,10 +12,12 @@ from gatepass.server.confidential import Confidential
 from gatepass.server.ending import end_grant
 from gatepass.server.errors import Refusal, Unavailable
 from gatepass.server.grants import Advanced, Ended, Reissued, Same, Stolen, Unknown
+from gatepass.server.oauth.name_quota import NameQuota
 from gatepass.server.revocations.log import MOST_TOKENS
 from gatepass.server.signin.advancing import advance, pace_of
 from gatepass.server.signin.client import ClientForm
 from gatepass.server.signin.gate import client_of
+from gatepass.server.signin.own_tokens import status_of
 from gatepass.server.signin.presenting import presented
 from gatepass.server.signin.rights import Rights
 from gatepass.server.web.answers import JsonResponse, empty
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from gatepass.server.clients import Client
     from gatepass.server.grants import Advance, Held, Presented
     from gatepass.server.keys.keyring import LiveKeys
+    from gatepass.server.revocations.status_indexes import StatusIndexes
     from gatepass.server.settings import Settings
     from gatepass.server.signin.minting import Minted, Minter
     from gatepass.server.signin.own_tokens import OwnTokens
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from gatepass.server.signin.standing import Standing
     from gatepass.server.transaction import Database, Transaction
     from gatepass.tokens.refresh_token import RefreshKey, RefreshToken
+    from gatepass.verify import Principal
 
 
 class TokenRequest(ClientForm, frozen=True, kw_only=True):
@@ -106,6 +110,7 @@ class OAuth:
         minter: Minter,
         own_tokens: OwnTokens,
         *,
+        indexes: StatusIndexes,
         senders: Senders,
         standing: Standing,
         keys: LiveKeys,
@@ -116,6 +121,8 @@ class OAuth:
         self._own_tokens = own_tokens
         self._senders = senders
         self._standing = standing
+        self._indexes = indexes
+        self._names = NameQuota()
         self._keys = keys
         self._settings = settings
         self._issuer = settings.issuer_url
@@ -253,24 +260,50 @@ class OAuth:
         await self._database.transaction(unit)
 
     async def _revoke_access_token(self, client: Client, token: str) -> None:
-        """By its name, never by its text: signatures are malleable, so the text is not one thing."""
+        """Whatever it is for: the API may have been taken from the client since.
+
+        One that belongs to a grant dies with what else was minted for the grant just now, which goes on at another
+        place: that costs nobody who follows more than a bit. Only a client's own tokens go by name, and never by text:
+        signatures are malleable, so the text is not one thing.
+        """
         try:
-            principal = self._own_tokens.look_at(token, client.audience_at(self._issuer))
+            principal = self._own_tokens.look_at_any(token)
         except JoseError:
             return
         if principal.client_id != client.id:
             return
+        if principal.session_id is not None:
+            await self._move_grant(principal)
+        else:
+            await self._revoke_by_name(client, principal)
 
+    async def _move_grant(self, principal: Principal) -> None:
+        was_at, place = status_of(principal), await self._indexes.next()
+
+        async def unit(tx: Transaction) -> None:
+            grant_id = None if was_at is None else await tx.grants.at(was_at)
+            if was_at is not None and grant_id is not None:  # else it is dead already
+                await tx.revocations.revoke_indexes([was_at], tx.now)
+                await tx.grants.move([(grant_id, place)])
+
+        await self._database.transaction(unit)
+
+    async def _revoke_by_name(self, client: Client, principal: Principal) -> None:
         async def unit(tx: Transaction) -> bool:
             jti = principal.token_id or ""
-            return await tx.revocations.revoke_token(jti, expires_at=principal.expires_at, now=tx.now)
+            if await tx.revocations.is_revoked(status=status_of(principal), jti=jti, now=tx.now):
+                return True
+            if not await self._names.take(tx, client.id):
+                return False
+            await tx.revocations.revoke_token(jti, client_id=client.id, expires_at=principal.expires_at)
+            return True
 
         if not await self._database.transaction(unit):
             # RFC 7009 §2.2.1: after a 503 the client must assume that the token still exists.
             raise Unavailable(
                 "too_many_revoked_tokens",
-                "No more tokens can be revoked by themselves just now; end their grant, or try again shortly.",
-                private=f"{MOST_TOKENS} tokens are revoked by name, the last one by {client.id}",
+                "The client has as many tokens revoked as readers can be told of; try again when some have expired.",
+                private=f"the client's share of {MOST_TOKENS} names is used up: {client.id}",
                 retry_after=60,
             )
 

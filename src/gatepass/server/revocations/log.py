@@ -38,8 +38,12 @@ class RevocationLog(Protocol):
         """Set bits."""
         ...
 
-    async def revoke_token(self, jti: str, *, expires_at: float, now: float) -> bool:
-        """Revoke one access token by its name, until it ends by itself; False when there are `MOST_TOKENS` already."""
+    async def revoke_token(self, jti: str, *, client_id: str, expires_at: float) -> None:
+        """Revoke one access token of a client's by its name, until it ends by itself."""
+        ...
+
+    async def count_names(self, now: float) -> dict[str, int]:
+        """How many tokens are revoked by name, by whose they are."""
         ...
 
     async def revoke_key(self, kid: str, now: float) -> None:

@@ -54,6 +54,11 @@ class SqlClients:
         rows = await self._connection.rows(f"SELECT {_COLUMNS} FROM clients WHERE removed_at IS NULL ORDER BY name, id")
         return [_client(row) for row in rows]
 
+    async def count(self) -> int:
+        """Count those that are not removed."""
+        row = await self._connection.row("SELECT COUNT(*) FROM clients WHERE removed_at IS NULL")
+        return int(row[0] or 0) if row else 0
+
     async def rotate_secret(self, client_id: str, secret_digest: bytes, status: StatusIndex) -> StatusIndex | None:
         """Read the place, then update both: the transaction keeps anybody else from coming between."""
         before = await self.by_id(client_id)

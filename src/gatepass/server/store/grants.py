@@ -162,6 +162,15 @@ class SqlGrants:
         )
         return None if row is None else _bearer(list(row))
 
+    async def at(self, status: StatusIndex) -> str | None:
+        """Find by the unique index."""
+        row = await self._connection.row(
+            "SELECT id FROM grants WHERE status_list = ?1 AND status_idx = ?2 AND ended_at IS NULL",
+            status.list,
+            status.idx,
+        )
+        return None if row is None else str(row[0])
+
     async def end(self, grant_id: str, now: float) -> list[StatusIndex]:
         """Update by primary key."""
         return await self._end("id = ?1", grant_id, now)

@@ -6,7 +6,7 @@ import secrets
 from functools import cache
 from typing import TYPE_CHECKING
 
-from gatepass.server.revocations.log import KEPT_SECONDS, MOST_TOKENS, Revocation
+from gatepass.server.revocations.log import KEPT_SECONDS, Revocation
 from gatepass.server.revocations.status_indexes import Block
 from gatepass.server.status import StatusIndex
 from gatepass.tokens.revocation_event import Position
@@ -46,19 +46,22 @@ class SqlRevocations:
             ]
             await self._connection.row(_insertion_of_places(len(some)), now + KEPT_SECONDS, *values)
 
-    async def revoke_token(self, jti: str, *, expires_at: float, now: float) -> bool:
-        """Count, take an id, and insert."""
-        row = await self._connection.row(
-            "SELECT COUNT(*) FROM revocations WHERE jti IS NOT NULL AND expires_at > ?1", now
+    async def revoke_token(self, jti: str, *, client_id: str, expires_at: float) -> None:
+        """Take an id, and insert."""
+        await self._insert(await self._take_ids(1) + 1, None, None, jti, None, expires_at, client_id)
+
+    async def count_names(self, now: float) -> dict[str, int]:
+        """Count all of them."""
+        rows = await self._connection.rows(
+            "SELECT COALESCE(client_id, ''), COUNT(*) FROM revocations"
+            " WHERE jti IS NOT NULL AND expires_at > ?1 GROUP BY COALESCE(client_id, '')",
+            now,
         )
-        if row is not None and int(row[0] or 0) >= MOST_TOKENS:
-            return False
-        await self._insert(await self._take_ids(1) + 1, None, None, jti, None, expires_at)
-        return True
+        return {str(client_id): int(count or 0) for client_id, count in rows}
 
     async def revoke_key(self, kid: str, now: float) -> None:
         """Take an id, and insert."""
-        await self._insert(await self._take_ids(1) + 1, None, None, None, kid, now + KEPT_SECONDS)
+        await self._insert(await self._take_ids(1) + 1, None, None, None, kid, now + KEPT_SECONDS, None)
 
     async def is_revoked(self, *, status: StatusIndex | None, jti: str, now: float) -> bool:
         """Look for either, by index."""
@@ -114,8 +117,8 @@ class SqlRevocations:
 
     async def _insert(self, *values: Value) -> None:
         await self._connection.row(
-            "INSERT INTO revocations (id, status_list, status_idx, jti, kid, expires_at)"
-            " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO revocations (id, status_list, status_idx, jti, kid, expires_at, client_id)"
+            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             *values,
         )
 
