@@ -182,8 +182,8 @@ def test_a_remembered_browser_is_one_persons(server: RunningServer, ann: dict[st
         finish(browser, sign_in(browser, ann, cookie=True), code=application.next_code(), remember=True)
         assert sign_in(browser, ann, cookie=True).status_code == 200
         assert sign_in(browser, bob, cookie=True).status_code == 403
-        browser.cookies.set("gatepass-device", "A" * 43, domain="localhost.local")
-    with server.client(headers=site | {"cookie": "gatepass-device=" + "A" * 43}) as other:
+        browser.cookies.set(server.cookie("gatepass-device"), "A" * 43, domain="localhost.local")
+    with server.client(headers=site | {"cookie": f"{server.cookie('gatepass-device')}=" + "A" * 43}) as other:
         assert sign_in(other, ann, cookie=True).status_code == 403
 
 

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     import httpx
     from tests.support.server import RunningServer
 
-COOKIE = "gatepass-refresh"
-
 
 @pytest.fixture
 def page(server: RunningServer, api: httpx.Client, ann: dict[str, str]) -> Generator[httpx.Client]:
@@ -24,12 +22,12 @@ def page(server: RunningServer, api: httpx.Client, ann: dict[str, str]) -> Gener
         yield client
 
 
-def test_cookie_mode_hands_the_refresh_token_to_the_browser_only(page: httpx.Client) -> None:
+def test_cookie_mode_hands_the_refresh_token_to_the_browser_only(page: httpx.Client, server: RunningServer) -> None:
     """The body holds no refresh token; the cookie is HttpOnly, SameSite=Strict, for the whole host, for its life."""
     answer = page.post("/login", json=ANN | {"cookie": True})
     assert set(answer.json()) == {"token", "token_type", "expires_in"}
     name_and_value, *attributes = answer.headers["set-cookie"].split("; ")
-    assert name_and_value.startswith(f"{COOKIE}=gpr_")
+    assert name_and_value.startswith(f"{server.cookie()}=gpr_")
     assert {attribute.lower() for attribute in attributes} == {
         "httponly",
         "samesite=strict",
@@ -50,17 +48,17 @@ def test_under_https_the_cookie_is_bound_to_the_host(tmp_path: Path) -> None:
     assert answer.headers["strict-transport-security"] == "max-age=31536000"
 
 
-def test_the_cookie_refreshes_and_logs_out(page: httpx.Client) -> None:
+def test_the_cookie_refreshes_and_logs_out(page: httpx.Client, server: RunningServer) -> None:
     """The cookie is all that a refresh and a logout need; after the logout it is gone, and dead."""
     page.post("/login", json=ANN | {"cookie": True})
-    kept = page.cookies[COOKIE]
+    kept = page.cookies[server.cookie()]
     answer = page.post("/refresh")
     assert answer.status_code == 200
     assert "refresh_token" not in answer.json()
     assert page.get("/me", headers={"authorization": f"Bearer {answer.json()['token']}"}).status_code == 200
     assert page.post("/logout").status_code == 204
-    assert COOKIE not in page.cookies
-    page.cookies.set(COOKIE, kept)
+    assert server.cookie() not in page.cookies
+    page.cookies.set(server.cookie(), kept)
     assert page.post("/refresh").json()["code"] == "session_ended"
 
 
@@ -81,7 +79,7 @@ def test_a_cookie_alone_does_nothing(
     """Without the header, or without the Origin of a page that we know, a call that bears the cookie is refused."""
     page.post("/login", json=ANN | {"cookie": True})
     origin = {} if headers["gatepass-request"] == "1" else {"origin": server.url}
-    with server.client(cookies={COOKIE: page.cookies[COOKIE]}) as other_site:
+    with server.client(cookies={server.cookie(): page.cookies[server.cookie()]}) as other_site:
         answer = other_site.post(call, headers=headers | origin)
     assert (answer.status_code, answer.json()["code"]) == (403, "cross_site_request")
     assert page.post("/refresh").status_code == 200
@@ -94,24 +92,24 @@ def test_another_sites_page_cannot_sign_a_browser_in(api: httpx.Client, ann: dic
     assert "set-cookie" not in answer.headers
 
 
-def test_a_cookie_token_is_refused_in_a_body_and_the_reverse(page: httpx.Client) -> None:
+def test_a_cookie_token_is_refused_in_a_body_and_the_reverse(page: httpx.Client, server: RunningServer) -> None:
     """Neither kind of refresh token works the other way: `invalid_refresh_token`."""
     in_body = page.post("/login", json=ANN).json()["refresh_token"]
     page.post("/login", json=ANN | {"cookie": True})
-    in_cookie = page.cookies[COOKIE]
+    in_cookie = page.cookies[server.cookie()]
     assert page.post("/refresh", json={"refresh_token": in_cookie}).json()["code"] == "invalid_refresh_token"
-    page.cookies.set(COOKIE, in_body, domain="localhost.local")
+    page.cookies.set(server.cookie(), in_body, domain="localhost.local")
     page.cookies.clear()
-    page.cookies.set(COOKIE, in_body)
+    page.cookies.set(server.cookie(), in_body)
     assert page.post("/refresh").json()["code"] == "invalid_refresh_token"
 
 
-def test_a_refused_refresh_leaves_the_cookie_alone(page: httpx.Client) -> None:
+def test_a_refused_refresh_leaves_the_cookie_alone(page: httpx.Client, server: RunningServer) -> None:
     """A late refusal must not delete the cookie of a newer sign-in."""
     page.post("/login", json=ANN | {"cookie": True})
-    page.cookies.set(COOKIE, "gpr_nonsense")
+    page.cookies.set(server.cookie(), "gpr_nonsense")
     page.cookies.clear()
-    page.cookies.set(COOKIE, "gpr_nonsense")
+    page.cookies.set(server.cookie(), "gpr_nonsense")
     answer = page.post("/refresh")
     assert answer.status_code == 401
     assert "set-cookie" not in answer.headers
@@ -143,5 +141,7 @@ def test_cors_origins_may_call_with_a_bearer_token_only(tmp_path: Path) -> None:
         answer = api.get("/me", headers={"origin": theirs})
         assert answer.headers["access-control-allow-origin"] == theirs
         assert "access-control-allow-credentials" not in answer.headers
-        cookie = api.post("/refresh", headers={"origin": theirs, "gatepass-request": "1", "cookie": f"{COOKIE}=x"})
+        cookie = api.post(
+            "/refresh", headers={"origin": theirs, "gatepass-request": "1", "cookie": f"{server.cookie()}=x"}
+        )
     assert cookie.json()["code"] == "cross_site_request"

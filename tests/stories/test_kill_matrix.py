@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 API = "https://orders.example.test"
 PAGE = Path(__file__).parents[2] / "docs" / "security" / "kill-matrix.md"
-COOKIE = "gatepass-refresh"
 
 ARTEFACTS = {
     "person's access token, at a verifier": "The token is verified offline by an API whose verifier follows the feed.",
@@ -110,7 +109,7 @@ class Held:
 
     def _cookie_login(self, api: httpx.Client) -> dict[str, str]:
         answer = api.post("/login", json={**self.person, "cookie": True})
-        return {"token": answer.json()["token"], "cookie": answer.cookies[COOKIE]}
+        return {"token": answer.json()["token"], "cookie": answer.cookies[self.world.here.cookie()]}
 
     def _sign_in_link(self, api: httpx.Client) -> dict[str, str]:
         challenge = api.post("/login/email", json={"email": self.person["email"]}).json()["challenge"]
@@ -169,7 +168,7 @@ class Held:
         headers = {
             "origin": self.world.there.url,
             "gatepass-request": "1",
-            "cookie": f"{COOKIE}={self.cookie_pair['cookie']}",
+            "cookie": f"{self.world.there.cookie()}={self.cookie_pair['cookie']}",
         }
         return api.post("/refresh", headers=headers).status_code == 200
 
@@ -221,7 +220,7 @@ def _logout(world: World, held: Held) -> None:
 
 def _logout_cookie(world: World, held: Held) -> None:
     headers = {"origin": world.here.settings.issuer_url, "gatepass-request": "1"}
-    with world.here.client(cookies={COOKIE: held.cookie_pair["cookie"]}) as api:
+    with world.here.client(cookies={world.here.cookie(): held.cookie_pair["cookie"]}) as api:
         assert api.post("/logout", headers=headers).status_code == 204
 
 

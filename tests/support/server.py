@@ -20,6 +20,7 @@ import httpx
 
 from gatepass.server.serving import serve
 from gatepass.server.settings import load
+from gatepass.server.web.cookies import cookie_name
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -74,6 +75,10 @@ class RunningServer:
     def address(self) -> str:
         """Where it listens."""
         return f"{'https' if self.settings.tls_cert else 'http'}://localhost:{self.settings.port}"
+
+    def cookie(self, name: str = "gatepass-refresh") -> str:
+        """What one of its cookies is called."""
+        return cookie_name(name, self.settings)
 
     @property
     def place(self) -> tuple[str, ...]:

@@ -313,6 +313,8 @@ class Server:
             origins=(origin_of(settings.issuer_url), *settings.browser_origins),
             name=settings.site_name,
         )
+        if not relying_party.is_possible:
+            log.warning("there are no passkeys", reason="the issuer is an IP address, and passkeys are for names only")
         proofs = FactorProofs(database, self.data_key, relying_party)
         entrance = Entrance(
             database,
@@ -461,6 +463,7 @@ class Server:
             guard=guard,
             mail_guard=mail_guard,
             pages=self.pages,
+            by_passkey=relying_party.is_possible,
             settings=settings,
         )
         recovery = Recovery(

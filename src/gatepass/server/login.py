@@ -234,7 +234,7 @@ class Login:
 
     async def _page(self, request: Request, return_to: str, email: str, error: GatepassError | None = None) -> Response:
         """Show the form; a browser offers passkeys in its field for the address."""
-        options = await self._proofs.request_options("sign_in", ANYBODY)
+        options = await self._proofs.request_options("sign_in", ANYBODY) if self._proofs.knows_passkeys else None
         return self._pages.page(
             request,
             "login.html",
@@ -242,7 +242,7 @@ class Login:
             return_to=return_to,
             email=email,
             options=options,
-            scripted=True,
+            scripted=options is not None,
             providers=self._federation.shown,
         )
 

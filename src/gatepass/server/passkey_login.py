@@ -151,6 +151,7 @@ class PasskeyLogins:
                 summary="What to ask a browser for to sign in with a passkey",
                 body=Nothing,
                 answers={200: SignInOptions},
+                problems=("passkeys_unavailable",),
             ),
             Route(
                 method="POST",
@@ -161,6 +162,7 @@ class PasskeyLogins:
                 body=PasskeyLogin,
                 answers={200: TokenPair},
                 problems=(
+                    "passkeys_unavailable",
                     "invalid_passkey",
                     "account_disabled",
                     "account_locked",
@@ -178,7 +180,7 @@ class PasskeyLogins:
                 summary="What to ask a browser for to make an account with a passkey",
                 body=SignupOptionsRequest,
                 answers={200: SignupOptions},
-                problems=("signup_closed", "signup_by_mail_only", "invalid_email"),
+                problems=("signup_closed", "signup_by_mail_only", "invalid_email", "passkeys_unavailable"),
             ),
             Route(
                 method="POST",
@@ -188,7 +190,14 @@ class PasskeyLogins:
                 summary="Make an account with a passkey",
                 body=PasskeySignup,
                 answers={201: PasskeySignedUp},
-                problems=("signup_closed", "signup_by_mail_only", "invalid_email", "invalid_passkey", "email_taken"),
+                problems=(
+                    "signup_closed",
+                    "signup_by_mail_only",
+                    "invalid_email",
+                    "passkeys_unavailable",
+                    "invalid_passkey",
+                    "email_taken",
+                ),
             ),
             page_form("/pages/login/passkey", self.submit, SignInForm, ANYONE),
             page("/pages/signup/passkey", self.show_signup, ANYONE),

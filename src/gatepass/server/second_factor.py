@@ -145,6 +145,7 @@ class SecondFactor:
                     "invalid_challenge",
                     "invalid_code",
                     "invalid_passkey",
+                    "passkeys_unavailable",
                     "account_disabled",
                     "account_locked",
                     "too_many_attempts",
@@ -159,7 +160,7 @@ class SecondFactor:
                 summary="What to ask a passkey for, as the second factor",
                 body=ChallengeRequest,
                 answers={200: PasskeyOptions},
-                problems=("invalid_challenge",),
+                problems=("invalid_challenge", "passkeys_unavailable"),
             ),
             page("/pages/login/factor", self.show, ANYONE),
             page_form("/pages/login/factor", self.submit, FactorForm, ANYONE),
@@ -221,14 +222,15 @@ class SecondFactor:
             return await tx.factors.of(pending.user_id)
 
         factors = await self._database.read(unit)
+        asks_passkey = bool(factors.passkeys) and self._proofs.knows_passkeys
         return self._pages.page(
             request,
             "factor.html",
             error=error,
             return_to=self._pages.return_path(return_to, ""),
             kinds=factors.kinds,
-            options=await self._options(pending) if factors.passkeys else None,
-            scripted=bool(factors.passkeys),
+            options=await self._options(pending) if asks_passkey else None,
+            scripted=asks_passkey,
             can_remember=self._settings.remember_device_days > 0,
             days=self._settings.remember_device_days,
         )

@@ -524,10 +524,25 @@ def _check_issuer(settings: Settings) -> None:
         )
     if settings.issuer_url.endswith("/"):
         raise StartupError("The issuer ends with a slash.", f"Write {settings.issuer_url.rstrip('/')}")
+    if (plain := as_browsers_write(settings.issuer_url)) != settings.issuer_url:
+        raise StartupError(
+            "The issuer is not spelled as browsers and other programs spell it: its host is in lower case, and the port"
+            " that goes without saying is left out.",
+            f"Write {plain}",
+        )
     if settings.issuer_url.startswith("http:") and not is_loopback(host):
         raise StartupError(
             "The issuer is http on an address that is not loopback.", "Tokens travel by HTTPS: --issuer https://…"
         )
+
+
+def as_browsers_write(url: str) -> str:
+    """A URL with its host in lower case and without a port that goes without saying (WHATWG URL §4.4)."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    usual = {"http": 80, "https": 443}[parts.scheme]
+    port = "" if parts.port in (None, usual) else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}{parts.path}"
 
 
 def _host_of_url(url: str) -> str | None:
@@ -582,10 +597,10 @@ def _check_names(settings: Settings) -> None:
 
 def _check_origins(settings: Settings) -> None:
     for origin in (*settings.browser_origins, *settings.cors_origins):
-        if not _ORIGIN.fullmatch(origin):
+        if not _ORIGIN.fullmatch(origin) or as_browsers_write(origin) != origin:
             raise StartupError(
                 f"{origin!r} is not an origin.",
-                "It looks like https://app.example.com, in lower case and without a path.",
+                "It looks like https://app.example.com, in lower case, without a path or the usual port.",
             )
 
 

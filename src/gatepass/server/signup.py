@@ -95,6 +95,7 @@ class Signup:
         guard: Guard,
         mail_guard: Guard,
         pages: Pages,
+        by_passkey: bool,
         settings: Settings,
     ) -> None:
         self._database = database
@@ -107,6 +108,7 @@ class Signup:
         self._pages = pages
         self._settings = settings
         self._is_verified_first = settings.mail == "smtp"
+        self._by_passkey = by_passkey and not self._is_verified_first
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls and pages."""
@@ -196,7 +198,7 @@ class Signup:
             error=error,
             email=email,
             min_length=self._settings.password_min_length,
-            by_passkey=not self._is_verified_first,
+            by_passkey=self._by_passkey,
         )
 
     async def _verify_page(self, request: Request, token: str, error: GatepassError | None = None) -> Response:

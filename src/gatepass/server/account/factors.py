@@ -249,6 +249,7 @@ class AccountFactors:
                 self.offer_passkey,
                 "What to ask a browser for to make a passkey",
                 answers={200: CreationOptions},
+                problems=("passkeys_unavailable",),
             ),
             call(
                 "POST",
@@ -257,7 +258,7 @@ class AccountFactors:
                 "Add a passkey",
                 body=PasskeyRequest,
                 answers={201: PasskeyMade},
-                problems=("invalid_passkey", "factor_exists", "too_many_passkeys"),
+                problems=("passkeys_unavailable", "invalid_passkey", "factor_exists", "too_many_passkeys"),
             ),
             call(
                 "PATCH",
@@ -424,8 +425,9 @@ class AccountFactors:
 
     async def _page(self, request: Request, user: User, error: GatepassError | None = None) -> Response:
         shown = await self._shown(user)
+        options = await self._options(user) if self._proofs.knows_passkeys else None
         return self._pages.page(
-            request, "factors.html", error=error, factors=shown, options=await self._options(user), scripted=True
+            request, "factors.html", error=error, factors=shown, options=options, scripted=options is not None
         )
 
     def _totp_page(self, request: Request, offered: TotpOffered, error: GatepassError | None = None) -> Response:

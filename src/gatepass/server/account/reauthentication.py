@@ -146,6 +146,7 @@ class Reauthentication:
                     "invalid_credentials",
                     "invalid_code",
                     "invalid_passkey",
+                    "passkeys_unavailable",
                     "second_factor_required",
                     "too_many_attempts",
                     "busy",
@@ -158,6 +159,7 @@ class Reauthentication:
                 auth=CALLER,
                 summary="What to ask a passkey for, to prove again who I am",
                 answers={200: RequestOptions},
+                problems=("passkeys_unavailable",),
             ),
             page("/pages/reauthenticate", self.show, CALLER),
             page_form("/pages/reauthenticate", self.submit, ProofForm, CALLER),
@@ -207,14 +209,15 @@ class Reauthentication:
         if not factors.are_asked and not has_password:
             query = self._pages.return_query(return_to)
             return self._pages.go_to(f"{self._pages.path('login')}?again=1{query}")
+        asks_passkey = bool(factors.passkeys) and self._proofs.knows_passkeys
         return self._pages.page(
             request,
             "reauthenticate.html",
             error=error,
             return_to=self._pages.return_path(return_to, ""),
             kinds=factors.kinds,
-            options=await self._options(user, caller.session_id) if factors.passkeys else None,
-            scripted=bool(factors.passkeys),
+            options=await self._options(user, caller.session_id) if asks_passkey else None,
+            scripted=asks_passkey,
         )
 
     # ── what both do ──

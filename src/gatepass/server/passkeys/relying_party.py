@@ -6,6 +6,7 @@ Everything here is computed; what was asked and answered before is the caller's 
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -54,8 +55,19 @@ class RelyingParty:
 
     def __init__(self, *, rp_id: str, origins: Sequence[str], name: str) -> None:
         self._id = rp_id
+        self.is_possible = not _is_address(rp_id)
+        """Whether browsers make passkeys for us: they do for names only (WebAuthn §5.1.2, an RP ID is a domain)."""
         self._origins = list(origins)
         self._name = name
+
+    def require(self) -> None:
+        """Refuse where there can be no passkeys.
+
+        Raises:
+            Refusal: `passkeys_unavailable`.
+        """
+        if not self.is_possible:
+            raise Refusal("passkeys_unavailable", "The issuer is an IP address, and passkeys are for names only.")
 
     # ── what a browser is asked ──
 
@@ -233,3 +245,11 @@ def _descriptors(passkeys: Sequence[Passkey]) -> list[PublicKeyCredentialDescrip
 def _plain(text: str) -> Json:
     plain: Json = msgspec.json.decode(text)
     return plain
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -87,8 +87,14 @@ class FactorProofs:
 
     # ── passkeys ──
 
+    @property
+    def knows_passkeys(self) -> bool:
+        """Whether there can be any here."""
+        return self._relying_party.is_possible
+
     async def request_options(self, ceremony: Ceremony, party: str, *, user_id: str = "") -> Json:
         """What a browser is asked for: one of this person's passkeys, else any."""
+        self._relying_party.require()
         await _load_webauthn()
 
         async def unit(tx: Transaction) -> tuple[list[Passkey], float]:
@@ -100,6 +106,7 @@ class FactorProofs:
 
     async def creation_options(self, ceremony: Ceremony, party: str, *, user_id: str, email: str) -> Json:
         """What a browser is asked for: a new passkey, on a device that has none of this person's."""
+        self._relying_party.require()
         await _load_webauthn()
 
         async def unit(tx: Transaction) -> tuple[list[Passkey], float]:
@@ -115,6 +122,7 @@ class FactorProofs:
         Raises:
             Refusal: `invalid_passkey`.
         """
+        self._relying_party.require()
         await _load_webauthn()
         challenge = challenge_in(credential)
         answered = read_challenge(self._challenge_key, ceremony, party, challenge, await self._now())
@@ -128,6 +136,7 @@ class FactorProofs:
         Raises:
             Refusal: `invalid_passkey`.
         """
+        self._relying_party.require()
         await _load_webauthn()
         challenge, credential_id = challenge_in(credential), credential_id_in(credential)
 

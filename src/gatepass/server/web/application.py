@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from gatepass.server.errors import GatepassError, Refusal
-from gatepass.server.web.auth import CLIENT, SplitBody
+from gatepass.server.web.auth import CLIENT, THIS_MACHINE, SplitBody
 from gatepass.server.web.errors import OAUTH_PREFIX, PROBLEMS, oauth_error, offer_dpop, problem
 from gatepass.server.web.headers import page_headers
 from gatepass.server.web.pages import PageResponse
@@ -151,8 +151,13 @@ class Application:
 
     async def _handle(self, request: Request, route: Route) -> Response:
         """Find out who it is, then convert the body, then do it: a stranger's body is nobody's business."""
-        if route.page and route.form is not None and not route.from_elsewhere:
-            self._pages.check_origin(request)
+        if route.page:
+            if route.form is None and route.auth != THIS_MACHINE:
+                elsewhere = self._pages.at_the_issuer(request)
+                if elsewhere is not None:
+                    return elsewhere
+            if route.form is not None and not route.from_elsewhere:
+                self._pages.check_origin(request)
         raw = await self._raw_body(request, route) if route.auth.in_body else None
         try:
             instead = await self._gate.admit(request, route, None if raw is None else _split(request, route, raw))

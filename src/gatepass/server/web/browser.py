@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gatepass.server.errors import Refusal
+from gatepass.server.settings import as_browsers_write
+from gatepass.server.web.cookies import HostCookie
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -17,28 +19,22 @@ if TYPE_CHECKING:
 
     from gatepass.server.settings import Settings
 
-SECURE_COOKIE = "__Host-gatepass-refresh"
-"""The prefix makes browsers insist on Secure, Path=/ and no Domain: a sister host cannot plant one (RFC 6265bis)."""
-LOOPBACK_COOKIE = "gatepass-refresh"
-"""On plain HTTP, which is for loopback only, a Secure cookie would not be kept."""
 REQUEST_HEADER = "gatepass-request"
 
 
 def origin_of(url: str) -> str:
     """Return scheme, host and port of a URL, as browsers write an Origin (RFC 6454 §6.2)."""
-    parts = urlsplit(url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    standard_port = {"http": 80, "https": 443}[parts.scheme]
-    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in (None, standard_port) else "")
+    parts = urlsplit(as_browsers_write(url))
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 class BrowserMode:
     """The rules of cookie mode under these settings."""
 
     def __init__(self, settings: Settings) -> None:
-        self._secure = settings.issuer_url.startswith("https://")
-        self._cookie = SECURE_COOKIE if self._secure else LOOPBACK_COOKIE
-        self._origins = frozenset({origin_of(settings.issuer_url), *settings.browser_origins})
+        self._cookie = HostCookie("gatepass-refresh", settings)
+        self._own_origin = origin_of(settings.issuer_url)
+        self._origins = frozenset({self._own_origin, *settings.browser_origins})
 
     def check_login(self, request: Request) -> None:
         """Refuse to plant a cookie on behalf of another site's page: signing somebody in as the attacker.
@@ -50,7 +46,7 @@ class BrowserMode:
         """
         origin = request.headers.get("origin")
         if origin is not None and origin not in self._origins:
-            raise _cross_site()
+            raise self._cross_site()
 
     def refresh_cookie(self, request: Request) -> str | None:
         """Return the cookie's refresh token, once it is sure that a page of ours sent it; None when there is no cookie.
@@ -58,36 +54,28 @@ class BrowserMode:
         Raises:
             Refusal: `cross_site_request`.
         """
-        token = request.cookies.get(self._cookie)
-        if token is None:
+        token = self._cookie.read(request)
+        if not token:
             return None
         if request.headers.get(REQUEST_HEADER) != "1" or request.headers.get("origin") not in self._origins:
-            raise _cross_site()
+            raise self._cross_site()
         return token
 
     def page_cookie(self, request: Request) -> str | None:
         """Return the cookie's refresh token to a page. What its forms may do, `Pages.check_form` has said before."""
-        return request.cookies.get(self._cookie)
+        return self._cookie.read(request) or None
 
     def set_cookie(self, response: Response, refresh_token: str, seconds: int) -> None:
         """Hand the refresh token to the browser, out of reach of scripts, for as long as the session may live."""
-        response.set_cookie(
-            self._cookie,
-            refresh_token,
-            max_age=seconds,
-            path="/",
-            secure=self._secure,
-            httponly=True,
-            samesite="strict",
-        )
+        self._cookie.put(response, refresh_token, seconds)
 
     def clear_cookie(self, request: Request, response: Response) -> None:
         """Make a browser that has the cookie forget it."""
-        if self._cookie in request.cookies:
-            response.delete_cookie(self._cookie, path="/", secure=self._secure, httponly=True, samesite="strict")
+        if self._cookie.read(request):
+            self._cookie.drop(response)
 
-
-def _cross_site() -> Refusal:
-    return Refusal(
-        "cross_site_request", "Cookie mode is for this site's own pages: send Gatepass-Request: 1 from there."
-    )
+    def _cross_site(self) -> Refusal:
+        return Refusal(
+            "cross_site_request",
+            f"Cookie mode is for this site's own pages: send Gatepass-Request: 1 from {self._own_origin}.",
+        )

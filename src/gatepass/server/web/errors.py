@@ -103,6 +103,9 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     "invalid_passkey": ProblemKind(
         403, "Invalid passkey", "The passkey is not known here, or its answer is not to what was asked."
     ),
+    "passkeys_unavailable": ProblemKind(
+        501, "No passkeys", "The issuer is an IP address, and browsers make passkeys for names only."
+    ),
     "factor_exists": ProblemKind(409, "Factor exists", "There is one of this kind already, or this very one."),
     "factor_not_found": ProblemKind(404, "Factor not found", "The person has nothing of this kind and id."),
     "too_many_passkeys": ProblemKind(409, "Too many passkeys", "A person has at most 20 passkeys."),

@@ -21,8 +21,10 @@ from starlette.responses import Response
 
 from gatepass.server.confidential import Confidential
 from gatepass.server.errors import Refusal
+from gatepass.server.settings import is_loopback
 from gatepass.server.web.browser import origin_of
 from gatepass.server.web.catalogue import LANGUAGES, language_of, translate
+from gatepass.server.web.cookies import HostCookie
 from gatepass.server.web.devices import device_of
 from gatepass.server.web.errors import PROBLEMS
 from gatepass.server.web.headers import PASSKEYS_SCRIPT
@@ -40,8 +42,6 @@ if TYPE_CHECKING:
 
 PREFIX = "/pages"
 """Where every page lies, under the issuer's path: no page and no call of the API share a path."""
-SECURE_COOKIE = "__Host-gatepass-browser"
-LOOPBACK_COOKIE = "gatepass-browser"
 
 _FIRST_PAGES = ("login.html", "signup.html", "account.html")
 _BROWSER_BYTES = 16
@@ -82,9 +82,10 @@ class Pages:
         self._site_name = settings.site_name
         self._has_style = bool(settings.site_style)
         self._base = urlsplit(settings.issuer_url).path
+        self._address = urlsplit(settings.issuer_url)
         self._origin = origin_of(settings.issuer_url)
-        self._secure = settings.issuer_url.startswith("https://")
-        self._cookie = SECURE_COOKIE if self._secure else LOOPBACK_COOKIE
+        # Lax, since people come here from a link in a mail; a form needs more than this.
+        self._cookie = HostCookie("gatepass-browser", settings, same_site="lax")
 
     # ── answers ──
 
@@ -118,7 +119,7 @@ class Pages:
             script=script,
             languages=[(each, translate(each)("site.language")) for each in LANGUAGES],
             csrf=self._token(browser),
-            error=None if error is None else error_text(t, error),
+            error=None if error is None else error_text(t, error, origin=self._origin),
             **values,
         )
         response = PageResponse(text, status if error is None else status_of(error), script=script)
@@ -147,6 +148,21 @@ class Pages:
     def url(self, name: str) -> str:
         """The URL of a page, for a mail."""
         return f"{self._issuer}{PREFIX}/{name}"
+
+    def at_the_issuer(self, request: Request) -> Response | None:
+        """Lead to the same page at the issuer's own address, where this machine was called by another of its names.
+
+        At http://127.0.0.1:8000 browsers would send forms with an Origin, and keep cookies, that are not those of
+        http://localhost:8000; so a page there could be looked at, and nothing done with it.
+        """
+        try:
+            called = urlsplit(f"//{request.headers.get('host', '')}")
+            is_another_name = called.port == self._address.port and called.hostname != self._address.hostname
+        except ValueError:
+            return None
+        if not (is_another_name and is_loopback(called.hostname or "") and is_loopback(self._address.hostname or "")):
+            return None
+        return self.go_to(self._origin + _here(request))
 
     def sign_in_first(self, request: Request) -> Response:
         """Send somebody who is not signed in to the sign-in page, and back here after it.
@@ -198,7 +214,7 @@ class Pages:
             Refusal: `cross_site_request`.
         """
         if request.headers.get("origin") != self._origin:
-            raise Refusal("cross_site_request", "This form was not sent from a page of this server.")
+            raise Refusal("cross_site_request", f"This form was not sent from a page of {self._origin}.")
 
     def check_form(self, request: Request, form: PageForm) -> None:
         """Refuse a form that was not filled in by the browser it was rendered for.
@@ -212,7 +228,7 @@ class Pages:
 
     def browser_of(self, request: Request) -> str | None:
         """The name that we gave this browser, which nobody else knows; None when it has none yet."""
-        value = request.cookies.get(self._cookie, "")
+        value = self._cookie.read(request)
         return value if _BROWSER.fullmatch(value) else None
 
     def new_browser(self) -> str:
@@ -220,16 +236,8 @@ class Pages:
         return base64.urlsafe_b64encode(os.urandom(_BROWSER_BYTES)).decode().rstrip("=")
 
     def set_browser(self, response: Response, browser: str) -> None:
-        """Tell a browser its name. Lax, since people come here from a link in a mail; a form needs more than this."""
-        response.set_cookie(
-            self._cookie,
-            browser,
-            max_age=_BROWSER_SECONDS,
-            path="/",
-            secure=self._secure,
-            httponly=True,
-            samesite="lax",
-        )
+        """Tell a browser its name."""
+        self._cookie.put(response, browser, _BROWSER_SECONDS)
 
     def rename_browser(self, response: Response) -> None:
         """Give a browser another name at a sign-in: a name that was planted is worth nothing after it."""
@@ -289,10 +297,10 @@ def _day(context: Context, at: float) -> str:
     return t("date.day", day=date.day, month=t("date.months").split()[date.month - 1], year=date.year)
 
 
-def error_text(t: Translate, error: GatepassError) -> str:
+def error_text(t: Translate, error: GatepassError, *, origin: str) -> str:
     """What a person reads of an error: the catalogue's words for its code, else its own."""
     try:
-        return t(f"error.{error.code}")
+        return t(f"error.{error.code}", origin=origin)
     except KeyError:
         return error.detail
 
