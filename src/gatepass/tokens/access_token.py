@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
 
 from gatepass.jose import base64url, jws, jwt
-from gatepass.jose.errors import BadClaimError, InvalidPolicyError, IssuedInFutureError, JoseError, WrongTypError
+from gatepass.jose.errors import (
+    BadClaimError,
+    InvalidPolicyError,
+    IssuedInFutureError,
+    JoseError,
+    MissingClaimError,
+    WrongAudienceError,
+    WrongTypError,
+)
 from gatepass.jose.jwt import NumericDate  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
     from gatepass.jose import Key, KeySet
 
@@ -31,6 +40,9 @@ REQUIRED = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
 REQUIRED_OF_OTHERS = ("iss", "exp", "sub")
 
 _NOT_ACCESS_TOKENS = ("events", "at_hash", "c_hash")
+
+_KINDS_OF_OTHERS = {"token_use": ("id",), "typ": ("ID", "Refresh", "Offline", "Logout")}
+"""How Cognito and Keycloak say in a claim which other kind of token one is."""
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Claims = TypeVar("Claims", bound=msgspec.Struct)
@@ -83,7 +95,8 @@ class AccessToken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 class OtherAccessToken(msgspec.Struct, frozen=True, kw_only=True):
     """The claims that we read of an access token whose issuer does not follow RFC 9068.
 
-    `azp` and `scp` are what several of them write for `client_id` and `scope`.
+    `azp`, `cid` and `appid` are what several of them write for `client_id`, `scp` for `scope`, `session_id` for `sid`.
+    Those that no rule asks for are None where they have another type than here: see `read_other`.
     """
 
     iss: Text
@@ -94,7 +107,10 @@ class OtherAccessToken(msgspec.Struct, frozen=True, kw_only=True):
     jti: str | None = None
     client_id: str | None = None
     azp: str | None = None
+    cid: str | None = None
+    appid: str | None = None
     sid: str | None = None
+    session_id: str | None = None
     scope: str | tuple[str, ...] | None = None
     scp: str | tuple[str, ...] | None = None
     roles: tuple[str, ...] = ()
@@ -180,11 +196,13 @@ def check_other(  # noqa: PLR0913 - the call reads as its policy
     now: float,
     leeway: float = 0,
     thumbprint: str | None = None,
+    audience_claim: str = "aud",
 ) -> Checked[OtherAccessToken]:
     """Check an access token of an issuer that writes another `typ`, or none, and fewer claims than RFC 9068 asks for.
 
-    `aud` alone keeps such an issuer's other tokens apart from its access tokens, so it is required here too; what is
-    visibly an ID token, a logout token or a security event is refused (RFC 8725bis §3.12).
+    `aud` alone keeps such an issuer's other tokens apart from its access tokens, so it is required here too, or the
+    claim that is named in its place; what is visibly an ID token, a logout token or a security event is refused
+    (RFC 8725bis §3.12).
 
     Args:
         token: The compact serialisation.
@@ -195,6 +213,7 @@ def check_other(  # noqa: PLR0913 - the call reads as its policy
         now: The time, in seconds since 1970.
         leeway: Seconds that `exp` and `nbf` may be off.
         thumbprint: The key that its sender proved to have, as for `check`.
+        audience_claim: Which claim says whom it is for, at an issuer that writes no `aud`.
 
     Raises:
         JoseError: It is refused; `code` says why, as for `check`.
@@ -203,19 +222,82 @@ def check_other(  # noqa: PLR0913 - the call reads as its policy
         token,
         keys,
         issuer=issuer,
-        audience=audience,
+        audience=audience if audience_claim == "aud" else None,
         typ=typ,
         required=REQUIRED_OF_OTHERS,
         leeway=leeway,
         now=now,
     )
-    if any(name in every for name in _NOT_ACCESS_TOKENS):
+    if any(name in every for name in _NOT_ACCESS_TOKENS) or any(
+        every.get(name) in kinds for name, kinds in _KINDS_OF_OTHERS.items()
+    ):
         raise WrongTypError("the claims are those of an ID token or a security event")
+    if audience_claim != "aud":
+        _check_audience(every, audience_claim, audience)
     refuse_unproven(every, thumbprint)
-    claims = _read(every, OtherAccessToken)
+    claims = read_other(every)
     if claims.iat is not None:
         _refuse_future(claims.iat, now)
     return Checked(claims, every)
+
+
+def _check_audience(every: Mapping[str, Any], claim: str, audience: str | Collection[str]) -> None:
+    if claim not in every:
+        raise MissingClaimError(f"{claim} is required", claim=claim)
+    expected = {audience} if isinstance(audience, str) else set(audience)
+    found: object = every[claim]
+    named = cast("list[object]", found) if isinstance(found, list) else [found]
+    if not any(isinstance(one, str) and one in expected for one in named):
+        raise WrongAudienceError(f"{claim} does not name the expected audience", claim=claim)
+
+
+def read_other(every: Mapping[str, Any], *, strict: Collection[str] = ()) -> OtherAccessToken:
+    """Read the claims of an issuer that does not follow RFC 9068.
+
+    A claim that no rule asks for never refuses a token: one of another type is read where it has a meaning (`amr` as
+    text or as a list of objects, roles as text or as an object), and else counts as absent, so that it grants nothing.
+
+    Args:
+        every: The claims.
+        strict: Claims that must have their type all the same.
+
+    Raises:
+        BadClaimError: One that is asked for has another type.
+    """
+    claims = dict(every)
+    while True:
+        try:
+            return _read(claims, OtherAccessToken)
+        except BadClaimError as error:
+            name = error.claim
+            if name in (*_ASKED_OF_OTHERS, *strict) or name not in claims:
+                raise
+            value = claims.pop(name)
+            if name in ("amr", "roles") and (names := names_in(value)) is not None:
+                claims[name] = names
+
+
+_ASKED_OF_OTHERS = ("iss", "sub", "exp", "aud", "iat")
+
+
+def names_in(claim: object) -> tuple[str, ...] | None:
+    """Read a claim that lists names in any of the shapes that issuers write; None: it lists none.
+
+    Text is one name; an object has them as its members, of which false and null are none; a list has names, or objects
+    that name a `method` (Supabase's `amr`).
+    """
+    if isinstance(claim, str):
+        return (claim,)
+    if isinstance(claim, Mapping):
+        members = cast("Mapping[str, object]", claim)
+        return tuple(name for name, value in members.items() if value is not None and value is not False)
+    if not isinstance(claim, (list, tuple)):
+        return None
+    names = [
+        cast("Mapping[str, object]", one).get("method") if isinstance(one, Mapping) else one
+        for one in cast("list[object]", claim)
+    ]
+    return tuple(cast("list[str]", names)) if all(isinstance(name, str) for name in names) else None
 
 
 def refuse_unproven(every: Mapping[str, Any], thumbprint: str | None) -> None:

@@ -6,6 +6,7 @@ answers mean. `fetch.py` does the fetching.
 
 from __future__ import annotations
 
+import logging
 from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -112,25 +113,29 @@ class Issuer:
         failure: Why the last fetch failed, or None if it did not.
     """
 
-    def __init__(self, url: str, *, jwks_url: str | None = None, alg: str | None = None) -> None:
+    def __init__(
+        self, url: str, *, jwks_url: str | None = None, alg: str | None = None, allow_http: bool = False
+    ) -> None:
         """Know an issuer by its URL.
 
         Args:
             url: The issuer, as its tokens and its metadata write it.
             jwks_url: Where its keys are, if it has no metadata document.
             alg: The algorithm of published keys that name none.
+            allow_http: Whether hosts of a development network are asked without TLS.
 
         Raises:
             InvalidPolicyError: A URL is not https (or http on loopback), or has a query or a fragment.
         """
         self.url = url
-        self._parts = checked_url(url, "issuer")
+        self._allows_http = allow_http
+        self._parts = checked_url(url, "issuer", allow_http=allow_http)
         self._alg = alg
         self._is_given = jwks_url is not None
         self._jwks_url = jwks_url
         self._discovered_at = 0.0
         if jwks_url is not None:
-            checked_url(jwks_url, "jwks_url")
+            checked_url(jwks_url, "jwks_url", allow_http=allow_http)
         self.keys = KeySet([])
         self.fetched_at: float | None = None
         self.offer = Offer()
@@ -261,7 +266,7 @@ class Issuer:
         if not isinstance(url, str):
             raise FetchError(f"the metadata of {self.url} has no {name}")
         try:
-            checked_url(url, name)
+            checked_url(url, name, allow_http=self._allows_http)
         except InvalidPolicyError as error:
             raise FetchError(str(error)) from None
         if is_loopback(url) and not is_loopback(self.url):
@@ -315,8 +320,11 @@ def _json_object(body: bytes) -> dict[str, Any] | None:
         return None
 
 
-def checked_url(url: str, name: str) -> SplitResult:
-    """Parse a URL that keys depend on: only TLS proves who answers it, except on this machine."""
+def checked_url(url: str, name: str, *, allow_http: bool = False) -> SplitResult:
+    """Parse a URL that keys depend on: only TLS proves who answers it, except on this machine.
+
+    With `allow_http` the hosts of a development network are asked without TLS, too; each such URL is logged.
+    """
     # What parsers disagree about is refused first: two readings of one URL could be two hosts.
     if not all("!" <= character <= "~" and character != "\\" for character in url):
         raise InvalidPolicyError(f"{name} has characters that no URL has")
@@ -327,10 +335,25 @@ def checked_url(url: str, name: str) -> SplitResult:
     except ValueError:
         raise InvalidPolicyError(f"{name} is not a URL") from None
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(url)):
-        raise InvalidPolicyError(f"{name} must be an https URL; http is for this machine only")
+        if parts.scheme != "http" or not (allow_http and _is_in_development(host or "")):
+            raise InvalidPolicyError(f"{name} must be an https URL; http is for this machine only{_CURE}")
+        _log.warning("%s is asked without TLS: whoever is in between can make tokens. For development only", url)
     if not host or parts.username is not None or parts.fragment or (name == "issuer" and parts.query):
         raise InvalidPolicyError(f"{name} is not a URL of a scheme, a host and a path")
     return parts
+
+
+_CURE = ", or with allow_http_in_development=True for names without a dot and private addresses"
+
+_log = logging.getLogger(__name__)
+
+
+def _is_in_development(host: str) -> bool:
+    """Tell whether a host is one that only a private network knows: no name of the internet is without a dot."""
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return bool(host) and "." not in host
 
 
 def is_loopback(url: str) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from gatepass.jose.errors import BadClaimError
+from gatepass.tokens.access_token import names_in
 from gatepass.tokens.status_list import StatusReference
 
 from .require import Requirement
@@ -118,15 +119,14 @@ def of_access_token(checked: Checked[AccessToken]) -> Principal:
 
 
 def of_other_token(checked: Checked[OtherAccessToken]) -> Principal:
-    """Read a principal from an access token that does not follow RFC 9068: `azp` and `scp` stand in."""
+    """Read a principal from an access token that does not follow RFC 9068: other claims stand in."""
     claims = checked.claims
-    scope = claims.scope if claims.scope is not None else claims.scp
     return Principal(
         subject=claims.sub,
-        client_id=claims.client_id if claims.client_id is not None else claims.azp,
-        session_id=claims.sid,
+        client_id=_first(claims.client_id, claims.azp, claims.cid, claims.appid),
+        session_id=_first(claims.sid, claims.session_id),
         token_id=claims.jti,
-        scopes=_words(scope) if isinstance(scope, str) else _set(scope or ()),
+        scopes=_scopes(claims.scope if claims.scope is not None else claims.scp),
         roles=_set(claims.roles),
         expires_at=claims.exp,
         auth_time=None if claims.auth_time is None else int(claims.auth_time),
@@ -142,7 +142,7 @@ def roles_at(claims: Mapping[str, Any], path: tuple[str, ...]) -> frozenset[str]
     """Read the roles from a claim that may be inside of others; where there is none there are no roles.
 
     Raises:
-        BadClaimError: It is no list of names.
+        BadClaimError: It lists no names, in none of the shapes that issuers write.
     """
     found: object = claims
     for name in path:
@@ -151,9 +151,18 @@ def roles_at(claims: Mapping[str, Any], path: tuple[str, ...]) -> frozenset[str]
         found = cast("Mapping[str, object]", found).get(name)
         if found is None:
             return frozenset()
-    if not isinstance(found, tuple) or not all(isinstance(role, str) for role in cast("tuple[object, ...]", found)):
+    names = names_in(found)
+    if names is None:
         raise BadClaimError("the roles are no list of names", claim=path[0])
-    return _set(cast("tuple[str, ...]", found))
+    return _set(names)
+
+
+def _first(*claims: str | None) -> str | None:
+    return next((claim for claim in claims if claim is not None), None)
+
+
+def _scopes(claim: str | tuple[str, ...] | None) -> frozenset[str]:
+    return _words(claim) if isinstance(claim, str) else _set(claim or ())
 
 
 def _status(claim: object) -> StatusReference | None:

@@ -6,11 +6,12 @@ import atexit
 import logging
 import math
 import os
+import re
 import threading
 import time
 import weakref
 from collections.abc import Collection
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from msgspec import UNSET, structs
 
@@ -71,6 +72,8 @@ _CLOSE_SECONDS = 5.0
 
 _REASONS_TOLD = 16
 
+_TENANT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
+
 _log = logging.getLogger(__name__)
 
 
@@ -130,6 +133,7 @@ class Verifier:
         typ: str | None = access_token.TYP,
         alg: str | None = None,
         roles: str | tuple[str, ...] = "roles",
+        audience_claim: str = "aud",
         leeway: float = 0,
         revocation: Mode | Denylist | UnsetType | None = UNSET,
         stale: Stale = "serve",
@@ -139,6 +143,7 @@ class Verifier:
         proxy: str | None = None,
         fetch: Fetch | None = None,
         dpop: DPoPPolicy | None = None,
+        allow_http_in_development: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Fix the policy. Nothing is fetched yet.
@@ -152,7 +157,9 @@ class Verifier:
                 else name it, or pass None for any; then `iss`, `exp`, `sub` and `aud` are required.
             alg: The algorithm of published keys that name none and whose type leaves a choice, such as `"RS256"`.
             roles: The claim that says what the subject is: its name, or for one inside of others all names, such as
-                `("realm_access", "roles")`.
+                `("realm_access", "roles")`. It is text (one role), a list, or an object whose members are the roles.
+            audience_claim: Which claim names the audience, at an issuer that writes no `aud`: `"client_id"` for
+                Cognito, `"azp"` for Clerk. Whoever gets tokens with that claim from this issuer can use them here.
             leeway: Seconds by which the issuer's clock may differ.
             revocation: `"feed"`: the issuer pushes what it revokes, and tokens die within a second. `"list"`: it is
                 fetched every half minute or so. None: tokens are good until they expire. Unless told it is `"feed"`;
@@ -172,6 +179,8 @@ class Verifier:
                 a thread of its own, so it may block; it must not follow redirects.
             dpop: Which DPoP proofs are accepted (RFC 9449); by default those of the last minute, each once in this
                 process, and tokens may be bound to a key or not.
+            allow_http_in_development: Fetch without TLS from hosts of a development network: names without a dot, as in
+                a compose file, and private addresses. Whoever is in between can then make tokens, so it is logged.
             clock: The time, in seconds since 1970.
 
         Raises:
@@ -192,7 +201,13 @@ class Verifier:
         self.dpop = DPoPPolicy() if dpop is None else dpop
         self.typ = typ
         self.leeway = leeway
-        self._read = _reader(typ, issuer=issuer, audience=self.audience, leeway=leeway)
+        self._read = _reader(
+            typ,
+            issuer=issuer,
+            audience=self.audience,
+            leeway=leeway,
+            audience_claim=_checked_audience_claim(audience_claim, typ),
+        )
         if roles not in ("roles", ("roles",)):
             self._read = _with_roles(self._read, _checked_path(roles))
         self._cache_size = cache_size
@@ -213,7 +228,7 @@ class Verifier:
                 )
         else:
             source = KeySource(
-                Issuer(issuer, jwks_url=jwks_url, alg=alg),
+                Issuer(issuer, jwks_url=jwks_url, alg=alg, allow_http=allow_http_in_development),
                 _checked_fetch(fetch, ca_file, proxy),
                 clock=clock,
                 on_learned=lambda: _call(adopt),
@@ -252,6 +267,26 @@ class Verifier:
             InvalidPolicyError: There is none, or two are for the same issuer.
         """
         return AnyOf(verifiers)
+
+    @classmethod
+    def for_tenants(cls, *, issuer: str, tenants: Collection[str], **policy: Any) -> AnyOf:  # noqa: ANN401 - of Verifier
+        """Accept the tokens of some tenants of an issuer that has a name for each, such as Microsoft Entra.
+
+        Args:
+            issuer: The issuer with `{tenant}` in place of the tenant's id:
+                `"https://login.microsoftonline.com/{tenant}/v2.0"`.
+            tenants: Whose tokens to accept, by id. Anybody can have a tenant there, so none is accepted that is not
+                named.
+            policy: The other arguments of `Verifier`, the same for all.
+
+        Raises:
+            InvalidPolicyError: `issuer` has no place for a tenant, or there is no tenant, or one that is no id.
+        """
+        if issuer.count("{tenant}") != 1 or isinstance(tenants, str) or not tenants:
+            raise InvalidPolicyError("issuer has {tenant} in it, and tenants is a collection of ids")
+        if not all(isinstance(one, str) and _TENANT.fullmatch(one) for one in cast("Collection[object]", tenants)):
+            raise InvalidPolicyError("a tenant's id is made of letters, digits and -._")
+        return AnyOf([cls(issuer=issuer.replace("{tenant}", one), **policy) for one in dict.fromkeys(tenants)])
 
     @property
     def issuers(self) -> tuple[str, ...]:
@@ -586,7 +621,9 @@ def _good_from(principal: Principal, leeway: float) -> float:
     )
 
 
-def _reader(typ: str | None, *, issuer: str, audience: str | Collection[str], leeway: float) -> _Read:
+def _reader(
+    typ: str | None, *, issuer: str, audience: str | Collection[str], leeway: float, audience_claim: str
+) -> _Read:
     """Put a policy into one function."""
     if headers.media_type(typ) == headers.media_type(access_token.TYP):
 
@@ -615,6 +652,7 @@ def _reader(typ: str | None, *, issuer: str, audience: str | Collection[str], le
                     now=now,
                     leeway=leeway,
                     thumbprint=thumbprint,
+                    audience_claim=audience_claim,
                 )
             )
 
@@ -629,6 +667,15 @@ def _with_roles(read: _Read, path: tuple[str, ...]) -> _Read:
         return structs.replace(principal, roles=roles_at(principal.claims, path))
 
     return read_with_roles
+
+
+def _checked_audience_claim(claim: object, typ: str | None) -> str:
+    """RFC 9068 §2.2 has the audience in `aud`; others say aloud where they have it."""
+    if not isinstance(claim, str) or not claim:
+        raise InvalidPolicyError("audience_claim is the name of a claim")
+    if claim != "aud" and headers.media_type(typ) == headers.media_type(access_token.TYP):
+        raise InvalidPolicyError("audience_claim is for issuers that do not follow RFC 9068: say typ=, or typ=None")
+    return claim
 
 
 def _checked_path(path: object) -> tuple[str, ...]:
