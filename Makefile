@@ -27,7 +27,7 @@ INSTALL = $(UV) pip install --quiet --python $(BIN)/python --require-hashes --co
 COMPILE = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q src
 
 .PHONY: help setup serve demo test check soak fuzz bench docs reference lock upgrade clean
-.PHONY: lint types contracts site chromium
+.PHONY: lint types contracts site chromium pgbouncer
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,7 +44,7 @@ demo: $(STAMPS)/dev ## walk the whole road against a server and a sample API
 	@$(COMPILE)
 	@$(BIN)/python examples/demo.py $(ARGS)
 
-test: $(STAMPS)/dev $(STAMPS)/docs chromium ## run every test
+test: $(STAMPS)/dev $(STAMPS)/docs chromium pgbouncer ## run every test
 	$(BIN)/pytest -n $(WORKERS) $(ARGS)
 
 check: lint types contracts site ## linters, types, contracts, documentation
@@ -115,6 +115,9 @@ $(STAMPS)/server: requirements/server.txt pyproject.toml $(UV)
 $(STAMPS)/dev $(STAMPS)/docs $(STAMPS)/fuzz: $(STAMPS)/%: requirements/%.txt $(STAMPS)/server
 	$(INSTALL) -r $<
 	@touch $@
+
+pgbouncer:
+	@command -v pgbouncer > /dev/null || test -x /usr/sbin/pgbouncer || scripts/apt-install pgbouncer || echo "no pgbouncer: its tests are skipped" >&2
 
 chromium:
 	@scripts/ensure-chromium

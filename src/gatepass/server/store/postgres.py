@@ -174,7 +174,7 @@ class PostgresDatabase:
         self._rest_seconds = rest_seconds
         self._rests_until = float("-inf")
         self._line = ""
-        self._pool: Pool[PooledConnection] = Pool(self._connect, size=connections)
+        self._pool: Pool[PooledConnection] = Pool(self._new_connection, size=connections, is_full=_is_full)
         self._read = SqlTransaction(_PoolAsConnection(self), clock)
         self._woken = asyncio.Event()
         self._committed_at = float("-inf")
@@ -206,12 +206,13 @@ class PostgresDatabase:
         database = cls(url, clock or MeasuredClock(), connections=connections, rest_seconds=rest_seconds)
         try:
             async with database.connection() as connection:
+                with suppress(Unavailable):  # the poll is enough, only later
+                    await database._listen()
+                    await _check_that_connections_stay(connection.raw, database._listener)
                 if must_exist:
                     await _check_not_empty(connection.raw)
                 await _migrate(connection.raw)
                 await database._follow_line(connection, await connection.raw.fetchval(_LINE))
-            with suppress(Unavailable):  # the poll is enough, only later
-                await database._listen()
         except Unavailable as error:
             await database.close()
             raise StartupError(
@@ -242,7 +243,8 @@ class PostgresDatabase:
 
     async def changed(self) -> None:
         """Wait until somebody says so, or half a second; and ask what time it is."""
-        await self._listen()
+        with suppress(Unavailable):  # the poll is enough, only later
+            await self._listen()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._woken.wait(), POLL_SECONDS)
         self._woken.clear()
@@ -331,14 +333,8 @@ class PostgresDatabase:
                 self._committed_at = time.monotonic()
         return result
 
-    async def _connect(self) -> PooledConnection:
-        raw = await asyncpg.connect(
-            self._url,
-            timeout=_CONNECT_SECONDS,
-            command_timeout=_STATEMENT_SECONDS,
-            server_settings=_SESSION,
-            statement_cache_size=500,
-        )
+    async def _new_connection(self) -> PooledConnection:
+        raw = await _connect(self._url)
         connection = PooledConnection(raw, self.clock)
         try:
             if isinstance(self.clock, MeasuredClock):
@@ -377,12 +373,49 @@ class PostgresDatabase:
         if self._listener is not None and not self._listener.is_closed():
             return
         try:
-            raw = await asyncpg.connect(self._url, timeout=_CONNECT_SECONDS, server_settings=_SESSION)
+            raw = await _connect(self._url)
             await raw.add_listener(CHANNEL, self._wake)
         except (*_AWAY, asyncpg.PostgresError) as error:
             raise _unavailable(error) from error
         self._listener = raw
         self._woken.set()  # who knows what was said meanwhile
+
+
+async def _connect(url: str) -> Any:  # noqa: ANN401 - asyncpg's connection
+    """Connect with our settings, by SET: a pooler before PostgreSQL takes no other way."""
+    raw = await asyncpg.connect(
+        url, timeout=_CONNECT_SECONDS, command_timeout=_STATEMENT_SECONDS, statement_cache_size=500
+    )
+    try:
+        await raw.execute("; ".join(f"SET {name} = '{value}'" for name, value in _SESSION.items()))
+    except BaseException:
+        raw.terminate()
+        raise
+    return raw
+
+
+async def _check_that_connections_stay(one: Any, other: Any) -> None:  # noqa: ANN401 - asyncpg's connections
+    """Refuse a pooler that lends PostgreSQL's connections for a transaction at a time, as PgBouncer may.
+
+    LISTEN, prepared statements and our settings belong to a connection. With such a pooler two of ours, each at rest
+    while the other asks, are one.
+    """
+    try:
+        found = {await each.fetchval("SELECT pg_backend_pid()") for each in (one, other, one)}
+    except (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError):
+        found = set[int]()
+    if len(found) != len((one, other)):
+        raise StartupError(
+            "A pooler before PostgreSQL lends its connections for a transaction at a time (PgBouncer's"
+            " pool_mode = transaction).",
+            "Name PostgreSQL itself, or set pool_mode = session for this database: LISTEN, prepared statements and"
+            " settings need connections that stay.",
+        )
+
+
+def _is_full(error: Exception) -> bool:
+    """Whether PostgreSQL has as many connections as it takes."""
+    return isinstance(error, asyncpg.TooManyConnectionsError)
 
 
 @asynccontextmanager

@@ -41,9 +41,18 @@ class NoConnection(Exception):
 class Pool(Generic[C]):
     """At most `size` connections, made when they are needed; the one that came back last is lent first."""
 
-    def __init__(self, make: Callable[[], Awaitable[C]], *, size: int) -> None:
+    def __init__(
+        self,
+        make: Callable[[], Awaitable[C]],
+        *,
+        size: int,
+        is_full: Callable[[Exception], bool] = lambda _: False,
+    ) -> None:
         self._make = make
         self._free = size
+        self._is_full = is_full
+        """Whether an error of `make` says that others hold all that there are; then ours go round."""
+        self._full_until = 0.0
         self._idle: list[C] = []
         self._lent: set[C] = set()
         self._waiting: deque[asyncio.Future[C | None]] = deque()
@@ -57,6 +66,7 @@ class Pool(Generic[C]):
             NoConnection: when none is free in time, or none could be made a moment ago.
             Exception: what `make` raises.
         """
+        until = asyncio.get_running_loop().time() + WAIT_SECONDS
         while True:
             while self._idle:
                 connection = self._idle.pop()
@@ -64,9 +74,14 @@ class Pool(Generic[C]):
                     self._lent.add(connection)
                     return connection
                 self._free += 1
-            if self._free > 0:
-                return await self._new()
-            handed_over = await self._wait()
+            if self._free > 0 and not self._must_share():
+                try:
+                    return await self._new()
+                except Exception as error:
+                    if not (self._is_full(error) and self._lent):
+                        raise
+                continue  # one may have come back meanwhile
+            handed_over = await self._wait(until)
             if handed_over is not None:
                 self._lent.add(handed_over)
                 return handed_over
@@ -89,12 +104,16 @@ class Pool(Generic[C]):
             connection.terminate()
         self._idle.clear()
 
-    async def _wait(self) -> C | None:
+    def _must_share(self) -> bool:
+        """Whether a moment ago no more could be had, and there is one that will come back."""
+        return bool(self._lent) and asyncio.get_running_loop().time() < self._full_until
+
+    async def _wait(self, until: float) -> C | None:
         """Wait for a connection, or for room for one."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[C | None] = loop.create_future()
         self._waiting.append(future)
-        timer = loop.call_later(WAIT_SECONDS, _give_up, future)
+        timer = loop.call_at(until, _give_up, future)
         try:
             return await future
         except asyncio.CancelledError:
@@ -119,10 +138,13 @@ class Pool(Generic[C]):
         self._free -= 1
         try:
             connection = await self._make()
-        except BaseException:
+        except BaseException as error:
             self._free += 1
-            self._none_before = loop.time() + _PAUSE_SECONDS
-            self._wake(None)
+            if isinstance(error, Exception) and self._is_full(error) and self._lent:
+                self._full_until = loop.time() + _PAUSE_SECONDS
+            else:
+                self._none_before = loop.time() + _PAUSE_SECONDS
+                self._wake(None)
             raise
         self._lent.add(connection)
         return connection
