@@ -12,6 +12,7 @@ from tests.support.server import CHEAP_ARGON2, running_server
 from werkzeug.security import generate_password_hash
 
 from gatepass.cli.main import main
+from gatepass.jose import jwt
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,6 +116,42 @@ def test_lines_that_cannot_be_taken_are_named(data: Path, tmp_path: Path, capsys
     }
     assert take(data, file) == 1
     assert "md5$secret" not in capsys.readouterr().err
+
+
+def test_ids_are_kept_and_people_without_a_password_come_too(data: Path, tmp_path: Path) -> None:
+    """An `id` becomes the `sub`; Django's `!` is nobody's password; an id that is there already refuses the line."""
+    file = tmp_path / "people.jsonl"
+    hashed = generate_password_hash(PASSWORD, "pbkdf2:sha256:1000")
+    people = [
+        {"email": "bob@example.test", "id": "auth0|507f1f77bcf86cd799439020", "password_hash": hashed},
+        {"email": "cid@example.test", "id": "42", "password_hash": "!unusable"},
+        {"email": "dee@example.test", "id": "42"},
+        {"email": "eve@example.test", "id": "cli_0123"},
+    ]
+    file.write_text("\n".join(map(json.dumps, people)))
+    assert take(data, file) == 1
+    with running_server(data) as server, server.client() as api:
+        pair = api.post("/login", json={"email": "bob@example.test", "password": PASSWORD}).json()
+        assert jwt.peek(pair["token"]).claims["sub"] == "auth0|507f1f77bcf86cd799439020"
+        for email in ("cid@example.test", "dee@example.test"):
+            assert api.post("/login", json={"email": email, "password": "!unusable"}).status_code == 401
+    assert len(hashes(data)) == 1
+
+
+def test_a_member_that_is_not_known_is_named(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever moves thousands of people learns which name is wrong, and of a wrong type where."""
+    file = tmp_path / "people.jsonl"
+    lines = (
+        '{"email": "bob@example.test", "passwrod": "x"}',
+        '{"email": 1}',
+        '{"email": "a@b.test", "email": "c@d.test"}',
+    )
+    file.write_text("\n".join(lines))
+    assert take(data, file) == 1
+    said = capsys.readouterr().err
+    assert "`passwrod`" in said
+    assert "$.email" in said
+    assert "line 3: invalid_body" in said
 
 
 def test_a_firebase_project(data: Path, tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ import asyncio
 import base64
 import hashlib
 import json
+import struct
 from typing import TYPE_CHECKING
 
+import argon2
 import bcrypt
 import pytest
 from django.contrib.auth import hashers as django
@@ -34,7 +36,7 @@ def hasher() -> Generator[PasswordHasher]:
     made.close()
 
 
-def is_right(hasher: PasswordHasher, kept: str, password: str = PASSWORD) -> bool:
+def is_right(hasher: PasswordHasher, kept: str | None, password: str = PASSWORD) -> bool:
     """Ask."""
     return asyncio.run(hasher.verify(password, kept))
 
@@ -56,7 +58,7 @@ def test_django(hasher: PasswordHasher, name: str) -> None:
     kept = read_hash(made.encode(PASSWORD, made.salt()))
     assert is_right(hasher, kept)
     assert not is_right(hasher, kept, PASSWORD + "!")
-    assert hasher.needs_rehash(kept)
+    assert hasher.needs_rehash(kept or "")
 
 
 @pytest.mark.parametrize("method", ["scrypt", "scrypt:16384:8:2", "pbkdf2", "pbkdf2:sha512:1000", "pbkdf2:sha1:1000"])
@@ -165,3 +167,110 @@ def test_keycloak_and_firebase_bound_their_costs_too() -> None:
     project = FirebaseProject(signer_key="AA==", salt_separator="", rounds=32, mem_cost=20)
     with pytest.raises(Refusal):
         read_firebase(password_hash="AA==", salt="AA==", project=project)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5",
+        "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1",
+    ],
+)
+def test_published_sha_crypt(hasher: PasswordHasher, made: str) -> None:
+    """The first examples of SHA-crypt's specification, as Debian's crypt(3) computes them."""
+    kept = read_hash(made)
+    assert is_right(hasher, kept, "Hello world!")
+    assert not is_right(hasher, kept, "Hello world")
+    assert not is_right(hasher, kept, "Hello world!\0")
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "$5$rounds=2000$abc$zDFLyq8/4rpBOAnLV8hRKc/1A8ACsDYi65ss1eS9DY6",
+        "$6$rounds=2000$abcdefgh$YQUYs7YiTL7aBmvagYp0L2tiZ3vZH.kExOrIrGAgDGM6JjQDcmURCwqXHjTNOSZzv69WVW0VlB.L7vyyHzQdZ1",
+        "$y$j75$abcdefghijklmnop$kKRgpicuHATO1JDnJINKmh/v7.nemGUPbVCQhHQ20eA",
+    ],
+)
+def test_what_the_system_hashes(hasher: PasswordHasher, made: str) -> None:
+    """SHA-crypt and yescrypt as perl's `crypt` makes them on Debian, of letters beyond ASCII."""
+    kept = read_hash(made)
+    assert is_right(hasher, kept)
+    assert not is_right(hasher, kept, PASSWORD + "!")
+    assert hasher.needs_rehash(kept or "")
+
+
+def test_phpass(hasher: PasswordHasher) -> None:
+    """Phpass's own test vector, and one of phpBB, which spells the same with an H."""
+    for made in ("$P$9IQRaTwmfeRo7ud9Fh4E2PdI0S3r.L0", "$H$9IQRaTwmfeRo7ud9Fh4E2PdI0S3r.L0"):
+        kept = read_hash(made)
+        assert is_right(hasher, kept, "test12345")
+        assert not is_right(hasher, kept, "test12346")
+
+
+def test_asp_net_identity(hasher: PasswordHasher) -> None:
+    """Version 3 with each digest, and version 2, put together as ASP.NET Core Identity does."""
+    salt = bytes(range(16))
+    for number, digest in enumerate(("sha1", "sha256", "sha512")):
+        key = hashlib.pbkdf2_hmac(digest, PASSWORD.encode(), salt, 1_000, 32)
+        raw = b"\x01" + struct.pack(">III", number, 1_000, len(salt)) + salt + key
+        assert is_right(hasher, read_hash(base64.b64encode(raw).decode()))
+    key = hashlib.pbkdf2_hmac("sha1", PASSWORD.encode(), salt, 1_000, 32)
+    kept = read_hash(base64.b64encode(b"\0" + salt + key).decode())
+    assert is_right(hasher, kept)
+    assert not is_right(hasher, kept, PASSWORD + "!")
+
+
+def test_better_auth(hasher: PasswordHasher) -> None:
+    """Scrypt over the letters of the salt."""
+    salt = "00112233445566778899aabbccddeeff"
+    key = hashlib.scrypt(PASSWORD.encode(), salt=salt.encode(), n=16_384, r=16, p=1, maxmem=64 << 20, dklen=64)
+    kept = read_hash(f"{salt}:{key.hex()}")
+    assert is_right(hasher, kept)
+    assert not is_right(hasher, kept, PASSWORD + "!")
+
+
+def test_keycloak_since_25(hasher: PasswordHasher) -> None:
+    """Argon2 with its parameters beside it, and PBKDF2 with an empty list of them."""
+    salt = base64.b64encode(bytes(range(16))).decode()
+    made = argon2.low_level.hash_secret_raw(
+        PASSWORD.encode(),
+        bytes(range(16)),
+        time_cost=2,
+        memory_cost=64,
+        parallelism=1,
+        hash_len=32,
+        type=argon2.Type.ID,
+    )
+    told = {"hashLength": ["32"], "memory": ["64"], "type": ["id"], "version": ["1.3"], "parallelism": ["1"]}
+    secret = {"value": base64.b64encode(made).decode(), "salt": salt, "additionalParameters": {}}
+    credential = {"hashIterations": 2, "algorithm": "argon2", "additionalParameters": told}
+    kept = read_keycloak(secret_data=json.dumps(secret), credential_data=json.dumps(credential))
+    assert is_right(hasher, kept)
+    assert not is_right(hasher, kept, PASSWORD + "!")
+    key = hashlib.pbkdf2_hmac("sha512", PASSWORD.encode(), bytes(range(16)), 1_000, 64)
+    secret["value"] = base64.b64encode(key).decode()
+    credential = {"hashIterations": 1_000, "algorithm": "pbkdf2-sha512", "additionalParameters": {}}
+    assert is_right(hasher, read_keycloak(secret_data=json.dumps(secret), credential_data=json.dumps(credential)))
+
+
+@pytest.mark.parametrize("text", ["!", "!8f3kDjsl2", "*", "!!", "!$6$abc$def"])
+def test_no_password_at_all(text: str) -> None:
+    """Django and /etc/shadow write so that nothing opens the account: then we keep none."""
+    assert read_hash(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "$6$rounds=9000000$saltstring$" + "a" * 86,
+        "$y$jFT$abcdefghijklmnop$" + "a" * 43,
+        "$P$Z" + "a" * 30,
+        "AQAAAAEAACcQAAAA" + "A" * 60,
+        "$1$saltstri$YMyguxXMBpd2TEZ.vS/3q1",
+    ],
+)
+def test_costs_without_bound_and_what_is_too_weak(text: str) -> None:
+    """Nobody who writes a file to import stops the server with one sign-in."""
+    with pytest.raises(Refusal):
+        read_hash(text)

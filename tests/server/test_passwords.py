@@ -121,6 +121,34 @@ def test_a_hash_of_another_cost_is_to_be_made_anew(hasher: PasswordHasher) -> No
     other.close()
 
 
+NFC, NFD = "cafe\u0301 au lait".replace("e\u0301", "\u00e9"), "cafe\u0301 au lait"
+
+
+@pytest.mark.parametrize("typed", [NFC, NFD, NFC.replace(" ", "\u00a0"), NFD.replace(" ", "\u3000")])
+def test_a_password_is_the_same_however_the_keyboard_spells_it(hasher: PasswordHasher, typed: str) -> None:
+    """Composed or not, with this space or that: set in one spelling, right in every other."""
+    for chosen in (NFC, NFD, typed):
+        made = asyncio.run(hasher.hash(chosen))
+        assert asyncio.run(hasher.verify(typed, made))
+        assert not asyncio.run(hasher.verify(typed.upper(), made))
+
+
+def test_an_older_hash_of_another_spelling_still_opens_and_is_made_anew(hasher: PasswordHasher) -> None:
+    """What was hashed as it was typed is tried so once, and then hashed as all are."""
+    old = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(NFD)
+    assert asyncio.run(hasher.verify(NFD, old))
+    assert not asyncio.run(hasher.verify(NFC, old))
+    assert hasher.needs_rehash(old, NFD)
+    assert not hasher.needs_rehash(asyncio.run(hasher.hash(NFD)), NFC)
+
+
+def test_new_emoji_and_unassigned_letters_are_letters(hasher: PasswordHasher) -> None:
+    """Nothing is refused because this Python does not know it yet."""
+    for password in ("\U0001fae9 and more words", "\U000e0080 unassigned here"):
+        check_new_password(password, min_length=15)
+        assert asyncio.run(hasher.verify(password, asyncio.run(hasher.hash(password))))
+
+
 def test_the_policy_counts_characters() -> None:
     """At least `min_length`, at most 1,024, of any kind."""
     check_new_password("some old horses", min_length=15)

@@ -129,18 +129,18 @@ def test_apple_signs_its_secret(site: ScriptedProvider, tmp_path: Path) -> None:
     assert jwt.peek(secret).headers == {"alg": "ES256", "kid": "KEY1234567"}
 
 
-def github(site: ScriptedProvider, user: object, addresses: object) -> Claimed:
+def github(site: ScriptedProvider, user: object, addresses: object, *, status: int = 200) -> Claimed:
     """What GitHub's API says of somebody who comes back."""
     seen: list[str] = []
 
-    def answer(content: object) -> Any:  # noqa: ANN401 - a handler
+    def answer(content: object, status: int = 200) -> Any:  # noqa: ANN401 - a handler
         def respond(handler: BaseHTTPRequestHandler) -> None:
             seen.append(handler.headers["authorization"])
-            say(handler, content)
+            say(handler, content, status)
 
         return respond
 
-    site.answers |= {"/api/v3/user": answer(user), "/api/v3/user/emails": answer(addresses)}
+    site.answers |= {"/api/v3/user": answer(user), "/api/v3/user/emails": answer(addresses, status)}
     provider = provider_of(site, "github")
 
     async def there_and_back() -> Claimed:
@@ -162,8 +162,10 @@ def test_github_is_asked_by_its_api(site: ScriptedProvider) -> None:
     """Who it is by the numeric id, which stays when the name changes; the address is the primary one, if verified."""
     claimed = github(site, {"id": 583231, "login": "octocat", "email": "shown@example.test"}, ADDRESSES)
     assert (claimed.subject, claimed.email, claimed.email_is_verified) == ("583231", "ann@example.test", True)
-    unproven = [ADDRESSES[0], ADDRESSES[1] | {"verified": False}]
+    unproven = [ADDRESSES[0] | {"verified": False}, ADDRESSES[1] | {"verified": False}]
     assert not github(site, {"id": 583231}, unproven).email_is_verified
+    secondary = github(site, {"id": 583231}, [ADDRESSES[1] | {"verified": False}, ADDRESSES[0]])
+    assert (secondary.email, secondary.email_is_verified) == ("old@example.test", True)
     assert github(site, {"id": 583231}, []).email == ""
 
 
@@ -175,6 +177,23 @@ def test_what_github_cannot_mean(site: ScriptedProvider, user: object, addresses
     with pytest.raises((GatepassError, AssertionError)) as raised:
         github(site, user, addresses)
     assert getattr(raised.value, "code", "") == "provider_unavailable"
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_github_does_not_let_us_see_addresses(
+    site: ScriptedProvider, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An application without that right learns who it is and no address; the log says why."""
+    claimed = github(site, {"id": 583231}, {"message": "Resource not accessible by integration"}, status=status)
+    assert (claimed.subject, claimed.email, claimed.email_is_verified) == ("583231", "", False)
+    assert f"status={status}" in capsys.readouterr().out
+
+
+def test_github_in_trouble_is_no_github_without_addresses(site: ScriptedProvider) -> None:
+    """500 is told of as what it is."""
+    with pytest.raises(GatepassError) as raised:
+        github(site, {"id": 583231}, {}, status=500)
+    assert "answered 500" in raised.value.private
 
 
 def test_github_refuses_with_200(site: ScriptedProvider) -> None:

@@ -7,8 +7,10 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -23,7 +25,6 @@ from gatepass.server.errors import StartupError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
 
     from tests.support.postgres import Postgres
 
@@ -68,9 +69,9 @@ def test_callers_share_the_connections_that_there_are(tmp_path: Path) -> None:
 
 
 @contextmanager
-def pgbouncer(folder: Path, store: Postgres, database: str, mode: str) -> Generator[str]:
+def pgbouncer(store: Postgres, database: str, mode: str) -> Generator[str]:
     """Run PgBouncer before a database; the URL to connect to."""
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(prefix="gatepass-pgbouncer-"))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -83,8 +84,6 @@ def pgbouncer(folder: Path, store: Postgres, database: str, mode: str) -> Genera
     for each in (folder, *folder.iterdir()):
         os.chmod(each, 0o777)  # noqa: PTH101, S103 - PgBouncer does not run as root
     user = ["-u", "nobody"] if os.geteuid() == 0 else []
-    for parent in folder.parents[:3]:
-        parent.chmod(parent.stat().st_mode | 0o011)
     process = subprocess.Popen([str(PGBOUNCER), "-q", *user, f"{folder}/pgbouncer.ini"])
     try:
         eventually(lambda: _is_open(port))
@@ -92,6 +91,7 @@ def pgbouncer(folder: Path, store: Postgres, database: str, mode: str) -> Genera
     finally:
         process.terminate()
         process.wait()
+        shutil.rmtree(folder)
 
 
 def _is_open(port: int) -> bool:
@@ -105,7 +105,7 @@ def test_a_pooler_that_lends_for_a_transaction_is_refused(tmp_path: Path, postgr
     """With the reason and the cure, before anything is written."""
     name = urlsplit(postgres18.new_database()).path.lstrip("/")
     with (
-        pgbouncer(tmp_path / "pooler", postgres18, name, mode) as url,
+        pgbouncer(postgres18, name, mode) as url,
         pytest.raises(StartupError, match="for a transaction at a time") as caught,
         running_server(tmp_path / "data", database=url),
     ):
@@ -119,7 +119,7 @@ def test_a_pooler_that_leaves_connections_alone_works(tmp_path: Path, postgres18
     """Session mode: people sign in and refresh at once, our settings hold, and another node hears by NOTIFY."""
     name = urlsplit(postgres18.new_database()).path.lstrip("/")
     with (
-        pgbouncer(tmp_path / "pooler", postgres18, name, "session") as url,
+        pgbouncer(postgres18, name, "session") as url,
         running_server(tmp_path / "data", database=url) as server,
         server.client() as api,
     ):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ssl
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+import apsw
 import pytest
 from aiosmtpd.smtp import AuthResult, LoginPassword
 from tests.support.mailbox import mail_server
@@ -85,6 +87,32 @@ def test_a_mail_that_is_refused_for_good_is_dropped(
     mail_api.post("/signup", json=ANN | {"email": "bob@example.test"})
     mailbox.next_to("bob@example.test")
     assert refused == [ANN["email"], "bob@example.test"]
+
+
+def test_addresses_beyond_ascii_at_a_mail_server_of_ascii(
+    tmp_path: Path, clock: SettableClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A domain is sent as A-labels, so the mail arrives; a name that cannot be is dropped, and the log says why."""
+    with (
+        mail_server(enable_SMTPUTF8=False) as mailbox,
+        running_server(tmp_path, clock, smtp_url=mailbox.url) as server,
+        server.client() as api,
+    ):
+        for email in ("bücher@example.test", "user@münchen.example"):
+            assert api.post("/signup", json=ANN | {"email": email}).status_code == 202
+        assert "token=" in mailbox.next_to("user@xn--mnchen-3ya.example").text
+        eventually(lambda: is_queue_empty(server))
+    said = capsys.readouterr().out
+    assert "SMTPUTF8" in said
+    assert "again=False" in said
+    assert "cannot be reached" not in said
+
+
+def is_queue_empty(server: RunningServer) -> bool:
+    """Whether no mail waits."""
+    with closing(apsw.Connection(str(server.settings.sqlite_path))) as database:
+        count = database.execute("SELECT COUNT(*) FROM mails").get
+    return bool(count == 0)
 
 
 def test_a_mail_outlives_the_server(tmp_path: Path, clock: SettableClock) -> None:

@@ -38,6 +38,8 @@ def test_an_address_belongs_to_one_account(api: httpx.Client, ann: dict[str, str
         ("ann@exa mple.test", "correct horse battery", "invalid_email"),
         ("ann@example.test\r\nBcc: x@example.test", "correct horse battery", "invalid_email"),
         (f"{'a' * 300}@example.test", "correct horse battery", "invalid_email"),
+        (f"{'a' * 65}@example.test", "correct horse battery", "invalid_email"),
+        (f"{'é' * 33}@example.test", "correct horse battery", "invalid_email"),
         ("ann@example.test", "x" * 14, "password_too_short"),
         ("ann@example.test", "x" * 1_025, "password_too_long"),
     ],
@@ -63,3 +65,13 @@ def test_the_operator_can_close_sign_up(tmp_path: Path) -> None:
     with running_server(tmp_path, signup="closed") as server, server.client() as api:
         answer = api.post("/signup", json=ANN)
     assert (answer.status_code, answer.json()["code"]) == (403, "signup_closed")
+
+
+def test_blanks_around_an_address_are_not_a_part_of_it(api: httpx.Client) -> None:
+    """A telephone's keyboard puts one after it: signed up with, signed in without, and the other way around."""
+    typed = ANN | {"email": f" {ANN['email']}\u00a0\n"}
+    assert api.post("/signup", json=typed).json()["email"] == ANN["email"]
+    for body in (typed, ANN, ANN | {"email": f"{ANN['email']} "}):
+        assert api.post("/login", json=body).status_code == 200
+    longest = ANN | {"email": f"{'a' * 64}@example.test"}
+    assert api.post("/signup", json=longest).status_code == 201

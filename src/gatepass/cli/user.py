@@ -9,7 +9,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated, NamedTuple
 
 import msgspec
 from cyclopts import App, Parameter
@@ -32,6 +32,14 @@ _MANY_ROLES = 2_500
 """Letters in all of somebody's roles that make a token of about 4 KiB."""
 _PORTION = 500
 """Lines that are imported in one transaction."""
+
+
+class Left(NamedTuple):
+    """A line of a file that was not taken, and why."""
+
+    line: int
+    code: str
+    detail: str
 
 
 @app.command
@@ -75,24 +83,26 @@ def import_(
 ) -> None:
     """Add people of another system, with their password hashes, from a file of JSON lines (- for standard input).
 
-    A line is an object: `email`, and if it is so `email_verified`, `disabled`, `roles`, `created_at` (seconds since
-    1970). The hash is `password_hash` in the spelling of Django, Werkzeug, passlib, bcrypt or argon2; or `keycloak`, a
-    `password` credential of its export; or `firebase`, with `password_hash` and `salt`. Lines that cannot be taken are
-    named, and all others are taken; those whose address is there already are among the former.
+    A line is an object: `email`, and if it is so `id`, `email_verified`, `disabled`, `roles`, `created_at` (seconds
+    since 1970). The hash is `password_hash` in the spelling of Django, Werkzeug, passlib, bcrypt, argon2, crypt(3)
+    (`$5$`, `$6$`, `$y$`), phpass, ASP.NET or better-auth; or `keycloak`, a `password` credential of its export; or
+    `firebase`, with `password_hash` and `salt`. Without one, or with a `!`, a person signs in once a password is set.
+    Lines that cannot be taken are named, and all others are taken; those whose address or id is there already are
+    among the former.
     """
     project = None if firebase is None else _firebase_project(firebase)
 
-    async def work() -> tuple[int, list[tuple[int, str]]]:
+    async def work() -> tuple[int, list[Left]]:
         async with open_admin(place, must_exist=False) as admin:
             with _lines(file) as lines:
                 return await _import(admin, lines, project)
 
     count, refused = asyncio.run(work())
     if json:
-        result_json({"imported": count, "refused": [{"line": line, "code": code} for line, code in refused]})
+        result_json({"imported": count, "refused": [each._asdict() for each in refused]})
     else:
-        for line, code in refused:
-            say(f"line {line}: {code}")
+        for line, code, detail in refused:
+            say(f"line {line}: {code}: {detail}")
         say(f"Imported {count}; {len(refused)} refused.")
     if refused:
         raise SystemExit(1)
@@ -235,10 +245,10 @@ def events(email: str, *, place: Place = _HERE) -> None:
         result(msgspec.json.encode(event).decode())
 
 
-async def _import(admin: Admin, lines: IO[bytes], project: FirebaseProject | None) -> tuple[int, list[tuple[int, str]]]:
+async def _import(admin: Admin, lines: IO[bytes], project: FirebaseProject | None) -> tuple[int, list[Left]]:
     """Import in portions of one transaction each; how many were taken, and which lines were not, and why."""
     count = 0
-    refused: list[tuple[int, str]] = []
+    refused: list[Left] = []
     numbered = enumerate(lines, start=1)
     while portion := list(islice(numbered, _PORTION)):
         read: list[tuple[int, Newcomer]] = []
@@ -246,10 +256,14 @@ async def _import(admin: Admin, lines: IO[bytes], project: FirebaseProject | Non
             try:
                 read.append((number, read_newcomer(line, project)))
             except Refusal as error:
-                refused.append((number, error.code))
+                refused.append(Left(number, error.code, error.detail))
         taken = await admin.take_over([newcomer for _, newcomer in read])
         count += sum(taken)
-        refused += [(number, "email_taken") for (number, _), is_taken in zip(read, taken, strict=True) if not is_taken]
+        refused += [
+            Left(number, "email_taken", "There is an account with this address or id.")
+            for (number, _), is_taken in zip(read, taken, strict=True)
+            if not is_taken
+        ]
     return count, sorted(refused)
 
 

@@ -187,7 +187,7 @@ class Admin:
 async def _move_in(tx: Transaction, newcomer: Newcomer) -> bool:
     now = tx.now
     user = User(
-        id=new_id("usr"),
+        id=newcomer.id or new_id("usr"),
         email=newcomer.email,
         created_at=now if newcomer.created_at is None else float(newcomer.created_at),
         roles=newcomer.roles,
@@ -195,6 +195,8 @@ async def _move_in(tx: Transaction, newcomer: Newcomer) -> bool:
         disabled_at=now if newcomer.disabled else None,
         origin="import",
     )
+    if newcomer.id is not None and await tx.users.by_id(newcomer.id) is not None:
+        return False
     if not await tx.users.add(user):
         return False
     if newcomer.password_hash is not None:

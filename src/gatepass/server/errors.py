@@ -38,7 +38,7 @@ class Unavailable(GatepassError):
 class StoreUnavailable(Unavailable):
     """The database cannot do its part just now, and why: `full`, `read_only`, or else `unavailable`."""
 
-    def __init__(self, cause: Cause = "unavailable", *, private: str = "") -> None:
+    def __init__(self, *, cause: Cause = "unavailable", private: str = "") -> None:
         super().__init__(
             "store_unavailable",
             "The server cannot reach its store just now; try again shortly.",

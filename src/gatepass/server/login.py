@@ -341,7 +341,7 @@ class Login:
 
     async def _hash_anew(self, password: str, password_hash: str | None) -> str | None:
         """Hash a password that was hashed at another cost than today's."""
-        if password_hash is None or not self._hasher.needs_rehash(password_hash):
+        if password_hash is None or not self._hasher.needs_rehash(password_hash, password):
             return None
         return await self._hasher.hash(password)
 

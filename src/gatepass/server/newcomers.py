@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from msgspec import Meta
 
+from gatepass.jose.errors import MalformedError
+from gatepass.jose.strict_json import decode_object
 from gatepass.server.confidential import Confidential
 from gatepass.server.errors import Refusal
 from gatepass.server.passwords.foreign import read_firebase, read_hash, read_keycloak
@@ -16,9 +18,15 @@ if TYPE_CHECKING:
     from gatepass.server.passwords.foreign import FirebaseProject
 
 
+_DEPTH = 8
+_ID = r"^(?!cli_)[A-Za-z0-9][A-Za-z0-9_.:|@-]{0,127}$"
+"""What becomes the `sub` of tokens; never a client's, whose tokens name it there."""
+
+
 class Newcomer(Confidential, frozen=True, kw_only=True):
     """Somebody to make an account for. `password_hash` as we keep it, `created_at` in seconds since 1970."""
 
+    id: str | None
     email: str
     password_hash: str | None
     email_verified: bool
@@ -45,6 +53,7 @@ class Line(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One line of the file."""
 
     email: str
+    id: Annotated[str, Meta(pattern=_ID)] | None = None
     password_hash: str | None = None
     keycloak: KeycloakCredential | None = None
     firebase: FirebaseUser | None = None
@@ -62,9 +71,13 @@ def read_newcomer(line: bytes, project: FirebaseProject | None = None) -> Newcom
     """
     try:
         found = msgspec.json.decode(line, type=Line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Refusal("invalid_body", "The line is not a JSON object of the names that are known.") from error
+        decode_object(line.strip(), _DEPTH)  # of two members of one name the last would be taken
+    except msgspec.ValidationError as error:
+        raise Refusal("invalid_body", f"{error}.") from error
+    except (msgspec.MsgspecError, MalformedError, UnicodeDecodeError, RecursionError) as error:
+        raise Refusal("invalid_body", "The line is not a JSON object that names each member once.") from error
     return Newcomer(
+        id=found.id,
         email=normalise_email(found.email),
         password_hash=_password_hash(found, project),
         email_verified=found.email_verified,

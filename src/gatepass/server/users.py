@@ -14,6 +14,9 @@ ROLE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 MAX_EMAIL_LENGTH = 254
 """Characters; RFC 5321 §4.5.3.1.3 allows 256 octets for a path with its angle brackets."""
 
+_MOST_LOCAL_OCTETS = 64
+"""RFC 5321 §4.5.3.1.1."""
+
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
     """A person. Times in seconds since 1970; `None` where it has not happened."""
@@ -88,6 +91,7 @@ def normalise_email(text: str) -> str:
     Raises:
         Refusal: `invalid_email`.
     """
+    text = text.strip()  # keyboards of telephones put a blank after a word
     if len(text) > MAX_EMAIL_LENGTH:
         raise Refusal("invalid_email", f"An e-mail address has at most {MAX_EMAIL_LENGTH} characters.")
     try:
@@ -95,6 +99,8 @@ def normalise_email(text: str) -> str:
         address = validate_email(text, check_deliverability=False, test_environment=True).normalized
     except (EmailNotValidError, UnicodeError) as error:
         raise Refusal("invalid_email", "This is not an e-mail address.") from error
+    if len(address.rpartition("@")[0].encode()) > _MOST_LOCAL_OCTETS:
+        raise Refusal("invalid_email", f"Before the @ an e-mail address has at most {_MOST_LOCAL_OCTETS} octets.")
     return address.lower()
 
 

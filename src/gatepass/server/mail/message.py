@@ -12,6 +12,8 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 
+from email_validator import EmailNotValidError, validate_email
+
 from gatepass.server.confidential import Confidential
 
 
@@ -37,7 +39,7 @@ def message_of(mail: Mail, *, sender: str, sender_name: str, mail_id: str, now: 
     message = EmailMessage(policy=SMTP)
     try:
         message["From"] = _address(sender, sender_name)
-        message["To"] = _address(mail.to)
+        message["To"] = _address(_as_ascii(mail.to))
         message["Subject"] = mail.subject
         message["Date"] = datetime.fromtimestamp(now, UTC)
         message["Message-ID"] = f"<{mail_id}@{_address(sender).domain}>"
@@ -47,6 +49,18 @@ def message_of(mail: Mail, *, sender: str, sender_name: str, mail_id: str, now: 
     message.set_content(mail.text)
     message.add_alternative(mail.html, subtype="html")
     return message
+
+
+def _as_ascii(address: str) -> str:
+    """An address with its domain in ASCII (RFC 5890, A-labels), which any mail server takes if the rest is so too."""
+    user, _, domain = address.rpartition("@")
+    if not user.isascii() or domain.isascii():
+        return address
+    try:
+        found = validate_email(address, check_deliverability=False, test_environment=True).ascii_email
+    except (EmailNotValidError, UnicodeError):
+        return address
+    return found or address
 
 
 def _address(text: str, name: str = "") -> Address:

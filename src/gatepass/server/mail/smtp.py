@@ -86,6 +86,11 @@ class SmtpSender:
                 tls_context=self._tls if self._use_tls or self._start_tls else None,
                 timeout=_SECONDS,
             )
+        except aiosmtplib.SMTPNotSupported as error:
+            if str(message["To"]).isascii():
+                raise NotSent(f"the mail server lacks what is needed: {error}", for_good=False) from error
+            reason = "the address has letters beyond ASCII, and the mail server does not take such (SMTPUTF8)"
+            raise NotSent(reason, for_good=True) from error
         except aiosmtplib.SMTPRecipientsRefused as error:
             for_good = all(refused.code >= _NEVER for refused in error.recipients)
             raise NotSent("the recipient is refused", for_good=for_good) from error

@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import hmac
 import re
+import struct
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
@@ -18,6 +19,7 @@ import msgspec
 from msgspec import Meta
 
 from gatepass.server.errors import Refusal
+from gatepass.server.passwords import system_crypt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +31,11 @@ _BCRYPT_BYTES = 72
 """Of a password that bcrypt reads; it never looked at the rest."""
 _SCRYPT_MEMORY = 256 << 20
 """Bytes that one check may take."""
+
+_NO_PASSWORD = re.compile(r"[!*].*", re.DOTALL)
+_MOST_ROUNDS = 500_000
+_LEAST_BYTES = 8
+_ITOA64 = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 Iterations = Annotated[int, Meta(ge=1, le=5_000_000)]
 Log2 = Annotated[int, Meta(ge=1, le=20)]
@@ -101,7 +108,31 @@ class Bcrypt(msgspec.Struct, frozen=True, kw_only=True, tag="bcrypt"):
         return bcrypt.checkpw(told[:_BCRYPT_BYTES], self.hash.encode())
 
 
-ForeignHash: TypeAlias = Pbkdf2 | Scrypt | FirebaseScrypt | Bcrypt
+class Crypt(msgspec.Struct, frozen=True, kw_only=True, tag="crypt"):
+    """SHA-crypt and yescrypt as in /etc/shadow, by the system's own crypt(3)."""
+
+    hash: str
+
+    def matches(self, password: bytes) -> bool:
+        """Whether the password is the one."""
+        return hmac.compare_digest(system_crypt.made(password, self.hash), self.hash.encode())
+
+
+class Phpass(msgspec.Struct, frozen=True, kw_only=True, tag="phpass"):
+    """The portable hashes of phpass, `$P$` and `$H$`: WordPress before 6.8, phpBB."""
+
+    hash: Annotated[str, Meta(pattern=r"^\$[PH]\$[5-9A-I][./0-9A-Za-z]{30}$")]
+
+    def matches(self, password: bytes) -> bool:
+        """Whether the password is the one: MD5, two to the power of the fourth letter times."""
+        salt = self.hash[4:12].encode()
+        made = hashlib.md5(salt + password, usedforsecurity=False).digest()
+        for _ in range(1 << _ITOA64.index(self.hash[3])):
+            made = hashlib.md5(made + password, usedforsecurity=False).digest()
+        return hmac.compare_digest(_as_itoa64(made), self.hash[12:])
+
+
+ForeignHash: TypeAlias = Pbkdf2 | Scrypt | FirebaseScrypt | Bcrypt | Crypt | Phpass
 
 
 class FirebaseProject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -136,12 +167,16 @@ def matches(password: str, kept: str) -> bool:
 # ── what is read ──
 
 
-def read_hash(text: str) -> str:
-    """Return what to keep for a hash in the spelling of Django, Werkzeug, passlib, PHC or crypt(3).
+def read_hash(text: str) -> str | None:
+    """Return what to keep for a hash in the spelling of Django, Werkzeug, passlib, PHC, crypt(3) and some others.
+
+    None for what stands where there is no password that could be right: Django's `!…`, or `*` as in /etc/shadow.
 
     Raises:
         Refusal: `unknown_password_hash`, also for one whose cost is out of bounds.
     """
+    if _NO_PASSWORD.fullmatch(text):
+        return None
     if argon2 := _ARGON2.fullmatch(text):
         return _within_bounds(argon2)
     for pattern, build in _SPELLINGS:
@@ -156,10 +191,15 @@ def read_keycloak(*, secret_data: str, credential_data: str) -> str:
     Raises:
         Refusal: `unknown_password_hash`.
     """
-
-    def build() -> ForeignHash:
+    try:
         secret = msgspec.json.decode(secret_data, type=_KeycloakSecret)
         credential = msgspec.json.decode(credential_data, type=_KeycloakCredential)
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise _unknown() from error
+    if credential.algorithm == "argon2":
+        return _keycloak_argon2(secret, credential)
+
+    def build() -> ForeignHash:
         digest = credential.algorithm.removeprefix("pbkdf2").removeprefix("-") or "sha1"
         if not credential.algorithm.startswith("pbkdf2"):
             raise _unknown()
@@ -197,6 +237,23 @@ class _KeycloakSecret(msgspec.Struct, frozen=True):
 class _KeycloakCredential(msgspec.Struct, frozen=True, rename="camel"):
     algorithm: str
     hash_iterations: int
+    additional_parameters: dict[str, list[str]] = {}
+
+
+_ARGON2_VERSIONS = {"1.0": "16", "1.3": "19"}
+
+
+def _keycloak_argon2(secret: _KeycloakSecret, credential: _KeycloakCredential) -> str:
+    """Keycloak's own since its version 25, in PHC's spelling."""
+    given = {name: values[0] for name, values in credential.additional_parameters.items() if values}
+    kind, memory, lanes = given.get("type", "id"), given.get("memory", ""), given.get("parallelism", "")
+    version = _ARGON2_VERSIONS.get(given.get("version", "1.3"), "")
+    salt, hashed = secret.salt.rstrip("="), secret.value.rstrip("=")
+    text = f"$argon2{kind}$v={version}$m={memory},t={credential.hash_iterations},p={lanes}${salt}${hashed}"
+    found = _ARGON2.fullmatch(text)
+    if found is None:
+        raise _unknown()
+    return _within_bounds(found)
 
 
 _ARGON2 = re.compile(
@@ -250,6 +307,38 @@ def _bcrypt(found: re.Match[str]) -> ForeignHash:
     return msgspec.convert({"type": "bcrypt", "hash": found["hash"], "prehashed": bool(found["sha256"])}, Bcrypt)
 
 
+_ASP_NET_DIGESTS = ("sha1", "sha256", "sha512")
+
+
+def _asp_net(found: re.Match[str]) -> ForeignHash:
+    """ASP.NET Core Identity: version 3 says what it did in 32-bit numbers, version 2 did one thing."""
+    raw = _base64(found[0])
+    if raw[0] == 0:
+        fields: dict[str, object] = {"digest": "sha1", "iterations": 1_000, "salt": raw[1:17], "hash": raw[17:]}
+    else:
+        digest, iterations, length = struct.unpack(">III", raw[1:13])
+        salt, hashed = raw[13 : 13 + length], raw[13 + length :]
+        fields = {"digest": _ASP_NET_DIGESTS[digest], "iterations": iterations, "salt": salt, "hash": hashed}
+        if len(salt) < _LEAST_BYTES or len(hashed) < _LEAST_BYTES:
+            raise _unknown()
+    return msgspec.convert(fields | {"type": "pbkdf2"}, Pbkdf2)
+
+
+def _better_auth(found: re.Match[str]) -> ForeignHash:
+    """better-auth: the salt is the letters of a hexadecimal number."""
+    return Scrypt(log_n=14, block=16, lanes=1, salt=found["salt"].encode(), hash=bytes.fromhex(found["hash"]))
+
+
+def _crypt(found: re.Match[str]) -> ForeignHash:
+    if int(found["rounds"] or 0) > _MOST_ROUNDS or not system_crypt.knows(found[0]):
+        raise _unknown()
+    return Crypt(hash=found[0])
+
+
+def _phpass(found: re.Match[str]) -> ForeignHash:
+    return msgspec.convert({"type": "phpass", "hash": found[0]}, Phpass)
+
+
 _SPELLINGS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], ForeignHash]], ...] = (
     (re.compile(r"pbkdf2_(?P<digest>sha\d+)\$(?P<cost>\d+)\$(?P<salt>[^$]+)\$(?P<hash>[^$]+)"), _django_pbkdf2),
     (re.compile(r"scrypt\$(?P<n>\d+)\$(?P<salt>[^$]+)\$(?P<r>\d+)\$(?P<p>\d+)\$(?P<hash>[^$]+)"), _django_scrypt),
@@ -259,13 +348,18 @@ _SPELLINGS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], ForeignHash]]
     (re.compile(r"scrypt:(?P<n>\d+):(?P<r>\d+):(?P<p>\d+)\$(?P<salt>[^$]+)\$(?P<hash>[0-9a-f]+)"), _werkzeug_scrypt),
     (re.compile(r"\$pbkdf2(?:-(?P<digest>sha\d+))?\$(?P<cost>\d+)\$(?P<salt>[^$]+)\$(?P<hash>[^$]+)"), _passlib_pbkdf2),
     (re.compile(r"\$scrypt\$ln=(?P<n>\d+),r=(?P<r>\d+),p=(?P<p>\d+)\$(?P<salt>[^$]+)\$(?P<hash>[^$]+)"), _phc_scrypt),
+    (re.compile(r"\$[56]\$(?:rounds=(?P<rounds>\d{1,9})\$)?[^$:\s]{0,16}\$[./0-9A-Za-z]{43,86}", re.ASCII), _crypt),
+    (re.compile(r"(?P<rounds>)\$y\$j[./0-9A-D][./0-9A-T]\$[./0-9A-Za-z]{1,86}\$[./0-9A-Za-z]{43}"), _crypt),
+    (re.compile(r"\$[PH]\$.{31}"), _phpass),
+    (re.compile(r"(AQAAAA[A-Za-z0-9+/]{40,340}|AA[A-Za-z0-9+/]{64})={0,2}"), _asp_net),
+    (re.compile(r"(?P<salt>[0-9a-f]{32}):(?P<hash>[0-9a-f]{128})"), _better_auth),
 )
 
 
 def _kept(build: Callable[[], ForeignHash]) -> str:
     try:
         made = build()
-    except (ValueError, binascii.Error, msgspec.MsgspecError) as error:
+    except (ValueError, IndexError, binascii.Error, struct.error, msgspec.MsgspecError) as error:
         raise _unknown() from error
     if isinstance(made, Scrypt | FirebaseScrypt) and _scrypt_bytes(made) > _SCRYPT_MEMORY:
         raise _unknown()
@@ -294,6 +388,16 @@ def _scrypt(password: bytes, cost: Scrypt | FirebaseScrypt, length: int) -> byte
         maxmem=_scrypt_bytes(cost) + (1 << 20),
         dklen=length,
     )
+
+
+def _as_itoa64(raw: bytes) -> str:
+    """Six bits a letter, the lowest first, of three bytes at a time; phpass's own."""
+    letters: list[str] = []
+    for start in range(0, len(raw), 3):
+        three = raw[start : start + 3]
+        value = int.from_bytes(three, "little")
+        letters += [_ITOA64[value >> 6 * place & 63] for place in range(len(three) + 1)]
+    return "".join(letters)
 
 
 def _base64(text: str) -> bytes:

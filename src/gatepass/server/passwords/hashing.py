@@ -20,6 +20,7 @@ import msgspec
 
 from gatepass.server.errors import Unavailable
 from gatepass.server.passwords import foreign
+from gatepass.server.passwords.policy import prepared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +84,7 @@ class PasswordHasher:
         Raises:
             Unavailable: `busy`, when the queue is full.
         """
-        return await self._run(lambda: self._argon2.hash(password))
+        return await self._run(lambda: self._argon2.hash(prepared(password)))
 
     async def verify(self, password: str, password_hash: str | None) -> bool:
         """Whether the password belongs to the hash; `None` costs the same and is False.
@@ -91,16 +92,23 @@ class PasswordHasher:
         Raises:
             Unavailable: `busy`, when the queue is full.
         """
-        matches = await self._run(lambda: self._matches(password, password_hash or self._decoy))
+        matches = await self._run(lambda: self._matches_in_a_spelling(password, password_hash or self._decoy))
         return matches and password_hash is not None
 
-    def needs_rehash(self, password_hash: str) -> bool:
-        """Whether the hash was made at another cost than today's, or by another system."""
+    def needs_rehash(self, password_hash: str, password: str = "") -> bool:
+        """Whether the hash was made at another cost than today's, by another system, or maybe of another spelling."""
+        if password != prepared(password):
+            return True
         return foreign.is_foreign(password_hash) or self._argon2.check_needs_rehash(password_hash)
 
     def close(self) -> None:
         """End the threads once what they are at is done."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _matches_in_a_spelling(self, password: str, password_hash: str) -> bool:
+        """As it is hashed today, else as it was typed: older hashes, and other systems', were made of that."""
+        now = prepared(password)
+        return self._matches(now, password_hash) or (now != password and self._matches(password, password_hash))
 
     def _matches(self, password: str, password_hash: str) -> bool:
         if foreign.is_foreign(password_hash):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING, Protocol
 
 from gatepass.server.errors import Refusal
@@ -22,12 +23,23 @@ class LeakedPasswords(Protocol):
         ...
 
 
+def prepared(password: str) -> str:
+    """A password as it is hashed: in NFC, and with every space a plain one.
+
+    Keyboards and systems spell the same letters in two ways. Of RFC 8265 §4.2 (OpaqueString) these two rules only: to
+    refuse what a version of Unicode does not know would refuse emoji that are new.
+    """
+    spaced = "".join(" " if unicodedata.category(letter) == "Zs" else letter for letter in password)
+    return unicodedata.normalize("NFC", spaced)
+
+
 def check_new_password(password: str, *, min_length: int, context: Iterable[str] = ()) -> None:
     """Raise unless the password may be set. `context` are texts that others know of the person, or of the service.
 
     Raises:
         Refusal: `password_too_short`, `password_too_long` or `password_too_common`.
     """
+    password = prepared(password)
     if len(password) < min_length:
         raise Refusal("password_too_short", f"A password has at least {min_length} characters.")
     if len(password) > MAX_LENGTH:

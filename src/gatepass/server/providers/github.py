@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import msgspec
+import structlog
 
 from gatepass.server.errors import Refusal
 from gatepass.server.providers.identity import Claimed
@@ -21,10 +22,13 @@ if TYPE_CHECKING:
     from gatepass.server.provider_settings import ProviderSettings
     from gatepass.server.providers.provider import Journey
 
+log = structlog.get_logger("gatepass")
+
 WEB = "https://github.com"
 API = "https://api.github.com"
 _SCOPES = ("read:user", "user:email")
 _HTTP_OK = 200
+_MAY_NOT_SEE = (403, 404)
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -86,16 +90,34 @@ class GitHub:
         subject = user.get("id")
         if not isinstance(subject, int) or isinstance(subject, bool):
             raise FetchError(f"{self._web} did not say who it is")
-        answer = await self._http.get(f"{self._api}/user/emails?per_page=100", headers)
-        try:
-            addresses = msgspec.json.decode(answer.body if answer.status == _HTTP_OK else b"", type=list[Address])
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise FetchError(f"{self._web} did not say which addresses are theirs") from None
-        primary = next((each for each in addresses if each.primary), None)
+        address = _best(await self._addresses(headers))
         return Claimed(
             provider=self.id,
             issuer=self._web,
             subject=str(subject),
-            email="" if primary is None else primary.email,
-            email_is_verified=primary is not None and primary.verified,
+            email=address.email,
+            email_is_verified=address.verified,
         )
+
+    async def _addresses(self, headers: dict[str, str]) -> list[Address]:
+        """The person's addresses; none where the application may not see them, as a GitHub App without that right.
+
+        Whoever is connected already signs in without one.
+        """
+        answer = await self._http.get(f"{self._api}/user/emails?per_page=100", headers)
+        if answer.status in _MAY_NOT_SEE:
+            log.warning("the provider does not let us see addresses", provider=self.id, status=answer.status)
+            return []
+        if answer.status != _HTTP_OK:
+            raise FetchError(f"{self._web} answered {answer.status} when asked which addresses are theirs")
+        try:
+            return msgspec.json.decode(answer.body, type=list[Address])
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise FetchError(f"{self._web} did not say which addresses are theirs") from None
+
+
+def _best(addresses: list[Address]) -> Address:
+    """The primary address if it is verified, else another one that is, else the primary one."""
+    primary = [each for each in addresses if each.primary]
+    verified = [each for each in (*primary, *addresses) if each.verified]
+    return next(iter((*verified, *primary)), Address(""))

@@ -259,7 +259,7 @@ class PostgresDatabase:
                 "SELECT (SELECT MAX(number) FROM migrations), pg_is_in_recovery()"
             )
         if is_read_only:
-            raise StoreUnavailable("read_only", private="PostgreSQL is a standby")
+            raise StoreUnavailable(cause="read_only", private="PostgreSQL is a standby")
         await self.statement(write_something)
         clock = self.clock
         return Condition(
@@ -476,4 +476,4 @@ def _unavailable(error: Exception) -> StoreUnavailable:
         cause = "full"
     elif isinstance(error, asyncpg.ReadOnlySQLTransactionError):
         cause = "read_only"
-    return StoreUnavailable(cause, private=f"{type(error).__name__}: {error}")
+    return StoreUnavailable(cause=cause, private=f"{type(error).__name__}: {error}")

@@ -78,12 +78,11 @@ class Pool(Generic[C]):
                 try:
                     return await self._new()
                 except Exception as error:
-                    if not (self._is_full(error) and self._lent):
+                    if not self._must_share_after(error):
                         raise
                 continue  # one may have come back meanwhile
             handed_over = await self._wait(until)
             if handed_over is not None:
-                self._lent.add(handed_over)
                 return handed_over
 
     def give_back(self, connection: C) -> None:
@@ -107,6 +106,10 @@ class Pool(Generic[C]):
     def _must_share(self) -> bool:
         """Whether a moment ago no more could be had, and there is one that will come back."""
         return bool(self._lent) and asyncio.get_running_loop().time() < self._full_until
+
+    def _must_share_after(self, error: BaseException) -> bool:
+        """Whether one could not be made because others hold the rest, and there are some of ours."""
+        return isinstance(error, Exception) and self._is_full(error) and bool(self._lent or self._idle)
 
     async def _wait(self, until: float) -> C | None:
         """Wait for a connection, or for room for one."""
@@ -140,7 +143,7 @@ class Pool(Generic[C]):
             connection = await self._make()
         except BaseException as error:
             self._free += 1
-            if isinstance(error, Exception) and self._is_full(error) and self._lent:
+            if self._must_share_after(error):
                 self._full_until = loop.time() + _PAUSE_SECONDS
             else:
                 self._none_before = loop.time() + _PAUSE_SECONDS
@@ -154,6 +157,8 @@ class Pool(Generic[C]):
         while self._waiting:
             future = self._waiting.popleft()
             if not future.done():
+                if connection is not None:
+                    self._lent.add(connection)  # from now on, and not only when its borrower has woken up
                 future.set_result(connection)
                 return True
         return False

@@ -334,7 +334,7 @@ def _unavailable(error: apsw.Error | None = None, number: int = 0) -> StoreUnava
     elif not isinstance(error, (apsw.IOError, apsw.CantOpenError)):
         number = 0  # left from something else
     system = f" ({errno.errorcode[number]}: {os.strerror(number)})" if number in errno.errorcode else ""
-    return StoreUnavailable(cause_of(number), private=f"{error}{system}")
+    return StoreUnavailable(cause=cause_of(number), private=f"{error}{system}")
 
 
 @contextmanager
