@@ -46,7 +46,9 @@ class Admin:
     async def add(self, email: str, password: str, roles: tuple[str, ...], *, is_verified: bool = False) -> User:
         """Make an account. Raises as `Registration.add`, and `invalid_role`."""
         checked = tuple(map(check_role, roles))
-        return await self._registration.add(email, password, checked, by_operator=True, is_verified=is_verified)
+        made = await self._registration.add(email, password, checked, by_operator=True, is_verified=is_verified)
+        assert isinstance(made, User), "nothing counts what the operator does"
+        return made
 
     async def take_over(self, newcomers: Sequence[Newcomer]) -> list[bool]:
         """Make accounts for people of another system; which were made: the others' addresses are taken."""

@@ -57,10 +57,12 @@ from gatepass.server.signin.entrance import Entrance
 from gatepass.server.signin.factor_proofs import FactorProofs
 from gatepass.server.signin.gate import Gate
 from gatepass.server.signin.guard import Guard
+from gatepass.server.signin.known_browsers import KnownBrowsers
 from gatepass.server.signin.minting import Minter
 from gatepass.server.signin.own_tokens import OwnTokens
 from gatepass.server.signin.owner import Owners
 from gatepass.server.signin.senders import Senders
+from gatepass.server.signin.signup_rules import SignupRules
 from gatepass.server.signin.standing import Standing
 from gatepass.server.signin.token_session import TokenSessions
 from gatepass.server.signin.visitor import Visitors
@@ -308,6 +310,7 @@ class Server:
         letters = Letters(self.data_key, self.pages, settings)
         attempts_key = self.data_key.derive("attempts")
         guard, mail_guard = Guard.of_sign_ins(attempts_key, settings), Guard.of_mails(attempts_key, settings)
+        rules = SignupRules(Guard.of_signups(attempts_key, settings), settings)
         relying_party = RelyingParty(
             rp_id=urlsplit(settings.issuer_url).hostname or "",
             origins=(origin_of(settings.issuer_url), *settings.browser_origins),
@@ -324,6 +327,7 @@ class Server:
             address=address,
             pages=self.pages,
             visitors=visitors,
+            known_browsers=KnownBrowsers(self.data_key.derive("known browsers"), settings),
             settings=settings,
         )
         owners = Owners(database, callers, pages=self.pages, visitors=visitors, settings=settings)
@@ -347,6 +351,7 @@ class Server:
             entrance,
             letters,
             indexes=self.indexes,
+            rules=rules,
             settings=settings,
         )
         journeys = Journeys(database, self.data_key, self.pages, settings)
@@ -401,6 +406,7 @@ class Server:
             entrance,
             proofs,
             indexes=self.indexes,
+            rules=rules,
             asking=asking,
             browser=browser,
             address=address,
@@ -450,6 +456,7 @@ class Server:
             letters,
             address=address,
             browser=browser,
+            rules=rules,
             guard=mail_guard,
             pages=self.pages,
             settings=settings,
@@ -459,6 +466,7 @@ class Server:
             registration,
             letters,
             hasher=self.hasher,
+            rules=rules,
             address=address,
             guard=guard,
             mail_guard=mail_guard,

@@ -18,6 +18,7 @@ from gatepass.server.providers.identity import MOST_PER_PERSON, Identity
 from gatepass.server.proving import prove_address
 from gatepass.server.recording import record
 from gatepass.server.sessions import SINGLE_FACTOR
+from gatepass.server.signin.guard import Paused, too_many_attempts
 from gatepass.server.signin.opening import Proof
 from gatepass.server.signin.owner import check_still
 from gatepass.server.users import User, normalise_email
@@ -33,15 +34,24 @@ if TYPE_CHECKING:
     from gatepass.server.settings import Settings
     from gatepass.server.signin.entrance import Entered, Entrance
     from gatepass.server.signin.opening import Asked
+    from gatepass.server.signin.signup_rules import SignupRules
     from gatepass.server.transaction import Database, Transaction
 
 BY_PROVIDER = "fed"
 """The `amr` of these sign-ins; RFC 8176 has no value for them, and this is what others write."""
 
 Reason: TypeAlias = Literal[
-    "account_disabled", "account_locked", "email_not_verified", "id_token_used", "signup_closed"
+    "account_disabled",
+    "account_locked",
+    "email_domain_not_allowed",
+    "email_not_verified",
+    "id_token_used",
+    "signup_closed",
 ]
 """Why a sign-in was refused, for the log of events."""
+
+
+_OTHER_DOMAIN: Reason = "email_domain_not_allowed"
 
 
 class ProviderShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +75,7 @@ class Refused(msgspec.Struct, frozen=True):
     reason: Reason
 
 
-Outcome: TypeAlias = Existing | Refused
+Outcome: TypeAlias = Existing | Refused | Paused
 
 
 class Federation:
@@ -79,6 +89,7 @@ class Federation:
         letters: Letters,
         *,
         indexes: StatusIndexes,
+        rules: SignupRules,
         settings: Settings,
     ) -> None:
         self._database = database
@@ -86,7 +97,7 @@ class Federation:
         self._entrance = entrance
         self._letters = letters
         self._indexes = indexes
-        self._is_open = settings.signup == "open"
+        self._rules = rules
         self.shown = tuple(
             ProviderShown(id=each.id, name=each.name, url=f"{settings.issuer_url}/pages/login/with/{each.id}")
             for each in providers.values()
@@ -147,6 +158,8 @@ class Federation:
         outcome = await self._database.transaction(unit)
         if isinstance(outcome, Refused):
             raise _refusal(outcome.reason)
+        if isinstance(outcome, Paused):
+            raise too_many_attempts(outcome.wait)
         return outcome
 
     async def _account(self, tx: Transaction, claimed: Claimed, where: Where, language: str) -> User | Outcome:
@@ -172,8 +185,12 @@ class Federation:
     async def _new_account(self, tx: Transaction, claimed: Claimed, email: str, where: Where) -> User | Outcome:
         if not email:
             return await _refuse(tx, "", "email_not_verified", where)
-        if not self._is_open:
-            return await _refuse(tx, "", "signup_closed", where)
+        try:
+            self._rules.check(email)
+        except Refusal as error:
+            return await _refuse(tx, "", "signup_closed" if error.code == "signup_closed" else _OTHER_DOMAIN, where)
+        if wait := await self._rules.count(tx, email, where):
+            return Paused(wait)
         user = User(id=new_id("usr"), email=email, created_at=tx.now, email_verified_at=tx.now)
         await tx.users.add(user)
         await record(tx, "account_created", user.id, where=where)
@@ -275,6 +292,8 @@ def _refusal(reason: Reason) -> Refusal:
             return Refusal("invalid_id_token", "The ID token was used before.")
         case "email_not_verified":
             return Refusal("email_not_verified", "The provider does not vouch for an e-mail address.")
+        case "email_domain_not_allowed":
+            return Refusal("email_domain_not_allowed", "Addresses of this domain are not taken here.")
         case "signup_closed":
             return Refusal("signup_closed", "Only the operator adds people here.")
         case "account_disabled":

@@ -20,7 +20,7 @@ from gatepass.server.signin.entrance import SecondFactorRequired
 from gatepass.server.signin.factor_proofs import ANYBODY
 from gatepass.server.signin.guard import Paused, too_many_attempts
 from gatepass.server.signin.minting import TokenPair
-from gatepass.server.signin.opening import Proof
+from gatepass.server.signin.opening import Proof, digest_of_password
 from gatepass.server.users import User, normalise_email
 from gatepass.server.web.auth import ANYONE
 from gatepass.server.web.catalogue import language_of
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from gatepass.server.events import Where
     from gatepass.server.federation import Federation
     from gatepass.server.passwords.hashing import PasswordHasher
     from gatepass.server.revocations.status_indexes import StatusIndexes
@@ -270,8 +271,7 @@ class Login:
         if len(password) > MAX_LENGTH:
             raise Refusal("password_too_long", f"A password has at most {MAX_LENGTH} characters.")
         email = normalise_email(address)
-        attempt = self._guard.attempt("password", email, where)
-        user, password_hash = await self._look(email, attempt)
+        user, password_hash, attempt = await self._look(request, email, where)
         is_right = await self._hasher.verify(password, password_hash)
         checked = Checked(
             attempt=attempt,
@@ -301,17 +301,21 @@ class Login:
             case entered:
                 return entered
 
-    async def _look(self, email: str, attempt: Attempt) -> tuple[User | None, str | None]:
+    async def _look(self, request: Request, email: str, where: Where) -> tuple[User | None, str | None, Attempt]:
         """Return who has this address and the hash of their password, if now is the time for an attempt."""
+        known = self._entrance.known_browsers
+        kept = known.read(request)
 
-        async def unit(tx: Transaction) -> tuple[User | None, str | None, float]:
+        async def unit(tx: Transaction) -> tuple[User | None, str | None, Attempt, float]:
             user = await tx.users.by_email(email)
-            return user, await tx.passwords.of(user.id if user else ""), await self._guard.wait(tx, attempt)
+            password_hash = await tx.passwords.of(user.id if user else "")
+            browser = known.name_in(kept, user.id, digest_of_password(password_hash)) if user else ""
+            return user, password_hash, *await self._guard.choose(tx, "password", email, where, browser=browser)
 
-        user, password_hash, wait = await self._database.read(unit)
+        user, password_hash, attempt, wait = await self._database.read(unit)
         if wait:
             raise too_many_attempts(wait)
-        return user, password_hash
+        return user, password_hash, attempt
 
     async def _decide(self, tx: Transaction, checked: Checked) -> User | Outcome:
         """Say whether the person may sign in, by what is true now: it may have changed while the hash was computed."""

@@ -15,6 +15,7 @@ from gatepass.server.passkeys.relying_party import invalid_passkey
 from gatepass.server.recording import record
 from gatepass.server.sessions import TWO_FACTORS
 from gatepass.server.signin.factor_proofs import ANYBODY, NotProven
+from gatepass.server.signin.guard import too_many_attempts
 from gatepass.server.signin.minting import TokenPair
 from gatepass.server.signin.opening import Proof
 from gatepass.server.users import User, normalise_email
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from gatepass.server.signin.entrance import Entered, Entrance
     from gatepass.server.signin.factor_proofs import FactorProofs
     from gatepass.server.signin.opening import Asked
+    from gatepass.server.signin.signup_rules import SignupRules
     from gatepass.server.transaction import Database, Transaction
     from gatepass.server.web.address import ClientAddress
     from gatepass.server.web.browser import BrowserMode
@@ -124,6 +126,7 @@ class PasskeyLogins:
         proofs: FactorProofs,
         *,
         indexes: StatusIndexes,
+        rules: SignupRules,
         asking: Asking,
         browser: BrowserMode,
         address: ClientAddress,
@@ -134,6 +137,7 @@ class PasskeyLogins:
         self._entrance = entrance
         self._proofs = proofs
         self._indexes = indexes
+        self._rules = rules
         self._asking = asking
         self._browser = browser
         self._address = address
@@ -180,7 +184,13 @@ class PasskeyLogins:
                 summary="What to ask a browser for to make an account with a passkey",
                 body=SignupOptionsRequest,
                 answers={200: SignupOptions},
-                problems=("signup_closed", "signup_by_mail_only", "invalid_email", "passkeys_unavailable"),
+                problems=(
+                    "signup_closed",
+                    "signup_by_mail_only",
+                    "invalid_email",
+                    "email_domain_not_allowed",
+                    "passkeys_unavailable",
+                ),
             ),
             Route(
                 method="POST",
@@ -197,6 +207,8 @@ class PasskeyLogins:
                     "passkeys_unavailable",
                     "invalid_passkey",
                     "email_taken",
+                    "email_domain_not_allowed",
+                    "too_many_attempts",
                 ),
             ),
             page_form("/pages/login/passkey", self.submit, SignInForm, ANYONE),
@@ -298,6 +310,7 @@ class PasskeyLogins:
     async def _signup_options(self, email: str) -> SignupOptions:
         self._check_open()
         address, user_id = normalise_email(email), new_id("usr")
+        self._rules.check(address)
         party = f"{user_id} {address}"
         options = await self._proofs.creation_options("sign_up", party, user_id=user_id, email=address)
         return SignupOptions(user_id, options)
@@ -306,6 +319,7 @@ class PasskeyLogins:
         """Write the account and its passkey; the challenge is of this very pair of id and address."""
         self._check_open()
         address, where, codes = normalise_email(email), self._address.where(request), new_codes()
+        self._rules.check(address)
         registered, answered = await self._proofs.register(credential, "sign_up", f"{user_id} {address}")
 
         async def unit(tx: Transaction) -> PasskeySignedUp | Refusal:
@@ -313,6 +327,8 @@ class PasskeyLogins:
                 return invalid_passkey()
             if await tx.passkeys.by_credential(registered.credential_id) is not None:
                 return Refusal("factor_exists", "This passkey is known already.")
+            if wait := await self._rules.count(tx, address, where):
+                return too_many_attempts(wait)
             user = User(id=user_id, email=address, created_at=tx.now)
             if not await tx.users.add(user):
                 return Refusal("email_taken", "There is an account with this address.")
@@ -335,7 +351,6 @@ class PasskeyLogins:
         return made
 
     def _check_open(self) -> None:
-        if self._settings.signup == "closed":
-            raise Refusal("signup_closed", "Only the operator adds people here.")
+        self._rules.check_open()
         if self._settings.mail == "smtp":
             raise Refusal("signup_by_mail_only", "Sign up by mail first, and add a passkey then.")

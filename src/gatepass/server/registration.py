@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from gatepass.server.errors import Refusal
 from gatepass.server.events import NOWHERE, OPERATOR
 from gatepass.server.ids import new_id
@@ -12,6 +14,8 @@ from gatepass.server.recording import record
 from gatepass.server.users import User, normalise_email
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from gatepass.server.events import Where
     from gatepass.server.passwords.hashing import PasswordHasher
     from gatepass.server.passwords.policy import LeakedPasswords
@@ -21,6 +25,12 @@ if TYPE_CHECKING:
 
 PASSWORD_PROBLEMS = ("password_too_short", "password_too_long", "password_too_common", "password_leaked", "busy")
 """What may be wrong with a new password."""
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """No account yet; `seconds` until there may be one."""
+
+    seconds: float
 
 
 class Registration:
@@ -45,8 +55,11 @@ class Registration:
         by_operator: bool = False,
         is_verified: bool = False,
         where: Where = NOWHERE,
-    ) -> User:
+        count: Callable[[Transaction], Awaitable[float]] | None = None,
+    ) -> User | Wait:
         """Write the account, which its owner makes or the operator, who may also know that the address is theirs.
+
+        `count` counts it where there are limits, or says how long to wait: then there is none.
 
         Raises:
             Refusal: `email_taken`, `invalid_email`, or as `hash`.
@@ -54,7 +67,7 @@ class Registration:
         address = normalise_email(email)
         password_hash = await self.hash(password, email=address)
 
-        async def unit(tx: Transaction) -> User | None:
+        async def unit(tx: Transaction) -> User | Wait | None:
             user = User(
                 id=new_id("usr"),
                 email=address,
@@ -63,6 +76,8 @@ class Registration:
                 email_verified_at=tx.now if is_verified else None,
                 origin="operator" if by_operator else "self",
             )
+            if await tx.users.by_email(address) is None and count is not None and (wait := await count(tx)):
+                return Wait(wait)
             if not await tx.users.add(user):
                 return None
             await tx.passwords.put(user.id, password_hash, tx.now)

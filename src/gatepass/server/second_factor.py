@@ -14,11 +14,11 @@ from gatepass.server.ids import new_id
 from gatepass.server.passkeys.relying_party import invalid_passkey
 from gatepass.server.recording import record
 from gatepass.server.sessions import TWO_FACTORS
-from gatepass.server.signin.entrance import invalid_challenge, password_digest
+from gatepass.server.signin.entrance import invalid_challenge
 from gatepass.server.signin.factor_proofs import NotProven, Touched, Typed
 from gatepass.server.signin.guard import Paused, too_many_attempts
 from gatepass.server.signin.minting import TokenPair
-from gatepass.server.signin.opening import Opened, Proof, open_session
+from gatepass.server.signin.opening import Opened, Proof, open_session, password_digest
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth import ANYONE
 from gatepass.server.web.catalogue import language_of
@@ -255,12 +255,14 @@ class SecondFactor:
     async def _sign_in(self, request: Request, pending: Pending, claim: Claim, *, remember: bool) -> tuple[Opened, str]:
         """Open the session; and what the device's cookie is to hold, if it is to be remembered."""
         where, language = self._address.where(request), language_of(request)
-        attempt = self._guard.attempt("factor", pending.user_id, where)
+        known = self._entrance.known_browsers
+        browser = known.name_in(known.read(request), pending.user_id, pending.password)
         status = await self._indexes.next()
         device = new_device_token() if remember and self._settings.remember_device_days else ""
 
         async def unit(tx: Transaction) -> Opened | Outcome:
-            decided = await self._decide(tx, pending, claim, attempt)
+            attempt, wait = await self._guard.choose(tx, "factor", pending.user_id, where, browser=browser)
+            decided = Paused(wait) if wait else await self._decide(tx, pending, claim, attempt)
             if not isinstance(decided, Both):
                 return decided
             if isinstance(claim, Typed) and claim.is_recovery_code:
@@ -290,8 +292,6 @@ class SecondFactor:
 
     async def _decide(self, tx: Transaction, pending: Pending, claim: Claim, attempt: Attempt) -> Both | Outcome:
         """Say whether the person may sign in, by what is true now; and use up what counts once."""
-        if wait := await self._guard.wait(tx, attempt):
-            return Paused(wait)
         user = await tx.users.by_id(pending.user_id)
         if user is None or await password_digest(tx, user.id) != pending.password:
             return Spent()

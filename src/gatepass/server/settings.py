@@ -59,6 +59,7 @@ _SERVICE_LINKS = tuple(
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 _ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d+)?", re.ASCII)
 """As browsers write it (RFC 6454 §6.2); never `null`, which any page can have, nor `*`."""
+_DOMAIN = re.compile(r"[^\W_][\w-]*(\.[^\W_][\w-]*)+")
 _POSTGRES_SCHEMES = ("postgresql://", "postgres://")
 _PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/]*@|(?<=[?&])(password=)[^&]*")
 
@@ -157,6 +158,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     signup: Annotated[
         Literal["open", "closed"], Meta(description="Whether anybody may sign up, or only the operator adds people.")
     ] = "open"
+    signup_domains: Annotated[
+        tuple[str, ...],
+        Meta(description="Domains whose addresses people may sign up with, and change to; exactly these. Empty: any."),
+    ] = ()
+    signups_per_address: Annotated[
+        int,
+        Meta(ge=1, description="Accounts that may be made from one address (or IPv6 /64) in an hour, without a pause."),
+    ] = 50
     password_min_length: Annotated[
         int,
         Meta(
@@ -595,6 +604,12 @@ def _check_names(settings: Settings) -> None:
                 )
 
 
+def _check_signup_domains(settings: Settings) -> None:
+    for domain in settings.signup_domains:
+        if not _DOMAIN.fullmatch(domain):
+            raise StartupError(f"{domain!r} is not a domain.", "One of `signup_domains` looks like example.com")
+
+
 def _check_origins(settings: Settings) -> None:
     for origin in (*settings.browser_origins, *settings.cors_origins):
         if not _ORIGIN.fullmatch(origin) or as_browsers_write(origin) != origin:
@@ -707,6 +722,7 @@ _CHECKS = (
     _check_hs256,
     _check_names,
     _check_origins,
+    _check_signup_domains,
     _check_proxies,
     _check_trusted_header,
     _check_leaked_passwords,

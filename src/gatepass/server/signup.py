@@ -17,7 +17,7 @@ from gatepass.server.errors import GatepassError, Refusal
 from gatepass.server.ids import new_id
 from gatepass.server.mail.letter import Letter
 from gatepass.server.recording import record
-from gatepass.server.registration import PASSWORD_PROBLEMS
+from gatepass.server.registration import PASSWORD_PROBLEMS, Wait
 from gatepass.server.signin.guard import Paused, too_many_attempts
 from gatepass.server.users import User, normalise_email
 from gatepass.server.web.answers import JsonResponse
@@ -30,11 +30,13 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from gatepass.server.events import Where
     from gatepass.server.letters import Letters
     from gatepass.server.passwords.hashing import PasswordHasher
     from gatepass.server.registration import Registration
     from gatepass.server.settings import Settings
     from gatepass.server.signin.guard import Guard
+    from gatepass.server.signin.signup_rules import SignupRules
     from gatepass.server.transaction import Database, Transaction
     from gatepass.server.web.address import ClientAddress
     from gatepass.server.web.pages import Pages
@@ -91,6 +93,7 @@ class Signup:
         letters: Letters,
         *,
         hasher: PasswordHasher,
+        rules: SignupRules,
         address: ClientAddress,
         guard: Guard,
         mail_guard: Guard,
@@ -102,6 +105,7 @@ class Signup:
         self._registration = registration
         self._letters = letters
         self._hasher = hasher
+        self._rules = rules
         self._address = address
         self._guard = guard
         self._mail_guard = mail_guard
@@ -123,6 +127,7 @@ class Signup:
                 answers={201: SignedUp, 202: SignupMailed},
                 problems=(
                     "signup_closed",
+                    "email_domain_not_allowed",
                     "email_taken",
                     "invalid_email",
                     "too_many_attempts",
@@ -218,14 +223,29 @@ class Signup:
 
     async def _sign_up(self, request: Request, email: str, password: str, *, browser: str) -> User | str:
         """Make the account; or mail a link to its owner, and return the address as we spell it."""
-        if self._settings.signup == "closed":
-            raise Refusal("signup_closed", "Only the operator adds people here.")
+        self._rules.check_open()
+        address, where = normalise_email(email), self._address.where(request)
+        self._rules.check(address)
+        await self._wait(address, where)
         if not self._is_verified_first:
-            return await self._registration.add(email, password, where=self._address.where(request))
-        address = normalise_email(email)
+            made = await self._registration.add(
+                address, password, where=where, count=lambda tx: self._rules.count(tx, address, where)
+            )
+            if isinstance(made, Wait):
+                raise too_many_attempts(made.seconds)
+            return made
         password_hash = await self._registration.hash(password, email=address)
         await self._send_link(request, address, password_hash, browser)
         return address
+
+    async def _wait(self, address: str, where: Where) -> None:
+        """Refuse before a hash is made what would be refused after it."""
+
+        async def unit(tx: Transaction) -> float:
+            return await self._rules.wait(tx, address, where)
+
+        if wait := await self._database.read(unit):
+            raise too_many_attempts(wait)
 
     async def _send_link(self, request: Request, address: str, password_hash: str, browser: str) -> None:
         """Mail a link that makes the account; an owner of the address is told that there is one, at the same cost."""
@@ -235,6 +255,8 @@ class Signup:
 
         async def unit(tx: Transaction) -> float:
             if wait := await self._mail_guard.wait(tx, attempt):
+                return wait
+            if wait := await self._rules.count(tx, address, attempt.where):
                 return wait
             await self._mail_guard.failed(tx, attempt)
             owner = await tx.users.by_email(address)

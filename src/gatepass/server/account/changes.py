@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from gatepass.server.registration import Registration
     from gatepass.server.settings import Settings
     from gatepass.server.signin.guard import Guard
+    from gatepass.server.signin.signup_rules import SignupRules
     from gatepass.server.transaction import Database, Transaction
     from gatepass.server.web.address import ClientAddress
     from gatepass.server.web.browser import BrowserMode
@@ -107,6 +108,7 @@ class Changes:
         *,
         address: ClientAddress,
         browser: BrowserMode,
+        rules: SignupRules,
         guard: Guard,
         pages: Pages,
         settings: Settings,
@@ -116,13 +118,13 @@ class Changes:
         self._letters = letters
         self._address = address
         self._browser = browser
+        self._rules = rules
         self._guard = guard
         self._pages = pages
         self._settings = settings
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls and pages."""
-        owner = ("recent_sign_in_required", "second_factor_required")
         return (
             Route(
                 method="POST",
@@ -132,7 +134,7 @@ class Changes:
                 summary="Ask for another e-mail address, or to verify the one that there is",
                 body=ChangeEmailRequest,
                 answers={202: EmailAsked},
-                problems=("invalid_email", "too_many_attempts", "mail_not_configured", *owner),
+                problems=("invalid_email", "email_domain_not_allowed", "too_many_attempts", "mail_not_configured"),
             ),
             Route(
                 method="POST",
@@ -152,7 +154,7 @@ class Changes:
                 summary="Set another password, and end all other sessions",
                 body=ChangePasswordRequest,
                 answers={204: None},
-                problems=(*PASSWORD_PROBLEMS, *owner),
+                problems=PASSWORD_PROBLEMS,
             ),
             Route(
                 method="GET",
@@ -161,7 +163,6 @@ class Changes:
                 auth=RECENT,
                 summary="All that is kept of me",
                 answers={200: Exported},
-                problems=owner,
             ),
             Route(
                 method="DELETE",
@@ -170,7 +171,6 @@ class Changes:
                 auth=RECENT,
                 summary="Delete my account",
                 answers={204: None},
-                problems=owner,
             ),
             page("/pages/account/email", self.show_email, RECENT),
             page_form("/pages/account/email", self.submit_email, EmailForm, RECENT),
@@ -303,6 +303,8 @@ class Changes:
         """Mail a link to the new address; where it is somebody else's, tell that one instead."""
         self._letters.require()
         address, where = normalise_email(email), self._address.where(request)
+        if address != user.email:
+            self._rules.check_domain(address)
         attempt = self._guard.attempt("change_email", address, where)
         token, language = new_token(), language_of(request)
         link = self._letters.link("account/email/confirm", token)

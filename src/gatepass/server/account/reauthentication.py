@@ -237,11 +237,12 @@ class Reauthentication:
             )
         if (given.code, given.recovery_code, given.passkey) != (None,) * 3 or len(given.password) > MAX_LENGTH:
             raise Refusal("invalid_body", "Send one proof.")
-        attempt = self._guard.attempt("password", user.email, self._address.where(request))
+        where = self._address.where(request)
 
         async def unit(tx: Transaction) -> tuple[bool, str | None, float]:
             is_asked = (await tx.factors.of(user.id)).are_asked
-            return is_asked, await tx.passwords.of(user.id), await self._guard.wait(tx, attempt)
+            _, wait = await self._guard.choose(tx, "password", user.email, where, browser=session_id)
+            return is_asked, await tx.passwords.of(user.id), wait
 
         is_asked, password_hash, wait = await self._database.read(unit)
         if is_asked:
@@ -257,10 +258,10 @@ class Reauthentication:
         """Use the proof up, and note in the session what it says from now on."""
         claim, where = await self._claim(request, user, session_id, given), self._address.where(request)
         kind, name = ("password", user.email) if isinstance(claim, Known) else ("factor", user.id)
-        attempt = self._guard.attempt(kind, name, where)
 
         async def unit(tx: Transaction) -> Outcome:
-            if wait := await self._guard.wait(tx, attempt):
+            attempt, wait = await self._guard.choose(tx, kind, name, where, browser=session_id)
+            if wait:
                 return Paused(wait)
             session = await tx.sessions.live(session_id, tx.now)
             if session is None:

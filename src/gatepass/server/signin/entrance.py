@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import os
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -24,6 +23,7 @@ from gatepass.server.signin.opening import (  # msgspec reads annotations
     Asked,  # noqa: TC001 - as above
     Opened,
     open_session,
+    password_digest,
 )
 from gatepass.server.signin.senders import proof_was_used, use_proof
 from gatepass.server.web.cookies import HostCookie
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from gatepass.server.keys.keyring import LiveKeys
     from gatepass.server.keys.master_key import DataKey
     from gatepass.server.settings import Settings
+    from gatepass.server.signin.known_browsers import KnownBrowsers
     from gatepass.server.signin.minting import Minter
     from gatepass.server.signin.opening import Proof
     from gatepass.server.signin.visitor import Visitors
@@ -101,6 +102,7 @@ class Entrance:
         address: ClientAddress,
         pages: Pages,
         visitors: Visitors,
+        known_browsers: KnownBrowsers,
         settings: Settings,
     ) -> None:
         self._database = database
@@ -110,6 +112,7 @@ class Entrance:
         self._address = address
         self._pages = pages
         self._visitors = visitors
+        self.known_browsers = known_browsers
         self._max_seconds = settings.session_max_seconds
         # Lax: a sign-in at another site ends with a link from there, and goes on with these.
         self.device_cookie = HostCookie("gatepass-device", settings, same_site="lax")
@@ -161,7 +164,10 @@ class Entrance:
         if isinstance(entered, ProofUsed):
             raise proof_was_used()
         if isinstance(entered, Opened):
-            return await self._minter.answer_first(entered, keys=self._keys.current)
+            response = await self._minter.answer_first(entered, keys=self._keys.current)
+            if entered.refresh_token.in_cookie:
+                self.known_browsers.keep(response, entered.bearer.user_id, entered.password)
+            return response
         response = problem("second_factor_required", "Send one of the factors to /login/factor.")
         body = msgspec.json.decode(response.body, type=Problem)
         members = SecondFactorRequired(
@@ -189,6 +195,7 @@ class Entrance:
         await self._replace(request, entered)
         response = self._pages.go_to(path)
         self._minter.set_cookie(response, entered, keys=self._keys.current)
+        self.known_browsers.keep(response, entered.bearer.user_id, entered.password)
         self._pages.rename_browser(response)
         return response
 
@@ -217,11 +224,6 @@ class Entrance:
             await end_session(tx, before.session_id, before.user.id, "replaced", where=self._address.where(request))
 
         await self._database.transaction(unit)
-
-
-async def password_digest(tx: Transaction, user_id: str) -> bytes:
-    """What tells one password of a person's from the next, without being of use to anybody."""
-    return hashlib.sha256((await tx.passwords.of(user_id) or "").encode()).digest()
 
 
 def invalid_challenge() -> Refusal:

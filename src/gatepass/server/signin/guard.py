@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gatepass.server.transaction import Transaction
 
 _MAIL_WINDOW = 3_600.0
+"""So long mails and new accounts count."""
 _STUFFING_CHANGES = 20
 """So many times another account than the one before, from one network within its window."""
 
@@ -80,11 +81,37 @@ class Guard:
             notices_stuffing=False,
         )
 
+    @classmethod
+    def of_signups(cls, key: bytes, settings: Settings) -> Guard:
+        """The guard of new accounts: what it counts are those that are made, and from one network only."""
+        hour = _MAIL_WINDOW
+        return cls(
+            key,
+            account=Limit(free=settings.signups_per_address, window=hour, first_pause=60, longest_pause=hour),
+            network=Limit(free=settings.signups_per_address, window=hour, first_pause=60, longest_pause=hour),
+            notices_stuffing=False,
+        )
+
     def attempt(self, what: str, name: str, where: Where) -> Attempt:
         """An attempt of a kind, such as `password`, at what belongs to a name, such as an e-mail address."""
         digest = hmac.digest(self._key, f"{what}:{name}".encode(), hashlib.sha256).hex()
         network = f"{what}@{network_of(where.address)}" if where.address else ""
         return Attempt(account=f"{what}:{digest}", network=network, where=where)
+
+    async def choose(
+        self, tx: Transaction, what: str, name: str, where: Where, *, browser: str
+    ) -> tuple[Attempt, float]:
+        """The attempt to count, and how long until it may be made.
+
+        What is known by a name, a browser or a session, has a counter of its own, so that nobody who guesses elsewhere
+        keeps it waiting; once that is used up it is like any other.
+        """
+        attempt = self.attempt(what, name, where)
+        if browser:
+            own = Attempt(account=self.attempt(what, f"{name} from {browser}", where).account, network="", where=where)
+            if not await self.wait(tx, own):
+                return own, 0.0
+        return attempt, await self.wait(tx, attempt)
 
     async def wait(self, tx: Transaction, attempt: Attempt) -> float:
         """How many seconds until this may be tried; 0 when it may be now."""

@@ -56,13 +56,15 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
     """A fresh grant: what its access tokens say, its refresh token, and the time on the database's clock.
 
-    `token_id` is the `jti` of the first access token; the event that tells of the sign-in names it.
+    `token_id` is the `jti` of the first access token; the event that tells of the sign-in names it. `password` tells
+    in cookie mode which one the account has (`password_digest`).
     """
 
     bearer: Bearer
     refresh_token: RefreshToken
     token_id: str
     now: float
+    password: bytes = b""
 
 
 async def open_session(  # noqa: PLR0913 - what a session is made of
@@ -117,7 +119,18 @@ async def open_session(  # noqa: PLR0913 - what a session is made of
         ),
         token_id=token_id,
         now=now,
+        password=await password_digest(tx, user.id) if asked.cookie else b"",
     )
+
+
+async def password_digest(tx: Transaction, user_id: str) -> bytes:
+    """What tells one password of a person's from the next, without being of use to anybody."""
+    return digest_of_password(await tx.passwords.of(user_id))
+
+
+def digest_of_password(password_hash: str | None) -> bytes:
+    """The same, of the hash."""
+    return hashlib.sha256((password_hash or "").encode()).digest()
 
 
 def digest(secret: bytes) -> bytes:

@@ -90,7 +90,6 @@ class Connected:
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls and pages."""
-        owner = ("recent_sign_in_required", "second_factor_required")
         return (
             Route(
                 method="GET",
@@ -109,7 +108,6 @@ class Connected:
                 body=ConnectRequest,
                 answers={201: IdentityShown},
                 problems=(
-                    *owner,
                     "unknown_provider",
                     "invalid_id_token",
                     "provider_denied",
@@ -125,7 +123,7 @@ class Connected:
                 auth=RECENT,
                 summary="Disconnect an account elsewhere",
                 answers={204: None},
-                problems=(*owner, "identity_not_found", "last_way_in"),
+                problems=("identity_not_found", "last_way_in"),
             ),
             page("/pages/account/identities", self.show_page, RECENT),
             page_form("/pages/account/identities/connect", self.submit_connect, ConnectForm, RECENT),

@@ -76,6 +76,9 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         403, "Sign up by mail", "Where accounts begin with a mail, passkeys are added after that."
     ),
     "signup_closed": ProblemKind(403, "Sign-up closed", "Only the operator adds people here (`signup`)."),
+    "email_domain_not_allowed": ProblemKind(
+        403, "Domain not allowed", "People sign up here with addresses of certain domains only (`signup_domains`)."
+    ),
     # signing in
     "invalid_credentials": ProblemKind(401, "Invalid credentials", "No such pair of e-mail address and password."),
     "account_disabled": ProblemKind(
