@@ -19,7 +19,7 @@ from tests.support.wait import eventually
 
 from gatepass.jose import JoseError, Key, KeySet
 from gatepass.tokens.status_list import SIZE, Bits
-from gatepass.verify import Fetched, Verifier, follow
+from gatepass.verify import Fetched, Verifier, follow, revocation
 
 if TYPE_CHECKING:
     import socket
@@ -473,3 +473,98 @@ def test_a_full_list_holds_no_event_loop_up(issuer: ScriptedIssuer, clock: Clock
         follower = verifier._follower
         assert isinstance(follower, follow.Follower)
         assert sys.getsizeof(follower.revocations.lists[issuer.url + LIST].octets) < 150_000
+
+
+# ── before the first token ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_start_fetches_what_tokens_need(issuer: ScriptedIssuer, verifier: Verifier) -> None:
+    """Keys, snapshot and stream are there before the first token, which then waits for nothing but its list."""
+    assert not verifier.health().ready
+    health = verifier.start()
+    assert (health.ready, health.keys_fresh) == (True, True)
+    until(verifier, "live")
+    asked = list(issuer.requests)
+    assert verdict(verifier, issuer.token()) == "good"
+    assert issuer.requests == asked
+
+
+def test_astart_is_start(verifier: Verifier) -> None:
+    """In an event loop the same is fetched."""
+    assert asyncio.run(verifier.astart()).ready
+    until(verifier, "live")
+
+
+def test_several_issuers_start_at_once(issuer: ScriptedIssuer, verifier: Verifier, clock: Clock) -> None:
+    """One that does not answer keeps nobody else from being ready, and makes nothing fail."""
+    with Verifier(issuer="http://127.0.0.1:9", audience="my-api", clock=clock) as dead:
+        both = Verifier.any_of(dead, verifier)
+        assert [health.ready for health in both.start().values()] == [False, True]
+        assert [health.ready for health in asyncio.run(both.astart()).values()] == [False, True]
+
+
+@pytest.mark.parametrize(("stale", "ready"), [("serve", True), ("refuse", False)])
+def test_ready_falls_only_when_good_tokens_would_be_refused(
+    issuer: ScriptedIssuer, clock: Clock, stale: Literal["serve", "refuse"], *, ready: bool
+) -> None:
+    """A quiet API stays ready for as long as its keys are good; an issuer that restarts unreadies nobody at once."""
+    with Verifier(issuer=issuer.url, audience="my-api", clock=clock, stale=stale) as verifier:
+        assert verifier.start().ready
+        until(verifier, "live")
+        clock.advance(400)  # nobody asked for anything: the keys are not fresh any more
+        eventually(lambda: verifier.health().feed == "live" and verifier.health().ready)
+        for path in (METADATA, JWKS, SNAPSHOT, STREAM):
+            issuer.scripts[path] = lambda connection: connection.close()
+        issuer.say(None)
+        eventually(lambda: verifier.health().feed != "live")
+        assert verifier.health().ready
+        clock.advance(61)
+        assert verifier.health().ready is ready
+        assert (verdict(verifier, issuer.token()) == "good") is ready
+
+
+def test_a_clock_that_is_set_back_refuses_what_it_takes_for_tokens_to_come(
+    issuer: ScriptedIssuer, verifier: Verifier, clock: Clock
+) -> None:
+    """A token that is remembered is judged by the same times as one that is not."""
+    token = issuer.token(iat=int(clock()), exp=int(clock()) + 900)
+    assert verdict(verifier, token) == "good"
+    clock.advance(-120)
+    assert verdict(verifier, token) == "issued_in_future"
+    clock.advance(120)
+    assert verdict(verifier, token) == "good"
+
+
+def test_a_thousand_lists_after_a_restart(issuer: ScriptedIssuer, clock: Clock, record_property: Any) -> None:  # noqa: ANN401
+    """An API that starts anew, with people in a thousand lists, knows all of them in a few seconds."""
+    key = Key.generate("HS256")
+    lists = [f"/status/{number}" for number in range(1, 1_001)]
+    issuer.bits = {path: Bits.of([5]) for path in (LIST, *lists)}
+    made = issuer.status_list
+    ready = {path: made(path) for path in lists}  # signing them is the issuer's affair
+    issuer.status_list = lambda path=LIST, *_: ready.get(path) or made(path)  # type: ignore[method-assign]
+    with Verifier(issuer=issuer.url, audience="my-api", clock=clock, keys=key, revocation="feed") as verifier:
+        verifier.start()
+        tokens = [issuer.token(key, jti=path, status=issuer.at(5, path)) for path in lists]
+        began = time.monotonic()
+        with ThreadPoolExecutor(64) as pool:
+            assert set(pool.map(lambda token: verdict(verifier, token), tokens)) <= {"revoked", "good"}
+            eventually(lambda: verifier.health().lists == 1_000)
+            took = time.monotonic() - began
+            assert set(pool.map(lambda token: verdict(verifier, token), tokens)) == {"revoked"}
+        assert verifier.health().lists_missing == 0
+    record_property("figures", f"a thousand lists after {took:.1f} s")
+
+
+@pytest.mark.parametrize("bound", [0, 3])
+def test_more_lists_than_there_is_room_for(
+    issuer: ScriptedIssuer, verifier: Verifier, monkeypatch: pytest.MonkeyPatch, bound: int
+) -> None:
+    """Each is fetched when a token names it, and the one that was not used for longest gives way: nobody passes."""
+    monkeypatch.setattr(revocation, "MAX_LISTS", bound)
+    lists = [f"/status/{number}" for number in range(10)]
+    issuer.bits |= {path: Bits.of([5]) for path in lists}
+    for _ in range(2):
+        for path in lists:
+            assert verdict(verifier, issuer.token(jti=path, status=issuer.at(5, path))) == "revoked"
+    assert verifier.health().lists <= max(1, bound)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support.scripted_issuer import NOW, Clock
+from tests.support.scripted_issuer import NOW, Clock, ScriptedIssuer
 from tests.support.token_server import TokenServer
 from tests.support.wait import eventually
 
@@ -91,3 +94,50 @@ def test_used_proofs_while_somebody_holds_their_lock() -> None:
     with replays._lock:
         assert in_a_child(lambda: replays.spend("a", 60))
     assert verifier.dpop is policy
+
+
+FORKED_IN_C = """
+import ctypes, os, sys, time
+from gatepass.jose import JoseError
+from gatepass.verify import Verifier
+
+issuer, token = sys.argv[1:]
+verifier = Verifier(issuer=issuer, audience="my-api")
+verifier.verify(token)
+while verifier.health().feed != "live":
+    time.sleep(0.01)
+if ctypes.PyDLL(None).fork():  # with the GIL held, and without a word to Python: as uWSGI does
+    os.wait()
+    os._exit(0)
+print("forked", flush=True)
+sys.stdin.readline()
+verdicts = set()
+deadline = time.monotonic() + 10
+while "revoked" not in verdicts and time.monotonic() < deadline:
+    try:
+        verifier.verify(token)
+    except JoseError as error:
+        verdicts.add(error.code)
+    time.sleep(0.01)
+while verifier.health().feed != "live" and time.monotonic() < deadline:
+    time.sleep(0.01)
+print(*verdicts, verifier.health().feed, flush=True)
+os._exit(0)
+"""
+
+
+def test_a_process_that_was_forked_in_c() -> None:
+    """A server written in C forks without telling Python: the child follows what is revoked all the same."""
+    with ScriptedIssuer(clock=time.time, revokes=True) as issuer:
+        now = int(time.time())
+        token = issuer.token(iat=now, exp=now + 900, status=issuer.at(5))
+        command = [sys.executable, "-c", FORKED_IN_C, issuer.url, token]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            assert process.stdout.readline() == "forked\n"
+            eventually(lambda: len(issuer.streams) == 1)
+            issuer.revoke(5)
+            process.stdin.write("\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == "revoked live\n"

@@ -112,6 +112,7 @@ class Follower:
         self._on_keys_refused = on_keys_refused
         self._is_closed = False
         self._asked: dict[str, float] = {}
+        self._awaited: dict[str, Future[None]] = {}
         self._flights: dict[str, asyncio.Task[None]] = {}
         self._begin()
 
@@ -138,7 +139,7 @@ class Follower:
                 now = self.now
                 missing = self.revocations.missing(principal, now)
                 self._note_sleep(now)
-                news = self._news
+                news = self._news if missing is None else self._awaited.setdefault(missing, _future())
                 runs = self._is_closed or self._runs()
             if self._is_closed or not runs:
                 return
@@ -161,7 +162,8 @@ class Follower:
         ends = time.monotonic() + seconds
         while True:
             with self._lock:
-                has_settled, news = self.revocations.has_settled, self._news
+                has_settled = self.revocations.has_settled or self._source.issuer.failure is not None
+                news = self._news
                 runs = not self._is_closed and self._runs()
             left = ends - time.monotonic()
             if has_settled or not runs or left <= 0:
@@ -181,7 +183,7 @@ class Follower:
     def _note_sleep(self, now: Moment) -> None:
         """Notice that nobody has looked for longer than two heartbeats: what we know has grown old meanwhile."""
         before = self._looked_at
-        if before is not None and max(now.wall - before.wall, now.run - before.run) > SLEEP_SECONDS:
+        if before is not None and now.since(before) > SLEEP_SECONDS:
             self._looked_at, self._awake_since = now, now.run
 
     def _is_awake(self, now: Moment) -> bool:
@@ -199,7 +201,7 @@ class Follower:
             is_news = self.revocations.learn_offer(issuer.offer)
             self.revocations.look(self.now)
         if is_news:
-            self._tell()
+            self._tell(issuer.url)
             self.wake()
 
     def wake(self) -> None:
@@ -292,8 +294,9 @@ class Follower:
         with self._lock:
             now = self.now
             self._note_sleep(now)
-            self._looked_at = now
-            self.revocations.look(now, is_awake=self._is_awake(now))
+            if self._looked_at is None or self._awake_since is not None or now.since(self._looked_at) >= TICK_SECONDS:
+                self._looked_at = now
+                self.revocations.look(now, is_awake=self._is_awake(now))
             wants = list(self.revocations.due(now))
             url = self.revocations.stream_due(now) if self._listen is not None else None
         for want in wants:
@@ -346,8 +349,9 @@ class Follower:
         finally:
             del self._flights[want.url]
             self._asked.pop(want.url, None)
-            self._tell()
-            self.wake()
+            self._tell(want.url)
+            if len(self._flights) <= MAX_FLIGHTS // 2:  # looking what is due costs more the more lists there are
+                self.wake()
 
     async def _bring_list(self, url: str, token: str) -> None:
         read = await self._checked(lambda keys, now: self.revocations.read_list(url, token, keys, now))
@@ -452,11 +456,14 @@ class Follower:
             self._on_keys_refused()
             self.wake()
 
-    def _tell(self) -> None:
-        """Let everybody who waits look again."""
+    def _tell(self, url: str = "") -> None:
+        """Let those look again who wait for a document, or those who wait for any news."""
         with self._lock:
             news, self._news = self._news, _future()
+            landed = self._awaited.pop(url, None)
         news.set_result(None)
+        if landed is not None:
+            landed.set_result(None)
 
     def _refuse(self, reason: str) -> None:
         self.revocations.refusals += 1

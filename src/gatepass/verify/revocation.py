@@ -325,17 +325,24 @@ class Revocations:
 
     def look(self, now: Moment, *, is_awake: bool = True) -> None:
         """Look at both clocks, and let `clears` go by what is fresh for a moment; unless we have just slept."""
+        self._look_at_names(now, is_awake=is_awake)
+        for copy in self.lists.values():
+            self._look_at(copy, now)
+
+    def _look_at_names(self, now: Moment, *, is_awake: bool = True) -> None:
         left = min(self._stale_after - self._age_of_names(now), WINDOW_SECONDS)
         if self._offer is not None and self._snapshot is None:
             left = inf if self.is_idle else WINDOW_SECONDS  # there are no names to be up to date with
         if left <= 0 or not is_awake:
             self.clears_from, self.clears_until = inf, -inf
-            return
-        for copy in self.lists.values():
-            is_open = not copy.is_resting and self._age_of(copy, now) < self._stale_after
-            copy.clears_until = inf if is_open else -inf
-        self.clears_from = -inf if left == inf else now.wall - _SLEW_SECONDS
-        self.clears_until = now.wall + left
+        else:
+            self.clears_from = -inf if left == inf else now.wall - _SLEW_SECONDS
+            self.clears_until = now.wall + left
+
+    def _look_at(self, copy: Copy, now: Moment) -> None:
+        """Let `clears` go by a list while it is fresh, unless we want to know whether it is in use."""
+        is_open = not copy.is_resting and self._age_of(copy, now) < self._stale_after
+        copy.clears_until = inf if is_open else -inf
 
     def judge(self, principal: Principal, now: Moment) -> None:
         """Return if a token passes, by what we know now.
@@ -554,9 +561,9 @@ class Revocations:
         copy.proof = self._proved_by(claims.iat, copy.ttl, now)
         self.lists[claims.sub] = copy
         self._issuer_time = max(self._issuer_time, claims.iat)
+        self._look_at(copy, now)
         if self._snapshot is None:
             self._read = younger(self._read, copy.proof, now)
-        self.look(now)
 
     def _proved_by(self, iat: float, ttl: float, now: Moment) -> Proof:
         """What a document proves: where no stream says more, it counts for its `ttl`, however long a cache held it."""
