@@ -20,6 +20,7 @@ import msgspec
 
 from gatepass.jose.errors import InvalidPolicyError
 from gatepass.tokens import dpop_proof
+from gatepass.verify.clocks import Lifetime, Moment, running_clock
 from gatepass.verify.fetch import FETCH_SECONDS, HttpxFetch
 from gatepass.verify.issuer import FetchError
 from gatepass.verify.oauth_client import Caller, RefusedError, drive_now, read_json
@@ -70,8 +71,8 @@ class _Answer(msgspec.Struct, frozen=True):
 
 class _Held(msgspec.Struct, frozen=True):
     token: str
-    renew_at: float
-    ends_at: float
+    fresh: Lifetime
+    good: Lifetime
 
     def __repr__(self) -> str:
         return "_Held(…)"
@@ -181,14 +182,19 @@ class ClientCredentials(httpx.Auth):
 
     # ── deciding ──
 
+    @property
+    def _now(self) -> Moment:
+        return Moment(self._clock(), running_clock())
+
     def _token(self) -> Generator[Wait, None, str]:
         """Return the token, yielding the fetch that brings one if there is none."""
         if self._process != os.getpid():
             self._begin()
         with self._lock:
-            now, held = self._clock(), self._held
-            if held is not None and now < held.ends_at:
-                if now >= held.renew_at and now >= self._retry_at and not self._is_flying():
+            now, held = self._now, self._held
+            if held is not None and not held.good.is_over(now):
+                is_paused = 0 < self._retry_at - now.wall <= RETRY_SECONDS  # longer than that: the clock was set back
+                if held.fresh.is_over(now) and not is_paused and not self._is_flying():
                     self._start()
                 return held.token
             flight = self._flight if self._flight is not None and self._is_flying() else self._start()
@@ -263,13 +269,13 @@ class ClientCredentials(httpx.Auth):
         flight.set_result(held)
 
     def _fetch(self) -> _Held:
-        began, deadline = self._clock(), time.monotonic() + FETCH_SECONDS
+        began, deadline = self._now, time.monotonic() + FETCH_SECONDS
         call = self._caller.call(self._form, dpop_key=self._dpop_key)
         found = read_json(drive_now(call, self._http, deadline), self._issuer)
         return _read(found, self._issuer, began, kind="bearer" if self._dpop_key is None else "dpop")
 
 
-def _read(found: dict[str, Any], issuer: str, began: float, *, kind: str) -> _Held:
+def _read(found: dict[str, Any], issuer: str, began: Moment, *, kind: str) -> _Held:
     try:
         answer = msgspec.convert(found, _Answer)
     except msgspec.ValidationError:
@@ -277,4 +283,8 @@ def _read(found: dict[str, Any], issuer: str, began: float, *, kind: str) -> _He
     if answer.token_type.lower() != kind or not answer.access_token.isprintable() or answer.expires_in <= 0:
         raise FetchError(f"{issuer} answered a token of another kind")
     spare = min(SPARE_SECONDS, answer.expires_in / 2)
-    return _Held(answer.access_token, began + answer.expires_in * RENEW_AT, began + answer.expires_in - spare)
+    return _Held(
+        answer.access_token,
+        fresh=Lifetime(began, answer.expires_in * RENEW_AT),
+        good=Lifetime(began, answer.expires_in - spare),
+    )

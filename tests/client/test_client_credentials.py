@@ -409,3 +409,15 @@ def test_a_service_of_a_gatepass_server(tmp_path: Path, capsys: pytest.CaptureFi
             assert get(bound, api).text == holder.thumbprint()
             assert asyncio.run(aget(bound, api)).text == holder.thumbprint()
     assert subjects == [ids[0]["client_id"], ids[1]["client_id"]]
+
+
+def test_a_clock_that_is_set_back_keeps_no_token_too_long(
+    server: TokenServer, credentials: ClientCredentials, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token ends by whichever clock says so first."""
+    run = Clock(0)
+    monkeypatch.setattr("gatepass.client.running_clock", run)
+    assert credentials.token() == "token-1"
+    clock.advance(-3_600)
+    run.advance(3_600)
+    assert credentials.token() == "token-2"

@@ -328,3 +328,17 @@ def test_with_a_gatepass_server(tmp_path: Path, capsys: pytest.CaptureFixture[st
         assert api.post("/logout", json={"refresh_token": signed_in["refresh_token"]}).status_code == 204
         assert refusal(by, signed_in["token"]) == "inactive"
         by.close()
+
+
+def test_a_clock_that_is_set_back_makes_no_answer_young(
+    server: TokenServer, introspector: Introspector, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer is believed for its seconds, by whichever clock says that they are over."""
+    run = Clock(0)
+    monkeypatch.setattr(introspect, "running_clock", run)
+    introspector.verify("opaque")
+    server.answers["/introspect"] = lambda _: (200, {"active": False})
+    clock.advance(-3_600)
+    run.advance(3_600)
+    with pytest.raises(JoseError):
+        introspector.verify("opaque")

@@ -174,3 +174,15 @@ def test_a_policy_that_makes_no_sense(arguments: dict[str, float | bytes]) -> No
     """A mistake shows when the application starts."""
     with pytest.raises(InvalidPolicyError):
         DPoPPolicy(**arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("forward", "back"), [(0, -50), (0, -3_600), (3_600, -3_600)])
+def test_a_clock_that_is_set_makes_no_used_proof_new(forward: float, back: float) -> None:
+    """Set back, or forward and back: a proof that is young again by the wall clock is known all the same."""
+    run = Clock(0)
+    replays = InMemoryReplays(clock=run)
+    assert replays.spend("proof", 61, wall=1_000)
+    run.advance(70)
+    assert replays.spend("another", 61, wall=1_070 + forward)
+    run.advance(70)
+    assert not replays.spend("proof", 61, wall=1_140 + forward + back if forward else 1_140 + back)

@@ -39,8 +39,28 @@ class Moment(NamedTuple):
         """Return the seconds that have passed: the larger of two answers."""
         return max(self.wall - earlier.wall, self.run - earlier.run)
 
+    def surely_since(self, earlier: Moment) -> float:
+        """Return the seconds that have passed by both clocks: the smaller of two answers."""
+        return min(self.wall - earlier.wall, self.run - earlier.run)
+
 
 LONG_AGO = Moment(-inf, -inf)
+
+
+class Lifetime(NamedTuple):
+    """How long something is good.
+
+    Attributes:
+        began: Since when.
+        seconds: For how long.
+    """
+
+    began: Moment
+    seconds: float
+
+    def is_over(self, now: Moment) -> bool:
+        """Tell whether it has ended, by either clock."""
+        return now.since(self.began) >= self.seconds
 
 
 class Proof(NamedTuple):

@@ -15,6 +15,7 @@ from gatepass.jose.errors import InvalidPolicyError
 from gatepass.tokens import dpop_proof
 from gatepass.tokens.dpop_proof import InvalidProofError
 
+from .clocks import LONG_AGO, Moment
 from .errors import ReplaysUnavailableError, UseNonceError
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ class Replays(Protocol):
 class InMemoryReplays:
     """The proofs that this process has seen, in two generations: what is older than both could not be used anyway.
 
+    A generation lasts by both clocks: a wall clock that is set back makes old proofs young again.
+
     When one is full no proof is accepted until it ends: forgetting some would let them be used again.
     """
 
@@ -81,24 +84,30 @@ class InMemoryReplays:
 
         Args:
             size: How many to remember in each generation.
-            clock: The time, in seconds.
+            clock: The time, in seconds, by a clock that is never set.
         """
         self._size = size
         self._clock = clock
         self._seconds = 0.0
-        self._turns_at = -math.inf
+        self._began = LONG_AGO
         self._young: set[str] = set()
         self._old: set[str] = set()
         self._lock = threading.Lock()
 
-    def spend(self, name: str, seconds: float) -> bool:
+    def spend(self, name: str, seconds: float, *, wall: float | None = None) -> bool:
         """Keep a name; tell whether it was new.
+
+        Args:
+            name: Who used which proof.
+            seconds: How long to keep it.
+            wall: The time by which proofs are judged, in seconds since 1970.
 
         Raises:
             ReplaysUnavailableError: There is no room for it.
         """
         with self._lock:
-            self._turn(self._clock(), seconds)
+            run = self._clock()
+            self._turn(Moment(run if wall is None else wall, run), seconds)
             if name in self._young or name in self._old:
                 return False
             if len(self._young) >= self._size:
@@ -110,15 +119,15 @@ class InMemoryReplays:
         """Let go of a lock that nobody in this process will release."""
         self._lock = threading.Lock()
 
-    def _turn(self, now: float, seconds: float) -> None:
+    def _turn(self, now: Moment, seconds: float) -> None:
         """Begin a generation when the last one has lasted as long as anything is to be kept."""
         self._seconds = max(self._seconds, seconds)
-        if now < self._turns_at:
+        lasted = now.surely_since(self._began)
+        if lasted < self._seconds:
             return
-        is_long_ago = now >= self._turns_at + self._seconds
-        self._old = set() if is_long_ago else self._young
+        self._old = set() if lasted >= 2 * self._seconds else self._young
         self._young = set()
-        self._turns_at = now + self._seconds
+        self._began = now
 
 
 class DPoPPolicy:
@@ -179,7 +188,11 @@ class DPoPPolicy:
             ReplaysUnavailableError: Nobody can say.
         """
         name = base64url.encode(hashlib.sha256(f"{proof.thumbprint}.{proof.jti}".encode()).digest())
-        is_new = self._replays.spend(name, proof.iat + self._seconds - now + 1)
+        seconds, replays = proof.iat + self._seconds - now + 1, self._replays
+        if isinstance(replays, InMemoryReplays):
+            is_new: bool | Future[bool] = replays.spend(name, seconds, wall=now)
+        else:
+            is_new = replays.spend(name, seconds)
         if isinstance(is_new, Future):
             yield is_new, _REPLAYS_SECONDS
             is_new = _outcome(is_new)

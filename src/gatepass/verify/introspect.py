@@ -27,6 +27,7 @@ from gatepass.jose.errors import (
 from gatepass.tokens.access_token import Checked, UnprovenCnfError, read_other, refuse_unproven
 
 from .background import Background
+from .clocks import Lifetime, Moment, running_clock
 from .dpop import DPoPPolicy
 from .errors import InactiveTokenError, IssuerUnavailableError
 from .fetch import FETCH_SECONDS, HttpxFetch
@@ -63,7 +64,7 @@ _log = logging.getLogger(__name__)
 
 class _Remembered(NamedTuple):
     principal: Principal
-    until: float
+    lifetime: Lifetime
 
 
 class Introspector:
@@ -183,7 +184,13 @@ class Introspector:
 
     def _remembered(self, token: str) -> Principal | None:
         found = self._seen.get(token)
-        return found.principal if found is not None and self.clock() < found.until else None
+        if found is None or found.lifetime.is_over(self._now) or self.clock() >= found.principal.expires_at:
+            return None
+        return found.principal
+
+    @property
+    def _now(self) -> Moment:
+        return Moment(self.clock(), running_clock())
 
     def _asked(self, token: str) -> Generator[Wait, None, Principal]:
         if self._process != os.getpid():
@@ -250,10 +257,10 @@ class Introspector:
         return of_other_token(Checked(read, claims))
 
     def _remember(self, token: str, principal: Principal) -> None:
-        until = min(self.clock() + self._cache_seconds, principal.expires_at)
+        lifetime = Lifetime(self._now, self._cache_seconds)
         with self._lock:
             self._seen.pop(token, None)
             while self._seen and len(self._seen) >= self._cache_size:
                 del self._seen[next(iter(self._seen))]
             if self._cache_size and self._cache_seconds:
-                self._seen[token] = _Remembered(principal, until)
+                self._seen[token] = _Remembered(principal, lifetime)
