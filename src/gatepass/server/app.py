@@ -38,6 +38,7 @@ from gatepass.server.oauth.endpoints import OAuth
 from gatepass.server.outbox import Outbox
 from gatepass.server.passkey_login import PasskeyLogins
 from gatepass.server.passkeys.relying_party import RelyingParty
+from gatepass.server.passwords.decoys import Decoys
 from gatepass.server.passwords.hashing import Argon2Cost, PasswordHasher, keep_large_blocks
 from gatepass.server.posting import Posting
 from gatepass.server.providers.presets import make_providers
@@ -98,6 +99,7 @@ if TYPE_CHECKING:
     from gatepass.server.keys.keyring import LiveKeys
     from gatepass.server.keys.master_key import DataKey
     from gatepass.server.keys.signer import OutsideKey
+    from gatepass.server.passwords.decoys import Kind
     from gatepass.server.revocation_feed.on_demand import OnDemand
     from gatepass.server.revocations.status_indexes import Block
     from gatepass.server.settings import Settings
@@ -122,6 +124,9 @@ _POST_SECONDS = 0.25
 """How often it is looked whether a letter is due; a look takes some microseconds."""
 _OUTDATED_SECONDS = 5.0
 """How long the store may be out of sight before this process says that it knows too little."""
+_KINDS_SECONDS = 60.0
+"""How often it is looked whether people with hashes of other systems have moved in, or signed in."""
+_NAMED_AT_ONCE = 500
 _PAUSE_SECONDS = 1.0
 """How long to let things be after a step that failed."""
 
@@ -149,6 +154,7 @@ class Server:
         self._clock = clock = database.clock
         self._behind_since: float | None = None
         self.hasher = password_hasher(settings)
+        self.decoys = Decoys(data_key.derive("decoys"))
         self._address = ClientAddress(settings)
         self.connections = Connections(most_connections, self._note_refused_connection)
         self._clients = KnownClients(database)
@@ -222,7 +228,31 @@ class Server:
             tasks.create_task(_repeat(_FORGET_SECONDS, self._forget_expired))
             tasks.create_task(_repeat(1, self.metrics.write_down))
             tasks.create_task(_repeat(_KEYS_SECONDS, self._move_keys_on))
+            tasks.create_task(_repeat(_KINDS_SECONDS, self.learn_kinds))
             tasks.create_task(self._warm_up())
+
+    async def learn_kinds(self) -> None:
+        """Note of each password what it costs to check, of those too that were there before this was noted."""
+
+        async def name(tx: Transaction) -> int:
+            return await tx.passwords.name_kinds(_NAMED_AT_ONCE)
+
+        while await self.database.transaction(name, shared=True) == _NAMED_AT_ONCE:
+            pass
+        await self.read_kinds()
+
+    async def read_kinds(self) -> None:
+        """Take over for the decoys what is noted; all passwords are counted only when that has changed."""
+
+        async def read(tx: Transaction) -> list[Kind]:
+            return await tx.passwords.kinds()
+
+        async def count(tx: Transaction) -> int:
+            return await tx.passwords.count()
+
+        kinds = await self.database.read(read)
+        if not self.decoys.is_of(kinds):
+            self.decoys.learn(await self.database.read(count), kinds)
 
     async def _warm_up(self) -> None:
         """Get ready for people, once those who waited for the start have been answered."""
@@ -381,6 +411,7 @@ class Server:
             entrance,
             proofs,
             federation,
+            decoys=self.decoys,
             indexes=self.indexes,
             asking=asking,
             browser=browser,
@@ -659,6 +690,7 @@ async def open_server(
             shared=shared,
         )
         await server.feed.start()
+        await server.read_kinds()
         background = asyncio.create_task(server.run_in_background())
         try:
             yield server

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from gatepass.server.events import Where
     from gatepass.server.federation import Federation
+    from gatepass.server.passwords.decoys import Decoys
     from gatepass.server.passwords.hashing import PasswordHasher
     from gatepass.server.revocations.status_indexes import StatusIndexes
     from gatepass.server.signin.asking import Asking
@@ -133,6 +134,7 @@ class Login:
         proofs: FactorProofs,
         federation: Federation,
         *,
+        decoys: Decoys,
         indexes: StatusIndexes,
         asking: Asking,
         browser: BrowserMode,
@@ -143,6 +145,7 @@ class Login:
     ) -> None:
         self._database = database
         self._hasher = hasher
+        self._decoys = decoys
         self._entrance = entrance
         self._proofs = proofs
         self._federation = federation
@@ -272,7 +275,8 @@ class Login:
             raise Refusal("password_too_long", f"A password has at most {MAX_LENGTH} characters.")
         email = normalise_email(address)
         user, password_hash, attempt = await self._look(request, email, where)
-        is_right = await self._hasher.verify(password, password_hash)
+        is_right = await self._hasher.verify(password, password_hash or self._decoys.of(email))
+        is_right = is_right and password_hash is not None  # a decoy is somebody else's
         checked = Checked(
             attempt=attempt,
             user_id=user.id if user else "",

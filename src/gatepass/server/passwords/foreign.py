@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 PREFIX = "$foreign$"
 """What a hash begins with that is not in a format of our own."""
 
+_OUR_COST = "$m=19456,t=2,p=1"
+"""Argon2's default here. Where another is set, all hashes are of a named kind, which changes nothing."""
 _BCRYPT_BYTES = 72
 """Of a password that bcrypt reads; it never looked at the rest."""
 _SCRYPT_MEMORY = 256 << 20
@@ -51,6 +53,11 @@ class Pbkdf2(msgspec.Struct, frozen=True, kw_only=True, tag="pbkdf2"):
     salt: bytes
     hash: bytes
 
+    @property
+    def kind(self) -> str:
+        """What it costs, in a word."""
+        return f"pbkdf2 {self.digest} {self.iterations} {len(self.hash)}"
+
     def matches(self, password: bytes) -> bool:
         """Whether the password is the one."""
         made = hashlib.pbkdf2_hmac(self.digest, password, self.salt, self.iterations, len(self.hash))
@@ -65,6 +72,11 @@ class Scrypt(msgspec.Struct, frozen=True, kw_only=True, tag="scrypt"):
     lanes: Small
     salt: bytes
     hash: bytes
+
+    @property
+    def kind(self) -> str:
+        """What it costs, in a word."""
+        return f"scrypt {self.log_n} {self.block} {self.lanes}"
 
     def matches(self, password: bytes) -> bool:
         """Whether the password is the one."""
@@ -84,6 +96,11 @@ class FirebaseScrypt(msgspec.Struct, frozen=True, kw_only=True, tag="firebase-sc
     lanes: ClassVar[int] = 1
     key_bytes: ClassVar[int] = 32
 
+    @property
+    def kind(self) -> str:
+        """What it costs, in a word."""
+        return f"firebase {self.log_n} {self.block}"
+
     def matches(self, password: bytes) -> bool:
         """Whether the password is the one."""
         from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # noqa: PLC0415 - seldom needed
@@ -100,6 +117,11 @@ class Bcrypt(msgspec.Struct, frozen=True, kw_only=True, tag="bcrypt"):
     hash: Annotated[str, Meta(pattern=r"^\$2[aby]\$(0[4-9]|1[0-6])\$[./A-Za-z0-9]{53}$")]
     prehashed: bool = False
 
+    @property
+    def kind(self) -> str:
+        """What it costs, in a word."""
+        return f"bcrypt {self.hash[4:6]}"
+
     def matches(self, password: bytes) -> bool:
         """Whether the password is the one."""
         import bcrypt  # noqa: PLC0415 - seldom needed
@@ -113,6 +135,11 @@ class Crypt(msgspec.Struct, frozen=True, kw_only=True, tag="crypt"):
 
     hash: str
 
+    @property
+    def kind(self) -> str:
+        """What it costs, in a word."""
+        return f"crypt {self.hash.rpartition('$')[0].rpartition('$')[0]}"
+
     def matches(self, password: bytes) -> bool:
         """Whether the password is the one."""
         return hmac.compare_digest(system_crypt.made(password, self.hash), self.hash.encode())
@@ -122,6 +149,11 @@ class Phpass(msgspec.Struct, frozen=True, kw_only=True, tag="phpass"):
     """The portable hashes of phpass, `$P$` and `$H$`: WordPress before 6.8, phpBB."""
 
     hash: Annotated[str, Meta(pattern=r"^\$[PH]\$[5-9A-I][./0-9A-Za-z]{30}$")]
+
+    @property
+    def kind(self) -> str:
+        """What it costs, in a word."""
+        return f"phpass {self.hash[3]}"
 
     def matches(self, password: bytes) -> bool:
         """Whether the password is the one: MD5, two to the power of the fourth letter times."""
@@ -147,6 +179,14 @@ class FirebaseProject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 # ── what is kept ──
 
 
+def kind_of(password_hash: str) -> str:
+    """What a hash costs, in a word that two hashes share if checking them takes as long; nothing for our own kind."""
+    if not is_foreign(password_hash):
+        cost = password_hash.rpartition("$")[0].rpartition("$")[0]
+        return "" if cost.endswith(_OUR_COST) else cost
+    return _read(password_hash).kind
+
+
 def keep(foreign: ForeignHash) -> str:
     """Write a hash as it is kept."""
     return PREFIX + base64.urlsafe_b64encode(msgspec.msgpack.encode(foreign)).decode()
@@ -159,9 +199,13 @@ def is_foreign(kept: str) -> bool:
 
 def matches(password: str, kept: str) -> bool:
     """Whether the password belongs to a hash that was kept by `keep`."""
+    return _read(kept).matches(password.encode())
+
+
+def _read(kept: str) -> ForeignHash:
     encoded = base64.urlsafe_b64decode(kept.removeprefix(PREFIX))
     foreign: ForeignHash = msgspec.msgpack.decode(encoded, type=ForeignHash)
-    return foreign.matches(password.encode())
+    return foreign
 
 
 # ── what is read ──

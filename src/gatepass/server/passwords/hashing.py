@@ -25,6 +25,8 @@ from gatepass.server.passwords.policy import prepared
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gatepass.server.passwords.decoys import Kind
+
 T = TypeVar("T")
 
 LOWEST_PRIORITY = 19
@@ -49,6 +51,18 @@ class PasswordHashes(Protocol):
 
     async def put(self, user_id: str, password_hash: str, now: float) -> None:
         """Keep the hash in place of an earlier one."""
+        ...
+
+    async def name_kinds(self, most: int) -> int:
+        """Note how passwords were hashed of which that is not noted yet; how many those were."""
+        ...
+
+    async def kinds(self) -> list[Kind]:
+        """How many there are of each kind that is not our own."""
+        ...
+
+    async def count(self) -> int:
+        """How many there are."""
         ...
 
     async def mark_short(self, user_id: str, *, is_short: bool) -> None:

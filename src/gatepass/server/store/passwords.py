@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gatepass.server.passwords.decoys import Kind
+from gatepass.server.passwords.foreign import kind_of
+
 if TYPE_CHECKING:
     from gatepass.server.store.connection import Connection
 
@@ -22,12 +25,34 @@ class SqlPasswords:
     async def put(self, user_id: str, password_hash: str, now: float) -> None:
         """Insert or replace."""
         await self._connection.row(
-            "INSERT INTO passwords (user_id, hash, changed_at) VALUES (?1, ?2, ?3)"
-            " ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, changed_at = excluded.changed_at",
+            "INSERT INTO passwords (user_id, hash, changed_at, kind) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (user_id)"
+            " DO UPDATE SET hash = excluded.hash, changed_at = excluded.changed_at, kind = excluded.kind",
             user_id,
             password_hash,
             now,
+            kind_of(password_hash),
         )
+
+    async def name_kinds(self, most: int) -> int:
+        """Select by the index, and update each."""
+        rows = await self._connection.rows("SELECT user_id, hash FROM passwords WHERE kind IS NULL LIMIT ?1", most)
+        for user_id, password_hash in rows:
+            await self._connection.row(
+                "UPDATE passwords SET kind = ?2 WHERE user_id = ?1", user_id, kind_of(str(password_hash))
+            )
+        return len(rows)
+
+    async def kinds(self) -> list[Kind]:
+        """Count by the index."""
+        rows = await self._connection.rows(
+            "SELECT kind, COUNT(*), MIN(hash) FROM passwords WHERE kind <> '' GROUP BY kind"
+        )
+        return [Kind(str(kind), int(count or 0), str(sample)) for kind, count, sample in rows]
+
+    async def count(self) -> int:
+        """Count all."""
+        row = await self._connection.row("SELECT COUNT(*) FROM passwords")
+        return int(row[0] or 0) if row else 0
 
     async def mark_short(self, user_id: str, *, is_short: bool) -> None:
         """Update the column."""
