@@ -22,6 +22,7 @@ from tests.support.scripted_issuer import (
     Clock,
     ScriptedIssuer,
     answer,
+    comment,
     sse,
 )
 from tests.support.wait import eventually
@@ -495,3 +496,60 @@ def test_a_flood_of_heartbeats_proves_nothing_that_is_missing(issuer: ScriptedIs
             serve(issuer, path, b"", status=503)
         clock.advance(60)
         assert verdict(verifier, token) == "revocation_stale"
+
+
+# ── a relay that lies ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_relay_that_replays_old_heartbeats_is_not_live(issuer: ScriptedIssuer, clock: Clock) -> None:
+    """A cold reader gets documents and heartbeats of two minutes ago, every signature right: they are that old."""
+    snapshot, status, beat = issuer.snapshot(), issuer.status_list(), issuer.heartbeat()
+    issuer.event_id = 1
+    issuer.bits[LIST].set([5])
+    clock.advance(120)
+    serve(issuer, SNAPSHOT, snapshot)
+    serve(issuer, LIST, status)
+
+    def replays(connection: socket.socket) -> None:
+        hello = sse("hello", json.dumps({"epoch": "e1", "event_id": 0}))
+        connection.sendall(STREAM_HEAD + hello)
+        while not issuer.released.wait(0.02):
+            connection.sendall(comment(f"heartbeat {beat}"))
+
+    issuer.scripts[STREAM] = replays
+    with Verifier(issuer=issuer.url, audience="my-api", clock=clock, stale="refuse") as verifier:
+        verifier.start()
+        assert verdict(verifier, issuer.token(status=issuer.at(5))) == "revocation_stale"
+        eventually(lambda: issuer.count(STREAM) > 0)
+        assert verdict(verifier, issuer.token(status=issuer.at(5))) == "revocation_stale"
+        assert verifier.health().feed == "stale"
+        assert not verifier.health().ready
+
+
+def test_a_relay_that_drops_one_event_is_found_out_by_the_next_heartbeat(
+    issuer: ScriptedIssuer, verifier: Verifier
+) -> None:
+    """The heartbeat knows of an event that never came: list and snapshot bring it, before there is another event."""
+    token = issuer.token(status=issuer.at(5))
+    assert verdict(verifier, token) == "good"
+    until(verifier, "live")
+    streams, issuer.streams = issuer.streams, []
+    issuer.revoke(5)  # on no stream
+    issuer.streams = streams
+    eventually(lambda: verdict(verifier, token) == "revoked")
+
+
+@pytest.mark.parametrize("forged", ["key", "issuer", "nothing"])
+def test_a_heartbeat_that_nobody_signed_is_none(issuer: ScriptedIssuer, verifier: Verifier, forged: str) -> None:
+    """By another key, of another issuer, or a bare comment: it keeps no verifier live."""
+    assert verdict(verifier, issuer.token(status=issuer.at(5))) == "good"
+    until(verifier, "live")
+    issuer.beats = False
+    issuer.clock.advance(20)  # type: ignore[attr-defined] # the fixture's
+    texts: dict[str, Callable[[], str]] = {
+        "key": lambda: "heartbeat " + issuer.heartbeat(key=Key.generate("ES256", kid=issuer.keys[0].kid)),
+        "issuer": lambda: "heartbeat " + issuer.heartbeat(iss="https://evil.example"),
+        "nothing": lambda: "heartbeat",
+    }
+    issuer.say(comment(texts[forged]()))
+    until(verifier, "list only")

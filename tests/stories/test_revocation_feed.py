@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +17,7 @@ from gatepass.jose import KeySet, jwt
 from gatepass.server.status import StatusIndex
 from gatepass.server.store.opening import open_database
 from gatepass.tokens import revocation_event, revocation_snapshot, status_list
+from gatepass.verify import Verifier
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Iterator
@@ -298,3 +299,22 @@ def test_head_of_the_stream_has_no_body(api: httpx.Client) -> None:
     """HEAD answers at once."""
     answer = api.head("/revocations")
     assert (answer.status_code, answer.content) == (200, b"")
+
+
+def test_an_api_that_proves_who_it_is_finds_a_place(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ANN401
+    """Strangers hold every stream that they may have; a verifier with a client's secret is live all the same."""
+    with running_server(tmp_path, max_streams=4, reserved_streams=2) as server, ExitStack() as stack:
+        main(["client", "add", "orders", "--json", *server.place])
+        client = json.loads(capsys.readouterr().out)
+        for _ in range(2):
+            stack.enter_context(stream(server))
+        policy: dict[str, Any] = {"issuer": server.url, "audience": server.url, "clock": server.clock}
+        stranger = stack.enter_context(Verifier(**policy))
+        known = stack.enter_context(
+            Verifier(client_id=client["client_id"], client_secret=client["client_secret"], **policy)
+        )
+        assert client["client_secret"] not in repr(known)
+        stranger.start()
+        known.start()
+        eventually(lambda: known.health().feed == "live")
+        assert stranger.health().feed == "list only"

@@ -435,13 +435,23 @@ class HttpxFetch:
         return Fetched(answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, bytes(body))
 
     @asynccontextmanager
-    async def listen(self, url: str, last_event_id: str) -> AsyncGenerator[AsyncIterator[bytes]]:
+    async def listen(
+        self, url: str, last_event_id: str, *, authorization: str = ""
+    ) -> AsyncGenerator[AsyncIterator[bytes]]:
         """Open a stream of server-sent events that goes on after an event; how long it may be silent is the caller's.
+
+        Args:
+            url: Where it is.
+            last_event_id: The event that was heard last.
+            authorization: The header of that name, which may be secret.
 
         Raises:
             FetchError: There is no stream, or it broke.
         """
-        async with self._ask(url, EVENT_STREAM, None, {"Last-Event-ID": last_event_id}) as answer:
+        headers = {"Last-Event-ID": last_event_id}
+        if authorization:
+            headers["Authorization"] = authorization
+        async with self._ask(url, EVENT_STREAM, None, headers) as answer:
             if answer.status_code != _HTTP_OK:
                 raise FetchError(
                     f"{url} answered {answer.status_code}",

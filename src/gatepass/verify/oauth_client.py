@@ -104,9 +104,7 @@ class Caller:
     def _proof(self) -> tuple[dict[str, str], dict[str, str]]:
         """Return what proves who calls: headers, and members of the form."""
         if self._key is None:
-            # RFC 6749 §2.3.1: both are encoded as in a form first, so that a colon can be in either.
-            pair = f"{quote_plus(self._client_id)}:{quote_plus(self._secret or '')}"
-            return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}, {}
+            return {"Authorization": basic_credentials(self._client_id, self._secret or "")}, {}
         now = int(self._clock())
         claims: dict[str, Any] = {"iss": self._client_id, "sub": self._client_id, "aud": self.issuer}
         claims |= {"iat": now, "exp": now + _ASSERTION_SECONDS, "jti": token_urlsafe(16)}
@@ -171,3 +169,12 @@ def read_json(answer: Fetched, issuer: str) -> dict[str, Any]:
     if isinstance(code, str) and code.isascii() and code.replace("_", "").isalnum():
         raise RefusedError(f"{issuer} answered {answer.status} {code}", code=code)
     raise FetchError(f"{issuer} answered {answer.status}")
+
+
+def basic_credentials(client_id: str, secret: str) -> str:
+    """Write the header `Authorization` of a client that proves itself by its secret.
+
+    RFC 6749 §2.3.1: both are encoded as in a form first, so that a colon can be in either.
+    """
+    pair = f"{quote_plus(client_id)}:{quote_plus(secret)}"
+    return "Basic " + base64.b64encode(pair.encode()).decode()

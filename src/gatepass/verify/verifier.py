@@ -11,6 +11,7 @@ import threading
 import time
 import weakref
 from collections.abc import Collection
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from msgspec import UNSET, structs
@@ -34,6 +35,7 @@ from .errors import IssuerUnavailableError, RevokedError
 from .fetch import FETCH_SECONDS, MAX_BYTES, HttpxFetch, KeySource
 from .follow import Follower
 from .issuer import Issuer
+from .oauth_client import basic_credentials
 from .principal import of_access_token, of_other_token, roles_at
 from .revocation import Health, Revocations
 from .waiting import await_, wait
@@ -142,6 +144,8 @@ class Verifier:
         ca_file: str | None = None,
         proxy: str | None = None,
         fetch: Fetch | None = None,
+        client_id: str | None = None,
+        client_secret: str | None = None,
         dpop: DPoPPolicy | None = None,
         allow_http_in_development: bool = False,
         clock: Callable[[], float] = time.time,
@@ -177,6 +181,9 @@ class Verifier:
                 machine is never asked through one.
             fetch: Gets a URL in place of httpx: `fetch(url)` returns a `Fetched` or an awaitable of one. It runs in
                 a thread of its own, so it may block; it must not follow redirects.
+            client_id: Which registered client this API is at the issuer. A reader that proves that has a place at the
+                push stream which strangers cannot take; nothing else asks for it.
+            client_secret: That client's secret.
             dpop: Which DPoP proofs are accepted (RFC 9449); by default those of the last minute, each once in this
                 process, and tokens may be bound to a key or not.
             allow_http_in_development: Fetch without TLS from hosts of a development network: names without a dot, as in
@@ -233,6 +240,7 @@ class Verifier:
                 clock=clock,
                 on_learned=lambda: _call(adopt),
             )
+        credentials = _checked_credentials(client_id, client_secret)
         if source is not None and mode is not None:
             documents = fetch or HttpxFetch(
                 ca_file=ca_file, proxy=proxy, max_bytes=revocation_snapshot.MAX_LENGTH, keep_alive=True
@@ -242,7 +250,9 @@ class Verifier:
                 source=source,
                 fetch=documents,
                 # Over a connection of its own: one that is kept may be as dead as the stream that is to be replaced.
-                listen=HttpxFetch(ca_file=ca_file, proxy=proxy).listen if fetch is None else None,
+                listen=partial(HttpxFetch(ca_file=ca_file, proxy=proxy).listen, authorization=credentials)
+                if fetch is None
+                else None,
                 close=documents.aclose if isinstance(documents, HttpxFetch) else None,
                 clock=clock,
                 on_keys_refused=lambda: _call(adopt),
@@ -704,6 +714,12 @@ def _checked_fetch(fetch: Fetch | None, ca_file: str | None, proxy: str | None, 
     if ca_file is not None or proxy is not None:
         raise InvalidPolicyError("ca_file and proxy are for the built-in fetch: leave them out, or fetch")
     return fetch
+
+
+def _checked_credentials(client_id: str | None, client_secret: str | None) -> str:
+    if (client_id is None) != (client_secret is None):
+        raise InvalidPolicyError("client_id and client_secret go together")
+    return "" if client_id is None or client_secret is None else basic_credentials(client_id, client_secret)
 
 
 def _checked_mode(revocation: object, *, is_offline: bool, has_fetch: bool) -> Mode | None:
