@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from tests.support.authenticator import Authenticator
@@ -15,6 +18,7 @@ from gatepass.server.errors import StartupError
 from gatepass.server.settings import load
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
     import httpx
@@ -114,3 +118,83 @@ def test_a_domain_that_is_none_is_refused_at_the_start(domain: str) -> None:
     """A typing error here would let everybody in, or nobody."""
     with pytest.raises(StartupError, match="is not a domain"):
         load(flags={"signup_domains": (domain,)})
+
+
+class Service(BaseHTTPRequestHandler):
+    """The operator's: it lets in whoever sends the right proof, or whatever the test says."""
+
+    asked: ClassVar[list[tuple[dict[str, Any], str | None]]] = []
+    status: ClassVar[int | None] = None
+
+    def do_POST(self) -> None:
+        """Answer."""
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.asked.append((body, self.headers["authorization"]))
+        self.send_response(type(self).status or (204 if body["proof"] == "a human" else 403))
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def service() -> Generator[str]:
+    """Its URL."""
+    Service.asked.clear()
+    Service.status = None
+    server = ThreadingHTTPServer(("localhost", 0), Service)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://localhost:{server.server_port}/check"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_the_operators_service_decides(tmp_path: Path, service: str) -> None:
+    """It is asked about every way to an account, with what the application sent along, and never about a sign-in."""
+    with ScriptedProvider() as provider:
+        provider.now = lambda: NOON
+        settings: dict[str, Any] = {
+            "signup_check_url": service,
+            "signup_check_token": "the token",
+            "providers": {"corp": provider.settings()},
+        }
+        with running_server(tmp_path, **settings) as server, server.client() as api:
+            assert api.post("/signup", json=ANN).json()["code"] == "signup_refused"
+            assert api.post("/signup", json=ANN | {"proof": "a robot"}).status_code == 403
+            assert api.post("/signup", json=ANN | {"proof": "a human"}).status_code == 201
+            told, authorization = Service.asked[-1]
+            assert authorization == "Bearer the token"
+            assert (told["email"], told["proof"], set(told)) == (
+                ANN["email"],
+                "a human",
+                {"email", "address", "user_agent", "proof"},
+            )
+            assert sign_up_by_passkey(api, server.url, "second@example.test").json()["code"] == "signup_refused"
+            token = provider.id_token(sub="3", email="third@example.test")
+            refused = api.post("/login", json={"provider": "corp", "id_token": token})
+            assert refused.json()["code"] == "signup_refused"
+            count = len(Service.asked)
+            assert api.post("/login", json=ANN).status_code == 200
+            assert len(Service.asked) == count
+            Service.status = 204
+            token = provider.id_token(sub="3", email="third@example.test", jti="again")
+            assert api.post("/login", json={"provider": "corp", "id_token": token}).status_code == 200
+            assert "the token" not in repr(server.settings)
+
+
+@pytest.mark.parametrize("status", [301, 401, 500])
+def test_a_service_that_is_away_lets_nobody_sign_up(tmp_path: Path, service: str, status: int) -> None:
+    """It fails closed, with a code of its own; signing in goes on. A redirect is not followed."""
+    with running_server(tmp_path, signup_check_url=service) as server, server.client() as api:
+        Service.status = status
+        answer = api.post("/signup", json=ANN | {"proof": "a human"})
+        assert (answer.status_code, answer.json()["code"]) == (503, "signup_check_unavailable")
+        assert len(Service.asked) == 1
+        Service.status = None
+        assert api.post("/signup", json=ANN | {"proof": "a human"}).status_code == 201
+    with running_server(tmp_path, signup_check_url="http://localhost:1/") as server, server.client() as api:
+        assert api.post("/signup", json=ANN | {"email": "b@example.test"}).json()["code"] == "signup_check_unavailable"
+        assert api.post("/login", json=ANN).status_code == 200

@@ -144,6 +144,7 @@ class Federation:
             Refusal: `invalid_id_token` for one that was used before, `email_not_verified`, `signup_closed`,
                 `account_disabled` or `account_locked`.
         """
+        await self._ask_about_a_newcomer(proven.claimed, where)
         status = await self._indexes.next()
 
         async def unit(tx: Transaction) -> Entered | Outcome:
@@ -161,6 +162,17 @@ class Federation:
         if isinstance(outcome, Paused):
             raise too_many_attempts(outcome.wait)
         return outcome
+
+    async def _ask_about_a_newcomer(self, claimed: Claimed, where: Where) -> None:
+        """Ask the operator's own service about who has no account yet: inside the transaction nobody can be asked."""
+        email = _vouched_for(claimed)
+
+        async def is_known(tx: Transaction) -> bool:
+            found = await tx.identities.find(claimed.issuer, claimed.subject)
+            return found is not None or await tx.users.by_email(email) is not None
+
+        if email and not await self._database.read(is_known):
+            await self._rules.ask(email, where)
 
     async def _account(self, tx: Transaction, claimed: Claimed, where: Where, language: str) -> User | Outcome:
         """Find the account, or make it."""

@@ -77,11 +77,15 @@ class SignupOptions(msgspec.Struct, frozen=True):
 
 
 class PasskeySignup(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The id and address that the options were for, and what `navigator.credentials.create` returned, as JSON."""
+    """The id and address that the options were for, and what `navigator.credentials.create` returned, as JSON.
+
+    `proof` goes to the service at `signup_check_url`.
+    """
 
     id: str
     email: str
     credential: dict[str, Any]
+    proof: str | None = None
 
 
 class PasskeySignedUp(Confidential, frozen=True, kw_only=True):
@@ -208,6 +212,8 @@ class PasskeyLogins:
                     "invalid_passkey",
                     "email_taken",
                     "email_domain_not_allowed",
+                    "signup_refused",
+                    "signup_check_unavailable",
                     "too_many_attempts",
                 ),
             ),
@@ -238,7 +244,8 @@ class PasskeyLogins:
 
     async def signup(self, request: Request, body: PasskeySignup) -> Response:
         """Make the account."""
-        return JsonResponse(await self._sign_up(request, body.id, body.email, body.credential), 201)
+        made = await self._sign_up(request, body.id, body.email, body.credential, proof=body.proof)
+        return JsonResponse(made, 201)
 
     # ── pages ──
 
@@ -315,11 +322,14 @@ class PasskeyLogins:
         options = await self._proofs.creation_options("sign_up", party, user_id=user_id, email=address)
         return SignupOptions(user_id, options)
 
-    async def _sign_up(self, request: Request, user_id: str, email: str, credential: Json) -> PasskeySignedUp:
+    async def _sign_up(
+        self, request: Request, user_id: str, email: str, credential: Json, *, proof: str | None = None
+    ) -> PasskeySignedUp:
         """Write the account and its passkey; the challenge is of this very pair of id and address."""
         self._check_open()
         address, where, codes = normalise_email(email), self._address.where(request), new_codes()
         self._rules.check(address)
+        await self._rules.ask(address, where, proof=proof)
         registered, answered = await self._proofs.register(credential, "sign_up", f"{user_id} {address}")
 
         async def unit(tx: Transaction) -> PasskeySignedUp | Refusal:

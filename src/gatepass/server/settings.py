@@ -74,9 +74,9 @@ LOGO_TYPES = {
     ".jpg": "image/jpeg",
     ".jpeg": "image/jpeg",
 }
-IN_FILES = ("database", "master_key", "metrics_token", "outbox_key", "providers", "smtp_password")
+IN_FILES = ("database", "master_key", "metrics_token", "outbox_key", "providers", "signup_check_token", "smtp_password")
 """Settings with secrets: each can be in a file instead, which `NAME_file` names."""
-_SECRET = ("master_key", "metrics_token", "outbox_key", "providers", "smtp_password")
+_SECRET = ("master_key", "metrics_token", "outbox_key", "providers", "signup_check_token", "smtp_password")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -162,6 +162,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         tuple[str, ...],
         Meta(description="Domains whose addresses people may sign up with, and change to; exactly these. Empty: any."),
     ] = ()
+    signup_check_url: Annotated[
+        str,
+        Meta(
+            description="Service that is asked, by POST, whether somebody may sign up: a captcha, say. Empty: nobody is asked."
+        ),
+    ] = ""
+    signup_check_token: Annotated[str, Meta(description="Bearer token for that service.")] = ""
     signups_per_address: Annotated[
         int,
         Meta(ge=1, description="Accounts that may be made from one address (or IPv6 /64) in an hour, without a pause."),
@@ -656,13 +663,15 @@ def has_undeclared_proxy(settings: Settings) -> bool:
     return is_loopback(settings.host) and is_elsewhere and not is_declared
 
 
-def _check_leaked_passwords(settings: Settings) -> None:
-    url = settings.leaked_passwords_url
-    host = _host_of_url(url)
-    if url and (not host or (url.startswith("http:") and not is_loopback(host))):
-        raise StartupError(
-            "`leaked_passwords_url` is not an https URL.", "It looks like https://ranges.example.com/range/"
-        )
+def _check_services(settings: Settings) -> None:
+    for name, example in (
+        ("leaked_passwords_url", "https://ranges.example.com/range/"),
+        ("signup_check_url", "https://signups.example.com/check"),
+    ):
+        url: str = getattr(settings, name)
+        host = _host_of_url(url)
+        if url and (not host or (url.startswith("http:") and not is_loopback(host))):
+            raise StartupError(f"`{name}` is not an https URL.", f"It looks like {example}")
 
 
 def _check_database(settings: Settings) -> None:
@@ -725,7 +734,7 @@ _CHECKS = (
     _check_signup_domains,
     _check_proxies,
     _check_trusted_header,
-    _check_leaked_passwords,
+    _check_services,
     _check_database,
 )
 

@@ -43,10 +43,11 @@ if TYPE_CHECKING:
 
 
 class SignupRequest(Confidential, frozen=True, forbid_unknown_fields=True):
-    """Who wants an account."""
+    """Who wants an account; `proof` goes to the service at `signup_check_url`."""
 
     email: str
     password: str
+    proof: str | None = None
 
 
 class VerifySignupRequest(Confidential, frozen=True, forbid_unknown_fields=True):
@@ -128,6 +129,8 @@ class Signup:
                 problems=(
                     "signup_closed",
                     "email_domain_not_allowed",
+                    "signup_refused",
+                    "signup_check_unavailable",
                     "email_taken",
                     "invalid_email",
                     "too_many_attempts",
@@ -154,7 +157,7 @@ class Signup:
 
     async def signup(self, request: Request, body: SignupRequest) -> Response:
         """Make the account, or with a mail server the first step to it."""
-        made = await self._sign_up(request, body.email, body.password, browser="")
+        made = await self._sign_up(request, body.email, body.password, browser="", proof=body.proof)
         match made:
             case User():
                 return JsonResponse(SignedUp(made.id, made.email), 201)
@@ -221,12 +224,15 @@ class Signup:
 
     # ── what both do ──
 
-    async def _sign_up(self, request: Request, email: str, password: str, *, browser: str) -> User | str:
+    async def _sign_up(
+        self, request: Request, email: str, password: str, *, browser: str, proof: str | None = None
+    ) -> User | str:
         """Make the account; or mail a link to its owner, and return the address as we spell it."""
         self._rules.check_open()
         address, where = normalise_email(email), self._address.where(request)
         self._rules.check(address)
         await self._wait(address, where)
+        await self._rules.ask(address, where, proof=proof)
         if not self._is_verified_first:
             made = await self._registration.add(
                 address, password, where=where, count=lambda tx: self._rules.count(tx, address, where)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gatepass.server.errors import Refusal
+from gatepass.server.signin.signup_check import SignupCheck
 from gatepass.server.users import normalise_email
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ class SignupRules:
 
     def __init__(self, guard: Guard, settings: Settings) -> None:
         self._guard = guard
+        self._service = SignupCheck(settings.signup_check_url, settings.signup_check_token)
         self._is_open = settings.signup == "open"
         self._domains = frozenset(_domain_of(normalise_email(f"anybody@{name}")) for name in settings.signup_domains)
 
@@ -48,6 +50,10 @@ class SignupRules:
         """
         if self._domains and _domain_of(email) not in self._domains:
             raise Refusal("email_domain_not_allowed", "Addresses of this domain are not taken here.")
+
+    async def ask(self, email: str, where: Where, *, proof: str | None = None) -> None:
+        """Ask the operator's own service, if there is one. Raises as `SignupCheck.ask`."""
+        await self._service.ask(email, where, proof=proof)
 
     async def wait(self, tx: Transaction, email: str, where: Where) -> float:
         """How many seconds until a network may have another account; 0 when it may now."""

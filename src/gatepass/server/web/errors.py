@@ -76,6 +76,12 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         403, "Sign up by mail", "Where accounts begin with a mail, passkeys are added after that."
     ),
     "signup_closed": ProblemKind(403, "Sign-up closed", "Only the operator adds people here (`signup`)."),
+    "signup_refused": ProblemKind(
+        403, "Sign-up refused", "The operator's own service does not let this one in (`signup_check_url`)."
+    ),
+    "signup_check_unavailable": ProblemKind(
+        503, "Sign-up check unavailable", "The operator's own service cannot be asked (`signup_check_url`)."
+    ),
     "email_domain_not_allowed": ProblemKind(
         403, "Domain not allowed", "People sign up here with addresses of certain domains only (`signup_domains`)."
     ),
