@@ -20,7 +20,7 @@ import msgspec
 
 from gatepass.jose.errors import InvalidPolicyError
 from gatepass.tokens import dpop_proof
-from gatepass.verify.clocks import Lifetime, Moment, running_clock
+from gatepass.verify.clocks import Lifetime, Moment, running_clock, wall_clock
 from gatepass.verify.fetch import FETCH_SECONDS, HttpxFetch
 from gatepass.verify.issuer import FetchError
 from gatepass.verify.oauth_client import Caller, RefusedError, drive_now, read_json
@@ -97,7 +97,7 @@ class ClientCredentials(httpx.Auth):
         audience: str | None = None,
         token_url: str | None = None,
         ca_file: str | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = wall_clock,
     ) -> None:
         """Fix who asks for what. Nothing is fetched yet.
 

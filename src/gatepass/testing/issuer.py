@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gatepass.jose import Key, KeySet, jwt
 from gatepass.tokens import dpop_proof
-from gatepass.verify import Fetched, FetchError, Verifier
+from gatepass.verify import AnyOf, Fetched, FetchError, Verifier
 from gatepass.verify.issuer import MAX_BACKOFF_SECONDS, UNKNOWN_KID_SECONDS
 
 from .clock import Clock
@@ -197,15 +197,26 @@ class Issuer:
 
 
 @contextmanager
-def issuer_for(verifier: Verifier) -> Generator[Issuer]:
+def issuer_for(verifier: Verifier | AnyOf, url: str | None = None) -> Generator[Issuer]:
     """Have a verifier that the application has made already ask an issuer of this process, until the block ends.
 
     Args:
-        verifier: The application's own; its issuer, audience, `typ`, `leeway` and DPoP policy stay as they are.
+        verifier: The application's own; its policy stays as it is. Or one of `Verifier.any_of`.
+        url: Of several issuers the one to be; by default the first. Nest the calls to be more than one.
     """
+    if isinstance(verifier, AnyOf):
+        with issuer_for(verifier.of(url or verifier.issuers[0])) as issuer:
+            clock, verifier.clock = verifier.clock, issuer.clock
+            try:
+                yield issuer
+            finally:
+                verifier.clock = clock
+        return
     audience = verifier.audience if isinstance(verifier.audience, str) else verifier.audience[0]
     issuer = Issuer(verifier.issuer, audience=audience, typ=verifier.typ)
     stand_in = issuer.verifier(audience=verifier.audience, leeway=verifier.leeway, dpop=verifier.dpop)
+    # Roles, audience_claim and all: what is tested is the application's own policy.
+    vars(stand_in)["_read"] = vars(verifier)["_read"]
     own = dict(vars(verifier))
     # Instance attributes come before a class's methods: whoever holds the verifier now calls the other one.
     methods = ("verify", "averify", "verified", "remembered", "health")

@@ -66,6 +66,17 @@ class AnyOf:
             zip(self.issuers, await asyncio.gather(*(each.astart(seconds) for each in self._verifiers)), strict=True)
         )
 
+    def of(self, issuer: str) -> Verifier:
+        """Return the verifier of one issuer.
+
+        Raises:
+            InvalidPolicyError: It is none of them.
+        """
+        try:
+            return self._by_issuer[issuer]
+        except KeyError:
+            raise InvalidPolicyError("this is none of the expected issuers") from None
+
     def verify(self, token: str, dpop: DPoP | None = None) -> Principal:
         """Verify a token as `Verifier.verify` does; one of another issuer is refused as `wrong_issuer`."""
         principal = self._remembered(token) if dpop is None else None

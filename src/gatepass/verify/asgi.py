@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from .errors import REQUIREMENTS_UNMET
 from .guard import Cookie, Guard, Refused, Who_co
 from .resource import Resource
 
@@ -37,6 +38,8 @@ UNESCAPED = "/:@!$&'()*+,;=~"
 
 _DENIAL = "websocket.http.response"
 
+_HTTP_DEFECT = 500
+
 
 class Bearer(Guard[Who_co]):
     """Turns the token of a request, or of a WebSocket's handshake, into a `Principal`."""
@@ -52,7 +55,7 @@ class Bearer(Guard[Who_co]):
     def protect(self, app: App) -> App:
         """Return an application that lets in whom this one lets in, and answers the others itself.
 
-        With a `resource` it serves the metadata document (RFC 9728), too.
+        With a `resource` it serves the metadata document (RFC 9728), too. A preflight of CORS is let in as nobody.
         """
 
         async def protected(scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,19 +63,58 @@ class Bearer(Guard[Who_co]):
                 await app(scope, receive, send)
             elif self._resource is not None and scope["path"] == self._resource.metadata_path:
                 await _answer(scope, send, 200, {}, self.metadata())
+            elif self.is_preflight(asked := Asked(scope)):
+                await app({**scope, PRINCIPAL: None}, receive, send)
             else:
                 try:
                     principal = await self(scope)
                 except Refused as refused:
                     await _refuse(scope, send, refused.answer)
+                    return
+                sending = _Sending(send)
+                try:
+                    await app({**scope, PRINCIPAL: principal}, receive, sending)
+                except REQUIREMENTS_UNMET as error:
+                    if sending.has_begun:
+                        raise
+                    await _refuse(scope, send, self.answer_to(error, asked))
+                except BaseException:
+                    await sending.flush()
+                    raise
                 else:
-                    await app({**scope, PRINCIPAL: principal}, receive, send)
+                    await sending.flush()
 
         return protected
 
     def optional(self) -> Bearer[Principal | None]:
         """Return one that lets requests without a token in, as None; a bad token is refused all the same."""
         return cast("Bearer[Principal | None]", self._optional())
+
+
+class _Sending:
+    """A `send` that tells whether an answer has begun.
+
+    Starlette and others answer 500 to an exception that they do not know, and raise it again: a 500 waits for that.
+    """
+
+    __slots__ = ("_held", "_send", "has_begun")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._held: list[MutableMapping[str, Any]] = []
+        self.has_begun = False
+
+    async def __call__(self, message: MutableMapping[str, Any]) -> None:
+        if self._held or (not self.has_begun and message.get("status") == _HTTP_DEFECT):
+            self._held.append(message)
+            return
+        self.has_begun = True
+        await self._send(message)
+
+    async def flush(self) -> None:
+        """Send what was held back."""
+        for message in self._held:
+            await self._send(message)
 
 
 class Asked:

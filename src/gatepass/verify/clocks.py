@@ -24,6 +24,11 @@ def running_clock() -> float:
     return time.monotonic() if _BOOTTIME is None else time.clock_gettime(_BOOTTIME)
 
 
+def wall_clock() -> float:
+    """Return the seconds since 1970. The system's function is looked up each time, so that a test may freeze it."""
+    return time.time()
+
+
 class Moment(NamedTuple):
     """A moment, by both clocks.
 

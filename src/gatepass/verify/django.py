@@ -18,6 +18,7 @@ from django.http import JsonResponse
 from django.urls import path
 
 from . import wsgi
+from .errors import REQUIREMENTS_UNMET
 from .guard import Cookie, Guard, Refused, Who_co
 from .resource import Resource
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest, HttpResponseBase
     from django.urls import URLPattern
+
+    from gatepass.jose import JoseError
 
     from .principal import Principal
 
@@ -53,25 +56,32 @@ class Bearer(Guard[Who_co]):
         @wraps(view)
         def protected(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # noqa: ANN401 - the view's
             try:
-                who = self(request)
+                return cast("HttpResponseBase", view(request, self(request), *args, **kwargs))
             except Refused as refused:
                 return refusal(refused)
-            return cast("HttpResponseBase", view(request, who, *args, **kwargs))
+            except REQUIREMENTS_UNMET as error:
+                return self.unmet(request, error)
 
         @wraps(view)
         async def aprotected(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # noqa: ANN401 - as above
             try:
                 who = await self.aadmit(Asked(request))
+                return cast("HttpResponseBase", await view(request, who, *args, **kwargs))
             except Refused as refused:
                 return refusal(refused)
-            return cast("HttpResponseBase", await view(request, who, *args, **kwargs))
+            except REQUIREMENTS_UNMET as error:
+                return self.unmet(request, error)
 
         # Python's own does not know views that are marked, as a class's are, before 3.12.
-        is_async = iscoroutinefunction(view)  # pyright: ignore[reportDeprecated]
+        is_async = iscoroutinefunction(view) or _is_dispatch_of_async(view)  # pyright: ignore[reportDeprecated]
         chosen = aprotected if is_async else protected
         if not self._is_optional:
             vars(chosen)["csrf_exempt"] = True
         return chosen
+
+    def unmet(self, request: HttpRequest, error: JoseError) -> JsonResponse:
+        """Answer what `user.require(…)` raised."""
+        return refusal(Refused(self.answer_to(error, Asked(request))))
 
     def optional(self) -> Bearer[Principal | None]:
         """Return one that lets requests without a token in, as None; a bad token is refused all the same."""
@@ -84,6 +94,12 @@ class Bearer(Guard[Who_co]):
             return JsonResponse(self.metadata())
 
         return path(self.resource.metadata_path.lstrip("/"), metadata)
+
+
+def _is_dispatch_of_async(view: Callable[..., Any]) -> bool:
+    """Tell whether `method_decorator` has handed over the `dispatch` of a class whose methods are asynchronous."""
+    owner = getattr(getattr(view, "func", view), "__self__", None)
+    return bool(getattr(owner, "view_is_async", False))
 
 
 class Asked(wsgi.Asked):
@@ -105,3 +121,14 @@ def refusal(refused: Refused) -> JsonResponse:
     """Make Django's answer to a request that is not let in."""
     status, headers, detail = refused.answer
     return JsonResponse({"detail": detail}, status=status, headers=headers)
+
+
+def install_in_ninja(api: Any, bearer: Bearer[Any]) -> None:  # noqa: ANN401 - a NinjaAPI; we do not import it
+    """Have a `NinjaAPI(auth=bearer)` give our answers; `request.auth` is then who makes the request."""
+
+    def refuse(_: HttpRequest, refused: Refused) -> JsonResponse:
+        return refusal(refused)
+
+    api.add_exception_handler(Refused, refuse)
+    for kind in REQUIREMENTS_UNMET:
+        api.add_exception_handler(kind, bearer.unmet)

@@ -60,6 +60,10 @@ class InsufficientAuthenticationError(JoseError):
         return _rebuild, (type(self), str(self), {"acr_values": self.acr_values, "max_age": self.max_age})
 
 
+REQUIREMENTS_UNMET = (InsufficientScopeError, InsufficientAuthenticationError)
+"""What `Principal.require` raises of somebody who may be let in, but not here or not so."""
+
+
 class IssuerUnavailableError(JoseError):
     """The issuer's keys cannot be fetched, so nobody knows whether the token is good.
 

@@ -8,23 +8,29 @@ server = grpc.aio.server(interceptors=[bearer.interceptor({"/orders.Orders/Delet
 
 async def List(self, request, context):
     user = principal()
+
+A server with threads (`grpc.server`) takes `bearer.sync_interceptor(…)`.
 """
 
 from __future__ import annotations
 
+import asyncio
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, cast
 
 import grpc
 import grpc.aio
 
-from .errors import MissingTokenError
+from gatepass.jose.errors import InvalidPolicyError
+
+from .errors import REQUIREMENTS_UNMET, MissingTokenError
 from .guard import Cookie, Guard, Refused, Who_co
 from .resource import Resource
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
+    from .challenge import Challenge
     from .principal import Principal
 
 __all__ = ["Bearer", "Cookie", "Resource", "principal"]
@@ -61,6 +67,16 @@ class Bearer(Guard[Who_co]):
             Refused: It is not let in.
         """
         return cast("Who_co", await self.aadmit(Asked(details)))
+
+    def sync_interceptor(
+        self, methods: Mapping[str, Bearer[Principal] | Bearer[Principal | None]] | None = None
+    ) -> grpc.ServerInterceptor[Any, Any]:
+        """Return what `interceptor` does, for a server with threads (`grpc.server`).
+
+        Args:
+            methods: As for `interceptor`.
+        """
+        return _SyncInterceptor(self, methods or {})
 
     def interceptor(
         self, methods: Mapping[str, Bearer[Principal] | Bearer[Principal | None]] | None = None
@@ -104,12 +120,27 @@ class _Interceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # pyri
         self._bearer = bearer
         self._methods = methods
 
-    async def intercept_service(
+    def intercept_service(  # pyright: ignore[reportIncompatibleMethodOverride] - not async, so that it can refuse
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Coroutine[Any, Any, grpc.RpcMethodHandler[Any, Any]]:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            raise InvalidPolicyError(
+                "interceptor() is for grpc.aio.server; give grpc.server(…) sync_interceptor()"
+            ) from None
+        return self._intercept(continuation, handler_call_details)
+
+    async def _intercept(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any]:
         handler = await continuation(handler_call_details)
+        if cast("object", handler) is None:  # there is no such method, as the server answers by itself
+            return handler
         bearer = self._methods.get(handler_call_details.method, self._bearer)
         try:
             _principal.set(await bearer.aadmit(Asked(handler_call_details)))
@@ -120,12 +151,22 @@ class _Interceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # pyri
 
 def _refusing(handler: grpc.RpcMethodHandler[Any, Any], refused: Refused) -> grpc.RpcMethodHandler[Any, Any]:
     """Return a handler of the same kind that answers the refusal."""
-    status, headers, detail = refused.answer
-    trailers = tuple((name.lower(), value) for name, value in headers.items())
+    status, detail, trailers = _spelled(refused.answer)
 
     async def refuse(_: object, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-        await context.abort(_STATUS[status], detail, trailers)
+        await context.abort(status, detail, trailers)
 
+    return _like(handler, refuse)
+
+
+def _spelled(answer: Challenge) -> tuple[grpc.StatusCode, str, tuple[tuple[str, str], ...]]:
+    """Write an answer as gRPC does: a status, details and trailing metadata."""
+    trailers = tuple((name.lower(), value) for name, value in answer.headers.items())
+    return _STATUS[answer.status], answer.detail, trailers
+
+
+def _like(handler: grpc.RpcMethodHandler[Any, Any], behavior: Callable[..., Any]) -> grpc.RpcMethodHandler[Any, Any]:
+    """Return a handler of the same kind that behaves otherwise."""
     kinds: dict[tuple[bool, bool], Callable[..., grpc.RpcMethodHandler[Any, Any]]] = {
         (False, False): grpc.unary_unary_rpc_method_handler,
         (False, True): grpc.unary_stream_rpc_method_handler,
@@ -133,4 +174,38 @@ def _refusing(handler: grpc.RpcMethodHandler[Any, Any], refused: Refused) -> grp
         (True, True): grpc.stream_stream_rpc_method_handler,
     }
     make = kinds[bool(handler.request_streaming), bool(handler.response_streaming)]
-    return make(refuse, handler.request_deserializer, handler.response_serializer)
+    return make(behavior, handler.request_deserializer, handler.response_serializer)
+
+
+class _SyncInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg] # pyright: ignore[reportMissingTypeArgument] - it takes none
+    def __init__(self, bearer: Guard[Any], methods: Mapping[str, Guard[Any]]) -> None:
+        self._bearer = bearer
+        self._methods = methods
+
+    def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], grpc.RpcMethodHandler[Any, Any] | None],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        handler = continuation(handler_call_details)
+        if handler is None:
+            return None
+        bearer = self._methods.get(handler_call_details.method, self._bearer)
+        asked = Asked(handler_call_details)
+        names = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
+        own = next(found for name in names if (found := getattr(handler, name)) is not None)
+
+        def behavior(request: object, context: grpc.ServicerContext) -> Any:  # noqa: ANN401 - the handler's
+            # In the thread of the call: the thread that all calls come by waits for nobody.
+            try:
+                _principal.set(bearer.admit(asked))
+                return own(request, context)
+            except Refused as refused:
+                answer = refused.answer
+            except REQUIREMENTS_UNMET as error:
+                answer = bearer.answer_to(error, asked)
+            status, detail, trailers = _spelled(answer)
+            context.set_trailing_metadata(trailers)
+            return context.abort(status, detail)
+
+        return _like(handler, behavior)

@@ -22,7 +22,7 @@ from .errors import CrossSiteRequestError, InsufficientScopeError, InvalidReques
 from .require import Requirement, check_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from typing import Self
 
     from .challenge import Challenge
@@ -149,7 +149,7 @@ class Guard(Generic[Who_co]):
         self,
         *,
         scope: str | None = None,
-        role: str | None = None,
+        role: str | Collection[str] | None = None,
         acr: str | None = None,
         amr: str | None = None,
         max_age: int | None = None,
@@ -158,7 +158,7 @@ class Guard(Generic[Who_co]):
 
         Args:
             scope: Scopes separated by spaces; all are needed.
-            role: A role.
+            role: A role; or several, of which one is enough.
             acr: Authentication context classes separated by spaces; one is enough.
             amr: Ways to prove who one is, separated by spaces; all are needed.
             max_age: Seconds since the person last proved who they are.
@@ -168,7 +168,7 @@ class Guard(Generic[Who_co]):
         """
         if self._is_optional:
             raise InvalidPolicyError("where signing in is optional nothing can be required")
-        requirement = Requirement(scope=scope, role=role, acr=acr, amr=amr, max_age=max_age)
+        requirement = Requirement.of(scope=scope, role=role, acr=acr, amr=amr, max_age=max_age)
         changed = copy.copy(self)
         changed._requirements = (*self._requirements, requirement)  # noqa: SLF001 - it is of this very class
         return changed
@@ -241,6 +241,22 @@ class Guard(Generic[Who_co]):
                 raise InsufficientScopeError("a scope is missing", scope=" ".join(alternatives[0]))
         except JoseError as error:
             raise self._refused(error, asked) from error
+
+    def answer_to(self, error: JoseError, asked: Asked) -> Challenge:
+        """Return how to answer a request whose handler has found that something is missing."""
+        return self._refused(error, asked).answer
+
+    @staticmethod
+    def is_preflight(asked: Asked) -> bool:
+        """Tell whether a browser asks whether a page of another origin may send a request, which has no token yet.
+
+        Fetch standard, "CORS-preflight request".
+        """
+        return (
+            asked.method == "OPTIONS"
+            and len(asked.header("origin")) == 1
+            and len(asked.header("access-control-request-method")) == 1
+        )
 
     def _presented(self, asked: Asked) -> tuple[str, DPoP | None] | None:
         """Return the request's token, and the proof that belongs to it."""

@@ -10,7 +10,6 @@ import logging
 import os
 import re
 import threading
-import time
 import weakref
 from concurrent import futures
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -27,7 +26,7 @@ from gatepass.jose.errors import (
 from gatepass.tokens.access_token import Checked, UnprovenCnfError, read_other, refuse_unproven
 
 from .background import Background
-from .clocks import Lifetime, Moment, running_clock
+from .clocks import Lifetime, Moment, running_clock, wall_clock
 from .dpop import DPoPPolicy
 from .errors import InactiveTokenError, IssuerUnavailableError
 from .fetch import FETCH_SECONDS, HttpxFetch
@@ -88,7 +87,7 @@ class Introspector:
         cache_size: int = 10_000,
         ca_file: str | None = None,
         dpop: DPoPPolicy | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = wall_clock,
     ) -> None:
         """Fix the policy. Nothing is asked yet.
 

@@ -24,6 +24,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 
 from . import asgi
 from .guard import Cookie, Guard, Refused, Who_co
+from .principal import answering
 from .resource import Resource
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from litestar.connection import ASGIConnection
     from litestar.handlers.base import BaseRouteHandler
 
+    from .challenge import Challenge
     from .principal import Principal
 
 __all__ = ["Bearer", "Cookie", "Resource"]
@@ -52,11 +54,13 @@ class Bearer(Guard[Who_co]):
         """
         asked = asgi.Asked(cast("asgi.Scope", connection.scope))
         try:
-            connection.scope["user"] = principal = await self.aadmit(asked)
+            principal = await self.aadmit(asked)
             self.demand(principal, _declared(handler), asked)
         except Refused as refused:
-            status, headers, detail = refused.answer
-            raise HTTPException(detail, status_code=status, headers=headers) from refused
+            raise _exception(refused.answer) from refused
+        connection.scope["user"] = (
+            None if principal is None else answering(principal, lambda error: _exception(self.answer_to(error, asked)))
+        )
 
     def optional(self) -> Bearer[Principal | None]:
         """Return one that lets requests without a token in, as None; a bad token is refused all the same."""
@@ -81,6 +85,11 @@ class Bearer(Guard[Who_co]):
         have = config.openapi_config.components
         config.openapi_config.components = [*have, scheme] if isinstance(have, list) else [have, scheme]
         return config
+
+
+def _exception(answer: Challenge) -> HTTPException:
+    status, headers, detail = answer
+    return HTTPException(detail, status_code=status, headers=headers)
 
 
 def _declared(handler: BaseRouteHandler) -> list[list[str]]:

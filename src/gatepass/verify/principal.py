@@ -6,18 +6,23 @@ import sys
 import time
 from collections.abc import Mapping
 from functools import lru_cache
+from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from gatepass.jose.errors import BadClaimError
+from gatepass.jose.errors import BadClaimError, InvalidPolicyError
 from gatepass.tokens.access_token import names_in
 from gatepass.tokens.status_list import StatusReference
 
+from .errors import REQUIREMENTS_UNMET
 from .require import Requirement
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    from gatepass.jose import JoseError
     from gatepass.tokens.access_token import AccessToken, Checked, OtherAccessToken
 
 
@@ -38,19 +43,22 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         claims: Every claim of the token, read-only all the way down: arrays are tuples, objects read-only mappings.
         key_thumbprint: The key that the sender has proved to have, since the token is bound to it (`cnf.jkt`), or None.
         status: Where it can be read whether the token has been revoked, or None if it does not say.
+
+    One can be made by hand, as a test does: `Principal(subject="ada", scopes=frozenset({"orders:read"}))`. It can be
+    pickled and copied; `to_dict` and `from_dict` are for JSON.
     """
 
     subject: str
-    client_id: str | None
-    session_id: str | None
-    token_id: str | None
-    scopes: frozenset[str]
-    roles: frozenset[str]
-    expires_at: float
-    auth_time: int | None
-    acr: str | None
-    amr: tuple[str, ...]
-    claims: Mapping[str, Any]
+    client_id: str | None = None
+    session_id: str | None = None
+    token_id: str | None = None
+    scopes: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+    expires_at: float = inf
+    auth_time: int | None = None
+    acr: str | None = None
+    amr: tuple[str, ...] = ()
+    claims: Mapping[str, Any] = MappingProxyType({})
     key_thumbprint: str | None = None
     status: StatusReference | None = None
 
@@ -59,11 +67,78 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         """True: what Django and others ask of a user."""
         return True
 
+    # What Django's and REST framework's throttles and permissions ask of a user besides. None of it comes from a token,
+    # so it grants nothing.
+
+    @property
+    def is_anonymous(self) -> bool:
+        """False: it is somebody."""
+        return False
+
+    @property
+    def is_active(self) -> bool:
+        """True: who is not has no good token."""
+        return True
+
+    @property
+    def is_staff(self) -> bool:
+        """False: Django's own administrators are not those of a token; ask for a role."""
+        return False
+
+    @property
+    def is_superuser(self) -> bool:
+        """False, like `is_staff`."""
+        return False
+
+    @property
+    def pk(self) -> str:
+        """The subject, by which throttles count."""
+        return self.subject
+
+    def get_username(self) -> str:
+        """Return the subject."""
+        return self.subject
+
+    def has_perm(self, _perm: str, _obj: object = None) -> bool:
+        """Return False: permissions of Django's own database are not in a token."""
+        return False
+
+    def has_perms(self, perm_list: Iterable[str], _obj: object = None) -> bool:
+        """Return whether none is asked for."""
+        return not list(perm_list)
+
+    def has_module_perms(self, _app_label: str) -> bool:
+        """Return False, like `has_perm`."""
+        return False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it, for a queue, a cache or a log of one's own: `claims` and all."""
+        plain = {name: getattr(self, name) for name in Principal.__struct_fields__ if name != "claims"}
+        plain["scopes"], plain["roles"] = sorted(self.scopes), sorted(self.roles)
+        plain["status"] = None if self.status is None else msgspec.to_builtins(self.status)
+        plain["expires_at"] = None if self.expires_at == inf else self.expires_at
+        return plain | {"amr": list(self.amr), "claims": _thawed(self.claims)}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Principal:
+        """Make it again of what `to_dict` returned. Nothing is verified: keep the document where nobody writes to it.
+
+        Raises:
+            InvalidPolicyError: It is something else.
+        """
+        try:
+            read = msgspec.convert({**document, "claims": {}}, _Written)
+            claims = _read_only(dict(document.get("claims") or {}))
+        except (msgspec.ValidationError, TypeError, ValueError):
+            raise InvalidPolicyError("the document is not one that to_dict returns") from None
+        known = {name: getattr(read, name) for name in read.__struct_fields__ if name not in ("claims", "expires_at")}
+        return Principal(**known, expires_at=inf if read.expires_at is None else read.expires_at, claims=claims)
+
     def require(  # noqa: PLR0913 - the call reads as its policy
         self,
         *,
         scope: str | None = None,
-        role: str | None = None,
+        role: str | Collection[str] | None = None,
         acr: str | None = None,
         amr: str | None = None,
         max_age: int | None = None,
@@ -73,7 +148,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 
         Args:
             scope: Scopes separated by spaces; all are needed.
-            role: A role.
+            role: A role; or several, of which one is enough.
             acr: Authentication context classes separated by spaces; one is enough.
             amr: Ways to prove who one is, separated by spaces; all are needed.
             max_age: Seconds since the person last proved who they are.
@@ -84,7 +159,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
             InsufficientAuthenticationError: `acr`, `amr` or `max_age` does not hold: sign in again (RFC 9470).
             InvalidPolicyError: An argument can hold for nobody.
         """
-        requirement = Requirement(scope=scope, role=role, acr=acr, amr=amr, max_age=max_age)
+        requirement = Requirement.of(scope=scope, role=role, acr=acr, amr=amr, max_age=max_age)
         requirement.check(self, time.time() if now is None else now)
 
     def __repr__(self) -> str:
@@ -96,6 +171,55 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 
     def __hash__(self) -> int:
         return hash((self.subject, self.token_id, self.expires_at))
+
+    def __copy__(self) -> Principal:
+        return self
+
+    def __deepcopy__(self, _: dict[int, object]) -> Principal:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Principal.from_dict, (self.to_dict(),)
+
+
+class _Written(msgspec.Struct, kw_only=True):
+    """What `Principal.to_dict` writes."""
+
+    subject: str
+    client_id: str | None = None
+    session_id: str | None = None
+    token_id: str | None = None
+    scopes: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+    expires_at: float | None = None
+    auth_time: int | None = None
+    acr: str | None = None
+    amr: tuple[str, ...] = ()
+    key_thumbprint: str | None = None
+    status: StatusReference | None = None
+    claims: dict[str, Any] = {}
+
+
+class Admitted(Principal, frozen=True, kw_only=True):
+    """A principal whose `require` raises what a framework answers by itself.
+
+    Attributes:
+        refuse: What makes such an exception of ours.
+    """
+
+    refuse: Callable[[JoseError], Exception]
+
+    def require(self, **requirement: Any) -> None:  # noqa: ANN401 - the arguments of `Principal.require`
+        """Do as `Principal.require` does."""
+        try:
+            Principal.require(self, **requirement)
+        except REQUIREMENTS_UNMET as error:
+            raise self.refuse(error) from error
+
+
+def answering(principal: Principal, refuse: Callable[[JoseError], Exception]) -> Principal:
+    """Return a principal whose `require` raises what a framework answers by itself."""
+    return Admitted(**{name: getattr(principal, name) for name in Principal.__struct_fields__}, refuse=refuse)
 
 
 def of_access_token(checked: Checked[AccessToken]) -> Principal:
@@ -209,6 +333,13 @@ def _read_only(claims: dict[str, Any]) -> Mapping[str, Any]:
         elif kind is list or kind is dict:
             claims[name] = _frozen(value)
     return MappingProxyType(claims)
+
+
+def _thawed(value: object) -> Any:  # noqa: ANN401 - JSON
+    """Make JSON of what `_frozen` made."""
+    if isinstance(value, Mapping):
+        return {name: _thawed(item) for name, item in cast("Mapping[str, object]", value).items()}
+    return [_thawed(item) for item in cast("tuple[object, ...]", value)] if isinstance(value, tuple) else value
 
 
 def _frozen(value: object) -> object:

@@ -12,6 +12,8 @@ from gatepass.jose.errors import InvalidPolicyError
 from .errors import InsufficientAuthenticationError, InsufficientScopeError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from .principal import Principal
 
 
@@ -20,7 +22,7 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         scope: Scopes separated by spaces; all are needed (RFC 6749 §3.3).
-        role: A role.
+        roles: Roles, of which one is enough.
         acr: Authentication context classes separated by spaces; one is enough (RFC 9470 §4).
         amr: Ways to prove who one is, separated by spaces; all are needed (RFC 8176).
         max_age: Seconds since the person last proved who they are.
@@ -30,16 +32,34 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     scope: str | None = None
-    role: str | None = None
+    roles: frozenset[str] | None = None
     acr: str | None = None
     amr: str | None = None
     max_age: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        scope: str | None,
+        role: str | Collection[str] | None,
+        acr: str | None,
+        amr: str | None,
+        max_age: int | None,
+    ) -> Requirement:
+        """Make one of a caller's arguments.
+
+        Raises:
+            InvalidPolicyError: As for the class.
+        """
+        roles = None if role is None else frozenset((role,) if isinstance(role, str) else role)
+        return cls(scope=scope, roles=roles, acr=acr, amr=amr, max_age=max_age)
 
     def __post_init__(self) -> None:
         _check_words(self.scope, "scope")
         _check_words(self.acr, "acr")
         _check_words(self.amr, "amr")
-        if self.role is not None and not self.role:
+        if self.roles is not None and not (self.roles and all(self.roles)):
             raise InvalidPolicyError("role is empty")
         if self.max_age is not None and self.max_age < 0:
             raise InvalidPolicyError("max_age is negative")
@@ -59,7 +79,7 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
         """
         if self.scope is not None and not principal.scopes >= _words(self.scope):
             raise InsufficientScopeError("a scope is missing", scope=self.scope)
-        if self.role is not None and self.role not in principal.roles:
+        if self.roles is not None and self.roles.isdisjoint(principal.roles):
             raise InsufficientScopeError("the role is missing", scope=self.scope)
         if self.acr is not None and principal.acr not in _words(self.acr):
             raise self._step_up("a stronger sign-in is needed")

@@ -16,12 +16,15 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException
 
 from . import django
+from .errors import MissingTokenError
 from .guard import Cookie, Refused, Who_co
+from .principal import answering
 from .resource import Resource
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
 
+    from .challenge import Challenge
     from .principal import Principal
 
 __all__ = ["Bearer", "Cookie", "Resource"]
@@ -30,8 +33,8 @@ __all__ = ["Bearer", "Cookie", "Resource"]
 class NotLetIn(APIException):
     """A refusal, with the members that REST framework makes the headers of."""
 
-    def __init__(self, refused: Refused) -> None:
-        status, headers, detail = refused.answer
+    def __init__(self, answer: Challenge) -> None:
+        status, headers, detail = answer
         super().__init__(detail)
         self.status_code = status
         self.auth_header = headers.get("WWW-Authenticate")
@@ -52,11 +55,21 @@ class Bearer(django.Bearer[Who_co]):
 
         class Authentication(BaseAuthentication):
             def authenticate(self, request: Request) -> tuple[Principal, None] | None:
+                asked = django.Asked(request._request)  # noqa: SLF001 - as REST framework does itself
                 try:
-                    who = bearer.admit(django.Asked(request._request))  # noqa: SLF001 - as REST framework does itself
+                    who = bearer.admit(asked)
                 except Refused as refused:
-                    raise NotLetIn(refused) from refused
-                return None if who is None else (who, None)
+                    raise NotLetIn(refused.answer) from refused
+                if who is None:
+                    return None
+                return answering(who, lambda error: NotLetIn(bearer.answer_to(error, asked))), None
+
+            def authenticate_header(self, request: Request) -> str:
+                """Say how to sign in where that is optional, and a permission then asks for somebody: 401, not 403."""
+                asked = django.Asked(request._request)  # noqa: SLF001 - as above
+                return bearer.answer_to(MissingTokenError("the request has no token"), asked).headers[
+                    "WWW-Authenticate"
+                ]
 
         return Authentication
 

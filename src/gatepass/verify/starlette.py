@@ -18,8 +18,12 @@ from typing import TYPE_CHECKING, cast
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from starlette.websockets import WebSocket, WebSocketState
+
+from gatepass.jose import JoseError
 
 from .asgi import Asked
+from .errors import REQUIREMENTS_UNMET
 from .guard import Cookie, Guard, Refused, Who_co
 from .resource import Resource
 
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import HTTPConnection, Request
     from starlette.responses import Response
+    from starlette.types import Scope
 
     from .principal import Principal
 
@@ -53,6 +58,9 @@ class Bearer(Guard[Who_co]):
         except Refused as refused:
             status, headers, detail = refused.answer
             raise HTTPException(status, detail, headers) from refused
+        connection.scope[_GUARD] = self
+        connection.scope.setdefault("user", principal)  # what `request.user` reads
+        _answer_what_is_unmet(connection.scope)
         return cast("Who_co", principal)
 
     def optional(self) -> Bearer[Principal | None]:
@@ -66,3 +74,26 @@ class Bearer(Guard[Who_co]):
             return JSONResponse(self.metadata())
 
         return Route(self.resource.metadata_path, metadata)
+
+
+_GUARD = "gatepass.guard"
+
+_HANDLERS = "starlette.exception_handlers"
+"""Where Starlette keeps an application's handlers for the routes below it: by class, and by status."""
+
+
+def _answer_what_is_unmet(scope: Scope) -> None:
+    """See that `user.require(…)` in a handler is answered, unless the application has an answer of its own."""
+    by_class = scope.get(_HANDLERS, ({}, {}))[0]
+    if JoseError not in by_class:
+        for kind in REQUIREMENTS_UNMET:
+            by_class.setdefault(kind, _answer_unmet)
+
+
+async def _answer_unmet(connection: HTTPConnection, error: JoseError) -> Response | None:
+    guard: Guard[object] = connection.scope[_GUARD]
+    status, headers, detail = guard.answer_to(error, Asked(connection.scope))
+    if isinstance(connection, WebSocket) and connection.application_state is not WebSocketState.CONNECTING:
+        await connection.close(1008, detail)
+        return None
+    return JSONResponse({"detail": detail}, status, headers)

@@ -29,6 +29,7 @@ from gatepass.tokens import access_token, revocation_snapshot
 from gatepass.tokens.access_token import UnprovenCnfError
 
 from .any_of import AnyOf
+from .clocks import wall_clock
 from .denylist import Consulting, Denylist
 from .dpop import DPoPPolicy
 from .errors import IssuerUnavailableError, RevokedError
@@ -148,7 +149,7 @@ class Verifier:
         client_secret: str | None = None,
         dpop: DPoPPolicy | None = None,
         allow_http_in_development: bool = False,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = wall_clock,
     ) -> None:
         """Fix the policy. Nothing is fetched yet.
 

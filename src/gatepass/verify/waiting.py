@@ -31,6 +31,9 @@ async def await_(flow: Generator[Wait, None, T]) -> T:
     try:
         while True:
             flight, seconds = next(flow)
+            if not _is_in_asyncio():
+                await _await_elsewhere(flight, seconds)
+                continue
             wrapped = asyncio.wrap_future(flight)
             wrapped.add_done_callback(_read)  # its error is the flow's to raise
             with suppress(TimeoutError):
@@ -38,6 +41,21 @@ async def await_(flow: Generator[Wait, None, T]) -> T:
                     await asyncio.wait((wrapped,))
     except StopIteration as stop:
         return cast("T", stop.value)
+
+
+def _is_in_asyncio() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+async def _await_elsewhere(flight: futures.Future[Any], seconds: float) -> None:
+    """Wait under trio, in a thread of its own."""
+    import anyio.to_thread  # noqa: PLC0415 - whoever runs trio under a framework has it
+
+    await anyio.to_thread.run_sync(futures.wait, (flight,), seconds, abandon_on_cancel=True)
 
 
 def _read(done: asyncio.Future[Any]) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import msgspec
 
 from .asgi import UNESCAPED
+from .errors import REQUIREMENTS_UNMET
 from .guard import Cookie, Guard, Refused, Who_co
 from .resource import Resource
 
@@ -43,18 +44,21 @@ class Bearer(Guard[Who_co]):
     def protect(self, app: WSGIApplication) -> WSGIApplication:
         """Return an application that lets in whom this one lets in, and answers the others itself.
 
-        With a `resource` it serves the metadata document (RFC 9728), too.
+        With a `resource` it serves the metadata document (RFC 9728), too. A preflight of CORS is let in as nobody.
         """
 
         def protected(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
             if self._resource is not None and environ["PATH_INFO"] == self._resource.metadata_path:
                 return _answer(environ, start_response, 200, {}, self.metadata())
+            asked = Asked(environ)
             try:
-                principal = self(environ)
+                principal = None if self.is_preflight(asked) else self(environ)
+                return app({**environ, PRINCIPAL: principal}, start_response)
             except Refused as refused:
                 status, headers, detail = refused.answer
-                return _answer(environ, start_response, status, headers, {"detail": detail})
-            return app({**environ, PRINCIPAL: principal}, start_response)
+            except REQUIREMENTS_UNMET as error:
+                status, headers, detail = self.answer_to(error, asked)
+            return _answer(environ, start_response, status, headers, {"detail": detail})
 
         return protected
 
