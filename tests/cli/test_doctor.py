@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import socket
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from tests.support.tls import self_signed
 
 from gatepass.cli.main import main
 from gatepass.cli.serve import warnings
+from gatepass.server.store.sqlite_log import frames_behind_damage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,6 +61,30 @@ def test_a_proxy_that_does_not_say_who_calls(tmp_path: Path, capsys: pytest.Capt
         patch.setenv("GATEPASS_ISSUER", "https://auth.example.com")
         status, found = examined(capsys, tmp_path / "data")
     assert (status, found["proxy"]["level"]) == (1, "error")
+
+
+def test_a_damaged_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """SQLite takes the first frame that is not sound for the end; the doctor counts what is behind it."""
+    with running_server(tmp_path / "data") as server, server.client() as api:
+        api.post("/signup", json=ANN)
+        api.post("/login", json=ANN)
+        _, found = examined(capsys, tmp_path / "data")
+        assert found["log"]["level"] == "ok"
+        copy = tmp_path / "copy"
+        copy.mkdir(mode=0o700)
+        for name in ("gatepass.db", "gatepass.db-wal", "master.key"):
+            shutil.copy2(tmp_path / "data" / name, copy / name)
+    log = copy / "gatepass.db-wal"
+    sound = log.read_bytes()
+    frames = (len(sound) - 32) // (24 + 4_096)
+    assert frames > 2
+    for place, unseen in ((32 + 24 + 4_096 + 500, frames - 1), (32 + 4, frames)):
+        log.write_bytes(sound[:place] + bytes([sound[place] ^ 1]) + sound[place + 1 :])
+        assert frames_behind_damage(copy / "gatepass.db") == unseen
+    status, found = examined(capsys, copy)
+    assert found["log"]["level"] == "warning"
+    assert f"{frames} pages" in found["log"]["text"]
+    assert status in (0, 1)
 
 
 def test_a_database_that_others_can_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,8 +28,10 @@ _LOGGED_SECONDS = 60.0
 def raise_file_limit() -> int:
     """Take as many open files as this process may have, and say how many that is."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
+    try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (ValueError, OSError):  # macOS says that there is no limit, and has one
+        return soft
     return hard
 
 
