@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import socket
@@ -84,6 +85,19 @@ def test_more_streams_than_files_leave_everything_else_running(
             assert 5 <= int(refused.headers["retry-after"]) <= 15
             counted = api.get("/metrics").text
             assert 'gatepass_answers_total{outcome="too_many_streams",path="/revocations"}' in counted
+
+
+def test_after_a_restart_clients_find_their_places(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Strangers are back first and take all that they can; each of 40 APIs that authenticate follows all the same."""
+    few = ("prlimit", "--nofile=256:256")
+    with gatepass_serve(tmp_path, under=few):
+        client = new_client(capsys, "--data-dir", str(tmp_path))
+    basic = base64.b64encode(":".join(client).encode())
+    known = STREAM.replace(b"\r\n\r\n", b"\r\nAuthorization: Basic " + basic + b"\r\n\r\n")
+    with gatepass_serve(tmp_path, under=few) as (_, url), connections(url, 120, STREAM) as strangers:
+        assert "503" in statuses(strangers)
+        with connections(url, 40, known) as apis:
+            assert statuses(apis) == ["200"] * 40
 
 
 def test_the_limit_of_open_files_is_raised_at_the_start(tmp_path: Path) -> None:
