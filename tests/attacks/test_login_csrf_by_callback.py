@@ -63,10 +63,10 @@ def test_a_cookie_that_was_made_up(server: RunningServer, provider: ScriptedProv
     """It is sealed: one that is none, or of another kind, is as good as absent."""
     with Browser(server) as browser:
         answer = provider.authorize(go_there(browser))
-        sealed = browser.http.cookies["gatepass-provider"]
+        sealed = browser.http.cookies[browser.server.cookie("gatepass-provider")]
         for value in ("x", "", sealed[:-4] + "AAAA", "A" * len(sealed)):
             browser.http.cookies.clear()
-            browser.http.cookies.set("gatepass-provider", value)
+            browser.http.cookies.set(browser.server.cookie("gatepass-provider"), value)
             assert come_back(browser, answer).status_code == 403
     assert provider.forms == []
 
@@ -87,7 +87,8 @@ def test_an_attacker_s_account_elsewhere_is_not_connected(server: RunningServer,
         leaving = attacker.post(path, at="/pages/account/identities", provider="corp")
         url = html.unescape(leaving.text.partition("0; url=")[2].partition('"')[0])
         answer = provider.authorize(url)
-        victim.http.cookies.set("gatepass-provider", attacker.http.cookies["gatepass-provider"])
+        name = victim.server.cookie("gatepass-provider")
+        victim.http.cookies.set(name, attacker.http.cookies[name])
         assert come_back(victim, answer).status_code == 403
         token = victim.refresh().json()["token"]
         mine = api.get("/account/identities", headers={"authorization": f"Bearer {token}"}).json()
