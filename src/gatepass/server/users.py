@@ -14,6 +14,7 @@ ROLE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 MAX_EMAIL_LENGTH = 254
 """Characters; RFC 5321 §4.5.3.1.3 allows 256 octets for a path with its angle brackets."""
 
+_BLANKS = " \u00a0\u2007\u202f\u3000"
 _MOST_LOCAL_OCTETS = 64
 """RFC 5321 §4.5.3.1.1."""
 
@@ -91,7 +92,7 @@ def normalise_email(text: str) -> str:
     Raises:
         Refusal: `invalid_email`.
     """
-    text = text.strip()  # keyboards of telephones put a blank after a word
+    text = text.strip(_BLANKS)  # keyboards of telephones put one after a word; a line break is no mistake of theirs
     if len(text) > MAX_EMAIL_LENGTH:
         raise Refusal("invalid_email", f"An e-mail address has at most {MAX_EMAIL_LENGTH} characters.")
     try:
