@@ -39,7 +39,11 @@ def test_kill_9_in_the_middle_of_a_load_loses_nothing(tmp_path: Path, effort: in
         people: list[dict[str, str]] = []
         pairs: list[dict[str, str]] = []
         enough = threading.Event()
-        issuer = {"GATEPASS_ISSUER": "http://localhost", "GATEPASS_REFRESH_QUIET_SECONDS": "0"}
+        issuer = {
+            "GATEPASS_ISSUER": "http://localhost",
+            "GATEPASS_REFRESH_QUIET_SECONDS": "0",
+            "GATEPASS_SIGNUPS_PER_ADDRESS": "1000",
+        }
         with gatepass_serve(tmp_path / "data", **issuer) as (process, url):
             threads = [
                 threading.Thread(target=_load, args=(url, f"{len(people)}-{number}", people, pairs, enough))
