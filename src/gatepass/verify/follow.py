@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import math
 import threading
 import time
 from concurrent.futures import Future
@@ -124,6 +125,7 @@ class Follower:
         self._news = _future()
         self._looked_at: Moment | None = None
         self._awake_since: float | None = None
+        self._slept_at = -math.inf
 
     @property
     def now(self) -> Moment:
@@ -181,10 +183,13 @@ class Follower:
             return self.revocations.health(self.now, keys_fresh=keys_fresh, keys_usable=keys_usable)
 
     def _note_sleep(self, now: Moment) -> None:
-        """Notice that nobody has looked for longer than two heartbeats: what we know has grown old meanwhile."""
+        """Notice that nobody has looked for longer than two heartbeats: what we know has grown old meanwhile.
+
+        A wall clock that jumps again and again makes nobody wait each time.
+        """
         before = self._looked_at
-        if before is not None and now.since(before) > SLEEP_SECONDS:
-            self._looked_at, self._awake_since = now, now.run
+        if before is not None and now.since(before) > SLEEP_SECONDS and now.run - self._slept_at > SLEEP_SECONDS:
+            self._looked_at, self._awake_since, self._slept_at = now, now.run, now.run
 
     def _is_awake(self, now: Moment) -> bool:
         """Tell whether word has come since the last sleep, or has been waited for."""
