@@ -6,14 +6,18 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.requests import Request
 
 import gatepass.server
+from gatepass.server.errors import Refusal
 from gatepass.server.settings import load
 from gatepass.server.web.address import ClientAddress
 from gatepass.server.web.auth import ANYONE
 from gatepass.server.web.browser import origin_of
 from gatepass.server.web.errors import PROBLEMS
+from gatepass.server.web.parsing import split_form
 from gatepass.server.web.routing import NoRoute, Route, RouteTable
 
 
@@ -162,3 +166,19 @@ def test_every_code_that_is_raised_is_in_the_table() -> None:
     assert raised <= set(PROBLEMS)
     unused = {code for code in PROBLEMS if not any(f'"{code}"' in text.split("PROBLEMS:")[0] for text in sources)}
     assert unused <= {"insufficient_scope"}
+
+
+@given(st.lists(st.text("ab=&", max_size=6), max_size=8), st.booleans())
+def test_a_form_without_escapes_is_split_as_any_other(pairs: list[str], encoded: bool) -> None:  # noqa: FBT001 - a property
+    """The short way says what `urllib` says, and refuses what it refuses."""
+    text = "&".join(pairs)
+
+    def split(body: str) -> object:
+        try:
+            return split_form(body.encode(), "application/x-www-form-urlencoded")
+        except Refusal as error:
+            return error.code
+
+    long_way = split(text + "&x=%78") if encoded or text else split(text)
+    short_way = split(text + "&x=x") if encoded or text else split(text)
+    assert short_way == long_way

@@ -15,6 +15,7 @@ from gatepass.jose.errors import JoseError
 from gatepass.server.confidential import Confidential
 from gatepass.server.errors import Refusal
 from gatepass.server.web.auth import NO_BODY
+from gatepass.server.web.parsing import header
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -86,7 +87,7 @@ class ClientAuthentication:
                 names no client, what is wrong with the body.
         """
         form = msgspec.convert(body.fields, ClientForm)
-        basic = request.headers.get("authorization")
+        basic = header(request, b"authorization")
         used = [basic is not None, form.client_secret is not None, form.client_assertion is not None]
         if sum(used) > 1:
             raise Refusal("invalid_request", "Use one way of client authentication.")
@@ -100,9 +101,11 @@ class ClientAuthentication:
 
     async def _by_secret(self, client_id: str, secret: str, also_named: str | None = None) -> Client:
         client = await self._clients.by_id(client_id)
-        if client is not None and not client.has_secret(secret):
+        is_proved = client is not None and client.has_secret(secret)
+        if client is not None and not is_proved:
             client = await self._clients.read(client_id)  # the secret may be new
-        if client is None or not client.has_secret(secret) or also_named not in (None, client_id):
+            is_proved = client is not None and client.has_secret(secret)
+        if client is None or not is_proved or also_named not in (None, client_id):
             raise _invalid_client()
         return client
 

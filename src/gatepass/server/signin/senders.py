@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gatepass.server.errors import Refusal
+from gatepass.server.web.parsing import header
 from gatepass.tokens import dpop_proof
 from gatepass.tokens.dpop_proof import InvalidProofError
 
@@ -53,7 +54,7 @@ class Senders:
         Raises:
             Refusal: `invalid_dpop_proof`.
         """
-        text = request.headers.get("dpop")
+        text = header(request, b"dpop")
         if text is None:
             return None
         now = await self._database.read(_now)

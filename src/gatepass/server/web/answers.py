@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 from starlette.responses import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _UNCACHED = {"cache-control": "no-store"}
 
@@ -14,7 +19,15 @@ class JsonResponse(Response):
     media_type = "application/json"
 
     def __init__(self, content: msgspec.Struct | list[msgspec.Struct], status_code: int = 200) -> None:
-        super().__init__(msgspec.json.encode(content), status_code, _UNCACHED)
+        super().__init__(msgspec.json.encode(content), status_code)
+
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:  # noqa: ARG002 - they are always these
+        """Write the headers at once: Starlette looks which are missing, which takes three times as long."""
+        self.raw_headers = [
+            (b"cache-control", b"no-store"),
+            (b"content-length", str(len(self.body)).encode()),
+            (b"content-type", b"application/json"),
+        ]
 
 
 def empty() -> Response:

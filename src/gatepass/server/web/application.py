@@ -15,17 +15,11 @@ from starlette.responses import Response
 
 from gatepass.server.errors import GatepassError, Refusal
 from gatepass.server.web.auth import CLIENT, THIS_MACHINE, SplitBody
+from gatepass.server.web.body import Body
 from gatepass.server.web.errors import OAUTH_PREFIX, PROBLEMS, oauth_error, offer_dpop, problem
 from gatepass.server.web.headers import page_headers
 from gatepass.server.web.pages import PageResponse
-from gatepass.server.web.parsing import (
-    check_headers,
-    form_fields,
-    parse_form,
-    parse_json,
-    read_body,
-    text_members,
-)
+from gatepass.server.web.parsing import check_headers, header, read_body
 from gatepass.server.web.routing import NoRoute
 
 if TYPE_CHECKING:
@@ -158,43 +152,40 @@ class Application:
                     return elsewhere
             if route.form is not None and not route.from_elsewhere:
                 self._pages.check_origin(request)
-        raw = await self._raw_body(request, route) if route.auth.in_body else None
+        body = await self._body(request, route) if route.auth.in_body else None
         try:
-            instead = await self._gate.admit(request, route, None if raw is None else _split(request, route, raw))
+            split = None if body is None else SplitBody(body.texts(), body.converted)
+            instead = await self._gate.admit(request, route, split)
         except GatepassError:
-            if raw is None:
+            if body is None:
                 await self._pass_over_body(request, route)
             raise
         if instead is not None:
             await self._pass_over_body(request, route)
             return instead
-        raw = await self._raw_body(request, route) if raw is None else raw
-        return await route.handler(request, self._convert(request, route, raw))
+        body = await self._body(request, route) if body is None else body
+        converted = body.converted()
+        if route.page and route.form is not None and not route.from_elsewhere:
+            self._pages.check_form(request, converted)
+        return await route.handler(request, converted)
 
-    async def _raw_body(self, request: Request, route: Route) -> bytes:
+    async def _body(self, request: Request, route: Route) -> Body:
         if route.body is None and route.form is None:
-            return b""
+            return Body(b"", "", route)
         limit = self._settings.max_body_bytes
         if route.auth == CLIENT:
             limit = min(limit, MAX_FORM_BYTES)
         try:
-            return await read_body(request, max_bytes=limit)
+            octets = await read_body(request, max_bytes=limit)
         except Refusal:
             request.scope[_HAS_UNREAD_BODY] = True
             raise
+        return Body(octets, header(request, b"content-type") or "", route)
 
     async def _pass_over_body(self, request: Request, route: Route) -> None:
         """Take in what is on its way, so that the connection can be used again; too much of it ends the connection."""
         with suppress(Refusal):
-            await self._raw_body(request, route)
-
-    def _convert(self, request: Request, route: Route, raw: bytes) -> object:
-        if route.form is not None:
-            form = parse_form(raw, _content_type(request), route.form)
-            if route.page and not route.from_elsewhere:
-                self._pages.check_form(request, form)
-            return form
-        return None if route.body is None else parse_json(raw, _content_type(request), route.body)
+            await self._body(request, route)
 
     def _log(self, error: Exception, request: Request, request_id: str) -> None:
         """Log a defect. The traceback is text by now: structlog's own shows the values in its frames, passwords too."""
@@ -247,18 +238,6 @@ class Application:
         """Whether errors are RFC 6749's: under one folder everything is for clients that read no other."""
         path: str = request.scope["path"]
         return path.startswith(self._oauth_prefix)
-
-
-def _split(request: Request, route: Route, raw: bytes) -> SplitBody:
-    """Split a body for the proof that may be in it."""
-    content_type = _content_type(request)
-    if route.form is not None:
-        return SplitBody(form_fields(raw, content_type), lambda: parse_form(raw, content_type, route.form))
-    return SplitBody(text_members(raw), lambda: parse_json(raw, content_type, route.body))
-
-
-def _content_type(request: Request) -> str:
-    return request.headers.get("content-type", "")
 
 
 def _has_authorization(request: Request) -> bool:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gatepass.server.web.routing import Route
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)  # one of a kind each, and looked up at each request
 class Auth:
     """What a call asks of whoever makes it, and `needs` says that in a sentence.
 

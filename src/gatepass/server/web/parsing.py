@@ -16,6 +16,9 @@ from gatepass.server.errors import Refusal
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    Fields = list[tuple[str, str]]
+    """The names and values of a form, some perhaps more than once."""
+
 _ONCE_ONLY = (
     b"authorization",
     b"content-type",
@@ -29,6 +32,7 @@ _ONCE_ONLY = (
 _MAX_DETAIL = 200
 _MAX_FIELDS = 32
 _MAX_DEPTH = 16
+_ENCODED = frozenset("%+")
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -46,6 +50,15 @@ def check_headers(request: Request) -> None:
             raise Refusal("duplicate_header", f"The header {name.decode()} stands more than once.")
 
 
+def header(request: Request, name: bytes) -> str | None:
+    """Read a header by its name in lower case. Starlette's way decodes every one before it: four times as long."""
+    for found, value in request.scope["headers"]:
+        if found == name:
+            text: str = value.decode("latin-1")
+            return text
+    return None
+
+
 async def read_body(request: Request, *, max_bytes: int) -> bytes:
     """Read the whole body. How long it may take to arrive, the HTTP edge watches.
 
@@ -53,7 +66,7 @@ async def read_body(request: Request, *, max_bytes: int) -> bytes:
         Refusal: `body_too_large`; the rest of the body is not waited for.
         ClientDisconnect: when there will be no rest.
     """
-    declared = request.headers.get("content-length", "0")
+    declared = header(request, b"content-length") or "0"
     if not declared.isdecimal() or int(declared) > max_bytes:
         raise Refusal("body_too_large", f"A body has at most {max_bytes} bytes.")
     body, is_more = b"", True
@@ -110,25 +123,20 @@ def text_members(body: bytes) -> dict[str, str]:
     return {name: value for name, value in members.items() if isinstance(value, str)}
 
 
-def form_fields(body: bytes, content_type: str) -> dict[str, str]:
-    """The fields of a form that stand in it once, by name; none where it is no form."""
-    try:
-        fields = _split_form(body, content_type)
-    except Refusal:
-        return {}
+def once_only(fields: Fields) -> dict[str, str]:
+    """The fields of a form that stand in it once, by name."""
     names = [name for name, _ in fields]
     return {name: value for name, value in fields if value and names.count(name) == 1}
 
 
-def parse_form(body: bytes, content_type: str, kind: Any) -> Any:  # noqa: ANN401 - the struct that the route names
-    """Decode a form into the route's struct, by OAuth's rules (RFC 6749 §3.2): none twice, an empty one is none.
+def read_form(fields: Fields, kind: Any) -> Any:  # noqa: ANN401 - the struct that the route names
+    """Convert a form into the route's struct, by OAuth's rules (RFC 6749 §3.2): none twice, an empty one is none.
 
     But for those that the struct has as tuples (`resource` and `audience`: RFC 8707 §2, RFC 8693 §2.1).
 
     Raises:
-        Refusal: `unsupported_media_type` or `invalid_request`.
+        Refusal: `invalid_request`.
     """
-    fields = _split_form(body, content_type)
     named: dict[str, str | list[str]] = {}
     for name, value in fields:
         if name in _repeatable(kind):
@@ -143,12 +151,31 @@ def parse_form(body: bytes, content_type: str, kind: Any) -> Any:  # noqa: ANN40
         raise Refusal("invalid_request", str(error)[:_MAX_DETAIL]) from error
 
 
-def _split_form(body: bytes, content_type: str) -> list[tuple[str, str]]:
+def split_form(body: bytes, content_type: str) -> Fields:
+    """Split a form into its fields, as they stand in it.
+
+    Raises:
+        Refusal: `unsupported_media_type` or `invalid_request`.
+    """
     _check_media_type(content_type, _FORM)
     try:
-        return parse_qsl(body.decode("ascii"), strict_parsing=bool(body), max_num_fields=_MAX_FIELDS, errors="strict")
+        text = body.decode("ascii")
+        if _ENCODED.isdisjoint(text):  # nearly every form of a program, and three times as fast
+            return _plain_fields(text)
+        return parse_qsl(text, strict_parsing=bool(body), max_num_fields=_MAX_FIELDS, errors="strict")
     except (ValueError, UnicodeDecodeError):
         raise Refusal("invalid_request", "The body is not a form.") from None
+
+
+def _plain_fields(text: str) -> Fields:
+    """Split a form in which nothing is encoded, as `parse_qsl` does; ValueError for what is no form."""
+    pairs = text.split("&") if text else []
+    if len(pairs) > _MAX_FIELDS:
+        raise ValueError("too many fields")
+    split = [pair.partition("=") for pair in pairs]
+    if not all(equals for _, equals, _ in split):
+        raise ValueError("a field without a value")
+    return [(name, value) for name, _, value in split if value]
 
 
 def _check_media_type(content_type: str, expected: str = "application/json") -> None:

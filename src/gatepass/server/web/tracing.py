@@ -29,12 +29,15 @@ class Tracing(Protocol):
         ...
 
 
+_NOTHING = nullcontext()
+
+
 class NoTracing:
     """Follows nothing."""
 
     def request(self, request: Request) -> AbstractContextManager[object]:  # noqa: ARG002 - nothing is followed
         """Do nothing."""
-        return nullcontext()
+        return _NOTHING
 
     def answered(self, path: str, status: int, outcome: str) -> None:
         """Do nothing."""
