@@ -28,6 +28,37 @@ def holds_code(path: Path) -> bool:
     )
 
 
+def runs_inside_a_transaction(node: ast.AST) -> bool:
+    """Say whether a function is handed a transaction, so that it runs between its beginning and its commit."""
+    return isinstance(node, ast.AsyncFunctionDef) and any(
+        isinstance(each.annotation, ast.Name) and each.annotation.id == "Transaction" for each in node.args.args
+    )
+
+
+def is_of_the_start(raised: ast.Raise) -> bool:
+    """Say whether it keeps the server from starting."""
+    return isinstance(raised.exc, ast.Call) and ast.unparse(raised.exc.func) == "StartupError"
+
+
+def test_nothing_is_raised_before_the_commit() -> None:
+    """A unit of work returns its refusal: raising it would take back the revocation or the count that goes with it.
+
+    What is broken may be raised: a server that cannot start has nothing to keep.
+    """
+    files = sorted((SOURCE / "server").rglob("*.py"))
+    inside = [
+        (path, each)
+        for path in files
+        for node in ast.walk(ast.parse(path.read_bytes()))
+        if runs_inside_a_transaction(node)
+        for each in ast.walk(node)
+    ]
+    assert inside
+    assert [
+        f"{path}:{each.lineno}" for path, each in inside if isinstance(each, ast.Raise) and not is_of_the_start(each)
+    ] == []
+
+
 def test_every_import_points_down() -> None:
     """Import-linter finds no module that imports a layer above its own."""
     done = subprocess.run(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gatepass.server.errors import Refusal
+from gatepass.server.transaction import decide
 from gatepass.server.users import User
 
 if TYPE_CHECKING:
@@ -42,6 +43,22 @@ def test_what_a_unit_wrote_is_there_for_the_next(database: Database) -> None:
         assert await database.transaction(adding("ann")) is True
         assert await database.transaction(adding("ann")) is False
         assert await database.transaction(finding) == await database.read(finding) == ["ann@example.test"]
+
+    asyncio.run(run())
+
+
+def test_a_unit_that_refuses_has_written(database: Database) -> None:
+    """A refusal is raised after the commit, so what the unit wrote beside it is there; else a thief could try again."""
+
+    async def refusing(tx: Transaction) -> User | Refusal:
+        await tx.users.add(user("bob"))
+        return Refusal("not_found", "on purpose")
+
+    async def run() -> None:
+        for is_lone_statement in (False, True):
+            with pytest.raises(Refusal, match="on purpose"):
+                await decide(database, refusing, is_lone_statement=is_lone_statement)
+        assert await database.read(finding) == ["bob@example.test"]
 
     asyncio.run(run())
 

@@ -11,6 +11,7 @@ from gatepass.server.errors import Refusal
 from gatepass.server.events import OPERATOR
 from gatepass.server.ids import new_id
 from gatepass.server.recording import record
+from gatepass.server.transaction import decide
 from gatepass.server.users import User, check_role, normalise_email
 
 if TYPE_CHECKING:
@@ -46,9 +47,7 @@ class Admin:
     async def add(self, email: str, password: str, roles: tuple[str, ...], *, is_verified: bool = False) -> User:
         """Make an account. Raises as `Registration.add`, and `invalid_role`."""
         checked = tuple(map(check_role, roles))
-        made = await self._registration.add(email, password, checked, by_operator=True, is_verified=is_verified)
-        assert isinstance(made, User), "nothing counts what the operator does"
-        return made
+        return await self._registration.add(email, password, checked, by_operator=True, is_verified=is_verified)
 
     async def take_over(self, newcomers: Sequence[Newcomer]) -> list[bool]:
         """Make accounts for people of another system; which were made: the others' addresses are taken."""
@@ -82,28 +81,29 @@ class Admin:
         """Keep the person from signing in, and end their sessions; how many those were."""
         address = normalise_email(email)
 
-        async def unit(tx: Transaction) -> int | None:
+        async def unit(tx: Transaction) -> int | Refusal:
             user = await tx.users.by_email(address)
             if user is None:
-                return None
+                return _not_found()
             await tx.users.set_disabled(user.id, tx.now)
             await record(tx, "account_disabled", user.id, actor=OPERATOR)
             return await end_sessions_of(tx, user.id, "user_disabled", actor=OPERATOR)
 
-        return _found(await self._database.transaction(unit))
+        return await decide(self._database, unit)
 
     async def enable(self, email: str) -> None:
         """Let the person sign in again."""
         address = normalise_email(email)
 
-        async def unit(tx: Transaction) -> User | None:
+        async def unit(tx: Transaction) -> Refusal | None:
             user = await tx.users.by_email(address)
-            if user is not None:
-                await tx.users.set_disabled(user.id, None)
-                await record(tx, "account_enabled", user.id, actor=OPERATOR)
-            return user
+            if user is None:
+                return _not_found()
+            await tx.users.set_disabled(user.id, None)
+            await record(tx, "account_enabled", user.id, actor=OPERATOR)
+            return None
 
-        _found(await self._database.transaction(unit))
+        await decide(self._database, unit)
 
     async def set_role(self, email: str, role: str, *, has: bool) -> tuple[str, ...]:
         """Give or take a role; the roles that the person has now.
@@ -112,10 +112,10 @@ class Admin:
         """
         address, checked = normalise_email(email), check_role(role)
 
-        async def unit(tx: Transaction) -> tuple[str, ...] | None:
+        async def unit(tx: Transaction) -> tuple[str, ...] | Refusal:
             user = await tx.users.by_email(address)
             if user is None:
-                return None
+                return _not_found()
             others = tuple(each for each in user.roles if each != checked)
             roles = tuple(sorted((*others, checked))) if has else others
             await tx.users.set_roles(user.id, roles)
@@ -124,48 +124,52 @@ class Admin:
                 await end_tokens_of(tx, user.id, self._lists)
             return roles
 
-        return _found(await self._database.transaction(unit))
+        return await decide(self._database, unit)
 
     async def set_password(self, email: str, password: str) -> int:
         """Set a new password, and end the person's sessions; how many those were."""
         address = normalise_email(email)
         password_hash = await self._registration.hash(password, email=address)
 
-        async def unit(tx: Transaction) -> int | None:
+        async def unit(tx: Transaction) -> int | Refusal:
             user = await tx.users.by_email(address)
             if user is None:
-                return None
+                return _not_found()
             await replace_password(tx, user.id, password_hash)
             await tx.users.set_locked(user.id, None)
             await tx.codes.forget_openers(user.id)
             await record(tx, "password_changed", user.id, actor=OPERATOR)
             return await end_sessions_of(tx, user.id, "password_changed", actor=OPERATOR)
 
-        return _found(await self._database.transaction(unit))
+        return await decide(self._database, unit)
 
     async def reset_factors(self, email: str) -> int:
         """Forget the person's second factors and passkeys, and end their sessions; how many those were."""
         address = normalise_email(email)
 
-        async def unit(tx: Transaction) -> int | None:
+        async def unit(tx: Transaction) -> int | Refusal:
             user = await tx.users.by_email(address)
             if user is None:
-                return None
+                return _not_found()
             await drop_factors(tx, user.id)
             await record(tx, "factor_removed", user.id, actor=OPERATOR, reason="all")
             return await end_sessions_of(tx, user.id, "factors_reset", actor=OPERATOR)
 
-        return _found(await self._database.transaction(unit))
+        return await decide(self._database, unit)
 
     async def logout(self, email: str) -> int:
         """End the person's sessions; how many those were."""
         address = normalise_email(email)
 
-        async def unit(tx: Transaction) -> int | None:
+        async def unit(tx: Transaction) -> int | Refusal:
             user = await tx.users.by_email(address)
-            return None if user is None else await end_sessions_of(tx, user.id, "logged_out_by_admin", actor=OPERATOR)
+            return (
+                _not_found()
+                if user is None
+                else await end_sessions_of(tx, user.id, "logged_out_by_admin", actor=OPERATOR)
+            )
 
-        return _found(await self._database.transaction(unit))
+        return await decide(self._database, unit)
 
     async def events_of(self, email: str) -> list[Event]:
         """What is kept of what happened to a person, oldest first."""
@@ -209,5 +213,9 @@ async def _move_in(tx: Transaction, newcomer: Newcomer) -> bool:
 
 def _found(result: T | None) -> T:
     if result is None:
-        raise Refusal("user_not_found", "Nobody has this e-mail address.")
+        raise _not_found()
     return result
+
+
+def _not_found() -> Refusal:
+    return Refusal("user_not_found", "Nobody has this e-mail address.")

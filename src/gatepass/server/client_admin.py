@@ -12,6 +12,7 @@ from gatepass.server.clients import CLIENT_PREFIX, Client, check_names, digest, 
 from gatepass.server.ending import move_grants
 from gatepass.server.errors import Refusal
 from gatepass.server.ids import new_id
+from gatepass.server.transaction import decide
 
 if TYPE_CHECKING:
     from gatepass.server.clients import AssertionAudience, GrantType
@@ -89,10 +90,10 @@ class ClientAdmin:
         check_names(audience=audience or (), scope=scope or ())
         status = await self._indexes.next()
 
-        async def unit(tx: Transaction) -> Client | None:
+        async def unit(tx: Transaction) -> Client | Refusal:
             before = await tx.clients.by_id(client_id)
             if before is None:
-                return None
+                return _not_found()
             after = msgspec.structs.replace(
                 before,
                 audience=before.audience if audience is None else tuple(dict.fromkeys(audience)),
@@ -109,36 +110,33 @@ class ClientAdmin:
                 await move_grants(tx, await tx.grants.live_of_client(client_id, tx.now), self._lists)
             return after
 
-        client = await self._database.transaction(unit)
-        if client is None:
-            raise _not_found()
-        return client
+        return await decide(self._database, unit)
 
     async def rotate_secret(self, client_id: str) -> str:
         """Give the client another secret; the old one, and the client's own tokens, are dead."""
         secret, status = new_secret(), await self._indexes.next()
 
-        async def unit(tx: Transaction) -> bool:
+        async def unit(tx: Transaction) -> Refusal | None:
             before = await tx.clients.rotate_secret(client_id, digest(secret), status)
             if before is None:
-                return False
+                return _not_found()
             await tx.revocations.revoke_indexes([before], tx.now)
-            return True
+            return None
 
-        _check_found(await self._database.transaction(unit))
+        await decide(self._database, unit)
         return secret
 
     async def remove(self, client_id: str) -> None:
         """Remove the client; its tokens and grants are dead."""
 
-        async def unit(tx: Transaction) -> bool:
+        async def unit(tx: Transaction) -> Refusal | None:
             before = await tx.clients.remove(client_id, tx.now)
             if before is None:
-                return False
+                return _not_found()
             await tx.revocations.revoke_indexes([before, *await tx.grants.end_of_client(client_id, tx.now)], tx.now)
-            return True
+            return None
 
-        _check_found(await self._database.transaction(unit))
+        await decide(self._database, unit)
 
 
 def _check_jwks(jwks: str) -> None:
@@ -149,11 +147,6 @@ def _check_jwks(jwks: str) -> None:
     if not len(keys) or keys.skipped:
         reasons = "; ".join(keys.reasons) or "there is none"
         raise Refusal("invalid_jwks", f"The members of a client's JWK Set are public keys, and usable: {reasons}.")
-
-
-def _check_found(found: bool) -> None:  # noqa: FBT001 - the outcome of the unit
-    if not found:
-        raise _not_found()
 
 
 def _not_found() -> Refusal:

@@ -15,6 +15,7 @@ from gatepass.server.signin.entrance import SecondFactorRequired
 from gatepass.server.signin.guard import too_many_attempts
 from gatepass.server.signin.minting import TokenPair
 from gatepass.server.signin.opening import Proof
+from gatepass.server.transaction import decide
 from gatepass.server.users import normalise_email
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth import ANYONE
@@ -244,9 +245,9 @@ class EmailLogin:
         language = language_of(request)
         link = self._letters.link("login/link", token) + self._pages.return_query(return_to)
 
-        async def unit(tx: Transaction) -> float:
+        async def unit(tx: Transaction) -> Refusal | None:
             if wait := await self._guard.wait(tx, attempt):
-                return wait
+                return too_many_attempts(wait)
             await self._guard.failed(tx, attempt)
             user = await tx.users.by_email(address)
             may_enter = user is not None and user.disabled_at is None and user.locked_at is None
@@ -266,10 +267,9 @@ class EmailLogin:
             letter = Letter(kind="sign_in", to=address if may_enter else "", language=language, link=link, code=short)
             await self._letters.send(tx, letter, user_id=user_id)
             await record(tx, "sign_in_code_asked", user_id, actor="", where=where)
-            return 0.0
+            return None
 
-        if wait := await self._database.transaction(unit):
-            raise too_many_attempts(wait)
+        await decide(self._database, unit)
 
     async def _sign_in(
         self, request: Request, challenge: str, *, code: str | None, token: str | None, asked: Asked
@@ -285,7 +285,7 @@ class EmailLogin:
             raise _invalid_code()
         status = await self._indexes.next()
 
-        async def unit(tx: Transaction) -> Entered | None:
+        async def unit(tx: Transaction) -> Entered | Refusal:
             if token is not None:
                 found = await tx.codes.use(digest_of(token), "sign_in", tx.now, holder=holder)
             else:
@@ -293,20 +293,17 @@ class EmailLogin:
                 found = await tx.codes.use_short(holder, typed, "sign_in", tx.now)
             user = None if found is None else await tx.users.by_id(found.user_id)
             if found is None or user is None or user.email != found.email:
-                return None
+                return _invalid_code()
             if user.disabled_at is not None or user.locked_at is not None:
                 reason = "account_locked" if user.disabled_at is None else "account_disabled"
                 await record(tx, "sign_in_refused", user.id, actor="", reason=reason, where=where)
-                return None
+                return _invalid_code()
             if await prove_address(tx, user, where=where):
                 await self._letters.tell_taken(tx, user, language=language)
             proof = Proof(acr=SINGLE_FACTOR, amr=("otp",), where=where)
             return await self._entrance.enter(tx, user, asked=asked, proof=proof, status=status, device=device)
 
-        entered = await self._database.transaction(unit)
-        if entered is None:
-            raise _invalid_code()
-        return entered
+        return await decide(self._database, unit)
 
 
 def _invalid_code() -> Refusal:

@@ -18,9 +18,9 @@ from gatepass.server.providers.identity import MOST_PER_PERSON, Identity
 from gatepass.server.proving import prove_address
 from gatepass.server.recording import record
 from gatepass.server.sessions import SINGLE_FACTOR
-from gatepass.server.signin.guard import Paused, too_many_attempts
 from gatepass.server.signin.opening import Proof
 from gatepass.server.signin.owner import check_still
+from gatepass.server.transaction import decide
 from gatepass.server.users import User, normalise_email
 
 if TYPE_CHECKING:
@@ -67,15 +67,6 @@ class Existing(Confidential, frozen=True, kw_only=True):
 
     claimed: Claimed
     email: str
-
-
-class Refused(msgspec.Struct, frozen=True):
-    """The sign-in is refused, and that is recorded."""
-
-    reason: Reason
-
-
-Outcome: TypeAlias = Existing | Refused | Paused
 
 
 class Federation:
@@ -147,7 +138,7 @@ class Federation:
         await self._ask_about_a_newcomer(proven.claimed, where)
         status = await self._indexes.next()
 
-        async def unit(tx: Transaction) -> Entered | Outcome:
+        async def unit(tx: Transaction) -> Entered | Existing | Refusal:
             if not await _use_once(tx, proven):
                 return await _refuse(tx, "", "id_token_used", where)
             user = await self._account(tx, proven.claimed, where, language)
@@ -156,12 +147,7 @@ class Federation:
             proof = Proof(acr=SINGLE_FACTOR, amr=(BY_PROVIDER,), where=where)
             return await self._entrance.enter(tx, user, asked=asked, proof=proof, status=status, device=device)
 
-        outcome = await self._database.transaction(unit)
-        if isinstance(outcome, Refused):
-            raise _refusal(outcome.reason)
-        if isinstance(outcome, Paused):
-            raise too_many_attempts(outcome.wait)
-        return outcome
+        return await decide(self._database, unit)
 
     async def _ask_about_a_newcomer(self, claimed: Claimed, where: Where) -> None:
         """Ask the operator's own service about who has no account yet: inside the transaction nobody can be asked."""
@@ -174,7 +160,9 @@ class Federation:
         if email and not await self._database.read(is_known):
             await self._rules.ask(email, where)
 
-    async def _account(self, tx: Transaction, claimed: Claimed, where: Where, language: str) -> User | Outcome:
+    async def _account(
+        self, tx: Transaction, claimed: Claimed, where: Where, language: str
+    ) -> User | Existing | Refusal:
         """Find the account, or make it."""
         found = await tx.identities.find(claimed.issuer, claimed.subject)
         email = _vouched_for(claimed)
@@ -194,15 +182,15 @@ class Federation:
         await _add(tx, user, claimed, where)
         return user
 
-    async def _new_account(self, tx: Transaction, claimed: Claimed, email: str, where: Where) -> User | Outcome:
+    async def _new_account(self, tx: Transaction, claimed: Claimed, email: str, where: Where) -> User | Refusal:
         if not email:
             return await _refuse(tx, "", "email_not_verified", where)
         try:
             self._rules.check(email)
         except Refusal as error:
             return await _refuse(tx, "", "signup_closed" if error.code == "signup_closed" else _OTHER_DOMAIN, where)
-        if wait := await self._rules.count(tx, email, where):
-            return Paused(wait)
+        if refused := await self._rules.count(tx, email, where):
+            return refused
         user = User(id=new_id("usr"), email=email, created_at=tx.now, email_verified_at=tx.now)
         await tx.users.add(user)
         await record(tx, "account_created", user.id, where=where)
@@ -250,10 +238,7 @@ class Federation:
             await self._letters.warn(tx, "provider_connected", user, language=language, provider=name)
             return await _add(tx, user, claimed, where)
 
-        outcome = await self._database.transaction(unit)
-        if isinstance(outcome, Refusal):
-            raise outcome
-        return outcome
+        return await decide(self._database, unit)
 
 
 async def _now(tx: Transaction) -> float:
@@ -281,9 +266,9 @@ async def _add(tx: Transaction, user: User, claimed: Claimed, where: Where) -> I
     return identity
 
 
-async def _refuse(tx: Transaction, user_id: str, reason: Reason, where: Where) -> Refused:
+async def _refuse(tx: Transaction, user_id: str, reason: Reason, where: Where) -> Refusal:
     await record(tx, "sign_in_refused", user_id, actor="", reason=reason, where=where)
-    return Refused(reason)
+    return _refusal(reason)
 
 
 def _vouched_for(claimed: Claimed) -> str:

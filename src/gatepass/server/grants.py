@@ -103,7 +103,8 @@ class Unknown(msgspec.Struct, frozen=True):
     """There is no such grant."""
 
 
-Advance: TypeAlias = Advanced | Same | Reissued | Stolen | Ended | Unknown
+MovedOn: TypeAlias = Advanced | Same | Reissued
+Advance: TypeAlias = MovedOn | Stolen | Ended | Unknown
 
 
 class Presented(msgspec.Struct, frozen=True, kw_only=True):

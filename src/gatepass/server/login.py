@@ -18,9 +18,10 @@ from gatepass.server.recording import record
 from gatepass.server.sessions import SINGLE_FACTOR
 from gatepass.server.signin.entrance import SecondFactorRequired
 from gatepass.server.signin.factor_proofs import ANYBODY
-from gatepass.server.signin.guard import Paused, too_many_attempts
+from gatepass.server.signin.guard import too_many_attempts
 from gatepass.server.signin.minting import TokenPair
 from gatepass.server.signin.opening import Proof, digest_of_password
+from gatepass.server.transaction import decide
 from gatepass.server.users import User, normalise_email
 from gatepass.server.web.auth import ANYONE
 from gatepass.server.web.catalogue import language_of
@@ -100,17 +101,8 @@ class LoginForm(PageForm, frozen=True, kw_only=True):
     return_to: str = ""
 
 
-class Refused(msgspec.Struct, frozen=True):
-    """The sign-in is refused, and that is recorded."""
-
-    reason: Reason
-
-
 class Outdated(msgspec.Struct, frozen=True):
     """The password was changed or hashed anew while it was being checked."""
-
-
-Outcome: TypeAlias = Refused | Paused | Outdated
 
 
 class Checked(Confidential, frozen=True, kw_only=True):
@@ -286,7 +278,7 @@ class Login:
         )
         status = await self._indexes.next() if is_right else None
 
-        async def unit(tx: Transaction) -> Entered | Outcome:
+        async def unit(tx: Transaction) -> Entered | Outdated | Refusal:
             verdict = await self._decide(tx, checked)
             if not isinstance(verdict, User):
                 return verdict
@@ -294,16 +286,10 @@ class Login:
             proof = Proof(acr=SINGLE_FACTOR, amr=("pwd",), where=where)
             return await self._entrance.enter(tx, verdict, asked=asked, proof=proof, status=status, device=device)
 
-        match await self._database.transaction(unit, shared=True):
-            case Refused(reason):
-                raise _refusal(reason)
-            case Paused(wait):
-                raise too_many_attempts(wait)
-            case Outdated():
-                # By what is true now: it may be of the same password.
-                return await self._sign_in(request, address, password, asked)
-            case entered:
-                return entered
+        outcome: Entered | Outdated = await decide(self._database, unit, shared=True)
+        if isinstance(outcome, Outdated):  # then by what is true now: it may be of the same password
+            return await self._sign_in(request, address, password, asked)
+        return outcome
 
     async def _look(self, request: Request, email: str, where: Where) -> tuple[User | None, str | None, Attempt]:
         """Return who has this address and the hash of their password, if now is the time for an attempt."""
@@ -321,11 +307,11 @@ class Login:
             raise too_many_attempts(wait)
         return user, password_hash, attempt
 
-    async def _decide(self, tx: Transaction, checked: Checked) -> User | Outcome:
+    async def _decide(self, tx: Transaction, checked: Checked) -> User | Outdated | Refusal:
         """Say whether the person may sign in, by what is true now: it may have changed while the hash was computed."""
         # Those who guess in parallel learn nothing past the limit, not even that a guess was right.
         if wait := await self._guard.hold(tx, checked.attempt):
-            return Paused(wait)
+            return too_many_attempts(wait)
         user = await tx.users.by_id(checked.user_id)
         if user is None or not checked.is_right:
             await self._guard.failed(tx, checked.attempt)
@@ -342,10 +328,10 @@ class Login:
         return user
 
     @staticmethod
-    async def _refuse(tx: Transaction, checked: Checked, reason: Reason) -> Refused:
+    async def _refuse(tx: Transaction, checked: Checked, reason: Reason) -> Refusal:
         where = checked.attempt.where
         await record(tx, "sign_in_refused", checked.user_id, actor="", reason=reason, where=where)
-        return Refused(reason)
+        return _refusal(reason)
 
     async def _hash_anew(self, password: str, password_hash: str | None) -> str | None:
         """Hash a password that was hashed at another cost than today's."""

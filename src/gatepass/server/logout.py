@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from gatepass.server.confidential import Confidential
 from gatepass.server.ending import end_session, end_sessions_of
-from gatepass.server.errors import Refusal
 from gatepass.server.signin.gate import session_of
+from gatepass.server.signin.owner import session_ended
+from gatepass.server.transaction import decide
 from gatepass.server.web.answers import no_content
 from gatepass.server.web.auth import ANYONE, SESSION
 from gatepass.server.web.pages import PageForm
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from gatepass.server.errors import Refusal
     from gatepass.server.events import Where
     from gatepass.server.signin.visitor import Visitors
     from gatepass.server.transaction import Database, Transaction
@@ -106,14 +108,13 @@ class Logout:
         """End every session of the person that the token belongs to: what has ended has no power over what lives."""
         session, where = session_of(request), self._address.where(request)
 
-        async def unit(tx: Transaction) -> bool:
+        async def unit(tx: Transaction) -> Refusal | None:
             if not await tx.sessions.is_live(session.session_id, session.user_id, tx.now):
-                return False
+                return session_ended()
             await end_sessions_of(tx, session.user_id, "logout_all", where=where)
-            return True
+            return None
 
-        if not await self._database.transaction(unit):
-            raise Refusal("session_ended", "The session has ended: sign in again.")
+        await decide(self._database, unit)
         return self._done(request)
 
     def _done(self, request: Request) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -15,9 +15,9 @@ from gatepass.server.passkeys.relying_party import invalid_passkey
 from gatepass.server.recording import record
 from gatepass.server.sessions import TWO_FACTORS
 from gatepass.server.signin.factor_proofs import ANYBODY, NotProven
-from gatepass.server.signin.guard import too_many_attempts
 from gatepass.server.signin.minting import TokenPair
 from gatepass.server.signin.opening import Proof
+from gatepass.server.transaction import decide
 from gatepass.server.users import User, normalise_email
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth import ANYONE
@@ -109,15 +109,6 @@ class SignupForm(PageForm, frozen=True, kw_only=True):
     email: str = ""
     id: str = ""
     passkey: str = ""
-
-
-class Refused(msgspec.Struct, frozen=True):
-    """The account is closed."""
-
-    reason: Literal["account_disabled", "account_locked"]
-
-
-Outcome: TypeAlias = NotProven | Refused
 
 
 class PasskeyLogins:
@@ -291,28 +282,22 @@ class PasskeyLogins:
         touched = await self._proofs.touched(credential, "sign_in", ANYBODY)
         status = await self._indexes.next()
 
-        async def unit(tx: Transaction) -> Entered | Outcome:
+        async def unit(tx: Transaction) -> Entered | Refusal:
             user = await tx.users.by_id(touched.passkey.user_id)
             if user is None:
-                return NotProven("unknown_passkey")
+                return invalid_passkey()
             proven = await self._proofs.settle(tx, user.id, touched, where)
             if isinstance(proven, NotProven):
                 await record(tx, "sign_in_refused", user.id, actor="", reason=proven.reason, where=where)
-                return proven
+                return invalid_passkey()
             if user.disabled_at is not None or user.locked_at is not None:
-                refused = Refused("account_disabled" if user.disabled_at is not None else "account_locked")
-                await record(tx, "sign_in_refused", user.id, actor="", reason=refused.reason, where=where)
-                return refused
+                reason = "account_disabled" if user.disabled_at is not None else "account_locked"
+                await record(tx, "sign_in_refused", user.id, actor="", reason=reason, where=where)
+                return Refusal(reason, "This account is closed.")
             proof = Proof(acr=TWO_FACTORS, amr=(*proven.amr, "mfa"), where=where)
             return await self._entrance.enter(tx, user, asked=asked, proof=proof, status=status, device=device)
 
-        match await self._database.transaction(unit):
-            case NotProven():
-                raise invalid_passkey()
-            case Refused(reason):
-                raise Refusal(reason, "This account is closed.")
-            case entered:
-                return entered
+        return await decide(self._database, unit)
 
     async def _signup_options(self, email: str) -> SignupOptions:
         self._check_open()
@@ -337,8 +322,8 @@ class PasskeyLogins:
                 return invalid_passkey()
             if await tx.passkeys.by_credential(registered.credential_id) is not None:
                 return Refusal("factor_exists", "This passkey is known already.")
-            if wait := await self._rules.count(tx, address, where):
-                return too_many_attempts(wait)
+            if refused := await self._rules.count(tx, address, where):
+                return refused
             user = User(id=user_id, email=address, created_at=tx.now)
             if not await tx.users.add(user):
                 return Refusal("email_taken", "There is an account with this address.")
@@ -355,10 +340,7 @@ class PasskeyLogins:
             await record(tx, "factor_added", user.id, reason="passkey", where=where)
             return PasskeySignedUp(id=user.id, email=address, recovery_codes=codes)
 
-        made = await self._database.transaction(unit)
-        if isinstance(made, Refusal):
-            raise made
-        return made
+        return await decide(self._database, unit)
 
     def _check_open(self) -> None:
         self._rules.check_open()

@@ -17,6 +17,7 @@ from gatepass.server.proving import prove_address
 from gatepass.server.recording import record
 from gatepass.server.registration import PASSWORD_PROBLEMS
 from gatepass.server.signin.guard import too_many_attempts
+from gatepass.server.transaction import decide
 from gatepass.server.users import normalise_email
 from gatepass.server.web.answers import JsonResponse, no_content
 from gatepass.server.web.auth import ANYONE
@@ -235,9 +236,9 @@ class Recovery:
         attempt = self._guard.attempt("reset", address, where)
         token = new_token()
 
-        async def unit(tx: Transaction) -> float:
+        async def unit(tx: Transaction) -> Refusal | None:
             if wait := await self._guard.wait(tx, attempt):
-                return wait
+                return too_many_attempts(wait)
             await self._guard.failed(tx, attempt)
             user = await tx.users.by_email(address)
             is_somebody = user is not None and user.disabled_at is None
@@ -262,10 +263,9 @@ class Recovery:
             )
             await self._letters.send(tx, letter, user_id=user_id)
             await record(tx, "password_reset_asked", user_id, actor="", where=where)
-            return 0.0
+            return None
 
-        if wait := await self._database.transaction(unit):
-            raise too_many_attempts(wait)
+        await decide(self._database, unit)
         return address
 
     async def _reset(self, request: Request, token: str, password: str) -> None:
@@ -284,11 +284,11 @@ class Recovery:
             raise _invalid_code()
         password_hash = await self._registration.hash(password, email=found.email, has_factor=has_factor)
 
-        async def unit(tx: Transaction) -> bool:
+        async def unit(tx: Transaction) -> Refusal | None:
             code = await tx.codes.use(digest, "reset", tx.now)
             user = None if code is None else await tx.users.by_id(code.user_id)
             if code is None or user is None or user.disabled_at is not None or user.email != code.email:
-                return False
+                return _invalid_code()
             if await prove_address(tx, user, where=where):
                 await self._letters.tell_taken(tx, user, language=language)
             await replace_password(tx, user.id, password_hash, is_short=self._registration.is_short(password))
@@ -299,10 +299,9 @@ class Recovery:
                 await record(tx, "account_unlocked", user.id, where=where)
             await record(tx, "password_changed", user.id, reason="reset", where=where)
             await self._letters.warn(tx, "password_changed", user, language=language)
-            return True
+            return None
 
-        if not await self._database.transaction(unit):
-            raise _invalid_code()
+        await decide(self._database, unit)
 
     async def _lock(self, request: Request, token: str) -> None:
         """Lock the account down: nobody is signed in, and nothing opens it but a new password by mail.
@@ -312,11 +311,11 @@ class Recovery:
         """
         where, language = self._address.where(request), language_of(request)
 
-        async def unit(tx: Transaction) -> bool:
+        async def unit(tx: Transaction) -> Refusal | None:
             code = await tx.codes.use(digest_of(token), "lock", tx.now)
             user = None if code is None else await tx.users.by_id(code.user_id)
             if code is None or user is None:
-                return False
+                return _invalid_code()
             await tx.users.set_locked(user.id, tx.now)
             await tx.devices.forget_all_of(user.id)
             await disconnect_all(tx, user.id, where=where)
@@ -328,10 +327,9 @@ class Recovery:
             await self._put_address_back(tx, user, code.email)
             letter = Letter(kind="account_locked", to=code.email, language=language, link=self._pages.url("forgotten"))
             await self._letters.send(tx, letter, user_id=user.id)
-            return True
+            return None
 
-        if not await self._database.transaction(unit):
-            raise _invalid_code()
+        await decide(self._database, unit)
 
     @staticmethod
     async def _put_address_back(tx: Transaction, user: User, email: str) -> None:

@@ -13,8 +13,10 @@ from gatepass.server.grants import Advanced, Ended, Reissued, Same, Stolen, Unkn
 from gatepass.server.signin.advancing import advance, pace_of
 from gatepass.server.signin.gate import refresh_token_of
 from gatepass.server.signin.minting import TokenPair
+from gatepass.server.signin.owner import session_ended
 from gatepass.server.signin.presenting import invalid_refresh_token, presented
 from gatepass.server.signin.rights import Rights
+from gatepass.server.transaction import decide
 from gatepass.server.web.auth import REFRESH
 from gatepass.server.web.routing import Route
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from gatepass.server.grants import Advance
+    from gatepass.server.grants import MovedOn
     from gatepass.server.keys.keyring import LiveKeys
     from gatepass.server.settings import Settings
     from gatepass.server.signin.minting import Minter
@@ -84,22 +86,22 @@ class Refresh:
         token = refresh_token_of(request)
         jkt = await self._senders.thumbprint(request)
 
-        async def unit(tx: Transaction) -> tuple[Advance, float]:
+        async def unit(tx: Transaction) -> tuple[MovedOn, float] | Refusal:
             now = tx.now
-            return await advance(tx, presented(token, FIRST_PARTY, jkt), pace=self._pace), now
+            verdict = await advance(tx, presented(token, FIRST_PARTY, jkt), pace=self._pace)
+            match verdict:
+                case Advanced() | Same() | Reissued():
+                    return verdict, now
+                case Stolen():
+                    return Refusal("refresh_token_reused", "This token was used before; the session has been ended.")
+                case Ended():
+                    return session_ended()
+                case Unknown():
+                    return invalid_refresh_token()
+                case _:
+                    assert_never(verdict)
 
         self._database.check_settled()
-        outcome, now = await self._database.statement(unit)
-        match outcome:
-            case Advanced() | Same() | Reissued():
-                current = msgspec.structs.replace(token, serial=outcome.serial)
-                bearer = self._rights.today(outcome.bearer)
-                return await self._minter.answer(bearer, current, keys=keys, now=now)
-            case Stolen():
-                raise Refusal("refresh_token_reused", "This token was used before; the session has been ended.")
-            case Ended():
-                raise Refusal("session_ended", "The session has ended: sign in again.")
-            case Unknown():
-                raise invalid_refresh_token()
-            case _:
-                assert_never(outcome)
+        moved, now = await decide(self._database, unit, is_lone_statement=True)
+        current = msgspec.structs.replace(token, serial=moved.serial)
+        return await self._minter.answer(self._rights.today(moved.bearer), current, keys=keys, now=now)

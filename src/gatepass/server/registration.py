@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from gatepass.server.errors import Refusal
 from gatepass.server.events import NOWHERE, OPERATOR
 from gatepass.server.ids import new_id
 from gatepass.server.passwords.policy import check_new_password
 from gatepass.server.recording import record
+from gatepass.server.transaction import decide
 from gatepass.server.users import User, normalise_email
 
 if TYPE_CHECKING:
@@ -25,12 +24,6 @@ if TYPE_CHECKING:
 
 PASSWORD_PROBLEMS = ("password_too_short", "password_too_long", "password_too_common", "password_leaked", "busy")
 """What may be wrong with a new password."""
-
-
-class Wait(msgspec.Struct, frozen=True):
-    """No account yet; `seconds` until there may be one."""
-
-    seconds: float
 
 
 class Registration:
@@ -55,19 +48,19 @@ class Registration:
         by_operator: bool = False,
         is_verified: bool = False,
         where: Where = NOWHERE,
-        count: Callable[[Transaction], Awaitable[float]] | None = None,
-    ) -> User | Wait:
+        count: Callable[[Transaction], Awaitable[Refusal | None]] | None = None,
+    ) -> User:
         """Write the account, which its owner makes or the operator, who may also know that the address is theirs.
 
-        `count` counts it where there are limits, or says how long to wait: then there is none.
+        `count` counts it where there are limits, or refuses.
 
         Raises:
-            Refusal: `email_taken`, `invalid_email`, or as `hash`.
+            Refusal: `email_taken`, `invalid_email`, what `count` returns, or as `hash`.
         """
         address = normalise_email(email)
         password_hash = await self.hash(password, email=address)
 
-        async def unit(tx: Transaction) -> User | Wait | None:
+        async def unit(tx: Transaction) -> User | Refusal:
             user = User(
                 id=new_id("usr"),
                 email=address,
@@ -76,10 +69,10 @@ class Registration:
                 email_verified_at=tx.now if is_verified else None,
                 origin="operator" if by_operator else "self",
             )
-            if await tx.users.by_email(address) is None and count is not None and (wait := await count(tx)):
-                return Wait(wait)
+            if await tx.users.by_email(address) is None and count is not None and (refused := await count(tx)):
+                return refused
             if not await tx.users.add(user):
-                return None
+                return Refusal("email_taken", "There is an account with this address.")
             await tx.passwords.put(user.id, password_hash, tx.now)
             actor = OPERATOR if by_operator else None
             await record(tx, "account_created", user.id, actor=actor, where=where)
@@ -87,10 +80,7 @@ class Registration:
                 await record(tx, "email_verified", user.id, actor=actor, where=where)
             return user
 
-        user = await self._database.transaction(unit, shared=True)
-        if user is None:
-            raise Refusal("email_taken", "There is an account with this address.")
-        return user
+        return await decide(self._database, unit, shared=True)
 
     def is_short(self, password: str) -> bool:
         """Whether it is long enough beside a second factor only."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -16,9 +16,10 @@ from gatepass.server.recording import record
 from gatepass.server.sessions import TWO_FACTORS
 from gatepass.server.signin.entrance import invalid_challenge
 from gatepass.server.signin.factor_proofs import NotProven, Touched, Typed
-from gatepass.server.signin.guard import Paused, too_many_attempts
+from gatepass.server.signin.guard import too_many_attempts
 from gatepass.server.signin.minting import TokenPair
-from gatepass.server.signin.opening import Opened, Proof, open_session, password_digest
+from gatepass.server.signin.opening import Proof, open_session, password_digest
+from gatepass.server.transaction import decide
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth import ANYONE
 from gatepass.server.web.catalogue import language_of
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from gatepass.server.signin.entrance import Entrance, Pending
     from gatepass.server.signin.factor_proofs import Claim, FactorProofs
     from gatepass.server.signin.guard import Attempt, Guard
+    from gatepass.server.signin.opening import Opened
     from gatepass.server.transaction import Database, Transaction
     from gatepass.server.users import User
     from gatepass.server.web.address import ClientAddress
@@ -82,24 +84,11 @@ class FactorForm(PageForm, frozen=True, kw_only=True):
     return_to: str = ""
 
 
-class Refused(msgspec.Struct, frozen=True):
-    """The account was closed meanwhile."""
-
-    reason: Literal["account_disabled", "account_locked"]
-
-
-class Spent(msgspec.Struct, frozen=True):
-    """The challenge is worth nothing any more."""
-
-
 class Both(msgspec.Struct, frozen=True):
     """Both factors are proven; `amr` of the second."""
 
     user: User
     amr: tuple[str, ...]
-
-
-Outcome: TypeAlias = NotProven | Paused | Refused | Spent
 
 
 class SecondFactor:
@@ -260,10 +249,10 @@ class SecondFactor:
         status = await self._indexes.next()
         device = new_device_token() if remember and self._settings.remember_device_days else ""
 
-        async def unit(tx: Transaction) -> Opened | Outcome:
+        async def unit(tx: Transaction) -> Opened | Refusal:
             attempt, wait = await self._guard.choose(tx, "factor", pending.user_id, where, browser=browser)
-            decided = Paused(wait) if wait else await self._decide(tx, pending, claim, attempt)
-            if not isinstance(decided, Both):
+            decided = too_many_attempts(wait) if wait else await self._decide(tx, pending, claim, attempt)
+            if isinstance(decided, Refusal):
                 return decided
             if isinstance(claim, Typed) and claim.is_recovery_code:
                 await self._letters.warn(tx, "recovery_code_used", decided.user, language=language)
@@ -278,34 +267,24 @@ class SecondFactor:
                 max_seconds=self._settings.session_max_seconds,
             )
 
-        match await self._database.transaction(unit):
-            case Opened() as opened:
-                return opened, device
-            case NotProven():
-                raise wrong_factor(claim)
-            case Paused(wait):
-                raise too_many_attempts(wait)
-            case Refused(reason):
-                raise Refusal(reason, "The account has been closed meanwhile.")
-            case Spent():
-                raise invalid_challenge()
+        return await decide(self._database, unit), device
 
-    async def _decide(self, tx: Transaction, pending: Pending, claim: Claim, attempt: Attempt) -> Both | Outcome:
+    async def _decide(self, tx: Transaction, pending: Pending, claim: Claim, attempt: Attempt) -> Both | Refusal:
         """Say whether the person may sign in, by what is true now; and use up what counts once."""
         user = await tx.users.by_id(pending.user_id)
         if user is None or await password_digest(tx, user.id) != pending.password:
-            return Spent()
+            return invalid_challenge()
         if user.disabled_at is not None or user.locked_at is not None:
-            refused = Refused("account_disabled" if user.disabled_at is not None else "account_locked")
-            await self._refuse(tx, user, refused.reason, attempt)
-            return refused
+            reason = "account_disabled" if user.disabled_at is not None else "account_locked"
+            await self._refuse(tx, user, reason, attempt)
+            return Refusal(reason, "The account has been closed meanwhile.")
         proven = await self._proofs.settle(tx, user.id, claim, attempt.where)
         if isinstance(proven, NotProven):
             await self._guard.failed(tx, attempt)
             await self._refuse(tx, user, proven.reason, attempt)
-            return proven
+            return wrong_factor(claim)
         if not await tx.replays.use("second_factor", pending.id, expires_at=pending.expires_at):
-            return Spent()
+            return invalid_challenge()
         await self._guard.succeeded(tx, attempt)
         return Both(user, (*proven.amr, "mfa"))
 

@@ -17,8 +17,9 @@ from gatepass.server.errors import GatepassError, Refusal
 from gatepass.server.ids import new_id
 from gatepass.server.mail.letter import Letter
 from gatepass.server.recording import record
-from gatepass.server.registration import PASSWORD_PROBLEMS, Wait
-from gatepass.server.signin.guard import Paused, too_many_attempts
+from gatepass.server.registration import PASSWORD_PROBLEMS
+from gatepass.server.signin.guard import too_many_attempts
+from gatepass.server.transaction import decide
 from gatepass.server.users import User, normalise_email
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth import ANYONE
@@ -234,12 +235,9 @@ class Signup:
         await self._wait(address, where)
         await self._rules.ask(address, where, proof=proof)
         if not self._is_verified_first:
-            made = await self._registration.add(
+            return await self._registration.add(
                 address, password, where=where, count=lambda tx: self._rules.count(tx, address, where)
             )
-            if isinstance(made, Wait):
-                raise too_many_attempts(made.seconds)
-            return made
         password_hash = await self._registration.hash(password, email=address)
         await self._send_link(request, address, password_hash, browser)
         return address
@@ -259,11 +257,11 @@ class Signup:
         token, language = new_token(), language_of(request)
         link = self._letters.link("signup/verify", token)
 
-        async def unit(tx: Transaction) -> float:
+        async def unit(tx: Transaction) -> Refusal | None:
             if wait := await self._mail_guard.wait(tx, attempt):
-                return wait
-            if wait := await self._rules.count(tx, address, attempt.where):
-                return wait
+                return too_many_attempts(wait)
+            if refused := await self._rules.count(tx, address, attempt.where):
+                return refused
             await self._mail_guard.failed(tx, attempt)
             owner = await tx.users.by_email(address)
             await tx.codes.add(
@@ -285,10 +283,9 @@ class Signup:
                 link=link if owner is None else self._pages.url("login"),
             )
             await self._letters.send(tx, letter)
-            return 0.0
+            return None
 
-        if wait := await self._database.transaction(unit):
-            raise too_many_attempts(wait)
+        await decide(self._database, unit)
 
     async def _verify(self, request: Request, token: str, *, browser: str, password: str) -> User:
         """Make the account, once, for the browser that asked or for who knows the password."""
@@ -299,27 +296,22 @@ class Signup:
         attempt = self._guard.attempt("signup", code.email, where)
         is_theirs = code.holder == digest_of(browser) or await self._knows(password, code)
 
-        async def unit(tx: Transaction) -> User | Paused | None:
+        async def unit(tx: Transaction) -> User | Refusal:
             if wait := await self._guard.wait(tx, attempt):
-                return Paused(wait)
+                return too_many_attempts(wait)
             if not is_theirs:
                 await self._guard.failed(tx, attempt)
-                return None
+                return Refusal("invalid_credentials", "This is not the password chosen.")
             used = await tx.codes.use(code.digest, "signup", tx.now)
             user = User(id=new_id("usr"), email=code.email, created_at=tx.now, email_verified_at=tx.now)
             if used is None or not await tx.users.add(user):
-                return None
+                return _invalid_code()
             await tx.passwords.put(user.id, used.payload, tx.now)
             await record(tx, "account_created", user.id, where=where)
             await record(tx, "email_verified", user.id, where=where)
             return user
 
-        made = await self._database.transaction(unit)
-        if isinstance(made, Paused):
-            raise too_many_attempts(made.wait)
-        if made is None:
-            raise _invalid_code() if is_theirs else Refusal("invalid_credentials", "This is not the password chosen.")
-        return made
+        return await decide(self._database, unit)
 
     async def _code(self, token: str) -> Code | None:
         async def unit(tx: Transaction) -> Code | None:

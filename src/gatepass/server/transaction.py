@@ -1,12 +1,14 @@
 """A unit of work: what flows write against, and what each database implements.
 
-A unit is `async def unit(tx)` that awaits nothing but `tx`'s stores. It decides and returns an outcome; the flow
-refuses only after the commit, because raising inside would take back the very writes that the refusal calls for.
+A unit is `async def unit(tx)` that awaits nothing but `tx`'s stores. It says no by returning a `Refusal`, and `decide`
+raises that only after the commit: raising inside would take back the very writes that the refusal calls for.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+
+from gatepass.server.errors import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -203,3 +205,31 @@ class Database(Protocol):
     async def condition(self) -> Condition:
         """See that it can be written to. Raises as `transaction`."""
         ...
+
+
+async def decide(
+    database: Database,
+    unit: Callable[[Transaction], Awaitable[T | Refusal]],
+    *,
+    shared: bool = False,
+    is_lone_statement: bool = False,
+) -> T:
+    """Run a unit and commit what it decided, also where that was no; only then raise the refusal it has returned.
+
+    Args:
+        database: where.
+        unit: the unit; it returns a refusal, and raises none.
+        shared: as for `Database.transaction`.
+        is_lone_statement: run it by `Database.statement`.
+
+    Raises:
+        Refusal: the unit's.
+        Unavailable: as `Database.transaction`.
+    """
+    if is_lone_statement:
+        outcome = await database.statement(unit)
+    else:
+        outcome = await database.transaction(unit, shared=shared)
+    if isinstance(outcome, Refusal):
+        raise outcome
+    return outcome

@@ -20,6 +20,7 @@ from gatepass.server.sessions import Session  # noqa: TC001 - as above
 from gatepass.server.signin.gate import caller_of
 from gatepass.server.signin.guard import too_many_attempts
 from gatepass.server.signin.owner import check_still
+from gatepass.server.transaction import decide
 from gatepass.server.users import User, normalise_email  # noqa: TC001 - as above
 from gatepass.server.web.answers import JsonResponse, no_content
 from gatepass.server.web.auth import CALLER, RECENT
@@ -309,9 +310,9 @@ class Changes:
         token, language = new_token(), language_of(request)
         link = self._letters.link("account/email/confirm", token)
 
-        async def unit(tx: Transaction) -> float:
+        async def unit(tx: Transaction) -> Refusal | None:
             if wait := await self._guard.wait(tx, attempt):
-                return wait
+                return too_many_attempts(wait)
             await self._guard.failed(tx, attempt)
             other = await tx.users.by_email(address)
             is_free = other is None or other.id == user.id
@@ -335,35 +336,33 @@ class Changes:
             )
             await self._letters.send(tx, letter, user_id=user.id)
             await record(tx, "email_change_asked", user.id, where=where)
-            return 0.0
+            return None
 
-        if wait := await self._database.transaction(unit):
-            raise too_many_attempts(wait)
+        await decide(self._database, unit)
         return address
 
     async def _confirm(self, request: Request, user: User, token: str) -> None:
         """Take the new address, by the account that asked only; and tell the old one, which can lock the account."""
         where, language = self._address.where(request), language_of(request)
 
-        async def unit(tx: Transaction) -> bool:
+        async def unit(tx: Transaction) -> Refusal | None:
             code = await tx.codes.look(digest_of(token), "change_email", tx.now)
             if code is None or code.user_id != user.id:
-                return False
+                return _invalid_code()
             await tx.codes.use(code.digest, "change_email", tx.now)
             if not await tx.users.set_email(user.id, code.email, tx.now):
-                return False
+                return _invalid_code()
             if code.email == user.email:
                 await record(tx, "email_verified", user.id, where=where)
-                return True
+                return None
             await record(tx, "email_changed", user.id, where=where)
             # Only the old address can lock the account and take it back: the new one may be a thief's.
             await self._letters.warn(tx, "email_changed", user, language=language, email=code.email)
             notice = Letter(kind="email_changed", to=code.email, language=language, values={"email": code.email})
             await self._letters.send(tx, notice, user_id=user.id)
-            return True
+            return None
 
-        if not await self._database.transaction(unit):
-            raise Refusal("invalid_code", "The link is wrong, too old, used, or for another account.")
+        await decide(self._database, unit)
 
     async def _set_password(self, request: Request, user: User, session_id: str, password: str) -> None:
         """Set another password; every other session ends."""
@@ -385,8 +384,7 @@ class Changes:
             await self._letters.warn(tx, "password_changed", user, language=language)
             return None
 
-        if refused := await self._database.transaction(unit):
-            raise refused
+        await decide(self._database, unit)
 
     async def _export(self, request: Request, user: User) -> Exported:
         where = self._address.where(request)
@@ -420,3 +418,7 @@ async def _all_events(tx: Transaction, user_id: str) -> list[Event]:
         events += page
         last = page[-1].id
     return events
+
+
+def _invalid_code() -> Refusal:
+    return Refusal("invalid_code", "The link is wrong, too old, used, or for another account.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -19,8 +19,9 @@ from gatepass.server.recording import record
 from gatepass.server.sessions import TWO_FACTORS
 from gatepass.server.signin.factor_proofs import totp_context
 from gatepass.server.signin.gate import caller_of
-from gatepass.server.signin.guard import Paused, too_many_attempts
+from gatepass.server.signin.guard import too_many_attempts
 from gatepass.server.signin.owner import check_still, session_ended
+from gatepass.server.transaction import decide
 from gatepass.server.web.answers import JsonResponse, no_content
 from gatepass.server.web.auth import CALLER, RECENT
 from gatepass.server.web.catalogue import language_of
@@ -152,23 +153,6 @@ class ThingForm(PageForm, frozen=True, kw_only=True):
 
 class EmptyForm(PageForm, frozen=True, kw_only=True):
     """A form of one button."""
-
-
-class Confirmed(msgspec.Struct, frozen=True):
-    """The application is set up."""
-
-    recovery_codes: tuple[str, ...]
-
-
-class WrongCode(msgspec.Struct, frozen=True):
-    """The code is not the application's."""
-
-
-class NothingPending(msgspec.Struct, frozen=True):
-    """There is no application to set up."""
-
-
-Confirming: TypeAlias = Confirmed | WrongCode | NothingPending | Paused | Refusal
 
 
 class AccountFactors:
@@ -472,11 +456,12 @@ class AccountFactors:
         secret = new_secret()
         sealed = self._data_key.seal(secret, totp_context(user.id))
 
-        async def unit(tx: Transaction) -> bool:
-            return await tx.totp.put(TotpSecret(user_id=user.id, sealed=sealed, last_step=0, created_at=tx.now))
+        async def unit(tx: Transaction) -> Refusal | None:
+            if await tx.totp.put(TotpSecret(user_id=user.id, sealed=sealed, last_step=0, created_at=tx.now)):
+                return None
+            return Refusal("factor_exists", "There is an authenticator application already; remove that one first.")
 
-        if not await self._database.transaction(unit):
-            raise Refusal("factor_exists", "There is an authenticator application already; remove that one first.")
+        await decide(self._database, unit)
         return self._offered(user, secret)
 
     async def _pending_totp(self, user: User) -> TotpOffered | None:
@@ -497,37 +482,27 @@ class AccountFactors:
         where, language, codes = self._address.where(request), language_of(request), new_codes()
         attempt = self._guard.attempt("factor", user.id, where)
 
-        async def unit(tx: Transaction) -> Confirming:
+        async def unit(tx: Transaction) -> tuple[str, ...] | Refusal:
             session = await tx.sessions.live(session_id, tx.now)
             if session is None:
                 return session_ended()
             if wait := await self._guard.wait(tx, attempt):
-                return Paused(wait)
+                return too_many_attempts(wait)
             secret = await tx.totp.of(user.id)
             if secret is None or secret.confirmed_at is not None:
-                return NothingPending()
+                return _not_found()
             step = step_of(self._data_key.unseal(secret.sealed, totp_context(user.id)), code, tx.now)
             if step is None:
                 await self._guard.failed(tx, attempt)
-                return WrongCode()
+                return Refusal("invalid_code", "The code is not the one that the application shows now.")
             await self._guard.succeeded(tx, attempt)
             at = tx.now
             await tx.totp.confirm(user.id, step, at)
             amr = tuple(dict.fromkeys((*session.amr, "otp", "mfa")))
             await tx.sessions.prove_again(session_id, acr=TWO_FACTORS, amr=amr, now=session.auth_time)
-            return Confirmed(await self._added(tx, user, "totp", codes, at=at, request=request, language=language))
+            return await self._added(tx, user, "totp", codes, at=at, request=request, language=language)
 
-        match await self._database.transaction(unit):
-            case Confirmed(made):
-                return made
-            case WrongCode():
-                raise Refusal("invalid_code", "The code is not the one that the application shows now.")
-            case NothingPending():
-                raise _not_found()
-            case Paused(wait):
-                raise too_many_attempts(wait)
-            case refused:
-                raise refused
+        return await decide(self._database, unit)
 
     async def _added(  # noqa: PLR0913 - all of it is told
         self,
@@ -572,8 +547,7 @@ class AccountFactors:
             await self._removed(tx, user, "totp", request)
             return None
 
-        if refused := await self._database.transaction(unit):
-            raise refused
+        await decide(self._database, unit)
 
     async def _make_recovery_codes(self, request: Request, user: User, session_id: str) -> tuple[str, ...]:
         codes, where = new_codes(), self._address.where(request)
@@ -587,8 +561,7 @@ class AccountFactors:
             await record(tx, "recovery_codes_made", user.id, where=where)
             return None
 
-        if refused := await self._database.transaction(unit):
-            raise refused
+        await decide(self._database, unit)
         return codes
 
     async def _options(self, user: User) -> Json:
@@ -622,17 +595,14 @@ class AccountFactors:
             )
             return PasskeyMade(id=passkey.id, name=passkey.name, recovery_codes=made)
 
-        made = await self._database.transaction(unit)
-        if isinstance(made, Refusal):
-            raise made
-        return made
+        return await decide(self._database, unit)
 
     async def _rename(self, user: User, passkey_id: str, name: str) -> None:
-        async def unit(tx: Transaction) -> bool:
-            return bool(_name(name)) and await tx.passkeys.rename(passkey_id, user.id, _name(name))
+        async def unit(tx: Transaction) -> Refusal | None:
+            is_renamed = bool(_name(name)) and await tx.passkeys.rename(passkey_id, user.id, _name(name))
+            return None if is_renamed else _not_found()
 
-        if not await self._database.transaction(unit):
-            raise _not_found()
+        await decide(self._database, unit)
 
     async def _remove_passkey(self, request: Request, user: User, passkey_id: str) -> None:
         async def unit(tx: Transaction) -> Refusal | None:
@@ -643,18 +613,16 @@ class AccountFactors:
             await self._removed(tx, user, "passkey", request)
             return None
 
-        if refused := await self._database.transaction(unit):
-            raise refused
+        await decide(self._database, unit)
 
     async def _forget_device(self, request: Request, user: User, device_id: str) -> None:
-        async def unit(tx: Transaction) -> bool:
+        async def unit(tx: Transaction) -> Refusal | None:
             if not await tx.devices.forget(device_id, user.id):
-                return False
+                return _not_found()
             await record(tx, "device_forgotten", user.id, where=self._address.where(request))
-            return True
+            return None
 
-        if not await self._database.transaction(unit):
-            raise _not_found()
+        await decide(self._database, unit)
 
 
 def _not_found() -> Refusal:

@@ -9,6 +9,7 @@ import msgspec
 from gatepass.server.ending import end_session, end_sessions_of
 from gatepass.server.errors import Refusal
 from gatepass.server.signin.gate import caller_of
+from gatepass.server.transaction import decide
 from gatepass.server.web.answers import JsonResponse, no_content
 from gatepass.server.web.auth import CALLER
 from gatepass.server.web.pages import PageForm
@@ -217,11 +218,11 @@ class Account:
     # ── what both do ──
 
     async def _end(self, session_id: str, user: User, where: Where) -> None:
-        async def unit(tx: Transaction) -> bool:
-            return await end_session(tx, session_id, user.id, "ended_by_user", where=where)
+        async def unit(tx: Transaction) -> Refusal | None:
+            has_ended = await end_session(tx, session_id, user.id, "ended_by_user", where=where)
+            return None if has_ended else Refusal("session_not_found", "You have no live session of this id.")
 
-        if not await self._database.transaction(unit):
-            raise Refusal("session_not_found", "You have no live session of this id.")
+        await decide(self._database, unit)
 
 
 def _happened(event: Event) -> Happened:

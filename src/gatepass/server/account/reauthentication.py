@@ -5,7 +5,7 @@ Who has a second factor proves that one: the session shows the first already. Wh
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -19,9 +19,10 @@ from gatepass.server.recording import record
 from gatepass.server.sessions import SINGLE_FACTOR, TWO_FACTORS
 from gatepass.server.signin.factor_proofs import NotProven, Touched
 from gatepass.server.signin.gate import caller_of
-from gatepass.server.signin.guard import Paused, too_many_attempts
-from gatepass.server.signin.owner import second_factor_first
+from gatepass.server.signin.guard import too_many_attempts
+from gatepass.server.signin.owner import second_factor_first, session_ended
 from gatepass.server.signin.rights import Rights
+from gatepass.server.transaction import decide
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth import CALLER
 from gatepass.server.web.pages import PageForm
@@ -87,22 +88,11 @@ class Known(Confidential, frozen=True, kw_only=True):
     is_right: bool
 
 
-class Wrong(msgspec.Struct, frozen=True):
-    """The proof is none."""
-
-
-class Ended(msgspec.Struct, frozen=True):
-    """The session has ended meanwhile."""
-
-
 class Again(msgspec.Struct, frozen=True):
     """The session is as fresh as a new one; what its tokens say from now on, where one was asked for."""
 
     bearer: Bearer | None
     now: float
-
-
-Outcome: TypeAlias = Again | Wrong | Ended | Paused
 
 
 class Reauthentication:
@@ -172,7 +162,7 @@ class Reauthentication:
         caller = caller_of(request)
         again = await self._prove(request, caller.user, caller.session_id, body, status=caller.status)
         if again.bearer is None:
-            raise _session_ended()
+            raise session_ended()
         bearer = Rights.behind(again.bearer, self._settings).today(again.bearer)
         minted = await self._minter.mint(bearer, keys=self._keys.current, now=again.now)
         answer = ProvenAgain(token=minted.token, token_type=minted.token_type, expires_in=minted.expires_in)
@@ -259,17 +249,17 @@ class Reauthentication:
         claim, where = await self._claim(request, user, session_id, given), self._address.where(request)
         kind, name = ("password", user.email) if isinstance(claim, Known) else ("factor", user.id)
 
-        async def unit(tx: Transaction) -> Outcome:
+        async def unit(tx: Transaction) -> Again | Refusal:
             attempt, wait = await self._guard.choose(tx, kind, name, where, browser=session_id)
             if wait:
-                return Paused(wait)
+                return too_many_attempts(wait)
             session = await tx.sessions.live(session_id, tx.now)
             if session is None:
-                return Ended()
+                return session_ended()
             amr = await self._settle(tx, user, claim, where)
             if amr is None:
                 await self._guard.failed(tx, attempt)
-                return Wrong()
+                return _wrong(claim)
             await self._guard.succeeded(tx, attempt)
             acr = SINGLE_FACTOR if isinstance(claim, Known) else TWO_FACTORS
             every = tuple(dict.fromkeys((*session.amr, *amr)))
@@ -278,15 +268,7 @@ class Reauthentication:
             bearer = None if status is None else await tx.grants.bearer_at(status)
             return Again(bearer, tx.now)
 
-        match await self._database.transaction(unit):
-            case Again() as again:
-                return again
-            case Wrong():
-                raise _wrong(claim)
-            case Ended():
-                raise _session_ended()
-            case Paused(wait):
-                raise too_many_attempts(wait)
+        return await decide(self._database, unit)
 
     async def _settle(self, tx: Transaction, user: User, claim: Known | Claim, where: Where) -> tuple[str, ...] | None:
         """What was proven, as `amr`; None when nothing was."""
@@ -305,10 +287,6 @@ def _wrong(claim: Known | Claim) -> Refusal:
             return invalid_passkey()
         case _:
             return Refusal("invalid_code", "The code is wrong, or was used before.")
-
-
-def _session_ended() -> Refusal:
-    return Refusal("session_ended", "The session has ended: sign in again.")
 
 
 def _given(form: ProofForm) -> Given:

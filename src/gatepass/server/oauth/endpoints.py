@@ -20,6 +20,7 @@ from gatepass.server.signin.gate import client_of
 from gatepass.server.signin.own_tokens import status_of
 from gatepass.server.signin.presenting import presented
 from gatepass.server.signin.rights import Rights
+from gatepass.server.transaction import decide
 from gatepass.server.web.answers import JsonResponse, empty
 from gatepass.server.web.auth import CLIENT
 from gatepass.server.web.routing import Route
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from gatepass.server.clients import Client
-    from gatepass.server.grants import Advance, Held, Presented
+    from gatepass.server.grants import Held, MovedOn, Presented
     from gatepass.server.keys.keyring import LiveKeys
     from gatepass.server.revocations.status_indexes import StatusIndexes
     from gatepass.server.settings import Settings
@@ -202,27 +203,28 @@ class OAuth:
         presents = presented(token, client.id, jkt)
         await self._check_narrowing(presents, form, Rights.of_client(client, self._issuer))
 
-        async def unit(tx: Transaction) -> tuple[Advance, float]:
-            return await advance(tx, presents, pace=self._pace), tx.now
+        async def unit(tx: Transaction) -> tuple[MovedOn, float] | Refusal:
+            verdict = await advance(tx, presents, pace=self._pace)
+            match verdict:
+                case Advanced() | Same() | Reissued():
+                    return verdict, tx.now
+                case Stolen():
+                    return _invalid_grant("refresh_token_reused")
+                case Ended():
+                    return _invalid_grant("session_ended")
+                case Unknown():
+                    return _invalid_grant("invalid_refresh_token")
+                case _:
+                    assert_never(verdict)
 
         self._database.check_settled()
-        outcome, now = await self._database.statement(unit)
-        match outcome:
-            case Advanced() | Same() | Reissued():
-                with _as_invalid_target():
-                    rights = Rights.behind(outcome.bearer, self._settings)
-                    bearer = rights.today(outcome.bearer, audience=form.target, scope=form.scope)
-                minted = await self._minter.mint(bearer, keys=keys, now=now)
-                current = msgspec.structs.replace(token, serial=outcome.serial)
-                return _answer(minted, refresh_token.mint(current, keys.refresh_key))
-            case Stolen():
-                raise _invalid_grant("refresh_token_reused")
-            case Ended():
-                raise _invalid_grant("session_ended")
-            case Unknown():
-                raise _invalid_grant("invalid_refresh_token")
-            case _:
-                assert_never(outcome)
+        moved, now = await decide(self._database, unit, is_lone_statement=True)
+        with _as_invalid_target():
+            rights = Rights.behind(moved.bearer, self._settings)
+            bearer = rights.today(moved.bearer, audience=form.target, scope=form.scope)
+        minted = await self._minter.mint(bearer, keys=keys, now=now)
+        current = msgspec.structs.replace(token, serial=moved.serial)
+        return _answer(minted, refresh_token.mint(current, keys.refresh_key))
 
     async def _check_narrowing(self, presents: Presented, form: TokenRequest, rights: Rights) -> None:
         """Refuse what is asked for beyond the grant before it is moved on: the client will ask again with the same."""

@@ -14,6 +14,7 @@ from gatepass.jose import KeySet, jwt
 from gatepass.jose.errors import JoseError
 from gatepass.server.confidential import Confidential
 from gatepass.server.errors import Refusal
+from gatepass.server.transaction import decide
 from gatepass.server.web.auth import NO_BODY
 from gatepass.server.web.parsing import header
 
@@ -151,11 +152,11 @@ class ClientAuthentication:
         return audience in allowed or any(audience == [name] for name in allowed)
 
     async def _use_up(self, client_id: str, jti: str, expires_at: float) -> None:
-        async def unit(tx: Transaction) -> bool:
-            return await tx.replays.use("client_assertion", f"{client_id} {jti}", expires_at=expires_at)
+        async def unit(tx: Transaction) -> Refusal | None:
+            is_first = await tx.replays.use("client_assertion", f"{client_id} {jti}", expires_at=expires_at)
+            return None if is_first else _invalid_client()
 
-        if not await self._database.statement(unit):
-            raise _invalid_client()
+        await decide(self._database, unit, is_lone_statement=True)
 
     async def _now(self) -> float:
         async def unit(tx: Transaction) -> float:

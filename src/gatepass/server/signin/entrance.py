@@ -25,7 +25,7 @@ from gatepass.server.signin.opening import (  # msgspec reads annotations
     open_session,
     password_digest,
 )
-from gatepass.server.signin.senders import proof_was_used, use_proof
+from gatepass.server.signin.senders import use_proof
 from gatepass.server.web.cookies import HostCookie
 from gatepass.server.web.errors import Problem, problem
 
@@ -74,11 +74,7 @@ class FactorDue(Confidential, frozen=True, kw_only=True):
     in_cookie: bool
 
 
-class ProofUsed(msgspec.Struct, frozen=True):
-    """The sender's DPoP proof was used before: no session."""
-
-
-Entered: TypeAlias = Opened | FactorDue | ProofUsed
+Entered: TypeAlias = Opened | FactorDue
 
 
 class SecondFactorRequired(Problem, frozen=True, kw_only=True, omit_defaults=True):
@@ -122,10 +118,10 @@ class Entrance:
 
     async def enter(  # noqa: PLR0913 - what a session is made of, and the device
         self, tx: Transaction, user: User, *, asked: Asked, proof: Proof, status: StatusIndex, device: str
-    ) -> Entered:
+    ) -> Entered | Refusal:
         """Open a session, or ask for the second factor. `device` is what `device_of` found."""
-        if asked.proof is not None and not await use_proof(tx, asked.proof):
-            return ProofUsed()
+        if asked.proof is not None and (refused := await use_proof(tx, asked.proof)):
+            return refused
         factors = await tx.factors.of(user.id)
         if factors.are_asked and proof.acr != TWO_FACTORS and not await self._is_remembered(tx, user, device):
             pending = Pending(
@@ -161,8 +157,6 @@ class Entrance:
         In cookie mode the challenge is a cookie besides, and worth nothing in a browser without it: nobody can be made
         to end what somebody else has begun.
         """
-        if isinstance(entered, ProofUsed):
-            raise proof_was_used()
         if isinstance(entered, Opened):
             response = await self._minter.answer_first(entered, keys=self._keys.current)
             if entered.refresh_token.in_cookie:
@@ -184,8 +178,6 @@ class Entrance:
 
     async def go_on(self, request: Request, entered: Entered, return_to: str) -> Response:
         """Answer a page: go on signed in, or to where the second factor is asked."""
-        if isinstance(entered, ProofUsed):
-            raise proof_was_used()
         path = self._pages.return_path(return_to, self._pages.path("account"))
         if isinstance(entered, FactorDue):
             query = self._pages.return_query(path).removeprefix("&")

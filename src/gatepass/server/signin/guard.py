@@ -39,12 +39,6 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     where: Where
 
 
-class Paused(msgspec.Struct, frozen=True):
-    """It is not time for another attempt; `wait` in seconds."""
-
-    wait: float
-
-
 class Guard:
     """Counts attempts under limits."""
 

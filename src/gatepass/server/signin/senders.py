@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gatepass.server.errors import Refusal
+from gatepass.server.transaction import decide
 from gatepass.server.web.parsing import header
 from gatepass.tokens import dpop_proof
 from gatepass.tokens.dpop_proof import InvalidProofError
@@ -72,22 +73,17 @@ class Senders:
             Refusal: `invalid_dpop_proof`, when it was used before.
         """
 
-        async def unit(tx: Transaction) -> bool:
+        async def unit(tx: Transaction) -> Refusal | None:
             return await use_proof(tx, proof)
 
-        if not await self._database.statement(unit):
-            raise proof_was_used()
+        await decide(self._database, unit, is_lone_statement=True)
 
 
-async def use_proof(tx: Transaction, proof: Proof) -> bool:
-    """Use a proof up; False when it was used before, at any node."""
+async def use_proof(tx: Transaction, proof: Proof) -> Refusal | None:
+    """Use a proof up; refused when it was used before, at any node."""
     name = hashlib.sha256(f"{proof.thumbprint} {proof.jti}".encode()).hexdigest()
-    return await tx.replays.use("dpop_proof", name, expires_at=proof.iat + _PROOF_SECONDS + 1)
-
-
-def proof_was_used() -> Refusal:
-    """The answer to a proof that is not the first of its name."""
-    return Refusal("invalid_dpop_proof", "The DPoP proof was used before.")
+    is_first = await tx.replays.use("dpop_proof", name, expires_at=proof.iat + _PROOF_SECONDS + 1)
+    return None if is_first else Refusal("invalid_dpop_proof", "The DPoP proof was used before.")
 
 
 async def _now(tx: Transaction) -> float:

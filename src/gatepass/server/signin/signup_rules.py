@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gatepass.server.errors import Refusal
+from gatepass.server.signin.guard import too_many_attempts
 from gatepass.server.signin.signup_check import SignupCheck
 from gatepass.server.users import normalise_email
 
@@ -59,13 +60,13 @@ class SignupRules:
         """How many seconds until a network may have another account; 0 when it may now."""
         return await self._guard.wait(tx, self._guard.attempt("sign_up", email, where))
 
-    async def count(self, tx: Transaction, email: str, where: Where) -> float:
-        """Count an account that is made, or how long until it may be: then nothing is counted."""
+    async def count(self, tx: Transaction, email: str, where: Where) -> Refusal | None:
+        """Count an account that is made, or refuse it for a while: then nothing is counted."""
         attempt = self._guard.attempt("sign_up", email, where)
-        wait = await self._guard.wait(tx, attempt)
-        if not wait:
-            await self._guard.failed(tx, attempt)
-        return wait
+        if wait := await self._guard.wait(tx, attempt):
+            return too_many_attempts(wait)
+        await self._guard.failed(tx, attempt)
+        return None
 
 
 def _domain_of(email: str) -> str:

@@ -11,6 +11,7 @@ from gatepass.server.errors import GatepassError, Refusal
 from gatepass.server.recording import record
 from gatepass.server.signin.gate import caller_of
 from gatepass.server.signin.owner import check_still
+from gatepass.server.transaction import decide
 from gatepass.server.web.answers import JsonResponse, no_content
 from gatepass.server.web.auth import CALLER, RECENT
 from gatepass.server.web.catalogue import language_of
@@ -216,8 +217,7 @@ class Connected:
             await record(tx, "provider_disconnected", user.id, reason=reason, where=where)
             return None
 
-        if refused := await self._database.transaction(unit):
-            raise refused
+        await decide(self._database, unit)
 
     async def _opens_otherwise(self, tx: Transaction, user: User) -> bool:
         """Whether the person can sign in by password, passkey or mail."""

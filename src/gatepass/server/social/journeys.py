@@ -17,6 +17,7 @@ from gatepass.server.codes import new_token
 from gatepass.server.confidential import Confidential
 from gatepass.server.errors import Refusal, StartupError
 from gatepass.server.providers.provider import Journey
+from gatepass.server.transaction import decide
 from gatepass.server.web.cookies import HostCookie
 
 if TYPE_CHECKING:
@@ -114,14 +115,13 @@ class Journeys:
             raise _invalid_state()
         digest = hashlib.sha256(state.encode()).hexdigest()
 
-        async def unit(tx: Transaction) -> bool:
+        async def unit(tx: Transaction) -> Underway | Refusal:
             if underway.provider != provider_id or underway.expires_at <= tx.now:
-                return False
-            return await tx.replays.use("provider_state", digest, expires_at=underway.expires_at)
+                return _invalid_state()
+            is_first = await tx.replays.use("provider_state", digest, expires_at=underway.expires_at)
+            return underway if is_first else _invalid_state()
 
-        if not await self._database.transaction(unit):
-            raise _invalid_state()
-        return underway
+        return await decide(self._database, unit)
 
     def drop(self, response: Response) -> None:
         """Have the browser forget the journey."""
