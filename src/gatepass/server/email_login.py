@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gatepass.server.codes import Code, digest_of, new_short_code, new_token, short_digest_of
 from gatepass.server.confidential import Confidential
-from gatepass.server.errors import GatepassError, Refusal
+from gatepass.server.errors import Refusal
 from gatepass.server.mail.letter import Letter
 from gatepass.server.proving import prove_address
 from gatepass.server.recording import record
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from gatepass.server.errors import GatepassError
     from gatepass.server.letters import Letters
     from gatepass.server.revocations.status_indexes import StatusIndexes
     from gatepass.server.settings import Settings
@@ -141,10 +142,10 @@ class EmailLogin:
                 ),
             ),
             page("/pages/login/email", self.show_ask, ANYONE),
-            page_form("/pages/login/email", self.submit_ask, EmailForm, ANYONE),
+            page_form("/pages/login/email", self.submit_ask, EmailForm, ANYONE, show=self.show_ask),
             page("/pages/login/link", self.show_link, ANYONE),
-            page_form("/pages/login/link", self.submit_link, CodeForm, ANYONE),
-            page_form("/pages/login/email/code", self.submit_code, CodeForm, ANYONE),
+            page_form("/pages/login/link", self.submit_link, CodeForm, ANYONE, show=self.show_link),
+            page_form("/pages/login/email/code", self.submit_code, CodeForm, ANYONE, show=self._code_page),
         )
 
     # ── JSON ──
@@ -169,36 +170,46 @@ class EmailLogin:
 
     # ── pages ──
 
-    async def show_ask(self, request: Request, _body: None) -> Response:
+    async def show_ask(self, request: Request, form: EmailForm | None, error: GatepassError | None = None) -> Response:
         """Show the form."""
-        return self._ask_page(request, "", request.query_params.get("return_to", ""))
+        form = form or EmailForm(return_to=request.query_params.get("return_to", ""))
+        return self._pages.page(
+            request,
+            "ask_email.html",
+            error=error,
+            key="email_login",
+            action=self._pages.path("login/email"),
+            email=form.email,
+            return_to=form.return_to,
+        )
 
     async def submit_ask(self, request: Request, form: EmailForm) -> Response:
         """Send the mail, and ask for the code."""
-        try:
-            await self._send(request, form.email, self._pages.browser_of(request) or "", return_to=form.return_to)
-        except GatepassError as error:
-            return self._ask_page(request, form.email, form.return_to, error)
-        return self._code_page(request, form.return_to)
+        await self._send(request, form.email, self._pages.browser_of(request) or "", return_to=form.return_to)
+        return await self._code_page(request, CodeForm(return_to=form.return_to))
 
     async def submit_code(self, request: Request, form: CodeForm) -> Response:
         """Sign in with the code that was typed."""
-        try:
-            return await self._submit(request, form, code=form.code)
-        except GatepassError as error:
-            return self._code_page(request, form.return_to, error)
+        return await self._submit(request, form, code=form.code)
 
-    async def show_link(self, request: Request, _body: None) -> Response:
+    async def show_link(self, request: Request, form: CodeForm | None, error: GatepassError | None = None) -> Response:
         """Show a button: programs that look through mail follow links, and press none."""
         query = request.query_params
-        return self._link_page(request, query.get("token", ""), query.get("return_to", ""))
+        form = form or CodeForm(token=query.get("token", ""), return_to=query.get("return_to", ""))
+        return self._pages.page(
+            request,
+            "confirm.html",
+            error=error,
+            key="email_link",
+            action=self._pages.path("login/link"),
+            token=form.token,
+            field=None,
+            return_to=form.return_to,
+        )
 
     async def submit_link(self, request: Request, form: CodeForm) -> Response:
         """Sign in with the link."""
-        try:
-            return await self._submit(request, form, token=form.token)
-        except GatepassError as error:
-            return self._link_page(request, form.token, form.return_to, error)
+        return await self._submit(request, form, token=form.token)
 
     async def _submit(
         self, request: Request, form: CodeForm, *, code: str | None = None, token: str | None = None
@@ -208,31 +219,8 @@ class EmailLogin:
         entered = await self._sign_in(request, browser, code=code, token=token, asked=asked)
         return await self._entrance.go_on(request, entered, form.return_to)
 
-    def _ask_page(self, request: Request, email: str, return_to: str, error: GatepassError | None = None) -> Response:
-        return self._pages.page(
-            request,
-            "ask_email.html",
-            error=error,
-            key="email_login",
-            action=self._pages.path("login/email"),
-            email=email,
-            return_to=return_to,
-        )
-
-    def _code_page(self, request: Request, return_to: str, error: GatepassError | None = None) -> Response:
-        return self._pages.page(request, "email_code.html", error=error, return_to=return_to)
-
-    def _link_page(self, request: Request, token: str, return_to: str, error: GatepassError | None = None) -> Response:
-        return self._pages.page(
-            request,
-            "confirm.html",
-            error=error,
-            key="email_link",
-            action=self._pages.path("login/link"),
-            token=token,
-            field=None,
-            return_to=return_to,
-        )
+    async def _code_page(self, request: Request, form: CodeForm, error: GatepassError | None = None) -> Response:
+        return self._pages.page(request, "email_code.html", error=error, return_to=form.return_to)
 
     # ── what both do ──
 

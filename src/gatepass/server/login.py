@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import msgspec
 
 from gatepass.server.confidential import Confidential
-from gatepass.server.errors import GatepassError, Refusal
+from gatepass.server.errors import Refusal
 from gatepass.server.federation import Existing
 from gatepass.server.passwords.policy import MAX_LENGTH
 from gatepass.server.recording import record
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from gatepass.server.errors import GatepassError
     from gatepass.server.events import Where
     from gatepass.server.federation import Federation
     from gatepass.server.passwords.decoys import Decoys
@@ -185,7 +186,7 @@ class Login:
                 ),
             ),
             page("/pages/login", self.show, ANYONE),
-            page_form("/pages/login", self.submit, LoginForm, ANYONE),
+            page_form("/pages/login", self.submit, LoginForm, ANYONE, show=self._page),
         )
 
     # ── JSON ──
@@ -213,30 +214,27 @@ class Login:
         return_to = self._return_path(request.query_params.get("return_to", ""))
         visitor = await self._visitors.of(request)
         if visitor is None:
-            return await self._page(request, return_to, "")
+            return await self._page(request, LoginForm(return_to=return_to))
         if "again" not in request.query_params:
             return self._pages.go_to(return_to)
         error = Refusal("recent_sign_in_required", "This needs a fresh sign-in.")
-        return await self._page(request, return_to, visitor.user.email, error)
+        return await self._page(request, LoginForm(return_to=return_to, email=visitor.user.email), error)
 
     async def submit(self, request: Request, form: LoginForm) -> Response:
         """Sign in and go on; whatever cookie was there before is replaced (session fixation)."""
-        try:
-            asked = await self._asking.check(request, cookie=True)
-            entered = await self._sign_in(request, form.email, form.password, asked)
-        except GatepassError as error:
-            return await self._page(request, self._return_path(form.return_to), form.email, error)
+        asked = await self._asking.check(request, cookie=True)
+        entered = await self._sign_in(request, form.email, form.password, asked)
         return await self._entrance.go_on(request, entered, form.return_to)
 
-    async def _page(self, request: Request, return_to: str, email: str, error: GatepassError | None = None) -> Response:
+    async def _page(self, request: Request, form: LoginForm, error: GatepassError | None = None) -> Response:
         """Show the form; a browser offers passkeys in its field for the address."""
         options = await self._proofs.request_options("sign_in", ANYBODY) if self._proofs.knows_passkeys else None
         return self._pages.page(
             request,
             "login.html",
             error=error,
-            return_to=return_to,
-            email=email,
+            return_to=self._return_path(form.return_to),
+            email=form.email,
             options=options,
             scripted=options is not None,
             providers=self._federation.shown,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gatepass.server.confidential import Confidential
-from gatepass.server.errors import GatepassError, Refusal
+from gatepass.server.errors import Refusal
 from gatepass.server.factors.recovery_codes import new_codes
 from gatepass.server.ids import new_id
 from gatepass.server.passkeys.passkey import Passkey
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from gatepass.server.errors import GatepassError
     from gatepass.server.passkeys.relying_party import Json
     from gatepass.server.revocations.status_indexes import StatusIndexes
     from gatepass.server.settings import Settings
@@ -210,7 +211,7 @@ class PasskeyLogins:
             ),
             page_form("/pages/login/passkey", self.submit, SignInForm, ANYONE),
             page("/pages/signup/passkey", self.show_signup, ANYONE),
-            page_form("/pages/signup/passkey", self.submit_signup, SignupForm, ANYONE),
+            page_form("/pages/signup/passkey", self.submit_signup, SignupForm, ANYONE, show=self.show_signup),
         )
 
     # ── JSON ──
@@ -246,26 +247,22 @@ class PasskeyLogins:
         entered = await self._sign_in(request, parse_object(form.passkey), asked)
         return await self._entrance.go_on(request, entered, form.return_to)
 
-    async def show_signup(self, request: Request, _body: None) -> Response:
+    async def show_signup(
+        self, request: Request, form: SignupForm | None, error: GatepassError | None = None
+    ) -> Response:
         """Show the first step."""
-        return self._first_step(request, "")
+        email, action = form.email if form is not None else "", self._pages.path("signup/passkey")
+        return self._pages.page(
+            request, "ask_email.html", error=error, key="signup_passkey_email", action=action, email=email
+        )
 
     async def submit_signup(self, request: Request, form: SignupForm) -> Response:
         """Show the second step; then make the account."""
-        try:
-            if not form.passkey:
-                return await self._second_step(request, form)
-            made = await self._sign_up(request, form.id, form.email, parse_object(form.passkey))
-        except GatepassError as error:
-            return self._first_step(request, form.email, error)
+        if not form.passkey:
+            return await self._second_step(request, form)
+        made = await self._sign_up(request, form.id, form.email, parse_object(form.passkey))
         return self._pages.page(
             request, "recovery_codes.html", codes=made.recovery_codes, next_path=self._pages.path("login")
-        )
-
-    def _first_step(self, request: Request, email: str, error: GatepassError | None = None) -> Response:
-        action = self._pages.path("signup/passkey")
-        return self._pages.page(
-            request, "ask_email.html", error=error, key="signup_passkey_email", action=action, email=email
         )
 
     async def _second_step(self, request: Request, form: SignupForm) -> Response:

@@ -9,7 +9,7 @@ import msgspec
 from gatepass.server.codes import Code, digest_of, new_token
 from gatepass.server.confidential import Confidential
 from gatepass.server.ending import disconnect_all, end_sessions_of, replace_password, take_back_factors
-from gatepass.server.errors import GatepassError, Refusal
+from gatepass.server.errors import Refusal
 from gatepass.server.events import SERVER
 from gatepass.server.letters import LOCK_SECONDS
 from gatepass.server.mail.letter import Letter
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from gatepass.server.errors import GatepassError
     from gatepass.server.letters import Letters
     from gatepass.server.registration import Registration
     from gatepass.server.settings import Settings
@@ -140,11 +141,11 @@ class Recovery:
                 problems=("invalid_code",),
             ),
             page("/pages/forgotten", self.show_forgotten, ANYONE),
-            page_form("/pages/forgotten", self.submit_forgotten, ForgottenForm, ANYONE),
+            page_form("/pages/forgotten", self.submit_forgotten, ForgottenForm, ANYONE, show=self.show_forgotten),
             page("/pages/reset", self.show_reset, ANYONE),
-            page_form("/pages/reset", self.submit_reset, ResetForm, ANYONE),
+            page_form("/pages/reset", self.submit_reset, ResetForm, ANYONE, show=self.show_reset),
             page("/pages/lock", self.show_lock, ANYONE),
-            page_form("/pages/lock", self.submit_lock, LockForm, ANYONE),
+            page_form("/pages/lock", self.submit_lock, LockForm, ANYONE, show=self.show_lock),
         )
 
     # ── JSON ──
@@ -166,65 +167,52 @@ class Recovery:
 
     # ── pages ──
 
-    async def show_forgotten(self, request: Request, _body: None) -> Response:
+    async def show_forgotten(
+        self, request: Request, form: ForgottenForm | None, error: GatepassError | None = None
+    ) -> Response:
         """Show the form."""
-        return self._forgotten_page(request, "")
-
-    async def submit_forgotten(self, request: Request, form: ForgottenForm) -> Response:
-        """Send the mail, and say to look for it."""
-        try:
-            await self._send_link(request, form.email)
-        except GatepassError as error:
-            return self._forgotten_page(request, form.email, error)
-        return self._pages.message(request, "forgotten_sent")
-
-    async def show_reset(self, request: Request, _body: None) -> Response:
-        """Show the form; whether the link is good shows when it is sent."""
-        return self._reset_page(request, request.query_params.get("token", ""))
-
-    async def submit_reset(self, request: Request, form: ResetForm) -> Response:
-        """Set the password."""
-        try:
-            await self._reset(request, form.token, form.password)
-        except GatepassError as error:
-            return self._reset_page(request, form.token, error)
-        return self._pages.message(request, "reset_done", next_path=self._pages.path("login"))
-
-    async def show_lock(self, request: Request, _body: None) -> Response:
-        """Show a button: programs that look through mail follow links, and press none."""
-        return self._lock_page(request, request.query_params.get("token", ""))
-
-    async def submit_lock(self, request: Request, form: LockForm) -> Response:
-        """Lock the account."""
-        try:
-            await self._lock(request, form.token)
-        except GatepassError as error:
-            return self._lock_page(request, form.token, error)
-        return self._pages.message(request, "locked", next_path=self._pages.path("forgotten"))
-
-    def _forgotten_page(self, request: Request, email: str, error: GatepassError | None = None) -> Response:
-        action = self._pages.path("forgotten")
+        email, action = form.email if form is not None else "", self._pages.path("forgotten")
         return self._pages.page(
             request, "ask_email.html", error=error, key="forgotten", action=action, email=email, return_to=""
         )
 
-    def _reset_page(self, request: Request, token: str, error: GatepassError | None = None) -> Response:
+    async def submit_forgotten(self, request: Request, form: ForgottenForm) -> Response:
+        """Send the mail, and say to look for it."""
+        await self._send_link(request, form.email)
+        return self._pages.message(request, "forgotten_sent")
+
+    async def show_reset(
+        self, request: Request, form: ResetForm | None, error: GatepassError | None = None
+    ) -> Response:
+        """Show the form; whether the link is good shows when it is sent."""
         return self._pages.page(
             request,
             "confirm.html",
             error=error,
             key="reset",
             action=self._pages.path("reset"),
-            token=token,
+            token=request.query_params.get("token", "") if form is None else form.token,
             field="new_password",
             min_length=self._settings.password_min_length,
         )
 
-    def _lock_page(self, request: Request, token: str, error: GatepassError | None = None) -> Response:
+    async def submit_reset(self, request: Request, form: ResetForm) -> Response:
+        """Set the password."""
+        await self._reset(request, form.token, form.password)
+        return self._pages.message(request, "reset_done", next_path=self._pages.path("login"))
+
+    async def show_lock(self, request: Request, form: LockForm | None, error: GatepassError | None = None) -> Response:
+        """Show a button: programs that look through mail follow links, and press none."""
+        token = request.query_params.get("token", "") if form is None else form.token
         action = self._pages.path("lock")
         return self._pages.page(
             request, "confirm.html", error=error, key="lock", action=action, token=token, field=None
         )
+
+    async def submit_lock(self, request: Request, form: LockForm) -> Response:
+        """Lock the account."""
+        await self._lock(request, form.token)
+        return self._pages.message(request, "locked", next_path=self._pages.path("forgotten"))
 
     # ── what both do ──
 

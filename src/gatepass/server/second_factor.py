@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gatepass.server.confidential import Confidential
-from gatepass.server.errors import GatepassError, Refusal
+from gatepass.server.errors import Refusal
 from gatepass.server.factors.devices import Device, digest_of, new_device_token
 from gatepass.server.factors.recovery_codes import looks_like_one
 from gatepass.server.ids import new_id
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from gatepass.server.errors import GatepassError
     from gatepass.server.events import Where
     from gatepass.server.factors.kinds import Factors
     from gatepass.server.letters import Letters
@@ -152,7 +153,7 @@ class SecondFactor:
                 problems=("invalid_challenge", "passkeys_unavailable"),
             ),
             page("/pages/login/factor", self.show, ANYONE),
-            page_form("/pages/login/factor", self.submit, FactorForm, ANYONE),
+            page_form("/pages/login/factor", self.submit, FactorForm, ANYONE, show=self._page),
         )
 
     # ── JSON ──
@@ -188,23 +189,20 @@ class SecondFactor:
     async def show(self, request: Request, _body: None) -> Response:
         """Show the form, to the browser that has the challenge."""
         try:
-            return await self._page(request, request.query_params.get("return_to", ""))
+            return await self._page(request, FactorForm(return_to=request.query_params.get("return_to", "")))
         except Refusal:
             return self._pages.go_to(self._pages.path("login"))
 
     async def submit(self, request: Request, form: FactorForm) -> Response:
         """Check the factor and go on."""
         pending = await self._pending(self._entrance.challenge_cookie.read(request))
-        try:
-            claim = await self._proofs.claim(**_of(form), ceremony="second_factor", party=pending.id)
-            opened, device = await self._sign_in(request, pending, claim, remember=bool(form.remember))
-        except GatepassError as error:
-            return await self._page(request, form.return_to, error)
+        claim = await self._proofs.claim(**_of(form), ceremony="second_factor", party=pending.id)
+        opened, device = await self._sign_in(request, pending, claim, remember=bool(form.remember))
         response = await self._entrance.go_on(request, opened, form.return_to)
         self._keep(response, device)
         return response
 
-    async def _page(self, request: Request, return_to: str, error: GatepassError | None = None) -> Response:
+    async def _page(self, request: Request, form: FactorForm, error: GatepassError | None = None) -> Response:
         pending = await self._pending(self._entrance.challenge_cookie.read(request))
 
         async def unit(tx: Transaction) -> Factors:
@@ -216,7 +214,7 @@ class SecondFactor:
             request,
             "factor.html",
             error=error,
-            return_to=self._pages.return_path(return_to, ""),
+            return_to=self._pages.return_path(form.return_to, ""),
             kinds=factors.kinds,
             options=await self._options(pending) if asks_passkey else None,
             scripted=asks_passkey,

@@ -13,7 +13,7 @@ import msgspec
 
 from gatepass.server.codes import Code, digest_of, new_token
 from gatepass.server.confidential import Confidential
-from gatepass.server.errors import GatepassError, Refusal
+from gatepass.server.errors import Refusal
 from gatepass.server.ids import new_id
 from gatepass.server.mail.letter import Letter
 from gatepass.server.recording import record
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from gatepass.server.errors import GatepassError
     from gatepass.server.events import Where
     from gatepass.server.letters import Letters
     from gatepass.server.passwords.hashing import PasswordHasher
@@ -149,9 +150,9 @@ class Signup:
                 problems=("invalid_code", "invalid_credentials", "too_many_attempts", "busy"),
             ),
             page("/pages/signup", self.show, ANYONE),
-            page_form("/pages/signup", self.submit, SignupForm, ANYONE),
+            page_form("/pages/signup", self.submit, SignupForm, ANYONE, show=self.show),
             page("/pages/signup/verify", self.show_verify, ANYONE),
-            page_form("/pages/signup/verify", self.submit_verify, VerifyForm, ANYONE),
+            page_form("/pages/signup/verify", self.submit_verify, VerifyForm, ANYONE, show=self.show_verify),
         )
 
     # ── JSON ──
@@ -172,45 +173,36 @@ class Signup:
 
     # ── pages ──
 
-    async def show(self, request: Request, _body: None) -> Response:
+    async def show(self, request: Request, form: SignupForm | None, error: GatepassError | None = None) -> Response:
         """Show the form."""
-        return self._page(request, "")
-
-    async def submit(self, request: Request, form: SignupForm) -> Response:
-        """Make the account, and go to the sign-in page; or ask to look for the mail."""
-        browser = self._pages.browser_of(request) or ""
-        try:
-            made = await self._sign_up(request, form.email, form.password, browser=browser)
-        except GatepassError as error:
-            return self._page(request, form.email, error)
-        if isinstance(made, str):
-            return self._pages.message(request, "signup_sent", email=made)
-        return self._pages.message(request, "signed_up", next_path=self._pages.path("login"))
-
-    async def show_verify(self, request: Request, _body: None) -> Response:
-        """Show a button; in another browser than the one that asked, a field for the password too."""
-        return await self._verify_page(request, request.query_params.get("token", ""))
-
-    async def submit_verify(self, request: Request, form: VerifyForm) -> Response:
-        """Make the account."""
-        browser = self._pages.browser_of(request) or ""
-        try:
-            await self._verify(request, form.token, browser=browser, password=form.password)
-        except GatepassError as error:
-            return await self._verify_page(request, form.token, error)
-        return self._pages.message(request, "signed_up", next_path=self._pages.path("login"))
-
-    def _page(self, request: Request, email: str, error: GatepassError | None = None) -> Response:
         return self._pages.page(
             request,
             "signup.html",
             error=error,
-            email=email,
+            email=form.email if form is not None else "",
             min_length=self._settings.password_min_length,
             by_passkey=self._by_passkey,
         )
 
-    async def _verify_page(self, request: Request, token: str, error: GatepassError | None = None) -> Response:
+    async def submit(self, request: Request, form: SignupForm) -> Response:
+        """Make the account, and go to the sign-in page; or ask to look for the mail."""
+        browser = self._pages.browser_of(request) or ""
+        made = await self._sign_up(request, form.email, form.password, browser=browser)
+        if isinstance(made, str):
+            return self._pages.message(request, "signup_sent", email=made)
+        return self._pages.message(request, "signed_up", next_path=self._pages.path("login"))
+
+    async def submit_verify(self, request: Request, form: VerifyForm) -> Response:
+        """Make the account."""
+        browser = self._pages.browser_of(request) or ""
+        await self._verify(request, form.token, browser=browser, password=form.password)
+        return self._pages.message(request, "signed_up", next_path=self._pages.path("login"))
+
+    async def show_verify(
+        self, request: Request, form: VerifyForm | None, error: GatepassError | None = None
+    ) -> Response:
+        """Show a button; in another browser than the one that asked, a field for the password too."""
+        token = request.query_params.get("token", "") if form is None else form.token
         code = await self._code(token)
         is_here = code is None or code.holder == digest_of(self._pages.browser_of(request) or "")
         return self._pages.page(

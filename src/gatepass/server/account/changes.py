@@ -9,7 +9,7 @@ import msgspec
 from gatepass.server.codes import Code, digest_of, new_token
 from gatepass.server.confidential import Confidential
 from gatepass.server.ending import end_sessions_of, replace_password
-from gatepass.server.errors import GatepassError, Refusal
+from gatepass.server.errors import Refusal
 from gatepass.server.events import Event  # noqa: TC001 - msgspec reads the annotations of an answer
 from gatepass.server.mail.letter import Letter
 from gatepass.server.providers.identity import Identity  # noqa: TC001 - as above
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from gatepass.server.errors import GatepassError
     from gatepass.server.letters import Letters
     from gatepass.server.registration import Registration
     from gatepass.server.settings import Settings
@@ -174,11 +175,11 @@ class Changes:
                 answers={204: None},
             ),
             page("/pages/account/email", self.show_email, RECENT),
-            page_form("/pages/account/email", self.submit_email, EmailForm, RECENT),
+            page_form("/pages/account/email", self.submit_email, EmailForm, RECENT, show=self.show_email),
             page("/pages/account/email/confirm", self.show_confirm, CALLER),
-            page_form("/pages/account/email/confirm", self.submit_confirm, ConfirmForm, CALLER),
+            page_form("/pages/account/email/confirm", self.submit_confirm, ConfirmForm, CALLER, show=self.show_confirm),
             page("/pages/account/password", self.show_password, RECENT),
-            page_form("/pages/account/password", self.submit_password, PasswordForm, RECENT),
+            page_form("/pages/account/password", self.submit_password, PasswordForm, RECENT, show=self.show_password),
             page("/pages/account/export", self.show_export, RECENT),
             page("/pages/account/delete", self.show_delete, RECENT),
             page_form("/pages/account/delete", self.submit_delete, DeleteForm, RECENT),
@@ -216,44 +217,55 @@ class Changes:
 
     # ── pages ──
 
-    async def show_email(self, request: Request, _body: None) -> Response:
+    async def show_email(
+        self, request: Request, form: EmailForm | None, error: GatepassError | None = None
+    ) -> Response:
         """Show the form."""
-        caller = caller_of(request)
-        return self._email_page(request, caller.user.email)
+        email = caller_of(request).user.email if form is None else form.email
+        action = self._pages.path("account/email")
+        return self._pages.page(request, "ask_email.html", error=error, key="email_change", action=action, email=email)
 
     async def submit_email(self, request: Request, form: EmailForm) -> Response:
         """Mail the new address."""
         caller = caller_of(request)
-        try:
-            email = await self._ask(request, caller.user, form.email)
-        except GatepassError as error:
-            return self._email_page(request, form.email, error)
+        email = await self._ask(request, caller.user, form.email)
         return self._pages.message(request, "email_change_sent", next_path=self._pages.path("account"), email=email)
 
-    async def show_confirm(self, request: Request, _body: None) -> Response:
+    async def show_confirm(
+        self, request: Request, form: ConfirmForm | None, error: GatepassError | None = None
+    ) -> Response:
         """Show a button, to who is signed in."""
-        return self._confirm_page(request, request.query_params.get("token", ""))
+        token = request.query_params.get("token", "") if form is None else form.token
+        action = self._pages.path("account/email/confirm")
+        return self._pages.page(
+            request, "confirm.html", error=error, key="email_confirm", action=action, token=token, field=None
+        )
 
     async def submit_confirm(self, request: Request, form: ConfirmForm) -> Response:
         """Change the address."""
         caller = caller_of(request)
-        try:
-            await self._confirm(request, caller.user, form.token)
-        except GatepassError as error:
-            return self._confirm_page(request, form.token, error)
+        await self._confirm(request, caller.user, form.token)
         return self._pages.go_to(self._pages.path("account"))
 
-    async def show_password(self, request: Request, _body: None) -> Response:
+    async def show_password(
+        self, request: Request, _form: PasswordForm | None, error: GatepassError | None = None
+    ) -> Response:
         """Show the form."""
-        return self._password_page(request)
+        return self._pages.page(
+            request,
+            "confirm.html",
+            error=error,
+            key="password",
+            action=self._pages.path("account/password"),
+            token="",
+            field="new_password",
+            min_length=self._settings.password_min_length,
+        )
 
     async def submit_password(self, request: Request, form: PasswordForm) -> Response:
         """Change the password."""
         caller = caller_of(request)
-        try:
-            await self._set_password(request, caller.user, caller.session_id, form.password)
-        except GatepassError as error:
-            return self._password_page(request, error)
+        await self._set_password(request, caller.user, caller.session_id, form.password)
         return self._pages.message(request, "password_set", next_path=self._pages.path("account"))
 
     async def show_export(self, request: Request, _body: None) -> Response:
@@ -275,28 +287,6 @@ class Changes:
         response = self._pages.message(request, "deleted")
         self._browser.clear_cookie(request, response)
         return response
-
-    def _email_page(self, request: Request, email: str, error: GatepassError | None = None) -> Response:
-        action = self._pages.path("account/email")
-        return self._pages.page(request, "ask_email.html", error=error, key="email_change", action=action, email=email)
-
-    def _confirm_page(self, request: Request, token: str, error: GatepassError | None = None) -> Response:
-        action = self._pages.path("account/email/confirm")
-        return self._pages.page(
-            request, "confirm.html", error=error, key="email_confirm", action=action, token=token, field=None
-        )
-
-    def _password_page(self, request: Request, error: GatepassError | None = None) -> Response:
-        return self._pages.page(
-            request,
-            "confirm.html",
-            error=error,
-            key="password",
-            action=self._pages.path("account/password"),
-            token="",
-            field="new_password",
-            min_length=self._settings.password_min_length,
-        )
 
     # ── what both do ──
 

@@ -9,7 +9,7 @@ import msgspec
 
 from gatepass.server.confidential import Confidential
 from gatepass.server.ending import drop_factors
-from gatepass.server.errors import GatepassError, Refusal
+from gatepass.server.errors import Refusal
 from gatepass.server.factors.recovery_codes import new_codes
 from gatepass.server.factors.totp import TotpSecret, enrolment, new_secret, step_of
 from gatepass.server.ids import new_id
@@ -30,11 +30,10 @@ from gatepass.server.web.parsing import parse_object
 from gatepass.server.web.routing import Route, page, page_form
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from gatepass.server.errors import GatepassError
     from gatepass.server.factors.devices import Device
     from gatepass.server.factors.kinds import Factors
     from gatepass.server.keys.master_key import DataKey
@@ -185,6 +184,9 @@ class AccountFactors:
         def call(method: str, path: str, handler: Any, summary: str, **more: Any) -> Route:  # noqa: ANN401
             return Route(method=method, path=path, handler=handler, auth=RECENT, summary=summary, **more)
 
+        def form(path: str, handler: Any, fields: type[PageForm]) -> Route:  # noqa: ANN401
+            return page_form(path, handler, fields, RECENT, show=self.show_page)
+
         return (
             Route(
                 method="GET",
@@ -271,14 +273,14 @@ class AccountFactors:
                 problems=("factor_not_found",),
             ),
             page("/pages/account/factors", self.show_page, RECENT),
-            page("/pages/account/totp", self.show_totp, RECENT),
-            page_form("/pages/account/totp", self.submit_totp, TotpForm, RECENT),
-            page_form("/pages/account/totp/remove", self.submit_totp_removal, EmptyForm, RECENT),
-            page_form("/pages/account/recovery-codes", self.submit_recovery_codes, EmptyForm, RECENT),
-            page_form("/pages/account/passkeys", self.submit_passkey, PasskeyForm, RECENT),
-            page_form("/pages/account/passkeys/rename", self.submit_name, ThingForm, RECENT),
-            page_form("/pages/account/passkeys/remove", self.submit_passkey_removal, ThingForm, RECENT),
-            page_form("/pages/account/devices/forget", self.submit_device, ThingForm, RECENT),
+            page("/pages/account/totp", self.show_totp, RECENT, show=self.show_page),
+            page_form("/pages/account/totp", self.submit_totp, TotpForm, RECENT, show=self._show_totp_again),
+            form("/pages/account/totp/remove", self.submit_totp_removal, EmptyForm),
+            form("/pages/account/recovery-codes", self.submit_recovery_codes, EmptyForm),
+            form("/pages/account/passkeys", self.submit_passkey, PasskeyForm),
+            form("/pages/account/passkeys/rename", self.submit_name, ThingForm),
+            form("/pages/account/passkeys/remove", self.submit_passkey_removal, ThingForm),
+            form("/pages/account/devices/forget", self.submit_device, ThingForm),
         )
 
     # ── JSON ──
@@ -342,77 +344,63 @@ class AccountFactors:
 
     # ── pages ──
 
-    async def show_page(self, request: Request, _body: None) -> Response:
+    async def show_page(self, request: Request, _form: PageForm | None, error: GatepassError | None = None) -> Response:
         """Show all that there is, and forms."""
-        caller = caller_of(request)
-        return await self._page(request, caller.user)
-
-    async def show_totp(self, request: Request, _body: None) -> Response:
-        """Show a new secret as a QR code, and ask for its first code."""
-        caller = caller_of(request)
-        try:
-            return self._totp_page(request, await self._offer_totp(caller.user))
-        except GatepassError as error:
-            return await self._page(request, caller.user, error)
-
-    async def submit_totp(self, request: Request, form: TotpForm) -> Response:
-        """Confirm the secret; after a wrong code the same one is shown again."""
-        caller = caller_of(request)
-        try:
-            codes = await self._confirm_totp(request, caller.user, caller.session_id, form.code)
-        except GatepassError as error:
-            pending = await self._pending_totp(caller.user)
-            if pending is None:
-                return await self._page(request, caller.user, error)
-            return self._totp_page(request, pending, error)
-        return self._codes_page(request, codes)
-
-    async def submit_totp_removal(self, request: Request, _form: EmptyForm) -> Response:
-        """Remove the application."""
-        caller = caller_of(request)
-        return await self._then_back(request, caller.user, self._remove_totp(request, caller.user))
-
-    async def submit_recovery_codes(self, request: Request, _form: EmptyForm) -> Response:
-        """Replace the recovery codes, and show them."""
-        caller = caller_of(request)
-        try:
-            codes = await self._make_recovery_codes(request, caller.user, caller.session_id)
-        except GatepassError as error:
-            return await self._page(request, caller.user, error)
-        return self._codes_page(request, codes)
-
-    async def submit_passkey(self, request: Request, form: PasskeyForm) -> Response:
-        """Add the passkey."""
-        caller = caller_of(request)
-        try:
-            made = await self._add_passkey(
-                request, caller.user, caller.session_id, parse_object(form.passkey), form.name
-            )
-        except GatepassError as error:
-            return await self._page(request, caller.user, error)
-        return self._codes_page(request, made.recovery_codes)
-
-    async def submit_name(self, request: Request, form: ThingForm) -> Response:
-        """Rename a passkey."""
-        caller = caller_of(request)
-        return await self._then_back(request, caller.user, self._rename(caller.user, form.id, form.name))
-
-    async def submit_passkey_removal(self, request: Request, form: ThingForm) -> Response:
-        """Remove a passkey."""
-        caller = caller_of(request)
-        return await self._then_back(request, caller.user, self._remove_passkey(request, caller.user, form.id))
-
-    async def submit_device(self, request: Request, form: ThingForm) -> Response:
-        """Forget a device."""
-        caller = caller_of(request)
-        return await self._then_back(request, caller.user, self._forget_device(request, caller.user, form.id))
-
-    async def _page(self, request: Request, user: User, error: GatepassError | None = None) -> Response:
+        user = caller_of(request).user
         shown = await self._shown(user)
         options = await self._options(user) if self._proofs.knows_passkeys else None
         return self._pages.page(
             request, "factors.html", error=error, factors=shown, options=options, scripted=options is not None
         )
+
+    async def show_totp(self, request: Request, _body: None) -> Response:
+        """Show a new secret as a QR code, and ask for its first code."""
+        return self._totp_page(request, await self._offer_totp(caller_of(request).user))
+
+    async def submit_totp(self, request: Request, form: TotpForm) -> Response:
+        """Confirm the secret."""
+        caller = caller_of(request)
+        codes = await self._confirm_totp(request, caller.user, caller.session_id, form.code)
+        return self._codes_page(request, codes)
+
+    async def _show_totp_again(self, request: Request, form: TotpForm, error: GatepassError) -> Response:
+        """After a wrong code the same secret is shown again."""
+        pending = await self._pending_totp(caller_of(request).user)
+        if pending is None:
+            return await self.show_page(request, form, error)
+        return self._totp_page(request, pending, error)
+
+    async def submit_totp_removal(self, request: Request, _form: EmptyForm) -> Response:
+        """Remove the application."""
+        await self._remove_totp(request, caller_of(request).user)
+        return self._back()
+
+    async def submit_recovery_codes(self, request: Request, _form: EmptyForm) -> Response:
+        """Replace the recovery codes, and show them."""
+        caller = caller_of(request)
+        codes = await self._make_recovery_codes(request, caller.user, caller.session_id)
+        return self._codes_page(request, codes)
+
+    async def submit_passkey(self, request: Request, form: PasskeyForm) -> Response:
+        """Add the passkey."""
+        caller = caller_of(request)
+        made = await self._add_passkey(request, caller.user, caller.session_id, parse_object(form.passkey), form.name)
+        return self._codes_page(request, made.recovery_codes)
+
+    async def submit_name(self, request: Request, form: ThingForm) -> Response:
+        """Rename a passkey."""
+        await self._rename(caller_of(request).user, form.id, form.name)
+        return self._back()
+
+    async def submit_passkey_removal(self, request: Request, form: ThingForm) -> Response:
+        """Remove a passkey."""
+        await self._remove_passkey(request, caller_of(request).user, form.id)
+        return self._back()
+
+    async def submit_device(self, request: Request, form: ThingForm) -> Response:
+        """Forget a device."""
+        await self._forget_device(request, caller_of(request).user, form.id)
+        return self._back()
 
     def _totp_page(self, request: Request, offered: TotpOffered, error: GatepassError | None = None) -> Response:
         return self._pages.page(request, "totp.html", error=error, offered=offered)
@@ -420,14 +408,6 @@ class AccountFactors:
     def _codes_page(self, request: Request, codes: tuple[str, ...]) -> Response:
         """Show recovery codes, if there are new ones."""
         return self._pages.page(request, "recovery_codes.html", codes=codes) if codes else self._back()
-
-    async def _then_back(self, request: Request, user: User, change: Awaitable[None]) -> Response:
-        """Make the change and show what there is now; or what there still is, and why."""
-        try:
-            await change
-        except GatepassError as error:
-            return await self._page(request, user, error)
-        return self._back()
 
     def _back(self) -> Response:
         return self._pages.go_to(self._pages.path("account/factors"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gatepass.server.confidential import Confidential
-from gatepass.server.errors import GatepassError, Refusal
+from gatepass.server.errors import Refusal
 from gatepass.server.factors.recovery_codes import looks_like_one
 from gatepass.server.grants import Bearer  # noqa: TC001 - msgspec reads the annotations of a struct
 from gatepass.server.passkeys.relying_party import invalid_passkey
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from gatepass.server.errors import GatepassError
     from gatepass.server.events import Where
     from gatepass.server.factors.kinds import Factors
     from gatepass.server.keys.keyring import LiveKeys
@@ -152,7 +153,7 @@ class Reauthentication:
                 problems=("passkeys_unavailable",),
             ),
             page("/pages/reauthenticate", self.show, CALLER),
-            page_form("/pages/reauthenticate", self.submit, ProofForm, CALLER),
+            page_form("/pages/reauthenticate", self.submit, ProofForm, CALLER, show=self.show),
         )
 
     # ── JSON ──
@@ -175,20 +176,15 @@ class Reauthentication:
 
     # ── the page ──
 
-    async def show(self, request: Request, _body: None) -> Response:
-        """Show the form; who has nothing to prove it with signs in anew."""
-        return await self._page(request, request.query_params.get("return_to", ""))
-
     async def submit(self, request: Request, form: ProofForm) -> Response:
         """Check the proof and go on."""
         caller = caller_of(request)
-        try:
-            await self._prove(request, caller.user, caller.session_id, _given(form))
-        except GatepassError as error:
-            return await self._page(request, form.return_to, error)
+        await self._prove(request, caller.user, caller.session_id, _given(form))
         return self._pages.go_to(self._pages.return_path(form.return_to, self._pages.path("account")))
 
-    async def _page(self, request: Request, return_to: str, error: GatepassError | None = None) -> Response:
+    async def show(self, request: Request, form: ProofForm | None, error: GatepassError | None = None) -> Response:
+        """Show the form; who has nothing to prove it with signs in anew."""
+        return_to = request.query_params.get("return_to", "") if form is None else form.return_to
         caller = caller_of(request)
         user = caller.user
 

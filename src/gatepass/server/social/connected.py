@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gatepass.server.confidential import Confidential
-from gatepass.server.errors import GatepassError, Refusal
+from gatepass.server.errors import Refusal
 from gatepass.server.recording import record
 from gatepass.server.signin.gate import caller_of
 from gatepass.server.signin.owner import check_still
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from gatepass.server.errors import GatepassError
     from gatepass.server.events import Where
     from gatepass.server.federation import Federation
     from gatepass.server.letters import Letters
@@ -127,8 +128,12 @@ class Connected:
                 problems=("identity_not_found", "last_way_in"),
             ),
             page("/pages/account/identities", self.show_page, RECENT),
-            page_form("/pages/account/identities/connect", self.submit_connect, ConnectForm, RECENT),
-            page_form("/pages/account/identities/remove", self.submit_disconnect, DisconnectForm, RECENT),
+            page_form(
+                "/pages/account/identities/connect", self.submit_connect, ConnectForm, RECENT, show=self.show_page
+            ),
+            page_form(
+                "/pages/account/identities/remove", self.submit_disconnect, DisconnectForm, RECENT, show=self.show_page
+            ),
         )
 
     # ── JSON ──
@@ -157,10 +162,13 @@ class Connected:
 
     # ── pages ──
 
-    async def show_page(self, request: Request, _body: None) -> Response:
+    async def show_page(self, request: Request, _form: PageForm | None, error: GatepassError | None = None) -> Response:
         """Show what is connected, and what could be."""
-        caller = caller_of(request)
-        return await self._page(request, caller.user)
+        identities = await self._of(caller_of(request).user)
+        found = [(each, self._federation.name_of(each.provider)) for each in identities]
+        return self._pages.page(
+            request, "identities.html", error=error, identities=found, providers=self._federation.shown
+        )
 
     async def submit_connect(self, request: Request, form: ConnectForm) -> Response:
         """Send the owner to the provider, by a page that goes there: a form of ours may be answered by us only.
@@ -168,12 +176,8 @@ class Connected:
         It takes a form, which no other site can send: else one could have its own account connected to this one.
         """
         caller = caller_of(request)
-        self._federation.provider(form.provider)
         journey = self._journeys.new(form.provider)
-        try:
-            url = await self._federation.way_there(form.provider, journey)
-        except GatepassError as error:
-            return await self._page(request, caller.user, error)
+        url = await self._federation.way_there(form.provider, journey)
         response = self._pages.page(request, "again.html", again=url)
         await self._journeys.begin(response, form.provider, journey, return_to="", connect_to=caller.user.id)
         return response
@@ -181,17 +185,8 @@ class Connected:
     async def submit_disconnect(self, request: Request, form: DisconnectForm) -> Response:
         """Disconnect one, and show the others."""
         caller = caller_of(request)
-        try:
-            await self._disconnect(form.id, caller.user, caller.session_id, self._address.where(request))
-        except GatepassError as error:
-            return await self._page(request, caller.user, error)
+        await self._disconnect(form.id, caller.user, caller.session_id, self._address.where(request))
         return self._pages.go_to(self._pages.path("account/identities"))
-
-    async def _page(self, request: Request, user: User, error: GatepassError | None = None) -> Response:
-        found = [(each, self._federation.name_of(each.provider)) for each in await self._of(user)]
-        return self._pages.page(
-            request, "identities.html", error=error, identities=found, providers=self._federation.shown
-        )
 
     # ── what both do ──
 

@@ -167,7 +167,17 @@ class Application:
         converted = body.converted()
         if route.page and route.form is not None and not route.from_elsewhere:
             self._pages.check_form(request, converted)
-        return await route.handler(request, converted)
+        return await self._serve(request, route, converted)
+
+    @staticmethod
+    async def _serve(request: Request, route: Route, converted: object) -> Response:
+        """Do it; where it is refused, show the page again that the form stands on, if the route names it."""
+        try:
+            return await route.handler(request, converted)
+        except GatepassError as error:
+            if route.show is None:
+                raise
+            return await route.show(request, converted, error)
 
     async def _body(self, request: Request, route: Route) -> Body:
         if route.body is None and route.form is None:

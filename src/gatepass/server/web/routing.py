@@ -12,9 +12,12 @@ from starlette.responses import Response
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gatepass.server.errors import GatepassError
     from gatepass.server.web.auth import Auth
 
 Handler: TypeAlias = Callable[[Request, Any], Awaitable[Response]]
+Show: TypeAlias = Callable[[Request, Any, "GatepassError"], Awaitable[Response]]
+"""Shows a page again, with what was filled in and what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +28,8 @@ class Route:
     as OAuth does (RFC 6749 §5.2). `auth` is who may make it, which is decided before the body is converted. `problems`
     are codes beyond those of `auth` and those that any call may answer with. `shapes` are structs, one for each way to
     fill in a `body` that can be filled in in several ways. With `page` it is a page for people: its form is checked as
-    such, unless another site sends it (`from_elsewhere`), and its errors are pages.
+    such, unless another site sends it (`from_elsewhere`), and its errors are pages: the one that `show` shows again
+    where the handler refuses, else one of the error alone.
     """
 
     method: str
@@ -39,23 +43,25 @@ class Route:
     problems: tuple[str, ...] = ()
     page: bool = False
     from_elsewhere: bool = False
+    show: Show | None = None
     shapes: tuple[Any, ...] = ()
 
 
-def page(path: str, handler: Handler, auth: Auth) -> Route:
+def page(path: str, handler: Handler, auth: Auth, *, show: Show | None = None) -> Route:
     """A page that is looked at."""
-    return Route(method="GET", path=path, handler=handler, auth=auth, summary="", page=True)
+    return Route(method="GET", path=path, handler=handler, auth=auth, summary="", page=True, show=show)
 
 
-def page_form(
+def page_form(  # noqa: PLR0913 - each says one thing of the page
     path: str,
     handler: Handler,
     form: Any,  # noqa: ANN401 - the form's struct
     auth: Auth,
     *,
+    show: Show | None = None,
     from_elsewhere: bool = False,
 ) -> Route:
-    """A page's form that is sent."""
+    """A page's form that is sent; `show` is the page that it stands on."""
     return Route(
         method="POST",
         path=path,
@@ -64,6 +70,7 @@ def page_form(
         summary="",
         form=form,
         page=True,
+        show=show,
         from_elsewhere=from_elsewhere,
     )
 
