@@ -21,7 +21,7 @@ from gatepass.server.sessions import SINGLE_FACTOR
 from gatepass.server.signin.opening import Proof
 from gatepass.server.signin.owner import check_still
 from gatepass.server.transaction import decide
-from gatepass.server.users import User, normalise_email
+from gatepass.server.users import Closed, User, account_closed, normalise_email
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,14 +40,7 @@ if TYPE_CHECKING:
 BY_PROVIDER = "fed"
 """The `amr` of these sign-ins; RFC 8176 has no value for them, and this is what others write."""
 
-Reason: TypeAlias = Literal[
-    "account_disabled",
-    "account_locked",
-    "email_domain_not_allowed",
-    "email_not_verified",
-    "id_token_used",
-    "signup_closed",
-]
+Reason: TypeAlias = Literal["email_domain_not_allowed", "email_not_verified", "id_token_used", "signup_closed"] | Closed
 """Why a sign-in was refused, for the log of events."""
 
 
@@ -169,9 +162,8 @@ class Federation:
         user = await (tx.users.by_email(email) if found is None else tx.users.by_id(found.user_id))
         if user is None:
             return await self._new_account(tx, claimed, email, where)
-        if user.disabled_at is not None or user.locked_at is not None:
-            reason: Reason = "account_locked" if user.disabled_at is None else "account_disabled"
-            return await _refuse(tx, user.id, reason, where)
+        if user.closed is not None:
+            return await _refuse(tx, user.id, user.closed, where)
         if found is not None:
             await tx.identities.use(found.id, email=claimed.email, now=tx.now)
             return user
@@ -293,7 +285,5 @@ def _refusal(reason: Reason) -> Refusal:
             return Refusal("email_domain_not_allowed", "Addresses of this domain are not taken here.")
         case "signup_closed":
             return Refusal("signup_closed", "Only the operator adds people here.")
-        case "account_disabled":
-            return Refusal("account_disabled", "The operator has disabled this account.")
-        case "account_locked":
-            return Refusal("account_locked", "This account was locked; set a new password to open it.")
+        case "account_disabled" | "account_locked":
+            return account_closed(reason)

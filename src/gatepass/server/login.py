@@ -22,7 +22,7 @@ from gatepass.server.signin.guard import too_many_attempts
 from gatepass.server.signin.minting import TokenPair
 from gatepass.server.signin.opening import Proof, digest_of_password
 from gatepass.server.transaction import decide
-from gatepass.server.users import User, normalise_email
+from gatepass.server.users import Closed, User, account_closed, normalise_email
 from gatepass.server.web.auth import ANYONE
 from gatepass.server.web.catalogue import language_of
 from gatepass.server.web.pages import PageForm
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from gatepass.server.web.browser import BrowserMode
     from gatepass.server.web.pages import Pages
 
-Reason: TypeAlias = Literal["unknown_address", "wrong_password", "account_disabled", "account_locked"]
+Reason: TypeAlias = Literal["unknown_address", "wrong_password"] | Closed
 """Why a sign-in was refused, for the log of events; whoever tried is told less."""
 
 
@@ -316,10 +316,8 @@ class Login:
             return await self._refuse(tx, checked, "wrong_password" if user else "unknown_address")
         if await tx.passwords.of(user.id) != checked.password_hash:
             return Outdated()
-        if user.disabled_at is not None:
-            return await self._refuse(tx, checked, "account_disabled")
-        if user.locked_at is not None:
-            return await self._refuse(tx, checked, "account_locked")
+        if user.closed is not None:
+            return await self._refuse(tx, checked, user.closed)
         await self._guard.succeeded(tx, checked.attempt)
         if checked.new_hash is not None:
             await tx.passwords.put(user.id, checked.new_hash, tx.now)
@@ -340,9 +338,7 @@ class Login:
 
 def _refusal(reason: Reason) -> Refusal:
     match reason:
-        case "account_disabled":
-            return Refusal("account_disabled", "The operator has disabled this account.")
-        case "account_locked":
-            return Refusal("account_locked", "This account was locked; set a new password to open it.")
+        case "account_disabled" | "account_locked":
+            return account_closed(reason)
         case "unknown_address" | "wrong_password":
             return Refusal("invalid_credentials", "The e-mail address or the password is wrong.")

@@ -18,7 +18,7 @@ from gatepass.server.signin.factor_proofs import ANYBODY, NotProven
 from gatepass.server.signin.minting import TokenPair
 from gatepass.server.signin.opening import Proof
 from gatepass.server.transaction import decide
-from gatepass.server.users import User, normalise_email
+from gatepass.server.users import User, account_closed, normalise_email
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth import ANYONE
 from gatepass.server.web.pages import PageForm
@@ -287,10 +287,9 @@ class PasskeyLogins:
             if isinstance(proven, NotProven):
                 await record(tx, "sign_in_refused", user.id, actor="", reason=proven.reason, where=where)
                 return invalid_passkey()
-            if user.disabled_at is not None or user.locked_at is not None:
-                reason = "account_disabled" if user.disabled_at is not None else "account_locked"
-                await record(tx, "sign_in_refused", user.id, actor="", reason=reason, where=where)
-                return Refusal(reason, "This account is closed.")
+            if user.closed is not None:
+                await record(tx, "sign_in_refused", user.id, actor="", reason=user.closed, where=where)
+                return account_closed(user.closed)
             proof = Proof(acr=TWO_FACTORS, amr=(*proven.amr, "mfa"), where=where)
             return await self._entrance.enter(tx, user, asked=asked, proof=proof, status=status, device=device)
 

@@ -20,6 +20,7 @@ from gatepass.server.signin.guard import too_many_attempts
 from gatepass.server.signin.minting import TokenPair
 from gatepass.server.signin.opening import Proof, open_session, password_digest
 from gatepass.server.transaction import decide
+from gatepass.server.users import account_closed
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth import ANYONE
 from gatepass.server.web.catalogue import language_of
@@ -272,10 +273,9 @@ class SecondFactor:
         user = await tx.users.by_id(pending.user_id)
         if user is None or await password_digest(tx, user.id) != pending.password:
             return invalid_challenge()
-        if user.disabled_at is not None or user.locked_at is not None:
-            reason = "account_disabled" if user.disabled_at is not None else "account_locked"
-            await self._refuse(tx, user, reason, attempt)
-            return Refusal(reason, "The account has been closed meanwhile.")
+        if user.closed is not None:
+            await self._refuse(tx, user, user.closed, attempt)
+            return account_closed(user.closed)
         proven = await self._proofs.settle(tx, user.id, claim, attempt.where)
         if isinstance(proven, NotProven):
             await self._guard.failed(tx, attempt)

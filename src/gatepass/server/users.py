@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 from email_validator import EmailNotValidError, validate_email
@@ -19,6 +19,10 @@ _MOST_LOCAL_OCTETS = 64
 """RFC 5321 §4.5.3.1.1."""
 
 
+Closed: TypeAlias = Literal["account_disabled", "account_locked"]
+"""Why an account lets nobody in: by the operator's will, or by its owner's."""
+
+
 class User(msgspec.Struct, frozen=True, kw_only=True):
     """A person. Times in seconds since 1970; `None` where it has not happened."""
 
@@ -31,6 +35,13 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     locked_at: float | None = None
     origin: Literal["self", "operator", "import"] = "self"
     """Who made the account."""
+
+    @property
+    def closed(self) -> Closed | None:
+        """Why nobody may sign in; None where its owner may."""
+        if self.disabled_at is not None:
+            return "account_disabled"
+        return None if self.locked_at is None else "account_locked"
 
     @property
     def is_unclaimed(self) -> bool:
@@ -84,6 +95,15 @@ class Users(Protocol):
     async def set_disabled(self, user_id: str, at: float | None) -> None:
         """Disable from `at` on, or enable with `None`."""
         ...
+
+
+def account_closed(reason: Closed) -> Refusal:
+    """The answer to whoever has proved that it is their account."""
+    match reason:
+        case "account_disabled":
+            return Refusal("account_disabled", "The operator has disabled this account.")
+        case "account_locked":
+            return Refusal("account_locked", "This account was locked; set a new password to open it.")
 
 
 def normalise_email(text: str) -> str:
