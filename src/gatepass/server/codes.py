@@ -6,10 +6,8 @@ the browser or application that asked for the mail, and for a few tries.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
-import os
 import secrets
 from typing import Literal, Protocol
 
@@ -34,10 +32,10 @@ class Code(Confidential, frozen=True, kw_only=True):
     purpose: Purpose
     user_id: str
     email: str
-    holder: bytes
-    short_digest: bytes
-    payload: str
     expires_at: float
+    holder: bytes = b""
+    short_digest: bytes = b""
+    payload: str = ""
 
 
 class Codes(Protocol):
@@ -85,7 +83,7 @@ class Codes(Protocol):
 
 def new_token() -> str:
     """Make what a link carries."""
-    return base64.urlsafe_b64encode(os.urandom(_TOKEN_BYTES)).decode().rstrip("=")
+    return secrets.token_urlsafe(_TOKEN_BYTES)
 
 
 def new_short_code() -> str:

@@ -238,7 +238,7 @@ class EmailLogin:
                 return too_many_attempts(wait)
             await self._guard.failed(tx, attempt)
             user = await tx.users.by_email(address)
-            may_enter = user is not None and user.disabled_at is None and user.locked_at is None
+            may_enter = user is not None and user.closed is None
             user_id = user.id if user is not None else ""
             await tx.codes.add(
                 Code(
@@ -248,7 +248,6 @@ class EmailLogin:
                     email=address,
                     holder=holder,
                     short_digest=short_digest_of(self._code_key, holder, short),
-                    payload="",
                     expires_at=tx.now + self._settings.mail_code_seconds,
                 )
             )
@@ -282,9 +281,8 @@ class EmailLogin:
             user = None if found is None else await tx.users.by_id(found.user_id)
             if found is None or user is None or user.email != found.email:
                 return _invalid_code()
-            if user.disabled_at is not None or user.locked_at is not None:
-                reason = "account_locked" if user.disabled_at is None else "account_disabled"
-                await record(tx, "sign_in_refused", user.id, actor="", reason=reason, where=where)
+            if user.closed is not None:
+                await record(tx, "sign_in_refused", user.id, actor="", reason=user.closed, where=where)
                 return _invalid_code()
             if await prove_address(tx, user, where=where):
                 await self._letters.tell_taken(tx, user, language=language)

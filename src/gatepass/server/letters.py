@@ -72,9 +72,6 @@ class Letters:
                 purpose="lock",
                 user_id=user.id,
                 email=user.email,
-                holder=b"",
-                short_digest=b"",
-                payload="",
                 expires_at=(tx.now if at is None else at) + LOCK_SECONDS,
             )
         )

@@ -237,9 +237,6 @@ class Recovery:
                     purpose="reset" if is_somebody else "nothing",
                     user_id=user_id,
                     email=address,
-                    holder=b"",
-                    short_digest=b"",
-                    payload="",
                     expires_at=tx.now + self._settings.mail_link_seconds,
                 )
             )

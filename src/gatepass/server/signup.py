@@ -263,7 +263,6 @@ class Signup:
                     user_id="",
                     email=address,
                     holder=digest_of(browser) if browser else b"",
-                    short_digest=b"",
                     payload=password_hash,
                     expires_at=tx.now + self._settings.mail_link_seconds,
                 )

@@ -312,9 +312,6 @@ class Changes:
                     purpose="change_email" if is_free else "nothing",
                     user_id=user.id,
                     email=address,
-                    holder=b"",
-                    short_digest=b"",
-                    payload="",
                     expires_at=tx.now + self._settings.mail_link_seconds,
                 )
             )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import os
+import secrets
 from typing import Protocol
 
 from gatepass.server.confidential import Confidential
@@ -54,7 +53,7 @@ class RememberedDevices(Protocol):
 
 def new_device_token() -> str:
     """Make what the cookie of a device holds."""
-    return base64.urlsafe_b64encode(os.urandom(_TOKEN_BYTES)).decode().rstrip("=")
+    return secrets.token_urlsafe(_TOKEN_BYTES)
 
 
 def digest_of(token: str) -> bytes:

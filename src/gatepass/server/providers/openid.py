@@ -12,6 +12,7 @@ from urllib.parse import quote_plus, urlencode
 
 import msgspec
 
+from gatepass.jose import base64url
 from gatepass.jose.errors import JoseError, UnknownKeyError
 from gatepass.server.errors import Refusal, Unavailable
 from gatepass.server.providers import id_token
@@ -275,7 +276,7 @@ class OpenIDProvider:
 
 def challenge_of(verifier: str) -> str:
     """RFC 7636 §4.2, S256."""
-    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+    return base64url.encode(hashlib.sha256(verifier.encode()).digest())
 
 
 def basic(client_id: str, secret: str) -> str:

@@ -6,8 +6,6 @@ It holds all that the way in has found out, sealed; so it is kept nowhere, and o
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -15,9 +13,10 @@ import msgspec
 
 from gatepass.server.confidential import Confidential
 from gatepass.server.ending import end_session
-from gatepass.server.errors import Refusal, StartupError
+from gatepass.server.errors import Refusal
 from gatepass.server.factors.devices import digest_of as device_digest
 from gatepass.server.factors.kinds import FactorKind  # noqa: TC001 - msgspec reads the annotations of a struct
+from gatepass.server.keys.sealed_box import SealedBox
 from gatepass.server.sessions import TWO_FACTORS
 from gatepass.server.signin.opening import (  # msgspec reads annotations
     Asked,  # noqa: TC001 - as above
@@ -47,7 +46,6 @@ if TYPE_CHECKING:
     from gatepass.server.web.pages import Pages
 
 CHALLENGE_SECONDS = 300
-_CONTEXT = "second factor"
 _ID_BYTES = 16
 
 
@@ -102,7 +100,7 @@ class Entrance:
         settings: Settings,
     ) -> None:
         self._database = database
-        self._data_key = data_key
+        self._challenges = SealedBox(Pending, data_key, "second factor")
         self._minter = minter
         self._keys = keys
         self._address = address
@@ -132,9 +130,8 @@ class Entrance:
                 password=await password_digest(tx, user.id),
                 expires_at=tx.now + CHALLENGE_SECONDS,
             )
-            sealed = self._data_key.seal(msgspec.json.encode(pending), _CONTEXT)
             return FactorDue(
-                challenge=base64.urlsafe_b64encode(sealed).decode().rstrip("="),
+                challenge=self._challenges.seal(pending),
                 factors=factors.kinds,
                 expires_in=CHALLENGE_SECONDS,
                 in_cookie=asked.cookie,
@@ -162,16 +159,8 @@ class Entrance:
             if entered.refresh_token.in_cookie:
                 self.known_browsers.keep(response, entered.bearer.user_id, entered.password)
             return response
-        response = problem("second_factor_required", "Send one of the factors to /login/factor.")
-        body = msgspec.json.decode(response.body, type=Problem)
-        members = SecondFactorRequired(
-            **msgspec.structs.asdict(body),
-            challenge=entered.challenge,
-            factors=entered.factors,
-            expires_in=entered.expires_in,
-        )
-        response.body = msgspec.json.encode(members)
-        response.headers["content-length"] = str(len(response.body))
+        due = {"challenge": entered.challenge, "factors": entered.factors, "expires_in": entered.expires_in}
+        response = problem("second_factor_required", "Send one of the factors to /login/factor.", extra=due)
         if entered.in_cookie:
             self.challenge_cookie.put(response, entered.challenge, entered.expires_in)
         return response
@@ -197,12 +186,8 @@ class Entrance:
         Raises:
             Refusal: `invalid_challenge`, when it is not one of ours, or too old.
         """
-        try:
-            sealed = base64.b64decode(challenge + "=" * (-len(challenge) % 4), altchars=b"-_", validate=True)
-            pending = msgspec.json.decode(self._data_key.unseal(sealed, _CONTEXT), type=Pending)
-        except (binascii.Error, ValueError, StartupError, msgspec.MsgspecError):
-            raise invalid_challenge() from None
-        if pending.expires_at <= now:
+        pending = self._challenges.open(challenge)
+        if pending is None or pending.expires_at <= now:
             raise invalid_challenge()
         return pending
 

@@ -6,12 +6,12 @@ and no secret that opens anything: a stolen one lets its thief guess as often as
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
-import os
+import secrets
 from typing import TYPE_CHECKING
 
+from gatepass.jose import base64url
 from gatepass.server.web.cookies import HostCookie
 
 if TYPE_CHECKING:
@@ -42,14 +42,14 @@ class KnownBrowsers:
         `password` is `password_digest`, so that a new password makes strangers of all of them.
         """
         name, _, mac = kept.partition(".")
-        is_theirs = bool(name) and hmac.compare_digest(mac.encode(), self._mac(name, user_id, password))
+        is_theirs = bool(name) and hmac.compare_digest(mac.encode(), self._mac(name, user_id, password).encode())
         return name if is_theirs else ""
 
     def keep(self, response: Response, user_id: str, password: bytes) -> None:
         """Have a browser that has just signed in keep a new name."""
-        name = base64.urlsafe_b64encode(os.urandom(_NAME_BYTES)).decode().rstrip("=")
-        self._cookie.put(response, f"{name}.{self._mac(name, user_id, password).decode()}", _KEPT_SECONDS)
+        name = secrets.token_urlsafe(_NAME_BYTES)
+        self._cookie.put(response, f"{name}.{self._mac(name, user_id, password)}", _KEPT_SECONDS)
 
-    def _mac(self, name: str, user_id: str, password: bytes) -> bytes:
+    def _mac(self, name: str, user_id: str, password: bytes) -> str:
         made = hmac.digest(self._key, f"{name} {user_id} {password.hex()}".encode(), hashlib.sha256)
-        return base64.urlsafe_b64encode(made).rstrip(b"=")
+        return base64url.encode(made)

@@ -5,8 +5,6 @@ Nothing is kept on the way there. On the way back the `state` is used up, before
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import hmac
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -15,7 +13,8 @@ import msgspec
 
 from gatepass.server.codes import new_token
 from gatepass.server.confidential import Confidential
-from gatepass.server.errors import Refusal, StartupError
+from gatepass.server.errors import Refusal
+from gatepass.server.keys.sealed_box import SealedBox
 from gatepass.server.providers.provider import Journey
 from gatepass.server.transaction import decide
 from gatepass.server.web.cookies import HostCookie
@@ -40,23 +39,15 @@ class SealedCookie(Generic[S]):
 
     def __init__(self, name: str, kind: type[S], data_key: DataKey, settings: Settings) -> None:
         self._cookie = HostCookie(name, settings, same_site="lax")
-        self._context = name
-        self._kind = kind
-        self._data_key = data_key
+        self._box = SealedBox(kind, data_key, name)
 
     def put(self, response: Response, content: S, seconds: int) -> None:
         """Give it to a browser."""
-        sealed = self._data_key.seal(msgspec.json.encode(content), self._context)
-        self._cookie.put(response, base64.urlsafe_b64encode(sealed).decode().rstrip("="), seconds)
+        self._cookie.put(response, self._box.seal(content), seconds)
 
     def read(self, request: Request) -> S | None:
         """What the browser has; None when there is nothing, or nothing of ours."""
-        text = self._cookie.read(request)
-        try:
-            sealed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-            return msgspec.json.decode(self._data_key.unseal(sealed, self._context), type=self._kind)
-        except (binascii.Error, ValueError, StartupError, msgspec.MsgspecError):
-            return None
+        return self._box.open(self._cookie.read(request))
 
     def drop(self, response: Response) -> None:
         """Have the browser forget it."""

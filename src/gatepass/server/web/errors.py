@@ -251,11 +251,19 @@ _OAUTH_ERRORS = frozenset(
 )
 
 
-def problem(code: str, detail: str = "", *, request_id: str = "", headers: Mapping[str, str] | None = None) -> Response:
-    """Answer with the problem of this code."""
+def problem(
+    code: str,
+    detail: str = "",
+    *,
+    request_id: str = "",
+    headers: Mapping[str, str] | None = None,
+    extra: Mapping[str, object] | None = None,
+) -> Response:
+    """Answer with the problem of this code; `extra` are members beyond those of every problem (RFC 9457 §3.2)."""
     kind = PROBLEMS[code]
     body = Problem(f"urn:gatepass:problem:{code}", kind.title, kind.status, code, detail, request_id)
-    response = Response(msgspec.json.encode(body), kind.status, media_type="application/problem+json")
+    content = msgspec.json.encode(body if extra is None else {**msgspec.to_builtins(body), **extra})
+    response = Response(content, kind.status, media_type="application/problem+json")
     response.headers["Cache-Control"] = "no-store"
     if kind.status == 401 or code in _CHALLENGES:  # noqa: PLR2004 - RFC 9110 §15.5.2: a 401 names a scheme
         response.headers["WWW-Authenticate"] = _CHALLENGES.get(code, "Bearer")
@@ -288,19 +296,17 @@ def oauth_error(
     A client that tried to prove itself by a header is challenged to do it better (RFC 6749 §5.2), and no other: a
     challenge would be all that it sees of the answer.
     """
-    response = problem(code, headers=headers)
-    if "www-authenticate" in response.headers:
-        del response.headers["www-authenticate"]
+    status = PROBLEMS[code].status
+    if code in _OAUTH_ERRORS:
+        name = code
+    elif status >= 500:  # noqa: PLR2004 - the server's fault
+        name = "temporarily_unavailable" if status == 503 else "server_error"  # noqa: PLR2004
+    else:
+        name = "invalid_request"
+    response = Response(msgspec.json.encode(OAuthError(name, detail)), status, media_type="application/json")
+    response.headers["Cache-Control"] = "no-store"
     if by_header and code == "invalid_client":
         challenge = f'Basic realm="gatepass", error="{code}", error_description="{detail}"'
         response.headers["www-authenticate"] = challenge
-    if code in _OAUTH_ERRORS:
-        name = code
-    elif response.status_code >= 500:  # noqa: PLR2004 - the server's fault
-        name = "temporarily_unavailable" if response.status_code == 503 else "server_error"  # noqa: PLR2004
-    else:
-        name = "invalid_request"
-    response.body = msgspec.json.encode(OAuthError(name, detail))
-    response.headers["content-type"] = "application/json"
-    response.headers["content-length"] = str(len(response.body))
+    response.headers.update(headers or {})
     return response

@@ -6,11 +6,10 @@ double-submit token). Beside it the `Origin` of every form must be the issuer's.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
-import os
 import re
+import secrets
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import msgspec
 from starlette.responses import Response
 
+from gatepass.jose import base64url
 from gatepass.server.confidential import Confidential
 from gatepass.server.errors import Refusal
 from gatepass.server.settings import is_loopback
@@ -233,7 +233,7 @@ class Pages:
 
     def new_browser(self) -> str:
         """Make a name for a browser."""
-        return base64.urlsafe_b64encode(os.urandom(_BROWSER_BYTES)).decode().rstrip("=")
+        return secrets.token_urlsafe(_BROWSER_BYTES)
 
     def set_browser(self, response: Response, browser: str) -> None:
         """Tell a browser its name."""
@@ -245,7 +245,7 @@ class Pages:
 
     def _token(self, browser: str) -> str:
         digest = hmac.digest(self._key, browser.encode(), hashlib.sha256)
-        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+        return base64url.encode(digest)
 
     # ── templates ──
 
