@@ -13,7 +13,8 @@ from typing import Literal, Protocol
 
 from gatepass.server.confidential import Confidential
 
-Purpose = Literal["signup", "change_email", "sign_in", "reset", "lock", "nothing"]
+LinkPurpose = Literal["signup", "change_email", "sign_in", "reset", "lock"]
+Purpose = Literal[LinkPurpose, "nothing"]
 """What a code opens. `nothing` is kept where there is no account, so that asking costs the same."""
 
 MOST_TRIES = 5

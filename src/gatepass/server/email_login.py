@@ -229,9 +229,9 @@ class EmailLogin:
         self._letters.require()
         address, where = normalise_email(email), self._address.where(request)
         attempt = self._guard.attempt("sign_in", address, where)
-        token, short, holder = new_token(), new_short_code(), digest_of(challenge)
+        link, short, holder = self._letters.mail_link("sign_in"), new_short_code(), digest_of(challenge)
         language = language_of(request)
-        link = self._letters.link("login/link", token) + self._pages.return_query(return_to)
+        url = link.url + self._pages.return_query(return_to)
 
         async def unit(tx: Transaction) -> Refusal | None:
             if wait := await self._guard.wait(tx, attempt):
@@ -242,7 +242,7 @@ class EmailLogin:
             user_id = user.id if user is not None else ""
             await tx.codes.add(
                 Code(
-                    digest=digest_of(token),
+                    digest=link.digest,
                     purpose="sign_in" if may_enter else "nothing",
                     user_id=user_id,
                     email=address,
@@ -251,7 +251,7 @@ class EmailLogin:
                     expires_at=tx.now + self._settings.mail_code_seconds,
                 )
             )
-            letter = Letter(kind="sign_in", to=address if may_enter else "", language=language, link=link, code=short)
+            letter = Letter(kind="sign_in", to=address if may_enter else "", language=language, link=url, code=short)
             await self._letters.send(tx, letter, user_id=user_id)
             await record(tx, "sign_in_code_asked", user_id, actor="", where=where)
             return None

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gatepass.server.codes import Code, digest_of, new_token
+from gatepass.server.confidential import Confidential
 from gatepass.server.errors import Refusal
 from gatepass.server.ids import new_id
 from gatepass.server.mail.letter import Letter
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gatepass.server.codes import LinkPurpose
     from gatepass.server.keys.master_key import DataKey
     from gatepass.server.mail.letter import LetterKind
     from gatepass.server.settings import Settings
@@ -23,6 +27,22 @@ LOCK_SECONDS = 7 * 86_400.0
 """How long "this wasn't me" works."""
 
 NOBODY = ""
+
+_LINK_PAGES: Mapping[LinkPurpose, str] = {
+    "signup": "signup/verify",
+    "change_email": "account/email/confirm",
+    "sign_in": "login/link",
+    "reset": "reset",
+    "lock": "lock",
+}
+"""The page that a link of each purpose leads to."""
+
+
+class MailLink(Confidential, frozen=True):
+    """The link that a mail brings, and the digest of its token, which is what is kept."""
+
+    url: str
+    digest: bytes
 
 
 class Letters:
@@ -42,9 +62,10 @@ class Letters:
         if not self.can_send:
             raise Refusal("mail_not_configured", "This server sends no mail; ask whoever runs it.")
 
-    def link(self, page: str, token: str) -> str:
-        """The link of a mail, made from the issuer's URL."""
-        return f"{self._pages.url(page)}?token={token}"
+    def mail_link(self, purpose: LinkPurpose) -> MailLink:
+        """A new link for a mail, made from the issuer's URL."""
+        token = new_token()
+        return MailLink(f"{self._pages.url(_LINK_PAGES[purpose])}?token={token}", digest_of(token))
 
     async def send(self, tx: Transaction, letter: Letter, *, user_id: str = NOBODY) -> None:
         """Put a letter into the queue; it goes with the person when their account does."""
@@ -65,15 +86,15 @@ class Letters:
         It goes to the address that `user` has here. Used, the link also puts that address back, and takes away the
         factors that were set up since: `at` is when that was done, in seconds since 1970; by default now.
         """
-        token = new_token()
+        link = self.mail_link("lock")
         await tx.codes.add(
             Code(
-                digest=digest_of(token),
+                digest=link.digest,
                 purpose="lock",
                 user_id=user.id,
                 email=user.email,
                 expires_at=(tx.now if at is None else at) + LOCK_SECONDS,
             )
         )
-        letter = Letter(kind=kind, to=user.email, language=language, lock=self.link("lock", token), values=values)
+        letter = Letter(kind=kind, to=user.email, language=language, lock=link.url, values=values)
         await self.send(tx, letter, user_id=user.id)

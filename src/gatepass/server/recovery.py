@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gatepass.server.codes import Code, digest_of, new_token
+from gatepass.server.codes import Code, digest_of
 from gatepass.server.confidential import Confidential
 from gatepass.server.ending import disconnect_all, end_sessions_of, replace_password, take_back_factors
 from gatepass.server.errors import Refusal
@@ -222,7 +222,7 @@ class Recovery:
         address = normalise_email(email)
         where, language = self._address.where(request), language_of(request)
         attempt = self._guard.attempt("reset", address, where)
-        token = new_token()
+        link = self._letters.mail_link("reset")
 
         async def unit(tx: Transaction) -> Refusal | None:
             if wait := await self._guard.wait(tx, attempt):
@@ -233,7 +233,7 @@ class Recovery:
             user_id = user.id if user is not None else ""
             await tx.codes.add(
                 Code(
-                    digest=digest_of(token),
+                    digest=link.digest,
                     purpose="reset" if is_somebody else "nothing",
                     user_id=user_id,
                     email=address,
@@ -244,7 +244,7 @@ class Recovery:
                 kind="reset",
                 to=address if is_somebody else "",
                 language=language,
-                link=self._letters.link("reset", token),
+                link=link.url,
             )
             await self._letters.send(tx, letter, user_id=user_id)
             await record(tx, "password_reset_asked", user_id, actor="", where=where)

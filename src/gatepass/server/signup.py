@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gatepass.server.codes import Code, digest_of, new_token
+from gatepass.server.codes import Code, digest_of
 from gatepass.server.confidential import Confidential
 from gatepass.server.errors import Refusal
 from gatepass.server.ids import new_id
@@ -246,8 +246,7 @@ class Signup:
     async def _send_link(self, request: Request, address: str, password_hash: str, browser: str) -> None:
         """Mail a link that makes the account; an owner of the address is told that there is one, at the same cost."""
         attempt = self._mail_guard.attempt("signup", address, self._address.where(request))
-        token, language = new_token(), language_of(request)
-        link = self._letters.link("signup/verify", token)
+        link, language = self._letters.mail_link("signup"), language_of(request)
 
         async def unit(tx: Transaction) -> Refusal | None:
             if wait := await self._mail_guard.wait(tx, attempt):
@@ -258,7 +257,7 @@ class Signup:
             owner = await tx.users.by_email(address)
             await tx.codes.add(
                 Code(
-                    digest=digest_of(token),
+                    digest=link.digest,
                     purpose="signup" if owner is None else "nothing",
                     user_id="",
                     email=address,
@@ -271,7 +270,7 @@ class Signup:
                 kind="signup" if owner is None else "signup_taken",
                 to=address,
                 language=language,
-                link=link if owner is None else self._pages.url("login"),
+                link=link.url if owner is None else self._pages.url("login"),
             )
             await self._letters.send(tx, letter)
             return None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gatepass.server.codes import Code, digest_of, new_token
+from gatepass.server.codes import Code, digest_of
 from gatepass.server.confidential import Confidential
 from gatepass.server.ending import end_sessions_of, replace_password
 from gatepass.server.errors import Refusal
@@ -297,8 +297,7 @@ class Changes:
         if address != user.email:
             self._rules.check_domain(address)
         attempt = self._guard.attempt("change_email", address, where)
-        token, language = new_token(), language_of(request)
-        link = self._letters.link("account/email/confirm", token)
+        link, language = self._letters.mail_link("change_email"), language_of(request)
 
         async def unit(tx: Transaction) -> Refusal | None:
             if wait := await self._guard.wait(tx, attempt):
@@ -308,7 +307,7 @@ class Changes:
             is_free = other is None or other.id == user.id
             await tx.codes.add(
                 Code(
-                    digest=digest_of(token),
+                    digest=link.digest,
                     purpose="change_email" if is_free else "nothing",
                     user_id=user.id,
                     email=address,
@@ -319,7 +318,7 @@ class Changes:
                 kind="email_change" if is_free else "email_taken",
                 to=address,
                 language=language,
-                link=link if is_free else "",
+                link=link.url if is_free else "",
             )
             await self._letters.send(tx, letter, user_id=user.id)
             await record(tx, "email_change_asked", user.id, where=where)
