@@ -15,6 +15,7 @@ from tests.support.wait import eventually
 
 from gatepass.cli.main import main
 from gatepass.jose import Key, KeySet, jws, jwt
+from gatepass.server.signin.client import ASSERTION_TYPE
 from gatepass.server.store.opening import open_database
 from gatepass.server.store.sql_transaction import SqlTransaction
 from gatepass.verify import Verifier
@@ -581,3 +582,29 @@ def test_a_client_id_never_passes_for_a_person(api: httpx.Client, worker: Regist
     assert api.get("/me", headers={"authorization": f"Bearer {token}"}).status_code == 401
     assert jwt.peek(token).claims["sub"].startswith("cli_")
     assert ANN["email"] not in token
+
+
+@pytest.mark.parametrize("name", ["\0", "cli_\0", "\ud800", "é"])
+def test_a_name_that_a_database_cannot_hold_is_no_clients(api: httpx.Client, name: str) -> None:
+    """PostgreSQL refuses to be asked for U+0000: a stranger who sends one is told what anybody is, by each way."""
+    claims = json.dumps({"iss": name, "sub": name}).encode()
+    forged = ".".join(
+        base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (b'{"alg":"ES256"}', claims, b"x")
+    )
+    by_assertion = {"client_assertion_type": ASSERTION_TYPE, "client_assertion": forged}
+    answers = [api.post("/oauth/token", data={"grant_type": "client_credentials", **by_assertion})]
+    if name.isascii():
+        answers.append(ask(api, Registered(name, "secret")))
+        in_body = {"grant_type": "client_credentials", "client_id": name, "client_secret": "x"}
+        answers.append(api.post("/oauth/token", data=in_body))
+    assert {error(answer) for answer in answers} == {(401, "invalid_client")}
+
+
+@pytest.mark.parametrize("jti", ["a\0b", "x" * 6_000])
+def test_an_assertion_is_good_once_whatever_its_name(
+    api: httpx.Client, server: RunningServer, signing_client: tuple[Registered, Key], jti: str
+) -> None:
+    """A client may name its assertions as it likes: not every database could keep each of them as it is."""
+    form = assertion(*signing_client, server, jti=jti)
+    assert api.post("/oauth/token", data=form).status_code == 200
+    assert error(api.post("/oauth/token", data=form)) == (401, "invalid_client")

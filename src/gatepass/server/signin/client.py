@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import hashlib
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
@@ -58,6 +59,8 @@ class KnownClients:
 
     async def read(self, client_id: str) -> Client | None:
         """Return a client as it is in the store just now."""
+        if not client_id.isascii() or not client_id.isprintable():  # not every database can even be asked for it
+            return None
 
         async def unit(tx: Transaction) -> Client | None:
             return await tx.clients.by_id(client_id)
@@ -152,8 +155,11 @@ class ClientAuthentication:
         return audience in allowed or any(audience == [name] for name in allowed)
 
     async def _use_up(self, client_id: str, jti: str, expires_at: float) -> None:
+        # A client may write anything there, as long as a form; not every database can keep all of that.
+        name = hashlib.sha256(f"{client_id} {jti}".encode("utf-8", "surrogatepass")).hexdigest()
+
         async def unit(tx: Transaction) -> Refusal | None:
-            is_first = await tx.replays.use("client_assertion", f"{client_id} {jti}", expires_at=expires_at)
+            is_first = await tx.replays.use("client_assertion", name, expires_at=expires_at)
             return None if is_first else _invalid_client()
 
         await decide(self._database, unit, is_lone_statement=True)
