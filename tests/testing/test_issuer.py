@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import subprocess
 import sys
@@ -202,3 +203,13 @@ def _refusal(call: Callable[[], object]) -> str:
     with pytest.raises(JoseError) as caught:
         call()
     return caught.value.code
+
+
+def test_an_application_that_starts_its_verifier_asks_nobody_else() -> None:
+    """`start` and `astart` are the stand-in's too: a test of a lifespan reaches no network."""
+    verifier = Verifier(issuer="https://auth.example.com", audience="my-api")
+    with issuer_for(verifier) as issuer:
+        assert verifier.start().ready
+        assert asyncio.run(verifier.astart()).ready
+        assert verifier.verify(issuer.token()).subject == "user_1"
+    assert not verifier.health().ready

@@ -217,6 +217,7 @@ def test_it_asks_for_one_thing_after_the_other(reader: Reader) -> None:
     reader.connect()
     assert (reader.feed(), known.stream_due(reader.now)) == ("live", None)
     health = reader.health
+    assert health.known_within == 5
     assert (health.epoch, health.event_id, health.lists, health.proved_seconds_ago) == ("e1", 7, 1, 0)
 
 
@@ -528,7 +529,7 @@ def test_a_heartbeat_is_worth_what_its_node_knows(live: Reader) -> None:
     for _ in range(26):
         live.advance(2)
         live.beat(live.issuer.heartbeat(as_of=lost_at))
-    assert live.feed() == "stale"
+    assert (live.feed(), live.health.known_within) == ("stale", None)
     live.beat()
     assert live.feed() == "live"
 
@@ -576,6 +577,7 @@ def test_documents_are_fetched_when_the_stream_is_not_there(live: Reader) -> Non
     assert live.wants() == []
     live.close()
     assert live.wants() == [SNAPSHOT, STATUS_LIST]
+    assert (live.feed(), live.health.known_within) == ("list only", 30)
     live.advance(1.5)
     live.connect()
     assert live.wants() == []

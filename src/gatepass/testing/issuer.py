@@ -219,7 +219,7 @@ def issuer_for(verifier: Verifier | AnyOf, url: str | None = None) -> Generator[
     vars(stand_in)["_read"] = vars(verifier)["_read"]
     own = dict(vars(verifier))
     # Instance attributes come before a class's methods: whoever holds the verifier now calls the other one.
-    methods = ("verify", "averify", "verified", "remembered", "health")
+    methods = ("start", "astart", "verify", "averify", "verified", "remembered", "at_once", "health")
     vars(verifier).update({name: getattr(stand_in, name) for name in methods}, clock=stand_in.clock)
     try:
         yield issuer

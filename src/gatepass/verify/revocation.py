@@ -128,6 +128,9 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
             `"starting"`: no word yet. `"off"`: they are not followed, or the issuer does not publish them; a token
             that names a status list is checked against it all the same, unless `revocation=None`.
         ready: Whether good tokens are accepted: there are keys, and what `stale="refuse"` asks for.
+        known_within: The seconds within which a revocation is known at worst as things stand; None if nobody can say.
+            It is 5 while live, also when the stream freezes this very moment (a healthy one takes less than 1), and the
+            lists' `ttl` while they are fetched.
         proved_seconds_ago: The age of the last proof that we know everything, in seconds, or None.
         epoch: Which line of events we follow.
         event_id: The last event that we know.
@@ -141,6 +144,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     keys_fresh: bool
     feed: State
     ready: bool = False
+    known_within: float | None = None
     proved_seconds_ago: float | None = None
     epoch: str | None = None
     event_id: int | None = None
@@ -832,9 +836,11 @@ class Revocations:
             self._age_of_names(now),
             self._lists_missing(now.run),
         )
+        state = self._state(now, missing)
         return Health(
             keys_fresh=keys_fresh,
-            feed=self._state(now, missing),
+            feed=state,
+            known_within=self._known_within(state),
             ready=keys_usable and (self._stale == "serve" or self._are_names_fresh(now)),
             proved_seconds_ago=None if age == inf else max(0.0, age),
             epoch=position.epoch or None,
@@ -843,6 +849,11 @@ class Revocations:
             lists_missing=missing,
             refusals=self.refusals,
         )
+
+    def _known_within(self, state: State) -> float | None:
+        if state == "live":
+            return SILENCE_SECONDS
+        return max((copy.ttl for copy in self.lists.values()), default=TTL_SECONDS) if state == "list only" else None
 
     def _state(self, now: Moment, missing: int) -> State:
         if self._offer is None:
