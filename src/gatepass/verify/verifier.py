@@ -387,6 +387,7 @@ class Verifier:
 
     def close(self) -> None:
         """Stop following what the issuer revokes; tokens are judged by what is known so far."""
+        self._notice_fork()  # a thread of another process never ends in this one
         if self._follower is not None:
             self._follower.close(_CLOSE_SECONDS)
 
