@@ -274,3 +274,41 @@ def test_costs_without_bound_and_what_is_too_weak(text: str) -> None:
     """Nobody who writes a file to import stops the server with one sign-in."""
     with pytest.raises(Refusal):
         read_hash(text)
+
+
+_SALT, _HASH = "c2FsdHNhbHRzYWx0", "A" * 43
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"pbkdf2_sha256$5000000$salt${'A' * 200_000}",
+        f"$pbkdf2-sha256$500000${_SALT}${'A' * 4_000}",
+        f"pbkdf2:sha1:2500001$salt${'00' * 21}",
+        f"scrypt:32768:32:32$salt${'00' * 64}",
+        f"$scrypt$ln=15,r=32,p=32${_SALT}${'A' * 40}",
+    ],
+)
+def test_the_work_of_one_check_is_bounded_as_a_whole(text: str) -> None:
+    """Blocks of a long hash, and lanes, multiply the cost that is written down: one sign-in could last for hours."""
+    with pytest.raises(Refusal) as refused:
+        read_hash(text)
+    assert refused.value.code == "unknown_password_hash"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"scrypt:1048576:1:1$salt${'00' * 64}",
+        f"$argon2id$v=19$m=0,t=0,p=0${_SALT}${_HASH}",
+        f"$argon2id$v=19$m=8,t=1,p=2${_SALT}${_HASH}",
+        f"$argon2id$v=7$m=64,t=1,p=1${_SALT}${_HASH}",
+        "$argon2id$m=64,t=1,p=1$A$A",
+        "$2b$12$" + "a" * 53,
+    ],
+)
+def test_what_no_sign_in_could_check_is_not_taken_over(text: str) -> None:
+    """A hash that its library cannot read would be an internal error at each sign-in; the import says so instead."""
+    with pytest.raises(Refusal) as refused:
+        read_hash(text)
+    assert refused.value.code == "unknown_password_hash"

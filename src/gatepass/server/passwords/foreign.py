@@ -33,13 +33,17 @@ _BCRYPT_BYTES = 72
 """Of a password that bcrypt reads; it never looked at the rest."""
 _SCRYPT_MEMORY = 256 << 20
 """Bytes that one check may take."""
+_SCRYPT_WORK = 1 << 30
+"""Bytes that all lanes of one check may go through, some two seconds: OpenSSL takes them one after the other."""
+_PBKDF2_WORK = 5_000_000
+"""Iterations over all blocks of one check: each block of a long hash costs as much as the first (RFC 8018 §5.2)."""
 
 _NO_PASSWORD = re.compile(r"[!*].*", re.DOTALL)
 _MOST_ROUNDS = 500_000
 _LEAST_BYTES = 8
 _ITOA64 = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-Iterations = Annotated[int, Meta(ge=1, le=5_000_000)]
+Iterations = Annotated[int, Meta(ge=1, le=_PBKDF2_WORK)]
 Log2 = Annotated[int, Meta(ge=1, le=20)]
 Small = Annotated[int, Meta(ge=1, le=32)]
 Digest = Literal["sha1", "sha256", "sha384", "sha512"]
@@ -114,7 +118,7 @@ class FirebaseScrypt(msgspec.Struct, frozen=True, kw_only=True, tag="firebase-sc
 class Bcrypt(msgspec.Struct, frozen=True, kw_only=True, tag="bcrypt"):
     """`$2a$`, `$2b$` and `$2y$`, of the password or, where Django did so, of its SHA-256 in hexadecimal."""
 
-    hash: Annotated[str, Meta(pattern=r"^\$2[aby]\$(0[4-9]|1[0-6])\$[./A-Za-z0-9]{53}$")]
+    hash: Annotated[str, Meta(pattern=r"^\$2[aby]\$(0[4-9]|1[0-6])\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}$")]
     prehashed: bool = False
 
     @property
@@ -301,14 +305,18 @@ def _keycloak_argon2(secret: _KeycloakSecret, credential: _KeycloakCredential) -
 
 
 _ARGON2 = re.compile(
-    r"(?:argon2)?(\$argon2(?:id|i|d)\$(?:v=\d+\$)?m=(\d+),t=(\d+),p=(\d+)\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+)"
+    r"(?:argon2)?(\$argon2(?:id|i|d)\$(?:v=(?:16|19)\$)?m=([1-9]\d{0,5}),t=([1-9]\d?),p=([1-9]\d?)"
+    r"\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{16,86})",
+    re.ASCII,
 )
+"""Salt of 8 to 64 bytes and hash of 12 to 64, without padding; argon2-cffi cannot check shorter ones."""
 _MOST_ARGON2 = (262_144, 16, 16)
 """KiB, passes and lanes."""
 
 
 def _within_bounds(found: re.Match[str]) -> str:
-    if any(int(cost) > most for cost, most in zip(found.groups()[1:], _MOST_ARGON2, strict=True)):
+    memory, _, lanes = costs = tuple(map(int, found.groups()[1:]))
+    if memory < 8 * lanes or any(cost > most for cost, most in zip(costs, _MOST_ARGON2, strict=True)):  # RFC 9106 §3.1
         raise _unknown()
     return found[1]
 
@@ -405,9 +413,22 @@ def _kept(build: Callable[[], ForeignHash]) -> str:
         made = build()
     except (ValueError, IndexError, binascii.Error, struct.error, msgspec.MsgspecError) as error:
         raise _unknown() from error
-    if isinstance(made, Scrypt | FirebaseScrypt) and _scrypt_bytes(made) > _SCRYPT_MEMORY:
+    if isinstance(made, Scrypt | FirebaseScrypt) and not _is_bearable_scrypt(made):
+        raise _unknown()
+    if isinstance(made, Pbkdf2) and not _is_bearable_pbkdf2(made):
         raise _unknown()
     return keep(made)
+
+
+def _is_bearable_pbkdf2(made: Pbkdf2) -> bool:
+    blocks = -(-len(made.hash) // hashlib.new(made.digest, usedforsecurity=False).digest_size)
+    return blocks * made.iterations <= _PBKDF2_WORK
+
+
+def _is_bearable_scrypt(made: Scrypt | FirebaseScrypt) -> bool:
+    """Whether one can be checked at all (RFC 7914 §2: N is less than 2^(128 * r / 8)), in bounded room and time."""
+    work = (128 * made.block << made.log_n) * made.lanes
+    return made.log_n < 16 * made.block and _scrypt_bytes(made) <= _SCRYPT_MEMORY and work <= _SCRYPT_WORK
 
 
 def _log2(n: str) -> int:
