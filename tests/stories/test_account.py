@@ -87,3 +87,25 @@ def test_nobody_ends_another_persons_session(api: httpx.Client, ann: dict[str, s
     answer = api.delete(f"/sessions/{ann_session}", headers=bearer(bobs))
     assert (answer.status_code, answer.json()["code"]) == (404, "session_not_found")
     assert api.post("/refresh", json={"refresh_token": anns["refresh_token"]}).status_code == 200
+
+
+def test_a_zero_byte_is_nobodys_name(api: httpx.Client, ann: dict[str, str]) -> None:
+    """In a path, a query, JSON or a form: no database knows it, one cannot even be asked, and neither is a defect."""
+    token = api.post("/login", json=ann).json()["token"]
+    bearer = {"authorization": f"Bearer {token}"}
+    answers = [
+        api.delete("/sessions/a%00b", headers=bearer),
+        api.delete("/account/passkeys/a%00b", headers=bearer),
+        api.get("/status/%00"),
+        api.get("/pages/reset", params={"token": "a\0b"}),
+        api.post("/login", json={"email": "a\0b@example.test", "password": "a\0b"}),
+        api.post("/login", json={"email": ann["email"], "password": "a\0b"}),
+        api.post("/login", json=ann | {"client_id": "a\0b"}),
+        api.post("/login", json=ann | {"audience": ["a\0b"], "scope": "a\0b"}),
+        api.post("/login/factor", json={"challenge": "a\0b", "code": "a\0b"}),
+        api.post("/refresh", json={"refresh_token": "a\0b"}),
+        api.post("/oauth/token", data={"grant_type": "a\0b", "client_id": "a\0b"}),
+        api.patch("/account", json={"email": "a\0b@example.test"}, headers=bearer),
+    ]
+    assert [answer.status_code for answer in answers if answer.status_code >= 500] == []
+    assert api.get("/me", headers=bearer).status_code == 200

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import asyncpg
 
-from gatepass.server.errors import StartupError, StoreUnavailable, Unavailable, no_data
+from gatepass.server.errors import Refusal, StartupError, StoreUnavailable, Unavailable, no_data
 from gatepass.server.store.measured_clock import MeasuredClock
 from gatepass.server.store.migrations import all_migrations
 from gatepass.server.store.postgres_pool import NoConnection, Pool
@@ -292,6 +292,8 @@ class PostgresDatabase:
             raise _unavailable(error) from error
         try:
             yield connection
+        except asyncpg.CharacterNotInRepertoireError as error:
+            raise Refusal("malformed_request", "A text holds a zero byte, which nothing here is named by.") from error
         except _AWAY as error:
             connection.terminate()
             if isinstance(error, ValueError):
