@@ -56,6 +56,7 @@ class Site:
                 self.folder,
                 *("--issuer", self.issuer, "--audience", API, *self.options),
                 GATEPASS_ATTEMPTS_PER_ADDRESS="100000",
+                GATEPASS_SIGNUPS_PER_ADDRESS="100000",
             )
         )
         self.proxy.target = urlsplit(self.direct).port
