@@ -74,7 +74,10 @@ def test_a_key_follows_by_itself(server: RunningServer, api: httpx.Client, ann: 
 
 
 def test_the_sdk_follows_every_rotation(tmp_path: Path) -> None:
-    """A verifier in front of an API, over three rotations, while 4 clients refresh as fast as they can: no refusal."""
+    """A verifier in front of an API, over three rotations, while 4 clients refresh at once: no refusal.
+
+    Between any two rounds half a minute passes, for all of them.
+    """
     with (
         running_server(tmp_path, key_rotation_seconds=3_600, key_prepublish_seconds=600) as server,
         server.client() as api,
@@ -83,25 +86,30 @@ def test_the_sdk_follows_every_rotation(tmp_path: Path) -> None:
         verifier = Verifier(issuer=server.url, audience=server.url, clock=server.clock)
         signers: set[str] = set()
         verified: list[str] = []
+        rotated = threading.Event()
+
+        def pass_time() -> None:
+            """Run in one client, while the others wait."""
+            server.clock.advance(30)
+            if len(signers) == 4:
+                rotated.set()
+
+        round_ends = threading.Barrier(4, action=pass_time, timeout=60)
 
         def live() -> None:
             """Refresh, and show the token to the API."""
             with server.client() as mine:
                 refresh_token = login(mine)["refresh_token"]
-                while len(signers) < 4:
+                while not rotated.is_set():
                     pair = mine.post("/refresh", json={"refresh_token": refresh_token}).json()
                     refresh_token = pair["refresh_token"]
                     verified.append(verifier.verify(pair["token"]).subject)
                     signers.add(kid_of(pair["token"]))
-                    if threading.get_ident() == first:
-                        server.clock.advance(30)
+                    round_ends.wait()
 
-        first = threading.get_ident()
-        with ThreadPoolExecutor(3) as pool:
-            others = [pool.submit(live) for _ in range(3)]
-            live()
-            for other in others:
-                other.result()
+        with ThreadPoolExecutor(4) as pool:
+            for client in [pool.submit(live) for _ in range(4)]:
+                client.result()
         verifier.close()
         assert len(set(verified)) == 1
 
