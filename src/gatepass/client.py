@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import threading
 import time
 from concurrent.futures import Future
@@ -44,6 +45,9 @@ RETRY_SECONDS = 5
 """After a failure, while the token is still good, renewing waits so long."""
 
 _HTTP_UNAUTHORIZED = 401
+
+_TOKEN = re.compile(r"[ -~]+")
+"""RFC 6749, appendix A.12."""
 
 _log = logging.getLogger(__name__)
 
@@ -280,7 +284,7 @@ def _read(found: dict[str, Any], issuer: str, began: Moment, *, kind: str) -> _H
         answer = msgspec.convert(found, _Answer)
     except msgspec.ValidationError:
         raise FetchError(f"{issuer} answered no token") from None
-    if answer.token_type.lower() != kind or not answer.access_token.isprintable() or answer.expires_in <= 0:
+    if answer.token_type.lower() != kind or not _TOKEN.fullmatch(answer.access_token) or answer.expires_in <= 0:
         raise FetchError(f"{issuer} answered a token of another kind")
     spare = min(SPARE_SECONDS, answer.expires_in / 2)
     return _Held(

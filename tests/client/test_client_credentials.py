@@ -232,6 +232,9 @@ def test_what_was_streamed_is_not_sent_again(credentials: ClientCredentials) -> 
         ((200, {}), "issuer_unavailable"),
         ((200, {"access_token": "x", "token_type": "mac"}), "issuer_unavailable"),
         ((200, {"access_token": "x\r\nEvil: 1", "token_type": "Bearer"}), "issuer_unavailable"),
+        ((200, {"access_token": "", "token_type": "Bearer"}), "issuer_unavailable"),
+        ((200, {"access_token": "é", "token_type": "Bearer"}), "issuer_unavailable"),
+        ((200, '{"access_token": "x", "access_token": "y", "token_type": "Bearer"}'), "issuer_unavailable"),
         ((200, {"access_token": "x", "token_type": "Bearer", "expires_in": 0}), "issuer_unavailable"),
         ((200, {"access_token": "x", "token_type": "Bearer", "expires_in": "1"}), "issuer_unavailable"),
         ((302, {}), "issuer_unavailable"),
@@ -276,14 +279,16 @@ def test_an_outage_that_a_good_token_outlives(
         {"token_endpoint": None},
         {"token_endpoint": "http://auth.example.com/token"},
         {"token_endpoint": "file:///etc/passwd"},
+        {"token_endpoint": "https://a..b/token"},
     ],
 )
 def test_metadata_that_leads_elsewhere(server: TokenServer, metadata: dict[str, Any]) -> None:
     """A secret goes to the issuer that the application named, over https, or nowhere."""
     server.metadata |= metadata
-    with pytest.raises(NoTokenError):
+    with pytest.raises(NoTokenError) as caught:
         ClientCredentials(issuer=server.url, client_id="c", client_secret="s").token()
     assert server.sent == []
+    assert "defect" not in str(caught.value)
 
 
 def test_nobody_listens() -> None:

@@ -361,6 +361,23 @@ def test_what_has_not_changed_is_not_sent_again() -> None:
         assert source.issuer.failure is None
 
 
+@pytest.mark.parametrize("etag", ['"é"', '"a\tb"', '"a b"', '"a', "", 'W/"1"'])
+def test_a_validator_that_cannot_be_sent_back(etag: str) -> None:
+    """Whatever an issuer writes in `ETag`, the next refresh works."""
+    clock = Clock()
+    with ScriptedIssuer() as issuer:
+        body = json.dumps(KeySet(issuer.keys).to_jwks()).encode()
+        issuer.scripts[JWKS] = lambda connection: answer(connection, body, headers={"ETag": etag})
+        verifier = Verifier(issuer=issuer.url, audience="my-api", revocation=None, clock=clock)
+        verifier.verify(issuer.token())
+        source = verifier._source
+        assert source is not None
+        again = source.look_again(clock())
+        assert again is not None
+        again.result(10)
+        assert (source.started, source.issuer.failure) == (2, None)
+
+
 def test_a_304_that_nobody_asked_for() -> None:
     """An answer without content is no key set where we know none."""
     with ScriptedIssuer() as issuer:

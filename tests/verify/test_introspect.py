@@ -170,6 +170,44 @@ def test_a_token_that_is_not_good(server: TokenServer, introspector: Introspecto
     assert refusal(introspector) == code
 
 
+@pytest.mark.parametrize(
+    "cnf", [{}, [], "", "x", 0, 1.5, False, True, [None], {"jkt": None}, {"jkt": 1}, {"x5t#S256": "a"}, {"jkt": "a"}]
+)
+def test_a_binding_of_any_shape_binds(server: TokenServer, introspector: Introspector, cnf: object) -> None:
+    """Whatever `cnf` is, a token that has one is worth nothing without what it asks for, and nothing falls over it."""
+    server.answers["/introspect"] = lambda _: (200, GOOD | {"cnf": cnf})
+    assert [refusal(introspector), refusal(introspector)] == ["unproven_cnf", "unproven_cnf"]
+
+
+@pytest.mark.parametrize("nbf", ["9999999999", "x", [], {}, True, [9999999999]])
+def test_a_beginning_that_nobody_can_read(server: TokenServer, introspector: Introspector, nbf: object) -> None:
+    """A `nbf` that is no date says that the token is not good yet, for all we know: it is not passed over."""
+    server.answers["/introspect"] = lambda _: (200, GOOD | {"nbf": nbf})
+    assert refusal(introspector) == "bad_claim"
+
+
+def test_what_is_null_is_not_there(server: TokenServer, introspector: Introspector) -> None:
+    """Some issuers write null for what they do not say."""
+    server.answers["/introspect"] = lambda _: (200, GOOD | dict.fromkeys(("token_type", "nbf", "cnf", "iss", "roles")))
+    assert introspector.verify("opaque").subject == "user_1"
+
+
+def test_an_answer_with_two_meanings(server: TokenServer, introspector: Introspector) -> None:
+    """An answer that names a member twice is none: two readers would not read the same."""
+    text = '{"active": false, ' + json.dumps(GOOD)[1:]
+    server.answers["/introspect"] = lambda _: (200, text)
+    assert refusal(introspector) == "issuer_unavailable"
+
+
+@pytest.mark.parametrize("host", ["xn--a", "a..b", "a" * 64 + ".example", "..."])
+def test_an_endpoint_at_no_host(server: TokenServer, clock: Clock, host: str) -> None:
+    """Metadata that leads to a host which is no name is an outage like others, not an error of the API's."""
+    server.metadata["introspection_endpoint"] = f"https://{host}/introspect"
+    by = asking(server, clock)
+    assert refusal(by) == "issuer_unavailable"
+    by.close()
+
+
 def test_what_may_be_missing(server: TokenServer, clock: Clock) -> None:
     """An issuer may say next to nothing; then the client is the subject, and the answer's own time is the end."""
     server.answers["/introspect"] = lambda _: (200, {"active": True, "client_id": "shop"})

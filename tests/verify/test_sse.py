@@ -35,6 +35,15 @@ def test_a_stream_is_read_as_the_standard_says() -> None:
     assert list(Parser().feed(STREAM)) == MESSAGES
 
 
+def test_a_mark_of_its_encoding_may_begin_a_stream() -> None:
+    """One byte order mark before everything else says nothing (HTML §9.2.6); anywhere else it is text."""
+    mark = "\ufeff".encode()
+    assert list(Parser().feed(mark + STREAM[len(b": heartbeat\n\n") :])) == MESSAGES[1:]
+    parser = Parser()
+    assert [message for octet in mark + STREAM for message in parser.feed(bytes([octet]))] == MESSAGES
+    assert list(Parser().feed(mark + mark + b"data: one\n\ndata: two\n\n")) == [Message("message", "two")]
+
+
 @given(st.lists(st.integers(0, len(STREAM)), max_size=20))
 def test_it_does_not_matter_where_it_is_cut(cuts: list[int]) -> None:
     """A network cuts anywhere: in a character, in a line end, in a name."""

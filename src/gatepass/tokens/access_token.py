@@ -104,6 +104,7 @@ class OtherAccessToken(msgspec.Struct, frozen=True, kw_only=True):
     exp: NumericDate
     aud: Text | tuple[Text, ...] | None = None
     iat: NumericDate | None = None
+    nbf: NumericDate | None = None
     jti: str | None = None
     client_id: str | None = None
     azp: str | None = None

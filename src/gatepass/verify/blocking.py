@@ -23,6 +23,7 @@ ERRORS = (
     httpcore.ProxyError,
     httpcore.ConnectionNotAvailable,
     OSError,
+    UnicodeError,  # a host that is no name
 )
 """What `exchange` raises when there is no answer."""
 

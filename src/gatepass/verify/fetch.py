@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import re
 import ssl
 import threading
 import time
@@ -56,6 +57,9 @@ _HTTP_NOT_MODIFIED = 304
 _MAX_KEPT = 4
 _MAX_KEPT_BYTES = 65536
 """Answers that are kept for `If-None-Match`, and how long one may be: metadata and keys."""
+
+_ETAG = re.compile(r"[!-~]+")
+"""The validators that can be sent back: in a header that we write there is nothing beyond ASCII."""
 
 _log = logging.getLogger(__name__)
 
@@ -397,7 +401,8 @@ class HttpxFetch:
     def _keep(self, url: str, fetched: Fetched) -> None:
         """Remember what need not be sent again: a few documents, none of them large."""
         self._known.pop(url, None)
-        if fetched.status == _HTTP_OK and "etag" in fetched.headers and len(fetched.body) <= _MAX_KEPT_BYTES:
+        is_kept = fetched.status == _HTTP_OK and len(fetched.body) <= _MAX_KEPT_BYTES
+        if is_kept and _ETAG.fullmatch(fetched.headers.get("etag", "")):
             self._known[url] = fetched
             if len(self._known) > _MAX_KEPT:
                 del self._known[next(iter(self._known))]
@@ -481,7 +486,7 @@ class HttpxFetch:
             ):
                 _refuse_compressed(url, answer.headers.get("content-encoding"))
                 yield answer
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:  # the last: a host that is no name
             raise FetchError(f"{url}: {type(error).__name__}: {error}") from None
 
     @asynccontextmanager

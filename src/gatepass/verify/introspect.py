@@ -168,7 +168,7 @@ class Introspector:
             raise UnprovenCnfError("a DPoP proof is needed")
         principal = self._remembered(token)
         if principal is None:
-            principal = yield from self._asked(token)
+            principal = yield from self._asked(token, thumbprint)
         refuse_unproven(principal.claims, thumbprint)
         if proof is not None:
             yield from self.dpop.spend(proof, self.clock())
@@ -191,7 +191,7 @@ class Introspector:
     def _now(self) -> Moment:
         return Moment(self.clock(), running_clock())
 
-    def _asked(self, token: str) -> Generator[Wait, None, Principal]:
+    def _asked(self, token: str, thumbprint: str | None) -> Generator[Wait, None, Principal]:
         if self._process != os.getpid():
             self._begin()
         flight = self._flight(token)
@@ -202,7 +202,7 @@ class Introspector:
             self._caller.forget()
             _log.warning("cannot ask %s about a token: %s", self.issuer, str(error) or "no answer in time")
             raise IssuerUnavailableError(f"cannot ask {self.issuer}", retry_after=_RETRY_SECONDS) from None
-        principal = self._read(found)
+        principal = self._read(found, thumbprint)
         self._remember(token, principal)
         return principal
 
@@ -231,8 +231,9 @@ class Introspector:
             form = {"token": token, "token_type_hint": "access_token"}
             return await drive(self._caller.call(form), self._http, self._http.post)
 
-    def _read(self, found: dict[str, Any]) -> Principal:
-        """RFC 7662 §2.2: a token is active, or nothing is said of it."""
+    def _read(self, found: dict[str, Any], thumbprint: str | None) -> Principal:
+        """RFC 7662 §2.2: a token is active, or nothing is said of it. A member that is null is not there."""
+        found = {name: value for name, value in found.items() if value is not None}
         kind = found.get("token_type", "bearer")
         if found.get("active") is not True or not isinstance(kind, str) or kind.lower() not in _KINDS:
             raise InactiveTokenError("the issuer says that the token is not good")
@@ -240,8 +241,9 @@ class Introspector:
         until = now + self._cache_seconds
         named = {"iss": self.issuer, "sub": found.get("client_id"), "exp": until + 1}
         claims = {name: value for name, value in {**named, **found}.items() if value is not None}
+        refuse_unproven(claims, thumbprint)  # before it is read: `cnf` may be anything
         try:
-            read = read_other(claims, strict=("roles",))
+            read = read_other(claims, strict=("roles", "nbf"))
         except BadClaimError as error:
             raise BadClaimError(f"the issuer's answer is not one: {error}", claim=error.claim) from None
         if read.iss != self.issuer:
@@ -251,7 +253,7 @@ class Introspector:
             raise WrongAudienceError("aud does not name this API", claim="aud")
         if now >= read.exp:
             raise ExpiredError("the token has expired", claim="exp")
-        if isinstance(nbf := claims.get("nbf"), int | float) and now < nbf:
+        if read.nbf is not None and now < read.nbf:
             raise NotYetValidError("the token is not valid yet", claim="nbf")
         return of_other_token(Checked(read, claims))
 

@@ -11,11 +11,10 @@ from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-import msgspec
-
 from gatepass.jose import KeySet
-from gatepass.jose.errors import InvalidPolicyError, JoseError
-from gatepass.jose.limits import Limits
+from gatepass.jose.errors import InvalidPolicyError, JoseError, MalformedError
+from gatepass.jose.limits import DEFAULT, Limits
+from gatepass.jose.strict_json import decode_object
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -315,8 +314,8 @@ def whole_seconds(text: str) -> int | None:
 
 def _json_object(body: bytes) -> dict[str, Any] | None:
     try:
-        return msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return decode_object(body, DEFAULT.depth)
+    except MalformedError:
         return None
 
 

@@ -7,10 +7,10 @@ from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
-import msgspec
-
 from gatepass.jose import jwt
-from gatepass.jose.errors import InvalidPolicyError
+from gatepass.jose.errors import InvalidPolicyError, MalformedError
+from gatepass.jose.limits import DEFAULT
+from gatepass.jose.strict_json import decode_object
 from gatepass.tokens import dpop_proof
 
 from .fetch import Post
@@ -159,8 +159,8 @@ def read_json(answer: Fetched, issuer: str) -> dict[str, Any]:
         FetchError: It is something else that is no answer.
     """
     try:
-        found = msgspec.json.decode(answer.body, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        found = decode_object(answer.body, DEFAULT.depth)
+    except MalformedError:
         what = "no JSON" if answer.status == _HTTP_OK else str(answer.status)
         raise FetchError(f"{issuer} answered {what}") from None
     if answer.status == _HTTP_OK:

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 MAX_BYTES = 512 * 1024
 """What one message may hold."""
 
+_BOM = "\ufeff"
+"""One may stand before everything else, and says nothing."""
+
 COMMENT = ""
 """The event name of a comment; no event has it."""
 
@@ -44,6 +47,7 @@ class Parser:
         """
         self._max_bytes = max_bytes
         self._rest = bytearray()
+        self._has_begun = False
         self._scanned = 0
         self._held = 0
         self._event = ""
@@ -59,6 +63,8 @@ class Parser:
         start = 0
         while end := _END_OF_LINE.search(self._rest, max(start, self._scanned)):
             line = self._rest[start : end.start()].decode("utf-8", "replace")
+            if not self._has_begun:
+                self._has_begun, line = True, line.removeprefix(_BOM)
             start = end.end()
             self._held += len(line)
             if self._held > self._max_bytes:
