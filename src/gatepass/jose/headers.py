@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-import msgspec
-
 from . import algorithms, base64url, strict_json
 from .errors import (
     AlgNotAllowedError,
@@ -21,30 +19,13 @@ from .keys import checked_key
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .keys import Key
+    from .keys import Header, Key
     from .limits import Limits
-    from .signing import Verify
 
 _TEXTS = ("alg", "enc", "zip", "kid", "typ", "cty", "jku", "x5u", "x5t", "x5t#S256")
 
 _REGISTERED = frozenset((*_TEXTS, "jwk", "x5c", "crit", "epk", "apu", "apv", "iv", "tag", "p2s", "p2c"))
 """Names that `crit` must not hold, since every implementation understands them (RFC 7515 §4.1.11)."""
-
-
-class Header(msgspec.Struct, frozen=True):
-    """A header that has been read, and the key that it was found to be for.
-
-    Attributes:
-        key: The key.
-        verify: The key's own `verify`.
-        parameters: The header parameters.
-        typ: The parameter `typ`, or None.
-    """
-
-    key: Key
-    verify: Verify
-    parameters: dict[str, Any]
-    typ: str | None
 
 
 B64 = frozenset(("b64",))

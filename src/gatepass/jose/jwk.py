@@ -1,4 +1,4 @@
-"""Key material as JSON members and back: a few functions a key type.
+"""Key material as JSON members and back: a few functions for each key type.
 
 RFC 7517 §4, RFC 7518 §6 (oct, RSA, EC), RFC 8037 §2 (OKP), RFC 9964 (AKP), RFC 7638 (thumbprints).
 """
@@ -8,107 +8,24 @@ from __future__ import annotations
 import hashlib
 import secrets
 from math import gcd
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, rsa, x448, x25519
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from . import base64url, strict_json, weakness
 from .errors import InvalidKeyError, MalformedError
+from .material import AKP, EC, OKP, is_private, kind_of, public_part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-OkpPrivate: TypeAlias = (
-    "ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey | x25519.X25519PrivateKey | x448.X448PrivateKey"
-)
-OkpPublic: TypeAlias = "ed25519.Ed25519PublicKey | ed448.Ed448PublicKey | x25519.X25519PublicKey | x448.X448PublicKey"
-AkpPrivate: TypeAlias = "mldsa.MLDSA44PrivateKey | mldsa.MLDSA65PrivateKey | mldsa.MLDSA87PrivateKey"
-AkpPublic: TypeAlias = "mldsa.MLDSA44PublicKey | mldsa.MLDSA65PublicKey | mldsa.MLDSA87PublicKey"
-Private: TypeAlias = "rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | OkpPrivate | AkpPrivate"
-Public: TypeAlias = "rsa.RSAPublicKey | ec.EllipticCurvePublicKey | OkpPublic | AkpPublic"
-Material: TypeAlias = "bytes | Private | Public"
-
-_EC: dict[str, tuple[ec.EllipticCurve, int]] = {
-    "P-256": (ec.SECP256R1(), 32),
-    "P-384": (ec.SECP384R1(), 48),
-    "P-521": (ec.SECP521R1(), 66),
-    "secp256k1": (ec.SECP256K1(), 32),
-}
-_EC_NAMES = {curve.name: name for name, (curve, _) in _EC.items()}
-
-_OKP: dict[str, tuple[type[OkpPrivate], type[OkpPublic]]] = {
-    "Ed25519": (ed25519.Ed25519PrivateKey, ed25519.Ed25519PublicKey),
-    "Ed448": (ed448.Ed448PrivateKey, ed448.Ed448PublicKey),
-    "X25519": (x25519.X25519PrivateKey, x25519.X25519PublicKey),
-    "X448": (x448.X448PrivateKey, x448.X448PublicKey),
-}
-_AKP: dict[str, tuple[type[AkpPrivate], type[AkpPublic]]] = {
-    "ML-DSA-44": (mldsa.MLDSA44PrivateKey, mldsa.MLDSA44PublicKey),
-    "ML-DSA-65": (mldsa.MLDSA65PrivateKey, mldsa.MLDSA65PublicKey),
-    "ML-DSA-87": (mldsa.MLDSA87PrivateKey, mldsa.MLDSA87PublicKey),
-}
-_PRIVATE = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, *(one for one, _ in (*_OKP.values(), *_AKP.values())))
+    from .material import AkpPrivate, AkpPublic, Material, OkpPrivate, OkpPublic, Private, Public
 
 _RSA_PRIME_MEMBERS = ("p", "q", "dp", "dq", "qi")
 
 _PRIVATE_MEMBERS = frozenset(("d", *_RSA_PRIME_MEMBERS, "oth", "k", "priv"))
 """RFC 7518 §6, RFC 8037 §2, RFC 9964 §3: the names of everything that must stay secret, of every type of key."""
-
-
-def kind_of(material: Material) -> tuple[str, str | None]:
-    """Name the `kty` of parsed key material, and its curve or parameter set.
-
-    Raises:
-        InvalidKeyError: JOSE has no name for it.
-    """
-    if isinstance(material, bytes):
-        return "oct", None
-    if isinstance(material, (rsa.RSAPrivateKey, rsa.RSAPublicKey)):
-        return "RSA", None
-    if isinstance(material, (ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey)):
-        if material.curve.name in _EC_NAMES:
-            return "EC", _EC_NAMES[material.curve.name]
-    else:
-        for kty, table in (("OKP", _OKP), ("AKP", _AKP)):
-            for name, kinds in table.items():
-                if isinstance(material, kinds):
-                    return kty, name
-    raise InvalidKeyError("no JOSE algorithm uses this type of key")
-
-
-def is_private(material: Material) -> bool:
-    """Tell whether the material must stay secret."""
-    return isinstance(material, (bytes, *_PRIVATE))
-
-
-def public_part(material: Material) -> Material:
-    """Return what others may have: the public key; or the secret itself, which has no such part."""
-    if isinstance(material, _PRIVATE):
-        return material.public_key()
-    return material
-
-
-def generate(kty: str, crv: str | None, bits: int) -> Material:
-    """Make a new random key pair.
-
-    Args:
-        kty: `"RSA"`, `"EC"`, `"OKP"` or `"AKP"`.
-        crv: The curve or parameter set, for all but RSA.
-        bits: The length of the modulus, for RSA.
-
-    Raises:
-        InvalidKeyError: The installed cryptography does not have the curve or parameter set.
-    """
-    try:
-        if kty == "RSA":
-            return rsa.generate_private_key(65537, bits)
-        if kty == "EC":
-            return ec.generate_private_key(_EC[crv or ""][0])
-        private, _ = _OKP[crv or ""] if kty == "OKP" else _AKP[crv or ""]
-        return private.generate()
-    except UnsupportedAlgorithm:
-        raise InvalidKeyError(f"the installed cryptography does not have {crv}") from None
 
 
 # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -196,7 +113,7 @@ def _factors(n: int, e: int, d: int) -> tuple[int, int]:
 
 
 def _read_ec(jwk: Mapping[str, Any]) -> ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey:
-    found = _EC.get(_text(jwk, "crv"))
+    found = EC.get(_text(jwk, "crv"))
     if found is None:
         raise InvalidKeyError("unknown crv")
     curve, size = found
@@ -209,7 +126,7 @@ def _read_ec(jwk: Mapping[str, Any]) -> ec.EllipticCurvePrivateKey | ec.Elliptic
 
 
 def _read_okp(jwk: Mapping[str, Any]) -> OkpPrivate | OkpPublic:
-    found = _OKP.get(_text(jwk, "crv"))
+    found = OKP.get(_text(jwk, "crv"))
     if found is None:
         raise InvalidKeyError("unknown crv")
     private_type, public_type = found
@@ -222,7 +139,7 @@ def _read_okp(jwk: Mapping[str, Any]) -> OkpPrivate | OkpPublic:
 
 def _read_akp(jwk: Mapping[str, Any]) -> AkpPrivate | AkpPublic:
     """RFC 9964: `alg` is part of the key, and the private key is its 32-octet seed."""
-    found = _AKP.get(_text(jwk, "alg"))
+    found = AKP.get(_text(jwk, "alg"))
     if found is None:
         raise InvalidKeyError("unknown alg")
     private_type, public_type = found
@@ -297,7 +214,7 @@ def _write_public(public: Public) -> dict[str, str]:
         numbers = public.public_numbers()
         return {"kty": kty, "n": _uint(numbers.n), "e": _uint(numbers.e)}
     if isinstance(public, ec.EllipticCurvePublicKey):
-        point, size = public.public_numbers(), _EC[name or ""][1]
+        point, size = public.public_numbers(), EC[name or ""][1]
         return {"kty": kty, "crv": name or "", "x": _sized(point.x, size), "y": _sized(point.y, size)}
     octets = base64url.encode(public.public_bytes_raw())
     return (
@@ -312,7 +229,7 @@ def _write_private(private: Private) -> dict[str, str]:
         return {name: _uint(value) for name, value in zip(("d", *_RSA_PRIME_MEMBERS), values, strict=True)}
     kty, name = kind_of(private)
     if isinstance(private, ec.EllipticCurvePrivateKey):
-        return {"d": _sized(private.private_numbers().private_value, _EC[name or ""][1])}
+        return {"d": _sized(private.private_numbers().private_value, EC[name or ""][1])}
     return {"d" if kty == "OKP" else "priv": base64url.encode(private.private_bytes_raw())}
 
 

@@ -10,7 +10,7 @@ import msgspec
 from . import base64url, strict_json
 from . import headers as _headers
 from .errors import InvalidPolicyError, JoseError, MalformedError, TokenTooLongError
-from .keys import Key, checked_key
+from .keys import Header, Key, checked_key
 from .limits import DEFAULT
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def verify(token: str | bytes, keys: Key | KeySet, *, limits: Limits = DEFAULT) 
 
 def open_compact(
     token: str | bytes, keys: Key | KeySet, limits: Limits, extensions: frozenset[str] = _headers.NONE
-) -> tuple[_headers.Header, bytes]:
+) -> tuple[Header, bytes]:
     """Do what `verify` says, without copying the header for the caller."""
     try:
         known_headers = keys.known_headers
@@ -139,7 +139,7 @@ def open_compact(
 
 def _open_unfamiliar(
     message: str, encoded_signature: str, keys: Key | KeySet, limits: Limits, extensions: frozenset[str]
-) -> tuple[_headers.Header, bytes]:
+) -> tuple[Header, bytes]:
     """Open a token whose header has not been seen on a good signature before."""
     segment, dot, encoded_payload = message.partition(".")
     if not dot or "." in encoded_payload:
@@ -153,14 +153,12 @@ def _open_unfamiliar(
     return header, payload
 
 
-def _verified_header(
-    parameters: dict[str, Any], message: bytes, encoded_signature: str, keys: Key | KeySet
-) -> _headers.Header:
+def _verified_header(parameters: dict[str, Any], message: bytes, encoded_signature: str, keys: Key | KeySet) -> Header:
     """RFC 7515 §5.2 steps 6-8: find the key, and verify with it."""
     signature = base64url.decode(encoded_signature)
     key = keys.select(parameters["alg"], parameters.get("kid"))
     key.verify(message, signature)
-    return _headers.Header(key, key.verify, parameters, parameters.get("typ"))
+    return Header(key, key.verify, parameters, parameters.get("typ"))
 
 
 def _unencoded(text: str) -> bytes:

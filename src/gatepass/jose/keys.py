@@ -6,23 +6,41 @@ import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from . import algorithms, base64url, jwk, pem, strict_json, weakness, wrapping
 from .errors import AlgNotAllowedError, InvalidKeyError, InvalidPolicyError, JoseError, UnknownKeyError
 from .limits import DEFAULT
+from .material import generate, is_private, kind_of, public_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from . import signing
-    from .headers import Header
     from .limits import Limits
+    from .material import Material
 
 _WRAPPING = {"encrypt", "wrapKey", "deriveKey", "deriveBits"}
 _UNWRAPPING = {"decrypt", "unwrapKey", "deriveKey", "deriveBits"}
 _PUBLIC_OPERATION = {"sign": "verify", "decrypt": "encrypt", "unwrapKey": "wrapKey"}
 _CARRIED = ("use", "key_ops", "x5c", "x5t", "x5t#S256", "x5u")
+
+
+class Header(msgspec.Struct, frozen=True):
+    """A header that came with a good signature, and the key that it was found to be for.
+
+    Attributes:
+        key: The key.
+        verify: The key's own `verify`.
+        parameters: The header parameters.
+        typ: The parameter `typ`, or None.
+    """
+
+    key: Key
+    verify: signing.Verify
+    parameters: dict[str, Any]
+    typ: str | None
 
 
 class Key:
@@ -73,7 +91,7 @@ class Key:
 
     def __init__(
         self,
-        material: jwk.Material,
+        material: Material,
         algorithm: algorithms.Algorithm,
         kid: str | None,
         carried: dict[str, Any] | None = None,
@@ -81,7 +99,7 @@ class Key:
         password: wrapping.Password | None = None,
     ) -> None:
         """Bind material to an algorithm; for the constructors below, which check more than this does."""
-        if jwk.kind_of(material) not in algorithm.kinds:
+        if kind_of(material) not in algorithm.kinds:
             raise InvalidKeyError(f"this type of key is not for {algorithm.name}")
         signs = isinstance(algorithm, algorithms.SignatureAlgorithm)
         weakness.check(material, algorithm.bits, exact=not signs and password is None)
@@ -89,7 +107,7 @@ class Key:
         self.algs = (algorithm.alg, algorithm.alias) if algorithm.alias else (algorithm.alg,)
         self.kid = kid
         self.use = "sig" if signs else "enc"
-        self.is_private = jwk.is_private(material)
+        self.is_private = is_private(material)
         self.is_secret = isinstance(material, bytes)
         self._material = material
         self._algorithm = algorithm
@@ -106,7 +124,7 @@ class Key:
 
     def _prepare(self) -> None:
         """Do once what every token would need again."""
-        public = jwk.public_part(self._material)
+        public = public_part(self._material)
         if isinstance(self._algorithm, algorithms.SignatureAlgorithm):
             scheme = self._algorithm.scheme
             if self.is_private and self._permits("sign"):
@@ -141,9 +159,9 @@ class Key:
         if not kinds:
             raise InvalidKeyError(f"this curve is not for {algorithm.name}")
         if kinds[0] == ("oct", None):
-            material: jwk.Material = secrets.token_bytes(algorithm.bits // 8)
+            material: Material = secrets.token_bytes(algorithm.bits // 8)
         else:
-            material = jwk.generate(*kinds[0], weakness.checked_rsa_bits(bits))
+            material = generate(*kinds[0], weakness.checked_rsa_bits(bits))
         return cls(material, algorithm, jwk.thumbprint(material) if kid is None else _checked_kid(kid))
 
     @classmethod
@@ -273,10 +291,8 @@ class Key:
         return cls.from_jwk(members, alg)
 
     @classmethod
-    def _of(
-        cls, material: jwk.Material, alg: str | None, kid: str | None, members: Mapping[str, Any] | None = None
-    ) -> Key:
-        algorithm = _keyed(_algorithm(alg, *jwk.kind_of(material)))
+    def _of(cls, material: Material, alg: str | None, kid: str | None, members: Mapping[str, Any] | None = None) -> Key:
+        algorithm = _keyed(_algorithm(alg, *kind_of(material)))
         carried = _checked_carried(members, algorithm) if members is not None else None
         if kid is not None:
             kid = _checked_kid(kid)
@@ -375,7 +391,7 @@ class Key:
             raise InvalidKeyError("a secret has no public part")
         if not self.is_private:
             return self
-        return Key(jwk.public_part(self._material), self._algorithm, self.kid, self._public_carried())
+        return Key(public_part(self._material), self._algorithm, self.kid, self._public_carried())
 
     def thumbprint(self) -> str:
         """Return the RFC 7638 thumbprint: base64url of SHA-256 over the required members."""
@@ -412,7 +428,7 @@ class Key:
             InvalidKeyError: The key is a secret, which has no PEM form, or is public and `private` is true.
         """
         self._check_exportable(private=private)
-        return pem.write(self._material if private else jwk.public_part(self._material), password)
+        return pem.write(self._material if private else public_part(self._material), password)
 
     def _check_exportable(self, *, private: bool) -> None:
         if self._password is not None:

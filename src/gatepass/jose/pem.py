@@ -10,8 +10,8 @@ from .weakness import SSH_PREFIXES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .jwk import Material, Private, Public
     from .limits import Limits
+    from .material import Material, Private, Public
 
 
 def read(text: bytes | str, password: bytes | None, limits: Limits) -> Material:
@@ -121,7 +121,7 @@ def write(material: Material, password: bytes | None) -> bytes:
     """Write a private key as PKCS #8, encrypted if there is a password, or a public key as SubjectPublicKeyInfo."""
     from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - as above
 
-    from .jwk import is_private  # noqa: PLC0415
+    from .material import is_private  # noqa: PLC0415
 
     if isinstance(material, bytes):
         raise InvalidKeyError("a secret has no PEM form")

@@ -15,7 +15,7 @@ from .errors import InvalidKeyError, WeakKeyError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .jwk import Material
+    from .material import Material
 
 MIN_RSA_BITS = 2048
 """RFC 7518 §3.3 and §3.5."""

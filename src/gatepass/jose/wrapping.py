@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
 from . import base64url, jwk, weakness
 from .errors import DecryptionFailedError, MalformedError
+from .material import generate, kind_of
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import rsa, x448, x25519
@@ -167,7 +168,7 @@ def ecdh_es_kw(size: int) -> Mechanism:
 def _agree_as_sender(
     public: AgreementPublic, header: Mapping[str, Any], name: str, size: int
 ) -> tuple[bytes, dict[str, Any]]:
-    ephemeral = cast("AgreementPrivate", jwk.generate(*jwk.kind_of(public), 0))
+    ephemeral = cast("AgreementPrivate", generate(*kind_of(public), 0))
     epk = jwk.write(ephemeral.public_key(), private=False)
     return _derive(_exchange(ephemeral, public), header, name, size), {"epk": epk}
 
@@ -180,7 +181,7 @@ def _agree_as_recipient(private: AgreementPrivate, header: Mapping[str, Any], na
     if jwk.has_private_members(cast("dict[str, Any]", epk)):
         raise DecryptionFailedError
     public = jwk.read(cast("dict[str, Any]", epk))
-    if jwk.kind_of(public) != jwk.kind_of(private):
+    if kind_of(public) != kind_of(private):
         raise DecryptionFailedError
     weakness.check(public, 0)
     return _derive(_exchange(private, cast("AgreementPublic", public)), header, name, size)
