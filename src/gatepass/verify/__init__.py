@@ -6,7 +6,6 @@ Importing it loads no framework and no HTTP client.
 from gatepass.jose.errors import JoseError
 
 from . import errors
-from .any_of import AnyOf
 from .challenge import Challenge, challenge
 from .dpop import DPoP, DPoPPolicy
 from .guard import Cookie
@@ -15,7 +14,7 @@ from .issuer import Fetched, FetchError
 from .principal import Principal
 from .resource import Resource
 from .revocation import Health
-from .verifier import Verifier
+from .verifier import AnyOf, Verifier
 
 __all__ = [
     "AnyOf",

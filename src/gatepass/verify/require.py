@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -14,7 +14,34 @@ from .errors import InsufficientAuthenticationError, InsufficientScopeError
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from .principal import Principal
+
+class Rights(Protocol):
+    """What a requirement looks at: a `Principal` has it."""
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What the token allows."""
+        ...
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """What the subject is."""
+        ...
+
+    @property
+    def acr(self) -> str | None:
+        """How strongly the person proved who they are."""
+        ...
+
+    @property
+    def amr(self) -> tuple[str, ...]:
+        """By which means."""
+        ...
+
+    @property
+    def auth_time(self) -> int | None:
+        """When, in seconds since 1970."""
+        ...
 
 
 class Requirement(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +91,7 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
         if self.max_age is not None and self.max_age < 0:
             raise InvalidPolicyError("max_age is negative")
 
-    def check(self, principal: Principal, now: float) -> None:
+    def check(self, principal: Rights, now: float) -> None:
         """Return if everything holds.
 
         What the token may do is asked before how the person signed in: signing in again would not help.
@@ -92,7 +119,7 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
         return InsufficientAuthenticationError(message, acr_values=self.acr, max_age=self.max_age)
 
 
-def check_all(requirements: tuple[Requirement, ...], principal: Principal, now: float) -> None:
+def check_all(requirements: tuple[Requirement, ...], principal: Rights, now: float) -> None:
     """Return if every requirement holds. A refusal names all that is needed, so that the client has to ask only once.
 
     Raises:
