@@ -22,9 +22,9 @@ import apsw
 
 from _load import CYCLE, PERSON, POST, ROTATE, check_tools, gatepass, wrk
 from gatepass.server.app import open_store
-from gatepass.server.ids import encode_id
-from gatepass.server.key_rotation import pace_of, provide_keys
-from gatepass.server.settings import load
+from gatepass.server.base.ids import encode_id
+from gatepass.server.base.settings import load
+from gatepass.server.domain.keys.rotation import pace_of, provide_keys
 from gatepass.tokens import refresh_token
 from gatepass.tokens.refresh_token import RefreshToken
 

@@ -14,7 +14,7 @@ from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 SHORTEST = 6
 """Characters. No password that short is taken anyhow, but people lengthen what they are used to: `monkey2026!`."""
-TARGET = Path(__file__).parent.parent / "src/gatepass/server/passwords/common_passwords.zz"
+TARGET = Path(__file__).parent.parent / "src/gatepass/server/domain/credentials/passwords/common_passwords.zz"
 
 
 def main() -> None:

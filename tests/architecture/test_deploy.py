@@ -14,7 +14,7 @@ import pytest
 import yaml
 from tests.support.server import gatepass_serve
 
-from gatepass.server.settings import IN_FILES, Settings, load
+from gatepass.server.base.settings import IN_FILES, Settings, load
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 UNITS = sorted((DEPLOY / "systemd").iterdir())

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.server import SettableClock
 
-from gatepass.server.errors import Unavailable
-from gatepass.server.sessions import MOST_SHOWN
+from gatepass.server.base.errors import Unavailable
+from gatepass.server.domain.sessions.session import MOST_SHOWN
 from gatepass.server.store import sqlite
 from gatepass.server.store.sqlite import SqliteDatabase
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from gatepass.server.transaction import Transaction
+    from gatepass.server.domain.ports import Transaction
 
 
 def test_a_person_with_many_sessions_is_shown_the_last_ones(

@@ -12,7 +12,7 @@ import pytest
 from tests.support.events import all_events
 from tests.support.server import ANN, SettableClock, running_server
 
-from gatepass.server.passwords.hashing import PasswordHasher
+from gatepass.server.domain.credentials.passwords.hashing import PasswordHasher
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -271,7 +271,7 @@ def test_documents_that_drip(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     """Metadata and keys have a deadline too; and the next ones to come do not wait for it again."""
-    monkeypatch.setattr("gatepass.server.providers.openid.FETCH_SECONDS", 0.3)
+    monkeypatch.setattr("gatepass.server.domain.providers.openid.FETCH_SECONDS", 0.3)
     with ScriptedProvider() as slow:
         slow.answers[path] = dripping(slow)
         providers = {"corp": slow.settings()}
@@ -285,7 +285,7 @@ def test_an_answer_that_drips(
     server: RunningServer, truthful: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is one deadline for the whole exchange, however lively the answer looks; others are served meanwhile."""
-    monkeypatch.setattr("gatepass.server.providers.openid.EXCHANGE_SECONDS", 0.3)
+    monkeypatch.setattr("gatepass.server.domain.providers.openid.EXCHANGE_SECONDS", 0.3)
 
     truthful.answers["/token"] = dripping(truthful)
     with Browser(server) as browser:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gatepass.server.mail.message import InvalidMail, Mail, message_of
+from gatepass.server.domain.mail.message import InvalidMail, Mail, message_of
 
 if TYPE_CHECKING:
     import httpx

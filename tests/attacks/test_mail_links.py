@@ -10,8 +10,8 @@ import pytest
 from tests.support.pages import Browser
 from tests.support.server import ANN
 
-from gatepass.server.codes import MOST_TRIES
-from gatepass.server.passwords.hashing import PasswordHasher
+from gatepass.server.domain.credentials.one_time_code import MOST_TRIES
+from gatepass.server.domain.credentials.passwords.hashing import PasswordHasher
 
 if TYPE_CHECKING:
     from tests.support.mailbox import Mailbox

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.server import ANN
 
-from gatepass.server.login import LoginRequest
-from gatepass.server.logout import LogoutRequest
-from gatepass.server.passwords.hashing import PasswordHasher
-from gatepass.server.refresh import RefreshRequest
-from gatepass.server.signin.minting import TokenPair
-from gatepass.server.signup import SignupRequest
+from gatepass.server.domain.credentials.passwords.hashing import PasswordHasher
+from gatepass.server.features.login.password import LoginRequest
+from gatepass.server.features.session.logout import LogoutRequest
+from gatepass.server.features.session.refresh import RefreshRequest
+from gatepass.server.features.signup.signup import SignupRequest
+from gatepass.server.web.token_responses import TokenPair
 
 if TYPE_CHECKING:
     import httpx

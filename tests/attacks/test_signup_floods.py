@@ -14,8 +14,8 @@ from tests.support.pages import Browser
 from tests.support.scripted_provider import ScriptedProvider
 from tests.support.server import ANN, NOON, running_server
 
-from gatepass.server.errors import StartupError
-from gatepass.server.settings import load
+from gatepass.server.base.errors import StartupError
+from gatepass.server.base.settings import load
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -16,7 +16,7 @@ from tests.support.server import ANN, SettableClock, running_server
 
 from gatepass.jose import jwt
 from gatepass.jose.keys import Key
-from gatepass.server.web.catalogue import texts
+from gatepass.server.base.texts import texts
 
 if TYPE_CHECKING:
     from collections.abc import Generator

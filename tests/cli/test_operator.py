@@ -26,7 +26,7 @@ import gatepass
 from gatepass.cli.main import main
 from gatepass.cli.serve import warnings
 from gatepass.jose import Key, KeySet, jwt
-from gatepass.server.settings import Settings
+from gatepass.server.base.settings import Settings
 from gatepass.verify import Verifier
 
 if TYPE_CHECKING:

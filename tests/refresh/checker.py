@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from tests.refresh.model import Row, advance
 
-from gatepass.server.grants import Pace
+from gatepass.server.domain.sessions.grant import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

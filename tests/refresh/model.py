@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple, TypeAlias
 
-from gatepass.server.grants import Pace
+from gatepass.server.domain.sessions.grant import Pace
 
 Verdict: TypeAlias = Literal["advanced", "same", "reissued", "stolen", "ended", "store_went_back"]
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Protocol, assert_never
 from tests.refresh.model import PACE, Row, advance
 from tests.support.server import NOON, SettableClock
 
-from gatepass.server.grants import Advanced, Ended, Grant, Presented, Reissued, Same, Stolen, Unknown
-from gatepass.server.sessions import Session
-from gatepass.server.signin.advancing import advance as advance_in
-from gatepass.server.status import StatusIndex
+from gatepass.server.domain.accounts.user import User
+from gatepass.server.domain.revocation.status_index import StatusIndex
+from gatepass.server.domain.sessions.grant import Advanced, Ended, Grant, Presented, Reissued, Same, Stolen, Unknown
+from gatepass.server.domain.sessions.rotation import advance as advance_in
+from gatepass.server.domain.sessions.session import Session
 from gatepass.server.store.measured_clock import MeasuredClock
 from gatepass.server.store.postgres import PostgresDatabase
 from gatepass.server.store.sql_transaction import SqlTransaction
 from gatepass.server.store.sqlite import SqliteDatabase
-from gatepass.server.users import User
 
 if TYPE_CHECKING:
     import asyncio
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from tests.refresh.model import Verdict
     from tests.support.postgres import Postgres
 
-    from gatepass.server.events import Event
-    from gatepass.server.grants import Advance, Pace
-    from gatepass.server.transaction import Database, Transaction
+    from gatepass.server.domain.events.event import Event
+    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.domain.sessions.grant import Advance, Pace
 
 FIRST = 1
 """The serial of a grant's first refresh token."""

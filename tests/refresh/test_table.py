@@ -11,7 +11,7 @@ from tests.conftest import SOAK
 from tests.refresh.model import SKIP, Row, advance
 from tests.refresh.servers import FIRST
 
-from gatepass.server.grants import Pace
+from gatepass.server.domain.sessions.grant import Pace
 from gatepass.server.store.grants import SERIALS_TO_SKIP
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from tests.refresh.checker import CURRENT, DEAD, SPENT, Checker
 from tests.refresh.model import PACE, Row, advance
 
-from gatepass.server.grants import Pace
+from gatepass.server.domain.sessions.grant import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,10 +9,10 @@ from typing import get_args
 
 import pytest
 
-from gatepass.server.events import EventKind
-from gatepass.server.mail.letter import Letter, LetterKind
-from gatepass.server.web.catalogue import LANGUAGES, preferred_language, texts, translate
-from gatepass.server.web.wording import in_words
+from gatepass.server.base.texts import LANGUAGES, preferred_language, texts, translate
+from gatepass.server.domain.events.event import EventKind
+from gatepass.server.domain.mail.letter import Letter, LetterKind
+from gatepass.server.domain.mail.wording import in_words
 
 KEY = re.compile(r'\bt\("([\w.]+)"[,)]')
 

@@ -10,9 +10,9 @@ import pytest
 from tests.support.server import ANN, running_server
 
 from gatepass.cli.main import main
-from gatepass.server.passwords.decoys import Decoys, Kind
-from gatepass.server.passwords.foreign import kind_of, read_hash
-from gatepass.server.passwords.hashing import PasswordHasher
+from gatepass.server.domain.credentials.passwords.decoys import Decoys, Kind
+from gatepass.server.domain.credentials.passwords.foreign import kind_of, read_hash
+from gatepass.server.domain.credentials.passwords.hashing import PasswordHasher
 
 if TYPE_CHECKING:
     from pathlib import Path

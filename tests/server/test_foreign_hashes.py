@@ -16,9 +16,14 @@ from django.contrib.auth import hashers as django
 from tests.verify.applications import configure_django
 from werkzeug import security as werkzeug
 
-from gatepass.server.errors import Refusal
-from gatepass.server.passwords.foreign import FirebaseProject, read_firebase, read_hash, read_keycloak
-from gatepass.server.passwords.hashing import Argon2Cost, PasswordHasher
+from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.credentials.passwords.foreign import (
+    FirebaseProject,
+    read_firebase,
+    read_hash,
+    read_keycloak,
+)
+from gatepass.server.domain.credentials.passwords.hashing import Argon2Cost, PasswordHasher
 
 if TYPE_CHECKING:
     from collections.abc import Generator

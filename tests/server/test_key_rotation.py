@@ -14,8 +14,8 @@ from tests.support.server import NOON, SettableClock
 
 from gatepass.jose import KeySet, jws
 from gatepass.server.app import open_first_epoch
-from gatepass.server.discovery import render_jwks
-from gatepass.server.key_rotation import (
+from gatepass.server.domain.keys.master_key import DataKey
+from gatepass.server.domain.keys.rotation import (
     compromise,
     make_first_keys,
     provide_keys,
@@ -24,7 +24,7 @@ from gatepass.server.key_rotation import (
     stored_keys,
     take_steps,
 )
-from gatepass.server.keys.life import (
+from gatepass.server.domain.keys.schedule import (
     PUBLISHED_AFTER_RETIREMENT,
     Drop,
     Pace,
@@ -37,7 +37,7 @@ from gatepass.server.keys.life import (
     state_of,
     still_verifies,
 )
-from gatepass.server.keys.master_key import DataKey
+from gatepass.server.features.site.discovery import render_jwks
 from gatepass.server.store.sqlite import SqliteDatabase
 from gatepass.tokens.access_token import MAX_LIFETIME
 
@@ -46,9 +46,9 @@ if TYPE_CHECKING:
     from multiprocessing.synchronize import Barrier
     from pathlib import Path
 
-    from gatepass.server.keys.keyring import LiveKeys
-    from gatepass.server.keys.life import Use
-    from gatepass.server.transaction import Transaction
+    from gatepass.server.domain.keys.keyring import LiveKeys
+    from gatepass.server.domain.keys.schedule import Use
+    from gatepass.server.domain.ports import Transaction
 
 DAY = 86_400
 PACE = Pace(rotation=30 * DAY, prepublish=DAY)

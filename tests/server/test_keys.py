@@ -18,21 +18,21 @@ from tests.support.wait import eventually
 
 from gatepass.cli.main import main
 from gatepass.server import app
-from gatepass.server import data_key as data_key_module
-from gatepass.server.data_key import change_master_key_file, open_data_key
-from gatepass.server.errors import StartupError, Unavailable
-from gatepass.server.key_rotation import make_first_keys, rotate, stored_keys
-from gatepass.server.keys.keyring import KeyRing, LiveKeys, new_refresh_key, new_signing_key
-from gatepass.server.keys.life import PUBLISHED_AFTER_RETIREMENT, Pace
-from gatepass.server.keys.master_key import DataKey, load_master_key, load_master_keys
+from gatepass.server.base.errors import StartupError, Unavailable
+from gatepass.server.domain.keys import data_key as data_key_module
+from gatepass.server.domain.keys.data_key import change_master_key_file, open_data_key
+from gatepass.server.domain.keys.keyring import KeyRing, LiveKeys, new_refresh_key, new_signing_key
+from gatepass.server.domain.keys.master_key import DataKey, load_master_key, load_master_keys
+from gatepass.server.domain.keys.rotation import make_first_keys, rotate, stored_keys
+from gatepass.server.domain.keys.schedule import PUBLISHED_AFTER_RETIREMENT, Pace
 from gatepass.server.store.sqlite import SqliteDatabase
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from gatepass.server.keys.life import StoredKey
-    from gatepass.server.transaction import Database
+    from gatepass.server.domain.keys.schedule import StoredKey
+    from gatepass.server.domain.ports import Database
 
 DATA_KEY = DataKey(bytes(range(32)))
 PACE = Pace(rotation=2_592_000, prepublish=86_400)

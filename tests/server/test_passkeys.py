@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.support.authenticator import BE, BS, UP, UV, Authenticator, b64, unb64
 
-from gatepass.server.errors import Refusal
-from gatepass.server.passkeys.challenge import CHALLENGE_SECONDS, new_challenge, read_challenge
-from gatepass.server.passkeys.passkey import Passkey
-from gatepass.server.passkeys.relying_party import RelyingParty
+from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.credentials.passkeys.challenge import CHALLENGE_SECONDS, new_challenge, read_challenge
+from gatepass.server.domain.credentials.passkeys.passkey import Passkey
+from gatepass.server.domain.credentials.passkeys.relying_party import RelyingParty
 
 if TYPE_CHECKING:
     from tests.support.authenticator import Json

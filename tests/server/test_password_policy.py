@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.server import ANN, running_server
 
-from gatepass.server.errors import Refusal
-from gatepass.server.leaked_passwords import DEADLINE_SECONDS, LeakedPasswordRanges
-from gatepass.server.passwords.common import common_passwords
-from gatepass.server.passwords.policy import check_new_password
+from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.credentials.passwords.common import common_passwords
+from gatepass.server.domain.credentials.passwords.leaked import DEADLINE_SECONDS, LeakedPasswordRanges
+from gatepass.server.domain.credentials.passwords.policy import check_new_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -155,7 +155,7 @@ def test_trouble_of_the_service_is_nobody_elses(answer: Callable[[http.server.Ba
 def test_a_service_that_is_away_or_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits longer than the deadline; a service that drips is cut off by it as well."""
     assert not asyncio.run(LeakedPasswordRanges("http://127.0.0.1:9/").has(PASSWORD))
-    monkeypatch.setattr("gatepass.server.leaked_passwords.DEADLINE_SECONDS", 0.2)
+    monkeypatch.setattr("gatepass.server.domain.credentials.passwords.leaked.DEADLINE_SECONDS", 0.2)
     stop = threading.Event()
 
     def drip(handler: http.server.BaseHTTPRequestHandler) -> None:

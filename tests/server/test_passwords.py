@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import argon2
 import pytest
 
-from gatepass.server.errors import Refusal, Unavailable
-from gatepass.server.passwords.hashing import LOWEST_PRIORITY, Argon2Cost, PasswordHasher
-from gatepass.server.passwords.policy import check_new_password
+from gatepass.server.base.errors import Refusal, Unavailable
+from gatepass.server.domain.credentials.passwords.hashing import LOWEST_PRIORITY, Argon2Cost, PasswordHasher
+from gatepass.server.domain.credentials.passwords.policy import check_new_password
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -12,19 +12,19 @@ from tests.support.scripted_provider import CLIENT_ID, CLIENT_SECRET, ScriptedPr
 from tests.support.server import NOON
 
 from gatepass.jose import Key, jwt
-from gatepass.server.errors import GatepassError, StartupError
-from gatepass.server.provider_settings import ProviderSettings
-from gatepass.server.providers.presets import make_providers
-from gatepass.server.providers.provider import Journey
-from gatepass.server.settings import load
+from gatepass.server.base.errors import GatepassError, StartupError
+from gatepass.server.base.provider_settings import ProviderSettings
+from gatepass.server.base.settings import load
+from gatepass.server.domain.providers.presets import make_providers
+from gatepass.server.domain.providers.provider import Journey
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from http.server import BaseHTTPRequestHandler
     from pathlib import Path
 
-    from gatepass.server.providers.identity import Claimed
-    from gatepass.server.providers.provider import Provider
+    from gatepass.server.domain.accounts.linked_identity import Claimed
+    from gatepass.server.domain.providers.provider import Provider
 
 TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"
 JOURNEY = Journey(state="s", nonce="n", verifier="v" * 43, redirect_uri="http://localhost/pages/login/callback/x")

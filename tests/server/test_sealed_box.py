@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from gatepass.jose import base64url
-from gatepass.server.keys.master_key import DataKey
-from gatepass.server.keys.sealed_box import SealedBox
+from gatepass.server.domain.keys.master_key import DataKey
+from gatepass.server.domain.keys.sealed_box import SealedBox
 
 KEY = DataKey(bytes(range(32)))
 

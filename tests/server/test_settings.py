@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gatepass.server.errors import StartupError
-from gatepass.server.settings import IN_FILES, Settings, is_loopback, load
+from gatepass.server.base.errors import StartupError
+from gatepass.server.base.settings import IN_FILES, Settings, is_loopback, load
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 import gatepass.server
-from gatepass.server.errors import Refusal
-from gatepass.server.settings import load
+from gatepass.server.base.errors import Refusal
+from gatepass.server.base.settings import load
 from gatepass.server.web.address import ClientAddress
-from gatepass.server.web.auth import ANYONE
+from gatepass.server.web.auth.requirements import ANYONE
 from gatepass.server.web.browser import origin_of
 from gatepass.server.web.errors import PROBLEMS
 from gatepass.server.web.parsing import split_form

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.support.postgres import Postgres
 
-    from gatepass.server.transaction import Database
+    from gatepass.server.domain.ports import Database
 
 T = TypeVar("T")
 

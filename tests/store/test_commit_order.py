@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from tests.support.server import NOON
 
-from gatepass.server.status import StatusIndex
+from gatepass.server.domain.revocation.status_index import StatusIndex
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from gatepass.server.transaction import Database, Transaction
+    from gatepass.server.domain.ports import Database, Transaction
 
 WRITERS, EACH = 16, 10
 

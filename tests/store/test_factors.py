@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import msgspec
 from tests.support.server import NOON
 
-from gatepass.server.ending import drop_factors
-from gatepass.server.factors.devices import Device
-from gatepass.server.factors.kinds import Factors
-from gatepass.server.factors.totp import TotpSecret
-from gatepass.server.passkeys.passkey import Passkey
-from gatepass.server.users import User
+from gatepass.server.domain.accounts.user import User
+from gatepass.server.domain.credentials.factors import Factors
+from gatepass.server.domain.credentials.passkeys.passkey import Passkey
+from gatepass.server.domain.credentials.totp import TotpSecret
+from gatepass.server.domain.credentials.trusted_devices import Device
+from gatepass.server.domain.sessions.revoke import drop_factors
 
 if TYPE_CHECKING:
-    from gatepass.server.transaction import Database, Transaction
+    from gatepass.server.domain.ports import Database, Transaction
 
 ANN, BOB = "usr_ann", "usr_bob"
 SECRET = TotpSecret(user_id=ANN, sealed=b"\x00sealed", last_step=0, created_at=NOON)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.server import NOON
 
-from gatepass.server.grants import (
+from gatepass.server.domain.accounts.user import User
+from gatepass.server.domain.revocation.status_index import StatusIndex
+from gatepass.server.domain.sessions.grant import (
     Advanced,
     Bearer,
     Ended,
@@ -20,20 +22,18 @@ from gatepass.server.grants import (
     Stolen,
     Unknown,
 )
-from gatepass.server.sessions import Session
-from gatepass.server.signin.advancing import advance
-from gatepass.server.status import StatusIndex
-from gatepass.server.users import User
+from gatepass.server.domain.sessions.rotation import advance
+from gatepass.server.domain.sessions.session import Session
 
 if TYPE_CHECKING:
     from tests.support.server import SettableClock
 
-    from gatepass.server.events import Event
-    from gatepass.server.grants import (
+    from gatepass.server.domain.events.event import Event
+    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.domain.sessions.grant import (
         Advance,
     )
     from gatepass.server.store.connection import Row, Value
-    from gatepass.server.transaction import Database, Transaction
 
 PACE = Pace(quiet=60, grace=30, idle=10_000)
 DIGEST = b"d" * 32

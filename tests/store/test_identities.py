@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import msgspec
 from tests.support.server import NOON
 
-from gatepass.server.providers.identity import Identity
-from gatepass.server.proving import erase
-from gatepass.server.users import User
+from gatepass.server.domain.accounts.linked_identity import Identity
+from gatepass.server.domain.accounts.ownership import erase
+from gatepass.server.domain.accounts.user import User
 
 if TYPE_CHECKING:
-    from gatepass.server.transaction import Database, Transaction
+    from gatepass.server.domain.ports import Database, Transaction
 
 ANN, BOB = "usr_1", "usr_2"
 IDENTITY = Identity(

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import pytest
 from tests.support.server import NOON
 
-from gatepass.server.ending import end_grant, end_session, end_sessions_of, end_tokens_of
-from gatepass.server.grants import Advanced, Ended, Grant, Pace, Presented, Reissued, Same
-from gatepass.server.revocations.status_indexes import ListKeys
-from gatepass.server.sessions import Session
-from gatepass.server.signin.advancing import advance
-from gatepass.server.users import User
+from gatepass.server.domain.accounts.user import User
+from gatepass.server.domain.revocation.status_indexes import ListKeys
+from gatepass.server.domain.sessions.grant import Advanced, Ended, Grant, Pace, Presented, Reissued, Same
+from gatepass.server.domain.sessions.revoke import end_grant, end_session, end_sessions_of, end_tokens_of
+from gatepass.server.domain.sessions.rotation import advance
+from gatepass.server.domain.sessions.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
-    from gatepass.server.grants import Bearer
-    from gatepass.server.status import StatusIndex
-    from gatepass.server.transaction import Database, Transaction
+    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.domain.revocation.status_index import StatusIndex
+    from gatepass.server.domain.sessions.grant import Bearer
 
 T = TypeVar("T")
 

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from tests.support.server import NOON
 
-from gatepass.server.attempts import NEVER, Limit, Tried, network_of
-from gatepass.server.codes import MOST_TRIES, Code
-from gatepass.server.grants import Grant
-from gatepass.server.proving import erase
-from gatepass.server.recording import record
-from gatepass.server.sessions import Session
-from gatepass.server.status import StatusIndex
-from gatepass.server.users import User
+from gatepass.server.domain.accounts.ownership import erase
+from gatepass.server.domain.accounts.user import User
+from gatepass.server.domain.credentials.one_time_code import MOST_TRIES, Code
+from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.limits.attempts import NEVER, Limit, Tried, network_of
+from gatepass.server.domain.revocation.status_index import StatusIndex
+from gatepass.server.domain.sessions.grant import Grant
+from gatepass.server.domain.sessions.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from gatepass.server.transaction import Database, Transaction
+    from gatepass.server.domain.ports import Database, Transaction
 
 HOUR = 3_600.0
 CODE = Code(

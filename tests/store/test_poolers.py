@@ -21,7 +21,7 @@ from tests.support.postgres import binaries, postgres
 from tests.support.server import ANN, running_server
 from tests.support.wait import eventually
 
-from gatepass.server.errors import StartupError
+from gatepass.server.base.errors import StartupError
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -14,17 +14,17 @@ from tests.store.test_sessions import ANN, grant, session
 from tests.support.postgres import binaries, postgres
 from tests.support.server import NOON, SettableClock
 
-from gatepass.server.errors import StartupError, Unavailable
+from gatepass.server.base.errors import StartupError, Unavailable
+from gatepass.server.domain.accounts.user import User
 from gatepass.server.store.migrations import Migration, all_migrations
 from gatepass.server.store.postgres import _SESSION, PostgresDatabase
-from gatepass.server.users import User
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 
     from tests.support.postgres import Postgres
 
-    from gatepass.server.transaction import Transaction
+    from gatepass.server.domain.ports import Transaction
 
 
 @pytest.fixture

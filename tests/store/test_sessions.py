@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from tests.support.server import NOON
 
-from gatepass.server.grants import Grant
-from gatepass.server.sessions import Session
-from gatepass.server.status import StatusIndex
-from gatepass.server.users import User
+from gatepass.server.domain.accounts.user import User
+from gatepass.server.domain.revocation.status_index import StatusIndex
+from gatepass.server.domain.sessions.grant import Grant
+from gatepass.server.domain.sessions.session import Session
 
 if TYPE_CHECKING:
-    from gatepass.server.transaction import Database, Transaction
+    from gatepass.server.domain.ports import Database, Transaction
 
 ANN = User(id="usr_ann", email="ann@example.test", created_at=NOON, roles=())
 

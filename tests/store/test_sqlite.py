@@ -16,16 +16,16 @@ import apsw
 import pytest
 from tests.support.server import ANN, SettableClock, running_server
 
-from gatepass.server.errors import StartupError, Unavailable
+from gatepass.server.base.errors import StartupError, Unavailable
+from gatepass.server.domain.accounts.user import User
 from gatepass.server.store import sqlite, sqlite_checkpoints
 from gatepass.server.store.migrations import all_migrations
 from gatepass.server.store.sqlite import SqliteDatabase
-from gatepass.server.users import User
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from gatepass.server.transaction import Transaction
+    from gatepass.server.domain.ports import Transaction
 
 
 class CountingVfs(apsw.VFS):

@@ -14,16 +14,16 @@ import apsw
 import pytest
 from tests.support.server import NOON, SettableClock
 
-from gatepass.server.revocations.status_indexes import BLOCK, ListKeys, StatusIndexes, permuted
+from gatepass.server.domain.revocation.status_indexes import BLOCK, ListKeys, StatusIndexes, permuted
 from gatepass.server.store.sqlite import SqliteDatabase
 from gatepass.tokens.status_list import SIZE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gatepass.server.revocations.status_indexes import Block
-    from gatepass.server.status import StatusIndex
-    from gatepass.server.transaction import Database, Transaction
+    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.domain.revocation.status_index import StatusIndex
+    from gatepass.server.domain.revocation.status_indexes import Block
 
 LISTS = ListKeys(lambda key, _: key, lambda key, _: key)
 
@@ -98,8 +98,8 @@ def test_one_process_takes_from_its_block(database: Database) -> None:
 
 WRITER = """
 import asyncio, json, sys
-from gatepass.server.revocations.status_indexes import ListKeys, StatusIndexes
-from gatepass.server.settings import load
+from gatepass.server.domain.revocation.status_indexes import ListKeys, StatusIndexes
+from gatepass.server.base.settings import load
 from gatepass.server.store.opening import open_database
 
 lists = ListKeys(lambda key, _: key, lambda key, _: key)

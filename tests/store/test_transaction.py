@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gatepass.server.errors import Refusal
-from gatepass.server.transaction import decide
-from gatepass.server.users import User
+from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.accounts.user import User
+from gatepass.server.domain.ports import decide
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from gatepass.server.transaction import Database, Transaction
+    from gatepass.server.domain.ports import Database, Transaction
 
 
 def user(name: str) -> User:

@@ -10,8 +10,8 @@ from tests.support.factors import bearer
 from tests.support.pages import Browser
 from tests.support.server import ANN, running_server
 
-from gatepass.server.errors import StartupError
-from gatepass.server.settings import load
+from gatepass.server.base.errors import StartupError
+from gatepass.server.base.settings import load
 from gatepass.server.web.cookies import cookie_name
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 from tests.support.server import ANN, running_server
 from tests.support.wait import eventually
 
-from gatepass.server.errors import StartupError
+from gatepass.server.base.errors import StartupError
 
 if TYPE_CHECKING:
     from collections.abc import Generator

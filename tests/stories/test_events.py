@@ -13,8 +13,8 @@ from tests.support.server import ANN, CHEAP_ARGON2, running_server
 from gatepass.cli.main import main
 from gatepass.jose import jwt
 from gatepass.server.app import open_server
-from gatepass.server.recording import record
-from gatepass.server.settings import load
+from gatepass.server.base.settings import load
+from gatepass.server.domain.events.recording import record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pytest
     from tests.support.server import RunningServer, SettableClock
 
-    from gatepass.server.transaction import Transaction
+    from gatepass.server.domain.ports import Transaction
 
 
 def events_of(api: httpx.Client, person: dict[str, str]) -> list[dict[str, Any]]:

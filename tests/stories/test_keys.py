@@ -17,8 +17,8 @@ from tests.support.wait import eventually
 from gatepass.cli.main import main
 from gatepass.jose import KeySet, jwt
 from gatepass.jose.errors import JoseError
-from gatepass.server.key_rotation import stored_keys
-from gatepass.server.keys.life import PUBLISHED_AFTER_RETIREMENT
+from gatepass.server.domain.keys.rotation import stored_keys
+from gatepass.server.domain.keys.schedule import PUBLISHED_AFTER_RETIREMENT
 from gatepass.server.store.opening import open_database
 from gatepass.tokens import revocation_event, revocation_snapshot
 from gatepass.verify import Verifier

@@ -23,7 +23,7 @@ from tests.support.wait import eventually
 
 from gatepass.cli.main import main
 from gatepass.jose import JoseError, jwt
-from gatepass.server.settings import load
+from gatepass.server.base.settings import load
 from gatepass.verify import Verifier
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from tests.support.server import ANN, OUTBOX, running_server
 from tests.support.tls import self_signed
 from tests.support.wait import eventually
 
-from gatepass.server.errors import StartupError
-from gatepass.server.mail.letter import pause_after
-from gatepass.server.settings import load
+from gatepass.server.base.errors import StartupError
+from gatepass.server.base.settings import load
+from gatepass.server.domain.mail.letter import pause_after
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,9 +15,9 @@ from tests.support.wait import eventually
 
 from gatepass.cli.main import main
 from gatepass.jose import Key, KeySet, jws, jwt
-from gatepass.server.signin.client import ASSERTION_TYPE
 from gatepass.server.store.opening import open_database
 from gatepass.server.store.sql_transaction import SqlTransaction
+from gatepass.server.web.auth.client import ASSERTION_TYPE
 from gatepass.verify import Verifier
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import httpx
     from tests.support.server import RunningServer, SettableClock
 
-    from gatepass.server.transaction import Transaction
+    from gatepass.server.domain.ports import Transaction
 
 API = "https://orders.example.test"
 

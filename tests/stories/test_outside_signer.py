@@ -19,15 +19,15 @@ from tests.support.wait import eventually
 
 from gatepass.cli.main import main
 from gatepass.jose import Key, KeySet, jwt
-from gatepass.server.errors import StartupError, Unavailable
-from gatepass.server.keys import signer as signer_module
-from gatepass.server.keys.signer import OutsideKey
+from gatepass.server.base.errors import StartupError, Unavailable
+from gatepass.server.domain.keys import signer as signer_module
+from gatepass.server.domain.keys.signer import OutsideKey
 from gatepass.verify import Verifier
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from gatepass.server.keys.signer import Signer
+    from gatepass.server.domain.keys.signer import Signer
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "outside-signer.md"
 PROGRAMS = dict(re.findall(r'```py title="(\w+\.py)"\n(.*?)```', GUIDE.read_text(), re.DOTALL))

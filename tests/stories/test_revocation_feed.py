@@ -14,7 +14,7 @@ from tests.support.wait import eventually
 
 from gatepass.cli.main import main
 from gatepass.jose import KeySet, jwt
-from gatepass.server.status import StatusIndex
+from gatepass.server.domain.revocation.status_index import StatusIndex
 from gatepass.server.store.opening import open_database
 from gatepass.tokens import revocation_event, revocation_snapshot, status_list
 from gatepass.verify import Verifier
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import httpx
     from tests.support.server import RunningServer
 
-    from gatepass.server.transaction import Transaction
+    from gatepass.server.domain.ports import Transaction
     from gatepass.tokens.revocation_event import RevocationEvent
     from gatepass.tokens.revocation_snapshot import Snapshot
     from gatepass.tokens.status_list import StatusList

@@ -12,9 +12,9 @@ from tests.support.server import ANN
 
 from gatepass.cli.main import main
 from gatepass.server.app import open_server
-from gatepass.server.errors import StartupError
-from gatepass.server.settings import load
-from gatepass.server.web.auth import ANYONE, CALLER, CLIENT, RECENT, REFRESH, SESSION
+from gatepass.server.base.errors import StartupError
+from gatepass.server.base.settings import load
+from gatepass.server.web.auth.requirements import ANYONE, CALLER, CLIENT, RECENT, REFRESH, SESSION
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ from gatepass.server.app import open_store
 if TYPE_CHECKING:
     from tests.support.server import RunningServer
 
-    from gatepass.server.events import Event
-    from gatepass.server.transaction import Transaction
+    from gatepass.server.domain.events.event import Event
+    from gatepass.server.domain.ports import Transaction
 
 
 def all_events(server: RunningServer) -> list[Event]:

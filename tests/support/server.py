@@ -18,16 +18,16 @@ from urllib.parse import quote
 
 import httpx
 
-from gatepass.server.serving import serve
-from gatepass.server.settings import load
+from gatepass.server.base.settings import load
+from gatepass.server.process.serving import serve
 from gatepass.server.web.cookies import cookie_name
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
     from typing import IO
 
-    from gatepass.server.keys.signer import OutsideKey
-    from gatepass.server.settings import Settings
+    from gatepass.server.base.settings import Settings
+    from gatepass.server.domain.keys.signer import OutsideKey
 
 _URL = re.compile(r"https?://[\w.]+:\d+")
 

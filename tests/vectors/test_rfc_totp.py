@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gatepass.server.factors.totp import enrolment, new_secret, step_of
+from gatepass.server.domain.credentials.totp import enrolment, new_secret, step_of
 
 SECRET = b"12345678901234567890"
 

@@ -11,15 +11,15 @@ from cyclopts import App, Parameter
 from gatepass.cli.common import Place
 from gatepass.cli.output import say
 from gatepass.server.app import open_store
-from gatepass.server.clock import system_clock
-from gatepass.server.data_key import unlock
-from gatepass.server.errors import StartupError
-from gatepass.server.keys.master_key import read_master_keys
-from gatepass.server.restoring import begin_anew
+from gatepass.server.base.clock import system_clock
+from gatepass.server.base.errors import StartupError
+from gatepass.server.domain.keys.data_key import unlock
+from gatepass.server.domain.keys.master_key import read_master_keys
+from gatepass.server.domain.revocation.restoring import begin_anew
 from gatepass.server.store.sqlite_backup import back_up, put_back
 
 if TYPE_CHECKING:
-    from gatepass.server.settings import Settings
+    from gatepass.server.base.settings import Settings
     from gatepass.server.store.sqlite import SqliteDatabase
 
 backup_app = App(name="backup", help="Copy the database into a file, while it is served.")

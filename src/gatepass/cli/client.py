@@ -10,11 +10,11 @@ from cyclopts import App, Parameter
 
 from gatepass.cli.common import Place, open_client_admin
 from gatepass.cli.output import Json, fail, result, result_json, result_table, say, time_in_words
-from gatepass.server.client_admin import NewClient
-from gatepass.server.clients import AssertionAudience, GrantType
+from gatepass.server.domain.sessions.client import AssertionAudience, GrantType
+from gatepass.server.features.admin.clients import NewClient
 
 if TYPE_CHECKING:
-    from gatepass.server.clients import Client
+    from gatepass.server.domain.sessions.client import Client
 
 app = App(name="client", help="Add, list and remove OAuth clients.")
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from gatepass.server.admin import Admin
 from gatepass.server.app import list_keys, new_registration, open_store, password_hasher, status_indexes
-from gatepass.server.client_admin import ClientAdmin
-from gatepass.server.settings import Settings, load
+from gatepass.server.base.settings import Settings, load
+from gatepass.server.features.admin.clients import ClientAdmin
+from gatepass.server.features.admin.people import Admin
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

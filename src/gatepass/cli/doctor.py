@@ -15,20 +15,20 @@ from gatepass.cli.common import Place
 from gatepass.cli.output import Json, result, result_json
 from gatepass.cli.serve import warnings
 from gatepass.server.app import mail_sender, open_store
-from gatepass.server.errors import StartupError, Unavailable
-from gatepass.server.key_rotation import stored_keys
-from gatepass.server.mail.smtp import NotSent
-from gatepass.server.providers.presets import make_providers
-from gatepass.server.providers.provider import Journey
-from gatepass.server.settings import check_proxy_is_declared
+from gatepass.server.base.errors import StartupError, Unavailable
+from gatepass.server.base.settings import check_proxy_is_declared
+from gatepass.server.domain.keys.rotation import stored_keys
+from gatepass.server.domain.mail.smtp import NotSent
+from gatepass.server.domain.providers.presets import make_providers
+from gatepass.server.domain.providers.provider import Journey
 from gatepass.server.store.sqlite import examine
 from gatepass.server.store.sqlite_log import frames_behind_damage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from gatepass.server.settings import Settings
-    from gatepass.server.transaction import Database, Transaction
+    from gatepass.server.base.settings import Settings
+    from gatepass.server.domain.ports import Database, Transaction
 
 app = App(name="doctor", help="Look whether a server can run here.")
 

@@ -13,11 +13,19 @@ from cyclopts import App, Parameter
 from gatepass.cli.common import Place
 from gatepass.cli.output import Json, fail, result, result_json, result_table, say, time_in_words
 from gatepass.server.app import open_store
-from gatepass.server.data_key import change_master_key_file
-from gatepass.server.data_key import rewrap as rewrap_data_key
-from gatepass.server.key_rotation import compromise, make_first_keys, pace_of, provide_keys, retire, rotate, stored_keys
-from gatepass.server.keys.life import PUBLISHED_AFTER_RETIREMENT, StoredKey, is_symmetric, state_of
-from gatepass.server.keys.master_key import load_master_key, read_master_keys
+from gatepass.server.domain.keys.data_key import change_master_key_file
+from gatepass.server.domain.keys.data_key import rewrap as rewrap_data_key
+from gatepass.server.domain.keys.master_key import load_master_key, read_master_keys
+from gatepass.server.domain.keys.rotation import (
+    compromise,
+    make_first_keys,
+    pace_of,
+    provide_keys,
+    retire,
+    rotate,
+    stored_keys,
+)
+from gatepass.server.domain.keys.schedule import PUBLISHED_AFTER_RETIREMENT, StoredKey, is_symmetric, state_of
 
 if TYPE_CHECKING:
     from gatepass.jose import Key

@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _explain(error: Exception) -> None:
     """End with the operator's words for an error that has some."""
-    from gatepass.server.errors import GatepassError, StartupError  # noqa: PLC0415 - only when something went wrong
+    from gatepass.server.base.errors import GatepassError, StartupError  # noqa: PLC0415 - only when something went wrong
 
     if isinstance(error, StartupError):
         fail(error.message, error.hint)

@@ -8,8 +8,8 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from gatepass.cli.output import Json, result_json, result_table, say
-from gatepass.server.errors import StartupError
-from gatepass.server.settings import load
+from gatepass.server.base.errors import StartupError
+from gatepass.server.base.settings import load
 from gatepass.server.store.moving import move
 
 app = App(name="migrate-data", help="Move everything from SQLite to PostgreSQL.")

@@ -16,7 +16,7 @@ from gatepass.server.app import open_server
 from gatepass.server.web.openapi import describe
 
 if TYPE_CHECKING:
-    from gatepass.server.settings import Settings
+    from gatepass.server.base.settings import Settings
 
 app = App(name="openapi", help="Print the description of the HTTP API (OpenAPI 3.1).")
 

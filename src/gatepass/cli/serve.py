@@ -15,14 +15,14 @@ from cyclopts import App, Parameter
 
 from gatepass.cli.common import Place
 from gatepass.cli.output import say
-from gatepass.server.serving import serve as serve_until_stopped
-from gatepass.server.settings import check_proxy_is_declared, has_undeclared_proxy, is_loopback
-from gatepass.server.workers import serve_with_workers
+from gatepass.server.base.settings import check_proxy_is_declared, has_undeclared_proxy, is_loopback
+from gatepass.server.process.serving import serve as serve_until_stopped
+from gatepass.server.process.workers import serve_with_workers
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gatepass.server.settings import Settings
+    from gatepass.server.base.settings import Settings
 
 _SLOW_MESSAGE_SECONDS = 10
 """A request or an answer may take so long on a bad line; `docs/security/refresh.md` says what follows from it."""

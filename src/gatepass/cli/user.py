@@ -16,14 +16,14 @@ from cyclopts import App, Parameter
 
 from gatepass.cli.common import Place, open_admin
 from gatepass.cli.output import Json, fail, result, result_json, result_table, say, time_in_words
-from gatepass.server.errors import Refusal
-from gatepass.server.newcomers import Newcomer, read_newcomer
-from gatepass.server.passwords.foreign import FirebaseProject
+from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.accounts.imports import Newcomer, read_newcomer
+from gatepass.server.domain.credentials.passwords.foreign import FirebaseProject
 
 if TYPE_CHECKING:
-    from gatepass.server.admin import Admin, Shown
-    from gatepass.server.events import Event
-    from gatepass.server.users import User
+    from gatepass.server.domain.accounts.user import User
+    from gatepass.server.domain.events.event import Event
+    from gatepass.server.features.admin.people import Admin, Shown
 
 app = App(name="user", help="Add, show and change people.")
 

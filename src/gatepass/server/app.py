@@ -15,77 +15,77 @@ from urllib.parse import urlsplit
 import msgspec
 import structlog
 
-from gatepass.server.account.changes import Changes
-from gatepass.server.account.factors import AccountFactors
-from gatepass.server.account.overview import Account
-from gatepass.server.account.reauthentication import Reauthentication
-from gatepass.server.data_key import unlock
-from gatepass.server.debugger import Debugger
-from gatepass.server.discovery import JWKS_PATH, metadata_paths, render_jwks, render_metadata
-from gatepass.server.email_login import EmailLogin
-from gatepass.server.errors import StartupError, Unavailable
-from gatepass.server.federation import Federation
-from gatepass.server.health import Health
-from gatepass.server.key_rotation import pace_of, provide_keys, stored_keys, take_steps
-from gatepass.server.keys.master_key import read_master_keys
-from gatepass.server.language import Language
-from gatepass.server.leaked_passwords import LeakedPasswordRanges
-from gatepass.server.letters import Letters
-from gatepass.server.login import Login
-from gatepass.server.logout import Logout
-from gatepass.server.mail.smtp import SmtpSender
-from gatepass.server.oauth.endpoints import OAuth
-from gatepass.server.outbox import Outbox
-from gatepass.server.passkey_login import PasskeyLogins
-from gatepass.server.passkeys.relying_party import RelyingParty
-from gatepass.server.passwords.decoys import Decoys
-from gatepass.server.passwords.hashing import Argon2Cost, PasswordHasher, keep_large_blocks
-from gatepass.server.posting import Posting
-from gatepass.server.providers.presets import make_providers
-from gatepass.server.recovery import Recovery
-from gatepass.server.refresh import Refresh
-from gatepass.server.registration import Registration
-from gatepass.server.revocation_feed.feed import RevocationFeed
-from gatepass.server.revocation_feed.places import Places
-from gatepass.server.revocations.status_indexes import BLOCK, ListKeys, StatusIndexes
-from gatepass.server.second_factor import SecondFactor
-from gatepass.server.settings import LOGO_TYPES, is_loopback
-from gatepass.server.settings_watch import note_settings
-from gatepass.server.signin.asking import Asking
-from gatepass.server.signin.caller import Callers
-from gatepass.server.signin.client import ClientAuthentication, KnownClients
-from gatepass.server.signin.entrance import Entrance
-from gatepass.server.signin.factor_proofs import FactorProofs
-from gatepass.server.signin.gate import Gate
-from gatepass.server.signin.guard import Guard
-from gatepass.server.signin.known_browsers import KnownBrowsers
-from gatepass.server.signin.minting import Minter
-from gatepass.server.signin.own_tokens import OwnTokens
-from gatepass.server.signin.owner import Owners
-from gatepass.server.signin.senders import Senders
-from gatepass.server.signin.signup_rules import SignupRules
-from gatepass.server.signin.standing import Standing
-from gatepass.server.signin.token_session import TokenSessions
-from gatepass.server.signin.visitor import Visitors
-from gatepass.server.signup import Signup
-from gatepass.server.social.connected import Connected
-from gatepass.server.social.journeys import Journeys
-from gatepass.server.social.login import SocialLogin
+from gatepass.server.base.errors import StartupError, Unavailable
+from gatepass.server.base.settings import LOGO_TYPES, is_loopback
+from gatepass.server.domain.accounts.identity_linking import Federation
+from gatepass.server.domain.accounts.registration import Registration
+from gatepass.server.domain.accounts.signup_rules import SignupRules
+from gatepass.server.domain.credentials.factor_proofs import FactorProofs
+from gatepass.server.domain.credentials.passkeys.relying_party import RelyingParty
+from gatepass.server.domain.credentials.passwords.decoys import Decoys
+from gatepass.server.domain.credentials.passwords.hashing import Argon2Cost, PasswordHasher, keep_large_blocks
+from gatepass.server.domain.credentials.passwords.leaked import LeakedPasswordRanges
+from gatepass.server.domain.events.settings_watch import note_settings
+from gatepass.server.domain.keys.data_key import unlock
+from gatepass.server.domain.keys.master_key import read_master_keys
+from gatepass.server.domain.keys.rotation import pace_of, provide_keys, stored_keys, take_steps
+from gatepass.server.domain.limits.throttle import Guard
+from gatepass.server.domain.mail.delivery import Posting
+from gatepass.server.domain.mail.notices import Letters
+from gatepass.server.domain.mail.smtp import SmtpSender
+from gatepass.server.domain.providers.presets import make_providers
+from gatepass.server.domain.revocation.revocation_check import Standing
+from gatepass.server.domain.revocation.status_indexes import BLOCK, ListKeys, StatusIndexes
+from gatepass.server.domain.sessions.own_tokens import OwnTokens
+from gatepass.server.features.account.connected import Connected
+from gatepass.server.features.account.credentials import AccountFactors
+from gatepass.server.features.account.overview import Account
+from gatepass.server.features.account.profile import Changes
+from gatepass.server.features.account.reauthentication import Reauthentication
+from gatepass.server.features.login.mail import EmailLogin
+from gatepass.server.features.login.passkey import PasskeyLogins
+from gatepass.server.features.login.password import Login
+from gatepass.server.features.login.second_factor import SecondFactor
+from gatepass.server.features.login.social import SocialLogin
+from gatepass.server.features.oauth.endpoints import OAuth
+from gatepass.server.features.recovery.recovery import Recovery
+from gatepass.server.features.revocation_feed.feed import RevocationFeed
+from gatepass.server.features.revocation_feed.places import Places
+from gatepass.server.features.session.logout import Logout
+from gatepass.server.features.session.refresh import Refresh
+from gatepass.server.features.signup.signup import Signup
+from gatepass.server.features.site.debugger import Debugger
+from gatepass.server.features.site.discovery import JWKS_PATH, metadata_paths, render_jwks, render_metadata
+from gatepass.server.features.site.health import Health
+from gatepass.server.features.site.language import Language
+from gatepass.server.features.site.outbox import Outbox
 from gatepass.server.store.opening import open_database
 from gatepass.server.web.address import ClientAddress
-from gatepass.server.web.application import Application
-from gatepass.server.web.auth import METRICS, REFRESH, SESSION, THIS_MACHINE
+from gatepass.server.web.auth.bearer import Callers
+from gatepass.server.web.auth.client import ClientAuthentication, KnownClients
+from gatepass.server.web.auth.cookie import Visitors
+from gatepass.server.web.auth.dpop import Senders
+from gatepass.server.web.auth.gate import Gate
+from gatepass.server.web.auth.recent import Owners
+from gatepass.server.web.auth.requirements import METRICS, REFRESH, SESSION, THIS_MACHINE
+from gatepass.server.web.auth.token_session import TokenSessions
 from gatepass.server.web.browser import BrowserMode, origin_of
 from gatepass.server.web.connections import Connections
 from gatepass.server.web.cors import Cors
+from gatepass.server.web.dispatcher import Application
 from gatepass.server.web.docs_page import render_docs, static_file
 from gatepass.server.web.documents import Document
 from gatepass.server.web.headers import API_POLICY, DEBUGGER_SCRIPT, PAGE_POLICY, PASSKEYS_SCRIPT, security_headers
+from gatepass.server.web.known_browsers import KnownBrowsers
+from gatepass.server.web.login_completion import Entrance
 from gatepass.server.web.metrics import Metrics
 from gatepass.server.web.openapi import describe
 from gatepass.server.web.pages import Pages
+from gatepass.server.web.provider_redirects import Journeys
 from gatepass.server.web.routing import RouteTable
 from gatepass.server.web.this_machine import ThisMachine
+from gatepass.server.web.token_requests import Asking
+from gatepass.server.web.token_responses import Minter
 from gatepass.server.web.tracing import tracing_to
 from gatepass.tokens import heartbeat
 
@@ -94,17 +94,17 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from gatepass.server.clients import Client
-    from gatepass.server.clock import Clock
-    from gatepass.server.keys.keyring import LiveKeys
-    from gatepass.server.keys.master_key import DataKey
-    from gatepass.server.keys.signer import OutsideKey
-    from gatepass.server.passwords.decoys import Kind
-    from gatepass.server.revocation_feed.on_demand import OnDemand
-    from gatepass.server.revocations.status_indexes import Block
-    from gatepass.server.settings import Settings
-    from gatepass.server.status import StatusIndex
-    from gatepass.server.transaction import Database, Transaction
+    from gatepass.server.base.clock import Clock
+    from gatepass.server.base.settings import Settings
+    from gatepass.server.domain.credentials.passwords.decoys import Kind
+    from gatepass.server.domain.keys.keyring import LiveKeys
+    from gatepass.server.domain.keys.master_key import DataKey
+    from gatepass.server.domain.keys.signer import OutsideKey
+    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.domain.revocation.status_index import StatusIndex
+    from gatepass.server.domain.revocation.status_indexes import Block
+    from gatepass.server.domain.sessions.client import Client
+    from gatepass.server.features.revocation_feed.on_demand import OnDemand
     from gatepass.server.web.metrics import Gauges
     from gatepass.server.web.routing import Route
     from gatepass.server.web.tracing import Tracing

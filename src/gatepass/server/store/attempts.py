@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gatepass.server.attempts import NEVER, Tried
+from gatepass.server.domain.limits.attempts import NEVER, Tried
 
 if TYPE_CHECKING:
     from gatepass.server.store.connection import Connection, Row
 
 
 class SqlAttempts:
-    """`gatepass.server.attempts.Attempts`."""
+    """`gatepass.server.domain.limits.attempts.Attempts`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gatepass.server.clients import Client
-from gatepass.server.status import StatusIndex
+from gatepass.server.domain.revocation.status_index import StatusIndex
+from gatepass.server.domain.sessions.client import Client
 from gatepass.server.store.connection import words
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _COLUMNS = (
 
 
 class SqlClients:
-    """`gatepass.server.clients.Clients`."""
+    """`gatepass.server.domain.sessions.client.Clients`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gatepass.server.codes import MOST_TRIES, Code
+from gatepass.server.domain.credentials.one_time_code import MOST_TRIES, Code
 
 if TYPE_CHECKING:
-    from gatepass.server.codes import Purpose
+    from gatepass.server.domain.credentials.one_time_code import Purpose
     from gatepass.server.store.connection import Connection, Row
 
 _COLUMNS = "digest, purpose, user_id, email, holder, short_digest, payload, expires_at"
 
 
 class SqlCodes:
-    """`gatepass.server.codes.Codes`."""
+    """`gatepass.server.domain.credentials.one_time_code.Codes`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gatepass.server.events import MOST_SHOWN, Event
+from gatepass.server.domain.events.event import MOST_SHOWN, Event
 
 if TYPE_CHECKING:
     from gatepass.server.store.connection import Connection, Row
@@ -15,7 +15,7 @@ _COLUMNS = "id, at, kind, user_id, session_id, actor, reason, jti, address, user
 
 
 class SqlEvents:
-    """`gatepass.server.events.Events`."""
+    """`gatepass.server.domain.events.event.Events`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

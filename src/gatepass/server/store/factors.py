@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gatepass.server.factors.devices import Device
-from gatepass.server.factors.kinds import Factors
-from gatepass.server.factors.totp import TotpSecret
+from gatepass.server.domain.credentials.factors import Factors
+from gatepass.server.domain.credentials.totp import TotpSecret
+from gatepass.server.domain.credentials.trusted_devices import Device
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ _TOTP = TotpSecret.__struct_fields__
 
 
 class SqlFactorCounts:
-    """`gatepass.server.factors.kinds.FactorCounts`."""
+    """`gatepass.server.domain.credentials.factors.FactorCounts`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -37,7 +37,7 @@ class SqlFactorCounts:
 
 
 class SqlTotpSecrets:
-    """`gatepass.server.factors.totp.TotpSecrets`."""
+    """`gatepass.server.domain.credentials.totp.TotpSecrets`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -95,7 +95,7 @@ class SqlTotpSecrets:
 
 
 class SqlRecoveryCodes:
-    """`gatepass.server.factors.recovery_codes.RecoveryCodes`."""
+    """`gatepass.server.domain.credentials.recovery_codes.RecoveryCodes`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -115,7 +115,7 @@ class SqlRecoveryCodes:
 
 
 class SqlRememberedDevices:
-    """`gatepass.server.factors.devices.RememberedDevices`."""
+    """`gatepass.server.domain.credentials.trusted_devices.RememberedDevices`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

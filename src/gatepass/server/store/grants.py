@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from gatepass.server.grants import (
+from gatepass.server.domain.revocation.status_index import StatusIndex
+from gatepass.server.domain.sessions.grant import (
     Advanced,
     Bearer,
     Ended,
@@ -14,13 +15,12 @@ from gatepass.server.grants import (
     Stolen,
     Unknown,
 )
-from gatepass.server.status import StatusIndex
 from gatepass.server.store.connection import words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gatepass.server.grants import (
+    from gatepass.server.domain.sessions.grant import (
         Advance,
         Grant,
         Pace,
@@ -99,7 +99,7 @@ RETURNING verdict, current, {_WHOLE_BEARER}
 
 
 class SqlGrants:
-    """`gatepass.server.grants.Grants`."""
+    """`gatepass.server.domain.sessions.grant.Grants`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gatepass.server.providers.identity import Identity
+from gatepass.server.domain.accounts.linked_identity import Identity
 
 if TYPE_CHECKING:
     from gatepass.server.store.connection import Connection, Row
@@ -17,7 +17,7 @@ _VALUES = ", ".join(f"?{number}" for number in range(1, len(_FIELDS) + 1))
 
 
 class SqlIdentities:
-    """`gatepass.server.providers.identity.Identities`."""
+    """`gatepass.server.domain.accounts.linked_identity.Identities`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gatepass.server.keys.life import StoredKey
+from gatepass.server.domain.keys.schedule import StoredKey
 
 if TYPE_CHECKING:
     from gatepass.server.store.connection import Connection
@@ -17,7 +17,7 @@ _VALUES = ", ".join(f"?{number}" for number in range(1, len(_FIELDS) + 1))
 
 
 class SqlKeys:
-    """`gatepass.server.keys.life.StoredKeys`."""
+    """`gatepass.server.domain.keys.schedule.StoredKeys`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gatepass.server.clock import Clock
+    from gatepass.server.base.clock import Clock
 
 LARGEST_DRIFT = 5.0
 """A node whose reckoning was off by more seconds than this is not ready, until it has been right again for a while."""
@@ -22,7 +22,7 @@ def steady_clock() -> float:
 
 
 class MeasuredClock:
-    """`gatepass.server.clock.Clock` that follows the database's. Without a measurement it cannot be read.
+    """`gatepass.server.base.clock.Clock` that follows the database's. Without a measurement it cannot be read.
 
     Args:
         local: any clock that runs evenly; where it begins does not matter.

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import apsw
 
-from gatepass.server.clock import system_clock
-from gatepass.server.errors import StartupError
+from gatepass.server.base.clock import system_clock
+from gatepass.server.base.errors import StartupError
 from gatepass.server.store.postgres import PostgresDatabase
 from gatepass.server.store.sqlite import SqliteDatabase
 

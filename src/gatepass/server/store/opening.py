@@ -5,16 +5,16 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from gatepass.server.clock import system_clock
-from gatepass.server.errors import no_data
+from gatepass.server.base.clock import system_clock
+from gatepass.server.base.errors import no_data
 from gatepass.server.store.sqlite import SqliteDatabase
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from gatepass.server.clock import Clock
-    from gatepass.server.settings import Settings
-    from gatepass.server.transaction import Database
+    from gatepass.server.base.clock import Clock
+    from gatepass.server.base.settings import Settings
+    from gatepass.server.domain.ports import Database
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gatepass.server.passkeys.passkey import Passkey
+from gatepass.server.domain.credentials.passkeys.passkey import Passkey
 from gatepass.server.store.connection import words
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _VALUES = ", ".join(f"?{number}" for number in range(1, len(_FIELDS) + 1))
 
 
 class SqlPasskeys:
-    """`gatepass.server.passkeys.passkey.Passkeys`."""
+    """`gatepass.server.domain.credentials.passkeys.passkey.Passkeys`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

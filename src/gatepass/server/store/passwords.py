@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gatepass.server.passwords.decoys import Kind
-from gatepass.server.passwords.foreign import kind_of
+from gatepass.server.domain.credentials.passwords.decoys import Kind
+from gatepass.server.domain.credentials.passwords.foreign import kind_of
 
 if TYPE_CHECKING:
     from gatepass.server.store.connection import Connection
 
 
 class SqlPasswords:
-    """`gatepass.server.passwords.hashing.PasswordHashes`."""
+    """`gatepass.server.domain.credentials.passwords.hashing.PasswordHashes`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -21,20 +21,20 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import asyncpg
 
-from gatepass.server.errors import Refusal, StartupError, StoreUnavailable, Unavailable, no_data
+from gatepass.server.base.errors import Refusal, StartupError, StoreUnavailable, Unavailable, no_data
+from gatepass.server.domain.ports import Condition
 from gatepass.server.store.measured_clock import MeasuredClock
 from gatepass.server.store.migrations import all_migrations
 from gatepass.server.store.postgres_pool import NoConnection, Pool
 from gatepass.server.store.sql_transaction import SqlTransaction, write_something
-from gatepass.server.transaction import Condition
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 
-    from gatepass.server.clock import Clock
-    from gatepass.server.errors import Cause
+    from gatepass.server.base.clock import Clock
+    from gatepass.server.base.errors import Cause
+    from gatepass.server.domain.ports import Transaction
     from gatepass.server.store.connection import Row, Value
-    from gatepass.server.transaction import Transaction
 
 T = TypeVar("T")
 
@@ -166,7 +166,7 @@ class _PoolAsConnection:
 
 
 class PostgresDatabase:
-    """`gatepass.server.transaction.Database` on PostgreSQL 15 or newer; made by `open`."""
+    """`gatepass.server.domain.ports.Database` on PostgreSQL 15 or newer; made by `open`."""
 
     def __init__(self, url: str, clock: Clock, *, connections: int, rest_seconds: float) -> None:
         self._url = url

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gatepass.server.replays import Purpose
+    from gatepass.server.domain.limits.used_once import Purpose
     from gatepass.server.store.connection import Connection
 
 
 class SqlReplays:
-    """`gatepass.server.replays.Replays`."""
+    """`gatepass.server.domain.limits.used_once.Replays`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -6,9 +6,9 @@ import secrets
 from functools import cache
 from typing import TYPE_CHECKING
 
-from gatepass.server.revocations.log import KEPT_SECONDS, Revocation
-from gatepass.server.revocations.status_indexes import Block
-from gatepass.server.status import StatusIndex
+from gatepass.server.domain.revocation.log import KEPT_SECONDS, Revocation
+from gatepass.server.domain.revocation.status_index import StatusIndex
+from gatepass.server.domain.revocation.status_indexes import Block
 from gatepass.tokens.revocation_event import Position
 from gatepass.tokens.status_list import SIZE
 
@@ -29,7 +29,7 @@ def _insertion_of_places(count: int) -> str:
 
 
 class SqlRevocations:
-    """`gatepass.server.revocations.log.RevocationLog`."""
+    """`gatepass.server.domain.revocation.log.RevocationLog`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -124,7 +124,7 @@ class SqlRevocations:
 
 
 class SqlStatusLists:
-    """`gatepass.server.revocations.status_indexes.StatusLists`."""
+    """`gatepass.server.domain.revocation.status_indexes.StatusLists`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gatepass.server.sessions import MOST_SHOWN, Session, SessionInUse
+from gatepass.server.domain.sessions.session import MOST_SHOWN, Session, SessionInUse
 from gatepass.server.store.connection import words
 
 if TYPE_CHECKING:
-    from gatepass.server.sessions import EndReason
+    from gatepass.server.domain.sessions.session import EndReason
     from gatepass.server.store.connection import Connection, Row
 
 _COLUMNS = "id, user_id, auth_time, acr, amr, address, user_agent, expires_at"
 
 
 class SqlSessions:
-    """`gatepass.server.sessions.Sessions`."""
+    """`gatepass.server.domain.sessions.session.Sessions`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

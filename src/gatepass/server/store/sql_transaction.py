@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gatepass.server.ids import new_id
+from gatepass.server.base.ids import new_id
 from gatepass.server.store.attempts import SqlAttempts
 from gatepass.server.store.clients import SqlClients
 from gatepass.server.store.codes import SqlCodes
@@ -22,13 +22,13 @@ from gatepass.server.store.sessions import SqlSessions
 from gatepass.server.store.users import SqlUsers
 
 if TYPE_CHECKING:
-    from gatepass.server.clock import Clock
+    from gatepass.server.base.clock import Clock
+    from gatepass.server.domain.ports import Transaction
     from gatepass.server.store.connection import Connection
-    from gatepass.server.transaction import Transaction
 
 
 class SqlTransaction:
-    """`gatepass.server.transaction.Transaction`."""
+    """`gatepass.server.domain.ports.Transaction`."""
 
     def __init__(self, connection: Connection, clock: Clock) -> None:
         self._clock = clock

@@ -21,19 +21,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import apsw
 
-from gatepass.server.errors import StartupError, StoreUnavailable, cause_of, hint_for
+from gatepass.server.base.errors import StartupError, StoreUnavailable, cause_of, hint_for
+from gatepass.server.domain.ports import Condition
 from gatepass.server.store.migrations import all_migrations
 from gatepass.server.store.sql_transaction import SqlTransaction, write_something
 from gatepass.server.store.sqlite_checkpoints import Checkpoints
-from gatepass.server.transaction import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
     from pathlib import Path
 
-    from gatepass.server.clock import Clock
+    from gatepass.server.base.clock import Clock
+    from gatepass.server.domain.ports import Transaction
     from gatepass.server.store.connection import Row, Value
-    from gatepass.server.transaction import Transaction
 
 T = TypeVar("T")
 
@@ -75,7 +75,7 @@ class _Outcome(NamedTuple):
 
 
 class SqliteDatabase:
-    """`gatepass.server.transaction.Database` on one file. `close()` it when done."""
+    """`gatepass.server.domain.ports.Database` on one file. `close()` it when done."""
 
     def __init__(self, path: Path, clock: Clock, *, vfs: str | None = None) -> None:
         """Open the file, make it or bring it up to date, and start the writer.

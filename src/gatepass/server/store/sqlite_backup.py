@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from gatepass.server.errors import StartupError
+from gatepass.server.base.errors import StartupError
 from gatepass.server.store.sqlite import SqliteDatabase, startup_errors
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from gatepass.server.clock import Clock
+    from gatepass.server.base.clock import Clock
 
 _PAGES_AT_ONCE = 1_000
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gatepass.server.domain.accounts.user import User
 from gatepass.server.store.connection import words
-from gatepass.server.users import User
 
 if TYPE_CHECKING:
     from gatepass.server.store.connection import Connection, Row
@@ -16,7 +16,7 @@ _COLUMNS = "id, email, created_at, roles, email_verified_at, disabled_at, locked
 
 
 class SqlUsers:
-    """`gatepass.server.users.Users`."""
+    """`gatepass.server.domain.accounts.user.Users`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from gatepass.server.events import Where
+from gatepass.server.domain.events.event import Where
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from starlette.requests import Request
 
-    from gatepass.server.settings import Settings
+    from gatepass.server.base.settings import Settings
 
 log = structlog.get_logger("gatepass")
 

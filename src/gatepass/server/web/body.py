@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gatepass.server.errors import Refusal
+from gatepass.server.base.errors import Refusal
 from gatepass.server.web.parsing import once_only, parse_json, read_form, split_form, text_members
 
 if TYPE_CHECKING:

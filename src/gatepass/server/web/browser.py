@@ -9,15 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from gatepass.server.errors import Refusal
-from gatepass.server.settings import as_browsers_write
+from gatepass.server.base.errors import Refusal
+from gatepass.server.base.settings import as_browsers_write
 from gatepass.server.web.cookies import HostCookie
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from gatepass.server.settings import Settings
+    from gatepass.server.base.settings import Settings
 
 REQUEST_HEADER = "gatepass-request"
 

@@ -14,7 +14,7 @@ import structlog
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gatepass.server.settings import Settings
+    from gatepass.server.base.settings import Settings
     from gatepass.server.web.edge import EdgeProtocol
 
 log = structlog.get_logger("gatepass")

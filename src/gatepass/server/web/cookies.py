@@ -6,13 +6,13 @@ import hashlib
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from gatepass.server.settings import is_loopback
+from gatepass.server.base.settings import is_loopback
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from gatepass.server.settings import Settings
+    from gatepass.server.base.settings import Settings
 
 _SUFFIX_LENGTH = 8
 

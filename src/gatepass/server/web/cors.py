@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from gatepass.server.settings import Settings
+    from gatepass.server.base.settings import Settings
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from starlette.responses import Response
 
-from gatepass.server.clients import ACCOUNT_SCOPE
+from gatepass.server.domain.sessions.client import ACCOUNT_SCOPE
 from gatepass.tokens.dpop_proof import ALGORITHMS
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from gatepass.server.settings import Settings
+    from gatepass.server.base.settings import Settings
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 

@@ -19,11 +19,11 @@ import msgspec
 from starlette.responses import Response
 
 from gatepass.jose import base64url
-from gatepass.server.confidential import Confidential
-from gatepass.server.errors import Refusal
-from gatepass.server.settings import is_loopback
+from gatepass.server.base.confidential import Confidential
+from gatepass.server.base.errors import Refusal
+from gatepass.server.base.settings import is_loopback
+from gatepass.server.base.texts import LANGUAGES, language_of, translate
 from gatepass.server.web.browser import origin_of
-from gatepass.server.web.catalogue import LANGUAGES, language_of, translate
 from gatepass.server.web.cookies import HostCookie
 from gatepass.server.web.devices import device_of
 from gatepass.server.web.errors import PROBLEMS
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from jinja2.runtime import Context
     from starlette.requests import Request
 
-    from gatepass.server.errors import GatepassError
-    from gatepass.server.settings import Settings
-    from gatepass.server.web.catalogue import Translate
+    from gatepass.server.base.errors import GatepassError
+    from gatepass.server.base.settings import Settings
+    from gatepass.server.base.texts import Translate
 
 PREFIX = "/pages"
 """Where every page lies, under the issuer's path: no page and no call of the API share a path."""

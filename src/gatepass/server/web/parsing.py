@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 
 from gatepass.jose.errors import MalformedError
 from gatepass.jose.strict_json import decode_object
-from gatepass.server.errors import Refusal
+from gatepass.server.base.errors import Refusal
 
 if TYPE_CHECKING:
     from starlette.requests import Request

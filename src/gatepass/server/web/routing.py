@@ -12,8 +12,8 @@ from starlette.responses import Response
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gatepass.server.errors import GatepassError
-    from gatepass.server.web.auth import Auth
+    from gatepass.server.base.errors import GatepassError
+    from gatepass.server.web.auth.requirements import Auth
 
 Handler: TypeAlias = Callable[[Request, Any], Awaitable[Response]]
 Show: TypeAlias = Callable[[Request, Any, "GatepassError"], Awaitable[Response]]

@@ -11,12 +11,12 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from gatepass.server.settings import is_loopback
+from gatepass.server.base.settings import is_loopback
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from gatepass.server.settings import Settings
+    from gatepass.server.base.settings import Settings
 
 _FORWARDING = re.compile(
     r"via|cdn-loop|.*forwarded.*|(.*-)?ip|.*clientip|.*remote-addr|(proxy|cf|ngrok|tailscale|x-(envoy|original|proxy))-.*"

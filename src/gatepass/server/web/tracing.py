@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Protocol
 
-from gatepass.server.errors import StartupError
+from gatepass.server.base.errors import StartupError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

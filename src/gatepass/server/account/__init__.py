@@ -1,1 +1,0 @@
-"""What a person sees of their account, and what they change about it."""

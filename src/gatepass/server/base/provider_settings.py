@@ -1,0 +1,113 @@
+"""The settings of another site that people may sign in with, one table each: `[providers.google]`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+from msgspec import Meta
+
+from gatepass.server.base.confidential import Confidential
+from gatepass.server.base.errors import StartupError
+
+ProviderKind: TypeAlias = Literal["openid", "google", "microsoft", "apple", "gitlab", "github"]
+
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+"""It stands in paths, and in the redirect URI that the provider is told."""
+_TENANT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|common|organizations|consumers")
+"""As in the `iss` of Microsoft's ID tokens, where domains do not stand."""
+_WITH_SECRET = ("google", "microsoft", "gitlab", "github")
+_WORD = re.compile(r"[!-~]+")
+
+
+class ProviderSettings(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One provider."""
+
+    kind: Annotated[
+        ProviderKind | None,
+        Meta(description="Which preset to start from. Absent: the one that the table is named for, else `openid`."),
+    ] = None
+    name: Annotated[str, Meta(description="What people call it. Empty: the preset's name, or the table's.")] = ""
+    issuer: Annotated[
+        str,
+        Meta(
+            description="The provider's URL, as its ID tokens write it; of a GitHub of one's own its web address. Presets know theirs."
+        ),
+    ] = ""
+    client_id: Annotated[str, Meta(description="What the provider calls this server.")]
+    client_secret: Annotated[
+        str, Meta(description="The secret that goes with it. Empty: a public client, or Apple, where it is signed.")
+    ] = ""
+    app_client_ids: Annotated[
+        tuple[str, ...],
+        Meta(description="Client ids of your applications, whose ID tokens `POST /login` takes besides."),
+    ] = ()
+    scopes: Annotated[tuple[str, ...], Meta(description="Scopes to ask for besides those that are needed.")] = ()
+    domains: Annotated[
+        tuple[str, ...], Meta(description="Google Workspace domains (`hd`) that people must be of. Empty: anybody.")
+    ] = ()
+    tenant: Annotated[
+        str,
+        Meta(
+            description="Microsoft's tenant: its id, or common, organizations or consumers; `tenants` then says who may come in."
+        ),
+    ] = ""
+    tenants: Annotated[
+        tuple[str, ...], Meta(description="Ids of Microsoft tenants (`tid`) that people must be of. Empty: any.")
+    ] = ()
+    email_is_verified: Annotated[
+        bool,
+        Meta(
+            description="Believe every e-mail address that it names. Only for one that gives these addresses out itself."
+        ),
+    ] = False
+    team_id: Annotated[str, Meta(description="Apple's id of your team.")] = ""
+    key_id: Annotated[str, Meta(description="Apple's id of the key that signs the client secret.")] = ""
+    private_key_file: Annotated[str, Meta(description="That key, a PEM file (`.p8`).")] = ""
+    ca_file: Annotated[
+        str, Meta(description="Certificates to trust the provider by, a PEM file. Empty: the public ones.")
+    ] = ""
+
+    def kind_of(self, provider_id: str) -> ProviderKind:
+        """The preset: as set, or the one that it is named for."""
+        if self.kind is not None:
+            return self.kind
+        match provider_id:
+            case "google" | "microsoft" | "apple" | "gitlab" | "github":
+                return provider_id
+            case _:
+                return "openid"
+
+
+def check_provider(provider_id: str, provider: ProviderSettings) -> None:
+    """Refuse what could not work, or would let the wrong people in.
+
+    Raises:
+        StartupError: what is wrong.
+    """
+    if not _ID.fullmatch(provider_id):
+        raise StartupError(f"{provider_id!r} is not the name of a provider.", "Small letters, digits and hyphens.")
+    kind, where = provider.kind_of(provider_id), f"`providers.{provider_id}`"
+    for is_wrong, what, hint in _mistakes(kind, provider):
+        if is_wrong:
+            raise StartupError(f"{where} {what}.", hint)
+    for file in (provider.private_key_file, provider.ca_file):
+        if file and not Path(file).is_file():
+            raise StartupError(f"There is no file {file}.", f"{where} needs it.")
+
+
+def _mistakes(kind: ProviderKind, provider: ProviderSettings) -> tuple[tuple[bool, str, str], ...]:
+    """What could be wrong: whether it is, and in words."""
+    words = (provider.client_id, *provider.app_client_ids, *provider.scopes)
+    apple = (provider.team_id, provider.key_id, provider.private_key_file)
+    needs_tenant = kind == "microsoft" and not _TENANT.fullmatch(provider.tenant)
+    return (
+        (not all(map(_WORD.fullmatch, words)), "has a client id or scope that is not one word", "Copy it again."),
+        (kind == "openid" and not provider.issuer, "has no issuer", 'issuer = "https://login.example.com"'),
+        (kind in _WITH_SECRET and not provider.client_secret, "has no client_secret", "The provider's console has it."),
+        (kind == "apple" and not all(apple), "cannot sign", "Give team_id, key_id and private_key_file."),
+        (needs_tenant, "has no tenant", "Give its id, or common, organizations or consumers."),
+        (bool(provider.domains) and kind != "google", "has `domains`, which only Google knows", "Remove them."),
+        (bool(provider.tenants) and kind != "microsoft", "has `tenants`, which only Microsoft knows", "Remove them."),
+    )

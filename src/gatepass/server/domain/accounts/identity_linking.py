@@ -1,0 +1,289 @@
+"""Whoever has proved to another site who they are: which of our accounts that opens, and which it may be connected to.
+
+An account elsewhere opens the one that it is connected to. Else its e-mail address decides, and only one that the other
+site vouches for: nobody has it here, and an account is made; somebody has it who never proved it, and the account is
+taken from them; or the account has an owner, who must sign in to it before the two are connected.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import msgspec
+
+from gatepass.server.base.confidential import Confidential
+from gatepass.server.base.errors import Refusal
+from gatepass.server.base.ids import new_id
+from gatepass.server.domain.accounts.linked_identity import MOST_PER_PERSON, Identity
+from gatepass.server.domain.accounts.ownership import prove_address
+from gatepass.server.domain.accounts.user import Closed, User, account_closed, normalise_email
+from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.ports import decide
+from gatepass.server.domain.sessions.open import Proof
+from gatepass.server.domain.sessions.session import SINGLE_FACTOR
+from gatepass.server.web.auth.recent import check_still
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gatepass.server.base.settings import Settings
+    from gatepass.server.domain.accounts.linked_identity import Claimed
+    from gatepass.server.domain.accounts.signup_rules import SignupRules
+    from gatepass.server.domain.events.event import Where
+    from gatepass.server.domain.mail.notices import Letters
+    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.domain.providers.provider import Journey, Proven, Provider
+    from gatepass.server.domain.revocation.status_indexes import StatusIndexes
+    from gatepass.server.domain.sessions.open import Asked
+    from gatepass.server.web.login_completion import Entered, Entrance
+
+BY_PROVIDER = "fed"
+"""The `amr` of these sign-ins; RFC 8176 has no value for them, and this is what others write."""
+
+Reason: TypeAlias = Literal["email_domain_not_allowed", "email_not_verified", "id_token_used", "signup_closed"] | Closed
+"""Why a sign-in was refused, for the log of events."""
+
+
+_OTHER_DOMAIN: Reason = "email_domain_not_allowed"
+
+
+class ProviderShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A provider: its id for `/login`, what people call it, and where to send a browser that shall sign in with it."""
+
+    id: str
+    name: str
+    url: str
+
+
+class Existing(Confidential, frozen=True, kw_only=True):
+    """Somebody else's word, for now, on who has an account of ours: its owner may connect the two."""
+
+    claimed: Claimed
+    email: str
+
+
+class Federation:
+    """Knows the providers, and whom their word lets in."""
+
+    def __init__(  # noqa: PLR0913 - all that a way in works with
+        self,
+        database: Database,
+        providers: Mapping[str, Provider],
+        entrance: Entrance,
+        letters: Letters,
+        *,
+        indexes: StatusIndexes,
+        rules: SignupRules,
+        settings: Settings,
+    ) -> None:
+        self._database = database
+        self._providers = providers
+        self._entrance = entrance
+        self._letters = letters
+        self._indexes = indexes
+        self._rules = rules
+        self.shown = tuple(
+            ProviderShown(id=each.id, name=each.name, url=f"{settings.issuer_url}/pages/login/with/{each.id}")
+            for each in providers.values()
+        )
+
+    # ── asking a provider ──
+
+    def provider(self, provider_id: str) -> Provider:
+        """The provider of an id.
+
+        Raises:
+            Refusal: `unknown_provider`.
+        """
+        try:
+            return self._providers[provider_id]
+        except KeyError:
+            raise Refusal("unknown_provider", "There is no such provider here.") from None
+
+    def name_of(self, provider_id: str) -> str:
+        """What people call a provider; its id, where it is set no longer."""
+        provider = self._providers.get(provider_id)
+        return provider_id if provider is None else provider.name
+
+    async def way_there(self, provider_id: str, journey: Journey) -> str:
+        """Where to send a browser. Raises as `Provider.way_there`."""
+        return await self.provider(provider_id).way_there(journey, await self._database.read(_now))
+
+    async def redeem(self, provider_id: str, answer: Mapping[str, str], journey: Journey) -> Proven:
+        """What the answer that a browser has brought proves. Raises as `Provider.redeem`."""
+        return await self.provider(provider_id).redeem(answer, journey, await self._database.read(_now))
+
+    async def check_id_token(self, provider_id: str, token: str, nonce: str | None) -> Proven:
+        """What an application's ID token proves. Raises as `Provider.check_id_token`."""
+        return await self.provider(provider_id).check_id_token(token, nonce=nonce, now=await self._database.read(_now))
+
+    # ── signing in ──
+
+    async def sign_in(
+        self, proven: Proven, *, asked: Asked, where: Where, device: str, language: str
+    ) -> Entered | Existing:
+        """Let in whoever this is, or say that an account of this address has to be connected first.
+
+        Raises:
+            Refusal: `invalid_id_token` for one that was used before, `email_not_verified`, `signup_closed`,
+                `account_disabled` or `account_locked`.
+        """
+        await self._ask_about_a_newcomer(proven.claimed, where)
+        status = await self._indexes.next()
+
+        async def unit(tx: Transaction) -> Entered | Existing | Refusal:
+            if not await _use_once(tx, proven):
+                return await _refuse(tx, "", "id_token_used", where)
+            user = await self._account(tx, proven.claimed, where, language)
+            if not isinstance(user, User):
+                return user
+            proof = Proof(acr=SINGLE_FACTOR, amr=(BY_PROVIDER,), where=where)
+            return await self._entrance.enter(tx, user, asked=asked, proof=proof, status=status, device=device)
+
+        return await decide(self._database, unit)
+
+    async def _ask_about_a_newcomer(self, claimed: Claimed, where: Where) -> None:
+        """Ask the operator's own service about who has no account yet: inside the transaction nobody can be asked."""
+        email = _vouched_for(claimed)
+
+        async def is_known(tx: Transaction) -> bool:
+            found = await tx.identities.find(claimed.issuer, claimed.subject)
+            return found is not None or await tx.users.by_email(email) is not None
+
+        if email and not await self._database.read(is_known):
+            await self._rules.ask(email, where)
+
+    async def _account(
+        self, tx: Transaction, claimed: Claimed, where: Where, language: str
+    ) -> User | Existing | Refusal:
+        """Find the account, or make it."""
+        found = await tx.identities.find(claimed.issuer, claimed.subject)
+        email = _vouched_for(claimed)
+        user = await (tx.users.by_email(email) if found is None else tx.users.by_id(found.user_id))
+        if user is None:
+            return await self._new_account(tx, claimed, email, where)
+        if user.closed is not None:
+            return await _refuse(tx, user.id, user.closed, where)
+        if found is not None:
+            await tx.identities.use(found.id, email=claimed.email, now=tx.now)
+            return user
+        if not user.is_unclaimed:
+            return Existing(claimed=claimed, email=email)
+        if await prove_address(tx, user, where=where):
+            await self._letters.tell_taken(tx, user, language=language)
+        await _add(tx, user, claimed, where)
+        return user
+
+    async def _new_account(self, tx: Transaction, claimed: Claimed, email: str, where: Where) -> User | Refusal:
+        if not email:
+            return await _refuse(tx, "", "email_not_verified", where)
+        try:
+            self._rules.check(email)
+        except Refusal as error:
+            return await _refuse(tx, "", "signup_closed" if error.code == "signup_closed" else _OTHER_DOMAIN, where)
+        if refused := await self._rules.count(tx, email, where):
+            return refused
+        user = User(id=new_id("usr"), email=email, created_at=tx.now, email_verified_at=tx.now)
+        await tx.users.add(user)
+        await record(tx, "account_created", user.id, where=where)
+        await record(tx, "email_verified", user.id, reason=claimed.provider, where=where)
+        await _add(tx, user, claimed, where)
+        return user
+
+    # ── connecting ──
+
+    async def connect(  # noqa: PLR0913 - who, what, and for the letter and the log
+        self,
+        user: User,
+        session_id: str,
+        claimed: Claimed,
+        *,
+        where: Where,
+        language: str,
+        proven: Proven | None = None,
+    ) -> Identity:
+        """Connect an account elsewhere to that of its owner, who has just proved both; their letter says so.
+
+        Args:
+            user: Whose account.
+            session_id: The session that they do it in.
+            claimed: Which account elsewhere.
+            where: For the log.
+            language: Of the letter.
+            proven: The ID token to use up, if it was not used before.
+
+        Raises:
+            Refusal: `invalid_id_token`, `identity_taken`, `too_many_identities`, or as `check_still`.
+        """
+
+        async def unit(tx: Transaction) -> Identity | Refusal:
+            if refused := await check_still(tx, user, session_id):
+                return refused
+            if proven is not None and not await _use_once(tx, proven):
+                return _refusal("id_token_used")
+            found = await tx.identities.find(claimed.issuer, claimed.subject)
+            if found is not None:
+                return found if found.user_id == user.id else _identity_taken()
+            if len(await tx.identities.of(user.id)) >= MOST_PER_PERSON:
+                return Refusal("too_many_identities", f"An account has at most {MOST_PER_PERSON} of these.")
+            name = self.name_of(claimed.provider)
+            await self._letters.warn(tx, "provider_connected", user, language=language, provider=name)
+            return await _add(tx, user, claimed, where)
+
+        return await decide(self._database, unit)
+
+
+async def _now(tx: Transaction) -> float:
+    return tx.now
+
+
+async def _use_once(tx: Transaction, proven: Proven) -> bool:
+    """Use the ID token up; a provider without them has a code, which it takes back only once itself."""
+    return not proven.once or await tx.replays.use("id_token", proven.once, expires_at=proven.until)
+
+
+async def _add(tx: Transaction, user: User, claimed: Claimed, where: Where) -> Identity:
+    identity = Identity(
+        id=new_id("idn"),
+        user_id=user.id,
+        provider=claimed.provider,
+        issuer=claimed.issuer,
+        subject=claimed.subject,
+        email=claimed.email,
+        created_at=tx.now,
+        used_at=None,
+    )
+    await tx.identities.add(identity)
+    await record(tx, "provider_connected", user.id, reason=claimed.provider, where=where)
+    return identity
+
+
+async def _refuse(tx: Transaction, user_id: str, reason: Reason, where: Where) -> Refusal:
+    await record(tx, "sign_in_refused", user_id, actor="", reason=reason, where=where)
+    return _refusal(reason)
+
+
+def _vouched_for(claimed: Claimed) -> str:
+    """The address, as we spell it, that the provider has seen to be the person's; empty when there is none."""
+    try:
+        return normalise_email(claimed.email) if claimed.email_is_verified else ""
+    except Refusal:
+        return ""
+
+
+def _identity_taken() -> Refusal:
+    return Refusal("identity_taken", "This account of the provider's opens another account here.")
+
+
+def _refusal(reason: Reason) -> Refusal:
+    match reason:
+        case "id_token_used":
+            return Refusal("invalid_id_token", "The ID token was used before.")
+        case "email_not_verified":
+            return Refusal("email_not_verified", "The provider does not vouch for an e-mail address.")
+        case "email_domain_not_allowed":
+            return Refusal("email_domain_not_allowed", "Addresses of this domain are not taken here.")
+        case "signup_closed":
+            return Refusal("signup_closed", "Only the operator adds people here.")
+        case "account_disabled" | "account_locked":
+            return account_closed(reason)

@@ -1,0 +1,99 @@
+"""Making an account, whoever asked for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gatepass.server.base.errors import Refusal
+from gatepass.server.base.ids import new_id
+from gatepass.server.domain.accounts.user import User, normalise_email
+from gatepass.server.domain.credentials.passwords.policy import check_new_password
+from gatepass.server.domain.events.event import NOWHERE, OPERATOR
+from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.ports import decide
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from gatepass.server.base.settings import Settings
+    from gatepass.server.domain.credentials.passwords.hashing import PasswordHasher
+    from gatepass.server.domain.credentials.passwords.policy import LeakedPasswords
+    from gatepass.server.domain.events.event import Where
+    from gatepass.server.domain.ports import Database, Transaction
+
+
+PASSWORD_PROBLEMS = ("password_too_short", "password_too_long", "password_too_common", "password_leaked", "busy")
+"""What may be wrong with a new password."""
+
+
+class Registration:
+    """Makes accounts that are proved by a password."""
+
+    def __init__(
+        self, database: Database, hasher: PasswordHasher, settings: Settings, *, leaked: LeakedPasswords | None = None
+    ) -> None:
+        self._database = database
+        self._hasher = hasher
+        self._leaked = leaked
+        self._issuer = settings.issuer_url
+        self._min_length = settings.password_min_length
+        self._min_length_with_factor = min(settings.password_min_length_with_factor, settings.password_min_length)
+
+    async def add(  # noqa: PLR0913 - what an account is made of, and who makes it
+        self,
+        email: str,
+        password: str,
+        roles: tuple[str, ...] = (),
+        *,
+        by_operator: bool = False,
+        is_verified: bool = False,
+        where: Where = NOWHERE,
+        count: Callable[[Transaction], Awaitable[Refusal | None]] | None = None,
+    ) -> User:
+        """Write the account, which its owner makes or the operator, who may also know that the address is theirs.
+
+        `count` counts it where there are limits, or refuses.
+
+        Raises:
+            Refusal: `email_taken`, `invalid_email`, what `count` returns, or as `hash`.
+        """
+        address = normalise_email(email)
+        password_hash = await self.hash(password, email=address)
+
+        async def unit(tx: Transaction) -> User | Refusal:
+            user = User(
+                id=new_id("usr"),
+                email=address,
+                created_at=tx.now,
+                roles=roles,
+                email_verified_at=tx.now if is_verified else None,
+                origin="operator" if by_operator else "self",
+            )
+            if await tx.users.by_email(address) is None and count is not None and (refused := await count(tx)):
+                return refused
+            if not await tx.users.add(user):
+                return Refusal("email_taken", "There is an account with this address.")
+            await tx.passwords.put(user.id, password_hash, tx.now)
+            actor = OPERATOR if by_operator else None
+            await record(tx, "account_created", user.id, actor=actor, where=where)
+            if is_verified:
+                await record(tx, "email_verified", user.id, actor=actor, where=where)
+            return user
+
+        return await decide(self._database, unit, shared=True)
+
+    def is_short(self, password: str) -> bool:
+        """Whether it is long enough beside a second factor only."""
+        return len(password) < self._min_length
+
+    async def hash(self, password: str, *, email: str, has_factor: bool = False) -> str:
+        """Hash a password that somebody may set; beside a second factor it may be shorter.
+
+        Raises:
+            Refusal: `password_too_short`, `password_too_long`, `password_too_common` or `password_leaked`.
+        """
+        min_length = self._min_length_with_factor if has_factor else self._min_length
+        check_new_password(password, min_length=min_length, context=(email, self._issuer))
+        if self._leaked is not None and await self._leaked.has(password):
+            raise Refusal("password_leaked", "This password has leaked somewhere, and is known to those who guess.")
+        return await self._hasher.hash(password)

@@ -1,0 +1,69 @@
+"""Asking a service of the operator's whether somebody may make an account: a captcha, a list, a payment.
+
+It is asked before anything is hashed, mailed or written, and fails closed: while it is away nobody signs up, while all
+sign in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from gatepass.server.base.errors import Refusal, Unavailable
+
+if TYPE_CHECKING:
+    from gatepass.server.domain.events.event import Where
+
+_DEADLINE_SECONDS = 3.0
+"""For the whole exchange."""
+_ALLOWED, _REFUSED = (200, 204), 403
+
+
+class SignupCheck:
+    """The service at `signup_check_url`; without one everybody may."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._url = url
+        self._headers = {"authorization": f"Bearer {token}"} if token else {}
+
+    async def ask(self, email: str, where: Where, *, proof: str | None = None) -> None:
+        """Ask once. `proof` is what the application has sent along, the answer to a captcha say.
+
+        Raises:
+            Refusal: `signup_refused`.
+            Unavailable: `signup_check_unavailable`.
+        """
+        if not self._url:
+            return
+        asked = {"email": email, "address": where.address, "user_agent": where.user_agent, "proof": proof}
+        try:
+            async with asyncio.timeout(_DEADLINE_SECONDS):
+                status = await self._post(asked)
+        except (TimeoutError, OSError) as error:
+            raise _unavailable(type(error).__name__) from error
+        if status == _REFUSED:
+            raise Refusal("signup_refused", "This sign-up is not taken here.")
+        if status not in _ALLOWED:
+            raise _unavailable(f"status {status}")
+
+    async def _post(self, asked: dict[str, str | None]) -> int:
+        """Post JSON; no redirect is followed, and of the answer only the status is read."""
+        import httpx  # noqa: PLC0415 - only where it is set, and it takes 100 ms
+
+        try:
+            async with (
+                httpx.AsyncClient(headers=self._headers) as client,
+                client.stream("POST", self._url, json=asked) as response,
+            ):
+                return response.status_code
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise OSError("no answer") from error
+
+
+def _unavailable(why: str) -> Unavailable:
+    return Unavailable(
+        "signup_check_unavailable",
+        "Nobody can sign up just now; try again shortly.",
+        private=f"the service at `signup_check_url` cannot be asked: {why}",
+        retry_after=30,
+    )

@@ -1,0 +1,73 @@
+"""Who may make an account for themselves: whether anybody may, with which addresses, and how many from one network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.accounts.signup_check import SignupCheck
+from gatepass.server.domain.accounts.user import normalise_email
+from gatepass.server.domain.limits.throttle import too_many_attempts
+
+if TYPE_CHECKING:
+    from gatepass.server.base.settings import Settings
+    from gatepass.server.domain.events.event import Where
+    from gatepass.server.domain.limits.throttle import Guard
+    from gatepass.server.domain.ports import Transaction
+
+
+class SignupRules:
+    """The same for every way to an account: by password, passkey, mail or another site."""
+
+    def __init__(self, guard: Guard, settings: Settings) -> None:
+        self._guard = guard
+        self._service = SignupCheck(settings.signup_check_url, settings.signup_check_token)
+        self._is_open = settings.signup == "open"
+        self._domains = frozenset(_domain_of(normalise_email(f"anybody@{name}")) for name in settings.signup_domains)
+
+    def check(self, email: str) -> None:
+        """Refuse an address, as we spell it, whose owner may make no account.
+
+        Raises:
+            Refusal: `signup_closed`, or as `check_domain`.
+        """
+        self.check_open()
+        self.check_domain(email)
+
+    def check_open(self) -> None:
+        """Refuse everybody where only the operator adds people.
+
+        Raises:
+            Refusal: `signup_closed`.
+        """
+        if not self._is_open:
+            raise Refusal("signup_closed", "Only the operator adds people here.")
+
+    def check_domain(self, email: str) -> None:
+        """Refuse an address of another domain; a subdomain is another one. A change of address is no way around this.
+
+        Raises:
+            Refusal: `email_domain_not_allowed`.
+        """
+        if self._domains and _domain_of(email) not in self._domains:
+            raise Refusal("email_domain_not_allowed", "Addresses of this domain are not taken here.")
+
+    async def ask(self, email: str, where: Where, *, proof: str | None = None) -> None:
+        """Ask the operator's own service, if there is one. Raises as `SignupCheck.ask`."""
+        await self._service.ask(email, where, proof=proof)
+
+    async def wait(self, tx: Transaction, email: str, where: Where) -> float:
+        """How many seconds until a network may have another account; 0 when it may now."""
+        return await self._guard.wait(tx, self._guard.attempt("sign_up", email, where))
+
+    async def count(self, tx: Transaction, email: str, where: Where) -> Refusal | None:
+        """Count an account that is made, or refuse it for a while: then nothing is counted."""
+        attempt = self._guard.attempt("sign_up", email, where)
+        if wait := await self._guard.wait(tx, attempt):
+            return too_many_attempts(wait)
+        await self._guard.failed(tx, attempt)
+        return None
+
+
+def _domain_of(email: str) -> str:
+    return email.rpartition("@")[2]

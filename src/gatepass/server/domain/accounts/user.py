@@ -1,0 +1,136 @@
+"""People: who they are to the server, apart from how they prove it."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, Protocol, TypeAlias
+
+import msgspec
+from email_validator import EmailNotValidError, validate_email
+
+from gatepass.server.base.errors import Refusal
+
+ROLE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+MAX_EMAIL_LENGTH = 254
+"""Characters; RFC 5321 §4.5.3.1.3 allows 256 octets for a path with its angle brackets."""
+
+_BLANKS = " \u00a0\u2007\u202f\u3000"
+_MOST_LOCAL_OCTETS = 64
+"""RFC 5321 §4.5.3.1.1."""
+
+
+Closed: TypeAlias = Literal["account_disabled", "account_locked"]
+"""Why an account lets nobody in: by the operator's will, or by its owner's."""
+
+
+class User(msgspec.Struct, frozen=True, kw_only=True):
+    """A person. Times in seconds since 1970; `None` where it has not happened."""
+
+    id: str
+    email: str
+    created_at: float
+    roles: tuple[str, ...] = ()
+    email_verified_at: float | None = None
+    disabled_at: float | None = None
+    locked_at: float | None = None
+    origin: Literal["self", "operator", "import"] = "self"
+    """Who made the account."""
+
+    @property
+    def closed(self) -> Closed | None:
+        """Why nobody may sign in; None where its owner may."""
+        if self.disabled_at is not None:
+            return "account_disabled"
+        return None if self.locked_at is None else "account_locked"
+
+    @property
+    def is_unclaimed(self) -> bool:
+        """Whether nobody has shown or vouched for whose account this is: anybody could have made it, or set it up."""
+        return self.email_verified_at is None and self.origin != "operator"
+
+
+class Users(Protocol):
+    """Where people are kept; an e-mail address belongs to at most one of them."""
+
+    async def add(self, user: User) -> bool:
+        """Keep the user; False when the e-mail address is taken, and then nothing is written."""
+        ...
+
+    async def by_id(self, user_id: str) -> User | None:
+        """Find by identifier."""
+        ...
+
+    async def by_email(self, email: str) -> User | None:
+        """Find by normalised e-mail address."""
+        ...
+
+    async def signed_in(self, session_id: str, user_id: str, now: float) -> User | None:
+        """Find by identifier, if the session is theirs and lives."""
+        ...
+
+    async def all(self) -> list[User]:
+        """Everybody, by e-mail address."""
+        ...
+
+    async def set_roles(self, user_id: str, roles: tuple[str, ...]) -> None:
+        """Replace the roles."""
+        ...
+
+    async def set_locked(self, user_id: str, at: float | None) -> None:
+        """Lock from `at` on, until the owner has proved to be that; or unlock with `None`."""
+        ...
+
+    async def set_email(self, user_id: str, email: str, verified_at: float | None) -> bool:
+        """Give another address; False when it is somebody else's, and then nothing is written."""
+        ...
+
+    async def set_verified(self, user_id: str, at: float) -> None:
+        """Note when the address was proved to be the person's."""
+        ...
+
+    async def remove(self, user_id: str) -> None:
+        """Remove the person; everything that is theirs must be gone."""
+        ...
+
+    async def set_disabled(self, user_id: str, at: float | None) -> None:
+        """Disable from `at` on, or enable with `None`."""
+        ...
+
+
+def account_closed(reason: Closed) -> Refusal:
+    """The answer to whoever has proved that it is their account."""
+    match reason:
+        case "account_disabled":
+            return Refusal("account_disabled", "The operator has disabled this account.")
+        case "account_locked":
+            return Refusal("account_locked", "This account was locked; set a new password to open it.")
+
+
+def normalise_email(text: str) -> str:
+    """Check an e-mail address and give the one spelling under which we keep it, wholly in lower case.
+
+    Raises:
+        Refusal: `invalid_email`.
+    """
+    text = text.strip(_BLANKS)  # keyboards of telephones put one after a word; a line break is no mistake of theirs
+    if len(text) > MAX_EMAIL_LENGTH:
+        raise Refusal("invalid_email", f"An e-mail address has at most {MAX_EMAIL_LENGTH} characters.")
+    try:
+        # `test_environment` admits addresses under .test, which RFC 2606 reserves for the very people who try us out.
+        address = validate_email(text, check_deliverability=False, test_environment=True).normalized
+    except (EmailNotValidError, UnicodeError) as error:
+        raise Refusal("invalid_email", "This is not an e-mail address.") from error
+    if len(address.rpartition("@")[0].encode()) > _MOST_LOCAL_OCTETS:
+        raise Refusal("invalid_email", f"Before the @ an e-mail address has at most {_MOST_LOCAL_OCTETS} octets.")
+    return address.lower()
+
+
+def check_role(text: str) -> str:
+    """Return the role if it is one.
+
+    Raises:
+        Refusal: `invalid_role`.
+    """
+    if not ROLE.fullmatch(text):
+        raise Refusal("invalid_role", "A role is 1 to 64 letters, digits, and any of _ . : -")
+    return text

@@ -1,0 +1,237 @@
+"""Whether somebody has the factor that they claim: a code, a recovery code or a passkey. Each proof counts once.
+
+It takes two steps. What can be computed is computed first; what the store alone can tell, whether a code or a challenge
+was used before and whether a counter has gone up, is decided inside the transaction of what the proof is for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import sys
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import msgspec
+
+from gatepass.server.base.confidential import Confidential
+from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.credentials import recovery_codes
+from gatepass.server.domain.credentials.passkeys.challenge import new_challenge, read_challenge
+from gatepass.server.domain.credentials.passkeys.relying_party import (
+    challenge_in,
+    credential_id_in,
+    invalid_passkey,
+)
+from gatepass.server.domain.credentials.totp import step_of
+from gatepass.server.domain.events.recording import record
+
+if TYPE_CHECKING:
+    from gatepass.server.domain.credentials.passkeys.challenge import Answered, Ceremony
+    from gatepass.server.domain.credentials.passkeys.passkey import Passkey
+    from gatepass.server.domain.credentials.passkeys.relying_party import (
+        Asserted,
+        Json,
+        Registered,
+        RelyingParty,
+    )
+    from gatepass.server.domain.events.event import Where
+    from gatepass.server.domain.keys.master_key import DataKey
+    from gatepass.server.domain.ports import Database, Transaction
+
+ANYBODY = ""
+"""The party of a challenge for signing in: who answers it, the answer says."""
+
+Reason: TypeAlias = Literal["wrong_code", "code_used", "unknown_passkey", "challenge_used", "counter_went_back"]
+"""Why a factor was refused, for the log of events; whoever tried is told less."""
+
+
+class Typed(Confidential, frozen=True):
+    """Six digits of an authenticator application, or a recovery code."""
+
+    code: str
+    is_recovery_code: bool
+
+
+class Touched(Confidential, frozen=True, kw_only=True):
+    """A passkey whose signature is right."""
+
+    passkey: Passkey
+    asserted: Asserted
+    answered: Answered
+
+
+Claim: TypeAlias = Typed | Touched
+
+
+class Proven(msgspec.Struct, frozen=True):
+    """The person has the factor; `amr` as in RFC 8176."""
+
+    amr: tuple[str, ...]
+
+
+class NotProven(msgspec.Struct, frozen=True):
+    """The factor is refused."""
+
+    reason: Reason
+
+
+class FactorProofs:
+    """Checks factors."""
+
+    def __init__(self, database: Database, data_key: DataKey, relying_party: RelyingParty) -> None:
+        self._database = database
+        self._data_key = data_key
+        self._relying_party = relying_party
+        self._challenge_key = data_key.derive("passkey challenges")
+        self._recovery_key = data_key.derive("recovery codes")
+
+    # ── passkeys ──
+
+    @property
+    def knows_passkeys(self) -> bool:
+        """Whether there can be any here."""
+        return self._relying_party.is_possible
+
+    async def request_options(self, ceremony: Ceremony, party: str, *, user_id: str = "") -> Json:
+        """What a browser is asked for: one of this person's passkeys, else any."""
+        self._relying_party.require()
+        await _load_webauthn()
+
+        async def unit(tx: Transaction) -> tuple[list[Passkey], float]:
+            return await tx.passkeys.of(user_id), tx.now
+
+        allowed, now = await self._database.read(unit)
+        challenge = new_challenge(self._challenge_key, ceremony, party, now)
+        return self._relying_party.request_options(challenge, allowed=allowed)
+
+    async def creation_options(self, ceremony: Ceremony, party: str, *, user_id: str, email: str) -> Json:
+        """What a browser is asked for: a new passkey, on a device that has none of this person's."""
+        self._relying_party.require()
+        await _load_webauthn()
+
+        async def unit(tx: Transaction) -> tuple[list[Passkey], float]:
+            return await tx.passkeys.of(user_id), tx.now
+
+        known, now = await self._database.read(unit)
+        challenge = new_challenge(self._challenge_key, ceremony, party, now)
+        return self._relying_party.creation_options(challenge, user_id=user_id, email=email, known=known)
+
+    async def register(self, credential: Json, ceremony: Ceremony, party: str) -> tuple[Registered, Answered]:
+        """Verify a new passkey. The caller uses the challenge up.
+
+        Raises:
+            Refusal: `invalid_passkey`.
+        """
+        self._relying_party.require()
+        await _load_webauthn()
+        challenge = challenge_in(credential)
+        answered = read_challenge(self._challenge_key, ceremony, party, challenge, await self._now())
+        if answered is None:
+            raise invalid_passkey()
+        return self._relying_party.register(credential, challenge), answered
+
+    async def touched(self, credential: Json, ceremony: Ceremony, party: str) -> Touched:
+        """Verify the use of a passkey, as far as it can be computed.
+
+        Raises:
+            Refusal: `invalid_passkey`.
+        """
+        self._relying_party.require()
+        await _load_webauthn()
+        challenge, credential_id = challenge_in(credential), credential_id_in(credential)
+
+        async def unit(tx: Transaction) -> tuple[Passkey | None, float]:
+            return await tx.passkeys.by_credential(credential_id), tx.now
+
+        passkey, now = await self._database.read(unit)
+        answered = read_challenge(self._challenge_key, ceremony, party, challenge, now)
+        if passkey is None or answered is None:
+            raise invalid_passkey()
+        asserted = self._relying_party.verify(credential, challenge, passkey)
+        return Touched(passkey=passkey, asserted=asserted, answered=answered)
+
+    # ── any factor ──
+
+    async def claim(
+        self,
+        *,
+        code: str | None,
+        recovery_code: str | None,
+        passkey: dict[str, Any] | None,
+        ceremony: Ceremony,
+        party: str,
+    ) -> Claim:
+        """Take the one factor that was sent.
+
+        Raises:
+            Refusal: `invalid_body` when it is not one, or `invalid_passkey`.
+        """
+        match (code, recovery_code, passkey):
+            case (str(), None, None):
+                return Typed(code, is_recovery_code=False)
+            case (None, str(), None):
+                return Typed(recovery_code, is_recovery_code=True)
+            case (None, None, dict()):
+                return await self.touched(passkey, ceremony, party)
+            case _:
+                raise Refusal("invalid_body", "Send one of `code`, `recovery_code` and `passkey`.")
+
+    async def settle(self, tx: Transaction, user_id: str, claim: Claim, where: Where) -> Proven | NotProven:
+        """Use the proof up, and say whether it was one."""
+        if isinstance(claim, Touched):
+            return await self._settle_passkey(tx, user_id, claim, where)
+        if claim.is_recovery_code:
+            return await self._settle_recovery_code(tx, user_id, claim.code, where)
+        return await self._settle_totp(tx, user_id, claim.code)
+
+    def recovery_digests(self, user_id: str, codes: tuple[str, ...]) -> list[bytes]:
+        """What is kept of recovery codes."""
+        return [recovery_codes.digest_of(self._recovery_key, user_id, code) for code in codes]
+
+    async def _settle_totp(self, tx: Transaction, user_id: str, code: str) -> Proven | NotProven:
+        secret = await tx.totp.of(user_id)
+        if secret is None or secret.confirmed_at is None:
+            return NotProven("wrong_code")
+        step = step_of(self._data_key.unseal(secret.sealed, totp_context(user_id)), code, tx.now)
+        if step is None:
+            return NotProven("wrong_code")
+        return Proven(("otp",)) if await tx.totp.use(user_id, step) else NotProven("code_used")
+
+    async def _settle_recovery_code(self, tx: Transaction, user_id: str, code: str, where: Where) -> Proven | NotProven:
+        (digest,) = self.recovery_digests(user_id, (code,))
+        if not await tx.recovery_codes.use(user_id, digest):
+            return NotProven("wrong_code")
+        await record(tx, "recovery_code_used", user_id, where=where)
+        return Proven(("otp",))
+
+    @staticmethod
+    async def _settle_passkey(tx: Transaction, user_id: str, claim: Touched, where: Where) -> Proven | NotProven:
+        passkey = claim.passkey
+        if passkey.user_id != user_id or await tx.passkeys.by_credential(passkey.credential_id) is None:
+            return NotProven("unknown_passkey")
+        if not await tx.replays.use("passkey_challenge", claim.answered.id, expires_at=claim.answered.expires_at):
+            return NotProven("challenge_used")
+        if not await tx.passkeys.use(
+            passkey.id, sign_count=claim.asserted.sign_count, is_backed_up=claim.asserted.is_backed_up, now=tx.now
+        ):
+            await record(tx, "passkey_counter_went_back", user_id, actor="", where=where)
+            return NotProven("counter_went_back")
+        # RFC 8176: a key in hardware, or one that a provider carries from device to device.
+        return Proven(("swk" if passkey.can_be_backed_up else "hwk", "user"))
+
+    async def _now(self) -> float:
+        async def unit(tx: Transaction) -> float:
+            return tx.now
+
+        return await self._database.read(unit)
+
+
+def totp_context(user_id: str) -> str:
+    """What a secret is sealed for: nobody's else."""
+    return f"totp {user_id}"
+
+
+async def _load_webauthn() -> None:
+    """Import the library beside the event loop, the first time: that takes 160 ms."""
+    if "webauthn" not in sys.modules:
+        await asyncio.to_thread(importlib.import_module, "webauthn")

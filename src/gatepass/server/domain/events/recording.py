@@ -1,0 +1,40 @@
+"""Recording an event inside the transaction of what it tells of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gatepass.server.base.ids import new_id
+from gatepass.server.domain.events.event import NOWHERE, Event
+
+if TYPE_CHECKING:
+    from gatepass.server.domain.events.event import EventKind, Where
+    from gatepass.server.domain.ports import Transaction
+
+
+async def record(  # noqa: PLR0913 - an event has this many sides
+    tx: Transaction,
+    kind: EventKind,
+    user_id: str = "",
+    *,
+    actor: str | None = None,
+    session_id: str = "",
+    reason: str = "",
+    jti: str = "",
+    where: Where = NOWHERE,
+) -> None:
+    """Record an event about a person; unless an actor is named, it was they who did it."""
+    await tx.events.record(
+        Event(
+            id=new_id("evt"),
+            at=tx.now,
+            kind=kind,
+            user_id=user_id,
+            session_id=session_id,
+            actor=user_id if actor is None else actor,
+            reason=reason,
+            jti=jti,
+            address=where.address,
+            user_agent=where.user_agent,
+        )
+    )

@@ -1,0 +1,1 @@
+"""Signing keys and the keys that seal secrets."""

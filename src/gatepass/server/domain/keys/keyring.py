@@ -1,0 +1,121 @@
+"""The keys in force: one that signs, those that verify, and the secret of the refresh tokens."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gatepass.jose import Key, KeySet
+from gatepass.server.base.errors import StartupError
+from gatepass.server.domain.keys.schedule import StoredKey, is_symmetric, line, still_verifies
+from gatepass.server.domain.keys.signer import GuardedSigner, LocalSigner
+from gatepass.tokens.refresh_token import KEY_ID_BYTES, RefreshKey
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gatepass.server.domain.keys.master_key import DataKey
+    from gatepass.server.domain.keys.schedule import Use
+    from gatepass.server.domain.keys.signer import OutsideKey, Signer
+
+    Outside = Sequence[OutsideKey]
+    """The keys held outside that this process can sign with."""
+
+_REFRESH_SECRET_BYTES = 32
+
+
+class KeyRing:
+    """A view of the stored keys at one moment, opened. Made anew when they change."""
+
+    def __init__(self, stored: list[StoredKey], data_key: DataKey, now: float, outside: Outside = ()) -> None:
+        opened = {
+            row: Key.from_jwk(data_key.unseal(row.sealed, row.kid))
+            for row in stored
+            if row.use != "refresh" and still_verifies(row, now)
+        }
+        self.signing_key = opened[line(stored, "sig")[0]]
+        self.newest_key = opened[line(stored, "sig")[-1]]
+        self.signer = _signer(self.signing_key, outside)
+        # Status lists and events: the tokens' signer, unless that key is a secret that an API shares.
+        self.document_signer = (
+            LocalSigner(opened[line(stored, "documents")[0]]) if is_symmetric(self.signing_key.alg) else self.signer
+        )
+        tokens = [key for row, key in opened.items() if row.use == "sig"]
+        self.verification = KeySet([key if is_symmetric(key.alg) else key.public() for key in tokens])
+        self.published = KeySet([key.public() for key in opened.values() if not is_symmetric(key.alg)])
+        self.refresh_keys = {
+            bytes.fromhex(key.kid): RefreshKey(bytes.fromhex(key.kid), data_key.unseal(key.sealed, key.kid))
+            for key in reversed(stored)
+            if key.use == "refresh"
+        }
+        self.refresh_key = next(reversed(self.refresh_keys.values()))
+
+
+class LiveKeys:
+    """The key ring in force, replaced as a whole when the stored keys change. `current` is read at each use."""
+
+    def __init__(self, stored: list[StoredKey], data_key: DataKey, now: float, outside: Outside = ()) -> None:
+        self._data_key = data_key
+        self._outside = outside
+        self._rows = _in_force(stored, now)
+        self.current = KeyRing(stored, data_key, now, outside)
+
+    def update(self, stored: list[StoredKey], now: float) -> bool:
+        """Take over what is stored now; whether that changed anything."""
+        rows = _in_force(stored, now)
+        if rows == self._rows:
+            return False
+        self.current = KeyRing(stored, self._data_key, now, self._outside)
+        self._rows = rows
+        return True
+
+
+def _in_force(stored: list[StoredKey], now: float) -> list[StoredKey]:
+    return [key for key in stored if still_verifies(key, now)]
+
+
+def _signer(key: Key, outside: Outside) -> Signer:
+    if key.is_private:
+        return LocalSigner(key)
+    for each in outside:
+        if each.signer.kid == key.kid:
+            return GuardedSigner(each.signer, each.public_key)
+    raise StartupError(
+        f"The signing key {key.kid} is held outside, and no signer for it was given.",
+        "Start with its signer (`outside_keys`), or let a key here take over: gatepass key rotate --now",
+    )
+
+
+def outside_key_row(key: OutsideKey, data_key: DataKey) -> StoredKey:
+    """What is stored of a key held outside. It is sealed too, so that no other can be put in its place.
+
+    Raises:
+        StartupError: when signer and public key do not belong together, or the key is none to sign with.
+    """
+    signer, public = key.signer, key.public_key
+    if (signer.kid, signer.alg) != (public.kid, public.alg) or public.is_private:
+        raise StartupError(
+            f"The signer {signer.kid} ({signer.alg}) does not go with the public key {public.kid} ({public.alg}).",
+            "Give both the same `kid` and `alg`, and no private key.",
+        )
+    sealed = data_key.seal(msgspec.json.encode(public.to_jwk()), signer.kid)
+    return StoredKey(
+        kid=signer.kid, use="sig", alg=signer.alg, sealed=sealed, created_at=0, signs_from=0, held="outside"
+    )
+
+
+def new_signing_key(alg: str, data_key: DataKey, now: float = 0, *, use: Use = "sig") -> StoredKey:
+    """Make a signing key that signs from `now`; an RSA key takes some tenths of a second."""
+    key = Key.generate(alg)
+    kid = key.thumbprint()
+    sealed = data_key.seal(msgspec.json.encode(key.to_jwk(private=True)), kid)
+    return StoredKey(kid=kid, use=use, alg=alg, sealed=sealed, created_at=now, signs_from=now)
+
+
+def new_refresh_key(data_key: DataKey, now: float = 0) -> StoredKey:
+    """Make a secret for refresh tokens."""
+    kid = os.urandom(KEY_ID_BYTES).hex()
+    sealed = data_key.seal(os.urandom(_REFRESH_SECRET_BYTES), kid)
+    return StoredKey(kid=kid, use="refresh", alg="HS256", sealed=sealed, created_at=now, signs_from=now)

@@ -1,0 +1,253 @@
+"""Making, rotating and withdrawing the server's keys: what `keys/life.py` decides, done in one transaction each.
+
+Every node and every command decides anew inside its transaction, by what is stored there and by the database's clock,
+and a new key names its place in the line. So of any number that come at once, one does the step and the others find
+it done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, assert_never
+
+import msgspec
+
+from gatepass.server.domain.events.event import OPERATOR, SERVER
+from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.keys.keyring import LiveKeys, new_refresh_key, new_signing_key, outside_key_row
+from gatepass.server.domain.keys.schedule import DOCUMENTS_ALG, Drop, Pace, Publish, Retire, due, line, next_generation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from gatepass.server.base.settings import Settings
+    from gatepass.server.domain.keys.master_key import DataKey
+    from gatepass.server.domain.keys.schedule import Step, StoredKey, Use
+    from gatepass.server.domain.keys.signer import OutsideKey
+    from gatepass.server.domain.ports import Database, Transaction
+
+
+def pace_of(settings: Settings) -> Pace:
+    """The pace that is set."""
+    return Pace.of(
+        rotation=settings.key_rotation_seconds,
+        prepublish=settings.key_prepublish_seconds,
+        jwks_max_age=settings.jwks_max_age_seconds,
+    )
+
+
+async def stored_keys(database: Database) -> list[StoredKey]:
+    """Every key that is stored."""
+
+    async def unit(tx: Transaction) -> list[StoredKey]:
+        return await tx.keys.all()
+
+    return await database.read(unit)
+
+
+async def provide_keys(  # noqa: PLR0913 - of the server's start, each is another thing
+    database: Database, data_key: DataKey, pace: Pace, *, alg: str, now: float, outside: Sequence[OutsideKey] = ()
+) -> LiveKeys:
+    """Open the stored keys, making what is missing.
+
+    Another algorithm than the last key's is a rotation, and so is another key held outside: it is pre-published now,
+    and signs when everybody can know it.
+
+    Raises:
+        StartupError: when the stored keys are under another master key, or the one that signs is held outside and its
+            signer is not among `outside`.
+    """
+    for key in outside:
+        await _let_follow(database, outside_key_row(key, data_key), data_key, pace)
+    await make_first_keys(database, data_key, pace, alg=alg)
+    stored = await stored_keys(database)
+    if (newest := line(stored, "sig")[-1]).held == "here" and newest.alg != alg:
+        await rotate(database, data_key, pace, alg=alg)
+        stored = await stored_keys(database)
+    return LiveKeys(stored, data_key, now, outside)
+
+
+async def _let_follow(database: Database, new: StoredKey, data_key: DataKey, pace: Pace) -> None:
+    """Put a key held outside at the end of the line, unless it has been there. Nothing else waits before it then."""
+
+    async def unit(tx: Transaction) -> None:
+        now, stored = tx.now, await _readable(tx, data_key)
+        if any(key.kid == new.kid for key in stored):
+            return
+        keys = line(stored, "sig")
+        for key in keys[1:]:
+            if key.held == "here":
+                await _retire(tx, key.kid, actor=SERVER)
+        await _add(tx, new, stored, signs_from=now + pace.prepublish if keys else now)
+
+    await database.transaction(unit)
+
+
+async def make_first_keys(database: Database, data_key: DataKey, pace: Pace, *, alg: str) -> None:
+    """Make what a new store lacks: the first signing key, which signs at once, and the refresh tokens' secret.
+
+    Raises:
+        StartupError: when the stored keys are under another master key.
+    """
+    await take_steps(database, data_key, pace, alg=alg)
+    if any(key.use == "refresh" for key in await stored_keys(database)):
+        return
+    new = new_refresh_key(data_key)
+
+    async def unit(tx: Transaction) -> None:
+        stored = await _readable(tx, data_key)
+        if not any(key.use == "refresh" for key in stored):
+            await _add(tx, new, stored, signs_from=tx.now)
+
+    await database.transaction(unit)
+
+
+async def take_steps(database: Database, data_key: DataKey, pace: Pace, *, alg: str) -> bool:
+    """Do what is due, if anything is; whether something was. `alg` is for the very first key.
+
+    Raises:
+        StartupError: when the stored keys are under another master key.
+    """
+
+    async def look(tx: Transaction) -> list[Step]:
+        return due(await tx.keys.all(), pace, alg=alg, now=tx.now)
+
+    steps = await database.read(look)
+    if not steps:
+        return False
+    made = await _make(((step.use, step.alg) for step in steps if isinstance(step, Publish)), data_key)
+
+    async def unit(tx: Transaction) -> None:
+        await _readable(tx, data_key)
+        await _take_due(tx, made, pace, alg)
+
+    await database.transaction(unit)
+    return True
+
+
+async def rotate(
+    database: Database, data_key: DataKey, pace: Pace, *, alg: str | None = None, at_once: bool = False
+) -> StoredKey:
+    """Let another key follow the one that signs; which key that is.
+
+    A key of the right algorithm that is pre-published already is the one. The former goes on verifying while its tokens
+    live.
+
+    Args:
+        database: Where the keys are.
+        data_key: What they are sealed under.
+        pace: How long a key is pre-published.
+        alg: The algorithm, if it is to be another one than the last key's.
+        at_once: Sign with it now. Unless it was pre-published, verifiers that keep the JWKS and never look for an
+            unknown key refuse its tokens until they fetch again.
+
+    Raises:
+        StartupError: when the stored keys are under another master key.
+    """
+    alg = alg or line(await stored_keys(database), "sig")[-1].alg
+    made = await _make([("sig", alg), ("documents", DOCUMENTS_ALG)], data_key)
+
+    async def unit(tx: Transaction) -> StoredKey:
+        now, stored = tx.now, await _readable(tx, data_key)
+        signing, *waiting = line(stored, "sig")
+        for key in waiting:
+            if key.alg != alg:
+                await _retire(tx, key.kid, actor=OPERATOR)
+        if not any(key.alg == alg for key in waiting):
+            await _add(tx, made["sig", alg], stored, signs_from=now + pace.prepublish, actor=OPERATOR)
+        if at_once:
+            await _retire(tx, signing.kid, actor=OPERATOR)
+        await _take_due(tx, made, pace, alg)  # a secret needs a key for documents beside it
+        return line(await tx.keys.all(), "sig")[-1]
+
+    return await database.transaction(unit)
+
+
+async def retire(database: Database, data_key: DataKey, kid: str) -> StoredKey | None:
+    """Sign no longer with a key; its tokens verify until they end. The key that signs now, None without such a key.
+
+    Raises:
+        StartupError: when the stored keys are under another master key.
+    """
+    return await _withdraw(database, data_key, kid, is_compromised=False)
+
+
+async def compromise(database: Database, data_key: DataKey, kid: str) -> StoredKey | None:
+    """Sign and verify no longer with a key, and tell every verifier. The key that signs now, None without such a key.
+
+    Raises:
+        StartupError: when the stored keys are under another master key.
+    """
+    return await _withdraw(database, data_key, kid, is_compromised=True)
+
+
+async def _withdraw(database: Database, data_key: DataKey, kid: str, *, is_compromised: bool) -> StoredKey | None:
+    """Withdraw a key; the one that waits behind it takes over, or else a new one of the same algorithm."""
+    key = _find(await stored_keys(database), kid)
+    if key is None:
+        return None
+    made = await _make([(key.use, key.alg)], data_key)
+
+    async def unit(tx: Transaction) -> StoredKey | None:
+        now, stored = tx.now, await _readable(tx, data_key)
+        if _find(stored, kid) is None:
+            return None
+        if is_compromised:
+            await tx.keys.mark_compromised(kid, now)
+            await tx.revocations.revoke_key(kid, now)
+            await record(tx, "key_compromised", actor=OPERATOR, reason=kid)
+        else:
+            await _retire(tx, kid, actor=OPERATOR)
+        if not line(await tx.keys.all(), key.use):
+            await _add(tx, made[key.use, key.alg], stored, signs_from=now)
+        return line(await tx.keys.all(), key.use)[0]
+
+    return await database.transaction(unit)
+
+
+def _find(stored: Iterable[StoredKey], kid: str) -> StoredKey | None:
+    """A signing key by its id. The secret of the refresh tokens is none."""
+    return next((key for key in stored if key.kid == kid and key.use != "refresh"), None)
+
+
+async def _make(wanted: Iterable[tuple[Use, str]], data_key: DataKey) -> dict[tuple[Use, str], StoredKey]:
+    """Make keys before the transaction in which one of them may be needed, and beside the event loop."""
+    return {(use, alg): await asyncio.to_thread(new_signing_key, alg, data_key, use=use) for use, alg in wanted}
+
+
+async def _readable(tx: Transaction, data_key: DataKey) -> list[StoredKey]:
+    """Every key, which the data key opens: with keys under two of them the server could never start again."""
+    stored = await tx.keys.all()
+    for key in stored:
+        data_key.unseal(key.sealed, key.kid)
+    return stored
+
+
+async def _take_due(tx: Transaction, made: Mapping[tuple[Use, str], StoredKey], pace: Pace, alg: str) -> None:
+    stored, now = await tx.keys.all(), tx.now
+    for step in due(stored, pace, alg=alg, now=now):
+        match step:
+            case Publish(use=use, alg=new_alg):
+                # What nobody made beforehand is made the next time.
+                if (new := made.get((use, new_alg))) is not None:
+                    is_first = not line(stored, use)
+                    await _add(tx, new, stored, signs_from=now if is_first else now + pace.prepublish)
+            case Retire(kid=kid):
+                await _retire(tx, kid, actor=SERVER)
+            case Drop(kid=kid):
+                await tx.keys.drop(kid)
+            case _:
+                assert_never(step)
+
+
+async def _retire(tx: Transaction, kid: str, *, actor: str) -> None:
+    await tx.keys.retire(kid, tx.now)
+    await record(tx, "key_retired", actor=actor, reason=kid)
+
+
+async def _add(
+    tx: Transaction, key: StoredKey, stored: Iterable[StoredKey], *, signs_from: float, actor: str = SERVER
+) -> None:
+    await record(tx, "key_added", actor=actor, reason=key.kid)
+    generation = next_generation(stored, key.use)
+    await tx.keys.add(msgspec.structs.replace(key, created_at=tx.now, signs_from=signs_from, generation=generation))

@@ -1,0 +1,145 @@
+"""The guard at every way in that a secret opens: it counts failures, and makes whoever guesses wait longer and longer.
+
+An address that nobody has is counted like any other, so the pauses tell nothing. A success clears the account's count
+and not the network's: else a thief of passwords would sign in to an account of their own now and then.
+
+Callers whose address is not known have no network in common: what they try is counted for the account alone, so that
+guessing at it is slow and nobody is kept out of another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from math import ceil
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.limits.attempts import Limit, network_of
+
+if TYPE_CHECKING:
+    from gatepass.server.base.settings import Settings
+    from gatepass.server.domain.events.event import Where
+    from gatepass.server.domain.ports import Transaction
+
+_MAIL_WINDOW = 3_600.0
+"""So long mails and new accounts count."""
+_STUFFING_CHANGES = 20
+"""So many times another account than the one before, from one network within its window."""
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """What is tried (a digest of the e-mail address) and from which network, empty where that is not known."""
+
+    account: str
+    network: str
+    where: Where
+
+
+class Guard:
+    """Counts attempts under limits."""
+
+    def __init__(self, key: bytes, *, account: Limit, network: Limit, notices_stuffing: bool = True) -> None:
+        self._key = key
+        self._account = account
+        self._network = network
+        self._notices_stuffing = notices_stuffing
+
+    @classmethod
+    def of_sign_ins(cls, key: bytes, settings: Settings) -> Guard:
+        """The guard of passwords and whatever else could be guessed."""
+        pauses = {
+            "first_pause": float(settings.attempt_pause_seconds),
+            "longest_pause": float(settings.attempt_longest_pause_seconds),
+        }
+        return cls(
+            key,
+            account=Limit(free=settings.attempts_per_account, window=settings.account_window_seconds, **pauses),
+            network=Limit(free=settings.attempts_per_address, window=settings.address_window_seconds, **pauses),
+        )
+
+    @classmethod
+    def of_mails(cls, key: bytes, settings: Settings) -> Guard:
+        """The guard of other people's mailboxes: what it counts are mails that were asked for."""
+        return cls(
+            key,
+            account=Limit(
+                free=settings.mails_per_address, window=_MAIL_WINDOW, first_pause=60, longest_pause=_MAIL_WINDOW
+            ),
+            network=Limit(
+                free=settings.attempts_per_address, window=_MAIL_WINDOW, first_pause=60, longest_pause=_MAIL_WINDOW
+            ),
+            notices_stuffing=False,
+        )
+
+    @classmethod
+    def of_signups(cls, key: bytes, settings: Settings) -> Guard:
+        """The guard of new accounts: what it counts are those that are made, and from one network only."""
+        hour = _MAIL_WINDOW
+        return cls(
+            key,
+            account=Limit(free=settings.signups_per_address, window=hour, first_pause=60, longest_pause=hour),
+            network=Limit(free=settings.signups_per_address, window=hour, first_pause=60, longest_pause=hour),
+            notices_stuffing=False,
+        )
+
+    def attempt(self, what: str, name: str, where: Where) -> Attempt:
+        """An attempt of a kind, such as `password`, at what belongs to a name, such as an e-mail address."""
+        digest = hmac.digest(self._key, f"{what}:{name}".encode(), hashlib.sha256).hex()
+        network = f"{what}@{network_of(where.address)}" if where.address else ""
+        return Attempt(account=f"{what}:{digest}", network=network, where=where)
+
+    async def choose(
+        self, tx: Transaction, what: str, name: str, where: Where, *, browser: str
+    ) -> tuple[Attempt, float]:
+        """The attempt to count, and how long until it may be made.
+
+        What is known by a name, a browser or a session, has a counter of its own, so that nobody who guesses elsewhere
+        keeps it waiting; once that is used up it is like any other.
+        """
+        attempt = self.attempt(what, name, where)
+        if browser:
+            own = Attempt(account=self.attempt(what, f"{name} from {browser}", where).account, network="", where=where)
+            if not await self.wait(tx, own):
+                return own, 0.0
+        return attempt, await self.wait(tx, attempt)
+
+    async def wait(self, tx: Transaction, attempt: Attempt) -> float:
+        """How many seconds until this may be tried; 0 when it may be now."""
+        now, account = tx.now, self._account
+        tried = await tx.attempts.of(attempt.account, since=now - account.window)
+        return max(account.wait(tried, now), await self._network_wait(tx, attempt))
+
+    async def hold(self, tx: Transaction, attempt: Attempt) -> float:
+        """As `wait`, in the transaction that judges: attempts at one account are judged one after the other."""
+        now, account = tx.now, self._account
+        tried = await tx.attempts.hold(attempt.account, since=now - account.window, now=now)
+        return max(account.wait(tried, now), await self._network_wait(tx, attempt))
+
+    async def _network_wait(self, tx: Transaction, attempt: Attempt) -> float:
+        if not attempt.network:
+            return 0.0
+        now, network = tx.now, self._network
+        return network.wait(await tx.attempts.of(attempt.network, since=now - network.window), now)
+
+    async def failed(self, tx: Transaction, attempt: Attempt) -> None:
+        """Count a failure."""
+        now = tx.now
+        await tx.attempts.count(attempt.account, at=attempt.network, since=now - self._account.window, now=now)
+        if not attempt.network:
+            return
+        tried = await tx.attempts.count(attempt.network, at=attempt.account, since=now - self._network.window, now=now)
+        if self._notices_stuffing and tried.changes == _STUFFING_CHANGES:
+            await record(tx, "credential_stuffing_noticed", where=attempt.where)
+
+    async def succeeded(self, tx: Transaction, attempt: Attempt) -> None:
+        """Clear the account's count."""
+        await tx.attempts.clear(attempt.account)
+
+
+def too_many_attempts(wait: float) -> Refusal:
+    """The answer while it is not time yet, the same whether or not there is such an account."""
+    return Refusal("too_many_attempts", "Too many attempts; try again later.", retry_after=ceil(wait))

@@ -1,0 +1,97 @@
+"""Sending what is in the queue of letters: a few at a time, again and later when the mail server is away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from gatepass.server.domain.mail.letter import LONGEST_WAIT_SECONDS, Letter, pause_after
+from gatepass.server.domain.mail.message import InvalidMail, message_of
+from gatepass.server.domain.mail.smtp import NotSent
+from gatepass.server.domain.mail.wording import in_words
+
+if TYPE_CHECKING:
+    from gatepass.server.base.settings import Settings
+    from gatepass.server.domain.keys.master_key import DataKey
+    from gatepass.server.domain.mail.letter import Waiting
+    from gatepass.server.domain.mail.message import Mail
+    from gatepass.server.domain.mail.smtp import Sender
+    from gatepass.server.domain.ports import Database, Transaction
+
+log = structlog.get_logger("gatepass")
+
+_AT_ONCE = 10
+_CLAIM_SECONDS = 300.0
+"""How long a letter is one node's: longer than sending `_AT_ONCE` of them may take."""
+_MOST_SHOWN = 50
+
+
+class Posting:
+    """Sends letters, or where there is no mail server keeps them to be looked at."""
+
+    def __init__(self, database: Database, data_key: DataKey, sender: Sender | None, *, settings: Settings) -> None:
+        self._database = database
+        self._data_key = data_key
+        self._sender = sender
+        self._address = settings.sender
+        self._site_name = settings.site_name
+
+    async def send_due(self) -> None:
+        """Send the letters that are due."""
+        while self._sender is not None and (letters := await self._claim()):
+            for waiting in letters:
+                await self._send(waiting, self._sender)
+
+    async def latest(self) -> list[Mail]:
+        """The mails that were written last, for the outbox of a server without a mail server."""
+
+        async def unit(tx: Transaction) -> list[Waiting]:
+            return await tx.mails.latest(_MOST_SHOWN)
+
+        letters = [self._open(waiting) for waiting in await self._database.read(unit)]
+        return [in_words(letter, site_name=self._site_name) for letter in letters if letter.to]
+
+    async def forget_old(self, tx: Transaction) -> None:
+        """Drop what has waited too long."""
+        await tx.mails.forget_before(tx.now - LONGEST_WAIT_SECONDS)
+
+    async def _claim(self) -> list[Waiting]:
+        async def look(tx: Transaction) -> bool:
+            return await tx.mails.is_any_due(tx.now)
+
+        async def unit(tx: Transaction) -> list[Waiting]:
+            return await tx.mails.claim(now=tx.now, until=tx.now + _CLAIM_SECONDS, limit=_AT_ONCE)
+
+        # Most of the time there is nothing, and that costs no write.
+        return await self._database.transaction(unit) if await self._database.read(look) else []
+
+    async def _send(self, waiting: Waiting, sender: Sender) -> None:
+        letter = self._open(waiting)
+        is_done = True
+        try:
+            if letter.to:
+                await sender.send(
+                    message_of(
+                        in_words(letter, site_name=self._site_name),
+                        sender=self._address,
+                        sender_name=self._site_name,
+                        mail_id=waiting.id,
+                        now=waiting.created_at,
+                    )
+                )
+        except (NotSent, InvalidMail) as error:
+            is_done = isinstance(error, InvalidMail) or error.for_good
+            log.warning("a mail was not sent", kind=letter.kind, id=waiting.id, reason=str(error), again=not is_done)
+
+        async def unit(tx: Transaction) -> None:
+            if is_done:
+                await tx.mails.remove(waiting.id)
+            else:
+                await tx.mails.put_off(waiting.id, tx.now + pause_after(waiting.tries))
+
+        await self._database.transaction(unit)
+
+    def _open(self, waiting: Waiting) -> Letter:
+        return msgspec.json.decode(self._data_key.unseal(waiting.sealed, waiting.id), type=Letter)

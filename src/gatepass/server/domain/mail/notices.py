@@ -1,0 +1,100 @@
+"""Writing letters inside the transaction of what they are about: each is sealed, and goes out after the commit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gatepass.server.base.confidential import Confidential
+from gatepass.server.base.errors import Refusal
+from gatepass.server.base.ids import new_id
+from gatepass.server.domain.credentials.one_time_code import Code, digest_of, new_token
+from gatepass.server.domain.mail.letter import Letter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gatepass.server.base.settings import Settings
+    from gatepass.server.domain.accounts.user import User
+    from gatepass.server.domain.credentials.one_time_code import LinkPurpose
+    from gatepass.server.domain.keys.master_key import DataKey
+    from gatepass.server.domain.mail.letter import LetterKind
+    from gatepass.server.domain.ports import Transaction
+    from gatepass.server.web.pages import Pages
+
+LOCK_SECONDS = 7 * 86_400.0
+"""How long "this wasn't me" works."""
+
+NOBODY = ""
+
+_LINK_PAGES: Mapping[LinkPurpose, str] = {
+    "signup": "signup/verify",
+    "change_email": "account/email/confirm",
+    "sign_in": "login/link",
+    "reset": "reset",
+    "lock": "lock",
+}
+"""The page that a link of each purpose leads to."""
+
+
+class MailLink(Confidential, frozen=True):
+    """The link that a mail brings, and the digest of its token, which is what is kept."""
+
+    url: str
+    digest: bytes
+
+
+class Letters:
+    """Puts letters into the queue."""
+
+    def __init__(self, data_key: DataKey, pages: Pages, settings: Settings) -> None:
+        self._data_key = data_key
+        self._pages = pages
+        self.can_send = settings.mail != "none"
+
+    def require(self) -> None:
+        """Refuse what needs a mail where none can be sent.
+
+        Raises:
+            Refusal: `mail_not_configured`.
+        """
+        if not self.can_send:
+            raise Refusal("mail_not_configured", "This server sends no mail; ask whoever runs it.")
+
+    def mail_link(self, purpose: LinkPurpose) -> MailLink:
+        """A new link for a mail, made from the issuer's URL."""
+        token = new_token()
+        return MailLink(f"{self._pages.url(_LINK_PAGES[purpose])}?token={token}", digest_of(token))
+
+    async def send(self, tx: Transaction, letter: Letter, *, user_id: str = NOBODY) -> None:
+        """Put a letter into the queue; it goes with the person when their account does."""
+        if self.can_send:
+            mail_id = new_id("mail")
+            sealed = self._data_key.seal(msgspec.json.encode(letter), mail_id)
+            await tx.mails.add(mail_id, sealed, user_id=user_id, now=tx.now)
+
+    async def tell_taken(self, tx: Transaction, user: User, *, language: str) -> None:
+        """Tell who has just proved their address that what others had set in the account before is gone."""
+        await self.send(tx, Letter(kind="earlier_access_removed", to=user.email, language=language), user_id=user.id)
+
+    async def warn(
+        self, tx: Transaction, kind: LetterKind, user: User, *, language: str, at: float | None = None, **values: str
+    ) -> None:
+        """Tell somebody what was done with their account, with a link that locks it down at once.
+
+        It goes to the address that `user` has here. Used, the link also puts that address back, and takes away the
+        factors that were set up since: `at` is when that was done, in seconds since 1970; by default now.
+        """
+        link = self.mail_link("lock")
+        await tx.codes.add(
+            Code(
+                digest=link.digest,
+                purpose="lock",
+                user_id=user.id,
+                email=user.email,
+                expires_at=(tx.now if at is None else at) + LOCK_SECONDS,
+            )
+        )
+        letter = Letter(kind=kind, to=user.email, language=language, lock=link.url, values=values)
+        await self.send(tx, letter, user_id=user.id)

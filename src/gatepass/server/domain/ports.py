@@ -1,0 +1,235 @@
+"""A unit of work: what flows write against, and what each database implements.
+
+A unit is `async def unit(tx)` that awaits nothing but `tx`'s stores. It says no by returning a `Refusal`, and `decide`
+raises that only after the commit: raising inside would take back the very writes that the refusal calls for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+
+from gatepass.server.base.errors import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from gatepass.server.base.clock import Clock
+    from gatepass.server.domain.accounts.linked_identity import Identities
+    from gatepass.server.domain.accounts.user import Users
+    from gatepass.server.domain.credentials.factors import FactorCounts
+    from gatepass.server.domain.credentials.one_time_code import Codes
+    from gatepass.server.domain.credentials.passkeys.passkey import Passkeys
+    from gatepass.server.domain.credentials.passwords.hashing import PasswordHashes
+    from gatepass.server.domain.credentials.recovery_codes import RecoveryCodes
+    from gatepass.server.domain.credentials.totp import TotpSecrets
+    from gatepass.server.domain.credentials.trusted_devices import RememberedDevices
+    from gatepass.server.domain.events.event import Events
+    from gatepass.server.domain.keys.schedule import StoredKeys
+    from gatepass.server.domain.limits.attempts import Attempts
+    from gatepass.server.domain.limits.used_once import Replays
+    from gatepass.server.domain.mail.letter import MailQueue
+    from gatepass.server.domain.revocation.log import RevocationLog
+    from gatepass.server.domain.revocation.status_indexes import StatusLists
+    from gatepass.server.domain.sessions.client import Clients
+    from gatepass.server.domain.sessions.grant import Grants
+    from gatepass.server.domain.sessions.session import Sessions
+
+T = TypeVar("T")
+
+
+class Transaction(Protocol):
+    """The stores of every noun, together all or nothing."""
+
+    @property
+    def now(self) -> float:
+        """The database's clock in seconds since 1970: the one that all nodes share."""
+        ...
+
+    @property
+    def users(self) -> Users:
+        """See `Users`."""
+        ...
+
+    @property
+    def passwords(self) -> PasswordHashes:
+        """See `PasswordHashes`."""
+        ...
+
+    @property
+    def factors(self) -> FactorCounts:
+        """See `FactorCounts`."""
+        ...
+
+    @property
+    def totp(self) -> TotpSecrets:
+        """See `TotpSecrets`."""
+        ...
+
+    @property
+    def recovery_codes(self) -> RecoveryCodes:
+        """See `RecoveryCodes`."""
+        ...
+
+    @property
+    def devices(self) -> RememberedDevices:
+        """See `RememberedDevices`."""
+        ...
+
+    @property
+    def passkeys(self) -> Passkeys:
+        """See `Passkeys`."""
+        ...
+
+    @property
+    def identities(self) -> Identities:
+        """See `Identities`."""
+        ...
+
+    @property
+    def sessions(self) -> Sessions:
+        """See `Sessions`."""
+        ...
+
+    @property
+    def grants(self) -> Grants:
+        """See `Grants`."""
+        ...
+
+    @property
+    def keys(self) -> StoredKeys:
+        """See `StoredKeys`."""
+        ...
+
+    @property
+    def attempts(self) -> Attempts:
+        """See `Attempts`."""
+        ...
+
+    @property
+    def codes(self) -> Codes:
+        """See `Codes`."""
+        ...
+
+    @property
+    def mails(self) -> MailQueue:
+        """See `MailQueue`."""
+        ...
+
+    @property
+    def events(self) -> Events:
+        """See `Events`."""
+        ...
+
+    @property
+    def clients(self) -> Clients:
+        """See `Clients`."""
+        ...
+
+    @property
+    def revocations(self) -> RevocationLog:
+        """See `RevocationLog`."""
+        ...
+
+    @property
+    def status_lists(self) -> StatusLists:
+        """See `StatusLists`."""
+        ...
+
+    @property
+    def replays(self) -> Replays:
+        """See `Replays`."""
+        ...
+
+
+class Condition(NamedTuple):
+    """How a database is that has been written to just now."""
+
+    is_migrated: bool
+    """Whether its schema is the one that this version knows, or a newer one."""
+    is_clock_right: bool
+    """Whether this node knows what time it is there."""
+
+
+class Database(Protocol):
+    """Runs units of work. A unit may be run again from its beginning, when it was refused for another one's sake."""
+
+    clock: Clock
+    """The time that all nodes share."""
+
+    async def transaction(self, unit: Callable[[Transaction], Awaitable[T]], *, shared: bool = False) -> T:
+        """Run the unit, commit, and return its result once it is safe on disk; when it raises, nothing was written.
+
+        No other unit comes between what it reads and what it writes.
+
+        Args:
+            unit: the unit.
+            shared: other shared units may run beside it. For those that only add what is their own.
+
+        Raises:
+            Unavailable: `store_unavailable`, when the database is locked, full, read-only or away.
+        """
+        ...
+
+    async def statement(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run a unit that nearly always is one statement, which then needs no transaction around it.
+
+        When more statements follow, they are a transaction of their own: the first one may stand without them. So it
+        must leave behind what tells the next one to do what is missing. Raises as `transaction`.
+        """
+        ...
+
+    async def read(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run a unit that only reads, beside the writers. Raises as `transaction`."""
+        ...
+
+    def still_holds(self, read_at: float) -> bool:
+        """Whether what was read of the log at a time (of `time.monotonic`) may be gone by, so that nobody has to ask.
+
+        Nothing that this process has written since is missing in it, and of others' nothing that is a second old.
+        False where a look costs less.
+        """
+        ...
+
+    async def changed(self) -> None:
+        """Wait until somebody, of any process or node, may have changed something. Raises as `transaction`."""
+        ...
+
+    def check_settled(self) -> None:
+        """See that the store has not just gone back in time, when nobody's serials can be told from a thief's.
+
+        Raises:
+            Unavailable: `store_settling`, for half a minute after it may have.
+        """
+        ...
+
+    async def condition(self) -> Condition:
+        """See that it can be written to. Raises as `transaction`."""
+        ...
+
+
+async def decide(
+    database: Database,
+    unit: Callable[[Transaction], Awaitable[T | Refusal]],
+    *,
+    shared: bool = False,
+    is_lone_statement: bool = False,
+) -> T:
+    """Run a unit and commit what it decided, also where that was no; only then raise the refusal it has returned.
+
+    Args:
+        database: where.
+        unit: the unit; it returns a refusal, and raises none.
+        shared: as for `Database.transaction`.
+        is_lone_statement: run it by `Database.statement`.
+
+    Raises:
+        Refusal: the unit's.
+        Unavailable: as `Database.transaction`.
+    """
+    if is_lone_statement:
+        outcome = await database.statement(unit)
+    else:
+        outcome = await database.transaction(unit, shared=shared)
+    if isinstance(outcome, Refusal):
+        raise outcome
+    return outcome

@@ -1,0 +1,1 @@
+"""Other sites that people sign in with."""

@@ -1,0 +1,1 @@
+"""What is revoked: indexes in status lists, named tokens, and the log of both."""

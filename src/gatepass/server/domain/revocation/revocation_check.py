@@ -1,0 +1,31 @@
+"""Whether a token of our own is revoked, for the server's own calls and for introspection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gatepass.server.domain.sessions.own_tokens import status_of
+
+if TYPE_CHECKING:
+    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.domain.revocation.known import KnownRevocations
+    from gatepass.verify import Principal
+
+
+class Standing:
+    """Asks the database; where a statement is a journey, goes by what is known of its log in this process."""
+
+    def __init__(self, database: Database, known: KnownRevocations) -> None:
+        self._database = database
+        self._known = known
+
+    async def is_revoked(self, principal: Principal) -> bool:
+        """Whether the token is revoked. Raises as the database does."""
+        if self._database.still_holds(self._known.as_of):
+            return self._known.is_revoked(status_of(principal), principal.token_id or "")
+
+        async def unit(tx: Transaction) -> bool:
+            jti = principal.token_id or ""
+            return await tx.revocations.is_revoked(status=status_of(principal), jti=jti, now=tx.now)
+
+        return await self._database.read(unit)

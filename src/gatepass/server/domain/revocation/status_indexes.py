@@ -1,0 +1,105 @@
+"""Giving out places in status lists: each once, in an order that tells nobody how many there are.
+
+A list's places are the values of a counter, put through a permutation whose key only the server knows. A process
+reserves the counter in blocks, so that a sign-in costs no statement for its place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import os
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from gatepass.server.domain.revocation.status_index import StatusIndex
+from gatepass.tokens.status_list import SIZE
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+BLOCK = 128
+"""How many places a process reserves at once: permuting them takes about a millisecond."""
+_HALF_BITS = 10
+_HALF = (1 << _HALF_BITS) - 1
+_ROUNDS = 4  # enough for a pseudo-random permutation that can be asked both ways (Luby and Rackoff)
+_KEY_BYTES = 32
+assert SIZE == 1 << 2 * _HALF_BITS
+
+
+class Block(msgspec.Struct, frozen=True):
+    """A run of a list's counter that is this process's own."""
+
+    list: int
+    sealed_key: bytes
+    first: int
+    count: int
+
+
+class StatusLists(Protocol):
+    """Where the lists and their counters are kept."""
+
+    async def reserve(self, count: int, *, new_sealed_key: Callable[[int], bytes], now: float) -> Block:
+        """Reserve the next counters of the open list.
+
+        A new one is opened when that has not so many left, or was opened in another epoch: a store that went back may
+        have forgotten which of its places it gave out. The others stay published.
+        """
+        ...
+
+    async def all(self) -> list[int]:
+        """Every list."""
+        ...
+
+
+class ListKeys:
+    """The keys of the lists' permutations, kept sealed: what `seal` and `unseal` do is the caller's."""
+
+    def __init__(self, seal: Callable[[bytes, str], bytes], unseal: Callable[[bytes, str], bytes]) -> None:
+        self._seal = seal
+        self._unseal = unseal
+
+    def new_sealed_key(self, number: int) -> bytes:
+        """Make the key of a new list."""
+        return self._seal(os.urandom(_KEY_BYTES), _context(number))
+
+    def places(self, block: Block) -> list[StatusIndex]:
+        """The places of a block."""
+        key = self._unseal(block.sealed_key, _context(block.list))
+        counters = range(block.first, block.first + block.count)
+        return [StatusIndex(block.list, permuted(counter, key)) for counter in counters]
+
+
+def _context(number: int) -> str:
+    return f"status list {number}"
+
+
+class StatusIndexes:
+    """Gives out places from blocks, each of which `reserve` reserves in a transaction of its own."""
+
+    def __init__(self, reserve: Callable[[], Awaitable[list[StatusIndex]]]) -> None:
+        self._reserve = reserve
+        self._lock = asyncio.Lock()
+        self._left: list[StatusIndex] = []
+
+    async def next(self) -> StatusIndex:
+        """Take a place nobody has had. Raises as the database does."""
+        while not self._left:
+            async with self._lock:
+                if not self._left:
+                    self._left = await self._reserve()
+        return self._left.pop()
+
+    def let_go(self) -> None:
+        """Give out nothing more of what was reserved: the store has gone back, and may reserve the same for others."""
+        self._left = []
+
+
+def permuted(counter: int, key: bytes) -> int:
+    """Map a counter below 2^20 to a place, one to one: a Feistel network of two halves of 10 bits."""
+    left, right = counter >> _HALF_BITS, counter & _HALF
+    for turn in range(_ROUNDS):
+        mixed = hmac.digest(key, bytes((turn, right >> 8, right & 0xFF)), "sha256")
+        left, right = right, left ^ (int.from_bytes(mixed[:2], "big") & _HALF)
+    return left << _HALF_BITS | right

@@ -1,0 +1,121 @@
+"""What a client's tokens may be for, as it is today: read whenever a token is made, never remembered from a sign-in.
+
+A grant keeps the scopes that were given, and of the audience what was named. What was taken from the client since is
+gone from the next token. A grant that named no audience has the client's: one that was added comes too. A scope that
+was added does not: nobody gave it then (RFC 6749 §6).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.sessions.client import FIRST_PARTY
+from gatepass.server.domain.sessions.open import Asked
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gatepass.server.base.settings import Settings
+    from gatepass.server.domain.sessions.client import Client
+    from gatepass.server.domain.sessions.grant import Bearer
+
+_ISSUER = '"issuer"'
+"""How a grant keeps that the issuer was named, which may have another URL by now. No audience is spelled so."""
+
+
+class Rights(msgspec.Struct, frozen=True, kw_only=True):
+    """A client's."""
+
+    client_id: str
+    audience: tuple[str, ...]
+    scope: tuple[str, ...]
+    issuer: str
+
+    @classmethod
+    def of_first_party(cls, settings: Settings) -> Rights:
+        """The built-in client's are settings."""
+        return cls(
+            client_id=FIRST_PARTY,
+            audience=settings.first_party_audience,
+            scope=settings.scopes,
+            issuer=settings.issuer_url,
+        )
+
+    @classmethod
+    def of_client(cls, client: Client, issuer: str) -> Rights:
+        """A registered client's were given to it."""
+        return cls(client_id=client.id, audience=client.audience_at(issuer), scope=client.scope, issuer=issuer)
+
+    @classmethod
+    def behind(cls, bearer: Bearer, settings: Settings) -> Rights:
+        """Those that came along with a grant."""
+        if bearer.client_scope is None:
+            return cls.of_first_party(settings)
+        issuer = settings.issuer_url
+        audience = bearer.client_audience or (issuer,)
+        return cls(client_id=bearer.client_id, audience=audience, scope=bearer.client_scope, issuer=issuer)
+
+    def check(
+        self, *, audience: Sequence[str] = (), scope: str | None = None, cookie: bool = False, jkt: str | None = None
+    ) -> Asked:
+        """Check what is asked for: some of the audience (else all), and some of the scopes (else all).
+
+        Raises:
+            Refusal: `invalid_audience` or `invalid_scope`.
+        """
+        named = _some_of(self.audience, audience)
+        return Asked(
+            client_id=self.client_id,
+            audience=named or self.audience,
+            scope=self.scope if scope is None else _scopes_of(self.scope, scope),
+            cookie=cookie,
+            named=tuple(_ISSUER if name == self.issuer else name for name in named),
+            jkt=jkt,
+        )
+
+    def today(self, bearer: Bearer, *, audience: Sequence[str] = (), scope: str | None = None) -> Bearer:
+        """What a grant's tokens say today; narrowed to what is asked for, if anything is (RFC 6749 §6, RFC 8707 §2.2).
+
+        Raises:
+            Refusal: `invalid_audience`, also where all that the grant named is gone, or `invalid_scope`.
+        """
+        has_audience, has_scope = self.narrow(bearer.audience, bearer.scope, audience=audience, scope=scope)
+        return msgspec.structs.replace(bearer, audience=has_audience, scope=has_scope)
+
+    def narrow(
+        self, kept_audience: Sequence[str], kept_scope: Sequence[str], *, audience: Sequence[str], scope: str | None
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Audience and scope for one token of a grant. Raises as `today`."""
+        has_audience, has_scope = self.left_of(kept_audience, kept_scope)
+        return (
+            _some_of(has_audience, audience) or has_audience,
+            has_scope if scope is None else _scopes_of(has_scope, scope),
+        )
+
+    def left_of(self, audience: Sequence[str], scope: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What is left of what a grant keeps: audience and scope.
+
+        Raises:
+            Refusal: `invalid_audience`, where that is nothing.
+        """
+        named = [self.issuer if name == _ISSUER else name for name in audience]
+        left = tuple(name for name in named if name in self.audience) if named else self.audience
+        if not left:
+            raise Refusal("invalid_audience", "What this sign-in was for is not to be had any more.")
+        return left, tuple(name for name in scope if name in self.scope)
+
+
+def _some_of(allowed: tuple[str, ...], asked: Sequence[str]) -> tuple[str, ...]:
+    if not set(asked) <= set(allowed):
+        raise Refusal("invalid_audience", "Tokens for this audience are not to be had here.")
+    return tuple(dict.fromkeys(asked))
+
+
+def _scopes_of(allowed: tuple[str, ...], asked: str) -> tuple[str, ...]:
+    scopes = tuple(dict.fromkeys(asked.split()))
+    if not set(scopes) <= set(allowed):
+        raise Refusal("invalid_scope", "Not all of these scopes are to be had here.")
+    return scopes

@@ -1,0 +1,196 @@
+"""A grant: what one client holds of a session. It is what a refresh token refers to, and what a refresh moves on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gatepass.server.domain.revocation.status_index import StatusIndex
+
+
+class Grant(msgspec.Struct, frozen=True, kw_only=True):
+    """A client's hold on a session. Times in seconds since 1970.
+
+    `jkt` is the thumbprint of the key that its tokens are bound to (RFC 9449); None for bearer tokens.
+    """
+
+    id: str
+    session_id: str
+    user_id: str
+    client_id: str
+    audience: tuple[str, ...]
+    scope: tuple[str, ...]
+    secret_digest: bytes
+    current: int
+    status: StatusIndex
+    touched_at: float
+    expires_at: float
+    jkt: str | None = None
+
+
+class Bearer(msgspec.Struct, frozen=True, kw_only=True):
+    """What an access token says about the person and their sign-in, read in the same statement as the grant.
+
+    `client_audience` and `client_scope` are what a registered client may have just now; None for the built-in one.
+    """
+
+    user_id: str
+    session_id: str
+    client_id: str
+    audience: tuple[str, ...]
+    scope: tuple[str, ...]
+    roles: tuple[str, ...]
+    auth_time: float
+    acr: str
+    amr: tuple[str, ...]
+    status: StatusIndex
+    expires_at: float
+    jkt: str | None = None
+    client_audience: tuple[str, ...] | None = None
+    client_scope: tuple[str, ...] | None = None
+
+
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """The time limits of refreshing, in seconds.
+
+    `quiet` is how long a current token may be used again before its use moves the grant on; `grace` how long after
+    the last answer the token before it is still taken for a straggler's; `idle` how long a grant lives unrefreshed.
+    """
+
+    quiet: float
+    grace: float
+    idle: float
+
+
+class Advanced(msgspec.Struct, frozen=True):
+    """The owner moved on: `serial` is new."""
+
+    serial: int
+    bearer: Bearer
+
+
+class Same(msgspec.Struct, frozen=True):
+    """Another tab, a reload or a retry: `serial` is the one that is current already."""
+
+    serial: int
+    bearer: Bearer
+
+
+class Reissued(msgspec.Struct, frozen=True):
+    """The last answer seems to have been lost: `serial` is new and the one nobody used is poison."""
+
+    serial: int
+    bearer: Bearer
+    store_went_back: bool = False
+
+
+class Stolen(msgspec.Struct, frozen=True):
+    """Two parties hold this grant: it is to end in the same transaction, and if it is our own the session with it."""
+
+    user_id: str
+    session_id: str
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """The session or the grant has ended, or a lifetime has run out."""
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """There is no such grant."""
+
+
+MovedOn: TypeAlias = Advanced | Same | Reissued
+Advance: TypeAlias = MovedOn | Stolen | Ended | Unknown
+
+
+class Presented(msgspec.Struct, frozen=True, kw_only=True):
+    """What a refresh token proves: that its bearer holds this grant's secret, and had this serial from us.
+
+    `client_id` is who presents it; at any other client than its own a grant is unknown (RFC 6749 §6, §10.4). `jkt` is
+    the key that they prove to have; without its key, a grant that is bound to one is unknown too (RFC 9449 §5).
+    """
+
+    grant_id: str
+    client_id: str
+    secret_digest: bytes
+    serial: int
+    jkt: str | None = None
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """What a refresh token belongs to, and whether it would still be taken: its serial is current or spent."""
+
+    grant_id: str
+    session_id: str
+    user_id: str
+    client_id: str
+    audience: tuple[str, ...]
+    scope: tuple[str, ...]
+    is_usable: bool
+    expires_at: float
+    answered_at: float
+    jkt: str | None = None
+
+
+class Grants(Protocol):
+    """Where grants are kept: one row each, and no table of tokens."""
+
+    async def add(self, grant: Grant) -> None:
+        """Keep a new grant."""
+        ...
+
+    async def advance(self, presented: Presented, *, pace: Pace, now: float) -> Advance:
+        """Move the grant on as the presented serial calls for, in one statement. `Stolen`: end the session."""
+        ...
+
+    async def held_by(self, presented: Presented) -> Held | None:
+        """What the presented token belongs to, ended or not."""
+        ...
+
+    async def bearer_at(self, status: StatusIndex) -> Bearer | None:
+        """What an access token of the grant at this place says; None when the grant has ended or moved."""
+        ...
+
+    async def at(self, status: StatusIndex) -> str | None:
+        """The grant that is at this place; None when it has ended or moved."""
+        ...
+
+    async def end(self, grant_id: str, now: float) -> list[StatusIndex]:
+        """End one grant; its place, or nothing when it had ended before. So do the next three, for more than one."""
+        ...
+
+    async def end_of_session(self, session_id: str, now: float) -> list[StatusIndex]:
+        """End a session's grants."""
+        ...
+
+    async def end_of_user(self, user_id: str, now: float, *, keep_session: str = "") -> list[StatusIndex]:
+        """End a person's grants, but those of one session."""
+        ...
+
+    async def end_of_client(self, client_id: str, now: float) -> list[StatusIndex]:
+        """End a client's grants."""
+        ...
+
+    async def end_all(self, now: float, *, answered_after: float) -> list[StatusIndex]:
+        """End every grant; the places of those that were answered after a moment."""
+        ...
+
+    async def live_of_user(self, user_id: str, now: float) -> list[tuple[str, StatusIndex]]:
+        """A person's grants that have not ended, each with its place."""
+        ...
+
+    async def live_of_client(self, client_id: str, now: float) -> list[tuple[str, StatusIndex]]:
+        """A client's grants that have not ended, each with its place."""
+        ...
+
+    async def remove_all_of(self, user_id: str) -> None:
+        """Forget a person's grants, which have ended."""
+        ...
+
+    async def move(self, grants: Sequence[tuple[str, StatusIndex]]) -> None:
+        """Give each grant another place: what is minted for it from now on is not what was revoked."""
+        ...

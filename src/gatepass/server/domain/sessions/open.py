@@ -1,0 +1,155 @@
+"""Opening a session and its first grant, inside the transaction of the way in that proved who somebody is."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gatepass.server.base.ids import decode_id, new_id
+from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.sessions.grant import Bearer, Grant
+from gatepass.server.domain.sessions.session import Session
+from gatepass.tokens import dpop_proof  # noqa: TC001 - msgspec reads the annotations of a struct
+from gatepass.tokens.refresh_token import SECRET_BYTES, RefreshToken
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gatepass.server.domain.accounts.user import User
+    from gatepass.server.domain.events.event import Where
+    from gatepass.server.domain.ports import Transaction
+    from gatepass.server.domain.revocation.status_index import StatusIndex
+
+GRANT_PREFIX = "gnt"
+_FIRST_SERIAL = 1
+_TOKEN_ID_BYTES = 16
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What the client asked for, checked against what it may have; `jkt` is the key to bind its tokens to.
+
+    `named` is what it named of the audience, as grants keep it (see `rights`); nothing stands for all.
+    `proof` shows that key, and has not been used up yet.
+    """
+
+    client_id: str
+    audience: tuple[str, ...]
+    scope: tuple[str, ...]
+    cookie: bool
+    named: tuple[str, ...] = ()
+    jkt: str | None = None
+    proof: dpop_proof.Proof | None = None
+
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """How the person proved who they are, and where they sit: `acr` and `amr` as in RFC 9068 §2.2.1."""
+
+    acr: str
+    amr: tuple[str, ...]
+    where: Where
+
+
+class Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """A fresh grant: what its access tokens say, its refresh token, and the time on the database's clock.
+
+    `token_id` is the `jti` of the first access token; the event that tells of the sign-in names it. `password` tells
+    in cookie mode which one the account has (`password_digest`).
+    """
+
+    bearer: Bearer
+    refresh_token: RefreshToken
+    token_id: str
+    now: float
+    password: bytes = b""
+
+
+async def open_session(  # noqa: PLR0913 - what a session is made of
+    tx: Transaction, user: User, *, asked: Asked, proof: Proof, status: StatusIndex, max_seconds: float
+) -> Opened:
+    """Write a session and a grant for the user, at a place nobody has had, and return what to mint from."""
+    now = tx.now
+    session = Session(
+        id=new_id("ses"),
+        user_id=user.id,
+        auth_time=now,
+        acr=proof.acr,
+        amr=proof.amr,
+        address=proof.where.address,
+        user_agent=proof.where.user_agent,
+        expires_at=now + max_seconds,
+    )
+    grant_id, secret = new_id(GRANT_PREFIX), os.urandom(SECRET_BYTES)
+    grant = Grant(
+        id=grant_id,
+        session_id=session.id,
+        user_id=user.id,
+        client_id=asked.client_id,
+        audience=asked.named,
+        scope=asked.scope,
+        secret_digest=digest(secret),
+        current=_FIRST_SERIAL,
+        status=status,
+        touched_at=now,
+        expires_at=session.expires_at,
+        jkt=asked.jkt,
+    )
+    await tx.sessions.add(session)
+    await tx.grants.add(grant)
+    token_id = secrets.token_urlsafe(_TOKEN_ID_BYTES)
+    await record(
+        tx,
+        "signed_in",
+        user.id,
+        session_id=session.id,
+        reason=" ".join(proof.amr),
+        jti=token_id,
+        where=proof.where,
+    )
+    return Opened(
+        bearer=_bearer(session, grant, asked.audience, user.roles),
+        refresh_token=RefreshToken(
+            grant_id=decode_id(grant_id.removeprefix(f"{GRANT_PREFIX}_")),
+            serial=_FIRST_SERIAL,
+            secret=secret,
+            in_cookie=asked.cookie,
+        ),
+        token_id=token_id,
+        now=now,
+        password=await password_digest(tx, user.id) if asked.cookie else b"",
+    )
+
+
+async def password_digest(tx: Transaction, user_id: str) -> bytes:
+    """What tells one password of a person's from the next, without being of use to anybody."""
+    return digest_of_password(await tx.passwords.of(user_id))
+
+
+def digest_of_password(password_hash: str | None) -> bytes:
+    """The same, of the hash."""
+    return hashlib.sha256((password_hash or "").encode()).digest()
+
+
+def digest(secret: bytes) -> bytes:
+    """What the database keeps of a grant's secret. It is random, so a plain hash is enough."""
+    return hashlib.sha256(secret).digest()
+
+
+def _bearer(session: Session, grant: Grant, audience: tuple[str, ...], roles: Sequence[str]) -> Bearer:
+    return Bearer(
+        user_id=session.user_id,
+        session_id=session.id,
+        client_id=grant.client_id,
+        audience=audience,
+        scope=grant.scope,
+        roles=tuple(roles),
+        auth_time=session.auth_time,
+        acr=session.acr,
+        amr=session.amr,
+        status=grant.status,
+        expires_at=grant.expires_at,
+        jkt=grant.jkt,
+    )

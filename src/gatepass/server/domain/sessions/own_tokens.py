@@ -1,0 +1,97 @@
+"""Access tokens of our own, presented to ourselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gatepass.jose import jwt
+from gatepass.server.domain.revocation.status_index import StatusIndex
+from gatepass.tokens import access_token
+from gatepass.tokens.access_token import UnprovenCnfError
+from gatepass.verify import Verifier
+from gatepass.verify.principal import of_access_token
+
+if TYPE_CHECKING:
+    from gatepass.server.base.clock import Clock
+    from gatepass.server.base.settings import Settings
+    from gatepass.server.domain.keys.keyring import KeyRing, LiveKeys
+    from gatepass.verify import Principal
+
+_MAX_POLICIES = 64
+
+
+class OwnTokens:
+    """Verifies access tokens of this server with the keys in force. Whether one is revoked, the database knows."""
+
+    def __init__(self, keys: LiveKeys, settings: Settings, clock: Clock) -> None:
+        self._keys = keys
+        self._issuer = settings.issuer_url
+        self._clock = clock
+        self._ring: KeyRing | None = None
+        self._verifiers: dict[tuple[str, ...], Verifier] = {}
+
+    def verify(self, token: str, audience: tuple[str, ...], thumbprint: str | None = None) -> Principal:
+        """Verify a token that is for one of the audiences, and bound to the key that its sender has, if to any.
+
+        Raises as `Verifier.verify`.
+        """
+        if thumbprint is None:
+            return self._verifier(audience).verify(token)
+        checked = access_token.check(
+            token,
+            self._keys.current.verification,
+            issuer=self._issuer,
+            audience=audience,
+            now=self._clock(),
+            thumbprint=thumbprint,
+        )
+        return of_access_token(checked)
+
+    def look_at(self, token: str, audience: tuple[str, ...]) -> Principal:
+        """Verify a token that is spoken of, and speaks for nobody: its sender need not have its key."""
+        try:
+            return self.verify(token, audience)
+        except UnprovenCnfError:
+            named = jwt.peek(token).claims["cnf"]
+            return self.verify(token, audience, str(named.get("jkt", "")))
+
+    def look_at_any(self, token: str) -> Principal:
+        """The same, whatever it is for."""
+        claims = jwt.peek(token).claims
+        named: Any = claims.get("aud")
+        key: Any = claims.get("cnf")
+        checked = access_token.check(
+            token,
+            self._keys.current.verification,
+            issuer=self._issuer,
+            audience=(named,) if isinstance(named, str) else tuple(map(str, named or ())),
+            now=self._clock(),
+            thumbprint=_jkt_in(key),
+        )
+        return of_access_token(checked)
+
+    def _verifier(self, audience: tuple[str, ...]) -> Verifier:
+        """The verifier for an audience; a changed ring makes new ones, which remember nothing."""
+        ring = self._keys.current
+        if ring is not self._ring:
+            self._ring = ring
+            self._verifiers.clear()
+        verifier = self._verifiers.get(audience)
+        if verifier is None:
+            while len(self._verifiers) >= _MAX_POLICIES:
+                del self._verifiers[next(iter(self._verifiers))]
+            verifier = Verifier(
+                issuer=self._issuer, audience=audience, keys=ring.verification, revocation=None, clock=self._clock
+            )
+            self._verifiers[audience] = verifier
+        return verifier
+
+
+def _jkt_in(cnf: Any) -> str | None:  # noqa: ANN401 - not verified yet, so it can be anything
+    return str(cnf.get("jkt", "")) if hasattr(cnf, "get") else None
+
+
+def status_of(principal: Principal) -> StatusIndex | None:
+    """The place that a token of ours names; the list's number ends its URI."""
+    place = principal.status
+    return None if place is None else StatusIndex(int(place.uri.rpartition("/")[2]), place.idx)

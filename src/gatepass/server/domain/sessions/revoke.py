@@ -1,0 +1,132 @@
+"""Ending things, and telling everybody: each ends what hangs on it, and publishes the places in one transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gatepass.server.domain.events.event import NOWHERE
+from gatepass.server.domain.events.recording import record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gatepass.server.domain.events.event import Where
+    from gatepass.server.domain.ports import Transaction
+    from gatepass.server.domain.revocation.status_index import StatusIndex
+    from gatepass.server.domain.revocation.status_indexes import ListKeys
+    from gatepass.server.domain.sessions.session import EndReason
+
+
+_MOVED_AT_ONCE = 1_000
+"""Grants that get places by one reservation."""
+
+
+async def end_session(
+    tx: Transaction, session_id: str, user_id: str, reason: EndReason, *, where: Where = NOWHERE
+) -> bool:
+    """End a session and its grants; False when it was not this user's or had ended before."""
+    now = tx.now
+    if not await tx.sessions.end(session_id, user_id, reason=reason, now=now):
+        return False
+    await tx.revocations.revoke_indexes(await tx.grants.end_of_session(session_id, now), now)
+    if reason == "refresh_token_reused":  # by whom, nobody knows
+        await record(tx, "refresh_token_reused", user_id, actor="", session_id=session_id, where=where)
+    else:
+        await record(tx, "session_ended", user_id, session_id=session_id, reason=reason, where=where)
+    return True
+
+
+async def end_sessions_of(  # noqa: PLR0913 - the last three are for the log, and for the one who stays
+    tx: Transaction,
+    user_id: str,
+    reason: EndReason,
+    *,
+    actor: str | None = None,
+    where: Where = NOWHERE,
+    keep: str = "",
+) -> int:
+    """End everything of a person but the session to `keep`; how many sessions those were."""
+    now = tx.now
+    count = await tx.sessions.end_all_of(user_id, reason=reason, now=now, keep=keep)
+    await tx.revocations.revoke_indexes(await tx.grants.end_of_user(user_id, now, keep_session=keep), now)
+    if count:
+        await record(tx, "sessions_ended", user_id, actor=actor, reason=reason, where=where)
+    return count
+
+
+async def end_grant(tx: Transaction, grant_id: str) -> None:
+    """End what one client holds of a session; the session and its other grants live on."""
+    now = tx.now
+    await tx.revocations.revoke_indexes(await tx.grants.end(grant_id, now), now)
+
+
+async def end_tokens_of(tx: Transaction, user_id: str, lists: ListKeys) -> None:
+    """Kill a person's access tokens and keep their sessions: what they say is no longer true."""
+    await move_grants(tx, await tx.grants.live_of_user(user_id, tx.now), lists)
+
+
+async def move_grants(tx: Transaction, grants: Sequence[tuple[str, StatusIndex]], lists: ListKeys) -> None:
+    """Kill the access tokens of grants, and keep these.
+
+    Each grant's bit is set and the grant gets another place, so that a token minted from what was read before this
+    commit is born dead.
+    """
+    now = tx.now
+    for start in range(0, len(grants), _MOVED_AT_ONCE):
+        some = grants[start : start + _MOVED_AT_ONCE]
+        await tx.revocations.revoke_indexes([status for _, status in some], now)
+        block = await tx.status_lists.reserve(len(some), new_sealed_key=lists.new_sealed_key, now=now)
+        moved = zip((grant_id for grant_id, _ in some), lists.places(block), strict=True)
+        await tx.grants.move(list(moved))
+
+
+async def drop_factors(tx: Transaction, user_id: str) -> None:
+    """Forget every second factor of a person, passkeys included, and the devices where none was asked."""
+    await tx.totp.remove(user_id)
+    await tx.passkeys.remove_all_of(user_id)
+    await tx.recovery_codes.replace(user_id, ())
+    await tx.devices.forget_all_of(user_id)
+
+
+async def record_factors(tx: Transaction, user_id: str, *, where: Where = NOWHERE) -> bool:
+    """Record each kind of factor that is about to be dropped; whether there is any."""
+    factors = await tx.factors.of(user_id)
+    kinds = [kind for kind, count in (("totp", factors.totp), ("passkey", factors.passkeys)) if count]
+    for kind in kinds:
+        await record(tx, "factor_removed", user_id, reason=kind, where=where)
+    return bool(kinds)
+
+
+async def disconnect_all(tx: Transaction, user_id: str, *, where: Where = NOWHERE) -> bool:
+    """Forget a person's accounts elsewhere, and record each; whether there was any."""
+    identities = await tx.identities.of(user_id)
+    for identity in identities:
+        await record(tx, "provider_disconnected", user_id, reason=identity.provider, where=where)
+    await tx.identities.remove_all_of(user_id)
+    return bool(identities)
+
+
+async def take_back_factors(tx: Transaction, user_id: str, *, since: float, where: Where = NOWHERE) -> None:
+    """Forget the factors that were set up then or later; older ones stay, or a mailbox alone would get past them.
+
+    Whoever set one up may have made recovery codes besides, so those go too.
+    """
+    taken = [
+        kind
+        for kind, is_taken in (
+            ("totp", await tx.totp.remove_set_up_since(user_id, since)),
+            ("passkey", await tx.passkeys.remove_made_since(user_id, since)),
+        )
+        if is_taken
+    ]
+    for kind in taken:
+        await record(tx, "factor_removed", user_id, reason=kind, where=where)
+    if taken:
+        await tx.recovery_codes.replace(user_id, ())
+
+
+async def replace_password(tx: Transaction, user_id: str, password_hash: str, *, is_short: bool = False) -> None:
+    """Keep another password; whoever had the old one may have had a browser remembered, so none is any more."""
+    await tx.passwords.put(user_id, password_hash, tx.now)
+    await tx.passwords.mark_short(user_id, is_short=is_short)
+    await tx.devices.forget_all_of(user_id)

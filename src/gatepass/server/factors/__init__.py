@@ -1,1 +1,0 @@
-"""Second factors: what somebody has besides what they know or read in their mail. A passkey is one as well."""

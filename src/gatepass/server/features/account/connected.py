@@ -1,0 +1,231 @@
+"""The accounts at other sites that open a person's account here: listed, connected, disconnected."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gatepass.server.base.confidential import Confidential
+from gatepass.server.base.errors import Refusal
+from gatepass.server.base.texts import language_of
+from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.ports import decide
+from gatepass.server.web.answers import JsonResponse, no_content
+from gatepass.server.web.auth.gate import caller_of
+from gatepass.server.web.auth.recent import check_still
+from gatepass.server.web.auth.requirements import CALLER, RECENT
+from gatepass.server.web.pages import PageForm
+from gatepass.server.web.routing import Route, page, page_form
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from gatepass.server.base.errors import GatepassError
+    from gatepass.server.domain.accounts.identity_linking import Federation
+    from gatepass.server.domain.accounts.linked_identity import Identity
+    from gatepass.server.domain.accounts.user import User
+    from gatepass.server.domain.events.event import Where
+    from gatepass.server.domain.mail.notices import Letters
+    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.web.address import ClientAddress
+    from gatepass.server.web.pages import Pages
+    from gatepass.server.web.provider_redirects import Journeys
+
+
+class IdentityShown(msgspec.Struct, frozen=True, kw_only=True):
+    """An account at a provider, and the address that it had there last. Times in seconds since 1970."""
+
+    id: str
+    provider: str
+    email: str
+    created_at: int
+    used_at: int | None
+
+
+class IdentitiesShown(msgspec.Struct, frozen=True):
+    """Every account elsewhere that opens the caller's."""
+
+    identities: tuple[IdentityShown, ...]
+
+
+class ConnectRequest(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An ID token that the application has been given by the provider, and the `nonce` that it had sent there."""
+
+    provider: str
+    id_token: str
+    nonce: str | None = None
+
+
+class ConnectForm(PageForm, frozen=True, kw_only=True):
+    """The button of a provider."""
+
+    provider: str = ""
+
+
+class DisconnectForm(PageForm, frozen=True, kw_only=True):
+    """The button beside an account."""
+
+    id: str = ""
+
+
+class Connected:
+    """The flow."""
+
+    def __init__(  # noqa: PLR0913 - a flow is handed what it works with
+        self,
+        database: Database,
+        federation: Federation,
+        *,
+        journeys: Journeys,
+        letters: Letters,
+        address: ClientAddress,
+        pages: Pages,
+    ) -> None:
+        self._database = database
+        self._federation = federation
+        self._journeys = journeys
+        self._letters = letters
+        self._address = address
+        self._pages = pages
+
+    def routes(self) -> tuple[Route, ...]:
+        """The flow's calls and pages."""
+        return (
+            Route(
+                method="GET",
+                path="/account/identities",
+                handler=self.show,
+                auth=CALLER,
+                summary="The accounts elsewhere that open mine",
+                answers={200: IdentitiesShown},
+            ),
+            Route(
+                method="POST",
+                path="/account/identities",
+                handler=self.connect,
+                auth=RECENT,
+                summary="Connect an account elsewhere by its ID token",
+                body=ConnectRequest,
+                answers={201: IdentityShown},
+                problems=(
+                    "unknown_provider",
+                    "invalid_id_token",
+                    "provider_denied",
+                    "provider_unavailable",
+                    "identity_taken",
+                    "too_many_identities",
+                ),
+            ),
+            Route(
+                method="DELETE",
+                path="/account/identities/{id}",
+                handler=self.disconnect,
+                auth=RECENT,
+                summary="Disconnect an account elsewhere",
+                answers={204: None},
+                problems=("identity_not_found", "last_way_in"),
+            ),
+            page("/pages/account/identities", self.show_page, RECENT),
+            page_form(
+                "/pages/account/identities/connect", self.submit_connect, ConnectForm, RECENT, show=self.show_page
+            ),
+            page_form(
+                "/pages/account/identities/remove", self.submit_disconnect, DisconnectForm, RECENT, show=self.show_page
+            ),
+        )
+
+    # ── JSON ──
+
+    async def show(self, request: Request, _body: None) -> Response:
+        """Answer with all that there are."""
+        user = caller_of(request).user
+        return JsonResponse(IdentitiesShown(tuple(map(_shown, await self._of(user)))))
+
+    async def connect(self, request: Request, body: ConnectRequest) -> Response:
+        """Connect one."""
+        caller = caller_of(request)
+        proven = await self._federation.check_id_token(body.provider, body.id_token, body.nonce)
+        where, language = self._address.where(request), language_of(request)
+        identity = await self._federation.connect(
+            caller.user, caller.session_id, proven.claimed, where=where, language=language, proven=proven
+        )
+        return JsonResponse(_shown(identity), 201)
+
+    async def disconnect(self, request: Request, _body: None) -> Response:
+        """Disconnect one."""
+        caller = caller_of(request)
+        where = self._address.where(request)
+        await self._disconnect(request.path_params["id"], caller.user, caller.session_id, where)
+        return no_content()
+
+    # ── pages ──
+
+    async def show_page(self, request: Request, _form: PageForm | None, error: GatepassError | None = None) -> Response:
+        """Show what is connected, and what could be."""
+        identities = await self._of(caller_of(request).user)
+        found = [(each, self._federation.name_of(each.provider)) for each in identities]
+        return self._pages.page(
+            request, "identities.html", error=error, identities=found, providers=self._federation.shown
+        )
+
+    async def submit_connect(self, request: Request, form: ConnectForm) -> Response:
+        """Send the owner to the provider, by a page that goes there: a form of ours may be answered by us only.
+
+        It takes a form, which no other site can send: else one could have its own account connected to this one.
+        """
+        caller = caller_of(request)
+        journey = self._journeys.new(form.provider)
+        url = await self._federation.way_there(form.provider, journey)
+        response = self._pages.page(request, "again.html", again=url)
+        await self._journeys.begin(response, form.provider, journey, return_to="", connect_to=caller.user.id)
+        return response
+
+    async def submit_disconnect(self, request: Request, form: DisconnectForm) -> Response:
+        """Disconnect one, and show the others."""
+        caller = caller_of(request)
+        await self._disconnect(form.id, caller.user, caller.session_id, self._address.where(request))
+        return self._pages.go_to(self._pages.path("account/identities"))
+
+    # ── what both do ──
+
+    async def _of(self, user: User) -> list[Identity]:
+        async def unit(tx: Transaction) -> list[Identity]:
+            return await tx.identities.of(user.id)
+
+        return await self._database.read(unit)
+
+    async def _disconnect(self, identity_id: str, user: User, session_id: str, where: Where) -> None:
+        """Disconnect one, unless nothing else would open the account then."""
+
+        async def unit(tx: Transaction) -> Refusal | None:
+            if refused := await check_still(tx, user, session_id):
+                return refused
+            identities = {each.id: each for each in await tx.identities.of(user.id)}
+            if identity_id not in identities:
+                return Refusal("identity_not_found", "You have no such account connected.")
+            if len(identities) == 1 and not await self._opens_otherwise(tx, user):
+                return Refusal("last_way_in", "Nothing else opens your account: set a password or add a passkey first.")
+            await tx.identities.remove(identity_id, user.id)
+            reason = identities[identity_id].provider
+            await record(tx, "provider_disconnected", user.id, reason=reason, where=where)
+            return None
+
+        await decide(self._database, unit)
+
+    async def _opens_otherwise(self, tx: Transaction, user: User) -> bool:
+        """Whether the person can sign in by password, passkey or mail."""
+        if self._letters.can_send or await tx.passwords.of(user.id) is not None:
+            return True
+        return (await tx.factors.of(user.id)).passkeys > 0
+
+
+def _shown(identity: Identity) -> IdentityShown:
+    return IdentityShown(
+        id=identity.id,
+        provider=identity.provider,
+        email=identity.email,
+        created_at=int(identity.created_at),
+        used_at=None if identity.used_at is None else int(identity.used_at),
+    )

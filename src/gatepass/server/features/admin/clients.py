@@ -1,0 +1,153 @@
+"""What an operator does to clients. So far from the command line only; each is one transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gatepass.jose import KeySet
+from gatepass.jose.errors import JoseError
+from gatepass.server.base.errors import Refusal
+from gatepass.server.base.ids import new_id
+from gatepass.server.domain.ports import decide
+from gatepass.server.domain.sessions.client import CLIENT_PREFIX, Client, check_names, digest, new_secret
+from gatepass.server.domain.sessions.revoke import move_grants
+
+if TYPE_CHECKING:
+    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.domain.revocation.status_indexes import ListKeys, StatusIndexes
+    from gatepass.server.domain.sessions.client import AssertionAudience, GrantType
+
+
+class NewClient(msgspec.Struct, frozen=True, kw_only=True):
+    """What a new client may do; with `jwks` (its public keys as a JWK Set) it gets no secret."""
+
+    name: str
+    grant_types: tuple[GrantType, ...]
+    audience: tuple[str, ...]
+    scope: tuple[str, ...] = ()
+    jwks: str | None = None
+    assertion_audience: AssertionAudience = "issuer"
+
+
+class ClientAdmin:
+    """The operator's calls. A client that there is not is refused as `client_not_found`."""
+
+    def __init__(self, database: Database, indexes: StatusIndexes, lists: ListKeys) -> None:
+        self._database = database
+        self._indexes = indexes
+        self._lists = lists
+
+    async def add(self, new: NewClient) -> tuple[Client, str | None]:
+        """Register a client; its secret is told this once, and is None for one that has keys.
+
+        Raises:
+            Refusal: `invalid_jwks`, or as `check_names`.
+        """
+        check_names(audience=new.audience, scope=new.scope)
+        if new.jwks is not None:
+            _check_jwks(new.jwks)
+        secret = new_secret() if new.jwks is None else None
+        status = await self._indexes.next()
+
+        async def unit(tx: Transaction) -> Client:
+            client = Client(
+                id=new_id(CLIENT_PREFIX),
+                name=new.name,
+                grant_types=new.grant_types,
+                audience=new.audience,
+                scope=new.scope,
+                status=status,
+                created_at=tx.now,
+                secret_digest=None if secret is None else digest(secret),
+                jwks=new.jwks,
+                assertion_audience=new.assertion_audience,
+            )
+            await tx.clients.add(client)
+            return client
+
+        return await self._database.transaction(unit), secret
+
+    async def all(self) -> list[Client]:
+        """Every client, by name."""
+
+        async def unit(tx: Transaction) -> list[Client]:
+            return await tx.clients.all()
+
+        return await self._database.read(unit)
+
+    async def edit(
+        self, client_id: str, *, audience: tuple[str, ...] | None = None, scope: tuple[str, ...] | None = None
+    ) -> Client:
+        """Replace what the client's tokens may be for; what stays None stays as it is. The client as it is then.
+
+        Where a right was taken, tokens that may have it are dead, and each of its grants brings what is left.
+
+        Raises:
+            Refusal: as `check_names`.
+        """
+        check_names(audience=audience or (), scope=scope or ())
+        status = await self._indexes.next()
+
+        async def unit(tx: Transaction) -> Client | Refusal:
+            before = await tx.clients.by_id(client_id)
+            if before is None:
+                return _not_found()
+            after = msgspec.structs.replace(
+                before,
+                audience=before.audience if audience is None else tuple(dict.fromkeys(audience)),
+                scope=before.scope if scope is None else tuple(dict.fromkeys(scope)),
+            )
+            await tx.clients.set_rights(client_id, audience=after.audience, scope=after.scope)
+            # No audience stands for the issuer, so one is taken too when the first is named.
+            has_less = not set(before.scope) <= set(after.scope) or not set(before.audience or ("",)) <= set(
+                after.audience or ("",)
+            )
+            if has_less:
+                await tx.revocations.revoke_indexes([before.status], tx.now)
+                await tx.clients.move(client_id, status)
+                await move_grants(tx, await tx.grants.live_of_client(client_id, tx.now), self._lists)
+            return after
+
+        return await decide(self._database, unit)
+
+    async def rotate_secret(self, client_id: str) -> str:
+        """Give the client another secret; the old one, and the client's own tokens, are dead."""
+        secret, status = new_secret(), await self._indexes.next()
+
+        async def unit(tx: Transaction) -> Refusal | None:
+            before = await tx.clients.rotate_secret(client_id, digest(secret), status)
+            if before is None:
+                return _not_found()
+            await tx.revocations.revoke_indexes([before], tx.now)
+            return None
+
+        await decide(self._database, unit)
+        return secret
+
+    async def remove(self, client_id: str) -> None:
+        """Remove the client; its tokens and grants are dead."""
+
+        async def unit(tx: Transaction) -> Refusal | None:
+            before = await tx.clients.remove(client_id, tx.now)
+            if before is None:
+                return _not_found()
+            await tx.revocations.revoke_indexes([before, *await tx.grants.end_of_client(client_id, tx.now)], tx.now)
+            return None
+
+        await decide(self._database, unit)
+
+
+def _check_jwks(jwks: str) -> None:
+    try:
+        keys = KeySet.from_public_jwks(jwks)
+    except JoseError as error:
+        raise Refusal("invalid_jwks", f"This is not a JWK Set: {error.code}.") from error
+    if not len(keys) or keys.skipped:
+        reasons = "; ".join(keys.reasons) or "there is none"
+        raise Refusal("invalid_jwks", f"The members of a client's JWK Set are public keys, and usable: {reasons}.")
+
+
+def _not_found() -> Refusal:
+    return Refusal("client_not_found", "There is no such client.")

@@ -1,0 +1,241 @@
+"""Signing in at another site: there, back, and connecting the account there with one that was here before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gatepass.server.base.confidential import Confidential
+from gatepass.server.base.errors import GatepassError, Refusal
+from gatepass.server.base.texts import language_of
+from gatepass.server.domain.accounts.identity_linking import Existing, ProviderShown  # noqa: TC001 - as below
+from gatepass.server.domain.accounts.linked_identity import Claimed  # noqa: TC001 - msgspec reads the annotations of a struct
+from gatepass.server.web.answers import JsonResponse
+from gatepass.server.web.auth.bearer import Caller
+from gatepass.server.web.auth.gate import caller_of
+from gatepass.server.web.auth.requirements import ANYONE, RECENT
+from gatepass.server.web.pages import PageForm
+from gatepass.server.web.provider_redirects import JOURNEY_SECONDS, SealedCookie
+from gatepass.server.web.routing import Route, page, page_form
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from gatepass.server.base.settings import Settings
+    from gatepass.server.domain.accounts.identity_linking import Federation
+    from gatepass.server.domain.keys.master_key import DataKey
+    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.web.address import ClientAddress
+    from gatepass.server.web.auth.recent import Owners
+    from gatepass.server.web.login_completion import Entrance
+    from gatepass.server.web.pages import Pages
+    from gatepass.server.web.provider_redirects import Journeys, Underway
+    from gatepass.server.web.token_requests import Asking
+
+_ANSWER = ("state", "code", "iss", "error")
+"""What counts in an answer (RFC 6749 §4.1.2, RFC 9207); the rest is nobody's business."""
+_LONGEST_PATH = 1_024
+"""A cookie holds 4,096 octets (RFC 6265 §6.1), and this one more than where to go on."""
+_MOST = 4_096
+"""Characters of a code, and of everything else that a provider may send along."""
+
+
+class ProvidersShown(msgspec.Struct, frozen=True):
+    """The providers that people can sign in with."""
+
+    providers: tuple[ProviderShown, ...]
+
+
+class AnswerForm(Confidential, frozen=True, kw_only=True):
+    """The answer of a provider that has it sent as a form (OAuth 2.0 Form Post Response Mode)."""
+
+    state: str = ""
+    code: str = ""
+    iss: str = ""
+    error: str = ""
+
+
+class ConnectForm(PageForm, frozen=True, kw_only=True):
+    """A form of one button."""
+
+
+class Waiting(Confidential, frozen=True, kw_only=True):
+    """An account elsewhere that is to be connected once its owner has proved the account here."""
+
+    claimed: Claimed
+    return_to: str
+    expires_at: float
+
+
+class SocialLogin:
+    """The flow."""
+
+    def __init__(  # noqa: PLR0913 - a flow is handed what it works with
+        self,
+        database: Database,
+        federation: Federation,
+        journeys: Journeys,
+        entrance: Entrance,
+        owners: Owners,
+        *,
+        data_key: DataKey,
+        asking: Asking,
+        address: ClientAddress,
+        pages: Pages,
+        settings: Settings,
+    ) -> None:
+        self._database = database
+        self._federation = federation
+        self._journeys = journeys
+        self._entrance = entrance
+        self._owners = owners
+        self._asking = asking
+        self._address = address
+        self._pages = pages
+        self._waiting = SealedCookie("gatepass-connect", Waiting, data_key, settings)
+
+    def routes(self) -> tuple[Route, ...]:
+        """The flow's call and pages."""
+        return (
+            Route(
+                method="GET",
+                path="/login/providers",
+                handler=self.providers,
+                auth=ANYONE,
+                summary="Other sites to sign in with",
+                answers={200: ProvidersShown},
+            ),
+            page("/pages/login/with/{provider}", self.start, ANYONE),
+            page("/pages/login/callback/{provider}", self.come_back, ANYONE),
+            page_form("/pages/login/callback/{provider}", self.take_form, AnswerForm, ANYONE, from_elsewhere=True),
+            page("/pages/login/connect", self.show_connect, RECENT),
+            page_form("/pages/login/connect", self.submit_connect, ConnectForm, RECENT),
+        )
+
+    # ── JSON ──
+
+    async def providers(self, _request: Request, _body: None) -> Response:
+        """Answer with what an application may offer."""
+        return JsonResponse(ProvidersShown(self._federation.shown))
+
+    # ── there ──
+
+    async def start(self, request: Request, _body: None) -> Response:
+        """Send the browser to the provider."""
+        provider_id = request.path_params["provider"]
+        self._federation.provider(provider_id)
+        journey = self._journeys.new(provider_id)
+        try:
+            response = self._pages.go_to(await self._federation.way_there(provider_id, journey))
+        except GatepassError as error:
+            return self._pages.error_page(request, error, again=self._pages.path("login"))
+        return_to = self._pages.return_path(request.query_params.get("return_to", "")[:_LONGEST_PATH], "")
+        await self._journeys.begin(response, provider_id, journey, return_to=return_to)
+        return response
+
+    # ── and back ──
+
+    async def take_form(self, request: Request, form: AnswerForm) -> Response:
+        """Take an answer as if it had come by a link: with a form from elsewhere browsers send no cookie of ours."""
+        answer = {name: value for name in _ANSWER if (value := getattr(form, name))}
+        path = self._pages.path(f"login/callback/{request.path_params['provider']}")
+        return self._pages.go_to(self._pages.with_query(path, answer))
+
+    async def come_back(self, request: Request, _body: None) -> Response:
+        """Take the provider's answer."""
+        if (page_first := self._pages.come_again(request)) is not None:
+            return page_first
+        query, provider_id = request.query_params, request.path_params["provider"]
+        again = self._pages.path("login")
+        try:
+            if any(len(query.getlist(name)) > 1 or len(query.get(name, "")) > _MOST for name in _ANSWER):
+                raise Refusal("invalid_state", "The answer is not one.")
+            answer = {name: query[name] for name in _ANSWER if name in query}
+            underway = await self._journeys.end(request, provider_id, answer)
+            if underway.connect_to:
+                again = self._pages.path("account/identities")
+                response = await self._connect(request, answer, underway)
+            else:
+                response = await self._sign_in(request, answer, underway)
+        except GatepassError as error:
+            response = self._pages.page(request, "error.html", error=error, again=again, here="")
+        self._journeys.drop(response)
+        return response
+
+    async def _sign_in(self, request: Request, answer: dict[str, str], underway: Underway) -> Response:
+        asked = await self._asking.check(request, cookie=True)
+        proven = await self._federation.redeem(underway.provider, answer, underway.journey)
+        where, device = self._address.where(request), self._entrance.device_of(request)
+        entered = await self._federation.sign_in(
+            proven, asked=asked, where=where, device=device, language=language_of(request)
+        )
+        if isinstance(entered, Existing):
+            return self._ask_to_connect(request, entered, underway)
+        return await self._entrance.go_on(request, entered, underway.return_to)
+
+    async def _connect(self, request: Request, answer: dict[str, str], underway: Underway) -> Response:
+        """Connect what the provider says to the account of whoever is signed in, and has begun this."""
+        visitor = await self._owners.visitor(request)
+        if not isinstance(visitor, Caller):
+            return visitor
+        if visitor.user.id != underway.connect_to:
+            raise Refusal("invalid_state", "Somebody else has signed in meanwhile.")
+        proven = await self._federation.redeem(underway.provider, answer, underway.journey)
+        await self._federation.connect(
+            visitor.user,
+            visitor.session_id,
+            proven.claimed,
+            where=self._address.where(request),
+            language=language_of(request),
+            proven=proven,
+        )
+        return self._pages.go_to(self._pages.path("account/identities"))
+
+    # ── connecting what was here before ──
+
+    def _ask_to_connect(self, request: Request, existing: Existing, underway: Underway) -> Response:
+        """Say that the address has an account here, and keep what the provider said until its owner has signed in."""
+        sign_in = self._pages.with_query(self._pages.path("login"), {"return_to": self._pages.path("login/connect")})
+        values = {"email": existing.email}
+        response = self._pages.page(
+            request, "message.html", key="account_exists", next_path=sign_in, values=values, here=""
+        )
+        waiting = Waiting(
+            claimed=existing.claimed, return_to=underway.return_to, expires_at=underway.expires_at + JOURNEY_SECONDS
+        )
+        self._waiting.put(response, waiting, JOURNEY_SECONDS)
+        return response
+
+    async def show_connect(self, request: Request, _body: None) -> Response:
+        """Ask whoever has proved the account here whether the two are to be connected."""
+        caller = caller_of(request)
+        waiting = await self._still_waiting(request)
+        return self._pages.page(
+            request,
+            "connect.html",
+            provider=self._federation.name_of(waiting.claimed.provider),
+            theirs=waiting.claimed.email,
+            email=caller.user.email,
+        )
+
+    async def submit_connect(self, request: Request, _form: ConnectForm) -> Response:
+        """Connect them."""
+        caller = caller_of(request)
+        waiting = await self._still_waiting(request)
+        where, language = self._address.where(request), language_of(request)
+        await self._federation.connect(caller.user, caller.session_id, waiting.claimed, where=where, language=language)
+        response = self._pages.go_to(self._pages.return_path(waiting.return_to, self._pages.path("account/identities")))
+        self._waiting.drop(response)
+        return response
+
+    async def _still_waiting(self, request: Request) -> Waiting:
+        waiting = self._waiting.read(request)
+        if waiting is None or waiting.expires_at <= await self._database.read(_now):
+            raise Refusal("invalid_state", "Nothing is waiting to be connected: sign in with the provider again.")
+        return waiting
+
+
+async def _now(tx: Transaction) -> float:
+    return tx.now

@@ -1,0 +1,1 @@
+"""OAuth's endpoints (RFC 6749, RFC 7009, RFC 7662)."""

@@ -1,0 +1,1 @@
+"""What is revoked, published: list, snapshot and stream."""

@@ -1,0 +1,349 @@
+"""The feed: follows the log, keeps the documents, and tells the readers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from gatepass.jose import jws
+from gatepass.server.base.errors import Unavailable
+from gatepass.server.domain.revocation.known import KnownRevocations, LogRead
+from gatepass.server.features.revocation_feed import stream
+from gatepass.server.features.revocation_feed.on_demand import OnDemand
+from gatepass.server.features.revocation_feed.stream import EventStream, Readers
+from gatepass.server.web.auth.requirements import ANYONE
+from gatepass.server.web.routing import Route
+from gatepass.tokens import heartbeat, revocation_event, revocation_snapshot, status_list
+from gatepass.tokens.revocation_event import Position, Revoked
+from gatepass.tokens.revocation_snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from gatepass.server.base.clock import Clock
+    from gatepass.server.base.settings import Settings
+    from gatepass.server.domain.keys.keyring import LiveKeys
+    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.domain.revocation.log import Revocation
+    from gatepass.server.features.revocation_feed.places import Places
+    from gatepass.server.web.documents import Document
+
+    Publish = Callable[[str, OnDemand], None]
+    """path, document: puts a public document in place."""
+
+    Render = Callable[[], Awaitable[Document]]
+
+SNAPSHOT_PATH = "/revocations/snapshot"
+STREAM_PATH = "/revocations"
+_MOST_TOLD = 10_000
+"""Revocations in one event. Whoever missed more takes the documents again; an event of any size would have no bound."""
+_BELIEVED_SECONDS = 86_400
+"""`exp` of lists and the snapshot: a reader that cannot get a newer one for so long must not go on believing."""
+_SNAPSHOT_SECONDS = 2.0
+"""How much younger what we know may be than what a snapshot says."""
+_REBUILD_SECONDS = 600.0
+"""How often what no longer counts is forgotten, which costs a reading of all that does."""
+_YOUNG_SECONDS = 1.0
+"""What was read so lately need not be read again for a heartbeat."""
+_READ_SECONDS = 1.0
+"""How long a heartbeat waits for the store."""
+_MISSED_KEPT = 64
+"""Messages that are kept for readers that come back from the same place."""
+
+
+class _Beat(NamedTuple):
+    """A heartbeat, what it told, and when it was made, by `time.monotonic`."""
+
+    message: bytes
+    told: tuple[Position, float]
+    made_at: float
+
+
+class RevocationFeed:
+    """The flow. `start` it before serving, `catch_up` whenever the database has changed, and `beat` every 2 seconds."""
+
+    def __init__(  # noqa: PLR0913 - a flow is handed what it works with
+        self,
+        database: Database,
+        *,
+        keys: LiveKeys,
+        settings: Settings,
+        clock: Clock,
+        document: Callable[..., Document],
+        publish: Publish,
+        on_new_epoch: Callable[[], None],
+        places: Places,
+    ) -> None:
+        self.readers = Readers()
+        self.known = KnownRevocations()
+        self._database = database
+        self._keys = keys
+        self._issuer = settings.issuer_url
+        self._ttl = settings.status_list_seconds
+        self._clock = clock
+        self._document = document
+        self._publish = publish
+        self._on_new_epoch = on_new_epoch
+        self._places = places
+        self._catching_up = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
+        self._rebuilt_at = float("-inf")
+        self._is_behind = False
+        self._told = self.known.position, self.known.as_of
+        self._beat: _Beat | None = None
+        self._documents: dict[str, OnDemand] = {}
+        self._missed: dict[int, bytes] = {}
+
+    def routes(self) -> tuple[Route, ...]:
+        """The one call that is no document."""
+        return (
+            Route(
+                method="GET",
+                path=STREAM_PATH,
+                handler=self.follow,
+                auth=ANYONE,
+                summary="Follow what is revoked",
+                answers={200: None},
+                problems=("invalid_client", "too_many_streams"),
+            ),
+        )
+
+    async def start(self) -> None:
+        """Read everything, and put the documents in place."""
+        async with self._catching_up:
+            await self._begin_anew()
+
+    async def catch_up(self) -> None:
+        """Read what is new, and tell the readers."""
+        async with self._catching_up:
+            await self._advance()
+            if self._clock() - self._rebuilt_at >= _REBUILD_SECONDS:
+                await self._forget_expired()
+
+    async def renew(self) -> None:
+        """Catch up, and show no document that was signed before: the keys have changed."""
+        self._beat = None
+        for document in self._documents.values():
+            document.discard()
+        await self.catch_up()
+
+    async def beat(self) -> None:
+        """Read the store if it can be read in a moment, and say to every reader how old what we know is by now.
+
+        A store that does not answer keeps no heartbeat back. A signer that does not sign does; the line is kept open
+        then, so that not all readers come anew at once.
+        """
+        if time.monotonic() - self.known.as_of >= _YOUNG_SECONDS:
+            await self._read_soon()
+        try:
+            self.readers.keep_alive(await self._heartbeat())
+        except Unavailable:
+            self.readers.keep_alive()
+            raise
+
+    async def _read_soon(self) -> None:
+        """Begin to read, unless a reading that hangs is under way, and wait for the end of it, but not for long."""
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self.catch_up())
+            self._reading.add_done_callback(_outcome_is_known)
+        await asyncio.wait((self._reading,), timeout=_READ_SECONDS)
+
+    async def _heartbeat(self) -> bytes:
+        """Sign what has been told so far; the last one will do for who comes right after it."""
+        now, told = time.monotonic(), self._told
+        if self._beat is not None and self._beat.told == told and now - self._beat.made_at < _YOUNG_SECONDS:
+            return self._beat.message
+        position, read_at = told
+        claims = heartbeat.claims(
+            issuer=self._issuer, position=position, as_of=self._by_the_store(read_at), now=self._clock()
+        )
+        signer = self._keys.current.document_signer
+        signed = heartbeat.signing_input(claims, alg=signer.alg, kid=signer.kid)
+        message = stream.heartbeat(jws.assemble(signed, await signer.sign(signed)))
+        self._beat = _Beat(message, told, now)
+        return message
+
+    def _by_the_store(self, moment: float) -> float:
+        """What the store's clock showed at a moment of `time.monotonic`."""
+        return self._clock() - (time.monotonic() - moment)
+
+    async def follow(self, request: Request, _body: None) -> Response:
+        """Join the readers; first of all the reader is told what it has missed, and how old what we know is."""
+        asked = request.headers.get("last-event-id") or request.query_params.get("after", "")
+        place = await self._places.take(request)
+        queue, position = self.readers.join(), self.known.position
+        try:
+            welcome = await self._welcome(Position.parse(asked), position)
+            with suppress(Unavailable):  # nobody signs: the reader hears what happened, and that it is not proved
+                welcome += await self._heartbeat()
+            return EventStream(self.readers, queue, welcome, place)
+        except BaseException:
+            self.readers.leave(queue)
+            place.give_back()
+            raise
+
+    async def _welcome(self, asked: Position | None, position: Position) -> bytes:
+        if asked is None or asked == position:
+            return stream.hello(position)
+        if asked.epoch != position.epoch or asked.event_id > position.event_id:
+            return stream.resync(position)
+        missed = self._missed.get(asked.event_id)
+        if missed is None:
+            read = await self._read(asked.event_id)
+            entries = [entry for entry in read.entries if entry.id <= position.event_id]
+            if len(entries) > _MOST_TOLD:
+                return stream.resync(position)
+            missed = await self._event(entries, after=asked.event_id, position=position)
+            self._keep_missed(asked.event_id, position, missed)
+        return stream.hello(position) + missed
+
+    def _keep_missed(self, after: int, position: Position, message: bytes) -> None:
+        """Many readers come back at once, from the same place: one message serves them all while it says everything."""
+        if position == self.known.position:
+            if len(self._missed) >= _MISSED_KEPT:
+                del self._missed[next(iter(self._missed))]
+            self._missed[after] = message
+
+    async def _advance(self) -> None:
+        before = self.known.position
+        read = await self._read(before.event_id)
+        is_another_line = read.head.epoch != before.epoch or read.head.event_id < before.event_id
+        if self._is_behind or is_another_line or len(read.entries) > _MOST_TOLD:
+            await self._begin_anew()
+            return
+        if self.known.advance(read):
+            self._put_in_place()
+        if read.head != before:
+            self._missed.clear()
+            # What could not be signed is not told twice: then everybody begins anew, as soon as it can be.
+            self._is_behind = True
+            await self._tell(read.entries, after=before.event_id)
+            self._is_behind = False
+        self._told = read.head, read.begun_at
+
+    async def _begin_anew(self) -> None:
+        """Take over another epoch, or too much at once. It stands in the documents, so readers are sent there."""
+        before = self.known.position
+        self._hold(await self._read(0))
+        if self.known.position.epoch != before.epoch:
+            self._on_new_epoch()
+        self._is_behind = False
+        self._told = self.known.position, self.known.as_of
+        self.readers.send(stream.resync(self.known.position), self.known.position)
+
+    async def _forget_expired(self) -> None:
+        """Hold what still counts, and nothing else: old bits are 0 again. It can wait for a moment without news."""
+        read = await self._read(0)
+        if read.head == self.known.position:
+            self._hold(read)
+
+    def _hold(self, read: LogRead) -> None:
+        self.known.begin_anew(read)
+        self._rebuilt_at = self._clock()
+        self._missed.clear()
+        self._put_in_place()
+
+    async def _read(self, after: int) -> LogRead:
+        async def unit(tx: Transaction) -> LogRead:
+            head = await tx.revocations.head()
+            entries = await tx.revocations.after(after, tx.now)
+            # What was committed between the two readings belongs to the next one.
+            known = tuple(entry for entry in entries if entry.id <= head.event_id)
+            return LogRead(head, tuple(await tx.status_lists.all()), known, begun_at)
+
+        begun_at = time.monotonic()
+        return await self._database.read(unit)
+
+    async def _tell(self, entries: tuple[Revocation, ...], *, after: int) -> None:
+        position = self.known.position
+        self.readers.send(await self._event(list(entries), after=after, position=position), position)
+
+    async def _event(self, entries: list[Revocation], *, after: int, position: Position) -> bytes:
+        signer = self._keys.current.document_signer
+        claims = revocation_event.claims(
+            issuer=self._issuer,
+            now=self._clock(),
+            position=position,
+            revoked=_revoked(entries, after=after, status_uri=f"{self._issuer}/status/"),
+        )
+        message = revocation_event.signing_input(claims, alg=signer.alg, kid=signer.kid)
+        return stream.revoked(position, jws.assemble(message, await signer.sign(message)))
+
+    def _put_in_place(self) -> None:
+        """Publish the snapshot, and each list before a token names it."""
+        known = self.known
+        if SNAPSHOT_PATH not in self._documents:
+            self._add(SNAPSHOT_PATH, self._render_snapshot, lambda: known.names_changed_at, _SNAPSHOT_SECONDS)
+        for number in known.lists:
+            path = f"/status/{number}"
+            if path not in self._documents:
+                render, changed_at = partial(self._render_list, number), partial(known.list_changed_at, number)
+                self._add(path, render, changed_at, self._ttl / 2)
+
+    def _add(self, path: str, render: Render, changed_at: Callable[[], int], fresh_seconds: float) -> None:
+        self._documents[path] = OnDemand(render, self.known, changed_at=changed_at, fresh_seconds=fresh_seconds)
+        self._publish(path, self._documents[path])
+
+    async def _render_list(self, number: int) -> Document:
+        signer, position, as_of = (
+            self._keys.current.document_signer,
+            self.known.position,
+            int(self._by_the_store(self.known.as_of)),
+        )
+        claims = await asyncio.to_thread(
+            status_list.claims,
+            self.known.lists[number],
+            iss=self._issuer,
+            sub=f"{self._issuer}/status/{number}",
+            iat=as_of,
+            exp=as_of + _BELIEVED_SECONDS,
+            ttl=self._ttl,
+            epoch=position.epoch,
+            event_id=position.event_id,
+        )
+        message = status_list.signing_input(claims, alg=signer.alg, kid=signer.kid)
+        token = jws.assemble(message, await signer.sign(message))
+        return self._document(token.encode(), status_list.MEDIA_TYPE, max_age=self._ttl)
+
+    async def _render_snapshot(self) -> Document:
+        signer, known, as_of = self._keys.current.document_signer, self.known, self._by_the_store(self.known.as_of)
+        claims = Snapshot(
+            iss=self._issuer,
+            iat=int(as_of),
+            exp=int(as_of) + _BELIEVED_SECONDS,
+            epoch=known.position.epoch,
+            event_id=known.position.event_id,
+            jtis={jti: ends_at for jti, ends_at in known.jtis.items() if ends_at > as_of},
+            kids=tuple(sorted(known.kids)),
+        )
+        message = revocation_snapshot.signing_input(claims, alg=signer.alg, kid=signer.kid)
+        token = jws.assemble(message, await signer.sign(message))
+        return self._document(token.encode(), revocation_snapshot.MEDIA_TYPE, max_age=1)
+
+
+def _outcome_is_known(reading: asyncio.Task[None]) -> None:
+    """Keep asyncio from logging that nobody has looked: what a reading that failed did not bring shows in `as_of`."""
+    if not reading.cancelled():
+        reading.exception()
+
+
+def _revoked(entries: Iterable[Revocation], *, after: int, status_uri: str) -> Revoked:
+    """What an event message says of these entries; `status_uri` is where lists lie, without the number."""
+    indexes: dict[int, list[int]] = {}
+    jtis: dict[str, int] = {}
+    kids: list[str] = []
+    for entry in entries:
+        if entry.status is not None:
+            indexes.setdefault(entry.status.list, []).append(entry.status.idx)
+        if entry.jti is not None:
+            jtis[entry.jti] = int(entry.expires_at)
+        if entry.kid is not None:
+            kids.append(entry.kid)
+    status = tuple((f"{status_uri}{number}", tuple(places)) for number, places in indexes.items())
+    return Revoked(after=after, status=status, jtis=jtis, kids=tuple(kids))

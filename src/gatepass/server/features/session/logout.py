@@ -1,0 +1,123 @@
+"""`POST /logout` and `/logout/all`: end this session, or all of the person's. The refresh tokens are dead at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gatepass.server.base.confidential import Confidential
+from gatepass.server.domain.ports import decide
+from gatepass.server.domain.sessions.revoke import end_session, end_sessions_of
+from gatepass.server.web.answers import no_content
+from gatepass.server.web.auth.gate import session_of
+from gatepass.server.web.auth.recent import session_ended
+from gatepass.server.web.auth.requirements import ANYONE, SESSION
+from gatepass.server.web.pages import PageForm
+from gatepass.server.web.routing import Route, page_form
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from gatepass.server.base.errors import Refusal
+    from gatepass.server.domain.events.event import Where
+    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.web.address import ClientAddress
+    from gatepass.server.web.auth.cookie import Visitors
+    from gatepass.server.web.browser import BrowserMode
+    from gatepass.server.web.pages import Pages
+
+_PROBLEMS = ("invalid_refresh_token", "cross_site_request")
+
+
+class LogoutRequest(Confidential, frozen=True, forbid_unknown_fields=True):
+    """The refresh token, unless a bearer token or a cookie says whose session it is."""
+
+    refresh_token: str | None = None
+
+
+class LogoutForm(PageForm, frozen=True, kw_only=True):
+    """The form of the account page."""
+
+
+class Logout:
+    """The flow. Ending a session that has ended already is no error: the caller has what it asked for."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        browser: BrowserMode,
+        address: ClientAddress,
+        pages: Pages,
+        visitors: Visitors,
+    ) -> None:
+        self._database = database
+        self._browser = browser
+        self._address = address
+        self._pages = pages
+        self._visitors = visitors
+
+    def routes(self) -> tuple[Route, ...]:
+        """The flow's calls."""
+        return (
+            Route(
+                method="POST",
+                path="/logout",
+                handler=self.logout,
+                auth=SESSION,
+                summary="End this session",
+                body=LogoutRequest,
+                answers={204: None},
+                problems=_PROBLEMS,
+            ),
+            Route(
+                method="POST",
+                path="/logout/all",
+                handler=self.logout_all,
+                auth=SESSION,
+                summary="End all of the person's sessions",
+                body=LogoutRequest,
+                answers={204: None},
+                problems=(*_PROBLEMS, "session_ended"),
+            ),
+            page_form("/pages/logout", self.submit, LogoutForm, ANYONE),
+        )
+
+    async def logout(self, request: Request, _body: LogoutRequest) -> Response:
+        """End the session that the token belongs to."""
+        session = session_of(request)
+        await self._end(session.session_id, session.user_id, self._address.where(request))
+        return self._done(request)
+
+    async def submit(self, request: Request, _form: LogoutForm) -> Response:
+        """End the session of who looks at the page, and forget its cookie."""
+        visitor = await self._visitors.of(request)
+        if visitor is not None:
+            await self._end(visitor.session_id, visitor.user.id, self._address.where(request))
+        response = self._pages.go_to(self._pages.path("login"))
+        self._browser.clear_cookie(request, response)
+        return response
+
+    async def _end(self, session_id: str, user_id: str, where: Where) -> None:
+        async def unit(tx: Transaction) -> None:
+            await end_session(tx, session_id, user_id, "logout", where=where)
+
+        await self._database.transaction(unit)
+
+    async def logout_all(self, request: Request, _body: LogoutRequest) -> Response:
+        """End every session of the person that the token belongs to: what has ended has no power over what lives."""
+        session, where = session_of(request), self._address.where(request)
+
+        async def unit(tx: Transaction) -> Refusal | None:
+            if not await tx.sessions.is_live(session.session_id, session.user_id, tx.now):
+                return session_ended()
+            await end_sessions_of(tx, session.user_id, "logout_all", where=where)
+            return None
+
+        await decide(self._database, unit)
+        return self._done(request)
+
+    def _done(self, request: Request) -> Response:
+        response = no_content()
+        self._browser.clear_cookie(request, response)
+        return response

@@ -1,0 +1,47 @@
+"""`/debugger`: what a token says, what each claim means, whether its signature holds, and why it would be refused.
+
+All of it happens in the browser. The page's policy lets its script read this server's JWKS and send nothing anywhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gatepass.server.web.auth.requirements import ANYONE
+from gatepass.server.base.texts import language_of, texts
+from gatepass.server.web.headers import DEBUGGER_SCRIPT
+from gatepass.server.web.routing import page
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from gatepass.server.base.settings import Settings
+    from gatepass.server.web.pages import Pages
+    from gatepass.server.web.routing import Route
+
+_TEXTS = "debugger."
+
+
+class Debugger:
+    """The flow: one page, which a script of its own fills."""
+
+    def __init__(self, *, pages: Pages, settings: Settings) -> None:
+        self._pages = pages
+        self._issuer = settings.issuer_url
+
+    def routes(self) -> tuple[Route, ...]:
+        """The flow's page."""
+        return (page("/debugger", self.show, ANYONE),)
+
+    async def show(self, request: Request, _body: None) -> Response:
+        """Show the page, with the texts that its script needs."""
+        known = texts(language_of(request))
+        return self._pages.page(
+            request,
+            "debugger.html",
+            script=DEBUGGER_SCRIPT,
+            scripted=True,
+            issuer=self._issuer,
+            texts={key.removeprefix(_TEXTS): text for key, text in known.items() if key.startswith(_TEXTS)},
+        )

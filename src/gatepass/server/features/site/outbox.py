@@ -1,0 +1,62 @@
+"""The outbox of a server without a mail server, on a machine of one's own: what would have been sent."""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING
+
+from gatepass.server.base.errors import Refusal
+from gatepass.server.web.auth.requirements import THIS_MACHINE
+from gatepass.server.web.routing import page
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from gatepass.server.domain.mail.delivery import Posting
+    from gatepass.server.web.pages import Pages
+    from gatepass.server.web.routing import Route
+    from gatepass.server.web.this_machine import ThisMachine
+
+
+class Outbox:
+    """The outbox. It has no routes where mails are sent, nor where others could reach it.
+
+    Args:
+        posting: what would have been sent.
+        pages: what renders it.
+        machine: who calls from this machine.
+        key: what the link that `serve` printed holds; None where there is no outbox.
+    """
+
+    def __init__(self, posting: Posting, *, pages: Pages, machine: ThisMachine, key: str | None) -> None:
+        self._posting = posting
+        self._pages = pages
+        self._machine = machine
+        self._key = key
+
+    def routes(self) -> tuple[Route, ...]:
+        """The page."""
+        if self._key is None:
+            return ()
+        return (page("/pages/outbox", self.show, THIS_MACHINE),)
+
+    async def check(self, request: Request, _body: None) -> None:
+        """Let in whoever is on this machine and has the link that `serve` printed.
+
+        The links in the mails open accounts. Whoever comes through a tunnel or by DNS rebinding may look like this
+        machine, and does not have the key.
+
+        Raises:
+            Refusal: `not_found`.
+        """
+        if not (self._machine.sent(request) and self._has_key(request)):
+            raise Refusal("not_found", "")
+
+    async def show(self, request: Request, _body: None) -> Response:
+        """Show the mails, the latest first."""
+        return self._pages.page(request, "outbox.html", mails=await self._posting.latest())
+
+    def _has_key(self, request: Request) -> bool:
+        given = request.query_params.get("key", "").encode("utf-8", "surrogateescape")
+        return bool(self._key) and hmac.compare_digest(given, (self._key or "").encode())

@@ -1,1 +1,0 @@
-"""The server's own keys: how they are kept, and which of them signs."""

@@ -1,1 +1,0 @@
-"""Mails: what one says, where it waits, and how it gets away."""

@@ -1,1 +1,0 @@
-"""OAuth's endpoints for registered clients: tokens (RFC 6749), revocation (RFC 7009), introspection (RFC 7662)."""

@@ -1,1 +1,0 @@
-"""Passwords: what makes one acceptable, and how one is kept."""

@@ -1,1 +1,0 @@
-"""Other sites that people sign in with: OpenID providers, and GitHub."""

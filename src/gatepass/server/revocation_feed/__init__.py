@@ -1,1 +1,0 @@
-"""How verifiers learn what is revoked: status lists, a snapshot, a stream of events; all public, naming nobody."""

@@ -1,1 +1,0 @@
-"""Revocation: which bit, token or key is revoked, in the order in which it happened."""

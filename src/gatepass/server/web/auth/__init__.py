@@ -1,0 +1,1 @@
+"""Who makes a request: the proof that a route asks for."""

@@ -1,0 +1,134 @@
+"""Who calls, by an access token of ours.
+
+For the server's own calls the issuer's URL is the right audience, and a token of the operator's own applications the
+right one: a registered client, which may be somebody else's, acts for a person at the APIs that its tokens are for, and
+opens their account here only with a scope that the operator has given it for that.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gatepass.jose.errors import JoseError
+from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.accounts.user import User  # noqa: TC001 - as above
+from gatepass.server.domain.revocation.status_index import StatusIndex  # noqa: TC001 - msgspec reads the annotations of a struct
+from gatepass.server.domain.sessions.client import ACCOUNT_SCOPE, FIRST_PARTY
+from gatepass.server.domain.sessions.own_tokens import status_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Generator
+
+    from starlette.requests import Request
+
+    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.domain.revocation.revocation_check import Standing
+    from gatepass.server.domain.sessions.own_tokens import OwnTokens
+    from gatepass.server.web.auth.dpop import Senders
+    from gatepass.tokens.dpop_proof import Proof
+    from gatepass.verify import Principal
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """The person who makes a request, and the session that they make it in.
+
+    `status` is the place of their access token; None at a page, where a cookie speaks for them.
+    """
+
+    user: User
+    session_id: str
+    auth_time: float
+    acr: str
+    status: StatusIndex | None = None
+
+
+class Callers:
+    """Identifies callers by their tokens."""
+
+    def __init__(
+        self, database: Database, own_tokens: OwnTokens, senders: Senders, standing: Standing, *, issuer: str
+    ) -> None:
+        self._database = database
+        self._own_tokens = own_tokens
+        self._senders = senders
+        self._standing = standing
+        self._audience = (issuer,)
+
+    async def identify(self, request: Request) -> Caller:
+        """Return the caller.
+
+        Raises:
+            Refusal: as `verify`, or `session_ended` when the sign-in behind the token is over.
+        """
+        principal = await self.verify(request)
+        is_revoked = await self._standing.is_revoked(principal)
+        user = None if is_revoked else await self._database.read(_account_of(principal))
+        if user is None:
+            raise Refusal("session_ended", "The session has ended: sign in again.")
+        return Caller(
+            user=user,
+            session_id=principal.session_id or "",
+            auth_time=float(principal.auth_time or 0),
+            acr=principal.acr or "",
+            status=status_of(principal),
+        )
+
+    async def verify(self, request: Request) -> Principal:
+        """Verify the bearer token, or the one that is bound to a key together with its proof (RFC 9449 §7.1).
+
+        Raises:
+            Refusal: `missing_token`, `invalid_token`, or `insufficient_scope` for another client's.
+        """
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        token, proof = token.strip(), None
+        match scheme.lower():
+            case "bearer":
+                pass
+            case "dpop":
+                proof = await self._proof(request, token)
+            case _:
+                raise Refusal("missing_token", "The call needs `Authorization: Bearer …`.")
+        try:
+            principal = self._own_tokens.verify(token, self._audience, proof and proof.thumbprint)
+        except JoseError as error:
+            raise Refusal("invalid_token", f"The access token is refused: {error.code}.") from error
+        _check_may_call(principal)
+        if proof is not None:  # used up after the token has shown that it is one: nobody else has rows written
+            with _as_bad_token():
+                await self._senders.use(proof)
+        return principal
+
+    async def _proof(self, request: Request, token: str) -> Proof:
+        """The sender's proof."""
+        with _as_bad_token():
+            proof = await self._senders.proof(request, token=token)
+        if proof is None:
+            raise Refusal("invalid_token", "The scheme DPoP needs a proof in the header DPoP.")
+        return proof
+
+
+def _check_may_call(principal: Principal) -> None:
+    """Refuse a token that speaks for no person, or that a client holds to whom this account is not open."""
+    if principal.session_id is None:
+        raise Refusal("invalid_token", "The access token is a client's own: nobody has signed in with it.")
+    if principal.client_id != FIRST_PARTY and ACCOUNT_SCOPE not in principal.scopes:
+        raise Refusal("insufficient_scope", f"A client's tokens need the scope {ACCOUNT_SCOPE} here.")
+
+
+@contextmanager
+def _as_bad_token() -> Generator[None]:
+    """To a call with a token a bad proof is a bad token (RFC 9449 §7.1)."""
+    try:
+        yield
+    except Refusal as error:
+        raise Refusal("invalid_token", error.detail) from error
+
+
+def _account_of(principal: Principal) -> Callable[[Transaction], Awaitable[User | None]]:
+    async def unit(tx: Transaction) -> User | None:
+        return await tx.users.signed_in(principal.session_id or "", principal.subject, tx.now)
+
+    return unit

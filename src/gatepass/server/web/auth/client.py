@@ -1,0 +1,189 @@
+"""Who a client is: a secret in the header or the body, or a signature under its own key (RFC 6749 §2.3, RFC 7523)."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_plus
+
+import msgspec
+
+from gatepass.jose import KeySet, jwt
+from gatepass.jose.errors import JoseError
+from gatepass.server.base.confidential import Confidential
+from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.ports import decide
+from gatepass.server.web.auth.requirements import NO_BODY
+from gatepass.server.web.parsing import header
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.domain.sessions.client import Client
+    from gatepass.server.web.auth.requirements import SplitBody
+
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_LONGEST_ASSERTION_SECONDS = 3_600
+"""Authlib's clients sign for an hour and offer no other; the name of each is kept for as long."""
+_SKEW_SECONDS = 60
+"""How far a client's clock may be ahead."""
+_KNOWN_SECONDS = 1.0
+
+
+class ClientForm(Confidential, frozen=True, kw_only=True):
+    """What any form may say of the client that sends it (RFC 6749 §2.3.1, RFC 7521 §4.2)."""
+
+    client_id: str | None = None
+    client_secret: str | None = None
+    client_assertion_type: str | None = None
+    client_assertion: str | None = None
+
+
+class KnownClients:
+    """Registered clients, remembered for a second at most, and until `forget` says that the store has changed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: dict[str, tuple[Client, float]] = {}
+
+    async def by_id(self, client_id: str) -> Client | None:
+        """Return a client. One that is not there is looked for each time."""
+        client, until = self._known.get(client_id, (None, 0.0))
+        if client is None or until < asyncio.get_running_loop().time():
+            client = await self.read(client_id)
+        return client
+
+    async def read(self, client_id: str) -> Client | None:
+        """Return a client as it is in the store just now."""
+        if not client_id.isascii() or not client_id.isprintable():  # not every database can even be asked for it
+            return None
+
+        async def unit(tx: Transaction) -> Client | None:
+            return await tx.clients.by_id(client_id)
+
+        client = await self._database.read(unit)
+        if client is not None:
+            self._known[client_id] = client, asyncio.get_running_loop().time() + _KNOWN_SECONDS
+        return client
+
+    def forget(self) -> None:
+        """Read each again when it calls next."""
+        self._known.clear()
+
+
+class ClientAuthentication:
+    """Finds out which registered client calls, and makes sure that it is that one."""
+
+    def __init__(self, database: Database, clients: KnownClients, *, issuer: str) -> None:
+        self._database = database
+        self._clients = clients
+        self._issuer = issuer
+
+    async def authenticate(self, request: Request, body: SplitBody = NO_BODY) -> Client:
+        """Return the client that the request proves to come from.
+
+        Raises:
+            Refusal: `invalid_request` when it uses several methods at once (§2.3), else `invalid_client`; from whoever
+                names no client, what is wrong with the body.
+        """
+        form = msgspec.convert(body.fields, ClientForm)
+        basic = header(request, b"authorization")
+        used = [basic is not None, form.client_secret is not None, form.client_assertion is not None]
+        if sum(used) > 1:
+            raise Refusal("invalid_request", "Use one way of client authentication.")
+        if basic is not None:
+            return await self._by_secret(*_basic(basic), also_named=form.client_id)
+        if form.client_assertion is not None:
+            return await self._by_assertion(form, form.client_assertion)
+        if form.client_id is None:
+            body.check()
+        return await self._by_secret(form.client_id or "", form.client_secret or "")
+
+    async def _by_secret(self, client_id: str, secret: str, also_named: str | None = None) -> Client:
+        client = await self._clients.by_id(client_id)
+        is_proved = client is not None and client.has_secret(secret)
+        if client is not None and not is_proved:
+            client = await self._clients.read(client_id)  # the secret may be new
+            is_proved = client is not None and client.has_secret(secret)
+        if client is None or not is_proved or also_named not in (None, client_id):
+            raise _invalid_client()
+        return client
+
+    async def _by_assertion(self, form: ClientForm, assertion: str) -> Client:
+        """RFC 7523 §3: a short-lived JWT about itself, for us alone, once."""
+        if form.client_assertion_type != ASSERTION_TYPE:
+            raise Refusal("invalid_request", "The type of the client assertion is not one we know.")
+        try:
+            # Whose keys to check with, only the assertion itself can say; what it says is proven right after.
+            named = jwt.peek(assertion).claims.get("iss")
+            client = await self._clients.by_id(named if isinstance(named, str) else "")
+            if client is None or client.jwks is None or form.client_id not in (None, client.id):
+                raise _invalid_client()
+            now = await self._now()
+            claims = jwt.verify(
+                assertion,
+                KeySet.from_public_jwks(client.jwks),
+                issuer=client.id,
+                audience=None,
+                typ=None,
+                required=("exp", "jti", "sub", "aud"),
+                now=now,
+            )
+        except JoseError as error:
+            raise _invalid_client() from error
+        if claims["sub"] != client.id or not self._is_for_us(claims["aud"], client):
+            raise _invalid_client()
+        made_at = max(now, min(claims.get("iat", now), now + _SKEW_SECONDS))
+        if claims["exp"] > made_at + _LONGEST_ASSERTION_SECONDS:
+            raise _invalid_client()
+        await self._use_up(client.id, claims["jti"], claims["exp"])
+        return client
+
+    def _is_for_us(self, audience: object, client: Client) -> bool:
+        """Whether an assertion is for this server and no other: one that another may have is worth nothing here.
+
+        So `aud` is the issuer alone (RFC 7523bis; the audience injection attack), as a text or as a list of one. The
+        token endpoint's URL, which RFC 7523 §3 allowed, is taken of clients that the operator knows to write it.
+        """
+        allowed: list[object] = [self._issuer]
+        if client.assertion_audience == "token_endpoint":
+            allowed.append(f"{self._issuer}/oauth/token")
+        return audience in allowed or any(audience == [name] for name in allowed)
+
+    async def _use_up(self, client_id: str, jti: str, expires_at: float) -> None:
+        # A client may write anything there, as long as a form; not every database can keep all of that.
+        name = hashlib.sha256(f"{client_id} {jti}".encode("utf-8", "surrogatepass")).hexdigest()
+
+        async def unit(tx: Transaction) -> Refusal | None:
+            is_first = await tx.replays.use("client_assertion", name, expires_at=expires_at)
+            return None if is_first else _invalid_client()
+
+        await decide(self._database, unit, is_lone_statement=True)
+
+    async def _now(self) -> float:
+        async def unit(tx: Transaction) -> float:
+            return tx.now
+
+        return await self._database.read(unit)
+
+
+def _basic(header: str) -> tuple[str, str]:
+    """Read id and secret, each form-encoded before they were joined (RFC 6749 §2.3.1)."""
+    scheme, _, credentials = header.partition(" ")
+    if scheme.lower() != "basic":
+        raise _invalid_client()
+    try:
+        client_id, colon, secret = base64.b64decode(credentials.strip(), validate=True).decode("utf-8").partition(":")
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        raise _invalid_client() from None
+    if not colon:
+        raise _invalid_client()
+    return unquote_plus(client_id), unquote_plus(secret)
+
+
+def _invalid_client() -> Refusal:
+    return Refusal("invalid_client", "The client is unknown, or did not prove to be itself.")

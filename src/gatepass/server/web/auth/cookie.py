@@ -1,0 +1,58 @@
+"""Who looks at a page: by the cookie of their session, which a page reads and does not move on.
+
+Reading it is one look at the database. The refresh token stays as it is, so a page that is open beside an application
+in cookie mode takes nothing from it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gatepass.server.domain.sessions.client import FIRST_PARTY
+from gatepass.server.web.auth.bearer import Caller
+from gatepass.server.web.auth.refresh_credentials import presented
+from gatepass.tokens.refresh_token import InvalidRefreshToken, read
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from gatepass.server.base.settings import Settings
+    from gatepass.server.domain.keys.keyring import LiveKeys
+    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.web.browser import BrowserMode
+
+
+class Visitors:
+    """Knows visitors by their cookie."""
+
+    def __init__(self, database: Database, *, keys: LiveKeys, browser: BrowserMode, settings: Settings) -> None:
+        self._database = database
+        self._keys = keys
+        self._browser = browser
+        self._idle_seconds = settings.session_idle_seconds
+
+    async def of(self, request: Request) -> Caller | None:
+        """Return who is signed in; None for everybody else. Whether a form may act for them, `Pages` has checked."""
+        text = self._browser.page_cookie(request)
+        if text is None:
+            return None
+        try:
+            token = read(text, self._keys.current.refresh_keys)
+        except InvalidRefreshToken:
+            return None
+        if not token.in_cookie:
+            return None
+
+        async def unit(tx: Transaction) -> Caller | None:
+            held = await tx.grants.held_by(presented(token, FIRST_PARTY))
+            if held is None or held.client_id != FIRST_PARTY or not held.is_usable:
+                return None
+            if held.answered_at + self._idle_seconds <= tx.now:
+                return None
+            session = await tx.sessions.live(held.session_id, tx.now)
+            user = None if session is None else await tx.users.by_id(session.user_id)
+            if session is None or user is None:
+                return None
+            return Caller(user=user, session_id=session.id, auth_time=session.auth_time, acr=session.acr)
+
+        return await self._database.read(unit)

@@ -1,0 +1,90 @@
+"""The key of whoever sends a request, shown by a DPoP proof (RFC 9449): what is bound to it is of no use to a thief."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.ports import decide
+from gatepass.server.web.parsing import header
+from gatepass.tokens import dpop_proof
+from gatepass.tokens.dpop_proof import InvalidProofError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.tokens.dpop_proof import Proof
+
+_PROOF_SECONDS = 60
+"""How far a proof's `iat` may be from our clock, in either direction."""
+
+
+class Senders:
+    """Finds out which key the sender of a request has. Each proof is good once, at all nodes together."""
+
+    def __init__(self, database: Database, *, issuer: str) -> None:
+        self._database = database
+        parts = urlsplit(issuer)
+        self._origin = f"{parts.scheme}://{parts.netloc}"
+
+    async def thumbprint(self, request: Request) -> str | None:
+        """The thumbprint (RFC 7638) of the key that the request proves its sender to have; None when it has no proof.
+
+        The proof is used up. So this is for who has shown something else before, a client or a refresh token of ours:
+        nobody else makes the server write a row.
+
+        Raises:
+            Refusal: `invalid_dpop_proof`, also for a proof that was used before.
+        """
+        proof = await self.proof(request)
+        if proof is None:
+            return None
+        await self.use(proof)
+        return proof.thumbprint
+
+    async def proof(self, request: Request, *, token: str | None = None) -> Proof | None:
+        """The request's proof, if it has one and that is good; whether it was used before is not known yet.
+
+        Args:
+            request: The request.
+            token: The access token that it carries; None where it asks for one.
+
+        Raises:
+            Refusal: `invalid_dpop_proof`.
+        """
+        text = header(request, b"dpop")
+        if text is None:
+            return None
+        now = await self._database.read(_now)
+        # No Host header has a say in which URL the proof must be for.
+        url = self._origin + request.scope["path"]
+        try:
+            return dpop_proof.check(text, method=request.method, url=url, token=token, now=now, seconds=_PROOF_SECONDS)
+        except InvalidProofError as error:
+            raise Refusal("invalid_dpop_proof", f"The DPoP proof shows nothing: {error}.") from error
+
+    async def use(self, proof: Proof) -> None:
+        """Use a proof up.
+
+        Raises:
+            Refusal: `invalid_dpop_proof`, when it was used before.
+        """
+
+        async def unit(tx: Transaction) -> Refusal | None:
+            return await use_proof(tx, proof)
+
+        await decide(self._database, unit, is_lone_statement=True)
+
+
+async def use_proof(tx: Transaction, proof: Proof) -> Refusal | None:
+    """Use a proof up; refused when it was used before, at any node."""
+    name = hashlib.sha256(f"{proof.thumbprint} {proof.jti}".encode()).hexdigest()
+    is_first = await tx.replays.use("dpop_proof", name, expires_at=proof.iat + _PROOF_SECONDS + 1)
+    return None if is_first else Refusal("invalid_dpop_proof", "The DPoP proof was used before.")
+
+
+async def _now(tx: Transaction) -> float:
+    return tx.now

@@ -1,0 +1,109 @@
+"""The gate before every call and page: who makes a request, by whatever its route asks for (`Route.auth`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gatepass.server.domain.sessions.client import Client
+from gatepass.server.web.auth import requirements as auth
+from gatepass.server.web.auth.bearer import Caller
+from gatepass.server.web.auth.requirements import found, note
+from gatepass.server.web.auth.token_session import TokenSession
+from gatepass.tokens.refresh_token import RefreshToken
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from gatepass.server.web.auth.bearer import Callers
+    from gatepass.server.web.auth.client import ClientAuthentication
+    from gatepass.server.web.auth.cookie import Visitors
+    from gatepass.server.web.auth.recent import Owners
+    from gatepass.server.web.auth.requirements import Auth, SplitBody
+    from gatepass.server.web.pages import Pages
+    from gatepass.server.web.routing import Route
+
+    Proof = Callable[[Request, Any], Awaitable[object]]
+    """From a request, and its `SplitBody` where the proof may be in it, to whom it comes from."""
+
+
+class Gate:
+    """Lets requests pass.
+
+    Args:
+        callers: people, by access tokens.
+        owners: people who have proved lately who they are.
+        visitors: people, by the cookie of a page.
+        clients: registered clients.
+        pages: the way to sign in.
+        others: what proves the rest of what a route can ask for.
+    """
+
+    def __init__(  # noqa: PLR0913 - one for each kind of proof
+        self,
+        callers: Callers,
+        owners: Owners,
+        visitors: Visitors,
+        clients: ClientAuthentication,
+        *,
+        pages: Pages,
+        others: Mapping[Auth, Proof],
+    ) -> None:
+        self._owners = owners
+        self._visitors = visitors
+        self._pages = pages
+        self._proofs: dict[Auth, Proof] = {
+            auth.CALLER: lambda request, _: callers.identify(request),
+            auth.RECENT: lambda request, _: owners.caller(request),
+            auth.CLIENT: clients.authenticate,
+            **others,
+        }
+
+    async def admit(self, request: Request, route: Route, body: SplitBody | None) -> Response | None:
+        """Find out who it is. Raises as what the route asks for does."""
+        if route.auth == auth.ANYONE:
+            return None
+        if route.page and route.auth.by_person:
+            return await self._admit_to_page(request, route)
+        note(request, await self._proofs[route.auth](request, body))
+        return None
+
+    async def _admit_to_page(self, request: Request, route: Route) -> Response | None:
+        if route.auth == auth.RECENT:
+            visitor = await self._owners.visitor(request)
+        else:
+            visitor = await self._visitors.of(request) or self._pages.sign_in_first(request)
+        if not isinstance(visitor, Caller):
+            return visitor
+        note(request, visitor)
+        return None
+
+
+def caller_of(request: Request) -> Caller:
+    """The person who makes a request, where the route asks for one."""
+    caller = found(request)
+    assert isinstance(caller, Caller)
+    return caller
+
+
+def session_of(request: Request) -> TokenSession:
+    """The session of the token that a request presents, where the route asks for one."""
+    session = found(request)
+    assert isinstance(session, TokenSession)
+    return session
+
+
+def refresh_token_of(request: Request) -> RefreshToken:
+    """The refresh token that a request presents, where the route asks for one."""
+    token = found(request)
+    assert isinstance(token, RefreshToken)
+    return token
+
+
+def client_of(request: Request) -> Client:
+    """The registered client that makes a request, where the route asks for one."""
+    client = found(request)
+    assert isinstance(client, Client)
+    return client

@@ -1,0 +1,80 @@
+"""What a refresh token is good for: moving its grant on, or ending its session, which an access token does as well."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.sessions.client import FIRST_PARTY
+from gatepass.server.web.auth.refresh_credentials import invalid_refresh_token, presented, presented_token
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from gatepass.server.domain.keys.keyring import LiveKeys
+    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.domain.sessions.grant import Held
+    from gatepass.server.web.auth.bearer import Callers
+    from gatepass.server.web.auth.requirements import SplitBody
+    from gatepass.server.web.browser import BrowserMode
+    from gatepass.tokens.refresh_token import RefreshToken
+
+_IN_BODY = "refresh_token"
+
+
+class TokenSession(msgspec.Struct, frozen=True):
+    """A session, which may have ended, and whose it is."""
+
+    session_id: str
+    user_id: str
+
+
+class TokenSessions:
+    """Finds what the token of a call belongs to."""
+
+    def __init__(self, database: Database, callers: Callers, *, keys: LiveKeys, browser: BrowserMode) -> None:
+        self._database = database
+        self._callers = callers
+        self._keys = keys
+        self._browser = browser
+
+    async def refresh_token(self, request: Request, body: SplitBody) -> RefreshToken:
+        """Return an authentic refresh token; whether its grant lives, the call finds out as it moves it on.
+
+        Raises:
+            Refusal: `missing_refresh_token`, as `presented_token`, or what is wrong with the body.
+        """
+        token = self._presented(request, body)
+        if token is None:
+            body.check()
+            raise Refusal("missing_refresh_token", "Send a refresh token in the body or as the cookie.")
+        return token
+
+    async def any_token(self, request: Request, body: SplitBody) -> TokenSession:
+        """Return the session of whichever token the call presents.
+
+        Raises:
+            Refusal: `missing_token`, as `Callers.verify` or `presented_token`, or what is wrong with the body.
+        """
+        if _IN_BODY not in body.fields and "authorization" in request.headers:
+            principal = await self._callers.verify(request)
+            return TokenSession(principal.session_id or "", principal.subject)
+        token = self._presented(request, body)
+        if token is None:
+            body.check()
+            raise Refusal("missing_token", "Send a bearer token, a refresh token in the body, or the cookie.")
+        found = await self._held(token)
+        if found is None or found.client_id != FIRST_PARTY:  # another client's ends its own grant, at /oauth/revoke
+            raise invalid_refresh_token()
+        return TokenSession(found.session_id, found.user_id)
+
+    def _presented(self, request: Request, body: SplitBody) -> RefreshToken | None:
+        return presented_token(request, body.fields.get(_IN_BODY), keys=self._keys.current, browser=self._browser)
+
+    async def _held(self, token: RefreshToken) -> Held | None:
+        async def unit(tx: Transaction) -> Held | None:
+            return await tx.grants.held_by(presented(token, FIRST_PARTY))
+
+        return await self._database.read(unit)

@@ -1,0 +1,254 @@
+"""The outermost ASGI function: documents, routing, headers, CORS and errors. An ordinary request logs nothing."""
+
+from __future__ import annotations
+
+import random
+import traceback
+from contextlib import suppress
+from time import perf_counter
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from gatepass.server.base.errors import GatepassError, Refusal
+from gatepass.server.web.auth.requirements import CLIENT, THIS_MACHINE, SplitBody
+from gatepass.server.web.body import Body
+from gatepass.server.web.errors import OAUTH_PREFIX, PROBLEMS, oauth_error, offer_dpop, problem
+from gatepass.server.web.headers import page_headers
+from gatepass.server.web.pages import PageResponse
+from gatepass.server.web.parsing import check_headers, header, read_body
+from gatepass.server.web.routing import NoRoute
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.types import Receive, Scope, Send
+
+    from gatepass.server.base.settings import Settings
+    from gatepass.server.web.auth.requirements import Gate
+    from gatepass.server.web.cors import Cors
+    from gatepass.server.web.documents import Answering
+    from gatepass.server.web.metrics import Metrics
+    from gatepass.server.web.pages import Pages
+    from gatepass.server.web.routing import Route, RouteTable
+    from gatepass.server.web.tracing import Tracing
+
+log = structlog.get_logger("gatepass")
+
+_PATH, _OUTCOME = "gatepass.path", "gatepass.outcome"
+"""Where in a request's scope its route's path stands, with the names of parameters, and what it was refused for."""
+_HAS_UNREAD_BODY = "gatepass.has_unread_body"
+"""Stands in the scope where the rest of a body may still be on its way: then the connection is of no further use."""
+MAX_FORM_BYTES = 16_384
+"""Of a client's form: it is split before it is known who sends it."""
+
+
+class Application:
+    """An ASGI application over a route table and a set of documents.
+
+    Args:
+        routes: the calls.
+        documents: answered by path before anything else; the mapping may change while serving.
+        gate: what finds out who makes a request.
+        settings: limits, and the issuer, whose path every route lies under.
+        cors: which other origins may call.
+        headers: sent with every answer that is no document and no page.
+        pages: what checks their forms and shows their errors.
+        metrics: where answers are counted.
+        tracing: what follows requests, if anything does.
+    """
+
+    def __init__(  # noqa: PLR0913 - all that an answer may need
+        self,
+        routes: RouteTable,
+        documents: Mapping[str, Answering],
+        *,
+        gate: Gate,
+        settings: Settings,
+        cors: Cors,
+        headers: list[tuple[bytes, bytes]],
+        pages: Pages,
+        metrics: Metrics,
+        tracing: Tracing,
+    ) -> None:
+        self._routes = routes
+        self._documents = documents
+        self._gate = gate
+        self._settings = settings
+        self._cors = cors
+        self._headers = headers
+        self._pages = pages
+        self._metrics = metrics
+        self._tracing = tracing
+        self._page_headers = page_headers(settings)
+        self._page_prefix = pages.path("")
+        self._oauth_prefix = urlsplit(settings.issuer_url).path + OAUTH_PREFIX
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection scope."""
+        document = self._documents.get(scope["path"])
+        if document is not None and scope["method"] in ("GET", "HEAD"):
+            began = perf_counter()
+            await document.answer(scope, receive, send)
+            self._metrics.note(scope["path"], "ok", perf_counter() - began)
+            return
+        request = Request(scope, receive)
+        request_id = f"{random.getrandbits(64):016x}"  # a name to look for in a log, no secret
+        try:
+            response = await self._follow(request, request_id)
+        except ClientDisconnect:
+            return
+        response.raw_headers.append((b"x-request-id", request_id.encode()))
+        if _HAS_UNREAD_BODY in scope:
+            response.raw_headers.append((b"connection", b"close"))
+        if isinstance(response, PageResponse):  # no script of another origin reads one
+            response.raw_headers.extend(self._page_headers[response.script])
+        else:
+            response.raw_headers.extend(self._headers)
+            response.raw_headers.extend(self._cors.headers_for(request))
+        if scope["method"] == "HEAD":
+            response.body = b""
+        await response(scope, receive, send)
+
+    async def _follow(self, request: Request, request_id: str) -> Response:
+        """Respond, count, and trace where that is wanted."""
+        began = perf_counter()
+        with self._tracing.request(request):
+            response = await self._respond(request, request_id)
+            path, outcome = request.scope.get(_PATH, "none"), request.scope.get(_OUTCOME, "ok")
+            self._metrics.note(path, outcome, perf_counter() - began)
+            self._tracing.answered(path, response.status_code, outcome)
+        return response
+
+    async def _respond(self, request: Request, request_id: str) -> Response:
+        """Route, parse, handle; every way to fail becomes a problem document."""
+        route: Route | None = None
+        try:
+            check_headers(request)
+            route, request.scope["path_params"] = self._routes.find(request.method, request.scope["path"])
+            request.scope[_PATH] = route.path
+            return await self._handle(request, route)
+        except GatepassError as error:
+            return self._refuse(error, request, request_id, route)
+        except NoRoute as error:
+            request.scope[_OUTCOME] = "method_not_allowed" if error.allowed else "not_found"
+            return self._without_route(request, error.allowed, request_id)
+        except ClientDisconnect:
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect is answered and logged, whatever it is
+            self._log(error, request, request_id)
+            defect = GatepassError("internal_error", "")
+            return self._refuse(defect, request, request_id, route)
+
+    async def _handle(self, request: Request, route: Route) -> Response:
+        """Find out who it is, then convert the body, then do it: a stranger's body is nobody's business."""
+        if route.page:
+            if route.form is None and route.auth != THIS_MACHINE:
+                elsewhere = self._pages.at_the_issuer(request)
+                if elsewhere is not None:
+                    return elsewhere
+            if route.form is not None and not route.from_elsewhere:
+                self._pages.check_origin(request)
+        body = await self._body(request, route) if route.auth.in_body else None
+        try:
+            split = None if body is None else SplitBody(body.texts(), body.converted)
+            instead = await self._gate.admit(request, route, split)
+        except GatepassError:
+            if body is None:
+                await self._pass_over_body(request, route)
+            raise
+        if instead is not None:
+            await self._pass_over_body(request, route)
+            return instead
+        body = await self._body(request, route) if body is None else body
+        converted = body.converted()
+        if route.page and route.form is not None and not route.from_elsewhere:
+            self._pages.check_form(request, converted)
+        return await self._serve(request, route, converted)
+
+    @staticmethod
+    async def _serve(request: Request, route: Route, converted: object) -> Response:
+        """Do it; where it is refused, show the page again that the form stands on, if the route names it."""
+        try:
+            return await route.handler(request, converted)
+        except GatepassError as error:
+            if route.show is None:
+                raise
+            return await route.show(request, converted, error)
+
+    async def _body(self, request: Request, route: Route) -> Body:
+        if route.body is None and route.form is None:
+            return Body(b"", "", route)
+        limit = self._settings.max_body_bytes
+        if route.auth == CLIENT:
+            limit = min(limit, MAX_FORM_BYTES)
+        try:
+            octets = await read_body(request, max_bytes=limit)
+        except Refusal:
+            request.scope[_HAS_UNREAD_BODY] = True
+            raise
+        return Body(octets, header(request, b"content-type") or "", route)
+
+    async def _pass_over_body(self, request: Request, route: Route) -> None:
+        """Take in what is on its way, so that the connection can be used again; too much of it ends the connection."""
+        with suppress(Refusal):
+            await self._body(request, route)
+
+    def _log(self, error: Exception, request: Request, request_id: str) -> None:
+        """Log a defect. The traceback is text by now: structlog's own shows the values in its frames, passwords too."""
+        log.error(
+            "internal error",
+            request_id=request_id,
+            method=request.method,
+            path=request.scope["path"],
+            exception="".join(traceback.format_exception(error)),
+        )
+
+    def _refuse(self, error: GatepassError, request: Request, request_id: str, route: Route | None) -> Response:
+        request.scope[_OUTCOME] = error.code
+        if error.private:
+            log.warning("refused", code=error.code, private=error.private, request_id=request_id)
+        headers: dict[str, str] = {}
+        if error.retry_after is not None:
+            headers["retry-after"] = str(error.retry_after)
+        if route is not None and route.page:
+            response = self._error_page(request, error)
+            response.headers.update(headers)
+            return response
+        if self._is_oauth(request):
+            return oauth_error(error.code, error.detail, headers=headers, by_header=_has_authorization(request))
+        response = problem(error.code, error.detail, request_id=request_id, headers=headers)
+        if route is not None and route.auth.by_person:
+            offer_dpop(response, request.headers.get("authorization", ""))
+        return response
+
+    def _error_page(self, request: Request, error: GatepassError) -> Response:
+        """Show an error as a page, with a link to where it can be tried again, or to somewhere that there is."""
+        path = request.scope["path"]
+        is_there = "GET" in self._routes.methods_at(path)
+        return self._pages.error_page(request, error, again=path if is_there else self._pages.path("account"))
+
+    def _without_route(self, request: Request, allowed: tuple[str, ...], request_id: str) -> Response:
+        path = request.scope["path"]
+        if path in self._documents:
+            allowed = ("GET",)
+        if path.startswith(self._page_prefix):
+            return self._error_page(request, Refusal("method_not_allowed" if allowed else "not_found", ""))
+        if allowed and request.method == "OPTIONS":
+            return Response(status_code=204, headers={"allow": ", ".join(allowed), **self._cors.preflight(allowed)})
+        code, headers = ("method_not_allowed", {"allow": ", ".join(allowed)}) if allowed else ("not_found", {})
+        if self._is_oauth(request):
+            return oauth_error(code, PROBLEMS[code].meaning, headers=headers)
+        return problem(code, request_id=request_id, headers=headers)
+
+    def _is_oauth(self, request: Request) -> bool:
+        """Whether errors are RFC 6749's: under one folder everything is for clients that read no other."""
+        path: str = request.scope["path"]
+        return path.startswith(self._oauth_prefix)
+
+
+def _has_authorization(request: Request) -> bool:
+    return "authorization" in request.headers

@@ -1,0 +1,127 @@
+"""The way to a provider and back: what was asked travels in a sealed cookie, so that only this browser can end it.
+
+Nothing is kept on the way there. On the way back the `state` is used up, before anybody is asked anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import msgspec
+
+from gatepass.server.base.confidential import Confidential
+from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.credentials.one_time_code import new_token
+from gatepass.server.domain.keys.sealed_box import SealedBox
+from gatepass.server.domain.ports import decide
+from gatepass.server.domain.providers.provider import Journey
+from gatepass.server.web.cookies import HostCookie
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from gatepass.server.base.settings import Settings
+    from gatepass.server.domain.keys.master_key import DataKey
+    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.web.pages import Pages
+
+JOURNEY_SECONDS = 600
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class SealedCookie(Generic[S]):
+    """A cookie that nobody can read, make or keep longer than it is good for. Lax: people come back by a link."""
+
+    def __init__(self, name: str, kind: type[S], data_key: DataKey, settings: Settings) -> None:
+        self._cookie = HostCookie(name, settings, same_site="lax")
+        self._box = SealedBox(kind, data_key, name)
+
+    def put(self, response: Response, content: S, seconds: int) -> None:
+        """Give it to a browser."""
+        self._cookie.put(response, self._box.seal(content), seconds)
+
+    def read(self, request: Request) -> S | None:
+        """What the browser has; None when there is nothing, or nothing of ours."""
+        return self._box.open(self._cookie.read(request))
+
+    def drop(self, response: Response) -> None:
+        """Have the browser forget it."""
+        self._cookie.drop(response)
+
+
+class Underway(Confidential, frozen=True, kw_only=True):
+    """Somebody on the way; `connect_to` is the user whose account is to be connected, empty for signing in."""
+
+    provider: str
+    journey: Journey
+    return_to: str
+    connect_to: str
+    expires_at: float
+
+
+class Journeys:
+    """Sends people away and knows them again."""
+
+    def __init__(self, database: Database, data_key: DataKey, pages: Pages, settings: Settings) -> None:
+        self._database = database
+        self._pages = pages
+        self._cookie = SealedCookie("gatepass-provider", Underway, data_key, settings)
+
+    def new(self, provider_id: str) -> Journey:
+        """Make the secrets of a journey. Each provider has a redirect URI of its own (RFC 9700 §4.4.2.2)."""
+        return Journey(
+            state=new_token(),
+            nonce=new_token(),
+            verifier=new_token(),
+            redirect_uri=self._pages.url(f"login/callback/{provider_id}"),
+        )
+
+    async def begin(
+        self, response: Response, provider_id: str, journey: Journey, *, return_to: str, connect_to: str = ""
+    ) -> None:
+        """Have the browser keep what belongs to the journey."""
+        underway = Underway(
+            provider=provider_id,
+            journey=journey,
+            return_to=return_to,
+            connect_to=connect_to,
+            expires_at=await self._database.read(_now) + JOURNEY_SECONDS,
+        )
+        self._cookie.put(response, underway, JOURNEY_SECONDS)
+
+    async def end(self, request: Request, provider_id: str, answer: Mapping[str, str]) -> Underway:
+        """Know a browser again by the `state` that it brings back, once.
+
+        Raises:
+            Refusal: `invalid_state`.
+        """
+        underway = self._cookie.read(request)
+        state = answer.get("state", "")
+        if underway is None or not hmac.compare_digest(underway.journey.state.encode(), state.encode()):
+            raise _invalid_state()
+        digest = hashlib.sha256(state.encode()).hexdigest()
+
+        async def unit(tx: Transaction) -> Underway | Refusal:
+            if underway.provider != provider_id or underway.expires_at <= tx.now:
+                return _invalid_state()
+            is_first = await tx.replays.use("provider_state", digest, expires_at=underway.expires_at)
+            return underway if is_first else _invalid_state()
+
+        return await decide(self._database, unit)
+
+    def drop(self, response: Response) -> None:
+        """Have the browser forget the journey."""
+        self._cookie.drop(response)
+
+
+def _invalid_state() -> Refusal:
+    return Refusal("invalid_state", "This is not the answer to what this browser asked, or it came too late or twice.")
+
+
+async def _now(tx: Transaction) -> float:
+    return tx.now

@@ -1,0 +1,64 @@
+"""What a sign-in is for: the client, the audiences and the scopes that it asks for, and the key to bind tokens to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.sessions.client import FIRST_PARTY
+from gatepass.server.domain.sessions.client_policy import Rights
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from gatepass.server.base.settings import Settings
+    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.domain.sessions.client import Client
+    from gatepass.server.domain.sessions.open import Asked
+    from gatepass.server.web.auth.dpop import Senders
+
+
+class Asking:
+    """Checks what is asked for, the same at every way in."""
+
+    def __init__(self, database: Database, senders: Senders, settings: Settings) -> None:
+        self._database = database
+        self._senders = senders
+        self._settings = settings
+
+    async def check(
+        self,
+        request: Request,
+        *,
+        client_id: str | None = None,
+        audience: str | None = None,
+        scope: str | None = None,
+        cookie: bool = False,
+    ) -> Asked:
+        """Return what the sign-in is for, within what its client's tokens may be for.
+
+        A proof is used up when the sign-in succeeds, not here: else anybody could have rows written.
+
+        Raises:
+            Refusal: `unknown_client`, `invalid_audience`, `invalid_scope` or `invalid_dpop_proof`.
+        """
+        if client_id in (None, FIRST_PARTY):
+            rights = Rights.of_first_party(self._settings)
+        else:
+            rights = Rights.of_client(await self._client(client_id), self._settings.issuer_url)
+        asked = rights.check(audience=() if audience is None else (audience,), scope=scope, cookie=cookie)
+        proof = await self._senders.proof(request)
+        return asked if proof is None else msgspec.structs.replace(asked, jkt=proof.thumbprint, proof=proof)
+
+    async def _client(self, client_id: str) -> Client:
+        """A registered client that may hold grants; its refresh tokens go to `/oauth/token`, where it proves itself."""
+
+        async def unit(tx: Transaction) -> Client | None:
+            return await tx.clients.by_id(client_id)
+
+        client = await self._database.read(unit)
+        if client is None or "refresh_token" not in client.grant_types:
+            raise Refusal("unknown_client", "There is no such client.")
+        return client
