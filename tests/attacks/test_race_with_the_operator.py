@@ -19,7 +19,7 @@ from gatepass.server.domain.keys.data_key import open_data_key
 from gatepass.server.domain.keys.master_key import load_master_keys
 from gatepass.server.features.admin.people import Admin
 from gatepass.server.store.sqlite import SqliteDatabase
-from gatepass.server.web.auth.recent import Owners
+from gatepass.server.web.auth.recent import RecentAuth
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -124,15 +124,15 @@ def test_no_way_in_is_added_after_the_thief_was_signed_out(
     }[call]
     if call == "totp":
         body = {"code": Application(server, api.post("/account/totp", headers=me).json()["uri"]).code()}
-    check = Owners.caller
+    check = RecentAuth.caller
 
-    async def slow(self: Owners, request: Request) -> Caller:
+    async def slow(self: RecentAuth, request: Request) -> Caller:
         found = await check(self, request)
         ended = await asyncio.to_thread(api.post, "/logout/all", json={"refresh_token": stolen["refresh_token"]})
         assert ended.status_code == 204
         return found
 
-    monkeypatch.setattr(Owners, "caller", slow)
+    monkeypatch.setattr(RecentAuth, "caller", slow)
     with server.client() as thief:
         answer = thief.post(path, json=body, headers=me) if body else thief.post(path, headers=me)
     assert (answer.status_code, answer.json()["code"]) == (401, "session_ended")

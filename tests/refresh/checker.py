@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from tests.refresh.model import Row, advance
 
-from gatepass.server.domain.sessions.grant import Pace
+from gatepass.server.domain.sessions.grant import RotationPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +98,7 @@ class Checker(NamedTuple):
     @cache  # noqa: B019 - there are few checkers, and they live as long as the tests
     def decide(self, serial: int, touched: int, answered: int) -> Decision:
         """Ask the model."""
-        pace = Pace(quiet=self.quiet, grace=self.grace, idle=1_000_000)
+        pace = RotationPolicy(quiet=self.quiet, grace=self.grace, idle=1_000_000)
         verdict, row = advance(Row(SPENT, CURRENT, -touched, -answered), serial, 0, pace)
         meaning = tuple({row.spent: SPENT, row.current: CURRENT}.get(kind, DEAD) for kind in (DEAD, SPENT, CURRENT))
         return Decision(verdict, meaning, int(-row.touched), int(-row.answered))

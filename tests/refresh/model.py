@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple, TypeAlias
 
-from gatepass.server.domain.sessions.grant import Pace
+from gatepass.server.domain.sessions.grant import RotationPolicy
 
 Verdict: TypeAlias = Literal["advanced", "same", "reissued", "stolen", "ended", "store_went_back"]
 
 SKIP = 1_000_000
 """How far a grant jumps when the store has lost writes."""
 
-PACE = Pace(quiet=60, grace=30, idle=14 * 86_400)
+PACE = RotationPolicy(quiet=60, grace=30, idle=14 * 86_400)
 """The settings as they come."""
 
 DELAY = 15
@@ -28,7 +28,7 @@ class Row(NamedTuple):
     ended: bool = False
 
 
-def advance(row: Row, serial: int, now: float, pace: Pace) -> tuple[Verdict, Row]:  # noqa: PLR0911 - a table has rows
+def advance(row: Row, serial: int, now: float, pace: RotationPolicy) -> tuple[Verdict, Row]:  # noqa: PLR0911 - a table has rows
     """Present a serial: what it means, and the row afterwards."""
     if row.ended or now - row.answered >= pace.idle:
         return "ended", row

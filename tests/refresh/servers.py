@@ -11,7 +11,16 @@ from tests.support.server import NOON, SettableClock
 
 from gatepass.server.domain.accounts.user import User
 from gatepass.server.domain.revocation.status_index import StatusIndex
-from gatepass.server.domain.sessions.grant import Advanced, Ended, Grant, Presented, Reissued, Same, Stolen, Unknown
+from gatepass.server.domain.sessions.grant import (
+    Advanced,
+    Ended,
+    Grant,
+    RefreshCredential,
+    Reissued,
+    Same,
+    Stolen,
+    Unknown,
+)
 from gatepass.server.domain.sessions.rotation import advance as advance_in
 from gatepass.server.domain.sessions.session import Session
 from gatepass.server.store.measured_clock import MeasuredClock
@@ -27,7 +36,7 @@ if TYPE_CHECKING:
 
     from gatepass.server.domain.events.event import Event
     from gatepass.server.domain.ports import Database, Transaction
-    from gatepass.server.domain.sessions.grant import Advance, Pace
+    from gatepass.server.domain.sessions.grant import Advance, RotationPolicy
 
 FIRST = 1
 """The serial of a grant's first refresh token."""
@@ -104,9 +113,11 @@ class SqliteServer:
         self._clock.now = NOON + now
         self._runner.run(self._next_writer().transaction(unit))
 
-    def present(self, grant: int, serial: int, now: float, pace: Pace = PACE) -> tuple[Verdict, int]:
+    def present(self, grant: int, serial: int, now: float, pace: RotationPolicy = PACE) -> tuple[Verdict, int]:
         """Refresh through one writer, and then through the other."""
-        presented = Presented(grant_id=f"gnt_{grant}", client_id="first-party", secret_digest=_DIGEST, serial=serial)
+        presented = RefreshCredential(
+            grant_id=f"gnt_{grant}", client_id="first-party", secret_digest=_DIGEST, serial=serial
+        )
 
         async def unit(tx: Transaction) -> Advance:
             return await advance_in(tx, presented, pace=pace)

@@ -11,7 +11,7 @@ from tests.conftest import SOAK
 from tests.refresh.model import SKIP, Row, advance
 from tests.refresh.servers import FIRST
 
-from gatepass.server.domain.sessions.grant import Pace
+from gatepass.server.domain.sessions.grant import RotationPolicy
 from gatepass.server.store.grants import SERIALS_TO_SKIP
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ SERIALS = st.tuples(
     st.sampled_from(["current", "spent"]), st.just(0) | st.integers(-2, 2) | st.sampled_from([-SKIP, SKIP // 2, SKIP])
 )
 PACES = st.builds(
-    Pace,
+    RotationPolicy,
     quiet=st.just(60) | st.sampled_from([0, 30, 120]),
     grace=st.just(30) | st.sampled_from([0, 60]),
     idle=st.sampled_from([500, 10_000]),
@@ -36,7 +36,7 @@ GRANTS = count()
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # each walk begins a grant of its own
 )
 def test_the_sql_does_what_the_model_does(
-    store: SqliteServer, walk: list[tuple[float, tuple[Literal["current", "spent"], int]]], pace: Pace
+    store: SqliteServer, walk: list[tuple[float, tuple[Literal["current", "spent"], int]]], pace: RotationPolicy
 ) -> None:
     """At any time, any serial, and any settings: one verdict, one row."""
     grant, now = next(GRANTS), 0.0

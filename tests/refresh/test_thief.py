@@ -9,7 +9,7 @@ import pytest
 from tests.refresh.checker import CURRENT, DEAD, SPENT, Checker
 from tests.refresh.model import PACE, Row, advance
 
-from gatepass.server.domain.sessions.grant import Pace
+from gatepass.server.domain.sessions.grant import RotationPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,7 +118,7 @@ def test_a_thief_who_always_strikes_within_the_grace_survives(seconds: float) ->
 
 def test_a_quiet_time_of_more_than_twice_the_grace_sets_no_limit() -> None:
     """With 90 and 30 s he keeps 35 s away for ever: he holds both serials, and lets nobody move on."""
-    pace, row, now = Pace(quiet=90, grace=30, idle=PACE.idle), Row(1, 2, 0, 0), 0.0
+    pace, row, now = RotationPolicy(quiet=90, grace=30, idle=PACE.idle), Row(1, 2, 0, 0), 0.0
     for _ in range(1_000):
         for seconds, serial in ((35, 2), (35, 2), (0, 1)):  # the owner, the thief, the thief
             now += seconds

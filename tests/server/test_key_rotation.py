@@ -27,7 +27,7 @@ from gatepass.server.domain.keys.rotation import (
 from gatepass.server.domain.keys.schedule import (
     PUBLISHED_AFTER_RETIREMENT,
     Drop,
-    Pace,
+    KeySchedule,
     Publish,
     Retire,
     StoredKey,
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.ports import Transaction
 
 DAY = 86_400
-PACE = Pace(rotation=30 * DAY, prepublish=DAY)
+PACE = KeySchedule(rotation=30 * DAY, prepublish=DAY)
 DATA_KEY = DataKey(bytes(range(32)))
 
 
@@ -104,12 +104,12 @@ def test_a_key_has_a_successor_in_time() -> None:
 
 def test_rotation_can_be_off() -> None:
     """With a rotation of 0 nothing is due, ever."""
-    assert plan([key("only", 1, NOON)], Pace(rotation=0, prepublish=DAY), alg="ES256") == []
+    assert plan([key("only", 1, NOON)], KeySchedule(rotation=0, prepublish=DAY), alg="ES256") == []
 
 
 def test_a_key_is_published_before_the_cached_jwks_expires() -> None:
     """However short the time is set, it is the JWKS's own and a minute; and no two keys wait at once."""
-    pace = Pace.of(rotation=60, prepublish=0, jwks_max_age=300)
+    pace = KeySchedule.of(rotation=60, prepublish=0, jwks_max_age=300)
     assert pace.prepublish == 360
     assert plan([key("only", 1, NOON)], pace, alg="ES256") == [Publish(NOON, "sig", "ES256")]
     waiting = [key("next", 2, NOON + 360), key("only", 1, NOON)]
@@ -352,7 +352,7 @@ def test_verifiers_that_never_fetch_early_never_fail(
 
     Tokens live for an hour, the hard cap, and are verified from their first second to their last.
     """
-    pace = Pace.of(rotation=1, prepublish=0, jwks_max_age=max_age)
+    pace = KeySchedule.of(rotation=1, prepublish=0, jwks_max_age=max_age)
     chance = random.Random(max_age)  # noqa: S311 - the same course each time
     nodes = [asyncio.run(provide_keys(database, DATA_KEY, pace, alg="ES256", now=clock())) for _ in range(3)]
     rhythms = [chance.randrange(-max_age, 0) for _ in range(8)]

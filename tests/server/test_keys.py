@@ -24,7 +24,7 @@ from gatepass.server.domain.keys.data_key import change_master_key_file, open_da
 from gatepass.server.domain.keys.keyring import KeyRing, LiveKeys, new_refresh_key, new_signing_key
 from gatepass.server.domain.keys.master_key import DataKey, load_master_key, load_master_keys
 from gatepass.server.domain.keys.rotation import make_first_keys, rotate, stored_keys
-from gatepass.server.domain.keys.schedule import PUBLISHED_AFTER_RETIREMENT, Pace
+from gatepass.server.domain.keys.schedule import PUBLISHED_AFTER_RETIREMENT, KeySchedule
 from gatepass.server.store.sqlite import SqliteDatabase
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.ports import Database
 
 DATA_KEY = DataKey(bytes(range(32)))
-PACE = Pace(rotation=2_592_000, prepublish=86_400)
+PACE = KeySchedule(rotation=2_592_000, prepublish=86_400)
 
 
 def test_the_master_key_is_made_once_and_only_we_can_read_it(tmp_path: Path) -> None:

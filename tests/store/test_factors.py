@@ -12,7 +12,7 @@ from gatepass.server.domain.accounts.user import User
 from gatepass.server.domain.credentials.factors import Factors
 from gatepass.server.domain.credentials.passkeys.passkey import Passkey
 from gatepass.server.domain.credentials.totp import TotpSecret
-from gatepass.server.domain.credentials.trusted_devices import Device
+from gatepass.server.domain.credentials.trusted_devices import TrustedDevice
 from gatepass.server.domain.sessions.revoke import drop_factors
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ PASSKEY = Passkey(
     name="My telephone ☎",
     created_at=NOON,
 )
-DEVICE = Device(
+DEVICE = TrustedDevice(
     id="dev_1",
     user_id=ANN,
     digest=b"d" * 32,

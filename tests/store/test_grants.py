@@ -12,14 +12,14 @@ from gatepass.server.domain.accounts.user import User
 from gatepass.server.domain.revocation.status_index import StatusIndex
 from gatepass.server.domain.sessions.grant import (
     Advanced,
-    Bearer,
     Ended,
     Grant,
-    Pace,
-    Presented,
+    RefreshCredential,
     Reissued,
+    RotationPolicy,
     Same,
     Stolen,
+    TokenSubject,
     Unknown,
 )
 from gatepass.server.domain.sessions.rotation import advance
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     )
     from gatepass.server.store.connection import Row, Value
 
-PACE = Pace(quiet=60, grace=30, idle=10_000)
+PACE = RotationPolicy(quiet=60, grace=30, idle=10_000)
 DIGEST = b"d" * 32
 
 
@@ -87,7 +87,7 @@ class Walk:
     def __call__(self, at: float, serial: int, *, digest: bytes = DIGEST, grant_id: str = "gnt_1") -> Advance:
         """Present a serial; the outcome."""
         self._clock.now = NOON + at
-        presented = Presented(grant_id=grant_id, client_id="first-party", secret_digest=digest, serial=serial)
+        presented = RefreshCredential(grant_id=grant_id, client_id="first-party", secret_digest=digest, serial=serial)
 
         async def unit(tx: Transaction) -> Advance:
             return await advance(tx, presented, pace=PACE)
@@ -181,7 +181,7 @@ def test_the_answer_carries_what_the_token_says(walk: Walk, grant: Grant) -> Non
     """The grant's own fields, the person's roles and the facts of the sign-in, from the one statement."""
     outcome = walk(60, 1)
     assert isinstance(outcome, Advanced)
-    assert outcome.bearer == Bearer(
+    assert outcome.bearer == TokenSubject(
         user_id="usr_ann",
         session_id="ses_1",
         client_id="first-party",
@@ -214,7 +214,7 @@ def test_a_refresh_is_one_statement(database: Database, grant: Grant) -> None:
             return next(iter(await self.rows(sql, *values)), None)
 
     counting = Counting()
-    presented = Presented(grant_id=grant.id, client_id="first-party", secret_digest=DIGEST, serial=1)
+    presented = RefreshCredential(grant_id=grant.id, client_id="first-party", secret_digest=DIGEST, serial=1)
     assert asyncio.run(SqlGrants(counting).advance(presented, pace=PACE, now=NOON)) == Unknown()
     (statement,) = counting.statements
     assert statement.strip().startswith("UPDATE grants SET")

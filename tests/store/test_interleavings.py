@@ -15,7 +15,15 @@ from tests.support.server import NOON
 
 from gatepass.server.domain.accounts.user import User
 from gatepass.server.domain.revocation.status_indexes import ListKeys
-from gatepass.server.domain.sessions.grant import Advanced, Ended, Grant, Pace, Presented, Reissued, Same
+from gatepass.server.domain.sessions.grant import (
+    Advanced,
+    Ended,
+    Grant,
+    RefreshCredential,
+    Reissued,
+    RotationPolicy,
+    Same,
+)
 from gatepass.server.domain.sessions.revoke import end_grant, end_session, end_sessions_of, end_tokens_of
 from gatepass.server.domain.sessions.rotation import advance
 from gatepass.server.domain.sessions.session import Session
@@ -25,11 +33,11 @@ if TYPE_CHECKING:
 
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.domain.revocation.status_index import StatusIndex
-    from gatepass.server.domain.sessions.grant import Bearer
+    from gatepass.server.domain.sessions.grant import TokenSubject
 
 T = TypeVar("T")
 
-PACE = Pace(quiet=0, grace=30, idle=1_000_000)
+PACE = RotationPolicy(quiet=0, grace=30, idle=1_000_000)
 LISTS = ListKeys(lambda key, _: key, lambda key, _: key)
 
 
@@ -71,14 +79,14 @@ class Outcome(NamedTuple):
     """What a refresh answered."""
 
     grant: Grant
-    bearer: Bearer | None
+    bearer: TokenSubject | None
 
 
 def refreshing(grant: Grant, serial: int) -> Callable[[Transaction], Awaitable[Outcome]]:
     """A refresh."""
 
     async def unit(tx: Transaction) -> Outcome:
-        presented = Presented(grant_id=grant.id, client_id="first-party", secret_digest=b"d", serial=serial)
+        presented = RefreshCredential(grant_id=grant.id, client_id="first-party", secret_digest=b"d", serial=serial)
         outcome = await advance(tx, presented, pace=PACE)
         bearer = outcome.bearer if isinstance(outcome, Advanced | Same | Reissued) else None
         assert bearer is not None or isinstance(outcome, Ended)

@@ -17,13 +17,13 @@ from cyclopts import App, Parameter
 from gatepass.cli.common import Place, open_admin
 from gatepass.cli.output import Json, fail, result, result_json, result_table, say, time_in_words
 from gatepass.server.base.errors import Refusal
-from gatepass.server.domain.accounts.imports import Newcomer, read_newcomer
+from gatepass.server.domain.accounts.imports import ImportedUser, read_newcomer
 from gatepass.server.domain.credentials.passwords.foreign import FirebaseProject
 
 if TYPE_CHECKING:
     from gatepass.server.domain.accounts.user import User
     from gatepass.server.domain.events.event import Event
-    from gatepass.server.features.admin.people import Admin, Shown
+    from gatepass.server.features.admin.people import Admin, UserView
 
 app = App(name="user", help="Add, show and change people.")
 
@@ -128,7 +128,7 @@ def list_(*, json: Json = False, place: Place = _HERE) -> None:
 def show(email: str, *, json: Json = False, place: Place = _HERE) -> None:
     """Show a person and where they are signed in."""
 
-    async def work() -> Shown:
+    async def work() -> UserView:
         async with open_admin(place) as admin:
             return await admin.show(email)
 
@@ -251,13 +251,13 @@ async def _import(admin: Admin, lines: IO[bytes], project: FirebaseProject | Non
     refused: list[Left] = []
     numbered = enumerate(lines, start=1)
     while portion := list(islice(numbered, _PORTION)):
-        read: list[tuple[int, Newcomer]] = []
+        read: list[tuple[int, ImportedUser]] = []
         for number, line in portion:
             try:
                 read.append((number, read_newcomer(line, project)))
             except Refusal as error:
                 refused.append(Left(number, error.code, error.detail))
-        taken = await admin.take_over([newcomer for _, newcomer in read])
+        taken = await admin.import_users([imported for _, imported in read])
         count += sum(taken)
         refused += [
             Left(number, "email_taken", "There is an account with this address or id.")

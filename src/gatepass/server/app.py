@@ -17,7 +17,7 @@ import structlog
 
 from gatepass.server.base.errors import StartupError, Unavailable
 from gatepass.server.base.settings import LOGO_TYPES, is_loopback
-from gatepass.server.domain.accounts.identity_linking import Federation
+from gatepass.server.domain.accounts.identity_linking import IdentityLinking
 from gatepass.server.domain.accounts.registration import Registration
 from gatepass.server.domain.accounts.signup_rules import SignupRules
 from gatepass.server.domain.credentials.factor_proofs import FactorProofs
@@ -29,18 +29,18 @@ from gatepass.server.domain.events.settings_watch import note_settings
 from gatepass.server.domain.keys.data_key import unlock
 from gatepass.server.domain.keys.master_key import read_master_keys
 from gatepass.server.domain.keys.rotation import pace_of, provide_keys, stored_keys, take_steps
-from gatepass.server.domain.limits.throttle import Guard
-from gatepass.server.domain.mail.delivery import Posting
-from gatepass.server.domain.mail.notices import Letters
+from gatepass.server.domain.limits.throttle import Throttle
+from gatepass.server.domain.mail.delivery import MailDelivery
+from gatepass.server.domain.mail.notices import Notices
 from gatepass.server.domain.mail.smtp import SmtpSender
 from gatepass.server.domain.providers.presets import make_providers
-from gatepass.server.domain.revocation.revocation_check import Standing
+from gatepass.server.domain.revocation.revocation_check import RevocationCheck
 from gatepass.server.domain.revocation.status_indexes import BLOCK, ListKeys, StatusIndexes
 from gatepass.server.domain.sessions.own_tokens import OwnTokens
 from gatepass.server.features.account.connected import Connected
-from gatepass.server.features.account.credentials import AccountFactors
-from gatepass.server.features.account.overview import Account
-from gatepass.server.features.account.profile import Changes
+from gatepass.server.features.account.credentials import CredentialChanges
+from gatepass.server.features.account.overview import Overview
+from gatepass.server.features.account.profile import ProfileChanges
 from gatepass.server.features.account.reauthentication import Reauthentication
 from gatepass.server.features.login.mail import EmailLogin
 from gatepass.server.features.login.passkey import PasskeyLogins
@@ -56,17 +56,17 @@ from gatepass.server.features.session.refresh import Refresh
 from gatepass.server.features.signup.signup import Signup
 from gatepass.server.features.site.debugger import Debugger
 from gatepass.server.features.site.discovery import JWKS_PATH, metadata_paths, render_jwks, render_metadata
-from gatepass.server.features.site.health import Health
+from gatepass.server.features.site.health import HealthChecks
 from gatepass.server.features.site.language import Language
 from gatepass.server.features.site.outbox import Outbox
 from gatepass.server.store.opening import open_database
 from gatepass.server.web.address import ClientAddress
-from gatepass.server.web.auth.bearer import Callers
+from gatepass.server.web.auth.bearer import BearerAuth
 from gatepass.server.web.auth.client import ClientAuthentication, KnownClients
-from gatepass.server.web.auth.cookie import Visitors
-from gatepass.server.web.auth.dpop import Senders
+from gatepass.server.web.auth.cookie import CookieAuth
+from gatepass.server.web.auth.dpop import DPoPBinding
 from gatepass.server.web.auth.gate import Gate
-from gatepass.server.web.auth.recent import Owners
+from gatepass.server.web.auth.recent import RecentAuth
 from gatepass.server.web.auth.requirements import METRICS, REFRESH, SESSION, THIS_MACHINE
 from gatepass.server.web.auth.token_session import TokenSessions
 from gatepass.server.web.browser import BrowserMode, origin_of
@@ -77,15 +77,15 @@ from gatepass.server.web.docs_page import render_docs, static_file
 from gatepass.server.web.documents import Document
 from gatepass.server.web.headers import API_POLICY, DEBUGGER_SCRIPT, PAGE_POLICY, PASSKEYS_SCRIPT, security_headers
 from gatepass.server.web.known_browsers import KnownBrowsers
-from gatepass.server.web.login_completion import Entrance
+from gatepass.server.web.login_completion import LoginCompletion
 from gatepass.server.web.metrics import Metrics
 from gatepass.server.web.openapi import describe
 from gatepass.server.web.pages import Pages
-from gatepass.server.web.provider_redirects import Journeys
+from gatepass.server.web.provider_redirects import ProviderRedirects
 from gatepass.server.web.routing import RouteTable
 from gatepass.server.web.this_machine import ThisMachine
-from gatepass.server.web.token_requests import Asking
-from gatepass.server.web.token_responses import Minter
+from gatepass.server.web.token_requests import TokenRequestPolicy
+from gatepass.server.web.token_responses import TokenIssuer
 from gatepass.server.web.tracing import tracing_to
 from gatepass.tokens import heartbeat
 
@@ -177,8 +177,8 @@ class Server:
         # A list is published before a token names it.
         self.indexes = status_indexes(database, data_key, on_reserved=self.catch_up)
         self.pages = Pages(settings, data_key.derive("forms"))
-        self.posting = Posting(database, data_key, mail_sender(settings), settings=settings)
-        self.health = Health(
+        self.mail_delivery = MailDelivery(database, data_key, mail_sender(settings), settings=settings)
+        self.health = HealthChecks(
             database,
             is_up_to_date=self.is_up_to_date,
             metrics=self.metrics,
@@ -186,7 +186,7 @@ class Server:
             machine=ThisMachine(settings),
         )
         self.outbox = Outbox(
-            self.posting,
+            self.mail_delivery,
             pages=self.pages,
             machine=ThisMachine(settings),
             key=settings.outbox_key if settings.mail == "outbox" else None,
@@ -224,7 +224,7 @@ class Server:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_repeat(0, self._take_over))
             tasks.create_task(_repeat(heartbeat.INTERVAL_SECONDS, self.feed.beat))
-            tasks.create_task(_repeat(_POST_SECONDS, self.posting.send_due))
+            tasks.create_task(_repeat(_POST_SECONDS, self.mail_delivery.send_due))
             tasks.create_task(_repeat(_FORGET_SECONDS, self._forget_expired))
             tasks.create_task(_repeat(1, self.metrics.write_down))
             tasks.create_task(_repeat(_KEYS_SECONDS, self._move_keys_on))
@@ -296,11 +296,11 @@ class Server:
 
         async def unit(tx: Transaction) -> None:
             await tx.revocations.forget_expired(tx.now)
-            await tx.replays.forget_expired(tx.now)
+            await tx.used_once.forget_expired(tx.now)
             await tx.attempts.forget_before(tx.now - max(limits.account_window_seconds, limits.address_window_seconds))
             await tx.codes.forget_expired(tx.now)
             await tx.devices.forget_expired(tx.now)
-            await self.posting.forget_old(tx)
+            await self.mail_delivery.forget_old(tx)
             await tx.events.forget_before(tx.now - limits.events_days * _DAY)
 
         await self.database.transaction(unit, shared=True)
@@ -318,29 +318,32 @@ class Server:
     def _routes(self) -> tuple[Gate, tuple[Route, ...]]:
         settings, database, keys = self.settings, self.database, self.keys
         browser = BrowserMode(settings)
-        minter = Minter(settings, browser)
+        token_issuer = TokenIssuer(settings, browser)
         own_tokens = OwnTokens(keys, settings, self._clock)
-        senders = Senders(database, issuer=settings.issuer_url)
-        standing = Standing(database, self.feed.known)
-        callers = Callers(database, own_tokens, senders, standing, issuer=settings.issuer_url)
+        dpop = DPoPBinding(database, issuer=settings.issuer_url)
+        revocation_check = RevocationCheck(database, self.feed.known)
+        bearer_auth = BearerAuth(database, own_tokens, dpop, revocation_check, issuer=settings.issuer_url)
         oauth = OAuth(
             database,
-            minter,
+            token_issuer,
             own_tokens,
             indexes=self.indexes,
-            senders=senders,
-            standing=standing,
+            dpop=dpop,
+            revocation_check=revocation_check,
             keys=keys,
             settings=settings,
         )
         address = self._address
-        visitors = Visitors(database, keys=keys, browser=browser, settings=settings)
-        asking = Asking(database, senders, settings)
+        cookie_auth = CookieAuth(database, keys=keys, browser=browser, settings=settings)
+        request_policy = TokenRequestPolicy(database, dpop, settings)
         registration = new_registration(database, self.hasher, settings)
-        letters = Letters(self.data_key, self.pages, settings)
+        notices = Notices(self.data_key, self.pages, settings)
         attempts_key = self.data_key.derive("attempts")
-        guard, mail_guard = Guard.of_sign_ins(attempts_key, settings), Guard.of_mails(attempts_key, settings)
-        rules = SignupRules(Guard.of_signups(attempts_key, settings), settings)
+        throttle, mail_throttle = (
+            Throttle.of_sign_ins(attempts_key, settings),
+            Throttle.of_mails(attempts_key, settings),
+        )
+        rules = SignupRules(Throttle.of_signups(attempts_key, settings), settings)
         relying_party = RelyingParty(
             rp_id=urlsplit(settings.issuer_url).hostname or "",
             origins=(origin_of(settings.issuer_url), *settings.browser_origins),
@@ -349,23 +352,23 @@ class Server:
         if not relying_party.is_possible:
             log.warning("there are no passkeys", reason="the issuer is an IP address, and passkeys are for names only")
         proofs = FactorProofs(database, self.data_key, relying_party)
-        entrance = Entrance(
+        completion = LoginCompletion(
             database,
             self.data_key,
-            minter,
+            token_issuer,
             keys=keys,
             address=address,
             pages=self.pages,
-            visitors=visitors,
+            cookie_auth=cookie_auth,
             known_browsers=KnownBrowsers(self.data_key.derive("known browsers"), settings),
             settings=settings,
         )
-        owners = Owners(database, callers, pages=self.pages, visitors=visitors, settings=settings)
-        tokens = TokenSessions(database, callers, keys=keys, browser=browser)
+        recent_auth = RecentAuth(database, bearer_auth, pages=self.pages, cookie_auth=cookie_auth, settings=settings)
+        tokens = TokenSessions(database, bearer_auth, keys=keys, browser=browser)
         gate = Gate(
-            callers,
-            owners,
-            visitors,
+            bearer_auth,
+            recent_auth,
+            cookie_auth,
             self._client_authentication,
             pages=self.pages,
             others={
@@ -375,70 +378,70 @@ class Server:
                 THIS_MACHINE: self.outbox.check,
             },
         )
-        federation = Federation(
+        linking = IdentityLinking(
             database,
             make_providers(settings.providers),
-            entrance,
-            letters,
+            completion,
+            notices,
             indexes=self.indexes,
             rules=rules,
             settings=settings,
         )
-        journeys = Journeys(database, self.data_key, self.pages, settings)
+        redirects = ProviderRedirects(database, self.data_key, self.pages, settings)
         social_login = SocialLogin(
             database,
-            federation,
-            journeys,
-            entrance,
-            owners,
+            linking,
+            redirects,
+            completion,
+            recent_auth,
             data_key=self.data_key,
-            asking=asking,
+            request_policy=request_policy,
             address=address,
             pages=self.pages,
             settings=settings,
         )
         connected = Connected(
             database,
-            federation,
-            journeys=journeys,
-            letters=letters,
+            linking,
+            redirects=redirects,
+            notices=notices,
             address=address,
             pages=self.pages,
         )
         login = Login(
             database,
             self.hasher,
-            entrance,
+            completion,
             proofs,
-            federation,
+            linking,
             decoys=self.decoys,
             indexes=self.indexes,
-            asking=asking,
+            request_policy=request_policy,
             browser=browser,
             address=address,
-            guard=guard,
+            throttle=throttle,
             pages=self.pages,
-            visitors=visitors,
+            cookie_auth=cookie_auth,
         )
         second_factor = SecondFactor(
             database,
-            entrance,
+            completion,
             proofs,
-            letters,
+            notices,
             indexes=self.indexes,
             browser=browser,
             address=address,
-            guard=guard,
+            throttle=throttle,
             pages=self.pages,
             settings=settings,
         )
         passkey_logins = PasskeyLogins(
             database,
-            entrance,
+            completion,
             proofs,
             indexes=self.indexes,
             rules=rules,
-            asking=asking,
+            request_policy=request_policy,
             browser=browser,
             address=address,
             pages=self.pages,
@@ -447,60 +450,60 @@ class Server:
         reauthentication = Reauthentication(
             database,
             self.hasher,
-            minter,
+            token_issuer,
             proofs,
             keys=keys,
             address=address,
-            guard=guard,
+            throttle=throttle,
             pages=self.pages,
             settings=settings,
         )
-        factors = AccountFactors(
+        factors = CredentialChanges(
             database,
             proofs,
-            letters,
+            notices,
             data_key=self.data_key,
             address=address,
-            guard=guard,
+            throttle=throttle,
             pages=self.pages,
             name=settings.site_name,
         )
         email_login = EmailLogin(
             database,
-            letters,
-            entrance,
+            notices,
+            completion,
             code_key=self.data_key.derive("codes"),
             indexes=self.indexes,
-            asking=asking,
+            request_policy=request_policy,
             browser=browser,
             address=address,
-            guard=mail_guard,
+            throttle=mail_throttle,
             pages=self.pages,
             settings=settings,
         )
-        refresh = Refresh(database, minter, keys=keys, senders=senders, settings=settings)
-        logout = Logout(database, browser=browser, address=address, pages=self.pages, visitors=visitors)
-        account = Account(database, address=address, pages=self.pages, settings=settings)
-        changes = Changes(
+        refresh = Refresh(database, token_issuer, keys=keys, dpop=dpop, settings=settings)
+        logout = Logout(database, browser=browser, address=address, pages=self.pages, cookie_auth=cookie_auth)
+        account = Overview(database, address=address, pages=self.pages, settings=settings)
+        changes = ProfileChanges(
             database,
             registration,
-            letters,
+            notices,
             address=address,
             browser=browser,
             rules=rules,
-            guard=mail_guard,
+            throttle=mail_throttle,
             pages=self.pages,
             settings=settings,
         )
         signup = Signup(
             database,
             registration,
-            letters,
+            notices,
             hasher=self.hasher,
             rules=rules,
             address=address,
-            guard=guard,
-            mail_guard=mail_guard,
+            throttle=throttle,
+            mail_throttle=mail_throttle,
             pages=self.pages,
             by_passkey=relying_party.is_possible,
             settings=settings,
@@ -508,9 +511,9 @@ class Server:
         recovery = Recovery(
             database,
             registration,
-            letters,
+            notices,
             address=address,
-            guard=mail_guard,
+            throttle=mail_throttle,
             pages=self.pages,
             settings=settings,
         )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.events.event import Events
     from gatepass.server.domain.keys.schedule import StoredKeys
     from gatepass.server.domain.limits.attempts import Attempts
-    from gatepass.server.domain.limits.used_once import Replays
+    from gatepass.server.domain.limits.used_once import UsedOnce
     from gatepass.server.domain.mail.letter import MailQueue
     from gatepass.server.domain.revocation.log import RevocationLog
     from gatepass.server.domain.revocation.status_indexes import StatusLists
@@ -136,7 +136,7 @@ class Transaction(Protocol):
         ...
 
     @property
-    def replays(self) -> Replays:
+    def used_once(self) -> UsedOnce:
         """See `Replays`."""
         ...
 

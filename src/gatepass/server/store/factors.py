@@ -8,14 +8,14 @@ import msgspec
 
 from gatepass.server.domain.credentials.factors import Factors
 from gatepass.server.domain.credentials.totp import TotpSecret
-from gatepass.server.domain.credentials.trusted_devices import Device
+from gatepass.server.domain.credentials.trusted_devices import TrustedDevice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gatepass.server.store.connection import Connection
 
-_DEVICE = Device.__struct_fields__
+_DEVICE = TrustedDevice.__struct_fields__
 _TOTP = TotpSecret.__struct_fields__
 
 
@@ -120,7 +120,7 @@ class SqlRememberedDevices:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def add(self, device: Device) -> None:
+    async def add(self, device: TrustedDevice) -> None:
         """Insert."""
         await self._connection.row(
             f"INSERT INTO remembered_devices ({', '.join(_DEVICE)}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -137,7 +137,7 @@ class SqlRememberedDevices:
         )
         return row is not None
 
-    async def of(self, user_id: str, now: float) -> list[Device]:
+    async def of(self, user_id: str, now: float) -> list[TrustedDevice]:
         """Select by user."""
         rows = await self._connection.rows(
             f"SELECT {', '.join(_DEVICE)} FROM remembered_devices WHERE user_id = ?1 AND expires_at > ?2"
@@ -145,7 +145,7 @@ class SqlRememberedDevices:
             user_id,
             now,
         )
-        return [msgspec.convert(dict(zip(_DEVICE, row, strict=True)), Device) for row in rows]
+        return [msgspec.convert(dict(zip(_DEVICE, row, strict=True)), TrustedDevice) for row in rows]
 
     async def forget(self, device_id: str, user_id: str) -> bool:
         """Delete by primary key."""

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from gatepass.server.domain.revocation.status_index import StatusIndex
 from gatepass.server.domain.sessions.grant import (
     Advanced,
-    Bearer,
     Ended,
     Held,
     Reissued,
     Same,
     Stolen,
+    TokenSubject,
     Unknown,
 )
 from gatepass.server.store.connection import words
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from gatepass.server.domain.sessions.grant import (
         Advance,
         Grant,
-        Pace,
-        Presented,
+        RefreshCredential,
+        RotationPolicy,
     )
     from gatepass.server.store.connection import Connection, Row, Value
 
@@ -125,35 +125,35 @@ class SqlGrants:
             grant.jkt or "",
         )
 
-    async def advance(self, presented: Presented, *, pace: Pace, now: float) -> Advance:
+    async def advance(self, refresh_credential: RefreshCredential, *, pace: RotationPolicy, now: float) -> Advance:
         """Run the table."""
         row = await self._connection.row(
             _ADVANCE,
-            presented.grant_id,
-            presented.secret_digest,
-            presented.serial,
+            refresh_credential.grant_id,
+            refresh_credential.secret_digest,
+            refresh_credential.serial,
             now,
             pace.quiet,
             pace.grace,
             pace.idle,
-            presented.client_id,
-            presented.jkt or "",
+            refresh_credential.client_id,
+            refresh_credential.jkt or "",
         )
         return _advance(row) if row else Unknown()
 
-    async def held_by(self, presented: Presented) -> Held | None:
+    async def held_by(self, refresh_credential: RefreshCredential) -> Held | None:
         """Find by primary key and secret."""
         row = await self._connection.row(
             "SELECT id, session_id, user_id, client_id, audience, scope,"
             " ended_at IS NULL AND (current = ?3 OR spent = ?3), expires_at, answered_at, jkt"
             " FROM grants WHERE id = ?1 AND secret_digest = ?2",
-            presented.grant_id,
-            presented.secret_digest,
-            presented.serial,
+            refresh_credential.grant_id,
+            refresh_credential.secret_digest,
+            refresh_credential.serial,
         )
         return _held(row) if row else None
 
-    async def bearer_at(self, status: StatusIndex) -> Bearer | None:
+    async def bearer_at(self, status: StatusIndex) -> TokenSubject | None:
         """Find by the unique index."""
         row = await self._connection.row(
             f"SELECT {_WHOLE_BEARER} FROM grants WHERE status_list = ?1 AND status_idx = ?2 AND ended_at IS NULL",
@@ -264,10 +264,10 @@ def _held(row: Row) -> Held:
     )
 
 
-def _bearer(values: list[Value]) -> Bearer:
+def _bearer(values: list[Value]) -> TokenSubject:
     user_id, session_id, client_id, audience, scope, status_list, status_idx, expires_at, jkt, *rest = values
     roles, auth_time, acr, amr, client_audience, client_scope = rest
-    return Bearer(
+    return TokenSubject(
         user_id=str(user_id),
         session_id=str(session_id),
         client_id=str(client_id),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gatepass.server.domain.mail.letter import Waiting
+from gatepass.server.domain.mail.letter import QueuedMail
 
 if TYPE_CHECKING:
     from gatepass.server.store.connection import Connection, Row
@@ -30,7 +30,7 @@ class SqlMails:
             now,
         )
 
-    async def claim(self, *, now: float, until: float, limit: int) -> list[Waiting]:
+    async def claim(self, *, now: float, until: float, limit: int) -> list[QueuedMail]:
         """Move the time at which they are due; of two nodes the second finds that it is no longer past."""
         rows = await self._connection.rows(
             "UPDATE mails SET due_at = ?2, tries = tries + 1 WHERE due_at <= ?1"
@@ -54,7 +54,7 @@ class SqlMails:
         """Delete by primary key."""
         await self._connection.row("DELETE FROM mails WHERE id = ?1", mail_id)
 
-    async def latest(self, limit: int) -> list[Waiting]:
+    async def latest(self, limit: int) -> list[QueuedMail]:
         """Select by primary key, whose order is that of time."""
         rows = await self._connection.rows(f"SELECT {_COLUMNS} FROM mails ORDER BY id DESC LIMIT ?1", limit)
         return list(map(_waiting, rows))
@@ -68,5 +68,5 @@ class SqlMails:
         await self._connection.row("DELETE FROM mails WHERE user_id = ?1", user_id)
 
 
-def _waiting(row: Row) -> Waiting:
-    return msgspec.convert(dict(zip(_COLUMNS.split(", "), row, strict=True)), Waiting)
+def _waiting(row: Row) -> QueuedMail:
+    return msgspec.convert(dict(zip(_COLUMNS.split(", "), row, strict=True)), QueuedMail)

@@ -50,7 +50,7 @@ class SqlTransaction:
         self.clients = SqlClients(connection)
         self.revocations = SqlRevocations(connection)
         self.status_lists = SqlStatusLists(connection)
-        self.replays = SqlReplays(connection)
+        self.used_once = SqlReplays(connection)
 
     @property
     def now(self) -> float:
@@ -60,4 +60,4 @@ class SqlTransaction:
 
 async def write_something(tx: Transaction) -> None:
     """Write a row that is forgotten within a minute: only a write tells that one can be made."""
-    await tx.replays.use("readiness", new_id("rdy"), expires_at=tx.now)
+    await tx.used_once.use("readiness", new_id("rdy"), expires_at=tx.now)

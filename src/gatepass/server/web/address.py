@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from gatepass.server.domain.events.event import Where
+from gatepass.server.domain.events.event import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,9 +54,9 @@ class ClientAddress:
             self._warn()
         return address
 
-    def where(self, request: Request) -> Where:
+    def where(self, request: Request) -> Origin:
         """Say where a request comes from, for the log of events."""
-        return Where.of(self.of(request), request.headers.get("user-agent", ""))
+        return Origin.of(self.of(request), request.headers.get("user-agent", ""))
 
     def _hops(self, request: Request) -> Iterator[str]:
         """The addresses that proxies have written down, the nearest first."""

@@ -30,19 +30,19 @@ _PRODUCT = re.compile(r"([\w.-]{1,40})(?:/[\w.-]*)?", re.ASCII)
 """RFC 9110 §10.1.5."""
 
 
-class Device(NamedTuple):
+class DeviceNames(NamedTuple):
     """A program and what it runs on; either is empty where it cannot be told."""
 
     program: str
     system: str
 
 
-def device_of(user_agent: str) -> Device:
+def device_of(user_agent: str) -> DeviceNames:
     """Name a device: of browsers what people call them, of other programs the name that they begin with."""
     if user_agent.startswith("Mozilla/"):
-        return Device(_first(_PROGRAMS, user_agent), _first(_SYSTEMS, user_agent))
+        return DeviceNames(_first(_PROGRAMS, user_agent), _first(_SYSTEMS, user_agent))
     product = _PRODUCT.match(user_agent)
-    return Device(product[1] if product else "", "")
+    return DeviceNames(product[1] if product else "", "")
 
 
 def _first(names: tuple[tuple[str, str], ...], user_agent: str) -> str:

@@ -17,8 +17,8 @@ from gatepass.server.domain.credentials.factors import FactorKind  # noqa: TC001
 from gatepass.server.domain.credentials.trusted_devices import digest_of as device_digest
 from gatepass.server.domain.keys.sealed_box import SealedBox
 from gatepass.server.domain.sessions.open import (  # msgspec reads annotations
-    Asked,  # noqa: TC001 - as above
     Opened,
+    TokenRequest,  # noqa: TC001 - as above
     open_session,
     password_digest,
 )
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
     from gatepass.server.domain.keys.master_key import DataKey
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.domain.revocation.status_index import StatusIndex
-    from gatepass.server.domain.sessions.open import Proof
+    from gatepass.server.domain.sessions.open import Authentication
     from gatepass.server.web.address import ClientAddress
-    from gatepass.server.web.auth.cookie import Visitors
+    from gatepass.server.web.auth.cookie import CookieAuth
     from gatepass.server.web.known_browsers import KnownBrowsers
     from gatepass.server.web.pages import Pages
-    from gatepass.server.web.token_responses import Minter
+    from gatepass.server.web.token_responses import TokenIssuer
 
 CHALLENGE_SECONDS = 300
 _ID_BYTES = 16
@@ -57,7 +57,7 @@ class Pending(Confidential, frozen=True, kw_only=True):
 
     id: str
     user_id: str
-    asked: Asked
+    token_request: TokenRequest
     amr: tuple[str, ...]
     password: bytes
     expires_at: float
@@ -72,7 +72,7 @@ class FactorDue(Confidential, frozen=True, kw_only=True):
     in_cookie: bool
 
 
-Entered: TypeAlias = Opened | FactorDue
+LoginResult: TypeAlias = Opened | FactorDue
 
 
 class SecondFactorRequired(Problem, frozen=True, kw_only=True, omit_defaults=True):
@@ -83,29 +83,29 @@ class SecondFactorRequired(Problem, frozen=True, kw_only=True, omit_defaults=Tru
     expires_in: int = 0
 
 
-class Entrance:
+class LoginCompletion:
     """Lets people in."""
 
     def __init__(  # noqa: PLR0913 - all that an answer needs
         self,
         database: Database,
         data_key: DataKey,
-        minter: Minter,
+        token_issuer: TokenIssuer,
         *,
         keys: LiveKeys,
         address: ClientAddress,
         pages: Pages,
-        visitors: Visitors,
+        cookie_auth: CookieAuth,
         known_browsers: KnownBrowsers,
         settings: Settings,
     ) -> None:
         self._database = database
         self._challenges = SealedBox(Pending, data_key, "second factor")
-        self._minter = minter
+        self._token_issuer = token_issuer
         self._keys = keys
         self._address = address
         self._pages = pages
-        self._visitors = visitors
+        self._cookie_auth = cookie_auth
         self.known_browsers = known_browsers
         self._max_seconds = settings.session_max_seconds
         # Lax: a sign-in at another site ends with a link from there, and goes on with these.
@@ -115,17 +115,24 @@ class Entrance:
     # ── inside the transaction of the way in ──
 
     async def enter(  # noqa: PLR0913 - what a session is made of, and the device
-        self, tx: Transaction, user: User, *, asked: Asked, proof: Proof, status: StatusIndex, device: str
-    ) -> Entered | Refusal:
+        self,
+        tx: Transaction,
+        user: User,
+        *,
+        token_request: TokenRequest,
+        proof: Authentication,
+        status: StatusIndex,
+        device: str,
+    ) -> LoginResult | Refusal:
         """Open a session, or ask for the second factor. `device` is what `device_of` found."""
-        if asked.proof is not None and (refused := await use_proof(tx, asked.proof)):
+        if token_request.proof is not None and (refused := await use_proof(tx, token_request.proof)):
             return refused
         factors = await tx.factors.of(user.id)
         if factors.are_asked and proof.acr != TWO_FACTORS and not await self._is_remembered(tx, user, device):
             pending = Pending(
                 id=os.urandom(_ID_BYTES).hex(),
                 user_id=user.id,
-                asked=msgspec.structs.replace(asked, proof=None),
+                token_request=msgspec.structs.replace(token_request, proof=None),
                 amr=proof.amr,
                 password=await password_digest(tx, user.id),
                 expires_at=tx.now + CHALLENGE_SECONDS,
@@ -134,9 +141,11 @@ class Entrance:
                 challenge=self._challenges.seal(pending),
                 factors=factors.kinds,
                 expires_in=CHALLENGE_SECONDS,
-                in_cookie=asked.cookie,
+                in_cookie=token_request.cookie,
             )
-        return await open_session(tx, user, asked=asked, proof=proof, status=status, max_seconds=self._max_seconds)
+        return await open_session(
+            tx, user, token_request=token_request, proof=proof, status=status, max_seconds=self._max_seconds
+        )
 
     @staticmethod
     async def _is_remembered(tx: Transaction, user: User, device: str) -> bool:
@@ -148,35 +157,35 @@ class Entrance:
         """What the browser's cookie of a remembered device holds; empty when there is none."""
         return self.device_cookie.read(request)
 
-    async def answer(self, entered: Entered) -> Response:
+    async def answer(self, result: LoginResult) -> Response:
         """Answer a call: with the session's first tokens, or with the challenge.
 
         In cookie mode the challenge is a cookie besides, and worth nothing in a browser without it: nobody can be made
         to end what somebody else has begun.
         """
-        if isinstance(entered, Opened):
-            response = await self._minter.answer_first(entered, keys=self._keys.current)
-            if entered.refresh_token.in_cookie:
-                self.known_browsers.keep(response, entered.bearer.user_id, entered.password)
+        if isinstance(result, Opened):
+            response = await self._token_issuer.answer_first(result, keys=self._keys.current)
+            if result.refresh_token.in_cookie:
+                self.known_browsers.keep(response, result.bearer.user_id, result.password)
             return response
-        due = {"challenge": entered.challenge, "factors": entered.factors, "expires_in": entered.expires_in}
+        due = {"challenge": result.challenge, "factors": result.factors, "expires_in": result.expires_in}
         response = problem("second_factor_required", "Send one of the factors to /login/factor.", extra=due)
-        if entered.in_cookie:
-            self.challenge_cookie.put(response, entered.challenge, entered.expires_in)
+        if result.in_cookie:
+            self.challenge_cookie.put(response, result.challenge, result.expires_in)
         return response
 
-    async def go_on(self, request: Request, entered: Entered, return_to: str) -> Response:
+    async def go_on(self, request: Request, result: LoginResult, return_to: str) -> Response:
         """Answer a page: go on signed in, or to where the second factor is asked."""
         path = self._pages.return_path(return_to, self._pages.path("account"))
-        if isinstance(entered, FactorDue):
+        if isinstance(result, FactorDue):
             query = self._pages.return_query(path).removeprefix("&")
             response = self._pages.go_to(f"{self._pages.path('login/factor')}?{query}")
-            self.challenge_cookie.put(response, entered.challenge, entered.expires_in)
+            self.challenge_cookie.put(response, result.challenge, result.expires_in)
             return response
-        await self._replace(request, entered)
+        await self._replace(request, result)
         response = self._pages.go_to(path)
-        self._minter.set_cookie(response, entered, keys=self._keys.current)
-        self.known_browsers.keep(response, entered.bearer.user_id, entered.password)
+        self._token_issuer.set_cookie(response, result, keys=self._keys.current)
+        self.known_browsers.keep(response, result.bearer.user_id, result.password)
         self._pages.rename_browser(response)
         return response
 
@@ -193,7 +202,7 @@ class Entrance:
 
     async def _replace(self, request: Request, opened: Opened) -> None:
         """End the session that this browser had before, if it was the same person's: its cookie is gone now."""
-        before = await self._visitors.of(request)
+        before = await self._cookie_auth.of(request)
         if before is None or before.user.id != opened.bearer.user_id:
             return
 

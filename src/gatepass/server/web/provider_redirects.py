@@ -54,7 +54,7 @@ class SealedCookie(Generic[S]):
         self._cookie.drop(response)
 
 
-class Underway(Confidential, frozen=True, kw_only=True):
+class PendingRedirect(Confidential, frozen=True, kw_only=True):
     """Somebody on the way; `connect_to` is the user whose account is to be connected, empty for signing in."""
 
     provider: str
@@ -64,13 +64,13 @@ class Underway(Confidential, frozen=True, kw_only=True):
     expires_at: float
 
 
-class Journeys:
+class ProviderRedirects:
     """Sends people away and knows them again."""
 
     def __init__(self, database: Database, data_key: DataKey, pages: Pages, settings: Settings) -> None:
         self._database = database
         self._pages = pages
-        self._cookie = SealedCookie("gatepass-provider", Underway, data_key, settings)
+        self._cookie = SealedCookie("gatepass-provider", PendingRedirect, data_key, settings)
 
     def new(self, provider_id: str) -> Journey:
         """Make the secrets of a journey. Each provider has a redirect URI of its own (RFC 9700 §4.4.2.2)."""
@@ -85,32 +85,32 @@ class Journeys:
         self, response: Response, provider_id: str, journey: Journey, *, return_to: str, connect_to: str = ""
     ) -> None:
         """Have the browser keep what belongs to the journey."""
-        underway = Underway(
+        pending = PendingRedirect(
             provider=provider_id,
             journey=journey,
             return_to=return_to,
             connect_to=connect_to,
             expires_at=await self._database.read(_now) + JOURNEY_SECONDS,
         )
-        self._cookie.put(response, underway, JOURNEY_SECONDS)
+        self._cookie.put(response, pending, JOURNEY_SECONDS)
 
-    async def end(self, request: Request, provider_id: str, answer: Mapping[str, str]) -> Underway:
+    async def end(self, request: Request, provider_id: str, answer: Mapping[str, str]) -> PendingRedirect:
         """Know a browser again by the `state` that it brings back, once.
 
         Raises:
             Refusal: `invalid_state`.
         """
-        underway = self._cookie.read(request)
+        pending = self._cookie.read(request)
         state = answer.get("state", "")
-        if underway is None or not hmac.compare_digest(underway.journey.state.encode(), state.encode()):
+        if pending is None or not hmac.compare_digest(pending.journey.state.encode(), state.encode()):
             raise _invalid_state()
         digest = hashlib.sha256(state.encode()).hexdigest()
 
-        async def unit(tx: Transaction) -> Underway | Refusal:
-            if underway.provider != provider_id or underway.expires_at <= tx.now:
+        async def unit(tx: Transaction) -> PendingRedirect | Refusal:
+            if pending.provider != provider_id or pending.expires_at <= tx.now:
                 return _invalid_state()
-            is_first = await tx.replays.use("provider_state", digest, expires_at=underway.expires_at)
-            return underway if is_first else _invalid_state()
+            is_first = await tx.used_once.use("provider_state", digest, expires_at=pending.expires_at)
+            return pending if is_first else _invalid_state()
 
         return await decide(self._database, unit)
 

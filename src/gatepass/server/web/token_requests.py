@@ -8,7 +8,7 @@ import msgspec
 
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.sessions.client import FIRST_PARTY
-from gatepass.server.domain.sessions.client_policy import Rights
+from gatepass.server.domain.sessions.client_policy import ClientPolicy
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from gatepass.server.base.settings import Settings
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.domain.sessions.client import Client
-    from gatepass.server.domain.sessions.open import Asked
-    from gatepass.server.web.auth.dpop import Senders
+    from gatepass.server.domain.sessions.open import TokenRequest
+    from gatepass.server.web.auth.dpop import DPoPBinding
 
 
-class Asking:
+class TokenRequestPolicy:
     """Checks what is asked for, the same at every way in."""
 
-    def __init__(self, database: Database, senders: Senders, settings: Settings) -> None:
+    def __init__(self, database: Database, dpop: DPoPBinding, settings: Settings) -> None:
         self._database = database
-        self._senders = senders
+        self._dpop = dpop
         self._settings = settings
 
     async def check(
@@ -36,7 +36,7 @@ class Asking:
         audience: str | None = None,
         scope: str | None = None,
         cookie: bool = False,
-    ) -> Asked:
+    ) -> TokenRequest:
         """Return what the sign-in is for, within what its client's tokens may be for.
 
         A proof is used up when the sign-in succeeds, not here: else anybody could have rows written.
@@ -45,12 +45,18 @@ class Asking:
             Refusal: `unknown_client`, `invalid_audience`, `invalid_scope` or `invalid_dpop_proof`.
         """
         if client_id in (None, FIRST_PARTY):
-            rights = Rights.of_first_party(self._settings)
+            client_policy = ClientPolicy.of_first_party(self._settings)
         else:
-            rights = Rights.of_client(await self._client(client_id), self._settings.issuer_url)
-        asked = rights.check(audience=() if audience is None else (audience,), scope=scope, cookie=cookie)
-        proof = await self._senders.proof(request)
-        return asked if proof is None else msgspec.structs.replace(asked, jkt=proof.thumbprint, proof=proof)
+            client_policy = ClientPolicy.of_client(await self._client(client_id), self._settings.issuer_url)
+        token_request = client_policy.check(
+            audience=() if audience is None else (audience,), scope=scope, cookie=cookie
+        )
+        proof = await self._dpop.proof(request)
+        return (
+            token_request
+            if proof is None
+            else msgspec.structs.replace(token_request, jkt=proof.thumbprint, proof=proof)
+        )
 
     async def _client(self, client_id: str) -> Client:
         """A registered client that may hold grants; its refresh tokens go to `/oauth/token`, where it proves itself."""

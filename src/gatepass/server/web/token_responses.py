@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from gatepass.server.domain.keys.keyring import KeyRing
     from gatepass.server.domain.revocation.status_index import StatusIndex
     from gatepass.server.domain.sessions.client import Client
-    from gatepass.server.domain.sessions.grant import Bearer
-    from gatepass.server.domain.sessions.open import Asked, Opened
+    from gatepass.server.domain.sessions.grant import TokenSubject
+    from gatepass.server.domain.sessions.open import Opened, TokenRequest
     from gatepass.server.web.browser import BrowserMode
     from gatepass.tokens.refresh_token import RefreshToken
 
@@ -49,7 +49,7 @@ class TokenPair(Confidential, frozen=True, kw_only=True, omit_defaults=True):
     scope: str | None = None
 
 
-class Minted(Confidential, frozen=True, kw_only=True):
+class IssuedToken(Confidential, frozen=True, kw_only=True):
     """An access token, and what an answer says of it; `expires_in` in seconds."""
 
     token: str
@@ -58,7 +58,7 @@ class Minted(Confidential, frozen=True, kw_only=True):
     scope: str | None
 
 
-class Minter:
+class TokenIssuer:
     """Mints tokens and answers with them."""
 
     def __init__(self, settings: Settings, browser: BrowserMode) -> None:
@@ -68,18 +68,18 @@ class Minter:
         self._browser = browser
 
     async def answer(
-        self, bearer: Bearer, refresh: RefreshToken, *, keys: KeyRing, now: float, first_id: str | None = None
+        self, bearer: TokenSubject, refresh: RefreshToken, *, keys: KeyRing, now: float, first_id: str | None = None
     ) -> Response:
         """Answer with an access token that begins at `now` and the grant's refresh token; no cache keeps it."""
-        minted = await self.mint(bearer, keys=keys, now=now, first_id=first_id)
+        issued = await self.mint(bearer, keys=keys, now=now, first_id=first_id)
         spelled = refresh_token.mint(refresh, keys.refresh_key)
         response = JsonResponse(
             TokenPair(
-                token=minted.token,
-                token_type=minted.token_type,
-                expires_in=minted.expires_in,
+                token=issued.token,
+                token_type=issued.token_type,
+                expires_in=issued.expires_in,
                 refresh_token=None if refresh.in_cookie else spelled,
-                scope=minted.scope,
+                scope=issued.scope,
             )
         )
         if refresh.in_cookie:
@@ -97,7 +97,9 @@ class Minter:
         spelled = refresh_token.mint(opened.refresh_token, keys.refresh_key)
         self._browser.set_cookie(response, spelled, int(opened.bearer.expires_at - opened.now))
 
-    async def mint(self, bearer: Bearer, *, keys: KeyRing, now: float, first_id: str | None = None) -> Minted:
+    async def mint(
+        self, bearer: TokenSubject, *, keys: KeyRing, now: float, first_id: str | None = None
+    ) -> IssuedToken:
         """Mint a grant's access token. A session's first one has its name already, and lives exactly as is set."""
         early = 0 if first_id else random.uniform(0, _JITTER)  # noqa: S311 - to spread a load, no secret
         seconds = self._seconds - int(self._seconds * early)
@@ -122,19 +124,21 @@ class Minter:
         )
         return await self._sign(claims, keys)
 
-    async def mint_for_client(self, client: Client, asked: Asked, *, keys: KeyRing, now: float) -> Minted:
+    async def mint_for_client(
+        self, client: Client, token_request: TokenRequest, *, keys: KeyRing, now: float
+    ) -> IssuedToken:
         """Mint a client's own access token: it speaks for nobody else, and belongs to no session (RFC 9068 §2.2)."""
         issued_at = int(now)
         claims = AccessToken(
             iss=self._issuer,
             sub=client.id,
-            aud=_one_or_many(asked.audience),
+            aud=_one_or_many(token_request.audience),
             exp=issued_at + self._seconds,
             iat=issued_at,
             jti=secrets.token_urlsafe(_JTI_BYTES),
             client_id=client.id,
-            scope=" ".join(asked.scope) or None,
-            cnf=_bound_to(asked.jkt),
+            scope=" ".join(token_request.scope) or None,
+            cnf=_bound_to(token_request.jkt),
             status=self._status(client.status),
         )
         return await self._sign(claims, keys)
@@ -142,13 +146,13 @@ class Minter:
     def _status(self, status: StatusIndex) -> dict[str, object]:
         return {"status_list": {"idx": status.idx, "uri": f"{self._issuer}/status/{status.list}"}}
 
-    async def _sign(self, claims: AccessToken, keys: KeyRing) -> Minted:
+    async def _sign(self, claims: AccessToken, keys: KeyRing) -> IssuedToken:
         message = access_token.signing_input(claims, alg=keys.signer.alg, kid=keys.signer.kid)
         signature = await keys.signer.sign(message)
         token = jws.assemble(message, signature)
         if len(token) > LARGE_TOKEN_BYTES:
             self._note_size(claims.sub, len(token))
-        return Minted(
+        return IssuedToken(
             token=token,
             token_type="DPoP" if claims.cnf else "Bearer",
             expires_in=int(claims.exp - claims.iat),

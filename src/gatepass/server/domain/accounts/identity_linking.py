@@ -19,7 +19,7 @@ from gatepass.server.domain.accounts.ownership import prove_address
 from gatepass.server.domain.accounts.user import Closed, User, account_closed, normalise_email
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.ports import decide
-from gatepass.server.domain.sessions.open import Proof
+from gatepass.server.domain.sessions.open import Authentication
 from gatepass.server.domain.sessions.session import SINGLE_FACTOR
 from gatepass.server.web.auth.recent import check_still
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from gatepass.server.base.settings import Settings
     from gatepass.server.domain.accounts.linked_identity import Claimed
     from gatepass.server.domain.accounts.signup_rules import SignupRules
-    from gatepass.server.domain.events.event import Where
-    from gatepass.server.domain.mail.notices import Letters
+    from gatepass.server.domain.events.event import Origin
+    from gatepass.server.domain.mail.notices import Notices
     from gatepass.server.domain.ports import Database, Transaction
-    from gatepass.server.domain.providers.provider import Journey, Proven, Provider
+    from gatepass.server.domain.providers.provider import Journey, ProvenIdentity, Provider
     from gatepass.server.domain.revocation.status_indexes import StatusIndexes
-    from gatepass.server.domain.sessions.open import Asked
-    from gatepass.server.web.login_completion import Entered, Entrance
+    from gatepass.server.domain.sessions.open import TokenRequest
+    from gatepass.server.web.login_completion import LoginCompletion, LoginResult
 
 BY_PROVIDER = "fed"
 """The `amr` of these sign-ins; RFC 8176 has no value for them, and this is what others write."""
@@ -62,15 +62,15 @@ class Existing(Confidential, frozen=True, kw_only=True):
     email: str
 
 
-class Federation:
+class IdentityLinking:
     """Knows the providers, and whom their word lets in."""
 
     def __init__(  # noqa: PLR0913 - all that a way in works with
         self,
         database: Database,
         providers: Mapping[str, Provider],
-        entrance: Entrance,
-        letters: Letters,
+        completion: LoginCompletion,
+        notices: Notices,
         *,
         indexes: StatusIndexes,
         rules: SignupRules,
@@ -78,8 +78,8 @@ class Federation:
     ) -> None:
         self._database = database
         self._providers = providers
-        self._entrance = entrance
-        self._letters = letters
+        self._completion = completion
+        self._notices = notices
         self._indexes = indexes
         self._rules = rules
         self.shown = tuple(
@@ -109,19 +109,19 @@ class Federation:
         """Where to send a browser. Raises as `Provider.way_there`."""
         return await self.provider(provider_id).way_there(journey, await self._database.read(_now))
 
-    async def redeem(self, provider_id: str, answer: Mapping[str, str], journey: Journey) -> Proven:
+    async def redeem(self, provider_id: str, answer: Mapping[str, str], journey: Journey) -> ProvenIdentity:
         """What the answer that a browser has brought proves. Raises as `Provider.redeem`."""
         return await self.provider(provider_id).redeem(answer, journey, await self._database.read(_now))
 
-    async def check_id_token(self, provider_id: str, token: str, nonce: str | None) -> Proven:
+    async def check_id_token(self, provider_id: str, token: str, nonce: str | None) -> ProvenIdentity:
         """What an application's ID token proves. Raises as `Provider.check_id_token`."""
         return await self.provider(provider_id).check_id_token(token, nonce=nonce, now=await self._database.read(_now))
 
     # ── signing in ──
 
     async def sign_in(
-        self, proven: Proven, *, asked: Asked, where: Where, device: str, language: str
-    ) -> Entered | Existing:
+        self, proven: ProvenIdentity, *, token_request: TokenRequest, where: Origin, device: str, language: str
+    ) -> LoginResult | Existing:
         """Let in whoever this is, or say that an account of this address has to be connected first.
 
         Raises:
@@ -131,18 +131,20 @@ class Federation:
         await self._ask_about_a_newcomer(proven.claimed, where)
         status = await self._indexes.next()
 
-        async def unit(tx: Transaction) -> Entered | Existing | Refusal:
+        async def unit(tx: Transaction) -> LoginResult | Existing | Refusal:
             if not await _use_once(tx, proven):
                 return await _refuse(tx, "", "id_token_used", where)
             user = await self._account(tx, proven.claimed, where, language)
             if not isinstance(user, User):
                 return user
-            proof = Proof(acr=SINGLE_FACTOR, amr=(BY_PROVIDER,), where=where)
-            return await self._entrance.enter(tx, user, asked=asked, proof=proof, status=status, device=device)
+            proof = Authentication(acr=SINGLE_FACTOR, amr=(BY_PROVIDER,), where=where)
+            return await self._completion.enter(
+                tx, user, token_request=token_request, proof=proof, status=status, device=device
+            )
 
         return await decide(self._database, unit)
 
-    async def _ask_about_a_newcomer(self, claimed: Claimed, where: Where) -> None:
+    async def _ask_about_a_newcomer(self, claimed: Claimed, where: Origin) -> None:
         """Ask the operator's own service about who has no account yet: inside the transaction nobody can be asked."""
         email = _vouched_for(claimed)
 
@@ -154,7 +156,7 @@ class Federation:
             await self._rules.ask(email, where)
 
     async def _account(
-        self, tx: Transaction, claimed: Claimed, where: Where, language: str
+        self, tx: Transaction, claimed: Claimed, where: Origin, language: str
     ) -> User | Existing | Refusal:
         """Find the account, or make it."""
         found = await tx.identities.find(claimed.issuer, claimed.subject)
@@ -170,11 +172,11 @@ class Federation:
         if not user.is_unclaimed:
             return Existing(claimed=claimed, email=email)
         if await prove_address(tx, user, where=where):
-            await self._letters.tell_taken(tx, user, language=language)
+            await self._notices.tell_taken(tx, user, language=language)
         await _add(tx, user, claimed, where)
         return user
 
-    async def _new_account(self, tx: Transaction, claimed: Claimed, email: str, where: Where) -> User | Refusal:
+    async def _new_account(self, tx: Transaction, claimed: Claimed, email: str, where: Origin) -> User | Refusal:
         if not email:
             return await _refuse(tx, "", "email_not_verified", where)
         try:
@@ -198,9 +200,9 @@ class Federation:
         session_id: str,
         claimed: Claimed,
         *,
-        where: Where,
+        where: Origin,
         language: str,
-        proven: Proven | None = None,
+        proven: ProvenIdentity | None = None,
     ) -> Identity:
         """Connect an account elsewhere to that of its owner, who has just proved both; their letter says so.
 
@@ -227,7 +229,7 @@ class Federation:
             if len(await tx.identities.of(user.id)) >= MOST_PER_PERSON:
                 return Refusal("too_many_identities", f"An account has at most {MOST_PER_PERSON} of these.")
             name = self.name_of(claimed.provider)
-            await self._letters.warn(tx, "provider_connected", user, language=language, provider=name)
+            await self._notices.warn(tx, "provider_connected", user, language=language, provider=name)
             return await _add(tx, user, claimed, where)
 
         return await decide(self._database, unit)
@@ -237,12 +239,12 @@ async def _now(tx: Transaction) -> float:
     return tx.now
 
 
-async def _use_once(tx: Transaction, proven: Proven) -> bool:
+async def _use_once(tx: Transaction, proven: ProvenIdentity) -> bool:
     """Use the ID token up; a provider without them has a code, which it takes back only once itself."""
-    return not proven.once or await tx.replays.use("id_token", proven.once, expires_at=proven.until)
+    return not proven.once or await tx.used_once.use("id_token", proven.once, expires_at=proven.until)
 
 
-async def _add(tx: Transaction, user: User, claimed: Claimed, where: Where) -> Identity:
+async def _add(tx: Transaction, user: User, claimed: Claimed, where: Origin) -> Identity:
     identity = Identity(
         id=new_id("idn"),
         user_id=user.id,
@@ -258,7 +260,7 @@ async def _add(tx: Transaction, user: User, claimed: Claimed, where: Where) -> I
     return identity
 
 
-async def _refuse(tx: Transaction, user_id: str, reason: Reason, where: Where) -> Refusal:
+async def _refuse(tx: Transaction, user_id: str, reason: Reason, where: Origin) -> Refusal:
     await record(tx, "sign_in_refused", user_id, actor="", reason=reason, where=where)
     return _refusal(reason)
 

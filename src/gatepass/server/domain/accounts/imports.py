@@ -23,7 +23,7 @@ _ID = r"^(?!cli_)[A-Za-z0-9][A-Za-z0-9_.:|@-]{0,127}$"
 """What becomes the `sub` of tokens; never a client's, whose tokens name it there."""
 
 
-class Newcomer(Confidential, frozen=True, kw_only=True):
+class ImportedUser(Confidential, frozen=True, kw_only=True):
     """Somebody to make an account for. `password_hash` as we keep it, `created_at` in seconds since 1970."""
 
     id: str | None
@@ -49,7 +49,7 @@ class FirebaseUser(Confidential, frozen=True, kw_only=True, rename={"password_ha
     salt: str
 
 
-class Line(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ImportedLine(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One line of the file."""
 
     email: str
@@ -63,20 +63,20 @@ class Line(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
     created_at: Annotated[int, Meta(ge=0)] | None = None
 
 
-def read_newcomer(line: bytes, project: FirebaseProject | None = None) -> Newcomer:
+def read_newcomer(line: bytes, project: FirebaseProject | None = None) -> ImportedUser:
     """Read one line. `project`: the parameters of the Firebase project that the file comes from.
 
     Raises:
         Refusal: `invalid_body`, `invalid_email`, `invalid_role` or `unknown_password_hash`.
     """
     try:
-        found = msgspec.json.decode(line, type=Line)
+        found = msgspec.json.decode(line, type=ImportedLine)
         decode_object(line.strip(), _DEPTH)  # of two members of one name the last would be taken
     except msgspec.ValidationError as error:
         raise Refusal("invalid_body", f"{error}.") from error
     except (msgspec.MsgspecError, MalformedError, UnicodeDecodeError, RecursionError) as error:
         raise Refusal("invalid_body", "The line is not a JSON object that names each member once.") from error
-    return Newcomer(
+    return ImportedUser(
         id=found.id,
         email=normalise_email(found.email),
         password_hash=_password_hash(found, project),
@@ -87,7 +87,7 @@ def read_newcomer(line: bytes, project: FirebaseProject | None = None) -> Newcom
     )
 
 
-def _password_hash(line: Line, project: FirebaseProject | None) -> str | None:
+def _password_hash(line: ImportedLine, project: FirebaseProject | None) -> str | None:
     """The one hash of the line; without any, nobody signs in by password before one is set."""
     given = [each for each in (line.password_hash, line.keycloak, line.firebase) if each is not None]
     match given:

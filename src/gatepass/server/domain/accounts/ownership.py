@@ -15,11 +15,11 @@ from gatepass.server.domain.sessions.revoke import disconnect_all, drop_factors,
 
 if TYPE_CHECKING:
     from gatepass.server.domain.accounts.user import User
-    from gatepass.server.domain.events.event import Where
+    from gatepass.server.domain.events.event import Origin
     from gatepass.server.domain.ports import Transaction
 
 
-async def prove_address(tx: Transaction, user: User, *, where: Where = NOWHERE) -> bool:
+async def prove_address(tx: Transaction, user: User, *, where: Origin = NOWHERE) -> bool:
     """Note that the person reads the mail of their address; whether anything was taken from the account for it.
 
     From an unclaimed one goes what an earlier, unproven owner has set: the password, the second factors and passkeys,
@@ -33,7 +33,7 @@ async def prove_address(tx: Transaction, user: User, *, where: Where = NOWHERE) 
     return is_anything_taken
 
 
-async def _take_from_nobody(tx: Transaction, user: User, where: Where) -> bool:
+async def _take_from_nobody(tx: Transaction, user: User, where: Origin) -> bool:
     """Drop what opens the account; whether there was any."""
     had_password = await tx.passwords.of(user.id) is not None
     if had_password:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gatepass.server.base.settings import Settings
     from gatepass.server.domain.credentials.passwords.hashing import PasswordHasher
     from gatepass.server.domain.credentials.passwords.policy import LeakedPasswords
-    from gatepass.server.domain.events.event import Where
+    from gatepass.server.domain.events.event import Origin
     from gatepass.server.domain.ports import Database, Transaction
 
 
@@ -47,7 +47,7 @@ class Registration:
         *,
         by_operator: bool = False,
         is_verified: bool = False,
-        where: Where = NOWHERE,
+        where: Origin = NOWHERE,
         count: Callable[[Transaction], Awaitable[Refusal | None]] | None = None,
     ) -> User:
         """Write the account, which its owner makes or the operator, who may also know that the address is theirs.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gatepass.server.base.errors import Refusal, Unavailable
 
 if TYPE_CHECKING:
-    from gatepass.server.domain.events.event import Where
+    from gatepass.server.domain.events.event import Origin
 
 _DEADLINE_SECONDS = 3.0
 """For the whole exchange."""
@@ -26,7 +26,7 @@ class SignupCheck:
         self._url = url
         self._headers = {"authorization": f"Bearer {token}"} if token else {}
 
-    async def ask(self, email: str, where: Where, *, proof: str | None = None) -> None:
+    async def ask(self, email: str, where: Origin, *, proof: str | None = None) -> None:
         """Ask once. `proof` is what the application has sent along, the answer to a captcha say.
 
         Raises:
@@ -35,10 +35,10 @@ class SignupCheck:
         """
         if not self._url:
             return
-        asked = {"email": email, "address": where.address, "user_agent": where.user_agent, "proof": proof}
+        token_request = {"email": email, "address": where.address, "user_agent": where.user_agent, "proof": proof}
         try:
             async with asyncio.timeout(_DEADLINE_SECONDS):
-                status = await self._post(asked)
+                status = await self._post(token_request)
         except (TimeoutError, OSError) as error:
             raise _unavailable(type(error).__name__) from error
         if status == _REFUSED:
@@ -46,14 +46,14 @@ class SignupCheck:
         if status not in _ALLOWED:
             raise _unavailable(f"status {status}")
 
-    async def _post(self, asked: dict[str, str | None]) -> int:
+    async def _post(self, token_request: dict[str, str | None]) -> int:
         """Post JSON; no redirect is followed, and of the answer only the status is read."""
         import httpx  # noqa: PLC0415 - only where it is set, and it takes 100 ms
 
         try:
             async with (
                 httpx.AsyncClient(headers=self._headers) as client,
-                client.stream("POST", self._url, json=asked) as response,
+                client.stream("POST", self._url, json=token_request) as response,
             ):
                 return response.status_code
         except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -11,16 +11,16 @@ from gatepass.server.domain.limits.throttle import too_many_attempts
 
 if TYPE_CHECKING:
     from gatepass.server.base.settings import Settings
-    from gatepass.server.domain.events.event import Where
-    from gatepass.server.domain.limits.throttle import Guard
+    from gatepass.server.domain.events.event import Origin
+    from gatepass.server.domain.limits.throttle import Throttle
     from gatepass.server.domain.ports import Transaction
 
 
 class SignupRules:
     """The same for every way to an account: by password, passkey, mail or another site."""
 
-    def __init__(self, guard: Guard, settings: Settings) -> None:
-        self._guard = guard
+    def __init__(self, throttle: Throttle, settings: Settings) -> None:
+        self._throttle = throttle
         self._service = SignupCheck(settings.signup_check_url, settings.signup_check_token)
         self._is_open = settings.signup == "open"
         self._domains = frozenset(_domain_of(normalise_email(f"anybody@{name}")) for name in settings.signup_domains)
@@ -52,20 +52,20 @@ class SignupRules:
         if self._domains and _domain_of(email) not in self._domains:
             raise Refusal("email_domain_not_allowed", "Addresses of this domain are not taken here.")
 
-    async def ask(self, email: str, where: Where, *, proof: str | None = None) -> None:
+    async def ask(self, email: str, where: Origin, *, proof: str | None = None) -> None:
         """Ask the operator's own service, if there is one. Raises as `SignupCheck.ask`."""
         await self._service.ask(email, where, proof=proof)
 
-    async def wait(self, tx: Transaction, email: str, where: Where) -> float:
+    async def wait(self, tx: Transaction, email: str, where: Origin) -> float:
         """How many seconds until a network may have another account; 0 when it may now."""
-        return await self._guard.wait(tx, self._guard.attempt("sign_up", email, where))
+        return await self._throttle.wait(tx, self._throttle.attempt("sign_up", email, where))
 
-    async def count(self, tx: Transaction, email: str, where: Where) -> Refusal | None:
+    async def count(self, tx: Transaction, email: str, where: Origin) -> Refusal | None:
         """Count an account that is made, or refuse it for a while: then nothing is counted."""
-        attempt = self._guard.attempt("sign_up", email, where)
-        if wait := await self._guard.wait(tx, attempt):
+        attempt = self._throttle.attempt("sign_up", email, where)
+        if wait := await self._throttle.wait(tx, attempt):
             return too_many_attempts(wait)
-        await self._guard.failed(tx, attempt)
+        await self._throttle.failed(tx, attempt)
         return None
 
 

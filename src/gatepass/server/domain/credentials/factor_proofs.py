@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from gatepass.server.domain.credentials.passkeys.relying_party import (
         Asserted,
         Json,
-        Registered,
+        RegisteredPasskey,
         RelyingParty,
     )
-    from gatepass.server.domain.events.event import Where
+    from gatepass.server.domain.events.event import Origin
     from gatepass.server.domain.keys.master_key import DataKey
     from gatepass.server.domain.ports import Database, Transaction
 
@@ -45,14 +45,14 @@ Reason: TypeAlias = Literal["wrong_code", "code_used", "unknown_passkey", "chall
 """Why a factor was refused, for the log of events; whoever tried is told less."""
 
 
-class Typed(Confidential, frozen=True):
+class CodeClaim(Confidential, frozen=True):
     """Six digits of an authenticator application, or a recovery code."""
 
     code: str
     is_recovery_code: bool
 
 
-class Touched(Confidential, frozen=True, kw_only=True):
+class PasskeyClaim(Confidential, frozen=True, kw_only=True):
     """A passkey whose signature is right."""
 
     passkey: Passkey
@@ -60,16 +60,16 @@ class Touched(Confidential, frozen=True, kw_only=True):
     answered: Answered
 
 
-Claim: TypeAlias = Typed | Touched
+Claim: TypeAlias = CodeClaim | PasskeyClaim
 
 
-class Proven(msgspec.Struct, frozen=True):
+class FactorProven(msgspec.Struct, frozen=True):
     """The person has the factor; `amr` as in RFC 8176."""
 
     amr: tuple[str, ...]
 
 
-class NotProven(msgspec.Struct, frozen=True):
+class FactorRefused(msgspec.Struct, frozen=True):
     """The factor is refused."""
 
     reason: Reason
@@ -116,7 +116,7 @@ class FactorProofs:
         challenge = new_challenge(self._challenge_key, ceremony, party, now)
         return self._relying_party.creation_options(challenge, user_id=user_id, email=email, known=known)
 
-    async def register(self, credential: Json, ceremony: Ceremony, party: str) -> tuple[Registered, Answered]:
+    async def register(self, credential: Json, ceremony: Ceremony, party: str) -> tuple[RegisteredPasskey, Answered]:
         """Verify a new passkey. The caller uses the challenge up.
 
         Raises:
@@ -130,7 +130,7 @@ class FactorProofs:
             raise invalid_passkey()
         return self._relying_party.register(credential, challenge), answered
 
-    async def touched(self, credential: Json, ceremony: Ceremony, party: str) -> Touched:
+    async def passkey_claim(self, credential: Json, ceremony: Ceremony, party: str) -> PasskeyClaim:
         """Verify the use of a passkey, as far as it can be computed.
 
         Raises:
@@ -148,11 +148,11 @@ class FactorProofs:
         if passkey is None or answered is None:
             raise invalid_passkey()
         asserted = self._relying_party.verify(credential, challenge, passkey)
-        return Touched(passkey=passkey, asserted=asserted, answered=answered)
+        return PasskeyClaim(passkey=passkey, asserted=asserted, answered=answered)
 
     # ── any factor ──
 
-    async def claim(
+    async def read(
         self,
         *,
         code: str | None,
@@ -168,56 +168,60 @@ class FactorProofs:
         """
         match (code, recovery_code, passkey):
             case (str(), None, None):
-                return Typed(code, is_recovery_code=False)
+                return CodeClaim(code, is_recovery_code=False)
             case (None, str(), None):
-                return Typed(recovery_code, is_recovery_code=True)
+                return CodeClaim(recovery_code, is_recovery_code=True)
             case (None, None, dict()):
-                return await self.touched(passkey, ceremony, party)
+                return await self.passkey_claim(passkey, ceremony, party)
             case _:
                 raise Refusal("invalid_body", "Send one of `code`, `recovery_code` and `passkey`.")
 
-    async def settle(self, tx: Transaction, user_id: str, claim: Claim, where: Where) -> Proven | NotProven:
+    async def consume(self, tx: Transaction, user_id: str, claim: Claim, where: Origin) -> FactorProven | FactorRefused:
         """Use the proof up, and say whether it was one."""
-        if isinstance(claim, Touched):
-            return await self._settle_passkey(tx, user_id, claim, where)
+        if isinstance(claim, PasskeyClaim):
+            return await self._consume_passkey(tx, user_id, claim, where)
         if claim.is_recovery_code:
-            return await self._settle_recovery_code(tx, user_id, claim.code, where)
-        return await self._settle_totp(tx, user_id, claim.code)
+            return await self._consume_recovery_code(tx, user_id, claim.code, where)
+        return await self._consume_totp(tx, user_id, claim.code)
 
     def recovery_digests(self, user_id: str, codes: tuple[str, ...]) -> list[bytes]:
         """What is kept of recovery codes."""
         return [recovery_codes.digest_of(self._recovery_key, user_id, code) for code in codes]
 
-    async def _settle_totp(self, tx: Transaction, user_id: str, code: str) -> Proven | NotProven:
+    async def _consume_totp(self, tx: Transaction, user_id: str, code: str) -> FactorProven | FactorRefused:
         secret = await tx.totp.of(user_id)
         if secret is None or secret.confirmed_at is None:
-            return NotProven("wrong_code")
+            return FactorRefused("wrong_code")
         step = step_of(self._data_key.unseal(secret.sealed, totp_context(user_id)), code, tx.now)
         if step is None:
-            return NotProven("wrong_code")
-        return Proven(("otp",)) if await tx.totp.use(user_id, step) else NotProven("code_used")
+            return FactorRefused("wrong_code")
+        return FactorProven(("otp",)) if await tx.totp.use(user_id, step) else FactorRefused("code_used")
 
-    async def _settle_recovery_code(self, tx: Transaction, user_id: str, code: str, where: Where) -> Proven | NotProven:
+    async def _consume_recovery_code(
+        self, tx: Transaction, user_id: str, code: str, where: Origin
+    ) -> FactorProven | FactorRefused:
         (digest,) = self.recovery_digests(user_id, (code,))
         if not await tx.recovery_codes.use(user_id, digest):
-            return NotProven("wrong_code")
+            return FactorRefused("wrong_code")
         await record(tx, "recovery_code_used", user_id, where=where)
-        return Proven(("otp",))
+        return FactorProven(("otp",))
 
     @staticmethod
-    async def _settle_passkey(tx: Transaction, user_id: str, claim: Touched, where: Where) -> Proven | NotProven:
+    async def _consume_passkey(
+        tx: Transaction, user_id: str, claim: PasskeyClaim, where: Origin
+    ) -> FactorProven | FactorRefused:
         passkey = claim.passkey
         if passkey.user_id != user_id or await tx.passkeys.by_credential(passkey.credential_id) is None:
-            return NotProven("unknown_passkey")
-        if not await tx.replays.use("passkey_challenge", claim.answered.id, expires_at=claim.answered.expires_at):
-            return NotProven("challenge_used")
+            return FactorRefused("unknown_passkey")
+        if not await tx.used_once.use("passkey_challenge", claim.answered.id, expires_at=claim.answered.expires_at):
+            return FactorRefused("challenge_used")
         if not await tx.passkeys.use(
             passkey.id, sign_count=claim.asserted.sign_count, is_backed_up=claim.asserted.is_backed_up, now=tx.now
         ):
             await record(tx, "passkey_counter_went_back", user_id, actor="", where=where)
-            return NotProven("counter_went_back")
+            return FactorRefused("counter_went_back")
         # RFC 8176: a key in hardware, or one that a provider carries from device to device.
-        return Proven(("swk" if passkey.can_be_backed_up else "hwk", "user"))
+        return FactorProven(("swk" if passkey.can_be_backed_up else "hwk", "user"))
 
     async def _now(self) -> float:
         async def unit(tx: Transaction) -> float:

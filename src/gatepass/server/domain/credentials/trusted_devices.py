@@ -11,7 +11,7 @@ from gatepass.server.base.confidential import Confidential
 _TOKEN_BYTES = 32
 
 
-class Device(Confidential, frozen=True, kw_only=True):
+class TrustedDevice(Confidential, frozen=True, kw_only=True):
     """A remembered device; times in seconds since 1970. `digest` is of what its cookie holds."""
 
     id: str
@@ -26,7 +26,7 @@ class Device(Confidential, frozen=True, kw_only=True):
 class RememberedDevices(Protocol):
     """Where devices are kept."""
 
-    async def add(self, device: Device) -> None:
+    async def add(self, device: TrustedDevice) -> None:
         """Remember a device."""
         ...
 
@@ -34,7 +34,7 @@ class RememberedDevices(Protocol):
         """Whether this is a device of the person's."""
         ...
 
-    async def of(self, user_id: str, now: float) -> list[Device]:
+    async def of(self, user_id: str, now: float) -> list[TrustedDevice]:
         """The person's devices, the latest first."""
         ...
 

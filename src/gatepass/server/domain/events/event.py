@@ -63,19 +63,19 @@ MOST_SHOWN = 200
 _MAX_USER_AGENT = 256
 
 
-class Where(msgspec.Struct, frozen=True, kw_only=True):
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """Where a request came from."""
 
     address: str = ""
     user_agent: str = ""
 
     @classmethod
-    def of(cls, address: str, user_agent: str) -> Where:
+    def of(cls, address: str, user_agent: str) -> Origin:
         """What is kept of it: a browser's name is as long as its owner likes."""
         return cls(address=address, user_agent=user_agent[:_MAX_USER_AGENT])
 
 
-NOWHERE = Where()
+NOWHERE = Origin()
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from gatepass.server.base.ids import new_id
 from gatepass.server.domain.events.event import NOWHERE, Event
 
 if TYPE_CHECKING:
-    from gatepass.server.domain.events.event import EventKind, Where
+    from gatepass.server.domain.events.event import EventKind, Origin
     from gatepass.server.domain.ports import Transaction
 
 
@@ -21,7 +21,7 @@ async def record(  # noqa: PLR0913 - an event has this many sides
     session_id: str = "",
     reason: str = "",
     jti: str = "",
-    where: Where = NOWHERE,
+    where: Origin = NOWHERE,
 ) -> None:
     """Record an event about a person; unless an actor is named, it was they who did it."""
     await tx.events.record(

@@ -15,7 +15,16 @@ import msgspec
 from gatepass.server.domain.events.event import OPERATOR, SERVER
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.keys.keyring import LiveKeys, new_refresh_key, new_signing_key, outside_key_row
-from gatepass.server.domain.keys.schedule import DOCUMENTS_ALG, Drop, Pace, Publish, Retire, due, line, next_generation
+from gatepass.server.domain.keys.schedule import (
+    DOCUMENTS_ALG,
+    Drop,
+    KeySchedule,
+    Publish,
+    Retire,
+    due,
+    line,
+    next_generation,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,9 +36,9 @@ if TYPE_CHECKING:
     from gatepass.server.domain.ports import Database, Transaction
 
 
-def pace_of(settings: Settings) -> Pace:
+def pace_of(settings: Settings) -> KeySchedule:
     """The pace that is set."""
-    return Pace.of(
+    return KeySchedule.of(
         rotation=settings.key_rotation_seconds,
         prepublish=settings.key_prepublish_seconds,
         jwks_max_age=settings.jwks_max_age_seconds,
@@ -46,7 +55,13 @@ async def stored_keys(database: Database) -> list[StoredKey]:
 
 
 async def provide_keys(  # noqa: PLR0913 - of the server's start, each is another thing
-    database: Database, data_key: DataKey, pace: Pace, *, alg: str, now: float, outside: Sequence[OutsideKey] = ()
+    database: Database,
+    data_key: DataKey,
+    pace: KeySchedule,
+    *,
+    alg: str,
+    now: float,
+    outside: Sequence[OutsideKey] = (),
 ) -> LiveKeys:
     """Open the stored keys, making what is missing.
 
@@ -67,7 +82,7 @@ async def provide_keys(  # noqa: PLR0913 - of the server's start, each is anothe
     return LiveKeys(stored, data_key, now, outside)
 
 
-async def _let_follow(database: Database, new: StoredKey, data_key: DataKey, pace: Pace) -> None:
+async def _let_follow(database: Database, new: StoredKey, data_key: DataKey, pace: KeySchedule) -> None:
     """Put a key held outside at the end of the line, unless it has been there. Nothing else waits before it then."""
 
     async def unit(tx: Transaction) -> None:
@@ -83,7 +98,7 @@ async def _let_follow(database: Database, new: StoredKey, data_key: DataKey, pac
     await database.transaction(unit)
 
 
-async def make_first_keys(database: Database, data_key: DataKey, pace: Pace, *, alg: str) -> None:
+async def make_first_keys(database: Database, data_key: DataKey, pace: KeySchedule, *, alg: str) -> None:
     """Make what a new store lacks: the first signing key, which signs at once, and the refresh tokens' secret.
 
     Raises:
@@ -102,7 +117,7 @@ async def make_first_keys(database: Database, data_key: DataKey, pace: Pace, *, 
     await database.transaction(unit)
 
 
-async def take_steps(database: Database, data_key: DataKey, pace: Pace, *, alg: str) -> bool:
+async def take_steps(database: Database, data_key: DataKey, pace: KeySchedule, *, alg: str) -> bool:
     """Do what is due, if anything is; whether something was. `alg` is for the very first key.
 
     Raises:
@@ -126,7 +141,7 @@ async def take_steps(database: Database, data_key: DataKey, pace: Pace, *, alg: 
 
 
 async def rotate(
-    database: Database, data_key: DataKey, pace: Pace, *, alg: str | None = None, at_once: bool = False
+    database: Database, data_key: DataKey, pace: KeySchedule, *, alg: str | None = None, at_once: bool = False
 ) -> StoredKey:
     """Let another key follow the one that signs; which key that is.
 
@@ -223,7 +238,7 @@ async def _readable(tx: Transaction, data_key: DataKey) -> list[StoredKey]:
     return stored
 
 
-async def _take_due(tx: Transaction, made: Mapping[tuple[Use, str], StoredKey], pace: Pace, alg: str) -> None:
+async def _take_due(tx: Transaction, made: Mapping[tuple[Use, str], StoredKey], pace: KeySchedule, alg: str) -> None:
     stored, now = await tx.keys.all(), tx.now
     for step in due(stored, pace, alg=alg, now=now):
         match step:

@@ -84,14 +84,14 @@ class StoredKeys(Protocol):
         ...
 
 
-class Pace(msgspec.Struct, frozen=True, kw_only=True):
+class KeySchedule(msgspec.Struct, frozen=True, kw_only=True):
     """How fast keys follow each other, in seconds: a new one each `rotation` (0: never), known `prepublish` before."""
 
     rotation: float
     prepublish: float
 
     @classmethod
-    def of(cls, *, rotation: float, prepublish: float, jwks_max_age: float) -> Pace:
+    def of(cls, *, rotation: float, prepublish: float, jwks_max_age: float) -> KeySchedule:
         """Never let a key sign before the last cached JWKS without it has expired."""
         return cls(rotation=rotation, prepublish=max(prepublish, jwks_max_age + _SPREADING_SECONDS))
 
@@ -121,7 +121,7 @@ class Drop(msgspec.Struct, frozen=True):
 Step: TypeAlias = Publish | Retire | Drop
 
 
-def plan(stored: Sequence[StoredKey], pace: Pace, *, alg: str) -> list[Step]:
+def plan(stored: Sequence[StoredKey], pace: KeySchedule, *, alg: str) -> list[Step]:
     """Every step that is known to come, each with its time; `alg` is for the very first key only.
 
     A later key takes after the one before it, not after a setting: two nodes with different settings would otherwise
@@ -132,17 +132,17 @@ def plan(stored: Sequence[StoredKey], pace: Pace, *, alg: str) -> list[Step]:
     return steps
 
 
-def due(stored: Sequence[StoredKey], pace: Pace, *, alg: str, now: float) -> list[Step]:
+def due(stored: Sequence[StoredKey], pace: KeySchedule, *, alg: str, now: float) -> list[Step]:
     """The steps whose time has come."""
     return [step for step in plan(stored, pace, alg=alg) if step.at <= now]
 
 
-def _plan_signing(stored: Iterable[StoredKey], pace: Pace, alg: str) -> list[Step]:
+def _plan_signing(stored: Iterable[StoredKey], pace: KeySchedule, alg: str) -> list[Step]:
     keys = line(stored, "sig")
     return _plan_line(keys, pace) if keys else [Publish(0, "sig", alg)]
 
 
-def _plan_documents(stored: Sequence[StoredKey], pace: Pace, alg: str) -> list[Step]:
+def _plan_documents(stored: Sequence[StoredKey], pace: KeySchedule, alg: str) -> list[Step]:
     """Documents have a key of their own while a token's key is a secret, which no document may be signed by."""
     keys = line(stored, "documents")
     if not any(map(is_symmetric, [key.alg for key in line(stored, "sig")] or [alg])):
@@ -150,7 +150,7 @@ def _plan_documents(stored: Sequence[StoredKey], pace: Pace, alg: str) -> list[S
     return _plan_line(keys, pace) if keys else [Publish(0, "documents", DOCUMENTS_ALG)]
 
 
-def _plan_line(keys: Sequence[StoredKey], pace: Pace) -> list[Step]:
+def _plan_line(keys: Sequence[StoredKey], pace: KeySchedule) -> list[Step]:
     steps: list[Step] = [Retire(second.signs_from, first.kid) for first, second in pairwise(keys)]
     if pace.rotation and rotates_by_itself(newest := keys[-1]):
         steps.append(Publish(newest.signs_from + max(pace.rotation - pace.prepublish, 0), newest.use, newest.alg))

@@ -22,7 +22,7 @@ from gatepass.server.domain.limits.attempts import Limit, network_of
 
 if TYPE_CHECKING:
     from gatepass.server.base.settings import Settings
-    from gatepass.server.domain.events.event import Where
+    from gatepass.server.domain.events.event import Origin
     from gatepass.server.domain.ports import Transaction
 
 _MAIL_WINDOW = 3_600.0
@@ -36,10 +36,10 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
     account: str
     network: str
-    where: Where
+    where: Origin
 
 
-class Guard:
+class Throttle:
     """Counts attempts under limits."""
 
     def __init__(self, key: bytes, *, account: Limit, network: Limit, notices_stuffing: bool = True) -> None:
@@ -49,7 +49,7 @@ class Guard:
         self._notices_stuffing = notices_stuffing
 
     @classmethod
-    def of_sign_ins(cls, key: bytes, settings: Settings) -> Guard:
+    def of_sign_ins(cls, key: bytes, settings: Settings) -> Throttle:
         """The guard of passwords and whatever else could be guessed."""
         pauses = {
             "first_pause": float(settings.attempt_pause_seconds),
@@ -62,7 +62,7 @@ class Guard:
         )
 
     @classmethod
-    def of_mails(cls, key: bytes, settings: Settings) -> Guard:
+    def of_mails(cls, key: bytes, settings: Settings) -> Throttle:
         """The guard of other people's mailboxes: what it counts are mails that were asked for."""
         return cls(
             key,
@@ -76,7 +76,7 @@ class Guard:
         )
 
     @classmethod
-    def of_signups(cls, key: bytes, settings: Settings) -> Guard:
+    def of_signups(cls, key: bytes, settings: Settings) -> Throttle:
         """The guard of new accounts: what it counts are those that are made, and from one network only."""
         hour = _MAIL_WINDOW
         return cls(
@@ -86,14 +86,14 @@ class Guard:
             notices_stuffing=False,
         )
 
-    def attempt(self, what: str, name: str, where: Where) -> Attempt:
+    def attempt(self, what: str, name: str, where: Origin) -> Attempt:
         """An attempt of a kind, such as `password`, at what belongs to a name, such as an e-mail address."""
         digest = hmac.digest(self._key, f"{what}:{name}".encode(), hashlib.sha256).hex()
         network = f"{what}@{network_of(where.address)}" if where.address else ""
         return Attempt(account=f"{what}:{digest}", network=network, where=where)
 
     async def choose(
-        self, tx: Transaction, what: str, name: str, where: Where, *, browser: str
+        self, tx: Transaction, what: str, name: str, where: Origin, *, browser: str
     ) -> tuple[Attempt, float]:
         """The attempt to count, and how long until it may be made.
 

@@ -9,7 +9,7 @@ Purpose = Literal[
 ]
 
 
-class Replays(Protocol):
+class UsedOnce(Protocol):
     """Where the names of used tokens are kept until they expire."""
 
     async def use(self, purpose: Purpose, token_id: str, *, expires_at: float) -> bool:

@@ -15,7 +15,7 @@ from gatepass.server.domain.mail.wording import in_words
 if TYPE_CHECKING:
     from gatepass.server.base.settings import Settings
     from gatepass.server.domain.keys.master_key import DataKey
-    from gatepass.server.domain.mail.letter import Waiting
+    from gatepass.server.domain.mail.letter import QueuedMail
     from gatepass.server.domain.mail.message import Mail
     from gatepass.server.domain.mail.smtp import Sender
     from gatepass.server.domain.ports import Database, Transaction
@@ -28,7 +28,7 @@ _CLAIM_SECONDS = 300.0
 _MOST_SHOWN = 50
 
 
-class Posting:
+class MailDelivery:
     """Sends letters, or where there is no mail server keeps them to be looked at."""
 
     def __init__(self, database: Database, data_key: DataKey, sender: Sender | None, *, settings: Settings) -> None:
@@ -47,7 +47,7 @@ class Posting:
     async def latest(self) -> list[Mail]:
         """The mails that were written last, for the outbox of a server without a mail server."""
 
-        async def unit(tx: Transaction) -> list[Waiting]:
+        async def unit(tx: Transaction) -> list[QueuedMail]:
             return await tx.mails.latest(_MOST_SHOWN)
 
         letters = [self._open(waiting) for waiting in await self._database.read(unit)]
@@ -57,17 +57,17 @@ class Posting:
         """Drop what has waited too long."""
         await tx.mails.forget_before(tx.now - LONGEST_WAIT_SECONDS)
 
-    async def _claim(self) -> list[Waiting]:
+    async def _claim(self) -> list[QueuedMail]:
         async def look(tx: Transaction) -> bool:
             return await tx.mails.is_any_due(tx.now)
 
-        async def unit(tx: Transaction) -> list[Waiting]:
+        async def unit(tx: Transaction) -> list[QueuedMail]:
             return await tx.mails.claim(now=tx.now, until=tx.now + _CLAIM_SECONDS, limit=_AT_ONCE)
 
         # Most of the time there is nothing, and that costs no write.
         return await self._database.transaction(unit) if await self._database.read(look) else []
 
-    async def _send(self, waiting: Waiting, sender: Sender) -> None:
+    async def _send(self, waiting: QueuedMail, sender: Sender) -> None:
         letter = self._open(waiting)
         is_done = True
         try:
@@ -93,5 +93,5 @@ class Posting:
 
         await self._database.transaction(unit)
 
-    def _open(self, waiting: Waiting) -> Letter:
+    def _open(self, waiting: QueuedMail) -> Letter:
         return msgspec.json.decode(self._data_key.unseal(waiting.sealed, waiting.id), type=Letter)

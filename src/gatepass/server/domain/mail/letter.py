@@ -47,7 +47,7 @@ class Letter(Confidential, frozen=True, kw_only=True):
     values: dict[str, str] = msgspec.field(default_factory=dict[str, str])
 
 
-class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+class QueuedMail(msgspec.Struct, frozen=True, kw_only=True):
     """A letter in the queue; `tries` counts this one, `created_at` in seconds since 1970."""
 
     id: str
@@ -63,7 +63,7 @@ class MailQueue(Protocol):
         """Put a letter into the queue."""
         ...
 
-    async def claim(self, *, now: float, until: float, limit: int) -> list[Waiting]:
+    async def claim(self, *, now: float, until: float, limit: int) -> list[QueuedMail]:
         """Take letters that are due; nobody else is given them before `until`. One statement."""
         ...
 
@@ -79,7 +79,7 @@ class MailQueue(Protocol):
         """Drop a letter that was sent, or never can be."""
         ...
 
-    async def latest(self, limit: int) -> list[Waiting]:
+    async def latest(self, limit: int) -> list[QueuedMail]:
         """The letters put in last, newest first."""
         ...
 

@@ -45,7 +45,7 @@ class MailLink(Confidential, frozen=True):
     digest: bytes
 
 
-class Letters:
+class Notices:
     """Puts letters into the queue."""
 
     def __init__(self, data_key: DataKey, pages: Pages, settings: Settings) -> None:

@@ -11,7 +11,7 @@ import structlog
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.accounts.linked_identity import Claimed
 from gatepass.server.domain.providers.openid import challenge_of, code_of, in_time, trade
-from gatepass.server.domain.providers.provider import Proven
+from gatepass.server.domain.providers.provider import ProvenIdentity
 from gatepass.verify.fetch import HttpxFetch, Post
 from gatepass.verify.issuer import FetchError, checked_url
 from gatepass.verify.oauth_client import read_json
@@ -63,7 +63,7 @@ class GitHub:
         }
         return f"{self._web}/login/oauth/authorize?{urlencode(query)}"
 
-    async def redeem(self, answer: Mapping[str, str], journey: Journey, now: float) -> Proven:  # noqa: ARG002 - as above
+    async def redeem(self, answer: Mapping[str, str], journey: Journey, now: float) -> ProvenIdentity:  # noqa: ARG002 - as above
         """Trade the code for a token, and ask with it who that is; the token is dropped after that."""
         form = {
             "client_id": self._settings.client_id,
@@ -78,9 +78,9 @@ class GitHub:
             if not isinstance(token, str):  # its refusals are answers of 200
                 raise Refusal("provider_denied", "The provider did not confirm the sign-in.")
             claimed = await self._who(token)
-        return Proven(claimed=claimed, once="", until=0.0)
+        return ProvenIdentity(claimed=claimed, once="", until=0.0)
 
-    async def check_id_token(self, token: str, *, nonce: str | None, now: float) -> Proven:  # noqa: ARG002 - as above
+    async def check_id_token(self, token: str, *, nonce: str | None, now: float) -> ProvenIdentity:  # noqa: ARG002 - as above
         """There are none."""
         raise Refusal("invalid_id_token", "This provider has no ID tokens: send people there by its page.")
 

@@ -17,7 +17,7 @@ from gatepass.jose.errors import JoseError, UnknownKeyError
 from gatepass.server.base.errors import Refusal, Unavailable
 from gatepass.server.domain.accounts.linked_identity import Claimed
 from gatepass.server.domain.providers import id_token
-from gatepass.server.domain.providers.provider import Proven
+from gatepass.server.domain.providers.provider import ProvenIdentity
 from gatepass.verify.fetch import FETCH_SECONDS, HttpxFetch, Post, follow
 from gatepass.verify.issuer import DISCOVERY_SECONDS, FIRST_BACKOFF_SECONDS, FetchError, Issuer
 from gatepass.verify.oauth_client import RefusedError, read_json
@@ -68,7 +68,7 @@ class Profile:
     ca_file: str | None = None
 
 
-class Metadata(msgspec.Struct, frozen=True, kw_only=True):
+class ProviderMetadata(msgspec.Struct, frozen=True, kw_only=True):
     """What we use of a provider's metadata (OpenID Connect Discovery §3, RFC 9207 §3), its URLs checked."""
 
     authorization_endpoint: str
@@ -86,7 +86,7 @@ class OpenIDProvider:
         self._http = HttpxFetch(ca_file=profile.ca_file)
         self._site = Issuer(profile.discovery)
         self._lock = asyncio.Lock()
-        self._metadata: Metadata | None = None
+        self._metadata: ProviderMetadata | None = None
         self._keys: Issuer | None = None
         self._discovered_at = 0.0
         self._failed_at: float | None = None
@@ -119,7 +119,7 @@ class OpenIDProvider:
         separator = "&" if "?" in metadata.authorization_endpoint else "?"
         return f"{metadata.authorization_endpoint}{separator}{urlencode(query)}"
 
-    async def redeem(self, answer: Mapping[str, str], journey: Journey, now: float) -> Proven:
+    async def redeem(self, answer: Mapping[str, str], journey: Journey, now: float) -> ProvenIdentity:
         """OpenID Connect Core §3.1.3."""
         async with in_time():
             metadata, keys = await self._discovered(now)
@@ -135,7 +135,7 @@ class OpenIDProvider:
                 claims |= await self._userinfo(metadata.userinfo_endpoint, found.get("access_token"), claims)
         return self._proven(token, claims)
 
-    async def check_id_token(self, token: str, *, nonce: str | None, now: float) -> Proven:
+    async def check_id_token(self, token: str, *, nonce: str | None, now: float) -> ProvenIdentity:
         """Check one that an application was given, by this provider and for one of us."""
         if len(token) > id_token.MAX_LENGTH:
             raise Refusal("invalid_id_token", "The ID token is refused: it is too long.")
@@ -147,7 +147,7 @@ class OpenIDProvider:
 
     # ── discovery and keys ──
 
-    async def _discovered(self, now: float) -> tuple[Metadata, Issuer]:
+    async def _discovered(self, now: float) -> tuple[ProviderMetadata, Issuer]:
         """The metadata, at most a day old, and the keys that it names."""
         if self._metadata is not None and self._keys is not None and 0 <= now - self._discovered_at < DISCOVERY_SECONDS:
             return self._metadata, self._keys
@@ -161,12 +161,12 @@ class OpenIDProvider:
                 self._failed_at = now
                 raise
 
-    async def _discover(self, now: float) -> tuple[Metadata, Issuer]:
+    async def _discover(self, now: float) -> tuple[ProviderMetadata, Issuer]:
         found = await self._json(f"{self._profile.discovery}/.well-known/openid-configuration")
         if found.get("issuer") != self._profile.issuer:  # Discovery §4.3: else the document is somebody else's
             raise FetchError(f"the metadata of {self._profile.discovery} is about another issuer")
         methods = found.get("token_endpoint_auth_methods_supported")
-        metadata = Metadata(
+        metadata = ProviderMetadata(
             authorization_endpoint=self._site.checked_endpoint(found, "authorization_endpoint"),
             token_endpoint=self._site.checked_endpoint(found, "token_endpoint"),
             userinfo_endpoint=self._site.checked_endpoint(found, "userinfo_endpoint")
@@ -220,7 +220,7 @@ class OpenIDProvider:
 
     # ── the code ──
 
-    def _check_sender(self, answer: Mapping[str, str], metadata: Metadata) -> None:
+    def _check_sender(self, answer: Mapping[str, str], metadata: ProviderMetadata) -> None:
         """RFC 9207 §2.4: the answer of another authorization server must not have its code sent to this one."""
         sender = answer.get("iss")
         if sender is None and not metadata.names_itself:
@@ -228,7 +228,7 @@ class OpenIDProvider:
         if sender is None or (sender != self._profile.issuer and "{" not in self._profile.issuer):
             raise Refusal("invalid_state", "The answer is another provider's.")
 
-    async def _trade(self, code: str, journey: Journey, metadata: Metadata, now: float) -> dict[str, Any]:
+    async def _trade(self, code: str, journey: Journey, metadata: ProviderMetadata, now: float) -> dict[str, Any]:
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -259,9 +259,9 @@ class OpenIDProvider:
             raise FetchError(f"{url} answered {answer.status}")
         return read_json(answer, self._profile.issuer)
 
-    def _proven(self, token: str, claims: dict[str, Any]) -> Proven:
+    def _proven(self, token: str, claims: dict[str, Any]) -> ProvenIdentity:
         email = claims.get("email")
-        return Proven(
+        return ProvenIdentity(
             claimed=Claimed(
                 provider=self.id,
                 issuer=claims["iss"],

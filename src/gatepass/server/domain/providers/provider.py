@@ -23,7 +23,7 @@ class Journey(Confidential, frozen=True, kw_only=True):
     redirect_uri: str
 
 
-class Proven(Confidential, frozen=True, kw_only=True):
+class ProvenIdentity(Confidential, frozen=True, kw_only=True):
     """What a provider has proved. `once` names the ID token that did, which must not be used again before `until`."""
 
     claimed: Claimed
@@ -52,7 +52,7 @@ class Provider(Protocol):
         """
         ...
 
-    async def redeem(self, answer: Mapping[str, str], journey: Journey, now: float) -> Proven:
+    async def redeem(self, answer: Mapping[str, str], journey: Journey, now: float) -> ProvenIdentity:
         """Trade the code of the answer that a browser has brought, whose state was checked, for what it proves.
 
         Raises:
@@ -62,6 +62,6 @@ class Provider(Protocol):
         """
         ...
 
-    async def check_id_token(self, token: str, *, nonce: str | None, now: float) -> Proven:
+    async def check_id_token(self, token: str, *, nonce: str | None, now: float) -> ProvenIdentity:
         """Check an ID token that an application has been given. Raises as `redeem`."""
         ...

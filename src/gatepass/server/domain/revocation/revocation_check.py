@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gatepass.verify import Principal
 
 
-class Standing:
+class RevocationCheck:
     """Asks the database; where a statement is a journey, goes by what is known of its log in this process."""
 
     def __init__(self, database: Database, known: KnownRevocations) -> None:

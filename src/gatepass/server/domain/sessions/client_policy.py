@@ -13,20 +13,20 @@ import msgspec
 
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.sessions.client import FIRST_PARTY
-from gatepass.server.domain.sessions.open import Asked
+from gatepass.server.domain.sessions.open import TokenRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gatepass.server.base.settings import Settings
     from gatepass.server.domain.sessions.client import Client
-    from gatepass.server.domain.sessions.grant import Bearer
+    from gatepass.server.domain.sessions.grant import TokenSubject
 
 _ISSUER = '"issuer"'
 """How a grant keeps that the issuer was named, which may have another URL by now. No audience is spelled so."""
 
 
-class Rights(msgspec.Struct, frozen=True, kw_only=True):
+class ClientPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """A client's."""
 
     client_id: str
@@ -35,7 +35,7 @@ class Rights(msgspec.Struct, frozen=True, kw_only=True):
     issuer: str
 
     @classmethod
-    def of_first_party(cls, settings: Settings) -> Rights:
+    def of_first_party(cls, settings: Settings) -> ClientPolicy:
         """The built-in client's are settings."""
         return cls(
             client_id=FIRST_PARTY,
@@ -45,12 +45,12 @@ class Rights(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @classmethod
-    def of_client(cls, client: Client, issuer: str) -> Rights:
+    def of_client(cls, client: Client, issuer: str) -> ClientPolicy:
         """A registered client's were given to it."""
         return cls(client_id=client.id, audience=client.audience_at(issuer), scope=client.scope, issuer=issuer)
 
     @classmethod
-    def behind(cls, bearer: Bearer, settings: Settings) -> Rights:
+    def behind(cls, bearer: TokenSubject, settings: Settings) -> ClientPolicy:
         """Those that came along with a grant."""
         if bearer.client_scope is None:
             return cls.of_first_party(settings)
@@ -60,14 +60,14 @@ class Rights(msgspec.Struct, frozen=True, kw_only=True):
 
     def check(
         self, *, audience: Sequence[str] = (), scope: str | None = None, cookie: bool = False, jkt: str | None = None
-    ) -> Asked:
+    ) -> TokenRequest:
         """Check what is asked for: some of the audience (else all), and some of the scopes (else all).
 
         Raises:
             Refusal: `invalid_audience` or `invalid_scope`.
         """
         named = _some_of(self.audience, audience)
-        return Asked(
+        return TokenRequest(
             client_id=self.client_id,
             audience=named or self.audience,
             scope=self.scope if scope is None else _scopes_of(self.scope, scope),
@@ -76,7 +76,7 @@ class Rights(msgspec.Struct, frozen=True, kw_only=True):
             jkt=jkt,
         )
 
-    def today(self, bearer: Bearer, *, audience: Sequence[str] = (), scope: str | None = None) -> Bearer:
+    def today(self, bearer: TokenSubject, *, audience: Sequence[str] = (), scope: str | None = None) -> TokenSubject:
         """What a grant's tokens say today; narrowed to what is asked for, if anything is (RFC 6749 §6, RFC 8707 §2.2).
 
         Raises:
@@ -108,14 +108,14 @@ class Rights(msgspec.Struct, frozen=True, kw_only=True):
         return left, tuple(name for name in scope if name in self.scope)
 
 
-def _some_of(allowed: tuple[str, ...], asked: Sequence[str]) -> tuple[str, ...]:
-    if not set(asked) <= set(allowed):
+def _some_of(allowed: tuple[str, ...], token_request: Sequence[str]) -> tuple[str, ...]:
+    if not set(token_request) <= set(allowed):
         raise Refusal("invalid_audience", "Tokens for this audience are not to be had here.")
-    return tuple(dict.fromkeys(asked))
+    return tuple(dict.fromkeys(token_request))
 
 
-def _scopes_of(allowed: tuple[str, ...], asked: str) -> tuple[str, ...]:
-    scopes = tuple(dict.fromkeys(asked.split()))
+def _scopes_of(allowed: tuple[str, ...], token_request: str) -> tuple[str, ...]:
+    scopes = tuple(dict.fromkeys(token_request.split()))
     if not set(scopes) <= set(allowed):
         raise Refusal("invalid_scope", "Not all of these scopes are to be had here.")
     return scopes

@@ -32,7 +32,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     jkt: str | None = None
 
 
-class Bearer(msgspec.Struct, frozen=True, kw_only=True):
+class TokenSubject(msgspec.Struct, frozen=True, kw_only=True):
     """What an access token says about the person and their sign-in, read in the same statement as the grant.
 
     `client_audience` and `client_scope` are what a registered client may have just now; None for the built-in one.
@@ -54,7 +54,7 @@ class Bearer(msgspec.Struct, frozen=True, kw_only=True):
     client_scope: tuple[str, ...] | None = None
 
 
-class Pace(msgspec.Struct, frozen=True, kw_only=True):
+class RotationPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """The time limits of refreshing, in seconds.
 
     `quiet` is how long a current token may be used again before its use moves the grant on; `grace` how long after
@@ -70,21 +70,21 @@ class Advanced(msgspec.Struct, frozen=True):
     """The owner moved on: `serial` is new."""
 
     serial: int
-    bearer: Bearer
+    bearer: TokenSubject
 
 
 class Same(msgspec.Struct, frozen=True):
     """Another tab, a reload or a retry: `serial` is the one that is current already."""
 
     serial: int
-    bearer: Bearer
+    bearer: TokenSubject
 
 
 class Reissued(msgspec.Struct, frozen=True):
     """The last answer seems to have been lost: `serial` is new and the one nobody used is poison."""
 
     serial: int
-    bearer: Bearer
+    bearer: TokenSubject
     store_went_back: bool = False
 
 
@@ -107,7 +107,7 @@ MovedOn: TypeAlias = Advanced | Same | Reissued
 Advance: TypeAlias = MovedOn | Stolen | Ended | Unknown
 
 
-class Presented(msgspec.Struct, frozen=True, kw_only=True):
+class RefreshCredential(msgspec.Struct, frozen=True, kw_only=True):
     """What a refresh token proves: that its bearer holds this grant's secret, and had this serial from us.
 
     `client_id` is who presents it; at any other client than its own a grant is unknown (RFC 6749 §6, §10.4). `jkt` is
@@ -143,15 +143,15 @@ class Grants(Protocol):
         """Keep a new grant."""
         ...
 
-    async def advance(self, presented: Presented, *, pace: Pace, now: float) -> Advance:
+    async def advance(self, refresh_credential: RefreshCredential, *, pace: RotationPolicy, now: float) -> Advance:
         """Move the grant on as the presented serial calls for, in one statement. `Stolen`: end the session."""
         ...
 
-    async def held_by(self, presented: Presented) -> Held | None:
+    async def held_by(self, refresh_credential: RefreshCredential) -> Held | None:
         """What the presented token belongs to, ended or not."""
         ...
 
-    async def bearer_at(self, status: StatusIndex) -> Bearer | None:
+    async def bearer_at(self, status: StatusIndex) -> TokenSubject | None:
         """What an access token of the grant at this place says; None when the grant has ended or moved."""
         ...
 

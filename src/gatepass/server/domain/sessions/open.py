@@ -11,7 +11,7 @@ import msgspec
 
 from gatepass.server.base.ids import decode_id, new_id
 from gatepass.server.domain.events.recording import record
-from gatepass.server.domain.sessions.grant import Bearer, Grant
+from gatepass.server.domain.sessions.grant import Grant, TokenSubject
 from gatepass.server.domain.sessions.session import Session
 from gatepass.tokens import dpop_proof  # noqa: TC001 - msgspec reads the annotations of a struct
 from gatepass.tokens.refresh_token import SECRET_BYTES, RefreshToken
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gatepass.server.domain.accounts.user import User
-    from gatepass.server.domain.events.event import Where
+    from gatepass.server.domain.events.event import Origin
     from gatepass.server.domain.ports import Transaction
     from gatepass.server.domain.revocation.status_index import StatusIndex
 
@@ -29,7 +29,7 @@ _FIRST_SERIAL = 1
 _TOKEN_ID_BYTES = 16
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What the client asked for, checked against what it may have; `jkt` is the key to bind its tokens to.
 
     `named` is what it named of the audience, as grants keep it (see `rights`); nothing stands for all.
@@ -45,12 +45,12 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     proof: dpop_proof.Proof | None = None
 
 
-class Proof(msgspec.Struct, frozen=True, kw_only=True):
+class Authentication(msgspec.Struct, frozen=True, kw_only=True):
     """How the person proved who they are, and where they sit: `acr` and `amr` as in RFC 9068 §2.2.1."""
 
     acr: str
     amr: tuple[str, ...]
-    where: Where
+    where: Origin
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +60,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     in cookie mode which one the account has (`password_digest`).
     """
 
-    bearer: Bearer
+    bearer: TokenSubject
     refresh_token: RefreshToken
     token_id: str
     now: float
@@ -68,7 +68,13 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def open_session(  # noqa: PLR0913 - what a session is made of
-    tx: Transaction, user: User, *, asked: Asked, proof: Proof, status: StatusIndex, max_seconds: float
+    tx: Transaction,
+    user: User,
+    *,
+    token_request: TokenRequest,
+    proof: Authentication,
+    status: StatusIndex,
+    max_seconds: float,
 ) -> Opened:
     """Write a session and a grant for the user, at a place nobody has had, and return what to mint from."""
     now = tx.now
@@ -87,15 +93,15 @@ async def open_session(  # noqa: PLR0913 - what a session is made of
         id=grant_id,
         session_id=session.id,
         user_id=user.id,
-        client_id=asked.client_id,
-        audience=asked.named,
-        scope=asked.scope,
+        client_id=token_request.client_id,
+        audience=token_request.named,
+        scope=token_request.scope,
         secret_digest=digest(secret),
         current=_FIRST_SERIAL,
         status=status,
         touched_at=now,
         expires_at=session.expires_at,
-        jkt=asked.jkt,
+        jkt=token_request.jkt,
     )
     await tx.sessions.add(session)
     await tx.grants.add(grant)
@@ -110,16 +116,16 @@ async def open_session(  # noqa: PLR0913 - what a session is made of
         where=proof.where,
     )
     return Opened(
-        bearer=_bearer(session, grant, asked.audience, user.roles),
+        bearer=_bearer(session, grant, token_request.audience, user.roles),
         refresh_token=RefreshToken(
             grant_id=decode_id(grant_id.removeprefix(f"{GRANT_PREFIX}_")),
             serial=_FIRST_SERIAL,
             secret=secret,
-            in_cookie=asked.cookie,
+            in_cookie=token_request.cookie,
         ),
         token_id=token_id,
         now=now,
-        password=await password_digest(tx, user.id) if asked.cookie else b"",
+        password=await password_digest(tx, user.id) if token_request.cookie else b"",
     )
 
 
@@ -138,8 +144,8 @@ def digest(secret: bytes) -> bytes:
     return hashlib.sha256(secret).digest()
 
 
-def _bearer(session: Session, grant: Grant, audience: tuple[str, ...], roles: Sequence[str]) -> Bearer:
-    return Bearer(
+def _bearer(session: Session, grant: Grant, audience: tuple[str, ...], roles: Sequence[str]) -> TokenSubject:
+    return TokenSubject(
         user_id=session.user_id,
         session_id=session.id,
         client_id=grant.client_id,

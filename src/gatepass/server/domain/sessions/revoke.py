@@ -10,7 +10,7 @@ from gatepass.server.domain.events.recording import record
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gatepass.server.domain.events.event import Where
+    from gatepass.server.domain.events.event import Origin
     from gatepass.server.domain.ports import Transaction
     from gatepass.server.domain.revocation.status_index import StatusIndex
     from gatepass.server.domain.revocation.status_indexes import ListKeys
@@ -22,7 +22,7 @@ _MOVED_AT_ONCE = 1_000
 
 
 async def end_session(
-    tx: Transaction, session_id: str, user_id: str, reason: EndReason, *, where: Where = NOWHERE
+    tx: Transaction, session_id: str, user_id: str, reason: EndReason, *, where: Origin = NOWHERE
 ) -> bool:
     """End a session and its grants; False when it was not this user's or had ended before."""
     now = tx.now
@@ -42,7 +42,7 @@ async def end_sessions_of(  # noqa: PLR0913 - the last three are for the log, an
     reason: EndReason,
     *,
     actor: str | None = None,
-    where: Where = NOWHERE,
+    where: Origin = NOWHERE,
     keep: str = "",
 ) -> int:
     """End everything of a person but the session to `keep`; how many sessions those were."""
@@ -88,7 +88,7 @@ async def drop_factors(tx: Transaction, user_id: str) -> None:
     await tx.devices.forget_all_of(user_id)
 
 
-async def record_factors(tx: Transaction, user_id: str, *, where: Where = NOWHERE) -> bool:
+async def record_factors(tx: Transaction, user_id: str, *, where: Origin = NOWHERE) -> bool:
     """Record each kind of factor that is about to be dropped; whether there is any."""
     factors = await tx.factors.of(user_id)
     kinds = [kind for kind, count in (("totp", factors.totp), ("passkey", factors.passkeys)) if count]
@@ -97,7 +97,7 @@ async def record_factors(tx: Transaction, user_id: str, *, where: Where = NOWHER
     return bool(kinds)
 
 
-async def disconnect_all(tx: Transaction, user_id: str, *, where: Where = NOWHERE) -> bool:
+async def disconnect_all(tx: Transaction, user_id: str, *, where: Origin = NOWHERE) -> bool:
     """Forget a person's accounts elsewhere, and record each; whether there was any."""
     identities = await tx.identities.of(user_id)
     for identity in identities:
@@ -106,7 +106,7 @@ async def disconnect_all(tx: Transaction, user_id: str, *, where: Where = NOWHER
     return bool(identities)
 
 
-async def take_back_factors(tx: Transaction, user_id: str, *, since: float, where: Where = NOWHERE) -> None:
+async def take_back_factors(tx: Transaction, user_id: str, *, since: float, where: Origin = NOWHERE) -> None:
     """Forget the factors that were set up then or later; older ones stay, or a mailbox alone would get past them.
 
     Whoever set one up may have made recovery codes besides, so those go too.

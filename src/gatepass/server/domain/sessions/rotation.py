@@ -7,25 +7,25 @@ from typing import TYPE_CHECKING
 from gatepass.server.domain.events.event import SERVER
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.sessions.client import FIRST_PARTY
-from gatepass.server.domain.sessions.grant import Pace, Reissued, Stolen
+from gatepass.server.domain.sessions.grant import Reissued, RotationPolicy, Stolen
 from gatepass.server.domain.sessions.revoke import end_grant, end_session
 
 if TYPE_CHECKING:
     from gatepass.server.base.settings import Settings
     from gatepass.server.domain.ports import Transaction
-    from gatepass.server.domain.sessions.grant import Advance, Presented
+    from gatepass.server.domain.sessions.grant import Advance, RefreshCredential
 
 
-def pace_of(settings: Settings) -> Pace:
+def pace_of(settings: Settings) -> RotationPolicy:
     """The time limits of refreshing that are set."""
-    return Pace(
+    return RotationPolicy(
         quiet=settings.refresh_quiet_seconds,
         grace=settings.refresh_grace_seconds,
         idle=settings.session_idle_seconds,
     )
 
 
-async def advance(tx: Transaction, token: Presented, *, pace: Pace) -> Advance:
+async def advance(tx: Transaction, token: RefreshCredential, *, pace: RotationPolicy) -> Advance:
     """Move the grant on; what is out of the ordinary is recorded.
 
     A theft ends the session. Of another client's grant it ends that grant alone: the token was stolen from that client,

@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from gatepass.server.base.errors import GatepassError
-    from gatepass.server.domain.accounts.identity_linking import Federation
+    from gatepass.server.domain.accounts.identity_linking import IdentityLinking
     from gatepass.server.domain.accounts.linked_identity import Identity
     from gatepass.server.domain.accounts.user import User
-    from gatepass.server.domain.events.event import Where
-    from gatepass.server.domain.mail.notices import Letters
+    from gatepass.server.domain.events.event import Origin
+    from gatepass.server.domain.mail.notices import Notices
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.web.address import ClientAddress
     from gatepass.server.web.pages import Pages
-    from gatepass.server.web.provider_redirects import Journeys
+    from gatepass.server.web.provider_redirects import ProviderRedirects
 
 
 class IdentityShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,17 +76,17 @@ class Connected:
     def __init__(  # noqa: PLR0913 - a flow is handed what it works with
         self,
         database: Database,
-        federation: Federation,
+        linking: IdentityLinking,
         *,
-        journeys: Journeys,
-        letters: Letters,
+        redirects: ProviderRedirects,
+        notices: Notices,
         address: ClientAddress,
         pages: Pages,
     ) -> None:
         self._database = database
-        self._federation = federation
-        self._journeys = journeys
-        self._letters = letters
+        self._linking = linking
+        self._redirects = redirects
+        self._notices = notices
         self._address = address
         self._pages = pages
 
@@ -146,9 +146,9 @@ class Connected:
     async def connect(self, request: Request, body: ConnectRequest) -> Response:
         """Connect one."""
         caller = caller_of(request)
-        proven = await self._federation.check_id_token(body.provider, body.id_token, body.nonce)
+        proven = await self._linking.check_id_token(body.provider, body.id_token, body.nonce)
         where, language = self._address.where(request), language_of(request)
-        identity = await self._federation.connect(
+        identity = await self._linking.connect(
             caller.user, caller.session_id, proven.claimed, where=where, language=language, proven=proven
         )
         return JsonResponse(_shown(identity), 201)
@@ -165,9 +165,9 @@ class Connected:
     async def show_page(self, request: Request, _form: PageForm | None, error: GatepassError | None = None) -> Response:
         """Show what is connected, and what could be."""
         identities = await self._of(caller_of(request).user)
-        found = [(each, self._federation.name_of(each.provider)) for each in identities]
+        found = [(each, self._linking.name_of(each.provider)) for each in identities]
         return self._pages.page(
-            request, "identities.html", error=error, identities=found, providers=self._federation.shown
+            request, "identities.html", error=error, identities=found, providers=self._linking.shown
         )
 
     async def submit_connect(self, request: Request, form: ConnectForm) -> Response:
@@ -176,10 +176,10 @@ class Connected:
         It takes a form, which no other site can send: else one could have its own account connected to this one.
         """
         caller = caller_of(request)
-        journey = self._journeys.new(form.provider)
-        url = await self._federation.way_there(form.provider, journey)
+        journey = self._redirects.new(form.provider)
+        url = await self._linking.way_there(form.provider, journey)
         response = self._pages.page(request, "again.html", again=url)
-        await self._journeys.begin(response, form.provider, journey, return_to="", connect_to=caller.user.id)
+        await self._redirects.begin(response, form.provider, journey, return_to="", connect_to=caller.user.id)
         return response
 
     async def submit_disconnect(self, request: Request, form: DisconnectForm) -> Response:
@@ -196,7 +196,7 @@ class Connected:
 
         return await self._database.read(unit)
 
-    async def _disconnect(self, identity_id: str, user: User, session_id: str, where: Where) -> None:
+    async def _disconnect(self, identity_id: str, user: User, session_id: str, where: Origin) -> None:
         """Disconnect one, unless nothing else would open the account then."""
 
         async def unit(tx: Transaction) -> Refusal | None:
@@ -216,7 +216,7 @@ class Connected:
 
     async def _opens_otherwise(self, tx: Transaction, user: User) -> bool:
         """Whether the person can sign in by password, passkey or mail."""
-        if self._letters.can_send or await tx.passwords.of(user.id) is not None:
+        if self._notices.can_send or await tx.passwords.of(user.id) is not None:
             return True
         return (await tx.factors.of(user.id)).passkeys > 0
 

@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from gatepass.server.domain.credentials.factor_proofs import FactorProofs
     from gatepass.server.domain.credentials.factors import Factors
     from gatepass.server.domain.credentials.passkeys.relying_party import Json
-    from gatepass.server.domain.credentials.trusted_devices import Device
+    from gatepass.server.domain.credentials.trusted_devices import TrustedDevice
     from gatepass.server.domain.keys.master_key import DataKey
-    from gatepass.server.domain.limits.throttle import Guard
-    from gatepass.server.domain.mail.notices import Letters
+    from gatepass.server.domain.limits.throttle import Throttle
+    from gatepass.server.domain.mail.notices import Notices
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.web.address import ClientAddress
     from gatepass.server.web.pages import Pages
@@ -154,27 +154,27 @@ class EmptyForm(PageForm, frozen=True, kw_only=True):
     """A form of one button."""
 
 
-class AccountFactors:
+class CredentialChanges:
     """The flow."""
 
     def __init__(  # noqa: PLR0913 - a flow is handed what it works with
         self,
         database: Database,
         proofs: FactorProofs,
-        letters: Letters,
+        notices: Notices,
         *,
         data_key: DataKey,
         address: ClientAddress,
-        guard: Guard,
+        throttle: Throttle,
         pages: Pages,
         name: str,
     ) -> None:
         self._database = database
         self._proofs = proofs
-        self._letters = letters
+        self._notices = notices
         self._data_key = data_key
         self._address = address
-        self._guard = guard
+        self._throttle = throttle
         self._pages = pages
         self._name = name
 
@@ -415,7 +415,7 @@ class AccountFactors:
     # ── what both do ──
 
     async def _shown(self, user: User) -> FactorsShown:
-        async def unit(tx: Transaction) -> tuple[TotpSecret | None, list[Passkey], Factors, list[Device]]:
+        async def unit(tx: Transaction) -> tuple[TotpSecret | None, list[Passkey], Factors, list[TrustedDevice]]:
             return (
                 await tx.totp.of(user.id),
                 await tx.passkeys.of(user.id),
@@ -460,22 +460,22 @@ class AccountFactors:
     async def _confirm_totp(self, request: Request, user: User, session_id: str, code: str) -> tuple[str, ...]:
         """Take the application's first code: that proves it, so the session is one of two factors from now on."""
         where, language, codes = self._address.where(request), language_of(request), new_codes()
-        attempt = self._guard.attempt("factor", user.id, where)
+        attempt = self._throttle.attempt("factor", user.id, where)
 
         async def unit(tx: Transaction) -> tuple[str, ...] | Refusal:
             session = await tx.sessions.live(session_id, tx.now)
             if session is None:
                 return session_ended()
-            if wait := await self._guard.wait(tx, attempt):
+            if wait := await self._throttle.wait(tx, attempt):
                 return too_many_attempts(wait)
             secret = await tx.totp.of(user.id)
             if secret is None or secret.confirmed_at is not None:
                 return _not_found()
             step = step_of(self._data_key.unseal(secret.sealed, totp_context(user.id)), code, tx.now)
             if step is None:
-                await self._guard.failed(tx, attempt)
+                await self._throttle.failed(tx, attempt)
                 return Refusal("invalid_code", "The code is not the one that the application shows now.")
-            await self._guard.succeeded(tx, attempt)
+            await self._throttle.succeeded(tx, attempt)
             at = tx.now
             await tx.totp.confirm(user.id, step, at)
             amr = tuple(dict.fromkeys((*session.amr, "otp", "mfa")))
@@ -497,7 +497,7 @@ class AccountFactors:
     ) -> tuple[str, ...]:
         """Record and tell what was added; with the first factor come recovery codes."""
         await record(tx, "factor_added", user.id, reason=what, where=self._address.where(request))
-        await self._letters.warn(tx, "factor_added", user, language=language, at=at)
+        await self._notices.warn(tx, "factor_added", user, language=language, at=at)
         if (await tx.factors.of(user.id)).recovery_codes:
             return ()
         await tx.recovery_codes.replace(user.id, self._proofs.recovery_digests(user.id, codes))
@@ -514,7 +514,7 @@ class AccountFactors:
     async def _removed(self, tx: Transaction, user: User, what: str, request: Request) -> None:
         """Record and tell what was removed; with the last factor go recovery codes and remembered devices."""
         await record(tx, "factor_removed", user.id, reason=what, where=self._address.where(request))
-        await self._letters.warn(tx, "factor_removed", user, language=language_of(request))
+        await self._notices.warn(tx, "factor_removed", user, language=language_of(request))
         if not (await tx.factors.of(user.id)).are_asked:
             await drop_factors(tx, user.id)
 
@@ -559,7 +559,7 @@ class AccountFactors:
             known = await tx.passkeys.of(user.id)
             if len(known) >= MOST_PER_PERSON:
                 return Refusal("too_many_passkeys", f"A person has at most {MOST_PER_PERSON} passkeys.")
-            if not await tx.replays.use("passkey_challenge", answered.id, expires_at=answered.expires_at):
+            if not await tx.used_once.use("passkey_challenge", answered.id, expires_at=answered.expires_at):
                 return invalid_passkey()
             passkey = Passkey(
                 id=new_id("psk"),
@@ -636,7 +636,7 @@ def _passkey_shown(passkey: Passkey) -> PasskeyShown:
     )
 
 
-def _device_shown(device: Device) -> DeviceShown:
+def _device_shown(device: TrustedDevice) -> DeviceShown:
     return DeviceShown(
         id=device.id,
         address=device.address,

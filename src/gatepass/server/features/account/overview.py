@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gatepass.server.base.settings import Settings
     from gatepass.server.domain.accounts.user import User
     from gatepass.server.domain.credentials.factors import Factors
-    from gatepass.server.domain.events.event import Event, Where
+    from gatepass.server.domain.events.event import Event, Origin
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.domain.sessions.session import SessionInUse
     from gatepass.server.web.address import ClientAddress
@@ -42,7 +42,7 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
 
 
-class SignIn(msgspec.Struct, frozen=True, kw_only=True):
+class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     """One of the person's sign-ins; times in seconds since 1970. `current`: this call's token belongs to it."""
 
     id: str
@@ -57,10 +57,10 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True):
 class SignIns(msgspec.Struct, frozen=True):
     """The person's sign-ins, most recently used first."""
 
-    sessions: tuple[SignIn, ...]
+    sessions: tuple[SessionView, ...]
 
 
-class Happened(msgspec.Struct, frozen=True, kw_only=True):
+class EventView(msgspec.Struct, frozen=True, kw_only=True):
     """Something that happened to the account; `at` in seconds since 1970. `reason` says more in a word or two."""
 
     at: int
@@ -74,7 +74,7 @@ class Happened(msgspec.Struct, frozen=True, kw_only=True):
 class History(msgspec.Struct, frozen=True):
     """What happened to the account, newest first."""
 
-    events: tuple[Happened, ...]
+    events: tuple[EventView, ...]
 
 
 class EndSessionForm(PageForm, frozen=True, kw_only=True):
@@ -87,7 +87,7 @@ class EndOthersForm(PageForm, frozen=True, kw_only=True):
     """The form below the sessions."""
 
 
-class Account:
+class Overview:
     """The flow."""
 
     def __init__(
@@ -217,7 +217,7 @@ class Account:
 
     # ── what both do ──
 
-    async def _end(self, session_id: str, user: User, where: Where) -> None:
+    async def _end(self, session_id: str, user: User, where: Origin) -> None:
         async def unit(tx: Transaction) -> Refusal | None:
             has_ended = await end_session(tx, session_id, user.id, "ended_by_user", where=where)
             return None if has_ended else Refusal("session_not_found", "You have no live session of this id.")
@@ -225,8 +225,8 @@ class Account:
         await decide(self._database, unit)
 
 
-def _happened(event: Event) -> Happened:
-    return Happened(
+def _happened(event: Event) -> EventView:
+    return EventView(
         at=int(event.at),
         kind=event.kind,
         reason=event.reason,
@@ -236,9 +236,9 @@ def _happened(event: Event) -> Happened:
     )
 
 
-def _sign_in(found: SessionInUse, current_id: str | None) -> SignIn:
+def _sign_in(found: SessionInUse, current_id: str | None) -> SessionView:
     session = found.session
-    return SignIn(
+    return SessionView(
         id=session.id,
         current=session.id == current_id,
         address=session.address,

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from gatepass.server.base.settings import Settings
     from gatepass.server.domain.accounts.registration import Registration
     from gatepass.server.domain.accounts.signup_rules import SignupRules
-    from gatepass.server.domain.limits.throttle import Guard
-    from gatepass.server.domain.mail.notices import Letters
+    from gatepass.server.domain.limits.throttle import Throttle
+    from gatepass.server.domain.mail.notices import Notices
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.web.address import ClientAddress
     from gatepass.server.web.browser import BrowserMode
@@ -99,29 +99,29 @@ class DeleteForm(PageForm, frozen=True, kw_only=True):
     """The form that deletes the account."""
 
 
-class Changes:
+class ProfileChanges:
     """The flow."""
 
     def __init__(  # noqa: PLR0913 - a flow is handed what it works with
         self,
         database: Database,
         registration: Registration,
-        letters: Letters,
+        notices: Notices,
         *,
         address: ClientAddress,
         browser: BrowserMode,
         rules: SignupRules,
-        guard: Guard,
+        throttle: Throttle,
         pages: Pages,
         settings: Settings,
     ) -> None:
         self._database = database
         self._registration = registration
-        self._letters = letters
+        self._notices = notices
         self._address = address
         self._browser = browser
         self._rules = rules
-        self._guard = guard
+        self._throttle = throttle
         self._pages = pages
         self._settings = settings
 
@@ -292,17 +292,17 @@ class Changes:
 
     async def _ask(self, request: Request, user: User, email: str) -> str:
         """Mail a link to the new address; where it is somebody else's, tell that one instead."""
-        self._letters.require()
+        self._notices.require()
         address, where = normalise_email(email), self._address.where(request)
         if address != user.email:
             self._rules.check_domain(address)
-        attempt = self._guard.attempt("change_email", address, where)
-        link, language = self._letters.mail_link("change_email"), language_of(request)
+        attempt = self._throttle.attempt("change_email", address, where)
+        link, language = self._notices.mail_link("change_email"), language_of(request)
 
         async def unit(tx: Transaction) -> Refusal | None:
-            if wait := await self._guard.wait(tx, attempt):
+            if wait := await self._throttle.wait(tx, attempt):
                 return too_many_attempts(wait)
-            await self._guard.failed(tx, attempt)
+            await self._throttle.failed(tx, attempt)
             other = await tx.users.by_email(address)
             is_free = other is None or other.id == user.id
             await tx.codes.add(
@@ -320,7 +320,7 @@ class Changes:
                 language=language,
                 link=link.url if is_free else "",
             )
-            await self._letters.send(tx, letter, user_id=user.id)
+            await self._notices.send(tx, letter, user_id=user.id)
             await record(tx, "email_change_asked", user.id, where=where)
             return None
 
@@ -343,9 +343,9 @@ class Changes:
                 return None
             await record(tx, "email_changed", user.id, where=where)
             # Only the old address can lock the account and take it back: the new one may be a thief's.
-            await self._letters.warn(tx, "email_changed", user, language=language, email=code.email)
+            await self._notices.warn(tx, "email_changed", user, language=language, email=code.email)
             notice = Letter(kind="email_changed", to=code.email, language=language, values={"email": code.email})
-            await self._letters.send(tx, notice, user_id=user.id)
+            await self._notices.send(tx, notice, user_id=user.id)
             return None
 
         await decide(self._database, unit)
@@ -367,7 +367,7 @@ class Changes:
             await tx.codes.forget_openers(user.id)
             await end_sessions_of(tx, user.id, "password_changed", where=where, keep=session_id)
             await record(tx, "password_changed", user.id, where=where)
-            await self._letters.warn(tx, "password_changed", user, language=language)
+            await self._notices.warn(tx, "password_changed", user, language=language)
             return None
 
         await decide(self._database, unit)
@@ -392,7 +392,7 @@ class Changes:
             await end_sessions_of(tx, user.id, "account_deleted", where=where)
             await erase(tx, user.id)
             await record(tx, "account_deleted")
-            await self._letters.send(tx, Letter(kind="account_deleted", to=user.email, language=language))
+            await self._notices.send(tx, Letter(kind="account_deleted", to=user.email, language=language))
 
         await self._database.transaction(unit)
 

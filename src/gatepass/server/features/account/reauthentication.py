@@ -11,15 +11,15 @@ import msgspec
 
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
-from gatepass.server.domain.credentials.factor_proofs import NotProven, Touched
+from gatepass.server.domain.credentials.factor_proofs import FactorRefused, PasskeyClaim
 from gatepass.server.domain.credentials.passkeys.relying_party import invalid_passkey
 from gatepass.server.domain.credentials.passwords.policy import MAX_LENGTH
 from gatepass.server.domain.credentials.recovery_codes import looks_like_one
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.limits.throttle import too_many_attempts
 from gatepass.server.domain.ports import decide
-from gatepass.server.domain.sessions.client_policy import Rights
-from gatepass.server.domain.sessions.grant import Bearer  # noqa: TC001 - msgspec reads the annotations of a struct
+from gatepass.server.domain.sessions.client_policy import ClientPolicy
+from gatepass.server.domain.sessions.grant import TokenSubject  # noqa: TC001 - msgspec reads the annotations of a struct
 from gatepass.server.domain.sessions.session import SINGLE_FACTOR, TWO_FACTORS
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth.gate import caller_of
@@ -40,14 +40,14 @@ if TYPE_CHECKING:
     from gatepass.server.domain.credentials.factors import Factors
     from gatepass.server.domain.credentials.passkeys.relying_party import Json
     from gatepass.server.domain.credentials.passwords.hashing import PasswordHasher
-    from gatepass.server.domain.events.event import Where
+    from gatepass.server.domain.events.event import Origin
     from gatepass.server.domain.keys.keyring import LiveKeys
-    from gatepass.server.domain.limits.throttle import Guard
+    from gatepass.server.domain.limits.throttle import Throttle
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.domain.revocation.status_index import StatusIndex
     from gatepass.server.web.address import ClientAddress
     from gatepass.server.web.pages import Pages
-    from gatepass.server.web.token_responses import Minter
+    from gatepass.server.web.token_responses import TokenIssuer
 
 
 class Given(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,7 +82,7 @@ class ProofForm(PageForm, frozen=True, kw_only=True):
     return_to: str = ""
 
 
-class Known(Confidential, frozen=True, kw_only=True):
+class KnownProofs(Confidential, frozen=True, kw_only=True):
     """A password that was compared with the hash that there was."""
 
     password_hash: str | None
@@ -92,7 +92,7 @@ class Known(Confidential, frozen=True, kw_only=True):
 class Again(msgspec.Struct, frozen=True):
     """The session is as fresh as a new one; what its tokens say from now on, where one was asked for."""
 
-    bearer: Bearer | None
+    bearer: TokenSubject | None
     now: float
 
 
@@ -103,22 +103,22 @@ class Reauthentication:
         self,
         database: Database,
         hasher: PasswordHasher,
-        minter: Minter,
+        token_issuer: TokenIssuer,
         proofs: FactorProofs,
         *,
         keys: LiveKeys,
         address: ClientAddress,
-        guard: Guard,
+        throttle: Throttle,
         pages: Pages,
         settings: Settings,
     ) -> None:
         self._database = database
         self._hasher = hasher
-        self._minter = minter
+        self._token_issuer = token_issuer
         self._proofs = proofs
         self._keys = keys
         self._address = address
-        self._guard = guard
+        self._throttle = throttle
         self._pages = pages
         self._settings = settings
 
@@ -164,9 +164,9 @@ class Reauthentication:
         again = await self._prove(request, caller.user, caller.session_id, body, status=caller.status)
         if again.bearer is None:
             raise session_ended()
-        bearer = Rights.behind(again.bearer, self._settings).today(again.bearer)
-        minted = await self._minter.mint(bearer, keys=self._keys.current, now=again.now)
-        answer = ProvenAgain(token=minted.token, token_type=minted.token_type, expires_in=minted.expires_in)
+        bearer = ClientPolicy.behind(again.bearer, self._settings).today(again.bearer)
+        issued = await self._token_issuer.mint(bearer, keys=self._keys.current, now=again.now)
+        answer = ProvenAgain(token=issued.token, token_type=issued.token_type, expires_in=issued.expires_in)
         return JsonResponse(answer)
 
     async def options(self, request: Request, _body: None) -> Response:
@@ -211,10 +211,10 @@ class Reauthentication:
     async def _options(self, user: User, session_id: str) -> Json:
         return await self._proofs.request_options("prove_again", session_id, user_id=user.id)
 
-    async def _claim(self, request: Request, user: User, session_id: str, given: Given) -> Known | Claim:
+    async def _claim(self, request: Request, user: User, session_id: str, given: Given) -> KnownProofs | Claim:
         """Take the one proof that was given, as far as it can be computed."""
         if given.password is None:
-            return await self._proofs.claim(
+            return await self._proofs.read(
                 code=given.code,
                 recovery_code=given.recovery_code,
                 passkey=given.passkey,
@@ -227,7 +227,7 @@ class Reauthentication:
 
         async def unit(tx: Transaction) -> tuple[bool, str | None, float]:
             is_asked = (await tx.factors.of(user.id)).are_asked
-            _, wait = await self._guard.choose(tx, "password", user.email, where, browser=session_id)
+            _, wait = await self._throttle.choose(tx, "password", user.email, where, browser=session_id)
             return is_asked, await tx.passwords.of(user.id), wait
 
         is_asked, password_hash, wait = await self._database.read(unit)
@@ -236,17 +236,17 @@ class Reauthentication:
         if wait:
             raise too_many_attempts(wait)
         is_right = await self._hasher.verify(given.password, password_hash)
-        return Known(password_hash=password_hash, is_right=is_right)
+        return KnownProofs(password_hash=password_hash, is_right=is_right)
 
     async def _prove(
         self, request: Request, user: User, session_id: str, given: Given, *, status: StatusIndex | None = None
     ) -> Again:
         """Use the proof up, and note in the session what it says from now on."""
         claim, where = await self._claim(request, user, session_id, given), self._address.where(request)
-        kind, name = ("password", user.email) if isinstance(claim, Known) else ("factor", user.id)
+        kind, name = ("password", user.email) if isinstance(claim, KnownProofs) else ("factor", user.id)
 
         async def unit(tx: Transaction) -> Again | Refusal:
-            attempt, wait = await self._guard.choose(tx, kind, name, where, browser=session_id)
+            attempt, wait = await self._throttle.choose(tx, kind, name, where, browser=session_id)
             if wait:
                 return too_many_attempts(wait)
             session = await tx.sessions.live(session_id, tx.now)
@@ -254,10 +254,10 @@ class Reauthentication:
                 return session_ended()
             amr = await self._settle(tx, user, claim, where)
             if amr is None:
-                await self._guard.failed(tx, attempt)
+                await self._throttle.failed(tx, attempt)
                 return _wrong(claim)
-            await self._guard.succeeded(tx, attempt)
-            acr = SINGLE_FACTOR if isinstance(claim, Known) else TWO_FACTORS
+            await self._throttle.succeeded(tx, attempt)
+            acr = SINGLE_FACTOR if isinstance(claim, KnownProofs) else TWO_FACTORS
             every = tuple(dict.fromkeys((*session.amr, *amr)))
             await tx.sessions.prove_again(session_id, acr=acr, amr=every, now=tx.now)
             await record(tx, "proved_again", user.id, session_id=session_id, reason=" ".join(amr), where=where)
@@ -266,20 +266,22 @@ class Reauthentication:
 
         return await decide(self._database, unit)
 
-    async def _settle(self, tx: Transaction, user: User, claim: Known | Claim, where: Where) -> tuple[str, ...] | None:
+    async def _settle(
+        self, tx: Transaction, user: User, claim: KnownProofs | Claim, where: Origin
+    ) -> tuple[str, ...] | None:
         """What was proven, as `amr`; None when nothing was."""
-        if not isinstance(claim, Known):
-            proven = await self._proofs.settle(tx, user.id, claim, where)
-            return None if isinstance(proven, NotProven) else (*proven.amr, "mfa")
+        if not isinstance(claim, KnownProofs):
+            proven = await self._proofs.consume(tx, user.id, claim, where)
+            return None if isinstance(proven, FactorRefused) else (*proven.amr, "mfa")
         is_theirs = claim.is_right and await tx.passwords.of(user.id) == claim.password_hash
         return ("pwd",) if is_theirs and not (await tx.factors.of(user.id)).are_asked else None
 
 
-def _wrong(claim: Known | Claim) -> Refusal:
+def _wrong(claim: KnownProofs | Claim) -> Refusal:
     match claim:
-        case Known():
+        case KnownProofs():
             return Refusal("invalid_credentials", "The password is wrong.")
-        case Touched():
+        case PasskeyClaim():
             return invalid_passkey()
         case _:
             return Refusal("invalid_code", "The code is wrong, or was used before.")

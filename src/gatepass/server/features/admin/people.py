@@ -17,7 +17,7 @@ from gatepass.server.domain.sessions.revoke import drop_factors, end_sessions_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gatepass.server.domain.accounts.imports import Newcomer
+    from gatepass.server.domain.accounts.imports import ImportedUser
     from gatepass.server.domain.accounts.registration import Registration
     from gatepass.server.domain.events.event import Event
     from gatepass.server.domain.ports import Database, Transaction
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Shown(msgspec.Struct, frozen=True):
+class UserView(msgspec.Struct, frozen=True):
     """A person and where they are signed in."""
 
     user: User
@@ -49,11 +49,11 @@ class Admin:
         checked = tuple(map(check_role, roles))
         return await self._registration.add(email, password, checked, by_operator=True, is_verified=is_verified)
 
-    async def take_over(self, newcomers: Sequence[Newcomer]) -> list[bool]:
+    async def import_users(self, imported: Sequence[ImportedUser]) -> list[bool]:
         """Make accounts for people of another system; which were made: the others' addresses are taken."""
 
         async def unit(tx: Transaction) -> list[bool]:
-            return [await _move_in(tx, newcomer) for newcomer in newcomers]
+            return [await _move_in(tx, imported) for imported in imported]
 
         return await self._database.transaction(unit)
 
@@ -65,15 +65,15 @@ class Admin:
 
         return await self._database.read(unit)
 
-    async def show(self, email: str) -> Shown:
+    async def show(self, email: str) -> UserView:
         """One person and their sessions."""
         address = normalise_email(email)
 
-        async def unit(tx: Transaction) -> Shown | None:
+        async def unit(tx: Transaction) -> UserView | None:
             user = await tx.users.by_email(address)
             if user is None:
                 return None
-            return Shown(user, await tx.sessions.live_of(user.id, now=tx.now, idle_seconds=self._idle_seconds))
+            return UserView(user, await tx.sessions.live_of(user.id, now=tx.now, idle_seconds=self._idle_seconds))
 
         return _found(await self._database.read(unit))
 
@@ -190,23 +190,23 @@ class Admin:
         return await self._database.read(unit)
 
 
-async def _move_in(tx: Transaction, newcomer: Newcomer) -> bool:
+async def _move_in(tx: Transaction, imported: ImportedUser) -> bool:
     now = tx.now
     user = User(
-        id=newcomer.id or new_id("usr"),
-        email=newcomer.email,
-        created_at=now if newcomer.created_at is None else float(newcomer.created_at),
-        roles=newcomer.roles,
-        email_verified_at=now if newcomer.email_verified else None,
-        disabled_at=now if newcomer.disabled else None,
+        id=imported.id or new_id("usr"),
+        email=imported.email,
+        created_at=now if imported.created_at is None else float(imported.created_at),
+        roles=imported.roles,
+        email_verified_at=now if imported.email_verified else None,
+        disabled_at=now if imported.disabled else None,
         origin="import",
     )
-    if newcomer.id is not None and await tx.users.by_id(newcomer.id) is not None:
+    if imported.id is not None and await tx.users.by_id(imported.id) is not None:
         return False
     if not await tx.users.add(user):
         return False
-    if newcomer.password_hash is not None:
-        await tx.passwords.put(user.id, newcomer.password_hash, now)
+    if imported.password_hash is not None:
+        await tx.passwords.put(user.id, imported.password_hash, now)
     await record(tx, "account_created", user.id, actor=OPERATOR, reason="imported")
     return True
 

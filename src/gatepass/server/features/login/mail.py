@@ -14,7 +14,7 @@ from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.limits.throttle import too_many_attempts
 from gatepass.server.domain.mail.letter import Letter
 from gatepass.server.domain.ports import decide
-from gatepass.server.domain.sessions.open import Proof
+from gatepass.server.domain.sessions.open import Authentication
 from gatepass.server.domain.sessions.session import SINGLE_FACTOR
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth.requirements import ANYONE
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 
     from gatepass.server.base.errors import GatepassError
     from gatepass.server.base.settings import Settings
-    from gatepass.server.domain.limits.throttle import Guard
-    from gatepass.server.domain.mail.notices import Letters
+    from gatepass.server.domain.limits.throttle import Throttle
+    from gatepass.server.domain.mail.notices import Notices
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.domain.revocation.status_indexes import StatusIndexes
-    from gatepass.server.domain.sessions.open import Asked
+    from gatepass.server.domain.sessions.open import TokenRequest
     from gatepass.server.web.address import ClientAddress
     from gatepass.server.web.browser import BrowserMode
-    from gatepass.server.web.login_completion import Entered, Entrance
+    from gatepass.server.web.login_completion import LoginCompletion, LoginResult
     from gatepass.server.web.pages import Pages
-    from gatepass.server.web.token_requests import Asking
+    from gatepass.server.web.token_requests import TokenRequestPolicy
 
 
 class EmailLoginRequest(Confidential, frozen=True, forbid_unknown_fields=True):
@@ -66,7 +66,7 @@ class EmailCodeRequest(Confidential, frozen=True, kw_only=True, forbid_unknown_f
     scope: str | None = None
 
 
-class EmailForm(PageForm, frozen=True, kw_only=True):
+class MailLoginForm(PageForm, frozen=True, kw_only=True):
     """The page that asks for the address."""
 
     email: str = ""
@@ -87,27 +87,27 @@ class EmailLogin:
     def __init__(  # noqa: PLR0913 - a flow is handed what it works with
         self,
         database: Database,
-        letters: Letters,
-        entrance: Entrance,
+        notices: Notices,
+        completion: LoginCompletion,
         *,
         code_key: bytes,
         indexes: StatusIndexes,
-        asking: Asking,
+        request_policy: TokenRequestPolicy,
         browser: BrowserMode,
         address: ClientAddress,
-        guard: Guard,
+        throttle: Throttle,
         pages: Pages,
         settings: Settings,
     ) -> None:
         self._database = database
-        self._letters = letters
-        self._entrance = entrance
+        self._notices = notices
+        self._completion = completion
         self._code_key = code_key
         self._indexes = indexes
-        self._asking = asking
+        self._request_policy = request_policy
         self._browser = browser
         self._address = address
-        self._guard = guard
+        self._throttle = throttle
         self._pages = pages
         self._settings = settings
 
@@ -142,7 +142,7 @@ class EmailLogin:
                 ),
             ),
             page("/pages/login/email", self.show_ask, ANYONE),
-            page_form("/pages/login/email", self.submit_ask, EmailForm, ANYONE, show=self.show_ask),
+            page_form("/pages/login/email", self.submit_ask, MailLoginForm, ANYONE, show=self.show_ask),
             page("/pages/login/link", self.show_link, ANYONE),
             page_form("/pages/login/link", self.submit_link, CodeForm, ANYONE, show=self.show_link),
             page_form("/pages/login/email/code", self.submit_code, CodeForm, ANYONE, show=self._code_page),
@@ -162,17 +162,21 @@ class EmailLogin:
             self._browser.check_login(request)
         if (body.code is None) == (body.token is None):
             raise Refusal("invalid_body", "Send either `code` or `token`.")
-        asked = await self._asking.check(
+        token_request = await self._request_policy.check(
             request, client_id=body.client_id, audience=body.audience, scope=body.scope, cookie=body.cookie
         )
-        entered = await self._sign_in(request, body.challenge, code=body.code, token=body.token, asked=asked)
-        return await self._entrance.answer(entered)
+        result = await self._sign_in(
+            request, body.challenge, code=body.code, token=body.token, token_request=token_request
+        )
+        return await self._completion.answer(result)
 
     # ── pages ──
 
-    async def show_ask(self, request: Request, form: EmailForm | None, error: GatepassError | None = None) -> Response:
+    async def show_ask(
+        self, request: Request, form: MailLoginForm | None, error: GatepassError | None = None
+    ) -> Response:
         """Show the form."""
-        form = form or EmailForm(return_to=request.query_params.get("return_to", ""))
+        form = form or MailLoginForm(return_to=request.query_params.get("return_to", ""))
         return self._pages.page(
             request,
             "ask_email.html",
@@ -183,7 +187,7 @@ class EmailLogin:
             return_to=form.return_to,
         )
 
-    async def submit_ask(self, request: Request, form: EmailForm) -> Response:
+    async def submit_ask(self, request: Request, form: MailLoginForm) -> Response:
         """Send the mail, and ask for the code."""
         await self._send(request, form.email, self._pages.browser_of(request) or "", return_to=form.return_to)
         return await self._code_page(request, CodeForm(return_to=form.return_to))
@@ -214,10 +218,10 @@ class EmailLogin:
     async def _submit(
         self, request: Request, form: CodeForm, *, code: str | None = None, token: str | None = None
     ) -> Response:
-        asked = await self._asking.check(request, cookie=True)
+        token_request = await self._request_policy.check(request, cookie=True)
         browser = self._pages.browser_of(request) or ""
-        entered = await self._sign_in(request, browser, code=code, token=token, asked=asked)
-        return await self._entrance.go_on(request, entered, form.return_to)
+        result = await self._sign_in(request, browser, code=code, token=token, token_request=token_request)
+        return await self._completion.go_on(request, result, form.return_to)
 
     async def _code_page(self, request: Request, form: CodeForm, error: GatepassError | None = None) -> Response:
         return self._pages.page(request, "email_code.html", error=error, return_to=form.return_to)
@@ -226,17 +230,17 @@ class EmailLogin:
 
     async def _send(self, request: Request, email: str, challenge: str, *, return_to: str = "") -> None:
         """Mail link and code to whoever has this address; to nobody at the same cost."""
-        self._letters.require()
+        self._notices.require()
         address, where = normalise_email(email), self._address.where(request)
-        attempt = self._guard.attempt("sign_in", address, where)
-        link, short, holder = self._letters.mail_link("sign_in"), new_short_code(), digest_of(challenge)
+        attempt = self._throttle.attempt("sign_in", address, where)
+        link, short, holder = self._notices.mail_link("sign_in"), new_short_code(), digest_of(challenge)
         language = language_of(request)
         url = link.url + self._pages.return_query(return_to)
 
         async def unit(tx: Transaction) -> Refusal | None:
-            if wait := await self._guard.wait(tx, attempt):
+            if wait := await self._throttle.wait(tx, attempt):
                 return too_many_attempts(wait)
-            await self._guard.failed(tx, attempt)
+            await self._throttle.failed(tx, attempt)
             user = await tx.users.by_email(address)
             may_enter = user is not None and user.closed is None
             user_id = user.id if user is not None else ""
@@ -252,17 +256,17 @@ class EmailLogin:
                 )
             )
             letter = Letter(kind="sign_in", to=address if may_enter else "", language=language, link=url, code=short)
-            await self._letters.send(tx, letter, user_id=user_id)
+            await self._notices.send(tx, letter, user_id=user_id)
             await record(tx, "sign_in_code_asked", user_id, actor="", where=where)
             return None
 
         await decide(self._database, unit)
 
     async def _sign_in(
-        self, request: Request, challenge: str, *, code: str | None, token: str | None, asked: Asked
-    ) -> Entered:
+        self, request: Request, challenge: str, *, code: str | None, token: str | None, token_request: TokenRequest
+    ) -> LoginResult:
         """Use the code up, and open a session: it was the right one, and its holder's."""
-        holder, where, device = digest_of(challenge), self._address.where(request), self._entrance.device_of(request)
+        holder, where, device = digest_of(challenge), self._address.where(request), self._completion.device_of(request)
         language = language_of(request)
 
         async def look(tx: Transaction) -> bool:
@@ -272,7 +276,7 @@ class EmailLogin:
             raise _invalid_code()
         status = await self._indexes.next()
 
-        async def unit(tx: Transaction) -> Entered | Refusal:
+        async def unit(tx: Transaction) -> LoginResult | Refusal:
             if token is not None:
                 found = await tx.codes.use(digest_of(token), "sign_in", tx.now, holder=holder)
             else:
@@ -285,9 +289,11 @@ class EmailLogin:
                 await record(tx, "sign_in_refused", user.id, actor="", reason=user.closed, where=where)
                 return _invalid_code()
             if await prove_address(tx, user, where=where):
-                await self._letters.tell_taken(tx, user, language=language)
-            proof = Proof(acr=SINGLE_FACTOR, amr=("otp",), where=where)
-            return await self._entrance.enter(tx, user, asked=asked, proof=proof, status=status, device=device)
+                await self._notices.tell_taken(tx, user, language=language)
+            proof = Authentication(acr=SINGLE_FACTOR, amr=("otp",), where=where)
+            return await self._completion.enter(
+                tx, user, token_request=token_request, proof=proof, status=status, device=device
+            )
 
         return await decide(self._database, unit)
 

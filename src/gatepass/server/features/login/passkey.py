@@ -10,13 +10,13 @@ from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
 from gatepass.server.domain.accounts.user import User, account_closed, normalise_email
-from gatepass.server.domain.credentials.factor_proofs import ANYBODY, NotProven
+from gatepass.server.domain.credentials.factor_proofs import ANYBODY, FactorRefused
 from gatepass.server.domain.credentials.passkeys.passkey import Passkey
 from gatepass.server.domain.credentials.passkeys.relying_party import invalid_passkey
 from gatepass.server.domain.credentials.recovery_codes import new_codes
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.ports import decide
-from gatepass.server.domain.sessions.open import Proof
+from gatepass.server.domain.sessions.open import Authentication
 from gatepass.server.domain.sessions.session import TWO_FACTORS
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth.requirements import ANYONE
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from gatepass.server.domain.credentials.passkeys.relying_party import Json
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.domain.revocation.status_indexes import StatusIndexes
-    from gatepass.server.domain.sessions.open import Asked
+    from gatepass.server.domain.sessions.open import TokenRequest
     from gatepass.server.web.address import ClientAddress
     from gatepass.server.web.browser import BrowserMode
-    from gatepass.server.web.login_completion import Entered, Entrance
+    from gatepass.server.web.login_completion import LoginCompletion, LoginResult
     from gatepass.server.web.pages import Pages
-    from gatepass.server.web.token_requests import Asking
+    from gatepass.server.web.token_requests import TokenRequestPolicy
 
 
 class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,7 +104,7 @@ class SignInForm(PageForm, frozen=True, kw_only=True):
     return_to: str = ""
 
 
-class SignupForm(PageForm, frozen=True, kw_only=True):
+class PasskeySignupForm(PageForm, frozen=True, kw_only=True):
     """The first step of signing up; the second has a passkey too."""
 
     email: str = ""
@@ -118,23 +118,23 @@ class PasskeyLogins:
     def __init__(  # noqa: PLR0913 - a flow is handed what it works with
         self,
         database: Database,
-        entrance: Entrance,
+        completion: LoginCompletion,
         proofs: FactorProofs,
         *,
         indexes: StatusIndexes,
         rules: SignupRules,
-        asking: Asking,
+        request_policy: TokenRequestPolicy,
         browser: BrowserMode,
         address: ClientAddress,
         pages: Pages,
         settings: Settings,
     ) -> None:
         self._database = database
-        self._entrance = entrance
+        self._completion = completion
         self._proofs = proofs
         self._indexes = indexes
         self._rules = rules
-        self._asking = asking
+        self._request_policy = request_policy
         self._browser = browser
         self._address = address
         self._pages = pages
@@ -211,7 +211,7 @@ class PasskeyLogins:
             ),
             page_form("/pages/login/passkey", self.submit, SignInForm, ANYONE),
             page("/pages/signup/passkey", self.show_signup, ANYONE),
-            page_form("/pages/signup/passkey", self.submit_signup, SignupForm, ANYONE, show=self.show_signup),
+            page_form("/pages/signup/passkey", self.submit_signup, PasskeySignupForm, ANYONE, show=self.show_signup),
         )
 
     # ── JSON ──
@@ -224,11 +224,11 @@ class PasskeyLogins:
         """Check the passkey, open a session, answer with its tokens."""
         if body.cookie:
             self._browser.check_login(request)
-        asked = await self._asking.check(
+        token_request = await self._request_policy.check(
             request, client_id=body.client_id, audience=body.audience, scope=body.scope, cookie=body.cookie
         )
-        entered = await self._sign_in(request, body.credential, asked)
-        return await self._entrance.answer(entered)
+        result = await self._sign_in(request, body.credential, token_request)
+        return await self._completion.answer(result)
 
     async def signup_options(self, _request: Request, body: SignupOptionsRequest) -> Response:
         """Answer with options for the first passkey of an account that is not there yet."""
@@ -243,12 +243,12 @@ class PasskeyLogins:
 
     async def submit(self, request: Request, form: SignInForm) -> Response:
         """Sign in and go on."""
-        asked = await self._asking.check(request, cookie=True)
-        entered = await self._sign_in(request, parse_object(form.passkey), asked)
-        return await self._entrance.go_on(request, entered, form.return_to)
+        token_request = await self._request_policy.check(request, cookie=True)
+        result = await self._sign_in(request, parse_object(form.passkey), token_request)
+        return await self._completion.go_on(request, result, form.return_to)
 
     async def show_signup(
-        self, request: Request, form: SignupForm | None, error: GatepassError | None = None
+        self, request: Request, form: PasskeySignupForm | None, error: GatepassError | None = None
     ) -> Response:
         """Show the first step."""
         email, action = form.email if form is not None else "", self._pages.path("signup/passkey")
@@ -256,7 +256,7 @@ class PasskeyLogins:
             request, "ask_email.html", error=error, key="signup_passkey_email", action=action, email=email
         )
 
-    async def submit_signup(self, request: Request, form: SignupForm) -> Response:
+    async def submit_signup(self, request: Request, form: PasskeySignupForm) -> Response:
         """Show the second step; then make the account."""
         if not form.passkey:
             return await self._second_step(request, form)
@@ -265,7 +265,7 @@ class PasskeyLogins:
             request, "recovery_codes.html", codes=made.recovery_codes, next_path=self._pages.path("login")
         )
 
-    async def _second_step(self, request: Request, form: SignupForm) -> Response:
+    async def _second_step(self, request: Request, form: PasskeySignupForm) -> Response:
         offered = await self._signup_options(form.email)
         return self._pages.page(
             request, "signup_passkey.html", id=offered.id, email=form.email, options=offered.public_key, scripted=True
@@ -273,25 +273,27 @@ class PasskeyLogins:
 
     # ── what both do ──
 
-    async def _sign_in(self, request: Request, credential: Json, asked: Asked) -> Entered:
+    async def _sign_in(self, request: Request, credential: Json, token_request: TokenRequest) -> LoginResult:
         """Open a session for whose passkey it is."""
-        where, device = self._address.where(request), self._entrance.device_of(request)
-        touched = await self._proofs.touched(credential, "sign_in", ANYBODY)
+        where, device = self._address.where(request), self._completion.device_of(request)
+        passkey_claim = await self._proofs.passkey_claim(credential, "sign_in", ANYBODY)
         status = await self._indexes.next()
 
-        async def unit(tx: Transaction) -> Entered | Refusal:
-            user = await tx.users.by_id(touched.passkey.user_id)
+        async def unit(tx: Transaction) -> LoginResult | Refusal:
+            user = await tx.users.by_id(passkey_claim.passkey.user_id)
             if user is None:
                 return invalid_passkey()
-            proven = await self._proofs.settle(tx, user.id, touched, where)
-            if isinstance(proven, NotProven):
+            proven = await self._proofs.consume(tx, user.id, passkey_claim, where)
+            if isinstance(proven, FactorRefused):
                 await record(tx, "sign_in_refused", user.id, actor="", reason=proven.reason, where=where)
                 return invalid_passkey()
             if user.closed is not None:
                 await record(tx, "sign_in_refused", user.id, actor="", reason=user.closed, where=where)
                 return account_closed(user.closed)
-            proof = Proof(acr=TWO_FACTORS, amr=(*proven.amr, "mfa"), where=where)
-            return await self._entrance.enter(tx, user, asked=asked, proof=proof, status=status, device=device)
+            proof = Authentication(acr=TWO_FACTORS, amr=(*proven.amr, "mfa"), where=where)
+            return await self._completion.enter(
+                tx, user, token_request=token_request, proof=proof, status=status, device=device
+            )
 
         return await decide(self._database, unit)
 
@@ -314,7 +316,7 @@ class PasskeyLogins:
         registered, answered = await self._proofs.register(credential, "sign_up", f"{user_id} {address}")
 
         async def unit(tx: Transaction) -> PasskeySignedUp | Refusal:
-            if not await tx.replays.use("passkey_challenge", answered.id, expires_at=answered.expires_at):
+            if not await tx.used_once.use("passkey_challenge", answered.id, expires_at=answered.expires_at):
                 return invalid_passkey()
             if await tx.passkeys.by_credential(registered.credential_id) is not None:
                 return Refusal("factor_exists", "This passkey is known already.")

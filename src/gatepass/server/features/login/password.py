@@ -20,7 +20,7 @@ from gatepass.server.domain.credentials.passwords.policy import MAX_LENGTH
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.limits.throttle import too_many_attempts
 from gatepass.server.domain.ports import decide
-from gatepass.server.domain.sessions.open import Proof, digest_of_password
+from gatepass.server.domain.sessions.open import Authentication, digest_of_password
 from gatepass.server.domain.sessions.session import SINGLE_FACTOR
 from gatepass.server.web.auth.requirements import ANYONE
 from gatepass.server.web.login_completion import SecondFactorRequired
@@ -33,21 +33,21 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from gatepass.server.base.errors import GatepassError
-    from gatepass.server.domain.accounts.identity_linking import Federation
+    from gatepass.server.domain.accounts.identity_linking import IdentityLinking
     from gatepass.server.domain.credentials.factor_proofs import FactorProofs
     from gatepass.server.domain.credentials.passwords.decoys import Decoys
     from gatepass.server.domain.credentials.passwords.hashing import PasswordHasher
-    from gatepass.server.domain.events.event import Where
-    from gatepass.server.domain.limits.throttle import Attempt, Guard
+    from gatepass.server.domain.events.event import Origin
+    from gatepass.server.domain.limits.throttle import Attempt, Throttle
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.domain.revocation.status_indexes import StatusIndexes
-    from gatepass.server.domain.sessions.open import Asked
+    from gatepass.server.domain.sessions.open import TokenRequest
     from gatepass.server.web.address import ClientAddress
-    from gatepass.server.web.auth.cookie import Visitors
+    from gatepass.server.web.auth.cookie import CookieAuth
     from gatepass.server.web.browser import BrowserMode
-    from gatepass.server.web.login_completion import Entered, Entrance
+    from gatepass.server.web.login_completion import LoginCompletion, LoginResult
     from gatepass.server.web.pages import Pages
-    from gatepass.server.web.token_requests import Asking
+    from gatepass.server.web.token_requests import TokenRequestPolicy
 
 Reason: TypeAlias = Literal["unknown_address", "wrong_password"] | Closed
 """Why a sign-in was refused, for the log of events; whoever tried is told less."""
@@ -106,7 +106,7 @@ class Outdated(msgspec.Struct, frozen=True):
     """The password was changed or hashed anew while it was being checked."""
 
 
-class Checked(Confidential, frozen=True, kw_only=True):
+class CheckedPassword(Confidential, frozen=True, kw_only=True):
     """A password that was compared with the hash that somebody had, or with a decoy."""
 
     attempt: Attempt
@@ -123,32 +123,32 @@ class Login:
         self,
         database: Database,
         hasher: PasswordHasher,
-        entrance: Entrance,
+        completion: LoginCompletion,
         proofs: FactorProofs,
-        federation: Federation,
+        linking: IdentityLinking,
         *,
         decoys: Decoys,
         indexes: StatusIndexes,
-        asking: Asking,
+        request_policy: TokenRequestPolicy,
         browser: BrowserMode,
         address: ClientAddress,
-        guard: Guard,
+        throttle: Throttle,
         pages: Pages,
-        visitors: Visitors,
+        cookie_auth: CookieAuth,
     ) -> None:
         self._database = database
         self._hasher = hasher
         self._decoys = decoys
-        self._entrance = entrance
+        self._completion = completion
         self._proofs = proofs
-        self._federation = federation
+        self._linking = linking
         self._indexes = indexes
-        self._asking = asking
+        self._request_policy = request_policy
         self._browser = browser
         self._address = address
-        self._guard = guard
+        self._throttle = throttle
         self._pages = pages
-        self._visitors = visitors
+        self._cookie_auth = cookie_auth
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls and its page."""
@@ -195,24 +195,24 @@ class Login:
         """Check the one proof that there is, open a session, answer with its tokens."""
         if body.cookie:
             self._browser.check_login(request)
-        asked = await self._asking.check(
+        token_request = await self._request_policy.check(
             request, client_id=body.client_id, audience=body.audience, scope=body.scope, cookie=body.cookie
         )
         match body:
             case LoginRequest(email=str(email), password=str(password), provider=None, id_token=None, nonce=None):
-                entered = await self._sign_in(request, email, password, asked)
+                result = await self._sign_in(request, email, password, token_request)
             case LoginRequest(email=None, password=None, provider=str(provider), id_token=str(id_token)):
-                entered = await self._sign_in_elsewhere(request, provider, id_token, body.nonce, asked)
+                result = await self._sign_in_elsewhere(request, provider, id_token, body.nonce, token_request)
             case _:
                 raise Refusal("invalid_body", "Send `email` and `password`, or `provider` and `id_token`.")
-        return await self._entrance.answer(entered)
+        return await self._completion.answer(result)
 
     # ── the page ──
 
     async def show(self, request: Request, _body: None) -> Response:
         """Show the form, unless somebody is signed in already."""
         return_to = self._return_path(request.query_params.get("return_to", ""))
-        visitor = await self._visitors.of(request)
+        visitor = await self._cookie_auth.of(request)
         if visitor is None:
             return await self._page(request, LoginForm(return_to=return_to))
         if "again" not in request.query_params:
@@ -222,9 +222,9 @@ class Login:
 
     async def submit(self, request: Request, form: LoginForm) -> Response:
         """Sign in and go on; whatever cookie was there before is replaced (session fixation)."""
-        asked = await self._asking.check(request, cookie=True)
-        entered = await self._sign_in(request, form.email, form.password, asked)
-        return await self._entrance.go_on(request, entered, form.return_to)
+        token_request = await self._request_policy.check(request, cookie=True)
+        result = await self._sign_in(request, form.email, form.password, token_request)
+        return await self._completion.go_on(request, result, form.return_to)
 
     async def _page(self, request: Request, form: LoginForm, error: GatepassError | None = None) -> Response:
         """Show the form; a browser offers passkeys in its field for the address."""
@@ -237,7 +237,7 @@ class Login:
             email=form.email,
             options=options,
             scripted=options is not None,
-            providers=self._federation.shown,
+            providers=self._linking.shown,
         )
 
     def _return_path(self, text: str) -> str:
@@ -246,28 +246,28 @@ class Login:
     # ── what both do ──
 
     async def _sign_in_elsewhere(
-        self, request: Request, provider: str, token: str, nonce: str | None, asked: Asked
-    ) -> Entered:
+        self, request: Request, provider: str, token: str, nonce: str | None, token_request: TokenRequest
+    ) -> LoginResult:
         """Open a session for whom the provider's ID token is about."""
-        proven = await self._federation.check_id_token(provider, token, nonce)
-        where, device = self._address.where(request), self._entrance.device_of(request)
-        entered = await self._federation.sign_in(
-            proven, asked=asked, where=where, device=device, language=language_of(request)
+        proven = await self._linking.check_id_token(provider, token, nonce)
+        where, device = self._address.where(request), self._completion.device_of(request)
+        result = await self._linking.sign_in(
+            proven, token_request=token_request, where=where, device=device, language=language_of(request)
         )
-        if isinstance(entered, Existing):
+        if isinstance(result, Existing):
             raise Refusal("account_exists", "Sign in to the account of this address first, then connect the two.")
-        return entered
+        return result
 
-    async def _sign_in(self, request: Request, address: str, password: str, asked: Asked) -> Entered:
+    async def _sign_in(self, request: Request, address: str, password: str, token_request: TokenRequest) -> LoginResult:
         """Check the password and open a session; nobody costs as much time, and as many statements, as somebody."""
-        where, device = self._address.where(request), self._entrance.device_of(request)
+        where, device = self._address.where(request), self._completion.device_of(request)
         if len(password) > MAX_LENGTH:
             raise Refusal("password_too_long", f"A password has at most {MAX_LENGTH} characters.")
         email = normalise_email(address)
         user, password_hash, attempt = await self._look(request, email, where)
         is_right = await self._hasher.verify(password, password_hash or self._decoys.of(email))
         is_right = is_right and password_hash is not None  # a decoy is somebody else's
-        checked = Checked(
+        checked = CheckedPassword(
             attempt=attempt,
             user_id=user.id if user else "",
             password_hash=password_hash,
@@ -276,55 +276,57 @@ class Login:
         )
         status = await self._indexes.next() if is_right else None
 
-        async def unit(tx: Transaction) -> Entered | Outdated | Refusal:
+        async def unit(tx: Transaction) -> LoginResult | Outdated | Refusal:
             verdict = await self._decide(tx, checked)
             if not isinstance(verdict, User):
                 return verdict
             assert status is not None
-            proof = Proof(acr=SINGLE_FACTOR, amr=("pwd",), where=where)
-            return await self._entrance.enter(tx, verdict, asked=asked, proof=proof, status=status, device=device)
+            proof = Authentication(acr=SINGLE_FACTOR, amr=("pwd",), where=where)
+            return await self._completion.enter(
+                tx, verdict, token_request=token_request, proof=proof, status=status, device=device
+            )
 
-        outcome: Entered | Outdated = await decide(self._database, unit, shared=True)
+        outcome: LoginResult | Outdated = await decide(self._database, unit, shared=True)
         if isinstance(outcome, Outdated):  # then by what is true now: it may be of the same password
-            return await self._sign_in(request, address, password, asked)
+            return await self._sign_in(request, address, password, token_request)
         return outcome
 
-    async def _look(self, request: Request, email: str, where: Where) -> tuple[User | None, str | None, Attempt]:
+    async def _look(self, request: Request, email: str, where: Origin) -> tuple[User | None, str | None, Attempt]:
         """Return who has this address and the hash of their password, if now is the time for an attempt."""
-        known = self._entrance.known_browsers
+        known = self._completion.known_browsers
         kept = known.read(request)
 
         async def unit(tx: Transaction) -> tuple[User | None, str | None, Attempt, float]:
             user = await tx.users.by_email(email)
             password_hash = await tx.passwords.of(user.id if user else "")
             browser = known.name_in(kept, user.id, digest_of_password(password_hash)) if user else ""
-            return user, password_hash, *await self._guard.choose(tx, "password", email, where, browser=browser)
+            return user, password_hash, *await self._throttle.choose(tx, "password", email, where, browser=browser)
 
         user, password_hash, attempt, wait = await self._database.read(unit)
         if wait:
             raise too_many_attempts(wait)
         return user, password_hash, attempt
 
-    async def _decide(self, tx: Transaction, checked: Checked) -> User | Outdated | Refusal:
+    async def _decide(self, tx: Transaction, checked: CheckedPassword) -> User | Outdated | Refusal:
         """Say whether the person may sign in, by what is true now: it may have changed while the hash was computed."""
         # Those who guess in parallel learn nothing past the limit, not even that a guess was right.
-        if wait := await self._guard.hold(tx, checked.attempt):
+        if wait := await self._throttle.hold(tx, checked.attempt):
             return too_many_attempts(wait)
         user = await tx.users.by_id(checked.user_id)
         if user is None or not checked.is_right:
-            await self._guard.failed(tx, checked.attempt)
+            await self._throttle.failed(tx, checked.attempt)
             return await self._refuse(tx, checked, "wrong_password" if user else "unknown_address")
         if await tx.passwords.of(user.id) != checked.password_hash:
             return Outdated()
         if user.closed is not None:
             return await self._refuse(tx, checked, user.closed)
-        await self._guard.succeeded(tx, checked.attempt)
+        await self._throttle.succeeded(tx, checked.attempt)
         if checked.new_hash is not None:
             await tx.passwords.put(user.id, checked.new_hash, tx.now)
         return user
 
     @staticmethod
-    async def _refuse(tx: Transaction, checked: Checked, reason: Reason) -> Refusal:
+    async def _refuse(tx: Transaction, checked: CheckedPassword, reason: Reason) -> Refusal:
         where = checked.attempt.where
         await record(tx, "sign_in_refused", checked.user_id, actor="", reason=reason, where=where)
         return _refusal(reason)

@@ -11,14 +11,14 @@ from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
 from gatepass.server.base.texts import language_of
 from gatepass.server.domain.accounts.user import account_closed
-from gatepass.server.domain.credentials.factor_proofs import NotProven, Touched, Typed
+from gatepass.server.domain.credentials.factor_proofs import CodeClaim, FactorRefused, PasskeyClaim
 from gatepass.server.domain.credentials.passkeys.relying_party import invalid_passkey
 from gatepass.server.domain.credentials.recovery_codes import looks_like_one
-from gatepass.server.domain.credentials.trusted_devices import Device, digest_of, new_device_token
+from gatepass.server.domain.credentials.trusted_devices import TrustedDevice, digest_of, new_device_token
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.limits.throttle import too_many_attempts
 from gatepass.server.domain.ports import decide
-from gatepass.server.domain.sessions.open import Proof, open_session, password_digest
+from gatepass.server.domain.sessions.open import Authentication, open_session, password_digest
 from gatepass.server.domain.sessions.session import TWO_FACTORS
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth.requirements import ANYONE
@@ -38,15 +38,15 @@ if TYPE_CHECKING:
     from gatepass.server.domain.credentials.factor_proofs import Claim, FactorProofs
     from gatepass.server.domain.credentials.factors import Factors
     from gatepass.server.domain.credentials.passkeys.relying_party import Json
-    from gatepass.server.domain.events.event import Where
-    from gatepass.server.domain.limits.throttle import Attempt, Guard
-    from gatepass.server.domain.mail.notices import Letters
+    from gatepass.server.domain.events.event import Origin
+    from gatepass.server.domain.limits.throttle import Attempt, Throttle
+    from gatepass.server.domain.mail.notices import Notices
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.domain.revocation.status_indexes import StatusIndexes
     from gatepass.server.domain.sessions.open import Opened
     from gatepass.server.web.address import ClientAddress
     from gatepass.server.web.browser import BrowserMode
-    from gatepass.server.web.login_completion import Entrance, Pending
+    from gatepass.server.web.login_completion import LoginCompletion, Pending
     from gatepass.server.web.pages import Pages
 
 _DAY = 86_400
@@ -99,25 +99,25 @@ class SecondFactor:
     def __init__(  # noqa: PLR0913 - a flow is handed what it works with
         self,
         database: Database,
-        entrance: Entrance,
+        completion: LoginCompletion,
         proofs: FactorProofs,
-        letters: Letters,
+        notices: Notices,
         *,
         indexes: StatusIndexes,
         browser: BrowserMode,
         address: ClientAddress,
-        guard: Guard,
+        throttle: Throttle,
         pages: Pages,
         settings: Settings,
     ) -> None:
         self._database = database
-        self._entrance = entrance
+        self._completion = completion
         self._proofs = proofs
-        self._letters = letters
+        self._notices = notices
         self._indexes = indexes
         self._browser = browser
         self._address = address
-        self._guard = guard
+        self._throttle = throttle
         self._pages = pages
         self._settings = settings
 
@@ -162,13 +162,13 @@ class SecondFactor:
     async def login(self, request: Request, body: FactorRequest) -> Response:
         """Check the factor, open the session, answer with its tokens."""
         pending = await self._pending(body.challenge)
-        if pending.asked.cookie:
+        if pending.token_request.cookie:
             self._browser.check_login(request)
-            if self._entrance.challenge_cookie.read(request) != body.challenge:
+            if self._completion.challenge_cookie.read(request) != body.challenge:
                 raise invalid_challenge()
         elif body.remember:
             raise Refusal("invalid_body", "Only a browser in cookie mode can be remembered.")
-        claim = await self._proofs.claim(
+        claim = await self._proofs.read(
             code=body.code,
             recovery_code=body.recovery_code,
             passkey=body.passkey,
@@ -176,8 +176,8 @@ class SecondFactor:
             party=pending.id,
         )
         opened, device = await self._sign_in(request, pending, claim, remember=body.remember)
-        response = await self._entrance.answer(opened)
-        if pending.asked.cookie:
+        response = await self._completion.answer(opened)
+        if pending.token_request.cookie:
             self._keep(response, device)
         return response
 
@@ -196,15 +196,15 @@ class SecondFactor:
 
     async def submit(self, request: Request, form: FactorForm) -> Response:
         """Check the factor and go on."""
-        pending = await self._pending(self._entrance.challenge_cookie.read(request))
-        claim = await self._proofs.claim(**_of(form), ceremony="second_factor", party=pending.id)
+        pending = await self._pending(self._completion.challenge_cookie.read(request))
+        claim = await self._proofs.read(**_of(form), ceremony="second_factor", party=pending.id)
         opened, device = await self._sign_in(request, pending, claim, remember=bool(form.remember))
-        response = await self._entrance.go_on(request, opened, form.return_to)
+        response = await self._completion.go_on(request, opened, form.return_to)
         self._keep(response, device)
         return response
 
     async def _page(self, request: Request, form: FactorForm, error: GatepassError | None = None) -> Response:
-        pending = await self._pending(self._entrance.challenge_cookie.read(request))
+        pending = await self._pending(self._completion.challenge_cookie.read(request))
 
         async def unit(tx: Transaction) -> Factors:
             return await tx.factors.of(pending.user_id)
@@ -225,9 +225,9 @@ class SecondFactor:
 
     def _keep(self, response: Response, device: str) -> None:
         """Let the browser forget the challenge, and keep the device's name if there is one."""
-        self._entrance.challenge_cookie.drop(response)
+        self._completion.challenge_cookie.drop(response)
         if device:
-            self._entrance.device_cookie.put(response, device, self._settings.remember_device_days * _DAY)
+            self._completion.device_cookie.put(response, device, self._settings.remember_device_days * _DAY)
 
     # ── what both do ──
 
@@ -235,7 +235,7 @@ class SecondFactor:
         async def unit(tx: Transaction) -> float:
             return tx.now
 
-        return self._entrance.read(challenge, await self._database.read(unit))
+        return self._completion.read(challenge, await self._database.read(unit))
 
     async def _options(self, pending: Pending) -> Json:
         return await self._proofs.request_options("second_factor", pending.id, user_id=pending.user_id)
@@ -243,25 +243,27 @@ class SecondFactor:
     async def _sign_in(self, request: Request, pending: Pending, claim: Claim, *, remember: bool) -> tuple[Opened, str]:
         """Open the session; and what the device's cookie is to hold, if it is to be remembered."""
         where, language = self._address.where(request), language_of(request)
-        known = self._entrance.known_browsers
+        known = self._completion.known_browsers
         browser = known.name_in(known.read(request), pending.user_id, pending.password)
         status = await self._indexes.next()
         device = new_device_token() if remember and self._settings.remember_device_days else ""
 
         async def unit(tx: Transaction) -> Opened | Refusal:
-            attempt, wait = await self._guard.choose(tx, "factor", pending.user_id, where, browser=browser)
+            attempt, wait = await self._throttle.choose(tx, "factor", pending.user_id, where, browser=browser)
             decided = too_many_attempts(wait) if wait else await self._decide(tx, pending, claim, attempt)
             if isinstance(decided, Refusal):
                 return decided
-            if isinstance(claim, Typed) and claim.is_recovery_code:
-                await self._letters.warn(tx, "recovery_code_used", decided.user, language=language)
+            if isinstance(claim, CodeClaim) and claim.is_recovery_code:
+                await self._notices.warn(tx, "recovery_code_used", decided.user, language=language)
             if device:
                 await self._remember(tx, pending.user_id, device, where)
             return await open_session(
                 tx,
                 decided.user,
-                asked=pending.asked,
-                proof=Proof(acr=TWO_FACTORS, amr=tuple(dict.fromkeys((*pending.amr, *decided.amr))), where=where),
+                token_request=pending.token_request,
+                proof=Authentication(
+                    acr=TWO_FACTORS, amr=tuple(dict.fromkeys((*pending.amr, *decided.amr))), where=where
+                ),
                 status=status,
                 max_seconds=self._settings.session_max_seconds,
             )
@@ -276,23 +278,23 @@ class SecondFactor:
         if user.closed is not None:
             await self._refuse(tx, user, user.closed, attempt)
             return account_closed(user.closed)
-        proven = await self._proofs.settle(tx, user.id, claim, attempt.where)
-        if isinstance(proven, NotProven):
-            await self._guard.failed(tx, attempt)
+        proven = await self._proofs.consume(tx, user.id, claim, attempt.where)
+        if isinstance(proven, FactorRefused):
+            await self._throttle.failed(tx, attempt)
             await self._refuse(tx, user, proven.reason, attempt)
             return wrong_factor(claim)
-        if not await tx.replays.use("second_factor", pending.id, expires_at=pending.expires_at):
+        if not await tx.used_once.use("second_factor", pending.id, expires_at=pending.expires_at):
             return invalid_challenge()
-        await self._guard.succeeded(tx, attempt)
+        await self._throttle.succeeded(tx, attempt)
         return Both(user, (*proven.amr, "mfa"))
 
     @staticmethod
     async def _refuse(tx: Transaction, user: User, reason: str, attempt: Attempt) -> None:
         await record(tx, "sign_in_refused", user.id, actor="", reason=reason, where=attempt.where)
 
-    async def _remember(self, tx: Transaction, user_id: str, device: str, where: Where) -> None:
+    async def _remember(self, tx: Transaction, user_id: str, device: str, where: Origin) -> None:
         await tx.devices.add(
-            Device(
+            TrustedDevice(
                 id=new_id("dev"),
                 user_id=user_id,
                 digest=digest_of(device),
@@ -307,7 +309,7 @@ class SecondFactor:
 
 def wrong_factor(claim: Claim) -> Refusal:
     """The answer for a factor that is none; which of the many reasons it has, the log of events knows."""
-    if isinstance(claim, Touched):
+    if isinstance(claim, PasskeyClaim):
         return invalid_passkey()
     return Refusal("invalid_code", "The code is wrong, or was used before.")
 

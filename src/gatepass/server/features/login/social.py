@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from gatepass.server.base.settings import Settings
-    from gatepass.server.domain.accounts.identity_linking import Federation
+    from gatepass.server.domain.accounts.identity_linking import IdentityLinking
     from gatepass.server.domain.keys.master_key import DataKey
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.web.address import ClientAddress
-    from gatepass.server.web.auth.recent import Owners
-    from gatepass.server.web.login_completion import Entrance
+    from gatepass.server.web.auth.recent import RecentAuth
+    from gatepass.server.web.login_completion import LoginCompletion
     from gatepass.server.web.pages import Pages
-    from gatepass.server.web.provider_redirects import Journeys, Underway
-    from gatepass.server.web.token_requests import Asking
+    from gatepass.server.web.provider_redirects import PendingRedirect, ProviderRedirects
+    from gatepass.server.web.token_requests import TokenRequestPolicy
 
 _ANSWER = ("state", "code", "iss", "error")
 """What counts in an answer (RFC 6749 §4.1.2, RFC 9207); the rest is nobody's business."""
@@ -57,11 +57,11 @@ class AnswerForm(Confidential, frozen=True, kw_only=True):
     error: str = ""
 
 
-class ConnectForm(PageForm, frozen=True, kw_only=True):
+class ConnectAtLoginForm(PageForm, frozen=True, kw_only=True):
     """A form of one button."""
 
 
-class Waiting(Confidential, frozen=True, kw_only=True):
+class PendingConnection(Confidential, frozen=True, kw_only=True):
     """An account elsewhere that is to be connected once its owner has proved the account here."""
 
     claimed: Claimed
@@ -75,26 +75,26 @@ class SocialLogin:
     def __init__(  # noqa: PLR0913 - a flow is handed what it works with
         self,
         database: Database,
-        federation: Federation,
-        journeys: Journeys,
-        entrance: Entrance,
-        owners: Owners,
+        linking: IdentityLinking,
+        redirects: ProviderRedirects,
+        completion: LoginCompletion,
+        recent_auth: RecentAuth,
         *,
         data_key: DataKey,
-        asking: Asking,
+        request_policy: TokenRequestPolicy,
         address: ClientAddress,
         pages: Pages,
         settings: Settings,
     ) -> None:
         self._database = database
-        self._federation = federation
-        self._journeys = journeys
-        self._entrance = entrance
-        self._owners = owners
-        self._asking = asking
+        self._linking = linking
+        self._redirects = redirects
+        self._completion = completion
+        self._recent_auth = recent_auth
+        self._request_policy = request_policy
         self._address = address
         self._pages = pages
-        self._waiting = SealedCookie("gatepass-connect", Waiting, data_key, settings)
+        self._waiting = SealedCookie("gatepass-connect", PendingConnection, data_key, settings)
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's call and pages."""
@@ -111,28 +111,28 @@ class SocialLogin:
             page("/pages/login/callback/{provider}", self.come_back, ANYONE),
             page_form("/pages/login/callback/{provider}", self.take_form, AnswerForm, ANYONE, from_elsewhere=True),
             page("/pages/login/connect", self.show_connect, RECENT),
-            page_form("/pages/login/connect", self.submit_connect, ConnectForm, RECENT),
+            page_form("/pages/login/connect", self.submit_connect, ConnectAtLoginForm, RECENT),
         )
 
     # ── JSON ──
 
     async def providers(self, _request: Request, _body: None) -> Response:
         """Answer with what an application may offer."""
-        return JsonResponse(ProvidersShown(self._federation.shown))
+        return JsonResponse(ProvidersShown(self._linking.shown))
 
     # ── there ──
 
     async def start(self, request: Request, _body: None) -> Response:
         """Send the browser to the provider."""
         provider_id = request.path_params["provider"]
-        self._federation.provider(provider_id)
-        journey = self._journeys.new(provider_id)
+        self._linking.provider(provider_id)
+        journey = self._redirects.new(provider_id)
         try:
-            response = self._pages.go_to(await self._federation.way_there(provider_id, journey))
+            response = self._pages.go_to(await self._linking.way_there(provider_id, journey))
         except GatepassError as error:
             return self._pages.error_page(request, error, again=self._pages.path("login"))
         return_to = self._pages.return_path(request.query_params.get("return_to", "")[:_LONGEST_PATH], "")
-        await self._journeys.begin(response, provider_id, journey, return_to=return_to)
+        await self._redirects.begin(response, provider_id, journey, return_to=return_to)
         return response
 
     # ── and back ──
@@ -153,37 +153,37 @@ class SocialLogin:
             if any(len(query.getlist(name)) > 1 or len(query.get(name, "")) > _MOST for name in _ANSWER):
                 raise Refusal("invalid_state", "The answer is not one.")
             answer = {name: query[name] for name in _ANSWER if name in query}
-            underway = await self._journeys.end(request, provider_id, answer)
-            if underway.connect_to:
+            pending = await self._redirects.end(request, provider_id, answer)
+            if pending.connect_to:
                 again = self._pages.path("account/identities")
-                response = await self._connect(request, answer, underway)
+                response = await self._connect(request, answer, pending)
             else:
-                response = await self._sign_in(request, answer, underway)
+                response = await self._sign_in(request, answer, pending)
         except GatepassError as error:
             response = self._pages.page(request, "error.html", error=error, again=again, here="")
-        self._journeys.drop(response)
+        self._redirects.drop(response)
         return response
 
-    async def _sign_in(self, request: Request, answer: dict[str, str], underway: Underway) -> Response:
-        asked = await self._asking.check(request, cookie=True)
-        proven = await self._federation.redeem(underway.provider, answer, underway.journey)
-        where, device = self._address.where(request), self._entrance.device_of(request)
-        entered = await self._federation.sign_in(
-            proven, asked=asked, where=where, device=device, language=language_of(request)
+    async def _sign_in(self, request: Request, answer: dict[str, str], pending: PendingRedirect) -> Response:
+        token_request = await self._request_policy.check(request, cookie=True)
+        proven = await self._linking.redeem(pending.provider, answer, pending.journey)
+        where, device = self._address.where(request), self._completion.device_of(request)
+        result = await self._linking.sign_in(
+            proven, token_request=token_request, where=where, device=device, language=language_of(request)
         )
-        if isinstance(entered, Existing):
-            return self._ask_to_connect(request, entered, underway)
-        return await self._entrance.go_on(request, entered, underway.return_to)
+        if isinstance(result, Existing):
+            return self._ask_to_connect(request, result, pending)
+        return await self._completion.go_on(request, result, pending.return_to)
 
-    async def _connect(self, request: Request, answer: dict[str, str], underway: Underway) -> Response:
+    async def _connect(self, request: Request, answer: dict[str, str], pending: PendingRedirect) -> Response:
         """Connect what the provider says to the account of whoever is signed in, and has begun this."""
-        visitor = await self._owners.visitor(request)
+        visitor = await self._recent_auth.visitor(request)
         if not isinstance(visitor, Caller):
             return visitor
-        if visitor.user.id != underway.connect_to:
+        if visitor.user.id != pending.connect_to:
             raise Refusal("invalid_state", "Somebody else has signed in meanwhile.")
-        proven = await self._federation.redeem(underway.provider, answer, underway.journey)
-        await self._federation.connect(
+        proven = await self._linking.redeem(pending.provider, answer, pending.journey)
+        await self._linking.connect(
             visitor.user,
             visitor.session_id,
             proven.claimed,
@@ -195,15 +195,15 @@ class SocialLogin:
 
     # ── connecting what was here before ──
 
-    def _ask_to_connect(self, request: Request, existing: Existing, underway: Underway) -> Response:
+    def _ask_to_connect(self, request: Request, existing: Existing, pending: PendingRedirect) -> Response:
         """Say that the address has an account here, and keep what the provider said until its owner has signed in."""
         sign_in = self._pages.with_query(self._pages.path("login"), {"return_to": self._pages.path("login/connect")})
         values = {"email": existing.email}
         response = self._pages.page(
             request, "message.html", key="account_exists", next_path=sign_in, values=values, here=""
         )
-        waiting = Waiting(
-            claimed=existing.claimed, return_to=underway.return_to, expires_at=underway.expires_at + JOURNEY_SECONDS
+        waiting = PendingConnection(
+            claimed=existing.claimed, return_to=pending.return_to, expires_at=pending.expires_at + JOURNEY_SECONDS
         )
         self._waiting.put(response, waiting, JOURNEY_SECONDS)
         return response
@@ -215,22 +215,22 @@ class SocialLogin:
         return self._pages.page(
             request,
             "connect.html",
-            provider=self._federation.name_of(waiting.claimed.provider),
+            provider=self._linking.name_of(waiting.claimed.provider),
             theirs=waiting.claimed.email,
             email=caller.user.email,
         )
 
-    async def submit_connect(self, request: Request, _form: ConnectForm) -> Response:
+    async def submit_connect(self, request: Request, _form: ConnectAtLoginForm) -> Response:
         """Connect them."""
         caller = caller_of(request)
         waiting = await self._still_waiting(request)
         where, language = self._address.where(request), language_of(request)
-        await self._federation.connect(caller.user, caller.session_id, waiting.claimed, where=where, language=language)
+        await self._linking.connect(caller.user, caller.session_id, waiting.claimed, where=where, language=language)
         response = self._pages.go_to(self._pages.return_path(waiting.return_to, self._pages.path("account/identities")))
         self._waiting.drop(response)
         return response
 
-    async def _still_waiting(self, request: Request) -> Waiting:
+    async def _still_waiting(self, request: Request) -> PendingConnection:
         waiting = self._waiting.read(request)
         if waiting is None or waiting.expires_at <= await self._database.read(_now):
             raise Refusal("invalid_state", "Nothing is waiting to be connected: sign in with the provider again.")

@@ -12,7 +12,7 @@ from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal, Unavailable
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.revocation.log import MOST_TOKENS
-from gatepass.server.domain.sessions.client_policy import Rights
+from gatepass.server.domain.sessions.client_policy import ClientPolicy
 from gatepass.server.domain.sessions.grant import Advanced, Ended, Reissued, Same, Stolen, Unknown
 from gatepass.server.domain.sessions.own_tokens import status_of
 from gatepass.server.domain.sessions.revoke import end_grant
@@ -21,7 +21,7 @@ from gatepass.server.features.oauth.name_quota import NameQuota
 from gatepass.server.web.answers import JsonResponse, empty
 from gatepass.server.web.auth.client import ClientForm
 from gatepass.server.web.auth.gate import client_of
-from gatepass.server.web.auth.refresh_credentials import presented
+from gatepass.server.web.auth.refresh_credentials import refresh_credential
 from gatepass.server.web.auth.requirements import CLIENT
 from gatepass.server.web.routing import Route
 from gatepass.tokens import refresh_token
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
     from gatepass.server.base.settings import Settings
     from gatepass.server.domain.keys.keyring import LiveKeys
     from gatepass.server.domain.ports import Database, Transaction
-    from gatepass.server.domain.revocation.revocation_check import Standing
+    from gatepass.server.domain.revocation.revocation_check import RevocationCheck
     from gatepass.server.domain.revocation.status_indexes import StatusIndexes
     from gatepass.server.domain.sessions.client import Client
-    from gatepass.server.domain.sessions.grant import Held, MovedOn, Presented
+    from gatepass.server.domain.sessions.grant import Held, MovedOn, RefreshCredential
     from gatepass.server.domain.sessions.own_tokens import OwnTokens
-    from gatepass.server.web.auth.dpop import Senders
-    from gatepass.server.web.token_responses import Minted, Minter
+    from gatepass.server.web.auth.dpop import DPoPBinding
+    from gatepass.server.web.token_responses import IssuedToken, TokenIssuer
     from gatepass.tokens.refresh_token import RefreshKey, RefreshToken
     from gatepass.verify import Principal
 
@@ -108,20 +108,20 @@ class OAuth:
     def __init__(  # noqa: PLR0913 - a flow is handed what it works with
         self,
         database: Database,
-        minter: Minter,
+        token_issuer: TokenIssuer,
         own_tokens: OwnTokens,
         *,
         indexes: StatusIndexes,
-        senders: Senders,
-        standing: Standing,
+        dpop: DPoPBinding,
+        revocation_check: RevocationCheck,
         keys: LiveKeys,
         settings: Settings,
     ) -> None:
         self._database = database
-        self._minter = minter
+        self._token_issuer = token_issuer
         self._own_tokens = own_tokens
-        self._senders = senders
-        self._standing = standing
+        self._dpop = dpop
+        self._revocation_check = revocation_check
         self._indexes = indexes
         self._names = NameQuota()
         self._keys = keys
@@ -179,19 +179,21 @@ class OAuth:
             case "client_credentials" | "refresh_token" if form.grant_type not in client.grant_types:
                 raise Refusal("unauthorized_client", "The client was not given this grant type.")
             case "client_credentials":
-                return await self._client_credentials(client, form, await self._senders.thumbprint(request))
+                return await self._client_credentials(client, form, await self._dpop.thumbprint(request))
             case "refresh_token":
-                return await self._refresh(client, form, await self._senders.thumbprint(request))
+                return await self._refresh(client, form, await self._dpop.thumbprint(request))
             case _:
                 raise Refusal("unsupported_grant_type", "The grant type is none that is served here.")
 
     async def _client_credentials(self, client: Client, form: TokenRequest, jkt: str | None) -> Response:
         """RFC 6749 §4.4: a token for the client itself, and no refresh token (§4.4.3)."""
         with _as_invalid_target():
-            asked = Rights.of_client(client, self._issuer).check(audience=form.target, scope=form.scope, jkt=jkt)
+            token_request = ClientPolicy.of_client(client, self._issuer).check(
+                audience=form.target, scope=form.scope, jkt=jkt
+            )
         now = await self._database.read(_now)
-        minted = await self._minter.mint_for_client(client, asked, keys=self._keys.current, now=now)
-        return _answer(minted)
+        issued = await self._token_issuer.mint_for_client(client, token_request, keys=self._keys.current, now=now)
+        return _answer(issued)
 
     async def _refresh(self, client: Client, form: TokenRequest, jkt: str | None) -> Response:
         """RFC 6749 §6: with the grant's audience and scopes, or those of them that are asked for this time."""
@@ -200,8 +202,8 @@ class OAuth:
         if token is None:
             raise _invalid_grant("invalid_refresh_token")
 
-        presents = presented(token, client.id, jkt)
-        await self._check_narrowing(presents, form, Rights.of_client(client, self._issuer))
+        presents = refresh_credential(token, client.id, jkt)
+        await self._check_narrowing(presents, form, ClientPolicy.of_client(client, self._issuer))
 
         async def unit(tx: Transaction) -> tuple[MovedOn, float] | Refusal:
             verdict = await advance(tx, presents, pace=self._pace)
@@ -220,13 +222,15 @@ class OAuth:
         self._database.check_settled()
         moved, now = await decide(self._database, unit, is_lone_statement=True)
         with _as_invalid_target():
-            rights = Rights.behind(moved.bearer, self._settings)
-            bearer = rights.today(moved.bearer, audience=form.target, scope=form.scope)
-        minted = await self._minter.mint(bearer, keys=keys, now=now)
+            client_policy = ClientPolicy.behind(moved.bearer, self._settings)
+            bearer = client_policy.today(moved.bearer, audience=form.target, scope=form.scope)
+        issued = await self._token_issuer.mint(bearer, keys=keys, now=now)
         current = msgspec.structs.replace(token, serial=moved.serial)
-        return _answer(minted, refresh_token.mint(current, keys.refresh_key))
+        return _answer(issued, refresh_token.mint(current, keys.refresh_key))
 
-    async def _check_narrowing(self, presents: Presented, form: TokenRequest, rights: Rights) -> None:
+    async def _check_narrowing(
+        self, presents: RefreshCredential, form: TokenRequest, client_policy: ClientPolicy
+    ) -> None:
         """Refuse what is asked for beyond the grant before it is moved on: the client will ask again with the same."""
         if form.scope is None and not form.target:
             return
@@ -237,7 +241,7 @@ class OAuth:
         held = await self._database.read(unit)
         if held is not None and held.client_id == presents.client_id and held.is_usable:
             with _as_invalid_target():
-                rights.narrow(held.audience, held.scope, audience=form.target, scope=form.scope)
+                client_policy.narrow(held.audience, held.scope, audience=form.target, scope=form.scope)
 
     # ── revocation ──
 
@@ -255,7 +259,7 @@ class OAuth:
         """The refresh token and every access token that came of its grant (RFC 7009 §2.1)."""
 
         async def unit(tx: Transaction) -> None:
-            held = await tx.grants.held_by(presented(token, client.id))
+            held = await tx.grants.held_by(refresh_credential(token, client.id))
             if held is not None and held.client_id == client.id:
                 await end_grant(tx, held.grant_id)
 
@@ -324,7 +328,7 @@ class OAuth:
             principal = self._own_tokens.look_at(token, client.audience_at(self._issuer))
         except JoseError:
             return _INACTIVE
-        if await self._standing.is_revoked(principal):
+        if await self._revocation_check.is_revoked(principal):
             return _INACTIVE
         claims = principal.claims
         return Introspected(
@@ -348,12 +352,12 @@ class OAuth:
 
     async def _introspect_refresh_token(self, client: Client, token: RefreshToken) -> Introspected:
         async def unit(tx: Transaction) -> tuple[Held | None, float]:
-            return await tx.grants.held_by(presented(token, client.id)), tx.now
+            return await tx.grants.held_by(refresh_credential(token, client.id)), tx.now
 
         held, now = await self._database.read(unit)
         if held is None or held.client_id != client.id or not held.is_usable or held.expires_at <= now:
             return _INACTIVE
-        _, scope = Rights.of_client(client, self._issuer).left_of(held.audience, held.scope)
+        _, scope = ClientPolicy.of_client(client, self._issuer).left_of(held.audience, held.scope)
         return Introspected(
             active=True,
             token_type="refresh_token",  # noqa: S106 - the kind, not a token
@@ -391,14 +395,14 @@ def _read(text: str, keys: Mapping[bytes, RefreshKey]) -> RefreshToken | None:
     return None if token.in_cookie else token
 
 
-def _answer(minted: Minted, refresh: str | None = None) -> Response:
+def _answer(issued: IssuedToken, refresh: str | None = None) -> Response:
     return JsonResponse(
         TokenAnswer(
-            access_token=minted.token,
-            token_type=minted.token_type,
-            expires_in=minted.expires_in,
+            access_token=issued.token,
+            token_type=issued.token_type,
+            expires_in=issued.expires_in,
             refresh_token=refresh,
-            scope=minted.scope,
+            scope=issued.scope,
         )
     )
 

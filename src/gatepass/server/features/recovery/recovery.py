@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from gatepass.server.base.settings import Settings
     from gatepass.server.domain.accounts.registration import Registration
     from gatepass.server.domain.accounts.user import User
-    from gatepass.server.domain.limits.throttle import Guard
-    from gatepass.server.domain.mail.notices import Letters
+    from gatepass.server.domain.limits.throttle import Throttle
+    from gatepass.server.domain.mail.notices import Notices
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.web.address import ClientAddress
     from gatepass.server.web.pages import Pages
@@ -91,18 +91,18 @@ class Recovery:
         self,
         database: Database,
         registration: Registration,
-        letters: Letters,
+        notices: Notices,
         *,
         address: ClientAddress,
-        guard: Guard,
+        throttle: Throttle,
         pages: Pages,
         settings: Settings,
     ) -> None:
         self._database = database
         self._registration = registration
-        self._letters = letters
+        self._notices = notices
         self._address = address
-        self._guard = guard
+        self._throttle = throttle
         self._pages = pages
         self._settings = settings
 
@@ -218,16 +218,16 @@ class Recovery:
 
     async def _send_link(self, request: Request, email: str) -> str:
         """Mail a link to whoever has this address; to nobody at the same cost. Return the address as we spell it."""
-        self._letters.require()
+        self._notices.require()
         address = normalise_email(email)
         where, language = self._address.where(request), language_of(request)
-        attempt = self._guard.attempt("reset", address, where)
-        link = self._letters.mail_link("reset")
+        attempt = self._throttle.attempt("reset", address, where)
+        link = self._notices.mail_link("reset")
 
         async def unit(tx: Transaction) -> Refusal | None:
-            if wait := await self._guard.wait(tx, attempt):
+            if wait := await self._throttle.wait(tx, attempt):
                 return too_many_attempts(wait)
-            await self._guard.failed(tx, attempt)
+            await self._throttle.failed(tx, attempt)
             user = await tx.users.by_email(address)
             is_somebody = user is not None and user.disabled_at is None
             user_id = user.id if user is not None else ""
@@ -246,7 +246,7 @@ class Recovery:
                 language=language,
                 link=link.url,
             )
-            await self._letters.send(tx, letter, user_id=user_id)
+            await self._notices.send(tx, letter, user_id=user_id)
             await record(tx, "password_reset_asked", user_id, actor="", where=where)
             return None
 
@@ -275,7 +275,7 @@ class Recovery:
             if code is None or user is None or user.disabled_at is not None or user.email != code.email:
                 return _invalid_code()
             if await prove_address(tx, user, where=where):
-                await self._letters.tell_taken(tx, user, language=language)
+                await self._notices.tell_taken(tx, user, language=language)
             await replace_password(tx, user.id, password_hash, is_short=self._registration.is_short(password))
             await end_sessions_of(tx, user.id, "password_changed", where=where)
             await tx.codes.forget_openers(user.id)
@@ -283,7 +283,7 @@ class Recovery:
                 await tx.users.set_locked(user.id, None)
                 await record(tx, "account_unlocked", user.id, where=where)
             await record(tx, "password_changed", user.id, reason="reset", where=where)
-            await self._letters.warn(tx, "password_changed", user, language=language)
+            await self._notices.warn(tx, "password_changed", user, language=language)
             return None
 
         await decide(self._database, unit)
@@ -311,7 +311,7 @@ class Recovery:
             await record(tx, "account_locked", user.id, where=where)
             await self._put_address_back(tx, user, code.email)
             letter = Letter(kind="account_locked", to=code.email, language=language, link=self._pages.url("forgotten"))
-            await self._letters.send(tx, letter, user_id=user.id)
+            await self._notices.send(tx, letter, user_id=user.id)
             return None
 
         await decide(self._database, unit)

@@ -175,11 +175,11 @@ class RevocationFeed:
 
     async def follow(self, request: Request, _body: None) -> Response:
         """Join the readers; first of all the reader is told what it has missed, and how old what we know is."""
-        asked = request.headers.get("last-event-id") or request.query_params.get("after", "")
+        token_request = request.headers.get("last-event-id") or request.query_params.get("after", "")
         place = await self._places.take(request)
         queue, position = self.readers.join(), self.known.position
         try:
-            welcome = await self._welcome(Position.parse(asked), position)
+            welcome = await self._welcome(Position.parse(token_request), position)
             with suppress(Unavailable):  # nobody signs: the reader hears what happened, and that it is not proved
                 welcome += await self._heartbeat()
             return EventStream(self.readers, queue, welcome, place)
@@ -188,19 +188,19 @@ class RevocationFeed:
             place.give_back()
             raise
 
-    async def _welcome(self, asked: Position | None, position: Position) -> bytes:
-        if asked is None or asked == position:
+    async def _welcome(self, token_request: Position | None, position: Position) -> bytes:
+        if token_request is None or token_request == position:
             return stream.hello(position)
-        if asked.epoch != position.epoch or asked.event_id > position.event_id:
+        if token_request.epoch != position.epoch or token_request.event_id > position.event_id:
             return stream.resync(position)
-        missed = self._missed.get(asked.event_id)
+        missed = self._missed.get(token_request.event_id)
         if missed is None:
-            read = await self._read(asked.event_id)
+            read = await self._read(token_request.event_id)
             entries = [entry for entry in read.entries if entry.id <= position.event_id]
             if len(entries) > _MOST_TOLD:
                 return stream.resync(position)
-            missed = await self._event(entries, after=asked.event_id, position=position)
-            self._keep_missed(asked.event_id, position, missed)
+            missed = await self._event(entries, after=token_request.event_id, position=position)
+            self._keep_missed(token_request.event_id, position, missed)
         return stream.hello(position) + missed
 
     def _keep_missed(self, after: int, position: Position, message: bytes) -> None:

@@ -60,7 +60,7 @@ class Places:
     def __len__(self) -> int:
         return self._taken
 
-    async def take(self, request: Request) -> Place:
+    async def take(self, request: Request) -> StreamPlace:
         """Take a place for a reader.
 
         Raises:
@@ -78,7 +78,7 @@ class Places:
             return self._take(network)
         return self._take(None)
 
-    def _take(self, network: str | None) -> Place:
+    def _take(self, network: str | None) -> StreamPlace:
         """Take one for a client, or for anybody from a network; from one that is not known as well."""
         if self._taken >= self._most:  # others may have come while the client was looked up
             raise _too_many_streams()
@@ -89,7 +89,7 @@ class Places:
             self._by_address[network] += 1
         self._taken += 1
         seconds = self._seconds * random.uniform(_SHORTEST_LIFE, 1)  # noqa: S311 - they only have to end apart
-        return Place(self, network, seconds)
+        return StreamPlace(self, network, seconds)
 
     def give_back(self, network: str | None) -> None:
         """Let another reader have the place."""
@@ -101,7 +101,7 @@ class Places:
                 del self._by_address[network]
 
 
-class Place:
+class StreamPlace:
     """A reader's place, to be held and then given back, once."""
 
     def __init__(self, places: Places, network: str | None, seconds: float) -> None:

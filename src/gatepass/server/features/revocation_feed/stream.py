@@ -11,7 +11,7 @@ from starlette.responses import Response
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from gatepass.server.features.revocation_feed.places import Place
+    from gatepass.server.features.revocation_feed.places import StreamPlace
     from gatepass.tokens.revocation_event import Position
 
 QUEUED_MESSAGES = 64
@@ -100,7 +100,7 @@ class Readers:
 class EventStream(Response):
     """An answer that goes on until its reader leaves or the server ends."""
 
-    def __init__(self, readers: Readers, queue: asyncio.Queue[bytes], first: bytes, place: Place) -> None:
+    def __init__(self, readers: Readers, queue: asyncio.Queue[bytes], first: bytes, place: StreamPlace) -> None:
         super().__init__(media_type="text/event-stream")
         del self.headers["content-length"]
         self.headers["cache-control"] = "no-store"

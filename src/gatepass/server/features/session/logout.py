@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from gatepass.server.base.errors import Refusal
-    from gatepass.server.domain.events.event import Where
+    from gatepass.server.domain.events.event import Origin
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.web.address import ClientAddress
-    from gatepass.server.web.auth.cookie import Visitors
+    from gatepass.server.web.auth.cookie import CookieAuth
     from gatepass.server.web.browser import BrowserMode
     from gatepass.server.web.pages import Pages
 
@@ -49,13 +49,13 @@ class Logout:
         browser: BrowserMode,
         address: ClientAddress,
         pages: Pages,
-        visitors: Visitors,
+        cookie_auth: CookieAuth,
     ) -> None:
         self._database = database
         self._browser = browser
         self._address = address
         self._pages = pages
-        self._visitors = visitors
+        self._cookie_auth = cookie_auth
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls."""
@@ -91,14 +91,14 @@ class Logout:
 
     async def submit(self, request: Request, _form: LogoutForm) -> Response:
         """End the session of who looks at the page, and forget its cookie."""
-        visitor = await self._visitors.of(request)
+        visitor = await self._cookie_auth.of(request)
         if visitor is not None:
             await self._end(visitor.session_id, visitor.user.id, self._address.where(request))
         response = self._pages.go_to(self._pages.path("login"))
         self._browser.clear_cookie(request, response)
         return response
 
-    async def _end(self, session_id: str, user_id: str, where: Where) -> None:
+    async def _end(self, session_id: str, user_id: str, where: Origin) -> None:
         async def unit(tx: Transaction) -> None:
             await end_session(tx, session_id, user_id, "logout", where=where)
 

@@ -10,12 +10,12 @@ from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.client import FIRST_PARTY
-from gatepass.server.domain.sessions.client_policy import Rights
+from gatepass.server.domain.sessions.client_policy import ClientPolicy
 from gatepass.server.domain.sessions.grant import Advanced, Ended, Reissued, Same, Stolen, Unknown
 from gatepass.server.domain.sessions.rotation import advance, pace_of
 from gatepass.server.web.auth.gate import refresh_token_of
 from gatepass.server.web.auth.recent import session_ended
-from gatepass.server.web.auth.refresh_credentials import invalid_refresh_token, presented
+from gatepass.server.web.auth.refresh_credentials import invalid_refresh_token, refresh_credential
 from gatepass.server.web.auth.requirements import REFRESH
 from gatepass.server.web.routing import Route
 from gatepass.server.web.token_responses import TokenPair
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from gatepass.server.domain.keys.keyring import LiveKeys
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.domain.sessions.grant import MovedOn
-    from gatepass.server.web.auth.dpop import Senders
-    from gatepass.server.web.token_responses import Minter
+    from gatepass.server.web.auth.dpop import DPoPBinding
+    from gatepass.server.web.token_responses import TokenIssuer
 
 
 class RefreshRequest(Confidential, frozen=True, forbid_unknown_fields=True):
@@ -44,18 +44,18 @@ class Refresh:
     def __init__(
         self,
         database: Database,
-        minter: Minter,
+        token_issuer: TokenIssuer,
         *,
         keys: LiveKeys,
-        senders: Senders,
+        dpop: DPoPBinding,
         settings: Settings,
     ) -> None:
         self._database = database
-        self._minter = minter
+        self._token_issuer = token_issuer
         self._keys = keys
-        self._senders = senders
+        self._dpop = dpop
         self._pace = pace_of(settings)
-        self._rights = Rights.of_first_party(settings)
+        self._rights = ClientPolicy.of_first_party(settings)
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls."""
@@ -84,11 +84,11 @@ class Refresh:
         """Move the grant on and answer; a refusal leaves the cookie alone, for by now it may be a newer one."""
         keys = self._keys.current
         token = refresh_token_of(request)
-        jkt = await self._senders.thumbprint(request)
+        jkt = await self._dpop.thumbprint(request)
 
         async def unit(tx: Transaction) -> tuple[MovedOn, float] | Refusal:
             now = tx.now
-            verdict = await advance(tx, presented(token, FIRST_PARTY, jkt), pace=self._pace)
+            verdict = await advance(tx, refresh_credential(token, FIRST_PARTY, jkt), pace=self._pace)
             match verdict:
                 case Advanced() | Same() | Reissued():
                     return verdict, now
@@ -104,4 +104,4 @@ class Refresh:
         self._database.check_settled()
         moved, now = await decide(self._database, unit, is_lone_statement=True)
         current = msgspec.structs.replace(token, serial=moved.serial)
-        return await self._minter.answer(self._rights.today(moved.bearer), current, keys=keys, now=now)
+        return await self._token_issuer.answer(self._rights.today(moved.bearer), current, keys=keys, now=now)

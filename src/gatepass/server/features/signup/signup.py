@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from gatepass.server.domain.accounts.registration import Registration
     from gatepass.server.domain.accounts.signup_rules import SignupRules
     from gatepass.server.domain.credentials.passwords.hashing import PasswordHasher
-    from gatepass.server.domain.events.event import Where
-    from gatepass.server.domain.limits.throttle import Guard
-    from gatepass.server.domain.mail.notices import Letters
+    from gatepass.server.domain.events.event import Origin
+    from gatepass.server.domain.limits.throttle import Throttle
+    from gatepass.server.domain.mail.notices import Notices
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.web.address import ClientAddress
     from gatepass.server.web.pages import Pages
@@ -93,25 +93,25 @@ class Signup:
         self,
         database: Database,
         registration: Registration,
-        letters: Letters,
+        notices: Notices,
         *,
         hasher: PasswordHasher,
         rules: SignupRules,
         address: ClientAddress,
-        guard: Guard,
-        mail_guard: Guard,
+        throttle: Throttle,
+        mail_throttle: Throttle,
         pages: Pages,
         by_passkey: bool,
         settings: Settings,
     ) -> None:
         self._database = database
         self._registration = registration
-        self._letters = letters
+        self._notices = notices
         self._hasher = hasher
         self._rules = rules
         self._address = address
-        self._guard = guard
-        self._mail_guard = mail_guard
+        self._throttle = throttle
+        self._mail_throttle = mail_throttle
         self._pages = pages
         self._settings = settings
         self._is_verified_first = settings.mail == "smtp"
@@ -234,7 +234,7 @@ class Signup:
         await self._send_link(request, address, password_hash, browser)
         return address
 
-    async def _wait(self, address: str, where: Where) -> None:
+    async def _wait(self, address: str, where: Origin) -> None:
         """Refuse before a hash is made what would be refused after it."""
 
         async def unit(tx: Transaction) -> float:
@@ -245,15 +245,15 @@ class Signup:
 
     async def _send_link(self, request: Request, address: str, password_hash: str, browser: str) -> None:
         """Mail a link that makes the account; an owner of the address is told that there is one, at the same cost."""
-        attempt = self._mail_guard.attempt("signup", address, self._address.where(request))
-        link, language = self._letters.mail_link("signup"), language_of(request)
+        attempt = self._mail_throttle.attempt("signup", address, self._address.where(request))
+        link, language = self._notices.mail_link("signup"), language_of(request)
 
         async def unit(tx: Transaction) -> Refusal | None:
-            if wait := await self._mail_guard.wait(tx, attempt):
+            if wait := await self._mail_throttle.wait(tx, attempt):
                 return too_many_attempts(wait)
             if refused := await self._rules.count(tx, address, attempt.where):
                 return refused
-            await self._mail_guard.failed(tx, attempt)
+            await self._mail_throttle.failed(tx, attempt)
             owner = await tx.users.by_email(address)
             await tx.codes.add(
                 Code(
@@ -272,7 +272,7 @@ class Signup:
                 language=language,
                 link=link.url if owner is None else self._pages.url("login"),
             )
-            await self._letters.send(tx, letter)
+            await self._notices.send(tx, letter)
             return None
 
         await decide(self._database, unit)
@@ -283,14 +283,14 @@ class Signup:
         if code is None:
             raise _invalid_code()
         where = self._address.where(request)
-        attempt = self._guard.attempt("signup", code.email, where)
+        attempt = self._throttle.attempt("signup", code.email, where)
         is_theirs = code.holder == digest_of(browser) or await self._knows(password, code)
 
         async def unit(tx: Transaction) -> User | Refusal:
-            if wait := await self._guard.wait(tx, attempt):
+            if wait := await self._throttle.wait(tx, attempt):
                 return too_many_attempts(wait)
             if not is_theirs:
-                await self._guard.failed(tx, attempt)
+                await self._throttle.failed(tx, attempt)
                 return Refusal("invalid_credentials", "This is not the password chosen.")
             used = await tx.codes.use(code.digest, "signup", tx.now)
             user = User(id=new_id("usr"), email=code.email, created_at=tx.now, email_verified_at=tx.now)

@@ -19,7 +19,7 @@ _METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt")
 _ALGORITHMS = ("ES256", "ES384", "ES512", "Ed25519", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 
 
-class Metadata(msgspec.Struct, frozen=True, kw_only=True):
+class IssuerMetadata(msgspec.Struct, frozen=True, kw_only=True):
     """The authorization server's metadata (RFC 8414 §2), and where revocations are told.
 
     No response type is supported, because there is no authorization endpoint yet.
@@ -47,7 +47,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
 def render_metadata(issuer: str) -> bytes:
     """The metadata document as JSON."""
     return msgspec.json.encode(
-        Metadata(
+        IssuerMetadata(
             issuer=issuer,
             jwks_uri=issuer + JWKS_PATH,
             token_endpoint=f"{issuer}/oauth/token",

@@ -48,7 +48,7 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     keys: Literal["ok", "outdated"]
 
 
-class Health:
+class HealthChecks:
     """The three calls.
 
     Args:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from gatepass.server.domain.mail.delivery import Posting
+    from gatepass.server.domain.mail.delivery import MailDelivery
     from gatepass.server.web.pages import Pages
     from gatepass.server.web.routing import Route
     from gatepass.server.web.this_machine import ThisMachine
@@ -29,8 +29,8 @@ class Outbox:
         key: what the link that `serve` printed holds; None where there is no outbox.
     """
 
-    def __init__(self, posting: Posting, *, pages: Pages, machine: ThisMachine, key: str | None) -> None:
-        self._posting = posting
+    def __init__(self, mail_delivery: MailDelivery, *, pages: Pages, machine: ThisMachine, key: str | None) -> None:
+        self._mail_delivery = mail_delivery
         self._pages = pages
         self._machine = machine
         self._key = key
@@ -55,7 +55,7 @@ class Outbox:
 
     async def show(self, request: Request, _body: None) -> Response:
         """Show the mails, the latest first."""
-        return self._pages.page(request, "outbox.html", mails=await self._posting.latest())
+        return self._pages.page(request, "outbox.html", mails=await self._mail_delivery.latest())
 
     def _has_key(self, request: Request) -> bool:
         given = request.query_params.get("key", "").encode("utf-8", "surrogateescape")

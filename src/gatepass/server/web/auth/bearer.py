@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from gatepass.server.domain.ports import Database, Transaction
-    from gatepass.server.domain.revocation.revocation_check import Standing
+    from gatepass.server.domain.revocation.revocation_check import RevocationCheck
     from gatepass.server.domain.sessions.own_tokens import OwnTokens
-    from gatepass.server.web.auth.dpop import Senders
+    from gatepass.server.web.auth.dpop import DPoPBinding
     from gatepass.tokens.dpop_proof import Proof
     from gatepass.verify import Principal
 
@@ -45,16 +45,22 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     status: StatusIndex | None = None
 
 
-class Callers:
+class BearerAuth:
     """Identifies callers by their tokens."""
 
     def __init__(
-        self, database: Database, own_tokens: OwnTokens, senders: Senders, standing: Standing, *, issuer: str
+        self,
+        database: Database,
+        own_tokens: OwnTokens,
+        dpop: DPoPBinding,
+        revocation_check: RevocationCheck,
+        *,
+        issuer: str,
     ) -> None:
         self._database = database
         self._own_tokens = own_tokens
-        self._senders = senders
-        self._standing = standing
+        self._dpop = dpop
+        self._revocation_check = revocation_check
         self._audience = (issuer,)
 
     async def identify(self, request: Request) -> Caller:
@@ -64,7 +70,7 @@ class Callers:
             Refusal: as `verify`, or `session_ended` when the sign-in behind the token is over.
         """
         principal = await self.verify(request)
-        is_revoked = await self._standing.is_revoked(principal)
+        is_revoked = await self._revocation_check.is_revoked(principal)
         user = None if is_revoked else await self._database.read(_account_of(principal))
         if user is None:
             raise Refusal("session_ended", "The session has ended: sign in again.")
@@ -98,13 +104,13 @@ class Callers:
         _check_may_call(principal)
         if proof is not None:  # used up after the token has shown that it is one: nobody else has rows written
             with _as_bad_token():
-                await self._senders.use(proof)
+                await self._dpop.use(proof)
         return principal
 
     async def _proof(self, request: Request, token: str) -> Proof:
         """The sender's proof."""
         with _as_bad_token():
-            proof = await self._senders.proof(request, token=token)
+            proof = await self._dpop.proof(request, token=token)
         if proof is None:
             raise Refusal("invalid_token", "The scheme DPoP needs a proof in the header DPoP.")
         return proof

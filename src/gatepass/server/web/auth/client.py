@@ -159,7 +159,7 @@ class ClientAuthentication:
         name = hashlib.sha256(f"{client_id} {jti}".encode("utf-8", "surrogatepass")).hexdigest()
 
         async def unit(tx: Transaction) -> Refusal | None:
-            is_first = await tx.replays.use("client_assertion", name, expires_at=expires_at)
+            is_first = await tx.used_once.use("client_assertion", name, expires_at=expires_at)
             return None if is_first else _invalid_client()
 
         await decide(self._database, unit, is_lone_statement=True)

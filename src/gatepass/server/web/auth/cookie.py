@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gatepass.server.domain.sessions.client import FIRST_PARTY
 from gatepass.server.web.auth.bearer import Caller
-from gatepass.server.web.auth.refresh_credentials import presented
+from gatepass.server.web.auth.refresh_credentials import refresh_credential
 from gatepass.tokens.refresh_token import InvalidRefreshToken, read
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gatepass.server.web.browser import BrowserMode
 
 
-class Visitors:
+class CookieAuth:
     """Knows visitors by their cookie."""
 
     def __init__(self, database: Database, *, keys: LiveKeys, browser: BrowserMode, settings: Settings) -> None:
@@ -44,7 +44,7 @@ class Visitors:
             return None
 
         async def unit(tx: Transaction) -> Caller | None:
-            held = await tx.grants.held_by(presented(token, FIRST_PARTY))
+            held = await tx.grants.held_by(refresh_credential(token, FIRST_PARTY))
             if held is None or held.client_id != FIRST_PARTY or not held.is_usable:
                 return None
             if held.answered_at + self._idle_seconds <= tx.now:

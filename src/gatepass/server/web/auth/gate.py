@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from gatepass.server.web.auth.bearer import Callers
+    from gatepass.server.web.auth.bearer import BearerAuth
     from gatepass.server.web.auth.client import ClientAuthentication
-    from gatepass.server.web.auth.cookie import Visitors
-    from gatepass.server.web.auth.recent import Owners
+    from gatepass.server.web.auth.cookie import CookieAuth
+    from gatepass.server.web.auth.recent import RecentAuth
     from gatepass.server.web.auth.requirements import Auth, SplitBody
     from gatepass.server.web.pages import Pages
     from gatepass.server.web.routing import Route
@@ -43,20 +43,20 @@ class Gate:
 
     def __init__(  # noqa: PLR0913 - one for each kind of proof
         self,
-        callers: Callers,
-        owners: Owners,
-        visitors: Visitors,
+        bearer_auth: BearerAuth,
+        recent_auth: RecentAuth,
+        cookie_auth: CookieAuth,
         clients: ClientAuthentication,
         *,
         pages: Pages,
         others: Mapping[Auth, Proof],
     ) -> None:
-        self._owners = owners
-        self._visitors = visitors
+        self._recent_auth = recent_auth
+        self._cookie_auth = cookie_auth
         self._pages = pages
         self._proofs: dict[Auth, Proof] = {
-            auth.CALLER: lambda request, _: callers.identify(request),
-            auth.RECENT: lambda request, _: owners.caller(request),
+            auth.CALLER: lambda request, _: bearer_auth.identify(request),
+            auth.RECENT: lambda request, _: recent_auth.caller(request),
             auth.CLIENT: clients.authenticate,
             **others,
         }
@@ -72,9 +72,9 @@ class Gate:
 
     async def _admit_to_page(self, request: Request, route: Route) -> Response | None:
         if route.auth == auth.RECENT:
-            visitor = await self._owners.visitor(request)
+            visitor = await self._recent_auth.visitor(request)
         else:
-            visitor = await self._visitors.of(request) or self._pages.sign_in_first(request)
+            visitor = await self._cookie_auth.of(request) or self._pages.sign_in_first(request)
         if not isinstance(visitor, Caller):
             return visitor
         note(request, visitor)

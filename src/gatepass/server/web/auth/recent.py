@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     from gatepass.server.base.settings import Settings
     from gatepass.server.domain.accounts.user import User
     from gatepass.server.domain.ports import Database, Transaction
-    from gatepass.server.web.auth.bearer import Caller, Callers
-    from gatepass.server.web.auth.cookie import Visitors
+    from gatepass.server.web.auth.bearer import BearerAuth, Caller
+    from gatepass.server.web.auth.cookie import CookieAuth
     from gatepass.server.web.pages import Pages
 
 
-class Owners:
+class RecentAuth:
     """Knows owners."""
 
     def __init__(
-        self, database: Database, callers: Callers, *, pages: Pages, visitors: Visitors, settings: Settings
+        self, database: Database, bearer_auth: BearerAuth, *, pages: Pages, cookie_auth: CookieAuth, settings: Settings
     ) -> None:
         self._database = database
-        self._callers = callers
+        self._bearer_auth = bearer_auth
         self._pages = pages
-        self._visitors = visitors
+        self._cookie_auth = cookie_auth
         self._recent_seconds = settings.recent_sign_in_seconds
 
     async def caller(self, request: Request) -> Caller:
@@ -39,13 +39,13 @@ class Owners:
             Refusal: as `Callers.identify`; `recent_sign_in_required`, or `second_factor_required` when the sign-in was
                 by one factor and the person has another.
         """
-        caller = await self._callers.identify(request)
+        caller = await self._bearer_auth.identify(request)
         await self._check(caller)
         return caller
 
     async def visitor(self, request: Request) -> Caller | Response:
         """Who looks at a page; else the way to where they prove it."""
-        visitor = await self._visitors.of(request)
+        visitor = await self._cookie_auth.of(request)
         if visitor is None:
             return self._pages.sign_in_first(request)
         try:

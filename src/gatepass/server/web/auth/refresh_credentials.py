@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import encode_id
-from gatepass.server.domain.sessions.grant import Presented
+from gatepass.server.domain.sessions.grant import RefreshCredential
 from gatepass.server.domain.sessions.open import GRANT_PREFIX, digest
 from gatepass.tokens.refresh_token import InvalidRefreshToken, read
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gatepass.tokens.refresh_token import RefreshToken
 
 
-def presented_token(
+def refresh_token_in(
     request: Request, in_body: str | None, *, keys: KeyRing, browser: BrowserMode
 ) -> RefreshToken | None:
     """Return the authentic refresh token of the body, else of the cookie; None when there is neither.
@@ -41,9 +41,9 @@ def presented_token(
     return token
 
 
-def presented(token: RefreshToken, client_id: str, jkt: str | None = None) -> Presented:
+def refresh_credential(token: RefreshToken, client_id: str, jkt: str | None = None) -> RefreshCredential:
     """What the token proves, in the words of grants, at the client that presents it, with the key that it has."""
-    return Presented(
+    return RefreshCredential(
         grant_id=f"{GRANT_PREFIX}_{encode_id(token.grant_id)}",
         client_id=client_id,
         secret_digest=digest(token.secret),

@@ -8,7 +8,7 @@ import msgspec
 
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.sessions.client import FIRST_PARTY
-from gatepass.server.web.auth.refresh_credentials import invalid_refresh_token, presented, presented_token
+from gatepass.server.web.auth.refresh_credentials import invalid_refresh_token, refresh_credential, refresh_token_in
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.keys.keyring import LiveKeys
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.domain.sessions.grant import Held
-    from gatepass.server.web.auth.bearer import Callers
+    from gatepass.server.web.auth.bearer import BearerAuth
     from gatepass.server.web.auth.requirements import SplitBody
     from gatepass.server.web.browser import BrowserMode
     from gatepass.tokens.refresh_token import RefreshToken
@@ -34,9 +34,9 @@ class TokenSession(msgspec.Struct, frozen=True):
 class TokenSessions:
     """Finds what the token of a call belongs to."""
 
-    def __init__(self, database: Database, callers: Callers, *, keys: LiveKeys, browser: BrowserMode) -> None:
+    def __init__(self, database: Database, bearer_auth: BearerAuth, *, keys: LiveKeys, browser: BrowserMode) -> None:
         self._database = database
-        self._callers = callers
+        self._bearer_auth = bearer_auth
         self._keys = keys
         self._browser = browser
 
@@ -59,7 +59,7 @@ class TokenSessions:
             Refusal: `missing_token`, as `Callers.verify` or `presented_token`, or what is wrong with the body.
         """
         if _IN_BODY not in body.fields and "authorization" in request.headers:
-            principal = await self._callers.verify(request)
+            principal = await self._bearer_auth.verify(request)
             return TokenSession(principal.session_id or "", principal.subject)
         token = self._presented(request, body)
         if token is None:
@@ -71,10 +71,10 @@ class TokenSessions:
         return TokenSession(found.session_id, found.user_id)
 
     def _presented(self, request: Request, body: SplitBody) -> RefreshToken | None:
-        return presented_token(request, body.fields.get(_IN_BODY), keys=self._keys.current, browser=self._browser)
+        return refresh_token_in(request, body.fields.get(_IN_BODY), keys=self._keys.current, browser=self._browser)
 
     async def _held(self, token: RefreshToken) -> Held | None:
         async def unit(tx: Transaction) -> Held | None:
-            return await tx.grants.held_by(presented(token, FIRST_PARTY))
+            return await tx.grants.held_by(refresh_credential(token, FIRST_PARTY))
 
         return await self._database.read(unit)

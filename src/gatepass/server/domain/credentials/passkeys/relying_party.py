@@ -25,7 +25,7 @@ Json: TypeAlias = dict[str, Any]
 TIMEOUT_SECONDS = 300
 
 
-class Registered(msgspec.Struct, frozen=True, kw_only=True):
+class RegisteredPasskey(msgspec.Struct, frozen=True, kw_only=True):
     """A new credential."""
 
     credential_id: bytes
@@ -108,7 +108,7 @@ class RelyingParty:
 
     # ── what is made of its answer ──
 
-    def register(self, credential: Json, challenge: bytes) -> Registered:
+    def register(self, credential: Json, challenge: bytes) -> RegisteredPasskey:
         """Verify the answer to `creation_options`. Which make the authenticator is, we do not ask.
 
         Raises:
@@ -129,7 +129,7 @@ class RelyingParty:
         except (WebAuthnException, ValueError, TypeError, KeyError, AttributeError) as error:
             raise invalid_passkey() from error
         transports = credential["response"].get("transports") or ()
-        return Registered(
+        return RegisteredPasskey(
             credential_id=found.credential_id,
             public_key=found.credential_public_key,
             sign_count=found.sign_count,

@@ -457,12 +457,12 @@ def _scrypt(password: bytes, cost: Scrypt | FirebaseScrypt, length: int) -> byte
 
 def _as_itoa64(raw: bytes) -> str:
     """Six bits a letter, the lowest first, of three bytes at a time; phpass's own."""
-    letters: list[str] = []
+    notices: list[str] = []
     for start in range(0, len(raw), 3):
         three = raw[start : start + 3]
         value = int.from_bytes(three, "little")
-        letters += [_ITOA64[value >> 6 * place & 63] for place in range(len(three) + 1)]
-    return "".join(letters)
+        notices += [_ITOA64[value >> 6 * place & 63] for place in range(len(three) + 1)]
+    return "".join(notices)
 
 
 def _base64(text: str) -> bytes:
