@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import apsw
 
 from _load import CYCLE, PERSON, POST, ROTATE, check_tools, gatepass, wrk
-from gatepass.server.app import open_store
 from gatepass.server.base.ids import encode_id
 from gatepass.server.base.settings import load
 from gatepass.server.domain.keys.rotation import pace_of, provide_keys
+from gatepass.server.store.opening import open_store
 from gatepass.tokens import refresh_token
 from gatepass.tokens.refresh_token import RefreshToken
 

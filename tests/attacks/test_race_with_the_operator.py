@@ -12,11 +12,11 @@ from tests.support.factors import Application, bearer
 from tests.support.server import ANN
 
 from gatepass.jose import jwt
-from gatepass.server.app import list_keys
 from gatepass.server.domain.accounts.registration import Registration
 from gatepass.server.domain.credentials.passwords.hashing import PasswordHasher
 from gatepass.server.domain.keys.data_key import open_data_key
 from gatepass.server.domain.keys.master_key import load_master_keys
+from gatepass.server.domain.revocation.status_indexes import list_keys
 from gatepass.server.features.admin.people import Admin
 from gatepass.server.store.sqlite import SqliteDatabase
 from gatepass.server.web.auth.recent import RecentAuth
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from tests.support.server import RunningServer
 
-    from gatepass.server.web.auth.bearer import Caller
+    from gatepass.server.domain.sessions.caller import Caller
 
 
 @pytest.fixture

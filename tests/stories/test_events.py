@@ -142,15 +142,15 @@ def test_events_are_forgotten_in_time(tmp_path: Path, clock: SettableClock) -> N
             async def happens(tx: Transaction) -> None:
                 await record(tx, "signed_in", "usr_1")
 
-            await server.database.transaction(happens)
+            await server.core.database.transaction(happens)
             clock.advance(29 * 86_400)
-            await server.database.transaction(happens)
+            await server.core.database.transaction(happens)
             clock.advance(2 * 86_400)
             await server._forget_expired()
 
             async def left(tx: Transaction) -> list[str]:
                 return [event.kind for event in await tx.events.after("", user_id="usr_1")]
 
-            return await server.database.read(left)
+            return await server.core.database.read(left)
 
     assert asyncio.run(run()) == ["signed_in"]

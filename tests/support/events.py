@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from gatepass.server.app import open_store
+from gatepass.server.store.opening import open_store
 
 if TYPE_CHECKING:
     from tests.support.server import RunningServer

@@ -10,12 +10,12 @@ from cyclopts import App, Parameter
 
 from gatepass.cli.common import Place
 from gatepass.cli.output import say
-from gatepass.server.app import open_store
 from gatepass.server.base.clock import system_clock
 from gatepass.server.base.errors import StartupError
 from gatepass.server.domain.keys.data_key import unlock
 from gatepass.server.domain.keys.master_key import read_master_keys
 from gatepass.server.domain.revocation.restoring import begin_anew
+from gatepass.server.store.opening import open_store
 from gatepass.server.store.sqlite_backup import back_up, put_back
 
 if TYPE_CHECKING:

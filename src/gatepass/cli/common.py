@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from gatepass.server.app import list_keys, new_registration, open_store, password_hasher, status_indexes
 from gatepass.server.base.settings import Settings, load
+from gatepass.server.domain.accounts.registration import new_registration
+from gatepass.server.domain.credentials.passwords.hashing import password_hasher
+from gatepass.server.domain.revocation.status_indexes import list_keys, status_indexes
 from gatepass.server.features.admin.clients import ClientAdmin
 from gatepass.server.features.admin.people import Admin
+from gatepass.server.store.opening import open_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -14,13 +14,13 @@ from cyclopts import App
 from gatepass.cli.common import Place
 from gatepass.cli.output import Json, result, result_json
 from gatepass.cli.serve import warnings
-from gatepass.server.app import mail_sender, open_store
 from gatepass.server.base.errors import StartupError, Unavailable
 from gatepass.server.base.settings import check_proxy_is_declared
 from gatepass.server.domain.keys.rotation import stored_keys
-from gatepass.server.domain.mail.smtp import NotSent
+from gatepass.server.domain.mail.smtp import NotSent, mail_sender
 from gatepass.server.domain.providers.presets import make_providers
 from gatepass.server.domain.providers.provider import Journey
+from gatepass.server.store.opening import open_store
 from gatepass.server.store.sqlite import examine
 from gatepass.server.store.sqlite_log import frames_behind_damage
 

@@ -12,7 +12,6 @@ from cyclopts import App, Parameter
 
 from gatepass.cli.common import Place
 from gatepass.cli.output import Json, fail, result, result_json, result_table, say, time_in_words
-from gatepass.server.app import open_store
 from gatepass.server.domain.keys.data_key import change_master_key_file
 from gatepass.server.domain.keys.data_key import rewrap as rewrap_data_key
 from gatepass.server.domain.keys.master_key import load_master_key, read_master_keys
@@ -26,6 +25,7 @@ from gatepass.server.domain.keys.rotation import (
     stored_keys,
 )
 from gatepass.server.domain.keys.schedule import PUBLISHED_AFTER_RETIREMENT, StoredKey, is_symmetric, state_of
+from gatepass.server.store.opening import open_store
 
 if TYPE_CHECKING:
     from gatepass.jose import Key

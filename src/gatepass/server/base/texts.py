@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Protocol, cast
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from starlette.requests import Request
 
 LANGUAGES = ("en", "de", "fr")
 """The languages that there are; the first is for everybody who asks for none of them."""
-LANGUAGE_COOKIE = "lang"
 
 _MOST_PREFERENCES = 20
 
@@ -58,14 +56,6 @@ def preferred_language(accepted: str) -> str:
             wanted.append((_weight(weight), language))
     best = max(wanted, key=lambda preference: preference[0], default=(0.0, LANGUAGES[0]))
     return best[1] if best[0] > 0 else LANGUAGES[0]
-
-
-def language_of(request: Request) -> str:
-    """The language that somebody has chosen, else the one that their browser asks for."""
-    chosen = request.cookies.get(LANGUAGE_COOKIE, "")
-    if chosen in LANGUAGES:
-        return chosen
-    return preferred_language(request.headers.get("accept-language", ""))
 
 
 def _weight(text: str) -> float:

@@ -153,7 +153,7 @@ def _bind(bound: socket.socket, address: tuple[str | int, int]) -> None:
 def _configuration(settings: Settings, server: Server) -> uvicorn.Config:
     return uvicorn.Config(
         server.application(),
-        http=partial(EdgeProtocol, room=server.connections),  # type: ignore[arg-type] # called as the class is
+        http=partial(EdgeProtocol, room=server.core.connections),  # type: ignore[arg-type] # called as the class is
         ws="none",
         lifespan="off",
         interface="asgi3",
@@ -185,15 +185,15 @@ async def _stop(
     await stop.wait()
     if lifeline is not None:
         asyncio.get_running_loop().remove_reader(lifeline)
-    server.health.is_draining = True
+    server.core.lifecycle.is_draining = True
     if is_patient:
-        await asyncio.sleep(server.settings.drain_seconds)
-    server.feed.readers.close()
+        await asyncio.sleep(server.core.settings.drain_seconds)
+    server.drain()
     uvicorn_server.should_exit = True
 
 
 async def _announce(uvicorn_server: uvicorn.Server, server: Server, tell: Callable[[], None]) -> None:
     while not uvicorn_server.started:  # noqa: ASYNC110 - uvicorn has a flag and no event
         await asyncio.sleep(0.005)
-    server.health.is_listening = True
+    server.core.lifecycle.is_listening = True
     tell()

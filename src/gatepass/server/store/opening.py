@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from gatepass.server.base.clock import system_clock
 from gatepass.server.base.errors import no_data
+from gatepass.server.domain.keys.data_key import unlock
+from gatepass.server.domain.keys.master_key import read_master_keys
 from gatepass.server.store.sqlite import SqliteDatabase
 
 if TYPE_CHECKING:
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
 
     from gatepass.server.base.clock import Clock
     from gatepass.server.base.settings import Settings
-    from gatepass.server.domain.ports import Database
+    from gatepass.server.domain.keys.master_key import DataKey
+    from gatepass.server.domain.ports import Database, Transaction
 
 
 @asynccontextmanager
@@ -53,3 +56,28 @@ async def open_database(
         yield postgres
     finally:
         await postgres.close()
+
+
+@asynccontextmanager
+async def open_store(
+    settings: Settings, clock: Clock | None = None, *, must_exist: bool = False
+) -> AsyncGenerator[tuple[Database, DataKey]]:
+    """Open the database and its data key, as the server and the command line both do. Raises as `open_database`.
+
+    With `must_exist` nothing is made where there is no data yet.
+    """
+    masters = read_master_keys(settings.master_key, settings.master_key_path)
+    async with open_database(settings, clock, must_exist=must_exist) as database:
+        data_key = await unlock(database, masters, settings.master_key_path)
+        await open_first_epoch(database)
+        yield database, data_key
+
+
+async def open_first_epoch(database: Database) -> None:
+    """Begin the line of revocation events, in a database that has none yet."""
+
+    async def unit(tx: Transaction) -> None:
+        if not (await tx.revocations.head()).epoch:
+            await tx.revocations.open_epoch()
+
+    await database.transaction(unit)

@@ -17,7 +17,7 @@ from gatepass.server.base.errors import GatepassError, Refusal
 from gatepass.server.web.auth.requirements import CLIENT, THIS_MACHINE, SplitBody
 from gatepass.server.web.body import Body
 from gatepass.server.web.errors import OAUTH_PREFIX, PROBLEMS, oauth_error, offer_dpop, problem
-from gatepass.server.web.headers import page_headers
+from gatepass.server.web.headers import page_headers, security_headers
 from gatepass.server.web.pages import PageResponse
 from gatepass.server.web.parsing import check_headers, header, read_body
 from gatepass.server.web.routing import NoRoute
@@ -55,7 +55,6 @@ class Application:
         gate: what finds out who makes a request.
         settings: limits, and the issuer, whose path every route lies under.
         cors: which other origins may call.
-        headers: sent with every answer that is no document and no page.
         pages: what checks their forms and shows their errors.
         metrics: where answers are counted.
         tracing: what follows requests, if anything does.
@@ -69,7 +68,6 @@ class Application:
         gate: Gate,
         settings: Settings,
         cors: Cors,
-        headers: list[tuple[bytes, bytes]],
         pages: Pages,
         metrics: Metrics,
         tracing: Tracing,
@@ -79,7 +77,7 @@ class Application:
         self._gate = gate
         self._settings = settings
         self._cors = cors
-        self._headers = headers
+        self._headers = security_headers(settings)
         self._pages = pages
         self._metrics = metrics
         self._tracing = tracing

@@ -5,9 +5,14 @@ from __future__ import annotations
 import gzip
 import hashlib
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
+
+from gatepass.server.web.headers import API_POLICY, security_headers
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
+
+    from gatepass.server.base.settings import Settings
 
 _WORTH_COMPRESSING = 1_024
 """Bytes; below that a packet more or less is all there is to gain."""
@@ -80,3 +85,31 @@ def _takes_gzip(accepted: bytes) -> bool:
         if coding.strip() in (b"gzip", b"*"):
             return weight.replace(b" ", b"").rstrip(b"0.") != b"q="
     return False
+
+
+class Documents:
+    """The public documents by path; they change while the server runs."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._base = urlsplit(settings.issuer_url).path
+        self.by_path: dict[str, Answering] = {}
+
+    def publish(self, path: str, document: Answering) -> None:
+        """Put a document in place, at a path under the issuer's."""
+        self.by_path[self._base + path] = document
+
+    def publish_at_root(self, path: str, document: Answering) -> None:
+        """Put a document in place, at a path under the host."""
+        self.by_path[path] = document
+
+    def make(
+        self, body: bytes, media_type: str = "application/json", policy: str = API_POLICY, *, max_age: int | None = None
+    ) -> Document:
+        """Make a document with the headers that every answer has; `max_age` in seconds, by default as the JWKS's."""
+        return Document(
+            body,
+            media_type=media_type,
+            max_age=self._settings.jwks_max_age_seconds if max_age is None else max_age,
+            headers=security_headers(self._settings, policy),
+        )

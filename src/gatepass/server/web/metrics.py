@@ -54,13 +54,16 @@ class Metrics:
 
     Args:
         shared: this process's file in the folder where its siblings have theirs; None when there are none.
-        gauges: what is to be said of this process just now.
     """
 
-    def __init__(self, shared: Path | None = None, gauges: Callable[[], Gauges] = dict) -> None:
+    def __init__(self, shared: Path | None = None) -> None:
         self._counts = Counts()
         self._shared = shared
-        self._gauges = gauges
+        self._gauges: list[Callable[[], Gauges]] = []
+
+    def add_gauges(self, gauges: Callable[[], Gauges]) -> None:
+        """Say this too of the process, as it is when somebody asks."""
+        self._gauges.append(gauges)
 
     def note(self, path: str, outcome: str, seconds: float) -> None:
         """Count an answer: `ok`, or the code of the problem."""
@@ -88,7 +91,9 @@ class Metrics:
 
         registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        registry.register(_Collector(self._together(), self._gauges()))
+        registry.register(
+            _Collector(self._together(), {name: gauge for gauges in self._gauges for name, gauge in gauges().items()})
+        )
         return generate_latest(registry)
 
     def _together(self) -> Counts:

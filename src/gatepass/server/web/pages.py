@@ -22,12 +22,13 @@ from gatepass.jose import base64url
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.settings import is_loopback
-from gatepass.server.base.texts import LANGUAGES, language_of, translate
+from gatepass.server.base.texts import LANGUAGES, translate
 from gatepass.server.web.browser import origin_of
 from gatepass.server.web.cookies import HostCookie
 from gatepass.server.web.devices import device_of
 from gatepass.server.web.errors import PROBLEMS
 from gatepass.server.web.headers import PASSKEYS_SCRIPT
+from gatepass.server.web.language import language_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

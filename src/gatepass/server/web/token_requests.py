@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gatepass.server.base.settings import Settings
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.domain.sessions.client import Client
-    from gatepass.server.domain.sessions.open import TokenRequest
+    from gatepass.server.domain.sessions.token_request import TokenRequest
     from gatepass.server.web.auth.dpop import DPoPBinding
 
 

@@ -20,8 +20,8 @@ from gatepass.server.domain.accounts.user import Closed, User, account_closed, n
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.open import Authentication
+from gatepass.server.domain.sessions.recent import check_still
 from gatepass.server.domain.sessions.session import SINGLE_FACTOR
-from gatepass.server.web.auth.recent import check_still
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.domain.providers.provider import Journey, ProvenIdentity, Provider
     from gatepass.server.domain.revocation.status_indexes import StatusIndexes
-    from gatepass.server.domain.sessions.open import TokenRequest
-    from gatepass.server.web.login_completion import LoginCompletion, LoginResult
+    from gatepass.server.domain.sessions.login import LoginCompletion, LoginResult
+    from gatepass.server.domain.sessions.token_request import TokenRequest
 
 BY_PROVIDER = "fed"
 """The `amr` of these sign-ins; RFC 8176 has no value for them, and this is what others write."""
@@ -69,7 +69,7 @@ class IdentityLinking:
         self,
         database: Database,
         providers: Mapping[str, Provider],
-        completion: LoginCompletion,
+        login: LoginCompletion,
         notices: Notices,
         *,
         indexes: StatusIndexes,
@@ -78,7 +78,7 @@ class IdentityLinking:
     ) -> None:
         self._database = database
         self._providers = providers
-        self._completion = completion
+        self._login = login
         self._notices = notices
         self._indexes = indexes
         self._rules = rules
@@ -138,7 +138,7 @@ class IdentityLinking:
             if not isinstance(user, User):
                 return user
             proof = Authentication(acr=SINGLE_FACTOR, amr=(BY_PROVIDER,), where=where)
-            return await self._completion.enter(
+            return await self._login.complete(
                 tx, user, token_request=token_request, proof=proof, status=status, device=device
             )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
 from gatepass.server.domain.accounts.user import User, normalise_email
+from gatepass.server.domain.credentials.passwords.leaked import LeakedPasswordRanges
 from gatepass.server.domain.credentials.passwords.policy import check_new_password
 from gatepass.server.domain.events.event import NOWHERE, OPERATOR
 from gatepass.server.domain.events.recording import record
@@ -97,3 +98,9 @@ class Registration:
         if self._leaked is not None and await self._leaked.has(password):
             raise Refusal("password_leaked", "This password has leaked somewhere, and is known to those who guess.")
         return await self._hasher.hash(password)
+
+
+def new_registration(database: Database, hasher: PasswordHasher, settings: Settings) -> Registration:
+    """What creates accounts, with the service that knows leaked passwords if one is set."""
+    url = settings.leaked_passwords_url
+    return Registration(database, hasher, settings, leaked=LeakedPasswordRanges(url) if url else None)

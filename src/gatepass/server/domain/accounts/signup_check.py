@@ -35,10 +35,10 @@ class SignupCheck:
         """
         if not self._url:
             return
-        token_request = {"email": email, "address": where.address, "user_agent": where.user_agent, "proof": proof}
+        question = {"email": email, "address": where.address, "user_agent": where.user_agent, "proof": proof}
         try:
             async with asyncio.timeout(_DEADLINE_SECONDS):
-                status = await self._post(token_request)
+                status = await self._post(question)
         except (TimeoutError, OSError) as error:
             raise _unavailable(type(error).__name__) from error
         if status == _REFUSED:
@@ -46,14 +46,14 @@ class SignupCheck:
         if status not in _ALLOWED:
             raise _unavailable(f"status {status}")
 
-    async def _post(self, token_request: dict[str, str | None]) -> int:
+    async def _post(self, question: dict[str, str | None]) -> int:
         """Post JSON; no redirect is followed, and of the answer only the status is read."""
         import httpx  # noqa: PLC0415 - only where it is set, and it takes 100 ms
 
         try:
             async with (
                 httpx.AsyncClient(headers=self._headers) as client,
-                client.stream("POST", self._url, json=token_request) as response,
+                client.stream("POST", self._url, json=question) as response,
             ):
                 return response.status_code
         except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from gatepass.server.domain.keys.master_key import DataKey
     from gatepass.server.domain.mail.letter import LetterKind
     from gatepass.server.domain.ports import Transaction
-    from gatepass.server.web.pages import Pages
 
 LOCK_SECONDS = 7 * 86_400.0
 """How long "this wasn't me" works."""
@@ -48,9 +47,9 @@ class MailLink(Confidential, frozen=True):
 class Notices:
     """Puts letters into the queue."""
 
-    def __init__(self, data_key: DataKey, pages: Pages, settings: Settings) -> None:
+    def __init__(self, data_key: DataKey, settings: Settings) -> None:
         self._data_key = data_key
-        self._pages = pages
+        self._issuer = settings.issuer_url
         self.can_send = settings.mail != "none"
 
     def require(self) -> None:
@@ -65,7 +64,7 @@ class Notices:
     def mail_link(self, purpose: LinkPurpose) -> MailLink:
         """A new link for a mail, made from the issuer's URL."""
         token = new_token()
-        return MailLink(f"{self._pages.url(_LINK_PAGES[purpose])}?token={token}", digest_of(token))
+        return MailLink(f"{self._issuer}/pages/{_LINK_PAGES[purpose]}?token={token}", digest_of(token))
 
     async def send(self, tx: Transaction, letter: Letter, *, user_id: str = NOBODY) -> None:
         """Put a letter into the queue; it goes with the person when their account does."""

@@ -6,8 +6,12 @@ import ssl
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
 
+from gatepass.server.base.settings import is_loopback
+
 if TYPE_CHECKING:
     from email.message import EmailMessage
+
+    from gatepass.server.base.settings import Settings
 
 _SECONDS = 20.0
 _PORTS = {"smtp": 587, "smtps": 465}
@@ -100,3 +104,16 @@ class SmtpSender:
             raise NotSent(f"the mail server answered {error.code}", for_good=for_good) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             raise NotSent(f"the mail server cannot be reached: {type(error).__name__}", for_good=False) from error
+
+
+def mail_sender(settings: Settings) -> SmtpSender | None:
+    """The mail server that is set, if one is."""
+    if settings.mail != "smtp":
+        return None
+    host = urlsplit(settings.smtp_url).hostname or ""
+    return SmtpSender(
+        settings.smtp_url,
+        password=settings.smtp_password,
+        ca_file=settings.smtp_ca_file,
+        is_loopback=is_loopback(host),
+    )

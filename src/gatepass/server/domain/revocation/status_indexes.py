@@ -19,6 +19,9 @@ from gatepass.tokens.status_list import SIZE
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from gatepass.server.domain.keys.master_key import DataKey
+    from gatepass.server.domain.ports import Database, Transaction
+
 BLOCK = 128
 """How many places a process reserves at once: permuting them takes about a millisecond."""
 _HALF_BITS = 10
@@ -103,3 +106,29 @@ def permuted(counter: int, key: bytes) -> int:
         mixed = hmac.digest(key, bytes((turn, right >> 8, right & 0xFF)), "sha256")
         left, right = right, left ^ (int.from_bytes(mixed[:2], "big") & _HALF)
     return left << _HALF_BITS | right
+
+
+async def _nobody_waits() -> None:
+    """Do nothing."""
+
+
+def status_indexes(
+    database: Database, data_key: DataKey, *, on_reserved: Callable[[], Awaitable[None]] = _nobody_waits
+) -> StatusIndexes:
+    """Places in status lists for this process, reserved block by block; `on_reserved` is done after each."""
+    lists = list_keys(data_key)
+
+    async def reserve() -> list[StatusIndex]:
+        async def unit(tx: Transaction) -> Block:
+            return await tx.status_lists.reserve(BLOCK, new_sealed_key=lists.new_sealed_key, now=tx.now)
+
+        block = await database.transaction(unit)
+        await on_reserved()
+        return lists.places(block)
+
+    return StatusIndexes(reserve)
+
+
+def list_keys(data_key: DataKey) -> ListKeys:
+    """The keys of the status lists, sealed under the data key like every other."""
+    return ListKeys(data_key.seal, data_key.unseal)

@@ -13,7 +13,7 @@ import msgspec
 
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.sessions.client import FIRST_PARTY
-from gatepass.server.domain.sessions.open import TokenRequest
+from gatepass.server.domain.sessions.token_request import TokenRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

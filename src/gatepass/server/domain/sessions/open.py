@@ -13,7 +13,6 @@ from gatepass.server.base.ids import decode_id, new_id
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.sessions.grant import Grant, TokenSubject
 from gatepass.server.domain.sessions.session import Session
-from gatepass.tokens import dpop_proof  # noqa: TC001 - msgspec reads the annotations of a struct
 from gatepass.tokens.refresh_token import SECRET_BYTES, RefreshToken
 
 if TYPE_CHECKING:
@@ -23,26 +22,11 @@ if TYPE_CHECKING:
     from gatepass.server.domain.events.event import Origin
     from gatepass.server.domain.ports import Transaction
     from gatepass.server.domain.revocation.status_index import StatusIndex
+    from gatepass.server.domain.sessions.token_request import TokenRequest
 
 GRANT_PREFIX = "gnt"
 _FIRST_SERIAL = 1
 _TOKEN_ID_BYTES = 16
-
-
-class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What the client asked for, checked against what it may have; `jkt` is the key to bind its tokens to.
-
-    `named` is what it named of the audience, as grants keep it (see `rights`); nothing stands for all.
-    `proof` shows that key, and has not been used up yet.
-    """
-
-    client_id: str
-    audience: tuple[str, ...]
-    scope: tuple[str, ...]
-    cookie: bool
-    named: tuple[str, ...] = ()
-    jkt: str | None = None
-    proof: dpop_proof.Proof | None = None
 
 
 class Authentication(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,13 +8,13 @@ import msgspec
 
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
-from gatepass.server.base.texts import language_of
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.ports import decide
+from gatepass.server.domain.sessions.recent import check_still
 from gatepass.server.web.answers import JsonResponse, no_content
 from gatepass.server.web.auth.gate import caller_of
-from gatepass.server.web.auth.recent import check_still
 from gatepass.server.web.auth.requirements import CALLER, RECENT
+from gatepass.server.web.language import language_of
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import Route, page, page_form
 
@@ -23,15 +23,11 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from gatepass.server.base.errors import GatepassError
-    from gatepass.server.domain.accounts.identity_linking import IdentityLinking
+    from gatepass.server.core import Core
     from gatepass.server.domain.accounts.linked_identity import Identity
     from gatepass.server.domain.accounts.user import User
     from gatepass.server.domain.events.event import Origin
-    from gatepass.server.domain.mail.notices import Notices
-    from gatepass.server.domain.ports import Database, Transaction
-    from gatepass.server.web.address import ClientAddress
-    from gatepass.server.web.pages import Pages
-    from gatepass.server.web.provider_redirects import ProviderRedirects
+    from gatepass.server.domain.ports import Transaction
 
 
 class IdentityShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,22 +69,13 @@ class DisconnectForm(PageForm, frozen=True, kw_only=True):
 class Connected:
     """The flow."""
 
-    def __init__(  # noqa: PLR0913 - a flow is handed what it works with
-        self,
-        database: Database,
-        linking: IdentityLinking,
-        *,
-        redirects: ProviderRedirects,
-        notices: Notices,
-        address: ClientAddress,
-        pages: Pages,
-    ) -> None:
-        self._database = database
-        self._linking = linking
-        self._redirects = redirects
-        self._notices = notices
-        self._address = address
-        self._pages = pages
+    def __init__(self, core: Core) -> None:
+        self._database = core.database
+        self._linking = core.linking
+        self._redirects = core.redirects
+        self._notices = core.notices
+        self._address = core.address
+        self._pages = core.pages
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls and pages."""

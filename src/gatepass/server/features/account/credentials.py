@@ -10,7 +10,6 @@ import msgspec
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
-from gatepass.server.base.texts import language_of
 from gatepass.server.domain.credentials.factor_proofs import totp_context
 from gatepass.server.domain.credentials.passkeys.passkey import MAX_NAME_LENGTH, MOST_PER_PERSON, Passkey
 from gatepass.server.domain.credentials.passkeys.relying_party import invalid_passkey
@@ -19,12 +18,13 @@ from gatepass.server.domain.credentials.totp import TotpSecret, enrolment, new_s
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.limits.throttle import too_many_attempts
 from gatepass.server.domain.ports import decide
+from gatepass.server.domain.sessions.recent import check_still, session_ended
 from gatepass.server.domain.sessions.revoke import drop_factors
 from gatepass.server.domain.sessions.session import TWO_FACTORS
 from gatepass.server.web.answers import JsonResponse, no_content
 from gatepass.server.web.auth.gate import caller_of
-from gatepass.server.web.auth.recent import check_still, session_ended
 from gatepass.server.web.auth.requirements import CALLER, RECENT
+from gatepass.server.web.language import language_of
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.parsing import parse_object
 from gatepass.server.web.routing import Route, page, page_form
@@ -34,17 +34,12 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from gatepass.server.base.errors import GatepassError
+    from gatepass.server.core import Core
     from gatepass.server.domain.accounts.user import User
-    from gatepass.server.domain.credentials.factor_proofs import FactorProofs
     from gatepass.server.domain.credentials.factors import Factors
     from gatepass.server.domain.credentials.passkeys.relying_party import Json
     from gatepass.server.domain.credentials.trusted_devices import TrustedDevice
-    from gatepass.server.domain.keys.master_key import DataKey
-    from gatepass.server.domain.limits.throttle import Throttle
-    from gatepass.server.domain.mail.notices import Notices
-    from gatepass.server.domain.ports import Database, Transaction
-    from gatepass.server.web.address import ClientAddress
-    from gatepass.server.web.pages import Pages
+    from gatepass.server.domain.ports import Transaction
 
 
 class TotpShown(msgspec.Struct, frozen=True):
@@ -157,26 +152,15 @@ class EmptyForm(PageForm, frozen=True, kw_only=True):
 class CredentialChanges:
     """The flow."""
 
-    def __init__(  # noqa: PLR0913 - a flow is handed what it works with
-        self,
-        database: Database,
-        proofs: FactorProofs,
-        notices: Notices,
-        *,
-        data_key: DataKey,
-        address: ClientAddress,
-        throttle: Throttle,
-        pages: Pages,
-        name: str,
-    ) -> None:
-        self._database = database
-        self._proofs = proofs
-        self._notices = notices
-        self._data_key = data_key
-        self._address = address
-        self._throttle = throttle
-        self._pages = pages
-        self._name = name
+    def __init__(self, core: Core) -> None:
+        self._database = core.database
+        self._proofs = core.proofs
+        self._notices = core.notices
+        self._data_key = core.data_key
+        self._address = core.address
+        self._throttle = core.throttle
+        self._pages = core.pages
+        self._name = core.settings.site_name
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls and pages."""

@@ -19,14 +19,12 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from gatepass.server.base.settings import Settings
+    from gatepass.server.core import Core
     from gatepass.server.domain.accounts.user import User
     from gatepass.server.domain.credentials.factors import Factors
     from gatepass.server.domain.events.event import Event, Origin
-    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.domain.ports import Transaction
     from gatepass.server.domain.sessions.session import SessionInUse
-    from gatepass.server.web.address import ClientAddress
-    from gatepass.server.web.pages import Pages
 
 
 _MOST_ON_PAGE = 20
@@ -90,18 +88,11 @@ class EndOthersForm(PageForm, frozen=True, kw_only=True):
 class Overview:
     """The flow."""
 
-    def __init__(
-        self,
-        database: Database,
-        *,
-        address: ClientAddress,
-        pages: Pages,
-        settings: Settings,
-    ) -> None:
-        self._database = database
-        self._address = address
-        self._pages = pages
-        self._idle_seconds = settings.session_idle_seconds
+    def __init__(self, core: Core) -> None:
+        self._database = core.database
+        self._address = core.address
+        self._pages = core.pages
+        self._idle_seconds = core.settings.session_idle_seconds
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls."""

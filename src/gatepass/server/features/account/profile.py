@@ -8,7 +8,6 @@ import msgspec
 
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
-from gatepass.server.base.texts import language_of
 from gatepass.server.domain.accounts.linked_identity import Identity  # noqa: TC001 - as above
 from gatepass.server.domain.accounts.ownership import erase
 from gatepass.server.domain.accounts.registration import PASSWORD_PROBLEMS
@@ -19,12 +18,13 @@ from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.limits.throttle import too_many_attempts
 from gatepass.server.domain.mail.letter import Letter
 from gatepass.server.domain.ports import decide
+from gatepass.server.domain.sessions.recent import check_still
 from gatepass.server.domain.sessions.revoke import end_sessions_of, replace_password
 from gatepass.server.domain.sessions.session import Session  # noqa: TC001 - as above
 from gatepass.server.web.answers import JsonResponse, no_content
 from gatepass.server.web.auth.gate import caller_of
-from gatepass.server.web.auth.recent import check_still
 from gatepass.server.web.auth.requirements import CALLER, RECENT
+from gatepass.server.web.language import language_of
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import Route, page, page_form
 
@@ -33,15 +33,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from gatepass.server.base.errors import GatepassError
-    from gatepass.server.base.settings import Settings
-    from gatepass.server.domain.accounts.registration import Registration
-    from gatepass.server.domain.accounts.signup_rules import SignupRules
-    from gatepass.server.domain.limits.throttle import Throttle
-    from gatepass.server.domain.mail.notices import Notices
-    from gatepass.server.domain.ports import Database, Transaction
-    from gatepass.server.web.address import ClientAddress
-    from gatepass.server.web.browser import BrowserMode
-    from gatepass.server.web.pages import Pages
+    from gatepass.server.core import Core
+    from gatepass.server.domain.ports import Transaction
 
 
 class ChangeEmailRequest(Confidential, frozen=True, forbid_unknown_fields=True):
@@ -102,28 +95,16 @@ class DeleteForm(PageForm, frozen=True, kw_only=True):
 class ProfileChanges:
     """The flow."""
 
-    def __init__(  # noqa: PLR0913 - a flow is handed what it works with
-        self,
-        database: Database,
-        registration: Registration,
-        notices: Notices,
-        *,
-        address: ClientAddress,
-        browser: BrowserMode,
-        rules: SignupRules,
-        throttle: Throttle,
-        pages: Pages,
-        settings: Settings,
-    ) -> None:
-        self._database = database
-        self._registration = registration
-        self._notices = notices
-        self._address = address
-        self._browser = browser
-        self._rules = rules
-        self._throttle = throttle
-        self._pages = pages
-        self._settings = settings
+    def __init__(self, core: Core) -> None:
+        self._database = core.database
+        self._registration = core.registration
+        self._notices = core.notices
+        self._address = core.address
+        self._browser = core.browser
+        self._rules = core.rules
+        self._throttle = core.mail_throttle
+        self._pages = core.pages
+        self._settings = core.settings
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls and pages."""

@@ -20,10 +20,10 @@ from gatepass.server.domain.limits.throttle import too_many_attempts
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.client_policy import ClientPolicy
 from gatepass.server.domain.sessions.grant import TokenSubject  # noqa: TC001 - msgspec reads the annotations of a struct
+from gatepass.server.domain.sessions.recent import second_factor_first, session_ended
 from gatepass.server.domain.sessions.session import SINGLE_FACTOR, TWO_FACTORS
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth.gate import caller_of
-from gatepass.server.web.auth.recent import second_factor_first, session_ended
 from gatepass.server.web.auth.requirements import CALLER
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.parsing import parse_object
@@ -34,20 +34,14 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from gatepass.server.base.errors import GatepassError
-    from gatepass.server.base.settings import Settings
+    from gatepass.server.core import Core
     from gatepass.server.domain.accounts.user import User
-    from gatepass.server.domain.credentials.factor_proofs import Claim, FactorProofs
+    from gatepass.server.domain.credentials.factor_proofs import Claim
     from gatepass.server.domain.credentials.factors import Factors
     from gatepass.server.domain.credentials.passkeys.relying_party import Json
-    from gatepass.server.domain.credentials.passwords.hashing import PasswordHasher
     from gatepass.server.domain.events.event import Origin
-    from gatepass.server.domain.keys.keyring import LiveKeys
-    from gatepass.server.domain.limits.throttle import Throttle
-    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.domain.ports import Transaction
     from gatepass.server.domain.revocation.status_index import StatusIndex
-    from gatepass.server.web.address import ClientAddress
-    from gatepass.server.web.pages import Pages
-    from gatepass.server.web.token_responses import TokenIssuer
 
 
 class Given(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,28 +93,16 @@ class Again(msgspec.Struct, frozen=True):
 class Reauthentication:
     """The flow."""
 
-    def __init__(  # noqa: PLR0913 - a flow is handed what it works with
-        self,
-        database: Database,
-        hasher: PasswordHasher,
-        token_issuer: TokenIssuer,
-        proofs: FactorProofs,
-        *,
-        keys: LiveKeys,
-        address: ClientAddress,
-        throttle: Throttle,
-        pages: Pages,
-        settings: Settings,
-    ) -> None:
-        self._database = database
-        self._hasher = hasher
-        self._token_issuer = token_issuer
-        self._proofs = proofs
-        self._keys = keys
-        self._address = address
-        self._throttle = throttle
-        self._pages = pages
-        self._settings = settings
+    def __init__(self, core: Core) -> None:
+        self._database = core.database
+        self._hasher = core.hasher
+        self._token_issuer = core.token_issuer
+        self._proofs = core.proofs
+        self._keys = core.keys
+        self._address = core.address
+        self._throttle = core.throttle
+        self._pages = core.pages
+        self._settings = core.settings
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls and its page."""

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
-from gatepass.server.base.texts import language_of
 from gatepass.server.domain.accounts.ownership import prove_address
 from gatepass.server.domain.accounts.user import normalise_email
 from gatepass.server.domain.credentials.one_time_code import Code, digest_of, new_short_code, new_token, short_digest_of
@@ -18,7 +17,8 @@ from gatepass.server.domain.sessions.open import Authentication
 from gatepass.server.domain.sessions.session import SINGLE_FACTOR
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth.requirements import ANYONE
-from gatepass.server.web.login_completion import SecondFactorRequired
+from gatepass.server.web.language import language_of
+from gatepass.server.web.login_responses import SecondFactorRequired
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import Route, page, page_form
 from gatepass.server.web.token_responses import TokenPair
@@ -28,17 +28,10 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from gatepass.server.base.errors import GatepassError
-    from gatepass.server.base.settings import Settings
-    from gatepass.server.domain.limits.throttle import Throttle
-    from gatepass.server.domain.mail.notices import Notices
-    from gatepass.server.domain.ports import Database, Transaction
-    from gatepass.server.domain.revocation.status_indexes import StatusIndexes
-    from gatepass.server.domain.sessions.open import TokenRequest
-    from gatepass.server.web.address import ClientAddress
-    from gatepass.server.web.browser import BrowserMode
-    from gatepass.server.web.login_completion import LoginCompletion, LoginResult
-    from gatepass.server.web.pages import Pages
-    from gatepass.server.web.token_requests import TokenRequestPolicy
+    from gatepass.server.core import Core
+    from gatepass.server.domain.ports import Transaction
+    from gatepass.server.domain.sessions.login import LoginResult
+    from gatepass.server.domain.sessions.token_request import TokenRequest
 
 
 class EmailLoginRequest(Confidential, frozen=True, forbid_unknown_fields=True):
@@ -84,32 +77,19 @@ class CodeForm(PageForm, frozen=True, kw_only=True):
 class EmailLogin:
     """The flow."""
 
-    def __init__(  # noqa: PLR0913 - a flow is handed what it works with
-        self,
-        database: Database,
-        notices: Notices,
-        completion: LoginCompletion,
-        *,
-        code_key: bytes,
-        indexes: StatusIndexes,
-        request_policy: TokenRequestPolicy,
-        browser: BrowserMode,
-        address: ClientAddress,
-        throttle: Throttle,
-        pages: Pages,
-        settings: Settings,
-    ) -> None:
-        self._database = database
-        self._notices = notices
-        self._completion = completion
-        self._code_key = code_key
-        self._indexes = indexes
-        self._request_policy = request_policy
-        self._browser = browser
-        self._address = address
-        self._throttle = throttle
-        self._pages = pages
-        self._settings = settings
+    def __init__(self, core: Core) -> None:
+        self._database = core.database
+        self._notices = core.notices
+        self._login = core.login
+        self._login_responses = core.login_responses
+        self._code_key = core.data_key.derive("codes")
+        self._indexes = core.indexes
+        self._request_policy = core.request_policy
+        self._browser = core.browser
+        self._address = core.address
+        self._throttle = core.mail_throttle
+        self._pages = core.pages
+        self._settings = core.settings
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls and pages."""
@@ -168,7 +148,7 @@ class EmailLogin:
         result = await self._sign_in(
             request, body.challenge, code=body.code, token=body.token, token_request=token_request
         )
-        return await self._completion.answer(result)
+        return await self._login_responses.answer(result)
 
     # ── pages ──
 
@@ -221,7 +201,7 @@ class EmailLogin:
         token_request = await self._request_policy.check(request, cookie=True)
         browser = self._pages.browser_of(request) or ""
         result = await self._sign_in(request, browser, code=code, token=token, token_request=token_request)
-        return await self._completion.go_on(request, result, form.return_to)
+        return await self._login_responses.go_on(request, result, form.return_to)
 
     async def _code_page(self, request: Request, form: CodeForm, error: GatepassError | None = None) -> Response:
         return self._pages.page(request, "email_code.html", error=error, return_to=form.return_to)
@@ -266,7 +246,11 @@ class EmailLogin:
         self, request: Request, challenge: str, *, code: str | None, token: str | None, token_request: TokenRequest
     ) -> LoginResult:
         """Use the code up, and open a session: it was the right one, and its holder's."""
-        holder, where, device = digest_of(challenge), self._address.where(request), self._completion.device_of(request)
+        holder, where, device = (
+            digest_of(challenge),
+            self._address.where(request),
+            self._login_responses.device_of(request),
+        )
         language = language_of(request)
 
         async def look(tx: Transaction) -> bool:
@@ -291,7 +275,7 @@ class EmailLogin:
             if await prove_address(tx, user, where=where):
                 await self._notices.tell_taken(tx, user, language=language)
             proof = Authentication(acr=SINGLE_FACTOR, amr=("otp",), where=where)
-            return await self._completion.enter(
+            return await self._login.complete(
                 tx, user, token_request=token_request, proof=proof, status=status, device=device
             )
 

@@ -30,18 +30,11 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from gatepass.server.base.errors import GatepassError
-    from gatepass.server.base.settings import Settings
-    from gatepass.server.domain.accounts.signup_rules import SignupRules
-    from gatepass.server.domain.credentials.factor_proofs import FactorProofs
+    from gatepass.server.core import Core
     from gatepass.server.domain.credentials.passkeys.relying_party import Json
-    from gatepass.server.domain.ports import Database, Transaction
-    from gatepass.server.domain.revocation.status_indexes import StatusIndexes
-    from gatepass.server.domain.sessions.open import TokenRequest
-    from gatepass.server.web.address import ClientAddress
-    from gatepass.server.web.browser import BrowserMode
-    from gatepass.server.web.login_completion import LoginCompletion, LoginResult
-    from gatepass.server.web.pages import Pages
-    from gatepass.server.web.token_requests import TokenRequestPolicy
+    from gatepass.server.domain.ports import Transaction
+    from gatepass.server.domain.sessions.login import LoginResult
+    from gatepass.server.domain.sessions.token_request import TokenRequest
 
 
 class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,30 +108,18 @@ class PasskeySignupForm(PageForm, frozen=True, kw_only=True):
 class PasskeyLogins:
     """The flow."""
 
-    def __init__(  # noqa: PLR0913 - a flow is handed what it works with
-        self,
-        database: Database,
-        completion: LoginCompletion,
-        proofs: FactorProofs,
-        *,
-        indexes: StatusIndexes,
-        rules: SignupRules,
-        request_policy: TokenRequestPolicy,
-        browser: BrowserMode,
-        address: ClientAddress,
-        pages: Pages,
-        settings: Settings,
-    ) -> None:
-        self._database = database
-        self._completion = completion
-        self._proofs = proofs
-        self._indexes = indexes
-        self._rules = rules
-        self._request_policy = request_policy
-        self._browser = browser
-        self._address = address
-        self._pages = pages
-        self._settings = settings
+    def __init__(self, core: Core) -> None:
+        self._database = core.database
+        self._login = core.login
+        self._login_responses = core.login_responses
+        self._proofs = core.proofs
+        self._indexes = core.indexes
+        self._rules = core.rules
+        self._request_policy = core.request_policy
+        self._browser = core.browser
+        self._address = core.address
+        self._pages = core.pages
+        self._settings = core.settings
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls and pages."""
@@ -228,7 +209,7 @@ class PasskeyLogins:
             request, client_id=body.client_id, audience=body.audience, scope=body.scope, cookie=body.cookie
         )
         result = await self._sign_in(request, body.credential, token_request)
-        return await self._completion.answer(result)
+        return await self._login_responses.answer(result)
 
     async def signup_options(self, _request: Request, body: SignupOptionsRequest) -> Response:
         """Answer with options for the first passkey of an account that is not there yet."""
@@ -245,7 +226,7 @@ class PasskeyLogins:
         """Sign in and go on."""
         token_request = await self._request_policy.check(request, cookie=True)
         result = await self._sign_in(request, parse_object(form.passkey), token_request)
-        return await self._completion.go_on(request, result, form.return_to)
+        return await self._login_responses.go_on(request, result, form.return_to)
 
     async def show_signup(
         self, request: Request, form: PasskeySignupForm | None, error: GatepassError | None = None
@@ -275,7 +256,7 @@ class PasskeyLogins:
 
     async def _sign_in(self, request: Request, credential: Json, token_request: TokenRequest) -> LoginResult:
         """Open a session for whose passkey it is."""
-        where, device = self._address.where(request), self._completion.device_of(request)
+        where, device = self._address.where(request), self._login_responses.device_of(request)
         passkey_claim = await self._proofs.passkey_claim(credential, "sign_in", ANYBODY)
         status = await self._indexes.next()
 
@@ -291,7 +272,7 @@ class PasskeyLogins:
                 await record(tx, "sign_in_refused", user.id, actor="", reason=user.closed, where=where)
                 return account_closed(user.closed)
             proof = Authentication(acr=TWO_FACTORS, amr=(*proven.amr, "mfa"), where=where)
-            return await self._completion.enter(
+            return await self._login.complete(
                 tx, user, token_request=token_request, proof=proof, status=status, device=device
             )
 

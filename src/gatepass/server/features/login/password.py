@@ -12,7 +12,6 @@ import msgspec
 
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
-from gatepass.server.base.texts import language_of
 from gatepass.server.domain.accounts.identity_linking import Existing
 from gatepass.server.domain.accounts.user import Closed, User, account_closed, normalise_email
 from gatepass.server.domain.credentials.factor_proofs import ANYBODY
@@ -23,7 +22,8 @@ from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.open import Authentication, digest_of_password
 from gatepass.server.domain.sessions.session import SINGLE_FACTOR
 from gatepass.server.web.auth.requirements import ANYONE
-from gatepass.server.web.login_completion import SecondFactorRequired
+from gatepass.server.web.language import language_of
+from gatepass.server.web.login_responses import SecondFactorRequired
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import Route, page, page_form
 from gatepass.server.web.token_responses import TokenPair
@@ -33,21 +33,12 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from gatepass.server.base.errors import GatepassError
-    from gatepass.server.domain.accounts.identity_linking import IdentityLinking
-    from gatepass.server.domain.credentials.factor_proofs import FactorProofs
-    from gatepass.server.domain.credentials.passwords.decoys import Decoys
-    from gatepass.server.domain.credentials.passwords.hashing import PasswordHasher
+    from gatepass.server.core import Core
     from gatepass.server.domain.events.event import Origin
-    from gatepass.server.domain.limits.throttle import Attempt, Throttle
-    from gatepass.server.domain.ports import Database, Transaction
-    from gatepass.server.domain.revocation.status_indexes import StatusIndexes
-    from gatepass.server.domain.sessions.open import TokenRequest
-    from gatepass.server.web.address import ClientAddress
-    from gatepass.server.web.auth.cookie import CookieAuth
-    from gatepass.server.web.browser import BrowserMode
-    from gatepass.server.web.login_completion import LoginCompletion, LoginResult
-    from gatepass.server.web.pages import Pages
-    from gatepass.server.web.token_requests import TokenRequestPolicy
+    from gatepass.server.domain.limits.throttle import Attempt
+    from gatepass.server.domain.ports import Transaction
+    from gatepass.server.domain.sessions.login import LoginResult
+    from gatepass.server.domain.sessions.token_request import TokenRequest
 
 Reason: TypeAlias = Literal["unknown_address", "wrong_password"] | Closed
 """Why a sign-in was refused, for the log of events; whoever tried is told less."""
@@ -119,36 +110,21 @@ class CheckedPassword(Confidential, frozen=True, kw_only=True):
 class Login:
     """The flow."""
 
-    def __init__(  # noqa: PLR0913 - a flow is handed what it works with
-        self,
-        database: Database,
-        hasher: PasswordHasher,
-        completion: LoginCompletion,
-        proofs: FactorProofs,
-        linking: IdentityLinking,
-        *,
-        decoys: Decoys,
-        indexes: StatusIndexes,
-        request_policy: TokenRequestPolicy,
-        browser: BrowserMode,
-        address: ClientAddress,
-        throttle: Throttle,
-        pages: Pages,
-        cookie_auth: CookieAuth,
-    ) -> None:
-        self._database = database
-        self._hasher = hasher
-        self._decoys = decoys
-        self._completion = completion
-        self._proofs = proofs
-        self._linking = linking
-        self._indexes = indexes
-        self._request_policy = request_policy
-        self._browser = browser
-        self._address = address
-        self._throttle = throttle
-        self._pages = pages
-        self._cookie_auth = cookie_auth
+    def __init__(self, core: Core) -> None:
+        self._database = core.database
+        self._hasher = core.hasher
+        self._decoys = core.decoys
+        self._login = core.login
+        self._login_responses = core.login_responses
+        self._proofs = core.proofs
+        self._linking = core.linking
+        self._indexes = core.indexes
+        self._request_policy = core.request_policy
+        self._browser = core.browser
+        self._address = core.address
+        self._throttle = core.throttle
+        self._pages = core.pages
+        self._cookie_auth = core.cookie_auth
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls and its page."""
@@ -205,7 +181,7 @@ class Login:
                 result = await self._sign_in_elsewhere(request, provider, id_token, body.nonce, token_request)
             case _:
                 raise Refusal("invalid_body", "Send `email` and `password`, or `provider` and `id_token`.")
-        return await self._completion.answer(result)
+        return await self._login_responses.answer(result)
 
     # ── the page ──
 
@@ -224,7 +200,7 @@ class Login:
         """Sign in and go on; whatever cookie was there before is replaced (session fixation)."""
         token_request = await self._request_policy.check(request, cookie=True)
         result = await self._sign_in(request, form.email, form.password, token_request)
-        return await self._completion.go_on(request, result, form.return_to)
+        return await self._login_responses.go_on(request, result, form.return_to)
 
     async def _page(self, request: Request, form: LoginForm, error: GatepassError | None = None) -> Response:
         """Show the form; a browser offers passkeys in its field for the address."""
@@ -250,7 +226,7 @@ class Login:
     ) -> LoginResult:
         """Open a session for whom the provider's ID token is about."""
         proven = await self._linking.check_id_token(provider, token, nonce)
-        where, device = self._address.where(request), self._completion.device_of(request)
+        where, device = self._address.where(request), self._login_responses.device_of(request)
         result = await self._linking.sign_in(
             proven, token_request=token_request, where=where, device=device, language=language_of(request)
         )
@@ -260,7 +236,7 @@ class Login:
 
     async def _sign_in(self, request: Request, address: str, password: str, token_request: TokenRequest) -> LoginResult:
         """Check the password and open a session; nobody costs as much time, and as many statements, as somebody."""
-        where, device = self._address.where(request), self._completion.device_of(request)
+        where, device = self._address.where(request), self._login_responses.device_of(request)
         if len(password) > MAX_LENGTH:
             raise Refusal("password_too_long", f"A password has at most {MAX_LENGTH} characters.")
         email = normalise_email(address)
@@ -282,7 +258,7 @@ class Login:
                 return verdict
             assert status is not None
             proof = Authentication(acr=SINGLE_FACTOR, amr=("pwd",), where=where)
-            return await self._completion.enter(
+            return await self._login.complete(
                 tx, verdict, token_request=token_request, proof=proof, status=status, device=device
             )
 
@@ -293,7 +269,7 @@ class Login:
 
     async def _look(self, request: Request, email: str, where: Origin) -> tuple[User | None, str | None, Attempt]:
         """Return who has this address and the hash of their password, if now is the time for an attempt."""
-        known = self._completion.known_browsers
+        known = self._login_responses.known_browsers
         kept = known.read(request)
 
         async def unit(tx: Transaction) -> tuple[User | None, str | None, Attempt, float]:

@@ -9,7 +9,6 @@ import msgspec
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
-from gatepass.server.base.texts import language_of
 from gatepass.server.domain.accounts.user import account_closed
 from gatepass.server.domain.credentials.factor_proofs import CodeClaim, FactorRefused, PasskeyClaim
 from gatepass.server.domain.credentials.passkeys.relying_party import invalid_passkey
@@ -18,11 +17,12 @@ from gatepass.server.domain.credentials.trusted_devices import TrustedDevice, di
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.limits.throttle import too_many_attempts
 from gatepass.server.domain.ports import decide
+from gatepass.server.domain.sessions.login import invalid_challenge
 from gatepass.server.domain.sessions.open import Authentication, open_session, password_digest
 from gatepass.server.domain.sessions.session import TWO_FACTORS
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth.requirements import ANYONE
-from gatepass.server.web.login_completion import invalid_challenge
+from gatepass.server.web.language import language_of
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.parsing import parse_object
 from gatepass.server.web.routing import Route, page, page_form
@@ -33,21 +33,16 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from gatepass.server.base.errors import GatepassError
-    from gatepass.server.base.settings import Settings
+    from gatepass.server.core import Core
     from gatepass.server.domain.accounts.user import User
-    from gatepass.server.domain.credentials.factor_proofs import Claim, FactorProofs
+    from gatepass.server.domain.credentials.factor_proofs import Claim
     from gatepass.server.domain.credentials.factors import Factors
     from gatepass.server.domain.credentials.passkeys.relying_party import Json
     from gatepass.server.domain.events.event import Origin
-    from gatepass.server.domain.limits.throttle import Attempt, Throttle
-    from gatepass.server.domain.mail.notices import Notices
-    from gatepass.server.domain.ports import Database, Transaction
-    from gatepass.server.domain.revocation.status_indexes import StatusIndexes
+    from gatepass.server.domain.limits.throttle import Attempt
+    from gatepass.server.domain.ports import Transaction
+    from gatepass.server.domain.sessions.login import Pending
     from gatepass.server.domain.sessions.open import Opened
-    from gatepass.server.web.address import ClientAddress
-    from gatepass.server.web.browser import BrowserMode
-    from gatepass.server.web.login_completion import LoginCompletion, Pending
-    from gatepass.server.web.pages import Pages
 
 _DAY = 86_400
 
@@ -96,30 +91,18 @@ class Both(msgspec.Struct, frozen=True):
 class SecondFactor:
     """The flow."""
 
-    def __init__(  # noqa: PLR0913 - a flow is handed what it works with
-        self,
-        database: Database,
-        completion: LoginCompletion,
-        proofs: FactorProofs,
-        notices: Notices,
-        *,
-        indexes: StatusIndexes,
-        browser: BrowserMode,
-        address: ClientAddress,
-        throttle: Throttle,
-        pages: Pages,
-        settings: Settings,
-    ) -> None:
-        self._database = database
-        self._completion = completion
-        self._proofs = proofs
-        self._notices = notices
-        self._indexes = indexes
-        self._browser = browser
-        self._address = address
-        self._throttle = throttle
-        self._pages = pages
-        self._settings = settings
+    def __init__(self, core: Core) -> None:
+        self._database = core.database
+        self._login = core.login
+        self._login_responses = core.login_responses
+        self._proofs = core.proofs
+        self._notices = core.notices
+        self._indexes = core.indexes
+        self._browser = core.browser
+        self._address = core.address
+        self._throttle = core.throttle
+        self._pages = core.pages
+        self._settings = core.settings
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls and its page."""
@@ -164,7 +147,7 @@ class SecondFactor:
         pending = await self._pending(body.challenge)
         if pending.token_request.cookie:
             self._browser.check_login(request)
-            if self._completion.challenge_cookie.read(request) != body.challenge:
+            if self._login_responses.challenge_cookie.read(request) != body.challenge:
                 raise invalid_challenge()
         elif body.remember:
             raise Refusal("invalid_body", "Only a browser in cookie mode can be remembered.")
@@ -176,7 +159,7 @@ class SecondFactor:
             party=pending.id,
         )
         opened, device = await self._sign_in(request, pending, claim, remember=body.remember)
-        response = await self._completion.answer(opened)
+        response = await self._login_responses.answer(opened)
         if pending.token_request.cookie:
             self._keep(response, device)
         return response
@@ -196,15 +179,15 @@ class SecondFactor:
 
     async def submit(self, request: Request, form: FactorForm) -> Response:
         """Check the factor and go on."""
-        pending = await self._pending(self._completion.challenge_cookie.read(request))
+        pending = await self._pending(self._login_responses.challenge_cookie.read(request))
         claim = await self._proofs.read(**_of(form), ceremony="second_factor", party=pending.id)
         opened, device = await self._sign_in(request, pending, claim, remember=bool(form.remember))
-        response = await self._completion.go_on(request, opened, form.return_to)
+        response = await self._login_responses.go_on(request, opened, form.return_to)
         self._keep(response, device)
         return response
 
     async def _page(self, request: Request, form: FactorForm, error: GatepassError | None = None) -> Response:
-        pending = await self._pending(self._completion.challenge_cookie.read(request))
+        pending = await self._pending(self._login_responses.challenge_cookie.read(request))
 
         async def unit(tx: Transaction) -> Factors:
             return await tx.factors.of(pending.user_id)
@@ -225,9 +208,9 @@ class SecondFactor:
 
     def _keep(self, response: Response, device: str) -> None:
         """Let the browser forget the challenge, and keep the device's name if there is one."""
-        self._completion.challenge_cookie.drop(response)
+        self._login_responses.challenge_cookie.drop(response)
         if device:
-            self._completion.device_cookie.put(response, device, self._settings.remember_device_days * _DAY)
+            self._login_responses.device_cookie.put(response, device, self._settings.remember_device_days * _DAY)
 
     # ── what both do ──
 
@@ -235,7 +218,7 @@ class SecondFactor:
         async def unit(tx: Transaction) -> float:
             return tx.now
 
-        return self._completion.read(challenge, await self._database.read(unit))
+        return self._login.read(challenge, await self._database.read(unit))
 
     async def _options(self, pending: Pending) -> Json:
         return await self._proofs.request_options("second_factor", pending.id, user_id=pending.user_id)
@@ -243,7 +226,7 @@ class SecondFactor:
     async def _sign_in(self, request: Request, pending: Pending, claim: Claim, *, remember: bool) -> tuple[Opened, str]:
         """Open the session; and what the device's cookie is to hold, if it is to be remembered."""
         where, language = self._address.where(request), language_of(request)
-        known = self._completion.known_browsers
+        known = self._login_responses.known_browsers
         browser = known.name_in(known.read(request), pending.user_id, pending.password)
         status = await self._indexes.next()
         device = new_device_token() if remember and self._settings.remember_device_days else ""

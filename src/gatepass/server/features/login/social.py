@@ -8,13 +8,13 @@ import msgspec
 
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import GatepassError, Refusal
-from gatepass.server.base.texts import language_of
 from gatepass.server.domain.accounts.identity_linking import Existing, ProviderShown  # noqa: TC001 - as below
 from gatepass.server.domain.accounts.linked_identity import Claimed  # noqa: TC001 - msgspec reads the annotations of a struct
+from gatepass.server.domain.sessions.caller import Caller
 from gatepass.server.web.answers import JsonResponse
-from gatepass.server.web.auth.bearer import Caller
 from gatepass.server.web.auth.gate import caller_of
 from gatepass.server.web.auth.requirements import ANYONE, RECENT
+from gatepass.server.web.language import language_of
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.provider_redirects import JOURNEY_SECONDS, SealedCookie
 from gatepass.server.web.routing import Route, page, page_form
@@ -23,16 +23,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from gatepass.server.base.settings import Settings
-    from gatepass.server.domain.accounts.identity_linking import IdentityLinking
-    from gatepass.server.domain.keys.master_key import DataKey
-    from gatepass.server.domain.ports import Database, Transaction
-    from gatepass.server.web.address import ClientAddress
-    from gatepass.server.web.auth.recent import RecentAuth
-    from gatepass.server.web.login_completion import LoginCompletion
-    from gatepass.server.web.pages import Pages
-    from gatepass.server.web.provider_redirects import PendingRedirect, ProviderRedirects
-    from gatepass.server.web.token_requests import TokenRequestPolicy
+    from gatepass.server.core import Core
+    from gatepass.server.domain.ports import Transaction
+    from gatepass.server.web.provider_redirects import PendingRedirect
 
 _ANSWER = ("state", "code", "iss", "error")
 """What counts in an answer (RFC 6749 §4.1.2, RFC 9207); the rest is nobody's business."""
@@ -72,29 +65,17 @@ class PendingConnection(Confidential, frozen=True, kw_only=True):
 class SocialLogin:
     """The flow."""
 
-    def __init__(  # noqa: PLR0913 - a flow is handed what it works with
-        self,
-        database: Database,
-        linking: IdentityLinking,
-        redirects: ProviderRedirects,
-        completion: LoginCompletion,
-        recent_auth: RecentAuth,
-        *,
-        data_key: DataKey,
-        request_policy: TokenRequestPolicy,
-        address: ClientAddress,
-        pages: Pages,
-        settings: Settings,
-    ) -> None:
-        self._database = database
-        self._linking = linking
-        self._redirects = redirects
-        self._completion = completion
-        self._recent_auth = recent_auth
-        self._request_policy = request_policy
-        self._address = address
-        self._pages = pages
-        self._waiting = SealedCookie("gatepass-connect", PendingConnection, data_key, settings)
+    def __init__(self, core: Core) -> None:
+        self._database = core.database
+        self._linking = core.linking
+        self._redirects = core.redirects
+        self._login = core.login
+        self._login_responses = core.login_responses
+        self._recent_auth = core.recent_auth
+        self._request_policy = core.request_policy
+        self._address = core.address
+        self._pages = core.pages
+        self._waiting = SealedCookie("gatepass-connect", PendingConnection, core.data_key, core.settings)
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's call and pages."""
@@ -167,13 +148,13 @@ class SocialLogin:
     async def _sign_in(self, request: Request, answer: dict[str, str], pending: PendingRedirect) -> Response:
         token_request = await self._request_policy.check(request, cookie=True)
         proven = await self._linking.redeem(pending.provider, answer, pending.journey)
-        where, device = self._address.where(request), self._completion.device_of(request)
+        where, device = self._address.where(request), self._login_responses.device_of(request)
         result = await self._linking.sign_in(
             proven, token_request=token_request, where=where, device=device, language=language_of(request)
         )
         if isinstance(result, Existing):
             return self._ask_to_connect(request, result, pending)
-        return await self._completion.go_on(request, result, pending.return_to)
+        return await self._login_responses.go_on(request, result, pending.return_to)
 
     async def _connect(self, request: Request, answer: dict[str, str], pending: PendingRedirect) -> Response:
         """Connect what the provider says to the account of whoever is signed in, and has begun this."""

@@ -15,13 +15,13 @@ from gatepass.server.domain.revocation.log import MOST_TOKENS
 from gatepass.server.domain.sessions.client_policy import ClientPolicy
 from gatepass.server.domain.sessions.grant import Advanced, Ended, Reissued, Same, Stolen, Unknown
 from gatepass.server.domain.sessions.own_tokens import status_of
+from gatepass.server.domain.sessions.refresh_credentials import refresh_credential
 from gatepass.server.domain.sessions.revoke import end_grant
 from gatepass.server.domain.sessions.rotation import advance, pace_of
 from gatepass.server.features.oauth.name_quota import NameQuota
 from gatepass.server.web.answers import JsonResponse, empty
 from gatepass.server.web.auth.client import ClientForm
 from gatepass.server.web.auth.gate import client_of
-from gatepass.server.web.auth.refresh_credentials import refresh_credential
 from gatepass.server.web.auth.requirements import CLIENT
 from gatepass.server.web.routing import Route
 from gatepass.tokens import refresh_token
@@ -32,16 +32,11 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from gatepass.server.base.settings import Settings
-    from gatepass.server.domain.keys.keyring import LiveKeys
-    from gatepass.server.domain.ports import Database, Transaction
-    from gatepass.server.domain.revocation.revocation_check import RevocationCheck
-    from gatepass.server.domain.revocation.status_indexes import StatusIndexes
+    from gatepass.server.core import Core
+    from gatepass.server.domain.ports import Transaction
     from gatepass.server.domain.sessions.client import Client
     from gatepass.server.domain.sessions.grant import Held, MovedOn, RefreshCredential
-    from gatepass.server.domain.sessions.own_tokens import OwnTokens
-    from gatepass.server.web.auth.dpop import DPoPBinding
-    from gatepass.server.web.token_responses import IssuedToken, TokenIssuer
+    from gatepass.server.domain.sessions.token_issuer import IssuedToken
     from gatepass.tokens.refresh_token import RefreshKey, RefreshToken
     from gatepass.verify import Principal
 
@@ -105,29 +100,18 @@ class Introspected(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 class OAuth:
     """The flow."""
 
-    def __init__(  # noqa: PLR0913 - a flow is handed what it works with
-        self,
-        database: Database,
-        token_issuer: TokenIssuer,
-        own_tokens: OwnTokens,
-        *,
-        indexes: StatusIndexes,
-        dpop: DPoPBinding,
-        revocation_check: RevocationCheck,
-        keys: LiveKeys,
-        settings: Settings,
-    ) -> None:
-        self._database = database
-        self._token_issuer = token_issuer
-        self._own_tokens = own_tokens
-        self._dpop = dpop
-        self._revocation_check = revocation_check
-        self._indexes = indexes
+    def __init__(self, core: Core) -> None:
+        self._database = core.database
+        self._token_issuer = core.token_issuer
+        self._own_tokens = core.own_tokens
+        self._dpop = core.dpop
+        self._revocation_check = core.revocation_check
+        self._indexes = core.indexes
         self._names = NameQuota()
-        self._keys = keys
-        self._settings = settings
-        self._issuer = settings.issuer_url
-        self._pace = pace_of(settings)
+        self._keys = core.keys
+        self._settings = core.settings
+        self._issuer = core.settings.issuer_url
+        self._pace = pace_of(core.settings)
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls. Their errors are RFC 6749's."""

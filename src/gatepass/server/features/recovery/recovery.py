@@ -8,7 +8,6 @@ import msgspec
 
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
-from gatepass.server.base.texts import language_of
 from gatepass.server.domain.accounts.ownership import prove_address
 from gatepass.server.domain.accounts.registration import PASSWORD_PROBLEMS
 from gatepass.server.domain.accounts.user import normalise_email
@@ -22,6 +21,7 @@ from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.revoke import disconnect_all, end_sessions_of, replace_password, take_back_factors
 from gatepass.server.web.answers import JsonResponse, no_content
 from gatepass.server.web.auth.requirements import ANYONE
+from gatepass.server.web.language import language_of
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import Route, page, page_form
 
@@ -30,14 +30,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from gatepass.server.base.errors import GatepassError
-    from gatepass.server.base.settings import Settings
-    from gatepass.server.domain.accounts.registration import Registration
+    from gatepass.server.core import Core
     from gatepass.server.domain.accounts.user import User
-    from gatepass.server.domain.limits.throttle import Throttle
-    from gatepass.server.domain.mail.notices import Notices
-    from gatepass.server.domain.ports import Database, Transaction
-    from gatepass.server.web.address import ClientAddress
-    from gatepass.server.web.pages import Pages
+    from gatepass.server.domain.ports import Transaction
 
 
 class ForgottenRequest(Confidential, frozen=True, forbid_unknown_fields=True):
@@ -87,24 +82,14 @@ class LockForm(PageForm, frozen=True, kw_only=True):
 class Recovery:
     """The flow."""
 
-    def __init__(  # noqa: PLR0913 - a flow is handed what it works with
-        self,
-        database: Database,
-        registration: Registration,
-        notices: Notices,
-        *,
-        address: ClientAddress,
-        throttle: Throttle,
-        pages: Pages,
-        settings: Settings,
-    ) -> None:
-        self._database = database
-        self._registration = registration
-        self._notices = notices
-        self._address = address
-        self._throttle = throttle
-        self._pages = pages
-        self._settings = settings
+    def __init__(self, core: Core) -> None:
+        self._database = core.database
+        self._registration = core.registration
+        self._notices = core.notices
+        self._address = core.address
+        self._throttle = core.mail_throttle
+        self._pages = core.pages
+        self._settings = core.settings
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls and pages."""

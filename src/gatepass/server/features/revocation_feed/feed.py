@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gatepass.jose import jws
 from gatepass.server.base.errors import Unavailable
-from gatepass.server.domain.revocation.known import KnownRevocations, LogRead
+from gatepass.server.domain.revocation.known import LogRead
 from gatepass.server.features.revocation_feed import stream
 from gatepass.server.features.revocation_feed.on_demand import OnDemand
+from gatepass.server.features.revocation_feed.places import Places
 from gatepass.server.features.revocation_feed.stream import EventStream, Readers
 from gatepass.server.web.auth.requirements import ANYONE
 from gatepass.server.web.routing import Route
@@ -26,16 +27,10 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from gatepass.server.base.clock import Clock
-    from gatepass.server.base.settings import Settings
-    from gatepass.server.domain.keys.keyring import LiveKeys
-    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.core import Core
+    from gatepass.server.domain.ports import Transaction
     from gatepass.server.domain.revocation.log import Revocation
-    from gatepass.server.features.revocation_feed.places import Places
     from gatepass.server.web.documents import Document
-
-    Publish = Callable[[str, OnDemand], None]
-    """path, document: puts a public document in place."""
 
     Render = Callable[[], Awaitable[Document]]
 
@@ -68,29 +63,18 @@ class _Beat(NamedTuple):
 class RevocationFeed:
     """The flow. `start` it before serving, `catch_up` whenever the database has changed, and `beat` every 2 seconds."""
 
-    def __init__(  # noqa: PLR0913 - a flow is handed what it works with
-        self,
-        database: Database,
-        *,
-        keys: LiveKeys,
-        settings: Settings,
-        clock: Clock,
-        document: Callable[..., Document],
-        publish: Publish,
-        on_new_epoch: Callable[[], None],
-        places: Places,
-    ) -> None:
+    def __init__(self, core: Core) -> None:
         self.readers = Readers()
-        self.known = KnownRevocations()
-        self._database = database
-        self._keys = keys
-        self._issuer = settings.issuer_url
-        self._ttl = settings.status_list_seconds
-        self._clock = clock
-        self._document = document
-        self._publish = publish
-        self._on_new_epoch = on_new_epoch
-        self._places = places
+        self.known = core.known
+        self._database = core.database
+        self._keys = core.keys
+        self._ring = core.keys.current
+        self._issuer = core.settings.issuer_url
+        self._ttl = core.settings.status_list_seconds
+        self._clock = core.clock
+        self._public = core.documents
+        self._indexes = core.indexes
+        self._places = Places(core)
         self._catching_up = asyncio.Lock()
         self._reading: asyncio.Task[None] | None = None
         self._rebuilt_at = float("-inf")
@@ -120,18 +104,16 @@ class RevocationFeed:
             await self._begin_anew()
 
     async def catch_up(self) -> None:
-        """Read what is new, and tell the readers."""
+        """Read what is new, and tell the readers. Where the keys have changed, show nothing that was signed before."""
+        if self._ring is not self._keys.current:  # by then no copy is signed with a key that is to be trusted no longer
+            self._ring = self._keys.current
+            self._beat = None
+            for document in self._documents.values():
+                document.discard()
         async with self._catching_up:
             await self._advance()
             if self._clock() - self._rebuilt_at >= _REBUILD_SECONDS:
                 await self._forget_expired()
-
-    async def renew(self) -> None:
-        """Catch up, and show no document that was signed before: the keys have changed."""
-        self._beat = None
-        for document in self._documents.values():
-            document.discard()
-        await self.catch_up()
 
     async def beat(self) -> None:
         """Read the store if it can be read in a moment, and say to every reader how old what we know is by now.
@@ -175,11 +157,11 @@ class RevocationFeed:
 
     async def follow(self, request: Request, _body: None) -> Response:
         """Join the readers; first of all the reader is told what it has missed, and how old what we know is."""
-        token_request = request.headers.get("last-event-id") or request.query_params.get("after", "")
+        after = request.headers.get("last-event-id") or request.query_params.get("after", "")
         place = await self._places.take(request)
         queue, position = self.readers.join(), self.known.position
         try:
-            welcome = await self._welcome(Position.parse(token_request), position)
+            welcome = await self._welcome(Position.parse(after), position)
             with suppress(Unavailable):  # nobody signs: the reader hears what happened, and that it is not proved
                 welcome += await self._heartbeat()
             return EventStream(self.readers, queue, welcome, place)
@@ -188,19 +170,19 @@ class RevocationFeed:
             place.give_back()
             raise
 
-    async def _welcome(self, token_request: Position | None, position: Position) -> bytes:
-        if token_request is None or token_request == position:
+    async def _welcome(self, after: Position | None, position: Position) -> bytes:
+        if after is None or after == position:
             return stream.hello(position)
-        if token_request.epoch != position.epoch or token_request.event_id > position.event_id:
+        if after.epoch != position.epoch or after.event_id > position.event_id:
             return stream.resync(position)
-        missed = self._missed.get(token_request.event_id)
+        missed = self._missed.get(after.event_id)
         if missed is None:
-            read = await self._read(token_request.event_id)
+            read = await self._read(after.event_id)
             entries = [entry for entry in read.entries if entry.id <= position.event_id]
             if len(entries) > _MOST_TOLD:
                 return stream.resync(position)
-            missed = await self._event(entries, after=token_request.event_id, position=position)
-            self._keep_missed(token_request.event_id, position, missed)
+            missed = await self._event(entries, after=after.event_id, position=position)
+            self._keep_missed(after.event_id, position, missed)
         return stream.hello(position) + missed
 
     def _keep_missed(self, after: int, position: Position, message: bytes) -> None:
@@ -232,7 +214,7 @@ class RevocationFeed:
         before = self.known.position
         self._hold(await self._read(0))
         if self.known.position.epoch != before.epoch:
-            self._on_new_epoch()
+            self._indexes.let_go()  # nothing that was reserved in an epoch that has ended
         self._is_behind = False
         self._told = self.known.position, self.known.as_of
         self.readers.send(stream.resync(self.known.position), self.known.position)
@@ -288,7 +270,7 @@ class RevocationFeed:
 
     def _add(self, path: str, render: Render, changed_at: Callable[[], int], fresh_seconds: float) -> None:
         self._documents[path] = OnDemand(render, self.known, changed_at=changed_at, fresh_seconds=fresh_seconds)
-        self._publish(path, self._documents[path])
+        self._public.publish(path, self._documents[path])
 
     async def _render_list(self, number: int) -> Document:
         signer, position, as_of = (
@@ -309,7 +291,7 @@ class RevocationFeed:
         )
         message = status_list.signing_input(claims, alg=signer.alg, kid=signer.kid)
         token = jws.assemble(message, await signer.sign(message))
-        return self._document(token.encode(), status_list.MEDIA_TYPE, max_age=self._ttl)
+        return self._public.make(token.encode(), status_list.MEDIA_TYPE, max_age=self._ttl)
 
     async def _render_snapshot(self) -> Document:
         signer, known, as_of = self._keys.current.document_signer, self.known, self._by_the_store(self.known.as_of)
@@ -324,7 +306,7 @@ class RevocationFeed:
         )
         message = revocation_snapshot.signing_input(claims, alg=signer.alg, kid=signer.kid)
         token = jws.assemble(message, await signer.sign(message))
-        return self._document(token.encode(), revocation_snapshot.MEDIA_TYPE, max_age=1)
+        return self._public.make(token.encode(), revocation_snapshot.MEDIA_TYPE, max_age=1)
 
 
 def _outcome_is_known(reading: asyncio.Task[None]) -> None:

@@ -16,12 +16,11 @@ from gatepass.server.base.errors import Unavailable
 from gatepass.server.domain.limits.attempts import network_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator
+    from collections.abc import Callable, Generator
 
     from starlette.requests import Request
 
-    from gatepass.server.base.settings import Settings
-    from gatepass.server.web.address import ClientAddress
+    from gatepass.server.core import Core
 
 _SHORTEST_LIFE = 0.75
 """The part of `stream_seconds` after which the first streams end: those that began together do not end together."""
@@ -30,29 +29,16 @@ _RETRY_SECONDS = (5, 15)
 
 
 class Places:
-    """The streams of a process.
+    """The streams of a process: half of its connections at most, some of them kept for registered clients."""
 
-    Args:
-        settings: `max_streams`, `reserved_streams`, `streams_per_address`, `stream_seconds`.
-        most_connections: how many connections there may be; streams take half of them at most.
-        address: where a request comes from.
-        authenticate: makes sure that a request which brings credentials is a registered client's, else raises Refusal.
-    """
-
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        most_connections: int,
-        address: ClientAddress,
-        authenticate: Callable[[Request], Awaitable[object]],
-    ) -> None:
-        self._most = min(settings.max_streams, most_connections // 2)
+    def __init__(self, core: Core) -> None:
+        settings = core.settings
+        self._most = min(settings.max_streams, core.connections.most // 2)
         self._for_anybody = self._most - min(settings.reserved_streams, self._most // 2)
         self._for_an_address = settings.streams_per_address
         self._seconds = settings.stream_seconds
-        self._address = address
-        self._authenticate = authenticate
+        self._address = core.address
+        self._authenticate = core.client_auth.authenticate
         self._taken = 0
         self._by_anybody = 0
         self._by_address: Counter[str] = Counter()

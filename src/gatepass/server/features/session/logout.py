@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.domain.ports import decide
+from gatepass.server.domain.sessions.recent import session_ended
 from gatepass.server.domain.sessions.revoke import end_session, end_sessions_of
 from gatepass.server.web.answers import no_content
 from gatepass.server.web.auth.gate import session_of
-from gatepass.server.web.auth.recent import session_ended
 from gatepass.server.web.auth.requirements import ANYONE, SESSION
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import Route, page_form
@@ -19,12 +19,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from gatepass.server.base.errors import Refusal
+    from gatepass.server.core import Core
     from gatepass.server.domain.events.event import Origin
-    from gatepass.server.domain.ports import Database, Transaction
-    from gatepass.server.web.address import ClientAddress
-    from gatepass.server.web.auth.cookie import CookieAuth
-    from gatepass.server.web.browser import BrowserMode
-    from gatepass.server.web.pages import Pages
+    from gatepass.server.domain.ports import Transaction
 
 _PROBLEMS = ("invalid_refresh_token", "cross_site_request")
 
@@ -42,20 +39,12 @@ class LogoutForm(PageForm, frozen=True, kw_only=True):
 class Logout:
     """The flow. Ending a session that has ended already is no error: the caller has what it asked for."""
 
-    def __init__(
-        self,
-        database: Database,
-        *,
-        browser: BrowserMode,
-        address: ClientAddress,
-        pages: Pages,
-        cookie_auth: CookieAuth,
-    ) -> None:
-        self._database = database
-        self._browser = browser
-        self._address = address
-        self._pages = pages
-        self._cookie_auth = cookie_auth
+    def __init__(self, core: Core) -> None:
+        self._database = core.database
+        self._browser = core.browser
+        self._address = core.address
+        self._pages = core.pages
+        self._cookie_auth = core.cookie_auth
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls."""

@@ -12,10 +12,10 @@ from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.client import FIRST_PARTY
 from gatepass.server.domain.sessions.client_policy import ClientPolicy
 from gatepass.server.domain.sessions.grant import Advanced, Ended, Reissued, Same, Stolen, Unknown
+from gatepass.server.domain.sessions.recent import session_ended
+from gatepass.server.domain.sessions.refresh_credentials import invalid_refresh_token, refresh_credential
 from gatepass.server.domain.sessions.rotation import advance, pace_of
 from gatepass.server.web.auth.gate import refresh_token_of
-from gatepass.server.web.auth.recent import session_ended
-from gatepass.server.web.auth.refresh_credentials import invalid_refresh_token, refresh_credential
 from gatepass.server.web.auth.requirements import REFRESH
 from gatepass.server.web.routing import Route
 from gatepass.server.web.token_responses import TokenPair
@@ -24,12 +24,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from gatepass.server.base.settings import Settings
-    from gatepass.server.domain.keys.keyring import LiveKeys
-    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.core import Core
+    from gatepass.server.domain.ports import Transaction
     from gatepass.server.domain.sessions.grant import MovedOn
-    from gatepass.server.web.auth.dpop import DPoPBinding
-    from gatepass.server.web.token_responses import TokenIssuer
 
 
 class RefreshRequest(Confidential, frozen=True, forbid_unknown_fields=True):
@@ -41,21 +38,13 @@ class RefreshRequest(Confidential, frozen=True, forbid_unknown_fields=True):
 class Refresh:
     """The flow."""
 
-    def __init__(
-        self,
-        database: Database,
-        token_issuer: TokenIssuer,
-        *,
-        keys: LiveKeys,
-        dpop: DPoPBinding,
-        settings: Settings,
-    ) -> None:
-        self._database = database
-        self._token_issuer = token_issuer
-        self._keys = keys
-        self._dpop = dpop
-        self._pace = pace_of(settings)
-        self._rights = ClientPolicy.of_first_party(settings)
+    def __init__(self, core: Core) -> None:
+        self._database = core.database
+        self._token_responses = core.token_responses
+        self._keys = core.keys
+        self._dpop = core.dpop
+        self._pace = pace_of(core.settings)
+        self._rights = ClientPolicy.of_first_party(core.settings)
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls."""
@@ -104,4 +93,4 @@ class Refresh:
         self._database.check_settled()
         moved, now = await decide(self._database, unit, is_lone_statement=True)
         current = msgspec.structs.replace(token, serial=moved.serial)
-        return await self._token_issuer.answer(self._rights.today(moved.bearer), current, keys=keys, now=now)
+        return await self._token_responses.answer(self._rights.today(moved.bearer), current, keys=keys, now=now)

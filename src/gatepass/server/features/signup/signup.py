@@ -14,7 +14,6 @@ import msgspec
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
-from gatepass.server.base.texts import language_of
 from gatepass.server.domain.accounts.registration import PASSWORD_PROBLEMS
 from gatepass.server.domain.accounts.user import User, normalise_email
 from gatepass.server.domain.credentials.one_time_code import Code, digest_of
@@ -24,6 +23,7 @@ from gatepass.server.domain.mail.letter import Letter
 from gatepass.server.domain.ports import decide
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth.requirements import ANYONE
+from gatepass.server.web.language import language_of
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import Route, page, page_form
 
@@ -32,16 +32,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from gatepass.server.base.errors import GatepassError
-    from gatepass.server.base.settings import Settings
-    from gatepass.server.domain.accounts.registration import Registration
-    from gatepass.server.domain.accounts.signup_rules import SignupRules
-    from gatepass.server.domain.credentials.passwords.hashing import PasswordHasher
+    from gatepass.server.core import Core
     from gatepass.server.domain.events.event import Origin
-    from gatepass.server.domain.limits.throttle import Throttle
-    from gatepass.server.domain.mail.notices import Notices
-    from gatepass.server.domain.ports import Database, Transaction
-    from gatepass.server.web.address import ClientAddress
-    from gatepass.server.web.pages import Pages
+    from gatepass.server.domain.ports import Transaction
 
 
 class SignupRequest(Confidential, frozen=True, forbid_unknown_fields=True):
@@ -89,33 +82,19 @@ class SignupMailed(msgspec.Struct, frozen=True):
 class Signup:
     """The flow."""
 
-    def __init__(  # noqa: PLR0913 - a flow is handed what it works with
-        self,
-        database: Database,
-        registration: Registration,
-        notices: Notices,
-        *,
-        hasher: PasswordHasher,
-        rules: SignupRules,
-        address: ClientAddress,
-        throttle: Throttle,
-        mail_throttle: Throttle,
-        pages: Pages,
-        by_passkey: bool,
-        settings: Settings,
-    ) -> None:
-        self._database = database
-        self._registration = registration
-        self._notices = notices
-        self._hasher = hasher
-        self._rules = rules
-        self._address = address
-        self._throttle = throttle
-        self._mail_throttle = mail_throttle
-        self._pages = pages
-        self._settings = settings
-        self._is_verified_first = settings.mail == "smtp"
-        self._by_passkey = by_passkey and not self._is_verified_first
+    def __init__(self, core: Core) -> None:
+        self._database = core.database
+        self._registration = core.registration
+        self._notices = core.notices
+        self._hasher = core.hasher
+        self._rules = core.rules
+        self._address = core.address
+        self._throttle = core.throttle
+        self._mail_throttle = core.mail_throttle
+        self._pages = core.pages
+        self._settings = core.settings
+        self._is_verified_first = core.settings.mail == "smtp"
+        self._by_passkey = core.relying_party.is_possible and not self._is_verified_first
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's calls and pages."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gatepass.server.web.auth.requirements import ANYONE
-from gatepass.server.base.texts import language_of, texts
+from gatepass.server.web.language import language_of
+from gatepass.server.base.texts import texts
 from gatepass.server.web.headers import DEBUGGER_SCRIPT
 from gatepass.server.web.routing import page
 
 if TYPE_CHECKING:
+    from gatepass.server.core import Core
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -26,9 +28,9 @@ _TEXTS = "debugger."
 class Debugger:
     """The flow: one page, which a script of its own fills."""
 
-    def __init__(self, *, pages: Pages, settings: Settings) -> None:
-        self._pages = pages
-        self._issuer = settings.issuer_url
+    def __init__(self, core: Core) -> None:
+        self._pages = core.pages
+        self._issuer = core.settings.issuer_url
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's page."""

@@ -1,6 +1,7 @@
 """What others need to know of this issuer: metadata (RFC 8414) and the JWKS (RFC 7517 §5)."""
 
 from __future__ import annotations
+from gatepass.server.domain.keys.jwks import JWKS_PATH, render_jwks
 
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -12,7 +13,6 @@ from gatepass.tokens import dpop_proof
 if TYPE_CHECKING:
     from gatepass.server.domain.keys.keyring import KeyRing
 
-JWKS_PATH = "/.well-known/jwks.json"
 METADATA_PATH = "/.well-known/oauth-authorization-server"
 
 _METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt")
@@ -60,10 +60,6 @@ def render_metadata(issuer: str) -> bytes:
     )
 
 
-def render_jwks(keys: KeyRing) -> bytes:
-    """The public keys as JSON. A shared secret is never among them."""
-    members = keys.published.to_jwks()["keys"]
-    return msgspec.json.encode({"keys": [{**member, "use": "sig"} for member in members]})
 
 
 def metadata_paths(issuer: str) -> tuple[str, str]:

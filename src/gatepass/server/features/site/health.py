@@ -16,6 +16,7 @@ from gatepass.server.web.auth.requirements import ANYONE, METRICS
 from gatepass.server.web.routing import Route
 
 if TYPE_CHECKING:
+    from gatepass.server.core import Core
     from collections.abc import Callable
 
     from starlette.requests import Request
@@ -49,34 +50,15 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HealthChecks:
-    """The three calls.
+    """Whether the process answers, whether it can do its work, and what it has counted."""
 
-    Args:
-        database: what must be reached.
-        is_up_to_date: whether keys and revocations are as the store has had them lately.
-        metrics: what is counted.
-        metrics_token: what opens that to others than this machine.
-        machine: who calls from this machine.
-    """
-
-    def __init__(
-        self,
-        database: Database,
-        *,
-        is_up_to_date: Callable[[], bool],
-        metrics: Metrics,
-        metrics_token: str,
-        machine: ThisMachine,
-    ) -> None:
-        self._database = database
-        self._is_up_to_date = is_up_to_date
-        self._metrics = metrics
-        self._metrics_token = metrics_token
-        self._machine = machine
-        self.is_listening = False
-        """Set when every address of the server is served: one may answer before the others do."""
-        self.is_draining = False
-        """Set when the server is about to end: then it is not ready, whatever else."""
+    def __init__(self, core: Core) -> None:
+        self._database = core.database
+        self._replica = core.replica
+        self._metrics = core.metrics
+        self._metrics_token = core.settings.metrics_token
+        self._machine = core.machine
+        self._lifecycle = core.lifecycle
         self._looking: asyncio.Task[Condition | StoreUnavailable] | None = None
         self._seen: Condition | None = None
         self._seen_at = float("-inf")
@@ -144,9 +126,9 @@ class HealthChecks:
         if condition is not None:
             migrations = "ok" if condition.is_migrated else "pending"
             clock = "ok" if condition.is_clock_right else "off"
-        keys: Literal["ok", "outdated"] = "ok" if self._is_up_to_date() else "outdated"
-        serving: Literal["ok", "starting", "draining"] = "ok" if self.is_listening else "starting"
-        if self.is_draining:
+        keys: Literal["ok", "outdated"] = "ok" if self._replica.is_up_to_date() else "outdated"
+        serving: Literal["ok", "starting", "draining"] = "ok" if self._lifecycle.is_listening else "starting"
+        if self._lifecycle.is_draining:
             serving = "draining"
         is_well = {serving, database, migrations, clock, keys} == {"ok"}
         return Readiness(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gatepass.server.web.auth.requirements import ANYONE
-from gatepass.server.base.texts import LANGUAGE_COOKIE, LANGUAGES
+from gatepass.server.web.language import LANGUAGE_COOKIE
+from gatepass.server.base.texts import LANGUAGES
 from gatepass.server.web.routing import page
 
 if TYPE_CHECKING:
+    from gatepass.server.core import Core
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -22,9 +24,9 @@ _YEAR_SECONDS = 365 * 86_400
 class Language:
     """The flow. A link does it, and no form: it changes what words are shown, and nothing that is kept here."""
 
-    def __init__(self, *, pages: Pages, settings: Settings) -> None:
-        self._pages = pages
-        self._secure = settings.issuer_url.startswith("https://")
+    def __init__(self, core: Core) -> None:
+        self._pages = core.pages
+        self._secure = core.settings.issuer_url.startswith("https://")
 
     def routes(self) -> tuple[Route, ...]:
         """The flow's page."""

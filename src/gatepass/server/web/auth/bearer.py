@@ -10,12 +10,10 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from gatepass.jose.errors import JoseError
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.accounts.user import User  # noqa: TC001 - as above
-from gatepass.server.domain.revocation.status_index import StatusIndex  # noqa: TC001 - msgspec reads the annotations of a struct
+from gatepass.server.domain.sessions.caller import Caller
 from gatepass.server.domain.sessions.client import ACCOUNT_SCOPE, FIRST_PARTY
 from gatepass.server.domain.sessions.own_tokens import status_of
 
@@ -30,19 +28,6 @@ if TYPE_CHECKING:
     from gatepass.server.web.auth.dpop import DPoPBinding
     from gatepass.tokens.dpop_proof import Proof
     from gatepass.verify import Principal
-
-
-class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """The person who makes a request, and the session that they make it in.
-
-    `status` is the place of their access token; None at a page, where a cookie speaks for them.
-    """
-
-    user: User
-    session_id: str
-    auth_time: float
-    acr: str
-    status: StatusIndex | None = None
 
 
 class BearerAuth:

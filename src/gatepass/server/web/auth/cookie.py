@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gatepass.server.domain.sessions.caller import Caller
 from gatepass.server.domain.sessions.client import FIRST_PARTY
-from gatepass.server.web.auth.bearer import Caller
-from gatepass.server.web.auth.refresh_credentials import refresh_credential
+from gatepass.server.domain.sessions.refresh_credentials import refresh_credential
 from gatepass.tokens.refresh_token import InvalidRefreshToken, read
 
 if TYPE_CHECKING:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.ports import decide
+from gatepass.server.domain.sessions.dpop import _PROOF_SECONDS, use_proof
 from gatepass.server.web.parsing import header
 from gatepass.tokens import dpop_proof
 from gatepass.tokens.dpop_proof import InvalidProofError
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.tokens.dpop_proof import Proof
-
-_PROOF_SECONDS = 60
-"""How far a proof's `iat` may be from our clock, in either direction."""
 
 
 class DPoPBinding:
@@ -77,13 +74,6 @@ class DPoPBinding:
             return await use_proof(tx, proof)
 
         await decide(self._database, unit, is_lone_statement=True)
-
-
-async def use_proof(tx: Transaction, proof: Proof) -> Refusal | None:
-    """Use a proof up; refused when it was used before, at any node."""
-    name = hashlib.sha256(f"{proof.thumbprint} {proof.jti}".encode()).hexdigest()
-    is_first = await tx.used_once.use("dpop_proof", name, expires_at=proof.iat + _PROOF_SECONDS + 1)
-    return None if is_first else Refusal("invalid_dpop_proof", "The DPoP proof was used before.")
 
 
 async def _now(tx: Transaction) -> float:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gatepass.server.domain.sessions.caller import Caller
 from gatepass.server.domain.sessions.client import Client
 from gatepass.server.web.auth import requirements as auth
-from gatepass.server.web.auth.bearer import Caller
 from gatepass.server.web.auth.requirements import found, note
 from gatepass.server.web.auth.token_session import TokenSession
 from gatepass.tokens.refresh_token import RefreshToken

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gatepass.server.base.errors import Refusal
-from gatepass.server.domain.sessions.recent import check_recent
+from gatepass.server.domain.sessions.recent import check_recent, second_factor_first
 from gatepass.server.domain.sessions.session import TWO_FACTORS
 
 if TYPE_CHECKING:
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from gatepass.server.base.settings import Settings
-    from gatepass.server.domain.accounts.user import User
     from gatepass.server.domain.ports import Database, Transaction
-    from gatepass.server.web.auth.bearer import BearerAuth, Caller
+    from gatepass.server.domain.sessions.caller import Caller
+    from gatepass.server.web.auth.bearer import BearerAuth
     from gatepass.server.web.auth.cookie import CookieAuth
     from gatepass.server.web.pages import Pages
 
@@ -62,23 +62,3 @@ class RecentAuth:
         check_recent(caller.auth_time, now=now, seconds=self._recent_seconds)
         if is_asked and caller.acr != TWO_FACTORS:
             raise second_factor_first()
-
-
-async def check_still(tx: Transaction, user: User, session_id: str) -> Refusal | None:
-    """Say so when the session has ended since, inside the transaction that adds another way in.
-
-    Whoever has signed out a thief must not find that a call of theirs, begun before, has come through after it.
-    """
-    if await tx.sessions.is_live(session_id, user.id, tx.now):
-        return None
-    return session_ended()
-
-
-def session_ended() -> Refusal:
-    """The answer to who is signed out."""
-    return Refusal("session_ended", "The session has ended: sign in again.")
-
-
-def second_factor_first() -> Refusal:
-    """The answer to who has signed in without the second factor that they have."""
-    return Refusal("second_factor_required", "This needs a sign-in with the second factor: see POST /reauthenticate.")

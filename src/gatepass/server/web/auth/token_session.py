@@ -8,7 +8,8 @@ import msgspec
 
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.sessions.client import FIRST_PARTY
-from gatepass.server.web.auth.refresh_credentials import invalid_refresh_token, refresh_credential, refresh_token_in
+from gatepass.server.domain.sessions.refresh_credentials import invalid_refresh_token, refresh_credential
+from gatepass.server.web.auth.refresh_token import refresh_token_in
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -25,6 +25,7 @@ from gatepass.server.domain.credentials.passwords.policy import prepared
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gatepass.server.base.settings import Settings
     from gatepass.server.domain.credentials.passwords.decoys import Kind
 
 T = TypeVar("T")
@@ -197,3 +198,11 @@ def keep_large_blocks() -> None:
         _mallopt(_M_ARENA_MAX, 1)  # malloc_trim gives back all that is free in the main arena only
         _mallopt(_M_MMAP_THRESHOLD, _LARGEST_THRESHOLD_BYTES)
         _mallopt(_M_TRIM_THRESHOLD, 2 * _LARGEST_THRESHOLD_BYTES)
+
+
+def password_hasher(settings: Settings) -> PasswordHasher:
+    """The hasher at the cost that is set."""
+    return PasswordHasher(
+        Argon2Cost(memory_kib=settings.argon2_memory_kib, passes=settings.argon2_passes, lanes=settings.argon2_lanes),
+        queue_length=settings.login_queue_length,
+    )

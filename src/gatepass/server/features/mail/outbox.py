@@ -13,27 +13,18 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from gatepass.server.domain.mail.delivery import MailDelivery
-    from gatepass.server.web.pages import Pages
+    from gatepass.server.core import Core
     from gatepass.server.web.routing import Route
-    from gatepass.server.web.this_machine import ThisMachine
 
 
 class Outbox:
-    """The outbox. It has no routes where mails are sent, nor where others could reach it.
+    """The outbox. It has no routes where mails are sent, nor where others could reach it."""
 
-    Args:
-        posting: what would have been sent.
-        pages: what renders it.
-        machine: who calls from this machine.
-        key: what the link that `serve` printed holds; None where there is no outbox.
-    """
-
-    def __init__(self, mail_delivery: MailDelivery, *, pages: Pages, machine: ThisMachine, key: str | None) -> None:
-        self._mail_delivery = mail_delivery
-        self._pages = pages
-        self._machine = machine
-        self._key = key
+    def __init__(self, core: Core) -> None:
+        self._mail_delivery = core.mail_delivery
+        self._pages = core.pages
+        self._machine = core.machine
+        self._key = core.settings.outbox_key if core.settings.mail == "outbox" else None
 
     def routes(self) -> tuple[Route, ...]:
         """The page."""

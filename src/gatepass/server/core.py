@@ -1,0 +1,261 @@
+"""What modules may use: made once for each process, of the settings, the store and the keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import structlog
+
+from gatepass.server.domain.accounts.identity_linking import IdentityLinking
+from gatepass.server.domain.accounts.registration import new_registration
+from gatepass.server.domain.accounts.signup_rules import SignupRules
+from gatepass.server.domain.credentials.factor_proofs import FactorProofs
+from gatepass.server.domain.credentials.passkeys.relying_party import RelyingParty
+from gatepass.server.domain.credentials.passwords.decoys import Decoys
+from gatepass.server.domain.credentials.passwords.hashing import password_hasher
+from gatepass.server.domain.limits.throttle import Throttle
+from gatepass.server.domain.mail.delivery import MailDelivery
+from gatepass.server.domain.mail.notices import Notices
+from gatepass.server.domain.mail.smtp import mail_sender
+from gatepass.server.domain.providers.presets import make_providers
+from gatepass.server.domain.replica import Replica
+from gatepass.server.domain.revocation.known import KnownRevocations
+from gatepass.server.domain.revocation.revocation_check import RevocationCheck
+from gatepass.server.domain.revocation.status_indexes import status_indexes
+from gatepass.server.domain.sessions.login import LoginCompletion
+from gatepass.server.domain.sessions.own_tokens import OwnTokens
+from gatepass.server.domain.sessions.token_issuer import TokenIssuer
+from gatepass.server.web.address import ClientAddress
+from gatepass.server.web.auth.bearer import BearerAuth
+from gatepass.server.web.auth.client import ClientAuthentication, KnownClients
+from gatepass.server.web.auth.cookie import CookieAuth
+from gatepass.server.web.auth.dpop import DPoPBinding
+from gatepass.server.web.auth.recent import RecentAuth
+from gatepass.server.web.browser import BrowserMode, origin_of
+from gatepass.server.web.connections import Connections
+from gatepass.server.web.documents import Documents
+from gatepass.server.web.known_browsers import KnownBrowsers
+from gatepass.server.web.lifecycle import Lifecycle
+from gatepass.server.web.login_responses import LoginResponses
+from gatepass.server.web.metrics import Metrics
+from gatepass.server.web.pages import Pages
+from gatepass.server.web.provider_redirects import ProviderRedirects
+from gatepass.server.web.this_machine import ThisMachine
+from gatepass.server.web.token_requests import TokenRequestPolicy
+from gatepass.server.web.token_responses import TokenResponses
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gatepass.server.base.clock import Clock
+    from gatepass.server.base.settings import Settings
+    from gatepass.server.domain.accounts.registration import Registration
+    from gatepass.server.domain.credentials.passwords.hashing import PasswordHasher
+    from gatepass.server.domain.keys.keyring import LiveKeys
+    from gatepass.server.domain.keys.master_key import DataKey
+    from gatepass.server.domain.ports import Database
+    from gatepass.server.domain.revocation.status_indexes import StatusIndexes
+
+log = structlog.get_logger("gatepass")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    """What modules may use. A module says in a protocol of its own which of it its acts need.
+
+    Attributes:
+        settings: The settings.
+        database: The store.
+        clock: The store's time, in seconds since 1970.
+        keys: The signing keys in force.
+        data_key: Seals what the store keeps, and derives other keys.
+        hasher: Hashes passwords in threads of its own.
+        decoys: What a password of nobody's is compared with.
+        throttle: Counts failed attempts at what could be guessed.
+        mail_throttle: Counts mails that were asked for.
+        rules: Who may create an account.
+        registration: Creates accounts.
+        notices: Puts mails into the queue.
+        mail_delivery: Sends the queue.
+        relying_party: Passkeys.
+        proofs: Checks second factors.
+        linking: Accounts at other sites.
+        redirects: Sends browsers to other sites and knows them again.
+        indexes: Places in status lists.
+        known: What is revoked, as this process has read it.
+        replica: Keeps this process's copy of the store up with what others change.
+        own_tokens: Verifies our own access tokens.
+        revocation_check: Whether one of them is revoked.
+        login: Completes a login.
+        login_responses: Answers to a login.
+        token_issuer: Makes access tokens.
+        token_responses: Answers with tokens.
+        request_policy: What a login may ask tokens for.
+        dpop: The keys that senders prove to have.
+        clients: Registered clients, remembered for a second.
+        client_auth: Which client calls.
+        bearer_auth: Who calls, by access token.
+        cookie_auth: Who looks at a page, by cookie.
+        recent_auth: Who has proved themselves lately.
+        address: Where a request comes from.
+        browser: Cookies and cross-site defense of browser mode.
+        machine: Whether a request comes from this machine.
+        pages: Renders pages.
+        documents: The public documents.
+        metrics: Counts answers.
+        connections: The connections of this process.
+        lifecycle: Whether the process starts, serves or is about to end.
+    """
+
+    settings: Settings
+    database: Database
+    clock: Clock
+    keys: LiveKeys
+    data_key: DataKey
+    hasher: PasswordHasher
+    decoys: Decoys
+    throttle: Throttle
+    mail_throttle: Throttle
+    rules: SignupRules
+    registration: Registration
+    notices: Notices
+    mail_delivery: MailDelivery
+    relying_party: RelyingParty
+    proofs: FactorProofs
+    linking: IdentityLinking
+    redirects: ProviderRedirects
+    indexes: StatusIndexes
+    known: KnownRevocations
+    replica: Replica
+    own_tokens: OwnTokens
+    revocation_check: RevocationCheck
+    login: LoginCompletion
+    login_responses: LoginResponses
+    token_issuer: TokenIssuer
+    token_responses: TokenResponses
+    request_policy: TokenRequestPolicy
+    dpop: DPoPBinding
+    clients: KnownClients
+    client_auth: ClientAuthentication
+    bearer_auth: BearerAuth
+    cookie_auth: CookieAuth
+    recent_auth: RecentAuth
+    address: ClientAddress
+    browser: BrowserMode
+    machine: ThisMachine
+    pages: Pages
+    documents: Documents
+    metrics: Metrics
+    connections: Connections
+    lifecycle: Lifecycle
+
+
+def make_core(  # noqa: PLR0913 - everything is made of these
+    settings: Settings,
+    database: Database,
+    keys: LiveKeys,
+    data_key: DataKey,
+    *,
+    most_connections: int,
+    shared: Path | None = None,
+) -> Core:
+    """Make everything, in the order in which each needs what came before: a flat list.
+
+    Args:
+        settings: The settings.
+        database: The store.
+        keys: The signing keys in force.
+        data_key: What everything sealed is sealed under.
+        most_connections: How many connections this process can hold.
+        shared: This process's file in a folder where other workers have theirs, for what is counted.
+    """
+    issuer = settings.issuer_url
+    attempts_key = data_key.derive("attempts")
+    address, browser = ClientAddress(settings), BrowserMode(settings)
+    pages = Pages(settings, data_key.derive("forms"))
+    metrics = Metrics(shared)
+    hasher = password_hasher(settings)
+    notices = Notices(data_key, settings)
+    rules = SignupRules(Throttle.of_signups(attempts_key, settings), settings)
+    relying_party = RelyingParty(
+        rp_id=urlsplit(issuer).hostname or "",
+        origins=(origin_of(issuer), *settings.browser_origins),
+        name=settings.site_name,
+    )
+    if not relying_party.is_possible:
+        log.warning("there are no passkeys", reason="the issuer is an IP address, and passkeys are for names only")
+    known = KnownRevocations()
+    replica = Replica(database, known)
+    # A list is published before a token names it.
+    indexes = status_indexes(database, data_key, on_reserved=replica.catch_up)
+    own_tokens = OwnTokens(keys, settings, database.clock)
+    revocation_check = RevocationCheck(database, known)
+    login = LoginCompletion(data_key, settings)
+    token_issuer = TokenIssuer(settings)
+    token_responses = TokenResponses(token_issuer, browser)
+    dpop = DPoPBinding(database, issuer=issuer)
+    clients = KnownClients(database)
+    bearer_auth = BearerAuth(database, own_tokens, dpop, revocation_check, issuer=issuer)
+    cookie_auth = CookieAuth(database, keys=keys, browser=browser, settings=settings)
+    return Core(
+        settings=settings,
+        database=database,
+        clock=database.clock,
+        keys=keys,
+        data_key=data_key,
+        hasher=hasher,
+        decoys=Decoys(data_key.derive("decoys")),
+        throttle=Throttle.of_sign_ins(attempts_key, settings),
+        mail_throttle=Throttle.of_mails(attempts_key, settings),
+        rules=rules,
+        registration=new_registration(database, hasher, settings),
+        notices=notices,
+        mail_delivery=MailDelivery(database, data_key, mail_sender(settings), settings=settings),
+        relying_party=relying_party,
+        proofs=FactorProofs(database, data_key, relying_party),
+        linking=IdentityLinking(
+            database,
+            make_providers(settings.providers),
+            login,
+            notices,
+            indexes=indexes,
+            rules=rules,
+            settings=settings,
+        ),
+        redirects=ProviderRedirects(database, data_key, pages, settings),
+        indexes=indexes,
+        known=known,
+        replica=replica,
+        own_tokens=own_tokens,
+        revocation_check=revocation_check,
+        login=login,
+        login_responses=LoginResponses(
+            database,
+            token_responses,
+            keys=keys,
+            address=address,
+            pages=pages,
+            cookie_auth=cookie_auth,
+            known_browsers=KnownBrowsers(data_key.derive("known browsers"), settings),
+            settings=settings,
+        ),
+        token_issuer=token_issuer,
+        token_responses=token_responses,
+        request_policy=TokenRequestPolicy(database, dpop, settings),
+        dpop=dpop,
+        clients=clients,
+        client_auth=ClientAuthentication(database, clients, issuer=issuer),
+        bearer_auth=bearer_auth,
+        cookie_auth=cookie_auth,
+        recent_auth=RecentAuth(database, bearer_auth, pages=pages, cookie_auth=cookie_auth, settings=settings),
+        address=address,
+        browser=browser,
+        machine=ThisMachine(settings),
+        pages=pages,
+        documents=Documents(settings),
+        lifecycle=Lifecycle(),
+        metrics=metrics,
+        connections=Connections(most_connections, note_refusal=lambda: metrics.note("none", "too_many_connections", 0)),
+    )

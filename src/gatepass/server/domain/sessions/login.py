@@ -1,0 +1,123 @@
+"""Where every way to sign in ends: whoever has proved a first thing, by password, mail, passkey or another site.
+
+If the person has a second factor and the proof is not of two already, a challenge is answered instead of a session.
+It holds all that the sign-in has found out, sealed; so it is kept nowhere, and only the use of it is written down.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
+
+from gatepass.server.domain.credentials.trusted_devices import digest_of as device_digest
+from gatepass.server.domain.keys.sealed_box import SealedBox
+from gatepass.server.domain.sessions.dpop import use_proof
+from gatepass.server.domain.sessions.open import Opened, open_session, password_digest
+from gatepass.server.domain.sessions.session import TWO_FACTORS
+
+if TYPE_CHECKING:
+    from gatepass.server.base.settings import Settings
+    from gatepass.server.domain.accounts.user import User
+    from gatepass.server.domain.keys.master_key import DataKey
+    from gatepass.server.domain.ports import Transaction
+    from gatepass.server.domain.revocation.status_index import StatusIndex
+    from gatepass.server.domain.sessions.open import Authentication
+
+from gatepass.server.base.confidential import Confidential
+from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.credentials.factors import FactorKind  # noqa: TC001 - msgspec reads the annotations
+from gatepass.server.domain.sessions.token_request import TokenRequest  # noqa: TC001 - as above
+
+CHALLENGE_SECONDS = 300
+
+
+_ID_BYTES = 16
+
+
+class Pending(Confidential, frozen=True, kw_only=True):
+    """A sign-in that waits for its second factor. `password` is a digest of the hash that the account had then.
+
+    A new password makes the challenge worthless, as it ends the sessions.
+    """
+
+    id: str
+    user_id: str
+    token_request: TokenRequest
+    amr: tuple[str, ...]
+    password: bytes
+    expires_at: float
+
+
+class FactorDue(Confidential, frozen=True, kw_only=True):
+    """A second factor is asked; `expires_in` in seconds."""
+
+    challenge: str
+    factors: tuple[FactorKind, ...]
+    expires_in: int
+    in_cookie: bool
+
+
+LoginResult: TypeAlias = Opened | FactorDue
+
+
+class LoginCompletion:
+    """Opens the session of whoever has proved a first thing, or seals a challenge where a second one is due."""
+
+    def __init__(self, data_key: DataKey, settings: Settings) -> None:
+        self._challenges = SealedBox(Pending, data_key, "second factor")
+        self._max_seconds = settings.session_max_seconds
+
+    async def complete(  # noqa: PLR0913 - what a session is made of, and the device
+        self,
+        tx: Transaction,
+        user: User,
+        *,
+        token_request: TokenRequest,
+        proof: Authentication,
+        status: StatusIndex,
+        device: str,
+    ) -> LoginResult | Refusal:
+        """Open a session, or ask for the second factor. `device` is what the cookie of a trusted device holds."""
+        if token_request.proof is not None and (refused := await use_proof(tx, token_request.proof)):
+            return refused
+        factors = await tx.factors.of(user.id)
+        if factors.are_asked and proof.acr != TWO_FACTORS and not await self._is_remembered(tx, user, device):
+            pending = Pending(
+                id=os.urandom(_ID_BYTES).hex(),
+                user_id=user.id,
+                token_request=msgspec.structs.replace(token_request, proof=None),
+                amr=proof.amr,
+                password=await password_digest(tx, user.id),
+                expires_at=tx.now + CHALLENGE_SECONDS,
+            )
+            return FactorDue(
+                challenge=self._challenges.seal(pending),
+                factors=factors.kinds,
+                expires_in=CHALLENGE_SECONDS,
+                in_cookie=token_request.cookie,
+            )
+        return await open_session(
+            tx, user, token_request=token_request, proof=proof, status=status, max_seconds=self._max_seconds
+        )
+
+    @staticmethod
+    async def _is_remembered(tx: Transaction, user: User, device: str) -> bool:
+        return bool(device) and await tx.devices.knows(user.id, device_digest(device), tx.now)
+
+    def read(self, challenge: str, now: float) -> Pending:
+        """Open a challenge.
+
+        Raises:
+            Refusal: `invalid_challenge`, when it is not one of ours, or too old.
+        """
+        pending = self._challenges.open(challenge)
+        if pending is None or pending.expires_at <= now:
+            raise invalid_challenge()
+        return pending
+
+
+def invalid_challenge() -> Refusal:
+    """The one answer for every challenge that nothing can be done with."""
+    return Refusal("invalid_challenge", "The challenge is too old, used, or another browser's: sign in again.")

@@ -1,0 +1,141 @@
+"""From a grant to its access token, after the commit: signing may wait for a network."""
+
+from __future__ import annotations
+
+import random
+import secrets
+from typing import TYPE_CHECKING, Literal
+
+import structlog
+
+from gatepass.jose import jws
+from gatepass.server.base.confidential import Confidential
+from gatepass.server.base.errors import Refusal
+from gatepass.tokens import access_token
+from gatepass.tokens.access_token import AccessToken
+
+if TYPE_CHECKING:
+    from gatepass.server.base.settings import Settings
+    from gatepass.server.domain.keys.keyring import KeyRing
+    from gatepass.server.domain.revocation.status_index import StatusIndex
+    from gatepass.server.domain.sessions.client import Client
+    from gatepass.server.domain.sessions.grant import TokenSubject
+    from gatepass.server.domain.sessions.token_request import TokenRequest
+
+log = structlog.get_logger("gatepass")
+
+LARGE_TOKEN_BYTES = 4_096
+"""From here on the operator is warned: cookies of browsers end here, and some proxies' buffers."""
+LARGEST_TOKEN_BYTES = 7_168
+"""Beyond it no token is issued: nginx, Node and others take 8 KiB of headers, and there are others beside this one."""
+
+
+_JTI_BYTES = 16
+_JITTER = 0.03
+"""By how much of its life a refreshed token may end early: a fleet that began together does not stay together."""
+
+
+class IssuedToken(Confidential, frozen=True, kw_only=True):
+    """An access token, and what an answer says of it; `expires_in` in seconds."""
+
+    token: str
+    token_type: Literal["Bearer", "DPoP"]
+    expires_in: int
+    scope: str | None
+
+
+class TokenIssuer:
+    """Makes access tokens (RFC 9068), and signs them after the commit: signing may wait for a network."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._issuer = settings.issuer_url
+        self._seconds = settings.access_token_seconds
+        self._has_warned_of_size = False
+
+    async def mint(
+        self, bearer: TokenSubject, *, keys: KeyRing, now: float, first_id: str | None = None
+    ) -> IssuedToken:
+        """Mint a grant's access token. A session's first one has its name already, and lives exactly as is set."""
+        early = 0 if first_id else random.uniform(0, _JITTER)  # noqa: S311 - to spread a load, no secret
+        seconds = self._seconds - int(self._seconds * early)
+        issued_at = int(now)
+        claims = AccessToken(
+            iss=self._issuer,
+            sub=bearer.user_id,
+            aud=_one_or_many(bearer.audience),
+            # The last token of a session does not outlive it.
+            exp=max(min(issued_at + seconds, int(bearer.expires_at)), issued_at + 1),
+            iat=issued_at,
+            jti=first_id or secrets.token_urlsafe(_JTI_BYTES),
+            client_id=bearer.client_id,
+            sid=bearer.session_id,
+            scope=" ".join(bearer.scope) or None,
+            roles=bearer.roles,
+            auth_time=int(bearer.auth_time),
+            acr=bearer.acr,
+            amr=bearer.amr,
+            cnf=_bound_to(bearer.jkt),
+            status=self._status(bearer.status),
+        )
+        return await self._sign(claims, keys)
+
+    async def mint_for_client(
+        self, client: Client, token_request: TokenRequest, *, keys: KeyRing, now: float
+    ) -> IssuedToken:
+        """Mint a client's own access token: it speaks for nobody else, and belongs to no session (RFC 9068 §2.2)."""
+        issued_at = int(now)
+        claims = AccessToken(
+            iss=self._issuer,
+            sub=client.id,
+            aud=_one_or_many(token_request.audience),
+            exp=issued_at + self._seconds,
+            iat=issued_at,
+            jti=secrets.token_urlsafe(_JTI_BYTES),
+            client_id=client.id,
+            scope=" ".join(token_request.scope) or None,
+            cnf=_bound_to(token_request.jkt),
+            status=self._status(client.status),
+        )
+        return await self._sign(claims, keys)
+
+    def _status(self, status: StatusIndex) -> dict[str, object]:
+        return {"status_list": {"idx": status.idx, "uri": f"{self._issuer}/status/{status.list}"}}
+
+    async def _sign(self, claims: AccessToken, keys: KeyRing) -> IssuedToken:
+        message = access_token.signing_input(claims, alg=keys.signer.alg, kid=keys.signer.kid)
+        signature = await keys.signer.sign(message)
+        token = jws.assemble(message, signature)
+        if len(token) > LARGE_TOKEN_BYTES:
+            self._note_size(claims.sub, len(token))
+        return IssuedToken(
+            token=token,
+            token_type="DPoP" if claims.cnf else "Bearer",
+            expires_in=int(claims.exp - claims.iat),
+            scope=claims.scope,
+        )
+
+    def _note_size(self, subject: str, size: int) -> None:
+        """Refuse a token that servers would not take in a header, and warn of the first that is on its way there."""
+        if size > LARGEST_TOKEN_BYTES:
+            raise Refusal(
+                "token_too_large",
+                "The roles, scopes and audiences of this account make a token that servers do not take.",
+                private=f"the token of {subject} has {size} bytes; most servers take 8 KiB of headers, or of one",
+            )
+        if not self._has_warned_of_size:
+            self._has_warned_of_size = True
+            log.warning("tokens become large: servers take 8 KiB of headers", subject=subject, size=size)
+
+
+def _bound_to(jkt: str | None) -> dict[str, str] | None:
+    """Name the key that the token's sender must prove to have (RFC 9449 §6.1)."""
+    return None if jkt is None else {"jkt": jkt}
+
+
+def _one_or_many(audience: tuple[str, ...]) -> str | tuple[str, ...]:
+    """Write a single audience as a plain string (RFC 7519 §4.1.3)."""
+    match audience:
+        case (only,):
+            return only
+        case _:
+            return audience

@@ -1,0 +1,23 @@
+"""What a sign-in is for: the client, its audiences and scopes, and the key to bind its tokens to."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gatepass.tokens import dpop_proof  # noqa: TC001 - msgspec reads the annotations of a struct
+
+
+class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What the client asked for, checked against what it may have; `jkt` is the key to bind its tokens to.
+
+    `named` is what it named of the audience, as grants keep it (see `rights`); nothing stands for all.
+    `proof` shows that key, and has not been used up yet.
+    """
+
+    client_id: str
+    audience: tuple[str, ...]
+    scope: tuple[str, ...]
+    cookie: bool
+    named: tuple[str, ...] = ()
+    jkt: str | None = None
+    proof: dpop_proof.Proof | None = None

@@ -1,0 +1,1 @@
+"""The server's keys: published, followed, and moved on in time."""

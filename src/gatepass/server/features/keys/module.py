@@ -1,0 +1,35 @@
+"""The JWKS (RFC 7517 §5), and the life of the keys in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gatepass.server.domain.keys.jwks import JWKS_PATH, render_jwks
+from gatepass.server.domain.keys.rotation import pace_of, stored_keys, take_steps
+from gatepass.server.module import Job, Module
+
+if TYPE_CHECKING:
+    from gatepass.server.core import Core
+
+_KEYS_SECONDS = 1.0
+"""How often it is looked whether a key's time has come; a look takes some microseconds."""
+
+
+def module(core: Core) -> Module:
+    """Publish the keys; take over what other processes have done to them, and do what is due."""
+
+    def publish() -> None:
+        core.documents.publish(
+            JWKS_PATH, core.documents.make(render_jwks(core.keys.current), "application/jwk-set+json")
+        )
+
+    async def reload() -> None:
+        if core.keys.update(await stored_keys(core.database), core.clock()):
+            publish()
+
+    async def move_keys_on() -> None:
+        """Do what is due in the life of the keys, unless another node has; all of them notice by the store."""
+        await take_steps(core.database, core.data_key, pace_of(core.settings), alg=core.settings.alg)
+
+    publish()
+    return Module(catch_up=reload, jobs=(Job(every=_KEYS_SECONDS, run=move_keys_on),))

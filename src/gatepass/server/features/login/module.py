@@ -1,0 +1,65 @@
+"""The ways to sign in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gatepass.server.features.login.mail import EmailLogin
+from gatepass.server.features.login.passkey import PasskeyLogins
+from gatepass.server.features.login.password import Login
+from gatepass.server.features.login.second_factor import SecondFactor
+from gatepass.server.features.login.social import SocialLogin
+from gatepass.server.module import Job, Module
+
+if TYPE_CHECKING:
+    from gatepass.server.core import Core
+    from gatepass.server.domain.credentials.passwords.decoys import Kind
+    from gatepass.server.domain.ports import Transaction
+
+_KINDS_SECONDS = 60.0
+"""How often it is looked whether people with hashes of other systems have moved in, or signed in."""
+_NAMED_AT_ONCE = 500
+
+
+def module(core: Core) -> Module:
+    """By password, by mail, by passkey, at another site; and the second factor."""
+    settings = core.settings
+    window = max(settings.account_window_seconds, settings.address_window_seconds)
+
+    async def forget(tx: Transaction) -> None:
+        await tx.used_once.forget_expired(tx.now)
+        await tx.attempts.forget_before(tx.now - window)
+        await tx.devices.forget_expired(tx.now)
+
+    flows = (Login(core), SecondFactor(core), EmailLogin(core), PasskeyLogins(core), SocialLogin(core))
+    return Module(
+        routes=tuple(route for flow in flows for route in flow.routes()),
+        expiry=(forget,),
+        start=lambda: _read_kinds(core),
+        jobs=(Job(every=_KINDS_SECONDS, run=lambda: _learn_kinds(core)),),
+    )
+
+
+async def _learn_kinds(core: Core) -> None:
+    """Note of each password what it costs to check, of those too that were there before this was noted."""
+
+    async def name(tx: Transaction) -> int:
+        return await tx.passwords.name_kinds(_NAMED_AT_ONCE)
+
+    while await core.database.transaction(name, shared=True) == _NAMED_AT_ONCE:
+        pass
+    await _read_kinds(core)
+
+
+async def _read_kinds(core: Core) -> None:
+    """Take over for the decoys what is noted; all passwords are counted only when that has changed."""
+
+    async def read(tx: Transaction) -> list[Kind]:
+        return await tx.passwords.kinds()
+
+    async def count(tx: Transaction) -> int:
+        return await tx.passwords.count()
+
+    kinds = await core.database.read(read)
+    if not core.decoys.is_of(kinds):
+        core.decoys.learn(await core.database.read(count), kinds)

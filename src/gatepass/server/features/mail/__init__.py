@@ -1,0 +1,1 @@
+"""Mails on their way: sent when they are due, or shown in the outbox."""

@@ -1,0 +1,26 @@
+"""Mails on their way: sent when they are due, or shown in the outbox."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gatepass.server.features.mail.outbox import Outbox
+from gatepass.server.module import Job, Module
+from gatepass.server.web.auth.requirements import THIS_MACHINE
+
+if TYPE_CHECKING:
+    from gatepass.server.core import Core
+
+_SEND_SECONDS = 0.25
+"""How often it is looked whether a mail is due; a look takes some microseconds."""
+
+
+def module(core: Core) -> Module:
+    """The queue of mails, and the page that shows it where no mail server is set."""
+    outbox = Outbox(core)
+    return Module(
+        routes=outbox.routes(),
+        proofs={THIS_MACHINE: outbox.check},
+        jobs=(Job(every=_SEND_SECONDS, run=core.mail_delivery.send_due),),
+        expiry=(core.mail_delivery.forget_old,),
+    )

@@ -1,0 +1,16 @@
+"""Getting back into an account."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gatepass.server.features.recovery.recovery import Recovery
+from gatepass.server.module import Module
+
+if TYPE_CHECKING:
+    from gatepass.server.core import Core
+
+
+def module(core: Core) -> Module:
+    """Resetting a password, and locking an account down."""
+    return Module(routes=Recovery(core).routes())

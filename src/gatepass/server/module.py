@@ -1,0 +1,62 @@
+"""What a capability brings along, for the application to put in place."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gatepass.server.domain.ports import Transaction
+    from gatepass.server.web.auth.gate import Proof
+    from gatepass.server.web.auth.requirements import Auth
+    from gatepass.server.web.metrics import Gauges
+    from gatepass.server.web.routing import Route
+
+Step: TypeAlias = Callable[[], Awaitable[object]]
+Expiry: TypeAlias = "Callable[[Transaction], Awaitable[object]]"
+"""Forgets, inside a transaction, what no longer counts at its time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What is done again and again beside answering. What fails once is tried again the next time.
+
+    Attributes:
+        every: Seconds between two times.
+        run: What is done.
+    """
+
+    every: float
+    run: Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Module:
+    """A capability.
+
+    Attributes:
+        routes: Its calls and pages, under the issuer's path.
+        at_root: Calls at the root whatever the issuer's path: load balancers and Prometheus look there.
+        proofs: What proves the caller where a route asks for something that is this module's own.
+        jobs: What it does in the background.
+        expiry: What it lets the store forget, once a minute.
+        catch_up: Takes over what other processes have changed in the store; in the order of the modules.
+        start: Done before the server answers anybody.
+        warm_up: Done in a thread, once those who waited for the start have been answered.
+        drain: Ends what never ends by itself, when the server is about to stop.
+        gauges: What it has to say in the metrics.
+    """
+
+    routes: tuple[Route, ...] = ()
+    at_root: tuple[Route, ...] = ()
+    proofs: Mapping[Auth, Proof] = field(default_factory=dict[object, object])  # type: ignore[arg-type]
+    jobs: tuple[Job, ...] = ()
+    expiry: tuple[Expiry, ...] = ()
+    catch_up: Step | None = None
+    start: Step | None = None
+    warm_up: Callable[[], None] | None = None
+    drain: Callable[[], None] | None = None
+    gauges: Callable[[], Gauges] | None = None

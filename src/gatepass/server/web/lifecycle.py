@@ -1,0 +1,16 @@
+"""Where a process is in its life, for whoever asks whether to send requests here."""
+
+from __future__ import annotations
+
+
+class Lifecycle:
+    """It starts, listens, and drains before it ends.
+
+    Attributes:
+        is_listening: Set when every address of the server is served: one may answer before the others do.
+        is_draining: Set when the server is about to end: then it is not ready, whatever else.
+    """
+
+    def __init__(self) -> None:
+        self.is_listening = False
+        self.is_draining = False
