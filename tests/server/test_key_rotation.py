@@ -13,6 +13,7 @@ import pytest
 from tests.support.server import NOON, SettableClock
 
 from gatepass.jose import KeySet, jws
+from gatepass.server.domain.keys.jwks import render_jwks
 from gatepass.server.domain.keys.master_key import DataKey
 from gatepass.server.domain.keys.rotation import (
     compromise,
@@ -36,7 +37,6 @@ from gatepass.server.domain.keys.schedule import (
     state_of,
     still_verifies,
 )
-from gatepass.server.domain.keys.jwks import render_jwks
 from gatepass.server.store.opening import open_first_epoch
 from gatepass.server.store.sqlite import SqliteDatabase
 from gatepass.tokens.access_token import MAX_LIFETIME

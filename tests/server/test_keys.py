@@ -25,6 +25,7 @@ from gatepass.server.domain.keys.keyring import KeyRing, LiveKeys, new_refresh_k
 from gatepass.server.domain.keys.master_key import DataKey, load_master_key, load_master_keys
 from gatepass.server.domain.keys.rotation import make_first_keys, rotate, stored_keys
 from gatepass.server.domain.keys.schedule import PUBLISHED_AFTER_RETIREMENT, KeySchedule
+from gatepass.server.features.keys import module as key_module
 from gatepass.server.store.sqlite import SqliteDatabase
 
 if TYPE_CHECKING:
@@ -239,7 +240,7 @@ def test_a_moment_of_trouble_does_not_end_the_watch_for_new_keys(
 
     monkeypatch.setattr(app, "_PAUSE_SECONDS", 0.01)
     with running_server(tmp_path) as server, server.client() as api:
-        monkeypatch.setattr(app, "stored_keys", sometimes)
+        monkeypatch.setattr(key_module, "stored_keys", sometimes)
         other = SqliteDatabase(tmp_path / "gatepass.db", SettableClock())
         data_key = asyncio.run(open_data_key(other, load_master_keys("", tmp_path / "master.key")))
         asyncio.run(rotate(other, data_key, PACE))

@@ -84,6 +84,7 @@ class Server:
             RouteTable(self.routes),
             self.core.documents.by_path,
             gate=self._gate(),
+            context=self.core.call_context,
             settings=self.core.settings,
             cors=Cors(self.core.settings),
             pages=self.core.pages,

@@ -34,6 +34,7 @@ from gatepass.server.web.auth.cookie import CookieAuth
 from gatepass.server.web.auth.dpop import DPoPBinding
 from gatepass.server.web.auth.recent import RecentAuth
 from gatepass.server.web.browser import BrowserMode, origin_of
+from gatepass.server.web.call import CallContext
 from gatepass.server.web.connections import Connections
 from gatepass.server.web.documents import Documents
 from gatepass.server.web.known_browsers import KnownBrowsers
@@ -92,7 +93,6 @@ class Core:
         login_responses: Answers to a login.
         token_issuer: Makes access tokens.
         token_responses: Answers with tokens.
-        request_policy: What a login may ask tokens for.
         dpop: The keys that senders prove to have.
         clients: Registered clients, remembered for a second.
         client_auth: Which client calls.
@@ -100,6 +100,7 @@ class Core:
         cookie_auth: Who looks at a page, by cookie.
         recent_auth: Who has proved themselves lately.
         address: Where a request comes from.
+        call_context: What reads a request for a call.
         browser: Cookies and cross-site defense of browser mode.
         machine: Whether a request comes from this machine.
         pages: Renders pages.
@@ -135,7 +136,6 @@ class Core:
     login_responses: LoginResponses
     token_issuer: TokenIssuer
     token_responses: TokenResponses
-    request_policy: TokenRequestPolicy
     dpop: DPoPBinding
     clients: KnownClients
     client_auth: ClientAuthentication
@@ -143,6 +143,7 @@ class Core:
     cookie_auth: CookieAuth
     recent_auth: RecentAuth
     address: ClientAddress
+    call_context: CallContext
     browser: BrowserMode
     machine: ThisMachine
     pages: Pages
@@ -199,6 +200,22 @@ def make_core(  # noqa: PLR0913 - everything is made of these
     clients = KnownClients(database)
     bearer_auth = BearerAuth(database, own_tokens, dpop, revocation_check, issuer=issuer)
     cookie_auth = CookieAuth(database, keys=keys, browser=browser, settings=settings)
+    login_responses = LoginResponses(
+        database,
+        token_responses,
+        keys=keys,
+        address=address,
+        pages=pages,
+        cookie_auth=cookie_auth,
+        known_browsers=KnownBrowsers(data_key.derive("known browsers"), settings),
+        settings=settings,
+    )
+    call_context = CallContext(
+        address=address,
+        request_policy=TokenRequestPolicy(database, dpop, settings),
+        trusted_device=login_responses.device_cookie,
+        known_browsers=login_responses.known_browsers,
+    )
     return Core(
         settings=settings,
         database=database,
@@ -231,19 +248,9 @@ def make_core(  # noqa: PLR0913 - everything is made of these
         own_tokens=own_tokens,
         revocation_check=revocation_check,
         login=login,
-        login_responses=LoginResponses(
-            database,
-            token_responses,
-            keys=keys,
-            address=address,
-            pages=pages,
-            cookie_auth=cookie_auth,
-            known_browsers=KnownBrowsers(data_key.derive("known browsers"), settings),
-            settings=settings,
-        ),
+        login_responses=login_responses,
         token_issuer=token_issuer,
         token_responses=token_responses,
-        request_policy=TokenRequestPolicy(database, dpop, settings),
         dpop=dpop,
         clients=clients,
         client_auth=ClientAuthentication(database, clients, issuer=issuer),
@@ -251,6 +258,7 @@ def make_core(  # noqa: PLR0913 - everything is made of these
         cookie_auth=cookie_auth,
         recent_auth=RecentAuth(database, bearer_auth, pages=pages, cookie_auth=cookie_auth, settings=settings),
         address=address,
+        call_context=call_context,
         browser=browser,
         machine=ThisMachine(settings),
         pages=pages,

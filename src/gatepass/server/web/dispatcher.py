@@ -16,6 +16,7 @@ from starlette.responses import Response
 from gatepass.server.base.errors import GatepassError, Refusal
 from gatepass.server.web.auth.requirements import CLIENT, THIS_MACHINE, SplitBody
 from gatepass.server.web.body import Body
+from gatepass.server.web.call import Call
 from gatepass.server.web.errors import OAUTH_PREFIX, PROBLEMS, oauth_error, offer_dpop, problem
 from gatepass.server.web.headers import page_headers, security_headers
 from gatepass.server.web.pages import PageResponse
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from gatepass.server.base.settings import Settings
-    from gatepass.server.web.auth.requirements import Gate
+    from gatepass.server.web.auth.gate import Gate
+    from gatepass.server.web.call import CallContext
     from gatepass.server.web.cors import Cors
     from gatepass.server.web.documents import Answering
     from gatepass.server.web.metrics import Metrics
@@ -53,6 +55,7 @@ class Application:
         routes: the calls.
         documents: answered by path before anything else; the mapping may change while serving.
         gate: what finds out who makes a request.
+        context: what reads a request for a call.
         settings: limits, and the issuer, whose path every route lies under.
         cors: which other origins may call.
         pages: what checks their forms and shows their errors.
@@ -66,6 +69,7 @@ class Application:
         documents: Mapping[str, Answering],
         *,
         gate: Gate,
+        context: CallContext,
         settings: Settings,
         cors: Cors,
         pages: Pages,
@@ -75,6 +79,7 @@ class Application:
         self._routes = routes
         self._documents = documents
         self._gate = gate
+        self._context = context
         self._settings = settings
         self._cors = cors
         self._headers = security_headers(settings)
@@ -165,17 +170,17 @@ class Application:
         converted = body.converted()
         if route.page and route.form is not None and not route.from_elsewhere:
             self._pages.check_form(request, converted)
-        return await self._serve(request, route, converted)
+        return await self._serve(Call(request, self._context), route, converted)
 
     @staticmethod
-    async def _serve(request: Request, route: Route, converted: object) -> Response:
+    async def _serve(call: Call, route: Route, converted: object) -> Response:
         """Do it; where it is refused, show the page again that the form stands on, if the route names it."""
         try:
-            return await route.handler(request, converted)
+            return await route.handler(call, converted)
         except GatepassError as error:
             if route.show is None:
                 raise
-            return await route.show(request, converted, error)
+            return await route.show(call, converted, error)
 
     async def _body(self, request: Request, route: Route) -> Body:
         if route.body is None and route.form is None:

@@ -64,10 +64,6 @@ class LoginResponses:
         self.device_cookie = HostCookie("gatepass-device", settings, same_site="lax")
         self.challenge_cookie = HostCookie("gatepass-challenge", settings, same_site="lax")
 
-    def device_of(self, request: Request) -> str:
-        """What the browser's cookie of a remembered device holds; empty when there is none."""
-        return self.device_cookie.read(request)
-
     async def answer(self, result: LoginResult) -> Response:
         """Answer a call: with the session's first tokens, or with the challenge.
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from starlette.requests import Request
-from starlette.responses import Response
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from starlette.responses import Response
 
     from gatepass.server.base.errors import GatepassError
     from gatepass.server.web.auth.requirements import Auth
+    from gatepass.server.web.call import Call
 
-Handler: TypeAlias = Callable[[Request, Any], Awaitable[Response]]
-Show: TypeAlias = Callable[[Request, Any, "GatepassError"], Awaitable[Response]]
+Handler: TypeAlias = "Callable[[Call, Any], Awaitable[Response]]"
+Show: TypeAlias = "Callable[[Call, Any, GatepassError], Awaitable[Response]]"
 """Shows a page again, with what was filled in and what is wrong with it."""
 
 

@@ -12,14 +12,11 @@ from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.recent import check_still
 from gatepass.server.web.answers import JsonResponse, no_content
-from gatepass.server.web.auth.gate import caller_of
 from gatepass.server.web.auth.requirements import CALLER, RECENT
-from gatepass.server.web.language import language_of
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import Route, page, page_form
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
     from starlette.responses import Response
 
     from gatepass.server.base.errors import GatepassError
@@ -28,6 +25,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.accounts.user import User
     from gatepass.server.domain.events.event import Origin
     from gatepass.server.domain.ports import Transaction
+    from gatepass.server.web.call import Call
 
 
 class IdentityShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +72,6 @@ class Connected:
         self._linking = core.linking
         self._redirects = core.redirects
         self._notices = core.notices
-        self._address = core.address
         self._pages = core.pages
 
     def routes(self) -> tuple[Route, ...]:
@@ -125,54 +122,54 @@ class Connected:
 
     # ── JSON ──
 
-    async def show(self, request: Request, _body: None) -> Response:
+    async def show(self, call: Call, _body: None) -> Response:
         """Answer with all that there are."""
-        user = caller_of(request).user
+        user = call.caller.user
         return JsonResponse(IdentitiesShown(tuple(map(_shown, await self._of(user)))))
 
-    async def connect(self, request: Request, body: ConnectRequest) -> Response:
+    async def connect(self, call: Call, body: ConnectRequest) -> Response:
         """Connect one."""
-        caller = caller_of(request)
+        caller = call.caller
         proven = await self._linking.check_id_token(body.provider, body.id_token, body.nonce)
-        where, language = self._address.where(request), language_of(request)
+        where, language = call.origin, call.language
         identity = await self._linking.connect(
             caller.user, caller.session_id, proven.claimed, where=where, language=language, proven=proven
         )
         return JsonResponse(_shown(identity), 201)
 
-    async def disconnect(self, request: Request, _body: None) -> Response:
+    async def disconnect(self, call: Call, _body: None) -> Response:
         """Disconnect one."""
-        caller = caller_of(request)
-        where = self._address.where(request)
-        await self._disconnect(request.path_params["id"], caller.user, caller.session_id, where)
+        caller = call.caller
+        where = call.origin
+        await self._disconnect(call.path_params["id"], caller.user, caller.session_id, where)
         return no_content()
 
     # ── pages ──
 
-    async def show_page(self, request: Request, _form: PageForm | None, error: GatepassError | None = None) -> Response:
+    async def show_page(self, call: Call, _form: PageForm | None, error: GatepassError | None = None) -> Response:
         """Show what is connected, and what could be."""
-        identities = await self._of(caller_of(request).user)
+        identities = await self._of(call.caller.user)
         found = [(each, self._linking.name_of(each.provider)) for each in identities]
         return self._pages.page(
-            request, "identities.html", error=error, identities=found, providers=self._linking.shown
+            call.request, "identities.html", error=error, identities=found, providers=self._linking.shown
         )
 
-    async def submit_connect(self, request: Request, form: ConnectForm) -> Response:
+    async def submit_connect(self, call: Call, form: ConnectForm) -> Response:
         """Send the owner to the provider, by a page that goes there: a form of ours may be answered by us only.
 
         It takes a form, which no other site can send: else one could have its own account connected to this one.
         """
-        caller = caller_of(request)
+        caller = call.caller
         journey = self._redirects.new(form.provider)
         url = await self._linking.way_there(form.provider, journey)
-        response = self._pages.page(request, "again.html", again=url)
+        response = self._pages.page(call.request, "again.html", again=url)
         await self._redirects.begin(response, form.provider, journey, return_to="", connect_to=caller.user.id)
         return response
 
-    async def submit_disconnect(self, request: Request, form: DisconnectForm) -> Response:
+    async def submit_disconnect(self, call: Call, form: DisconnectForm) -> Response:
         """Disconnect one, and show the others."""
-        caller = caller_of(request)
-        await self._disconnect(form.id, caller.user, caller.session_id, self._address.where(request))
+        caller = call.caller
+        await self._disconnect(form.id, caller.user, caller.session_id, call.origin)
         return self._pages.go_to(self._pages.path("account/identities"))
 
     # ── what both do ──

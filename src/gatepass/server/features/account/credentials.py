@@ -22,15 +22,12 @@ from gatepass.server.domain.sessions.recent import check_still, session_ended
 from gatepass.server.domain.sessions.revoke import drop_factors
 from gatepass.server.domain.sessions.session import TWO_FACTORS
 from gatepass.server.web.answers import JsonResponse, no_content
-from gatepass.server.web.auth.gate import caller_of
 from gatepass.server.web.auth.requirements import CALLER, RECENT
-from gatepass.server.web.language import language_of
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.parsing import parse_object
 from gatepass.server.web.routing import Route, page, page_form
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
     from starlette.responses import Response
 
     from gatepass.server.base.errors import GatepassError
@@ -40,6 +37,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.credentials.passkeys.relying_party import Json
     from gatepass.server.domain.credentials.trusted_devices import TrustedDevice
     from gatepass.server.domain.ports import Transaction
+    from gatepass.server.web.call import Call
 
 
 class TotpShown(msgspec.Struct, frozen=True):
@@ -157,7 +155,6 @@ class CredentialChanges:
         self._proofs = core.proofs
         self._notices = core.notices
         self._data_key = core.data_key
-        self._address = core.address
         self._throttle = core.throttle
         self._pages = core.pages
         self._name = core.settings.site_name
@@ -269,129 +266,129 @@ class CredentialChanges:
 
     # ── JSON ──
 
-    async def show(self, request: Request, _body: None) -> Response:
+    async def show(self, call: Call, _body: None) -> Response:
         """Answer with all that there is."""
-        user = caller_of(request).user
+        user = call.caller.user
         return JsonResponse(await self._shown(user))
 
-    async def offer_totp(self, request: Request, _body: None) -> Response:
+    async def offer_totp(self, call: Call, _body: None) -> Response:
         """Answer with a new secret, which opens nothing before it is confirmed."""
-        user = caller_of(request).user
+        user = call.caller.user
         return JsonResponse(await self._offer_totp(user), 201)
 
-    async def confirm_totp(self, request: Request, body: CodeRequest) -> Response:
+    async def confirm_totp(self, call: Call, body: CodeRequest) -> Response:
         """Confirm the secret."""
-        caller = caller_of(request)
-        codes = await self._confirm_totp(request, caller.user, caller.session_id, body.code)
+        caller = call.caller
+        codes = await self._confirm_totp(call, caller.user, caller.session_id, body.code)
         return JsonResponse(RecoveryCodesMade(codes))
 
-    async def remove_totp(self, request: Request, _body: None) -> Response:
+    async def remove_totp(self, call: Call, _body: None) -> Response:
         """Remove the application."""
-        user = caller_of(request).user
-        await self._remove_totp(request, user)
+        user = call.caller.user
+        await self._remove_totp(call, user)
         return no_content()
 
-    async def make_recovery_codes(self, request: Request, _body: None) -> Response:
+    async def make_recovery_codes(self, call: Call, _body: None) -> Response:
         """Replace the recovery codes."""
-        caller = caller_of(request)
-        codes = await self._make_recovery_codes(request, caller.user, caller.session_id)
+        caller = call.caller
+        codes = await self._make_recovery_codes(call, caller.user, caller.session_id)
         return JsonResponse(RecoveryCodesMade(codes))
 
-    async def offer_passkey(self, request: Request, _body: None) -> Response:
+    async def offer_passkey(self, call: Call, _body: None) -> Response:
         """Answer with the options for a new passkey."""
-        user = caller_of(request).user
+        user = call.caller.user
         return JsonResponse(CreationOptions(await self._options(user)))
 
-    async def add_passkey(self, request: Request, body: PasskeyRequest) -> Response:
+    async def add_passkey(self, call: Call, body: PasskeyRequest) -> Response:
         """Add the passkey."""
-        caller = caller_of(request)
-        made = await self._add_passkey(request, caller.user, caller.session_id, body.credential, body.name)
+        caller = call.caller
+        made = await self._add_passkey(call, caller.user, caller.session_id, body.credential, body.name)
         return JsonResponse(made, 201)
 
-    async def rename_passkey(self, request: Request, body: RenameRequest) -> Response:
+    async def rename_passkey(self, call: Call, body: RenameRequest) -> Response:
         """Rename the passkey."""
-        user = caller_of(request).user
-        await self._rename(user, request.path_params["id"], body.name)
+        user = call.caller.user
+        await self._rename(user, call.path_params["id"], body.name)
         return no_content()
 
-    async def remove_passkey(self, request: Request, _body: None) -> Response:
+    async def remove_passkey(self, call: Call, _body: None) -> Response:
         """Remove the passkey."""
-        user = caller_of(request).user
-        await self._remove_passkey(request, user, request.path_params["id"])
+        user = call.caller.user
+        await self._remove_passkey(call, user, call.path_params["id"])
         return no_content()
 
-    async def forget_device(self, request: Request, _body: None) -> Response:
+    async def forget_device(self, call: Call, _body: None) -> Response:
         """Forget the device; this makes the account no weaker, so any sign-in will do."""
-        user = caller_of(request).user
-        await self._forget_device(request, user, request.path_params["id"])
+        user = call.caller.user
+        await self._forget_device(call, user, call.path_params["id"])
         return no_content()
 
     # ── pages ──
 
-    async def show_page(self, request: Request, _form: PageForm | None, error: GatepassError | None = None) -> Response:
+    async def show_page(self, call: Call, _form: PageForm | None, error: GatepassError | None = None) -> Response:
         """Show all that there is, and forms."""
-        user = caller_of(request).user
+        user = call.caller.user
         shown = await self._shown(user)
         options = await self._options(user) if self._proofs.knows_passkeys else None
         return self._pages.page(
-            request, "factors.html", error=error, factors=shown, options=options, scripted=options is not None
+            call.request, "factors.html", error=error, factors=shown, options=options, scripted=options is not None
         )
 
-    async def show_totp(self, request: Request, _body: None) -> Response:
+    async def show_totp(self, call: Call, _body: None) -> Response:
         """Show a new secret as a QR code, and ask for its first code."""
-        return self._totp_page(request, await self._offer_totp(caller_of(request).user))
+        return self._totp_page(call, await self._offer_totp(call.caller.user))
 
-    async def submit_totp(self, request: Request, form: TotpForm) -> Response:
+    async def submit_totp(self, call: Call, form: TotpForm) -> Response:
         """Confirm the secret."""
-        caller = caller_of(request)
-        codes = await self._confirm_totp(request, caller.user, caller.session_id, form.code)
-        return self._codes_page(request, codes)
+        caller = call.caller
+        codes = await self._confirm_totp(call, caller.user, caller.session_id, form.code)
+        return self._codes_page(call, codes)
 
-    async def _show_totp_again(self, request: Request, form: TotpForm, error: GatepassError) -> Response:
+    async def _show_totp_again(self, call: Call, form: TotpForm, error: GatepassError) -> Response:
         """After a wrong code the same secret is shown again."""
-        pending = await self._pending_totp(caller_of(request).user)
+        pending = await self._pending_totp(call.caller.user)
         if pending is None:
-            return await self.show_page(request, form, error)
-        return self._totp_page(request, pending, error)
+            return await self.show_page(call, form, error)
+        return self._totp_page(call, pending, error)
 
-    async def submit_totp_removal(self, request: Request, _form: EmptyForm) -> Response:
+    async def submit_totp_removal(self, call: Call, _form: EmptyForm) -> Response:
         """Remove the application."""
-        await self._remove_totp(request, caller_of(request).user)
+        await self._remove_totp(call, call.caller.user)
         return self._back()
 
-    async def submit_recovery_codes(self, request: Request, _form: EmptyForm) -> Response:
+    async def submit_recovery_codes(self, call: Call, _form: EmptyForm) -> Response:
         """Replace the recovery codes, and show them."""
-        caller = caller_of(request)
-        codes = await self._make_recovery_codes(request, caller.user, caller.session_id)
-        return self._codes_page(request, codes)
+        caller = call.caller
+        codes = await self._make_recovery_codes(call, caller.user, caller.session_id)
+        return self._codes_page(call, codes)
 
-    async def submit_passkey(self, request: Request, form: PasskeyForm) -> Response:
+    async def submit_passkey(self, call: Call, form: PasskeyForm) -> Response:
         """Add the passkey."""
-        caller = caller_of(request)
-        made = await self._add_passkey(request, caller.user, caller.session_id, parse_object(form.passkey), form.name)
-        return self._codes_page(request, made.recovery_codes)
+        caller = call.caller
+        made = await self._add_passkey(call, caller.user, caller.session_id, parse_object(form.passkey), form.name)
+        return self._codes_page(call, made.recovery_codes)
 
-    async def submit_name(self, request: Request, form: ThingForm) -> Response:
+    async def submit_name(self, call: Call, form: ThingForm) -> Response:
         """Rename a passkey."""
-        await self._rename(caller_of(request).user, form.id, form.name)
+        await self._rename(call.caller.user, form.id, form.name)
         return self._back()
 
-    async def submit_passkey_removal(self, request: Request, form: ThingForm) -> Response:
+    async def submit_passkey_removal(self, call: Call, form: ThingForm) -> Response:
         """Remove a passkey."""
-        await self._remove_passkey(request, caller_of(request).user, form.id)
+        await self._remove_passkey(call, call.caller.user, form.id)
         return self._back()
 
-    async def submit_device(self, request: Request, form: ThingForm) -> Response:
+    async def submit_device(self, call: Call, form: ThingForm) -> Response:
         """Forget a device."""
-        await self._forget_device(request, caller_of(request).user, form.id)
+        await self._forget_device(call, call.caller.user, form.id)
         return self._back()
 
-    def _totp_page(self, request: Request, offered: TotpOffered, error: GatepassError | None = None) -> Response:
-        return self._pages.page(request, "totp.html", error=error, offered=offered)
+    def _totp_page(self, call: Call, offered: TotpOffered, error: GatepassError | None = None) -> Response:
+        return self._pages.page(call.request, "totp.html", error=error, offered=offered)
 
-    def _codes_page(self, request: Request, codes: tuple[str, ...]) -> Response:
+    def _codes_page(self, call: Call, codes: tuple[str, ...]) -> Response:
         """Show recovery codes, if there are new ones."""
-        return self._pages.page(request, "recovery_codes.html", codes=codes) if codes else self._back()
+        return self._pages.page(call.request, "recovery_codes.html", codes=codes) if codes else self._back()
 
     def _back(self) -> Response:
         return self._pages.go_to(self._pages.path("account/factors"))
@@ -441,9 +438,9 @@ class CredentialChanges:
         told = enrolment(secret, account=user.email, issuer=self._name)
         return TotpOffered(secret=told.secret, uri=told.uri, qr_svg=_qr(told.uri))
 
-    async def _confirm_totp(self, request: Request, user: User, session_id: str, code: str) -> tuple[str, ...]:
+    async def _confirm_totp(self, call: Call, user: User, session_id: str, code: str) -> tuple[str, ...]:
         """Take the application's first code: that proves it, so the session is one of two factors from now on."""
-        where, language, codes = self._address.where(request), language_of(request), new_codes()
+        where, language, codes = call.origin, call.language, new_codes()
         attempt = self._throttle.attempt("factor", user.id, where)
 
         async def unit(tx: Transaction) -> tuple[str, ...] | Refusal:
@@ -464,7 +461,7 @@ class CredentialChanges:
             await tx.totp.confirm(user.id, step, at)
             amr = tuple(dict.fromkeys((*session.amr, "otp", "mfa")))
             await tx.sessions.prove_again(session_id, acr=TWO_FACTORS, amr=amr, now=session.auth_time)
-            return await self._added(tx, user, "totp", codes, at=at, request=request, language=language)
+            return await self._added(tx, user, "totp", codes, at=at, call=call, language=language)
 
         return await decide(self._database, unit)
 
@@ -476,11 +473,11 @@ class CredentialChanges:
         codes: tuple[str, ...],
         *,
         at: float,
-        request: Request,
+        call: Call,
         language: str,
     ) -> tuple[str, ...]:
         """Record and tell what was added; with the first factor come recovery codes."""
-        await record(tx, "factor_added", user.id, reason=what, where=self._address.where(request))
+        await record(tx, "factor_added", user.id, reason=what, where=call.origin)
         await self._notices.warn(tx, "factor_added", user, language=language, at=at)
         if (await tx.factors.of(user.id)).recovery_codes:
             return ()
@@ -495,26 +492,26 @@ class CredentialChanges:
             return None
         return Refusal("password_too_short", "Alone this password would be too short: set a longer one first.")
 
-    async def _removed(self, tx: Transaction, user: User, what: str, request: Request) -> None:
+    async def _removed(self, tx: Transaction, user: User, what: str, call: Call) -> None:
         """Record and tell what was removed; with the last factor go recovery codes and remembered devices."""
-        await record(tx, "factor_removed", user.id, reason=what, where=self._address.where(request))
-        await self._notices.warn(tx, "factor_removed", user, language=language_of(request))
+        await record(tx, "factor_removed", user.id, reason=what, where=call.origin)
+        await self._notices.warn(tx, "factor_removed", user, language=call.language)
         if not (await tx.factors.of(user.id)).are_asked:
             await drop_factors(tx, user.id)
 
-    async def _remove_totp(self, request: Request, user: User) -> None:
+    async def _remove_totp(self, call: Call, user: User) -> None:
         async def unit(tx: Transaction) -> Refusal | None:
             if refused := await self._may_not_remove(tx, user):
                 return refused
             if not await tx.totp.remove(user.id):
                 return _not_found()
-            await self._removed(tx, user, "totp", request)
+            await self._removed(tx, user, "totp", call)
             return None
 
         await decide(self._database, unit)
 
-    async def _make_recovery_codes(self, request: Request, user: User, session_id: str) -> tuple[str, ...]:
-        codes, where = new_codes(), self._address.where(request)
+    async def _make_recovery_codes(self, call: Call, user: User, session_id: str) -> tuple[str, ...]:
+        codes, where = new_codes(), call.origin
 
         async def unit(tx: Transaction) -> Refusal | None:
             if refused := await check_still(tx, user, session_id):
@@ -531,11 +528,9 @@ class CredentialChanges:
     async def _options(self, user: User) -> Json:
         return await self._proofs.creation_options("register", user.id, user_id=user.id, email=user.email)
 
-    async def _add_passkey(
-        self, request: Request, user: User, session_id: str, credential: Json, name: str
-    ) -> PasskeyMade:
+    async def _add_passkey(self, call: Call, user: User, session_id: str, credential: Json, name: str) -> PasskeyMade:
         registered, answered = await self._proofs.register(credential, "register", user.id)
-        codes, language = new_codes(), language_of(request)
+        codes, language = new_codes(), call.language
 
         async def unit(tx: Transaction) -> PasskeyMade | Refusal:
             if refused := await check_still(tx, user, session_id):
@@ -554,9 +549,7 @@ class CredentialChanges:
             )
             if not await tx.passkeys.add(passkey):
                 return Refusal("factor_exists", "This passkey is known already.")
-            made = await self._added(
-                tx, user, "passkey", codes, at=passkey.created_at, request=request, language=language
-            )
+            made = await self._added(tx, user, "passkey", codes, at=passkey.created_at, call=call, language=language)
             return PasskeyMade(id=passkey.id, name=passkey.name, recovery_codes=made)
 
         return await decide(self._database, unit)
@@ -568,22 +561,22 @@ class CredentialChanges:
 
         await decide(self._database, unit)
 
-    async def _remove_passkey(self, request: Request, user: User, passkey_id: str) -> None:
+    async def _remove_passkey(self, call: Call, user: User, passkey_id: str) -> None:
         async def unit(tx: Transaction) -> Refusal | None:
             if refused := await self._may_not_remove(tx, user):
                 return refused
             if not await tx.passkeys.remove(passkey_id, user.id):
                 return _not_found()
-            await self._removed(tx, user, "passkey", request)
+            await self._removed(tx, user, "passkey", call)
             return None
 
         await decide(self._database, unit)
 
-    async def _forget_device(self, request: Request, user: User, device_id: str) -> None:
+    async def _forget_device(self, call: Call, user: User, device_id: str) -> None:
         async def unit(tx: Transaction) -> Refusal | None:
             if not await tx.devices.forget(device_id, user.id):
                 return _not_found()
-            await record(tx, "device_forgotten", user.id, where=self._address.where(request))
+            await record(tx, "device_forgotten", user.id, where=call.origin)
             return None
 
         await decide(self._database, unit)

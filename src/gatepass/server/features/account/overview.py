@@ -10,13 +10,11 @@ from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.revoke import end_session, end_sessions_of
 from gatepass.server.web.answers import JsonResponse, no_content
-from gatepass.server.web.auth.gate import caller_of
 from gatepass.server.web.auth.requirements import CALLER
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import Route, page, page_form
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
     from starlette.responses import Response
 
     from gatepass.server.core import Core
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.events.event import Event, Origin
     from gatepass.server.domain.ports import Transaction
     from gatepass.server.domain.sessions.session import SessionInUse
+    from gatepass.server.web.call import Call
 
 
 _MOST_ON_PAGE = 20
@@ -90,7 +89,6 @@ class Overview:
 
     def __init__(self, core: Core) -> None:
         self._database = core.database
-        self._address = core.address
         self._pages = core.pages
         self._idle_seconds = core.settings.session_idle_seconds
 
@@ -128,9 +126,9 @@ class Overview:
             page_form("/pages/account/sessions/end-others", self.submit_end_others, EndOthersForm, CALLER),
         )
 
-    async def me(self, request: Request, _body: None) -> Response:
+    async def me(self, call: Call, _body: None) -> Response:
         """Answer with the caller's account."""
-        user = caller_of(request).user
+        user = call.caller.user
         return JsonResponse(
             Me(
                 id=user.id,
@@ -141,9 +139,9 @@ class Overview:
             )
         )
 
-    async def sessions(self, request: Request, _body: None) -> Response:
+    async def sessions(self, call: Call, _body: None) -> Response:
         """Answer with the caller's live sessions."""
-        caller = caller_of(request)
+        caller = call.caller
 
         async def unit(tx: Transaction) -> list[SessionInUse]:
             return await tx.sessions.live_of(caller.user.id, now=tx.now, idle_seconds=self._idle_seconds)
@@ -151,15 +149,15 @@ class Overview:
         found = await self._database.read(unit)
         return JsonResponse(SignIns(tuple(_sign_in(each, caller.session_id) for each in found)))
 
-    async def end_session(self, request: Request, _body: None) -> Response:
+    async def end_session(self, call: Call, _body: None) -> Response:
         """End a session of the caller's."""
-        user = caller_of(request).user
-        await self._end(request.path_params["id"], user, self._address.where(request))
+        user = call.caller.user
+        await self._end(call.path_params["id"], user, call.origin)
         return no_content()
 
-    async def events(self, request: Request, _body: None) -> Response:
+    async def events(self, call: Call, _body: None) -> Response:
         """Answer with the caller's events."""
-        user = caller_of(request).user
+        user = call.caller.user
 
         async def unit(tx: Transaction) -> list[Event]:
             return await tx.events.of_user(user.id)
@@ -168,9 +166,9 @@ class Overview:
 
     # ── the page ──
 
-    async def show(self, request: Request, _body: None) -> Response:
+    async def show(self, call: Call, _body: None) -> Response:
         """Show the account to who is signed in."""
-        caller = caller_of(request)
+        caller = call.caller
 
         async def unit(tx: Transaction) -> tuple[list[SessionInUse], list[Event], Factors]:
             user_id = caller.user.id
@@ -179,7 +177,7 @@ class Overview:
 
         sessions, events, factors = await self._database.read(unit)
         return self._pages.page(
-            request,
+            call.request,
             "account.html",
             user=caller.user,
             current=caller.session_id,
@@ -188,16 +186,16 @@ class Overview:
             factors=factors,
         )
 
-    async def submit_end(self, request: Request, form: EndSessionForm) -> Response:
+    async def submit_end(self, call: Call, form: EndSessionForm) -> Response:
         """End one of the sessions, and show the others."""
-        caller = caller_of(request)
-        await self._end(form.session, caller.user, self._address.where(request))
+        caller = call.caller
+        await self._end(form.session, caller.user, call.origin)
         return self._pages.go_to(self._pages.path("account"))
 
-    async def submit_end_others(self, request: Request, _form: EndOthersForm) -> Response:
+    async def submit_end_others(self, call: Call, _form: EndOthersForm) -> Response:
         """End every session but the one that asks."""
-        caller = caller_of(request)
-        where = self._address.where(request)
+        caller = call.caller
+        where = call.origin
 
         async def unit(tx: Transaction) -> None:
             if await tx.sessions.is_live(caller.session_id, caller.user.id, tx.now):

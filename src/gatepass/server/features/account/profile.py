@@ -22,19 +22,17 @@ from gatepass.server.domain.sessions.recent import check_still
 from gatepass.server.domain.sessions.revoke import end_sessions_of, replace_password
 from gatepass.server.domain.sessions.session import Session  # noqa: TC001 - as above
 from gatepass.server.web.answers import JsonResponse, no_content
-from gatepass.server.web.auth.gate import caller_of
 from gatepass.server.web.auth.requirements import CALLER, RECENT
-from gatepass.server.web.language import language_of
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import Route, page, page_form
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
     from starlette.responses import Response
 
     from gatepass.server.base.errors import GatepassError
     from gatepass.server.core import Core
     from gatepass.server.domain.ports import Transaction
+    from gatepass.server.web.call import Call
 
 
 class ChangeEmailRequest(Confidential, frozen=True, forbid_unknown_fields=True):
@@ -99,7 +97,6 @@ class ProfileChanges:
         self._database = core.database
         self._registration = core.registration
         self._notices = core.notices
-        self._address = core.address
         self._browser = core.browser
         self._rules = core.rules
         self._throttle = core.mail_throttle
@@ -168,72 +165,72 @@ class ProfileChanges:
 
     # ── JSON ──
 
-    async def change_email(self, request: Request, body: ChangeEmailRequest) -> Response:
+    async def change_email(self, call: Call, body: ChangeEmailRequest) -> Response:
         """Mail the new address; nothing is changed before it answers."""
-        user = caller_of(request).user
-        return JsonResponse(EmailAsked(await self._ask(request, user, body.email)), 202)
+        user = call.caller.user
+        return JsonResponse(EmailAsked(await self._ask(call, user, body.email)), 202)
 
-    async def confirm_email(self, request: Request, body: ConfirmEmailRequest) -> Response:
+    async def confirm_email(self, call: Call, body: ConfirmEmailRequest) -> Response:
         """Change the address."""
-        user = caller_of(request).user
-        await self._confirm(request, user, body.token)
+        user = call.caller.user
+        await self._confirm(call, user, body.token)
         return no_content()
 
-    async def change_password(self, request: Request, body: ChangePasswordRequest) -> Response:
+    async def change_password(self, call: Call, body: ChangePasswordRequest) -> Response:
         """Change the password."""
-        caller = caller_of(request)
-        await self._set_password(request, caller.user, caller.session_id, body.password)
+        caller = call.caller
+        await self._set_password(call, caller.user, caller.session_id, body.password)
         return no_content()
 
-    async def export(self, request: Request, _body: None) -> Response:
+    async def export(self, call: Call, _body: None) -> Response:
         """Answer with everything."""
-        user = caller_of(request).user
-        return JsonResponse(await self._export(request, user))
+        user = call.caller.user
+        return JsonResponse(await self._export(call, user))
 
-    async def delete(self, request: Request, _body: None) -> Response:
+    async def delete(self, call: Call, _body: None) -> Response:
         """Delete everything."""
-        user = caller_of(request).user
-        await self._delete(request, user)
+        user = call.caller.user
+        await self._delete(call, user)
         return no_content()
 
     # ── pages ──
 
-    async def show_email(
-        self, request: Request, form: EmailForm | None, error: GatepassError | None = None
-    ) -> Response:
+    async def show_email(self, call: Call, form: EmailForm | None, error: GatepassError | None = None) -> Response:
         """Show the form."""
-        email = caller_of(request).user.email if form is None else form.email
+        email = call.caller.user.email if form is None else form.email
         action = self._pages.path("account/email")
-        return self._pages.page(request, "ask_email.html", error=error, key="email_change", action=action, email=email)
-
-    async def submit_email(self, request: Request, form: EmailForm) -> Response:
-        """Mail the new address."""
-        caller = caller_of(request)
-        email = await self._ask(request, caller.user, form.email)
-        return self._pages.message(request, "email_change_sent", next_path=self._pages.path("account"), email=email)
-
-    async def show_confirm(
-        self, request: Request, form: ConfirmForm | None, error: GatepassError | None = None
-    ) -> Response:
-        """Show a button, to who is signed in."""
-        token = request.query_params.get("token", "") if form is None else form.token
-        action = self._pages.path("account/email/confirm")
         return self._pages.page(
-            request, "confirm.html", error=error, key="email_confirm", action=action, token=token, field=None
+            call.request, "ask_email.html", error=error, key="email_change", action=action, email=email
         )
 
-    async def submit_confirm(self, request: Request, form: ConfirmForm) -> Response:
+    async def submit_email(self, call: Call, form: EmailForm) -> Response:
+        """Mail the new address."""
+        caller = call.caller
+        email = await self._ask(call, caller.user, form.email)
+        return self._pages.message(
+            call.request, "email_change_sent", next_path=self._pages.path("account"), email=email
+        )
+
+    async def show_confirm(self, call: Call, form: ConfirmForm | None, error: GatepassError | None = None) -> Response:
+        """Show a button, to who is signed in."""
+        token = call.query.get("token", "") if form is None else form.token
+        action = self._pages.path("account/email/confirm")
+        return self._pages.page(
+            call.request, "confirm.html", error=error, key="email_confirm", action=action, token=token, field=None
+        )
+
+    async def submit_confirm(self, call: Call, form: ConfirmForm) -> Response:
         """Change the address."""
-        caller = caller_of(request)
-        await self._confirm(request, caller.user, form.token)
+        caller = call.caller
+        await self._confirm(call, caller.user, form.token)
         return self._pages.go_to(self._pages.path("account"))
 
     async def show_password(
-        self, request: Request, _form: PasswordForm | None, error: GatepassError | None = None
+        self, call: Call, _form: PasswordForm | None, error: GatepassError | None = None
     ) -> Response:
         """Show the form."""
         return self._pages.page(
-            request,
+            call.request,
             "confirm.html",
             error=error,
             key="password",
@@ -243,42 +240,42 @@ class ProfileChanges:
             min_length=self._settings.password_min_length,
         )
 
-    async def submit_password(self, request: Request, form: PasswordForm) -> Response:
+    async def submit_password(self, call: Call, form: PasswordForm) -> Response:
         """Change the password."""
-        caller = caller_of(request)
-        await self._set_password(request, caller.user, caller.session_id, form.password)
-        return self._pages.message(request, "password_set", next_path=self._pages.path("account"))
+        caller = call.caller
+        await self._set_password(call, caller.user, caller.session_id, form.password)
+        return self._pages.message(call.request, "password_set", next_path=self._pages.path("account"))
 
-    async def show_export(self, request: Request, _body: None) -> Response:
+    async def show_export(self, call: Call, _body: None) -> Response:
         """Hand out everything as a file."""
-        caller = caller_of(request)
-        response = JsonResponse(await self._export(request, caller.user))
+        caller = call.caller
+        response = JsonResponse(await self._export(call, caller.user))
         response.headers["content-disposition"] = 'attachment; filename="account.json"'
         return response
 
-    async def show_delete(self, request: Request, _body: None) -> Response:
+    async def show_delete(self, call: Call, _body: None) -> Response:
         """Ask once more."""
         action = self._pages.path("account/delete")
-        return self._pages.page(request, "confirm.html", key="delete", action=action, token="", field=None)
+        return self._pages.page(call.request, "confirm.html", key="delete", action=action, token="", field=None)
 
-    async def submit_delete(self, request: Request, _form: DeleteForm) -> Response:
+    async def submit_delete(self, call: Call, _form: DeleteForm) -> Response:
         """Delete everything, and forget the browser's cookie."""
-        caller = caller_of(request)
-        await self._delete(request, caller.user)
-        response = self._pages.message(request, "deleted")
-        self._browser.clear_cookie(request, response)
+        caller = call.caller
+        await self._delete(call, caller.user)
+        response = self._pages.message(call.request, "deleted")
+        self._browser.clear_cookie(call.request, response)
         return response
 
     # ── what both do ──
 
-    async def _ask(self, request: Request, user: User, email: str) -> str:
+    async def _ask(self, call: Call, user: User, email: str) -> str:
         """Mail a link to the new address; where it is somebody else's, tell that one instead."""
         self._notices.require()
-        address, where = normalise_email(email), self._address.where(request)
+        address, where = normalise_email(email), call.origin
         if address != user.email:
             self._rules.check_domain(address)
         attempt = self._throttle.attempt("change_email", address, where)
-        link, language = self._notices.mail_link("change_email"), language_of(request)
+        link, language = self._notices.mail_link("change_email"), call.language
 
         async def unit(tx: Transaction) -> Refusal | None:
             if wait := await self._throttle.wait(tx, attempt):
@@ -308,9 +305,9 @@ class ProfileChanges:
         await decide(self._database, unit)
         return address
 
-    async def _confirm(self, request: Request, user: User, token: str) -> None:
+    async def _confirm(self, call: Call, user: User, token: str) -> None:
         """Take the new address, by the account that asked only; and tell the old one, which can lock the account."""
-        where, language = self._address.where(request), language_of(request)
+        where, language = call.origin, call.language
 
         async def unit(tx: Transaction) -> Refusal | None:
             code = await tx.codes.look(digest_of(token), "change_email", tx.now)
@@ -331,7 +328,7 @@ class ProfileChanges:
 
         await decide(self._database, unit)
 
-    async def _set_password(self, request: Request, user: User, session_id: str, password: str) -> None:
+    async def _set_password(self, call: Call, user: User, session_id: str, password: str) -> None:
         """Set another password; every other session ends."""
 
         async def look(tx: Transaction) -> bool:
@@ -339,7 +336,7 @@ class ProfileChanges:
 
         has_factor = await self._database.read(look)
         password_hash = await self._registration.hash(password, email=user.email, has_factor=has_factor)
-        where, language = self._address.where(request), language_of(request)
+        where, language = call.origin, call.language
 
         async def unit(tx: Transaction) -> Refusal | None:
             if refused := await check_still(tx, user, session_id):
@@ -353,8 +350,8 @@ class ProfileChanges:
 
         await decide(self._database, unit)
 
-    async def _export(self, request: Request, user: User) -> Exported:
-        where = self._address.where(request)
+    async def _export(self, call: Call, user: User) -> Exported:
+        where = call.origin
 
         async def unit(tx: Transaction) -> Exported:
             await record(tx, "data_exported", user.id, where=where)
@@ -365,9 +362,9 @@ class ProfileChanges:
 
         return await self._database.transaction(unit)
 
-    async def _delete(self, request: Request, user: User) -> None:
+    async def _delete(self, call: Call, user: User) -> None:
         """End everything, remove everything, say goodbye; what stays is that an account was deleted."""
-        where, language = self._address.where(request), language_of(request)
+        where, language = call.origin, call.language
 
         async def unit(tx: Transaction) -> None:
             await end_sessions_of(tx, user.id, "account_deleted", where=where)

@@ -23,14 +23,12 @@ from gatepass.server.domain.sessions.grant import TokenSubject  # noqa: TC001 - 
 from gatepass.server.domain.sessions.recent import second_factor_first, session_ended
 from gatepass.server.domain.sessions.session import SINGLE_FACTOR, TWO_FACTORS
 from gatepass.server.web.answers import JsonResponse
-from gatepass.server.web.auth.gate import caller_of
 from gatepass.server.web.auth.requirements import CALLER
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.parsing import parse_object
 from gatepass.server.web.routing import Route, page, page_form
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
     from starlette.responses import Response
 
     from gatepass.server.base.errors import GatepassError
@@ -42,6 +40,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.events.event import Origin
     from gatepass.server.domain.ports import Transaction
     from gatepass.server.domain.revocation.status_index import StatusIndex
+    from gatepass.server.web.call import Call
 
 
 class Given(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,7 +98,6 @@ class Reauthentication:
         self._token_issuer = core.token_issuer
         self._proofs = core.proofs
         self._keys = core.keys
-        self._address = core.address
         self._throttle = core.throttle
         self._pages = core.pages
         self._settings = core.settings
@@ -140,10 +138,10 @@ class Reauthentication:
 
     # ── JSON ──
 
-    async def prove(self, request: Request, body: Given) -> Response:
+    async def prove(self, call: Call, body: Given) -> Response:
         """Check the proof, and answer with a new access token of the same grant."""
-        caller = caller_of(request)
-        again = await self._prove(request, caller.user, caller.session_id, body, status=caller.status)
+        caller = call.caller
+        again = await self._prove(call, caller.user, caller.session_id, body, status=caller.status)
         if again.bearer is None:
             raise session_ended()
         bearer = ClientPolicy.behind(again.bearer, self._settings).today(again.bearer)
@@ -151,23 +149,23 @@ class Reauthentication:
         answer = ProvenAgain(token=issued.token, token_type=issued.token_type, expires_in=issued.expires_in)
         return JsonResponse(answer)
 
-    async def options(self, request: Request, _body: None) -> Response:
+    async def options(self, call: Call, _body: None) -> Response:
         """Answer with the options for the person's passkeys."""
-        caller = caller_of(request)
+        caller = call.caller
         return JsonResponse(RequestOptions(await self._options(caller.user, caller.session_id)))
 
     # ── the page ──
 
-    async def submit(self, request: Request, form: ProofForm) -> Response:
+    async def submit(self, call: Call, form: ProofForm) -> Response:
         """Check the proof and go on."""
-        caller = caller_of(request)
-        await self._prove(request, caller.user, caller.session_id, _given(form))
+        caller = call.caller
+        await self._prove(call, caller.user, caller.session_id, _given(form))
         return self._pages.go_to(self._pages.return_path(form.return_to, self._pages.path("account")))
 
-    async def show(self, request: Request, form: ProofForm | None, error: GatepassError | None = None) -> Response:
+    async def show(self, call: Call, form: ProofForm | None, error: GatepassError | None = None) -> Response:
         """Show the form; who has nothing to prove it with signs in anew."""
-        return_to = request.query_params.get("return_to", "") if form is None else form.return_to
-        caller = caller_of(request)
+        return_to = call.query.get("return_to", "") if form is None else form.return_to
+        caller = call.caller
         user = caller.user
 
         async def unit(tx: Transaction) -> tuple[Factors, bool]:
@@ -179,7 +177,7 @@ class Reauthentication:
             return self._pages.go_to(f"{self._pages.path('login')}?again=1{query}")
         asks_passkey = bool(factors.passkeys) and self._proofs.knows_passkeys
         return self._pages.page(
-            request,
+            call.request,
             "reauthenticate.html",
             error=error,
             return_to=self._pages.return_path(return_to, ""),
@@ -193,7 +191,7 @@ class Reauthentication:
     async def _options(self, user: User, session_id: str) -> Json:
         return await self._proofs.request_options("prove_again", session_id, user_id=user.id)
 
-    async def _claim(self, request: Request, user: User, session_id: str, given: Given) -> KnownProofs | Claim:
+    async def _claim(self, call: Call, user: User, session_id: str, given: Given) -> KnownProofs | Claim:
         """Take the one proof that was given, as far as it can be computed."""
         if given.password is None:
             return await self._proofs.read(
@@ -205,7 +203,7 @@ class Reauthentication:
             )
         if (given.code, given.recovery_code, given.passkey) != (None,) * 3 or len(given.password) > MAX_LENGTH:
             raise Refusal("invalid_body", "Send one proof.")
-        where = self._address.where(request)
+        where = call.origin
 
         async def unit(tx: Transaction) -> tuple[bool, str | None, float]:
             is_asked = (await tx.factors.of(user.id)).are_asked
@@ -221,10 +219,10 @@ class Reauthentication:
         return KnownProofs(password_hash=password_hash, is_right=is_right)
 
     async def _prove(
-        self, request: Request, user: User, session_id: str, given: Given, *, status: StatusIndex | None = None
+        self, call: Call, user: User, session_id: str, given: Given, *, status: StatusIndex | None = None
     ) -> Again:
         """Use the proof up, and note in the session what it says from now on."""
-        claim, where = await self._claim(request, user, session_id, given), self._address.where(request)
+        claim, where = await self._claim(call, user, session_id, given), call.origin
         kind, name = ("password", user.email) if isinstance(claim, KnownProofs) else ("factor", user.id)
 
         async def unit(tx: Transaction) -> Again | Refusal:

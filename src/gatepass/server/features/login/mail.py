@@ -17,14 +17,12 @@ from gatepass.server.domain.sessions.open import Authentication
 from gatepass.server.domain.sessions.session import SINGLE_FACTOR
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth.requirements import ANYONE
-from gatepass.server.web.language import language_of
 from gatepass.server.web.login_responses import SecondFactorRequired
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import Route, page, page_form
 from gatepass.server.web.token_responses import TokenPair
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
     from starlette.responses import Response
 
     from gatepass.server.base.errors import GatepassError
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.ports import Transaction
     from gatepass.server.domain.sessions.login import LoginResult
     from gatepass.server.domain.sessions.token_request import TokenRequest
+    from gatepass.server.web.call import Call
 
 
 class EmailLoginRequest(Confidential, frozen=True, forbid_unknown_fields=True):
@@ -84,9 +83,7 @@ class EmailLogin:
         self._login_responses = core.login_responses
         self._code_key = core.data_key.derive("codes")
         self._indexes = core.indexes
-        self._request_policy = core.request_policy
         self._browser = core.browser
-        self._address = core.address
         self._throttle = core.mail_throttle
         self._pages = core.pages
         self._settings = core.settings
@@ -130,35 +127,33 @@ class EmailLogin:
 
     # ── JSON ──
 
-    async def ask(self, request: Request, body: EmailLoginRequest) -> Response:
+    async def ask(self, call: Call, body: EmailLoginRequest) -> Response:
         """Send the mail; the answer is the same whether or not there is such an account."""
         challenge = new_token()
-        await self._send(request, body.email, challenge)
+        await self._send(call, body.email, challenge)
         return JsonResponse(CodeSent(challenge, self._settings.mail_code_seconds), 202)
 
-    async def answer(self, request: Request, body: EmailCodeRequest) -> Response:
+    async def answer(self, call: Call, body: EmailCodeRequest) -> Response:
         """Open a session for who holds the challenge and read the mail."""
         if body.cookie:
-            self._browser.check_login(request)
+            self._browser.check_login(call.request)
         if (body.code is None) == (body.token is None):
             raise Refusal("invalid_body", "Send either `code` or `token`.")
-        token_request = await self._request_policy.check(
-            request, client_id=body.client_id, audience=body.audience, scope=body.scope, cookie=body.cookie
+        token_request = await call.token_request(
+            client_id=body.client_id, audience=body.audience, scope=body.scope, cookie=body.cookie
         )
         result = await self._sign_in(
-            request, body.challenge, code=body.code, token=body.token, token_request=token_request
+            call, body.challenge, code=body.code, token=body.token, token_request=token_request
         )
         return await self._login_responses.answer(result)
 
     # ── pages ──
 
-    async def show_ask(
-        self, request: Request, form: MailLoginForm | None, error: GatepassError | None = None
-    ) -> Response:
+    async def show_ask(self, call: Call, form: MailLoginForm | None, error: GatepassError | None = None) -> Response:
         """Show the form."""
-        form = form or MailLoginForm(return_to=request.query_params.get("return_to", ""))
+        form = form or MailLoginForm(return_to=call.query.get("return_to", ""))
         return self._pages.page(
-            request,
+            call.request,
             "ask_email.html",
             error=error,
             key="email_login",
@@ -167,21 +162,21 @@ class EmailLogin:
             return_to=form.return_to,
         )
 
-    async def submit_ask(self, request: Request, form: MailLoginForm) -> Response:
+    async def submit_ask(self, call: Call, form: MailLoginForm) -> Response:
         """Send the mail, and ask for the code."""
-        await self._send(request, form.email, self._pages.browser_of(request) or "", return_to=form.return_to)
-        return await self._code_page(request, CodeForm(return_to=form.return_to))
+        await self._send(call, form.email, self._pages.browser_of(call.request) or "", return_to=form.return_to)
+        return await self._code_page(call, CodeForm(return_to=form.return_to))
 
-    async def submit_code(self, request: Request, form: CodeForm) -> Response:
+    async def submit_code(self, call: Call, form: CodeForm) -> Response:
         """Sign in with the code that was typed."""
-        return await self._submit(request, form, code=form.code)
+        return await self._submit(call, form, code=form.code)
 
-    async def show_link(self, request: Request, form: CodeForm | None, error: GatepassError | None = None) -> Response:
+    async def show_link(self, call: Call, form: CodeForm | None, error: GatepassError | None = None) -> Response:
         """Show a button: programs that look through mail follow links, and press none."""
-        query = request.query_params
+        query = call.query
         form = form or CodeForm(token=query.get("token", ""), return_to=query.get("return_to", ""))
         return self._pages.page(
-            request,
+            call.request,
             "confirm.html",
             error=error,
             key="email_link",
@@ -191,30 +186,30 @@ class EmailLogin:
             return_to=form.return_to,
         )
 
-    async def submit_link(self, request: Request, form: CodeForm) -> Response:
+    async def submit_link(self, call: Call, form: CodeForm) -> Response:
         """Sign in with the link."""
-        return await self._submit(request, form, token=form.token)
+        return await self._submit(call, form, token=form.token)
 
     async def _submit(
-        self, request: Request, form: CodeForm, *, code: str | None = None, token: str | None = None
+        self, call: Call, form: CodeForm, *, code: str | None = None, token: str | None = None
     ) -> Response:
-        token_request = await self._request_policy.check(request, cookie=True)
-        browser = self._pages.browser_of(request) or ""
-        result = await self._sign_in(request, browser, code=code, token=token, token_request=token_request)
-        return await self._login_responses.go_on(request, result, form.return_to)
+        token_request = await call.token_request(cookie=True)
+        browser = self._pages.browser_of(call.request) or ""
+        result = await self._sign_in(call, browser, code=code, token=token, token_request=token_request)
+        return await self._login_responses.go_on(call.request, result, form.return_to)
 
-    async def _code_page(self, request: Request, form: CodeForm, error: GatepassError | None = None) -> Response:
-        return self._pages.page(request, "email_code.html", error=error, return_to=form.return_to)
+    async def _code_page(self, call: Call, form: CodeForm, error: GatepassError | None = None) -> Response:
+        return self._pages.page(call.request, "email_code.html", error=error, return_to=form.return_to)
 
     # ── what both do ──
 
-    async def _send(self, request: Request, email: str, challenge: str, *, return_to: str = "") -> None:
+    async def _send(self, call: Call, email: str, challenge: str, *, return_to: str = "") -> None:
         """Mail link and code to whoever has this address; to nobody at the same cost."""
         self._notices.require()
-        address, where = normalise_email(email), self._address.where(request)
+        address, where = normalise_email(email), call.origin
         attempt = self._throttle.attempt("sign_in", address, where)
         link, short, holder = self._notices.mail_link("sign_in"), new_short_code(), digest_of(challenge)
-        language = language_of(request)
+        language = call.language
         url = link.url + self._pages.return_query(return_to)
 
         async def unit(tx: Transaction) -> Refusal | None:
@@ -243,15 +238,15 @@ class EmailLogin:
         await decide(self._database, unit)
 
     async def _sign_in(
-        self, request: Request, challenge: str, *, code: str | None, token: str | None, token_request: TokenRequest
+        self, call: Call, challenge: str, *, code: str | None, token: str | None, token_request: TokenRequest
     ) -> LoginResult:
         """Use the code up, and open a session: it was the right one, and its holder's."""
         holder, where, device = (
             digest_of(challenge),
-            self._address.where(request),
-            self._login_responses.device_of(request),
+            call.origin,
+            call.device,
         )
-        language = language_of(request)
+        language = call.language
 
         async def look(tx: Transaction) -> bool:
             return await tx.codes.is_waited_for(holder, "sign_in", tx.now)

@@ -26,7 +26,6 @@ from gatepass.server.web.routing import Route, page, page_form
 from gatepass.server.web.token_responses import TokenPair
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
     from starlette.responses import Response
 
     from gatepass.server.base.errors import GatepassError
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.ports import Transaction
     from gatepass.server.domain.sessions.login import LoginResult
     from gatepass.server.domain.sessions.token_request import TokenRequest
+    from gatepass.server.web.call import Call
 
 
 class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,9 +115,7 @@ class PasskeyLogins:
         self._proofs = core.proofs
         self._indexes = core.indexes
         self._rules = core.rules
-        self._request_policy = core.request_policy
         self._browser = core.browser
-        self._address = core.address
         self._pages = core.pages
         self._settings = core.settings
 
@@ -197,66 +195,71 @@ class PasskeyLogins:
 
     # ── JSON ──
 
-    async def options(self, _request: Request, _body: Nothing) -> Response:
+    async def options(self, _call: Call, _body: Nothing) -> Response:
         """Answer with options for any passkey: which one, the person chooses."""
         return JsonResponse(SignInOptions(await self._proofs.request_options("sign_in", ANYBODY)))
 
-    async def login(self, request: Request, body: PasskeyLogin) -> Response:
+    async def login(self, call: Call, body: PasskeyLogin) -> Response:
         """Check the passkey, open a session, answer with its tokens."""
         if body.cookie:
-            self._browser.check_login(request)
-        token_request = await self._request_policy.check(
-            request, client_id=body.client_id, audience=body.audience, scope=body.scope, cookie=body.cookie
+            self._browser.check_login(call.request)
+        token_request = await call.token_request(
+            client_id=body.client_id, audience=body.audience, scope=body.scope, cookie=body.cookie
         )
-        result = await self._sign_in(request, body.credential, token_request)
+        result = await self._sign_in(call, body.credential, token_request)
         return await self._login_responses.answer(result)
 
-    async def signup_options(self, _request: Request, body: SignupOptionsRequest) -> Response:
+    async def signup_options(self, _call: Call, body: SignupOptionsRequest) -> Response:
         """Answer with options for the first passkey of an account that is not there yet."""
         return JsonResponse(await self._signup_options(body.email))
 
-    async def signup(self, request: Request, body: PasskeySignup) -> Response:
+    async def signup(self, call: Call, body: PasskeySignup) -> Response:
         """Make the account."""
-        made = await self._sign_up(request, body.id, body.email, body.credential, proof=body.proof)
+        made = await self._sign_up(call, body.id, body.email, body.credential, proof=body.proof)
         return JsonResponse(made, 201)
 
     # ── pages ──
 
-    async def submit(self, request: Request, form: SignInForm) -> Response:
+    async def submit(self, call: Call, form: SignInForm) -> Response:
         """Sign in and go on."""
-        token_request = await self._request_policy.check(request, cookie=True)
-        result = await self._sign_in(request, parse_object(form.passkey), token_request)
-        return await self._login_responses.go_on(request, result, form.return_to)
+        token_request = await call.token_request(cookie=True)
+        result = await self._sign_in(call, parse_object(form.passkey), token_request)
+        return await self._login_responses.go_on(call.request, result, form.return_to)
 
     async def show_signup(
-        self, request: Request, form: PasskeySignupForm | None, error: GatepassError | None = None
+        self, call: Call, form: PasskeySignupForm | None, error: GatepassError | None = None
     ) -> Response:
         """Show the first step."""
         email, action = form.email if form is not None else "", self._pages.path("signup/passkey")
         return self._pages.page(
-            request, "ask_email.html", error=error, key="signup_passkey_email", action=action, email=email
+            call.request, "ask_email.html", error=error, key="signup_passkey_email", action=action, email=email
         )
 
-    async def submit_signup(self, request: Request, form: PasskeySignupForm) -> Response:
+    async def submit_signup(self, call: Call, form: PasskeySignupForm) -> Response:
         """Show the second step; then make the account."""
         if not form.passkey:
-            return await self._second_step(request, form)
-        made = await self._sign_up(request, form.id, form.email, parse_object(form.passkey))
+            return await self._second_step(call, form)
+        made = await self._sign_up(call, form.id, form.email, parse_object(form.passkey))
         return self._pages.page(
-            request, "recovery_codes.html", codes=made.recovery_codes, next_path=self._pages.path("login")
+            call.request, "recovery_codes.html", codes=made.recovery_codes, next_path=self._pages.path("login")
         )
 
-    async def _second_step(self, request: Request, form: PasskeySignupForm) -> Response:
+    async def _second_step(self, call: Call, form: PasskeySignupForm) -> Response:
         offered = await self._signup_options(form.email)
         return self._pages.page(
-            request, "signup_passkey.html", id=offered.id, email=form.email, options=offered.public_key, scripted=True
+            call.request,
+            "signup_passkey.html",
+            id=offered.id,
+            email=form.email,
+            options=offered.public_key,
+            scripted=True,
         )
 
     # ── what both do ──
 
-    async def _sign_in(self, request: Request, credential: Json, token_request: TokenRequest) -> LoginResult:
+    async def _sign_in(self, call: Call, credential: Json, token_request: TokenRequest) -> LoginResult:
         """Open a session for whose passkey it is."""
-        where, device = self._address.where(request), self._login_responses.device_of(request)
+        where, device = call.origin, call.device
         passkey_claim = await self._proofs.passkey_claim(credential, "sign_in", ANYBODY)
         status = await self._indexes.next()
 
@@ -287,11 +290,11 @@ class PasskeyLogins:
         return SignupOptions(user_id, options)
 
     async def _sign_up(
-        self, request: Request, user_id: str, email: str, credential: Json, *, proof: str | None = None
+        self, call: Call, user_id: str, email: str, credential: Json, *, proof: str | None = None
     ) -> PasskeySignedUp:
         """Write the account and its passkey; the challenge is of this very pair of id and address."""
         self._check_open()
-        address, where, codes = normalise_email(email), self._address.where(request), new_codes()
+        address, where, codes = normalise_email(email), call.origin, new_codes()
         self._rules.check(address)
         await self._rules.ask(address, where, proof=proof)
         registered, answered = await self._proofs.register(credential, "sign_up", f"{user_id} {address}")

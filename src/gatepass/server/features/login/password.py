@@ -22,14 +22,12 @@ from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.open import Authentication, digest_of_password
 from gatepass.server.domain.sessions.session import SINGLE_FACTOR
 from gatepass.server.web.auth.requirements import ANYONE
-from gatepass.server.web.language import language_of
 from gatepass.server.web.login_responses import SecondFactorRequired
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import Route, page, page_form
 from gatepass.server.web.token_responses import TokenPair
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
     from starlette.responses import Response
 
     from gatepass.server.base.errors import GatepassError
@@ -39,6 +37,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.ports import Transaction
     from gatepass.server.domain.sessions.login import LoginResult
     from gatepass.server.domain.sessions.token_request import TokenRequest
+    from gatepass.server.web.call import Call
 
 Reason: TypeAlias = Literal["unknown_address", "wrong_password"] | Closed
 """Why a sign-in was refused, for the log of events; whoever tried is told less."""
@@ -119,9 +118,7 @@ class Login:
         self._proofs = core.proofs
         self._linking = core.linking
         self._indexes = core.indexes
-        self._request_policy = core.request_policy
         self._browser = core.browser
-        self._address = core.address
         self._throttle = core.throttle
         self._pages = core.pages
         self._cookie_auth = core.cookie_auth
@@ -167,46 +164,46 @@ class Login:
 
     # ── JSON ──
 
-    async def login(self, request: Request, body: LoginRequest) -> Response:
+    async def login(self, call: Call, body: LoginRequest) -> Response:
         """Check the one proof that there is, open a session, answer with its tokens."""
         if body.cookie:
-            self._browser.check_login(request)
-        token_request = await self._request_policy.check(
-            request, client_id=body.client_id, audience=body.audience, scope=body.scope, cookie=body.cookie
+            self._browser.check_login(call.request)
+        token_request = await call.token_request(
+            client_id=body.client_id, audience=body.audience, scope=body.scope, cookie=body.cookie
         )
         match body:
             case LoginRequest(email=str(email), password=str(password), provider=None, id_token=None, nonce=None):
-                result = await self._sign_in(request, email, password, token_request)
+                result = await self._sign_in(call, email, password, token_request)
             case LoginRequest(email=None, password=None, provider=str(provider), id_token=str(id_token)):
-                result = await self._sign_in_elsewhere(request, provider, id_token, body.nonce, token_request)
+                result = await self._sign_in_elsewhere(call, provider, id_token, body.nonce, token_request)
             case _:
                 raise Refusal("invalid_body", "Send `email` and `password`, or `provider` and `id_token`.")
         return await self._login_responses.answer(result)
 
     # ── the page ──
 
-    async def show(self, request: Request, _body: None) -> Response:
+    async def show(self, call: Call, _body: None) -> Response:
         """Show the form, unless somebody is signed in already."""
-        return_to = self._return_path(request.query_params.get("return_to", ""))
-        visitor = await self._cookie_auth.of(request)
+        return_to = self._return_path(call.query.get("return_to", ""))
+        visitor = await self._cookie_auth.of(call.request)
         if visitor is None:
-            return await self._page(request, LoginForm(return_to=return_to))
-        if "again" not in request.query_params:
+            return await self._page(call, LoginForm(return_to=return_to))
+        if "again" not in call.query:
             return self._pages.go_to(return_to)
         error = Refusal("recent_sign_in_required", "This needs a fresh sign-in.")
-        return await self._page(request, LoginForm(return_to=return_to, email=visitor.user.email), error)
+        return await self._page(call, LoginForm(return_to=return_to, email=visitor.user.email), error)
 
-    async def submit(self, request: Request, form: LoginForm) -> Response:
+    async def submit(self, call: Call, form: LoginForm) -> Response:
         """Sign in and go on; whatever cookie was there before is replaced (session fixation)."""
-        token_request = await self._request_policy.check(request, cookie=True)
-        result = await self._sign_in(request, form.email, form.password, token_request)
-        return await self._login_responses.go_on(request, result, form.return_to)
+        token_request = await call.token_request(cookie=True)
+        result = await self._sign_in(call, form.email, form.password, token_request)
+        return await self._login_responses.go_on(call.request, result, form.return_to)
 
-    async def _page(self, request: Request, form: LoginForm, error: GatepassError | None = None) -> Response:
+    async def _page(self, call: Call, form: LoginForm, error: GatepassError | None = None) -> Response:
         """Show the form; a browser offers passkeys in its field for the address."""
         options = await self._proofs.request_options("sign_in", ANYBODY) if self._proofs.knows_passkeys else None
         return self._pages.page(
-            request,
+            call.request,
             "login.html",
             error=error,
             return_to=self._return_path(form.return_to),
@@ -222,25 +219,25 @@ class Login:
     # ── what both do ──
 
     async def _sign_in_elsewhere(
-        self, request: Request, provider: str, token: str, nonce: str | None, token_request: TokenRequest
+        self, call: Call, provider: str, token: str, nonce: str | None, token_request: TokenRequest
     ) -> LoginResult:
         """Open a session for whom the provider's ID token is about."""
         proven = await self._linking.check_id_token(provider, token, nonce)
-        where, device = self._address.where(request), self._login_responses.device_of(request)
+        where, device = call.origin, call.device
         result = await self._linking.sign_in(
-            proven, token_request=token_request, where=where, device=device, language=language_of(request)
+            proven, token_request=token_request, where=where, device=device, language=call.language
         )
         if isinstance(result, Existing):
             raise Refusal("account_exists", "Sign in to the account of this address first, then connect the two.")
         return result
 
-    async def _sign_in(self, request: Request, address: str, password: str, token_request: TokenRequest) -> LoginResult:
+    async def _sign_in(self, call: Call, address: str, password: str, token_request: TokenRequest) -> LoginResult:
         """Check the password and open a session; nobody costs as much time, and as many statements, as somebody."""
-        where, device = self._address.where(request), self._login_responses.device_of(request)
+        where, device = call.origin, call.device
         if len(password) > MAX_LENGTH:
             raise Refusal("password_too_long", f"A password has at most {MAX_LENGTH} characters.")
         email = normalise_email(address)
-        user, password_hash, attempt = await self._look(request, email, where)
+        user, password_hash, attempt = await self._look(call, email, where)
         is_right = await self._hasher.verify(password, password_hash or self._decoys.of(email))
         is_right = is_right and password_hash is not None  # a decoy is somebody else's
         checked = CheckedPassword(
@@ -264,18 +261,16 @@ class Login:
 
         outcome: LoginResult | Outdated = await decide(self._database, unit, shared=True)
         if isinstance(outcome, Outdated):  # then by what is true now: it may be of the same password
-            return await self._sign_in(request, address, password, token_request)
+            return await self._sign_in(call, address, password, token_request)
         return outcome
 
-    async def _look(self, request: Request, email: str, where: Origin) -> tuple[User | None, str | None, Attempt]:
+    async def _look(self, call: Call, email: str, where: Origin) -> tuple[User | None, str | None, Attempt]:
         """Return who has this address and the hash of their password, if now is the time for an attempt."""
-        known = self._login_responses.known_browsers
-        kept = known.read(request)
 
         async def unit(tx: Transaction) -> tuple[User | None, str | None, Attempt, float]:
             user = await tx.users.by_email(email)
             password_hash = await tx.passwords.of(user.id if user else "")
-            browser = known.name_in(kept, user.id, digest_of_password(password_hash)) if user else ""
+            browser = call.browser_of(user.id, digest_of_password(password_hash)) if user else ""
             return user, password_hash, *await self._throttle.choose(tx, "password", email, where, browser=browser)
 
         user, password_hash, attempt, wait = await self._database.read(unit)

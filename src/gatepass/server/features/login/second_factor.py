@@ -22,14 +22,12 @@ from gatepass.server.domain.sessions.open import Authentication, open_session, p
 from gatepass.server.domain.sessions.session import TWO_FACTORS
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth.requirements import ANYONE
-from gatepass.server.web.language import language_of
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.parsing import parse_object
 from gatepass.server.web.routing import Route, page, page_form
 from gatepass.server.web.token_responses import TokenPair
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
     from starlette.responses import Response
 
     from gatepass.server.base.errors import GatepassError
@@ -43,6 +41,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.ports import Transaction
     from gatepass.server.domain.sessions.login import Pending
     from gatepass.server.domain.sessions.open import Opened
+    from gatepass.server.web.call import Call
 
 _DAY = 86_400
 
@@ -99,7 +98,6 @@ class SecondFactor:
         self._notices = core.notices
         self._indexes = core.indexes
         self._browser = core.browser
-        self._address = core.address
         self._throttle = core.throttle
         self._pages = core.pages
         self._settings = core.settings
@@ -142,12 +140,12 @@ class SecondFactor:
 
     # ── JSON ──
 
-    async def login(self, request: Request, body: FactorRequest) -> Response:
+    async def login(self, call: Call, body: FactorRequest) -> Response:
         """Check the factor, open the session, answer with its tokens."""
         pending = await self._pending(body.challenge)
         if pending.token_request.cookie:
-            self._browser.check_login(request)
-            if self._login_responses.challenge_cookie.read(request) != body.challenge:
+            self._browser.check_login(call.request)
+            if self._login_responses.challenge_cookie.read(call.request) != body.challenge:
                 raise invalid_challenge()
         elif body.remember:
             raise Refusal("invalid_body", "Only a browser in cookie mode can be remembered.")
@@ -158,36 +156,36 @@ class SecondFactor:
             ceremony="second_factor",
             party=pending.id,
         )
-        opened, device = await self._sign_in(request, pending, claim, remember=body.remember)
+        opened, device = await self._sign_in(call, pending, claim, remember=body.remember)
         response = await self._login_responses.answer(opened)
         if pending.token_request.cookie:
             self._keep(response, device)
         return response
 
-    async def options(self, _request: Request, body: ChallengeRequest) -> Response:
+    async def options(self, _call: Call, body: ChallengeRequest) -> Response:
         """Answer with the options for the person's passkeys."""
         return JsonResponse(PasskeyOptions(await self._options(await self._pending(body.challenge))))
 
     # ── the page ──
 
-    async def show(self, request: Request, _body: None) -> Response:
+    async def show(self, call: Call, _body: None) -> Response:
         """Show the form, to the browser that has the challenge."""
         try:
-            return await self._page(request, FactorForm(return_to=request.query_params.get("return_to", "")))
+            return await self._page(call, FactorForm(return_to=call.query.get("return_to", "")))
         except Refusal:
             return self._pages.go_to(self._pages.path("login"))
 
-    async def submit(self, request: Request, form: FactorForm) -> Response:
+    async def submit(self, call: Call, form: FactorForm) -> Response:
         """Check the factor and go on."""
-        pending = await self._pending(self._login_responses.challenge_cookie.read(request))
+        pending = await self._pending(self._login_responses.challenge_cookie.read(call.request))
         claim = await self._proofs.read(**_of(form), ceremony="second_factor", party=pending.id)
-        opened, device = await self._sign_in(request, pending, claim, remember=bool(form.remember))
-        response = await self._login_responses.go_on(request, opened, form.return_to)
+        opened, device = await self._sign_in(call, pending, claim, remember=bool(form.remember))
+        response = await self._login_responses.go_on(call.request, opened, form.return_to)
         self._keep(response, device)
         return response
 
-    async def _page(self, request: Request, form: FactorForm, error: GatepassError | None = None) -> Response:
-        pending = await self._pending(self._login_responses.challenge_cookie.read(request))
+    async def _page(self, call: Call, form: FactorForm, error: GatepassError | None = None) -> Response:
+        pending = await self._pending(self._login_responses.challenge_cookie.read(call.request))
 
         async def unit(tx: Transaction) -> Factors:
             return await tx.factors.of(pending.user_id)
@@ -195,7 +193,7 @@ class SecondFactor:
         factors = await self._database.read(unit)
         asks_passkey = bool(factors.passkeys) and self._proofs.knows_passkeys
         return self._pages.page(
-            request,
+            call.request,
             "factor.html",
             error=error,
             return_to=self._pages.return_path(form.return_to, ""),
@@ -223,11 +221,10 @@ class SecondFactor:
     async def _options(self, pending: Pending) -> Json:
         return await self._proofs.request_options("second_factor", pending.id, user_id=pending.user_id)
 
-    async def _sign_in(self, request: Request, pending: Pending, claim: Claim, *, remember: bool) -> tuple[Opened, str]:
+    async def _sign_in(self, call: Call, pending: Pending, claim: Claim, *, remember: bool) -> tuple[Opened, str]:
         """Open the session; and what the device's cookie is to hold, if it is to be remembered."""
-        where, language = self._address.where(request), language_of(request)
-        known = self._login_responses.known_browsers
-        browser = known.name_in(known.read(request), pending.user_id, pending.password)
+        where, language = call.origin, call.language
+        browser = call.browser_of(pending.user_id, pending.password)
         status = await self._indexes.next()
         device = new_device_token() if remember and self._settings.remember_device_days else ""
 

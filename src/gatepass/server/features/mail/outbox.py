@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from gatepass.server.core import Core
+    from gatepass.server.web.call import Call
     from gatepass.server.web.routing import Route
 
 
@@ -44,9 +45,9 @@ class Outbox:
         if not (self._machine.sent(request) and self._has_key(request)):
             raise Refusal("not_found", "")
 
-    async def show(self, request: Request, _body: None) -> Response:
+    async def show(self, call: Call, _body: None) -> Response:
         """Show the mails, the latest first."""
-        return self._pages.page(request, "outbox.html", mails=await self._mail_delivery.latest())
+        return self._pages.page(call.request, "outbox.html", mails=await self._mail_delivery.latest())
 
     def _has_key(self, request: Request) -> bool:
         given = request.query_params.get("key", "").encode("utf-8", "surrogateescape")

@@ -21,7 +21,6 @@ from gatepass.server.domain.sessions.rotation import advance, pace_of
 from gatepass.server.features.oauth.name_quota import NameQuota
 from gatepass.server.web.answers import JsonResponse, empty
 from gatepass.server.web.auth.client import ClientForm
-from gatepass.server.web.auth.gate import client_of
 from gatepass.server.web.auth.requirements import CLIENT
 from gatepass.server.web.routing import Route
 from gatepass.tokens import refresh_token
@@ -29,7 +28,6 @@ from gatepass.tokens import refresh_token
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-    from starlette.requests import Request
     from starlette.responses import Response
 
     from gatepass.server.core import Core
@@ -37,6 +35,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.sessions.client import Client
     from gatepass.server.domain.sessions.grant import Held, MovedOn, RefreshCredential
     from gatepass.server.domain.sessions.token_issuer import IssuedToken
+    from gatepass.server.web.call import Call
     from gatepass.tokens.refresh_token import RefreshKey, RefreshToken
     from gatepass.verify import Principal
 
@@ -156,16 +155,16 @@ class OAuth:
 
     # ── tokens ──
 
-    async def token(self, request: Request, form: TokenRequest) -> Response:
+    async def token(self, call: Call, form: TokenRequest) -> Response:
         """Serve the grant that is asked for."""
-        client = client_of(request)
+        client = call.client
         match form.grant_type:
             case "client_credentials" | "refresh_token" if form.grant_type not in client.grant_types:
                 raise Refusal("unauthorized_client", "The client was not given this grant type.")
             case "client_credentials":
-                return await self._client_credentials(client, form, await self._dpop.thumbprint(request))
+                return await self._client_credentials(client, form, await self._dpop.thumbprint(call.request))
             case "refresh_token":
-                return await self._refresh(client, form, await self._dpop.thumbprint(request))
+                return await self._refresh(client, form, await self._dpop.thumbprint(call.request))
             case _:
                 raise Refusal("unsupported_grant_type", "The grant type is none that is served here.")
 
@@ -229,9 +228,9 @@ class OAuth:
 
     # ── revocation ──
 
-    async def revoke(self, request: Request, form: TokenToLookAt) -> Response:
+    async def revoke(self, call: Call, form: TokenToLookAt) -> Response:
         """Revoke the asking client's token; another's or an unknown one is left alone, and the answer is the same."""
-        client = client_of(request)
+        client = call.client
         refresh = _read(form.token, self._keys.current.refresh_keys)
         if refresh is not None:
             await self._revoke_grant(client, refresh)
@@ -299,9 +298,9 @@ class OAuth:
 
     # ── introspection ──
 
-    async def introspect(self, request: Request, form: TokenToLookAt) -> Response:
+    async def introspect(self, call: Call, form: TokenToLookAt) -> Response:
         """Tell a client about a token that is meant for it: one of its audiences, or its own refresh token."""
-        client = client_of(request)
+        client = call.client
         refresh = _read(form.token, self._keys.current.refresh_keys)
         if refresh is not None:
             return JsonResponse(await self._introspect_refresh_token(client, refresh))

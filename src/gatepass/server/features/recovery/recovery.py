@@ -21,18 +21,17 @@ from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.revoke import disconnect_all, end_sessions_of, replace_password, take_back_factors
 from gatepass.server.web.answers import JsonResponse, no_content
 from gatepass.server.web.auth.requirements import ANYONE
-from gatepass.server.web.language import language_of
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import Route, page, page_form
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
     from starlette.responses import Response
 
     from gatepass.server.base.errors import GatepassError
     from gatepass.server.core import Core
     from gatepass.server.domain.accounts.user import User
     from gatepass.server.domain.ports import Transaction
+    from gatepass.server.web.call import Call
 
 
 class ForgottenRequest(Confidential, frozen=True, forbid_unknown_fields=True):
@@ -86,7 +85,6 @@ class Recovery:
         self._database = core.database
         self._registration = core.registration
         self._notices = core.notices
-        self._address = core.address
         self._throttle = core.mail_throttle
         self._pages = core.pages
         self._settings = core.settings
@@ -135,77 +133,75 @@ class Recovery:
 
     # ── JSON ──
 
-    async def forgotten(self, request: Request, body: ForgottenRequest) -> Response:
+    async def forgotten(self, call: Call, body: ForgottenRequest) -> Response:
         """Send the mail; the answer is the same whether or not there is such an account."""
-        email = await self._send_link(request, body.email)
+        email = await self._send_link(call, body.email)
         return JsonResponse(MailSent(email), 202)
 
-    async def reset(self, request: Request, body: ResetRequest) -> Response:
+    async def reset(self, call: Call, body: ResetRequest) -> Response:
         """Set the password."""
-        await self._reset(request, body.token, body.password)
+        await self._reset(call, body.token, body.password)
         return no_content()
 
-    async def lock(self, request: Request, body: LockRequest) -> Response:
+    async def lock(self, call: Call, body: LockRequest) -> Response:
         """Lock the account."""
-        await self._lock(request, body.token)
+        await self._lock(call, body.token)
         return no_content()
 
     # ── pages ──
 
     async def show_forgotten(
-        self, request: Request, form: ForgottenForm | None, error: GatepassError | None = None
+        self, call: Call, form: ForgottenForm | None, error: GatepassError | None = None
     ) -> Response:
         """Show the form."""
         email, action = form.email if form is not None else "", self._pages.path("forgotten")
         return self._pages.page(
-            request, "ask_email.html", error=error, key="forgotten", action=action, email=email, return_to=""
+            call.request, "ask_email.html", error=error, key="forgotten", action=action, email=email, return_to=""
         )
 
-    async def submit_forgotten(self, request: Request, form: ForgottenForm) -> Response:
+    async def submit_forgotten(self, call: Call, form: ForgottenForm) -> Response:
         """Send the mail, and say to look for it."""
-        await self._send_link(request, form.email)
-        return self._pages.message(request, "forgotten_sent")
+        await self._send_link(call, form.email)
+        return self._pages.message(call.request, "forgotten_sent")
 
-    async def show_reset(
-        self, request: Request, form: ResetForm | None, error: GatepassError | None = None
-    ) -> Response:
+    async def show_reset(self, call: Call, form: ResetForm | None, error: GatepassError | None = None) -> Response:
         """Show the form; whether the link is good shows when it is sent."""
         return self._pages.page(
-            request,
+            call.request,
             "confirm.html",
             error=error,
             key="reset",
             action=self._pages.path("reset"),
-            token=request.query_params.get("token", "") if form is None else form.token,
+            token=call.query.get("token", "") if form is None else form.token,
             field="new_password",
             min_length=self._settings.password_min_length,
         )
 
-    async def submit_reset(self, request: Request, form: ResetForm) -> Response:
+    async def submit_reset(self, call: Call, form: ResetForm) -> Response:
         """Set the password."""
-        await self._reset(request, form.token, form.password)
-        return self._pages.message(request, "reset_done", next_path=self._pages.path("login"))
+        await self._reset(call, form.token, form.password)
+        return self._pages.message(call.request, "reset_done", next_path=self._pages.path("login"))
 
-    async def show_lock(self, request: Request, form: LockForm | None, error: GatepassError | None = None) -> Response:
+    async def show_lock(self, call: Call, form: LockForm | None, error: GatepassError | None = None) -> Response:
         """Show a button: programs that look through mail follow links, and press none."""
-        token = request.query_params.get("token", "") if form is None else form.token
+        token = call.query.get("token", "") if form is None else form.token
         action = self._pages.path("lock")
         return self._pages.page(
-            request, "confirm.html", error=error, key="lock", action=action, token=token, field=None
+            call.request, "confirm.html", error=error, key="lock", action=action, token=token, field=None
         )
 
-    async def submit_lock(self, request: Request, form: LockForm) -> Response:
+    async def submit_lock(self, call: Call, form: LockForm) -> Response:
         """Lock the account."""
-        await self._lock(request, form.token)
-        return self._pages.message(request, "locked", next_path=self._pages.path("forgotten"))
+        await self._lock(call, form.token)
+        return self._pages.message(call.request, "locked", next_path=self._pages.path("forgotten"))
 
     # ── what both do ──
 
-    async def _send_link(self, request: Request, email: str) -> str:
+    async def _send_link(self, call: Call, email: str) -> str:
         """Mail a link to whoever has this address; to nobody at the same cost. Return the address as we spell it."""
         self._notices.require()
         address = normalise_email(email)
-        where, language = self._address.where(request), language_of(request)
+        where, language = call.origin, call.language
         attempt = self._throttle.attempt("reset", address, where)
         link = self._notices.mail_link("reset")
 
@@ -238,9 +234,9 @@ class Recovery:
         await decide(self._database, unit)
         return address
 
-    async def _reset(self, request: Request, token: str, password: str) -> None:
+    async def _reset(self, call: Call, token: str, password: str) -> None:
         """Set a new password, once; whoever was signed in with the old one is not any more."""
-        digest, where, language = digest_of(token), self._address.where(request), language_of(request)
+        digest, where, language = digest_of(token), call.origin, call.language
 
         async def look(tx: Transaction) -> tuple[Code | None, bool]:
             found = await tx.codes.look(digest, "reset", tx.now)
@@ -273,13 +269,13 @@ class Recovery:
 
         await decide(self._database, unit)
 
-    async def _lock(self, request: Request, token: str) -> None:
+    async def _lock(self, call: Call, token: str) -> None:
         """Lock the account down: nobody is signed in, and nothing opens it but a new password by mail.
 
         The mail goes to the address that this link went to, also where the account has been given another meanwhile.
         What a thief has set up goes: a passkey of theirs would outlive the new password.
         """
-        where, language = self._address.where(request), language_of(request)
+        where, language = call.origin, call.language
 
         async def unit(tx: Transaction) -> Refusal | None:
             code = await tx.codes.use(digest_of(token), "lock", tx.now)

@@ -24,12 +24,12 @@ from gatepass.tokens.revocation_snapshot import Snapshot
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from starlette.requests import Request
     from starlette.responses import Response
 
     from gatepass.server.core import Core
     from gatepass.server.domain.ports import Transaction
     from gatepass.server.domain.revocation.log import Revocation
+    from gatepass.server.web.call import Call
     from gatepass.server.web.documents import Document
 
     Render = Callable[[], Awaitable[Document]]
@@ -155,10 +155,10 @@ class RevocationFeed:
         """What the store's clock showed at a moment of `time.monotonic`."""
         return self._clock() - (time.monotonic() - moment)
 
-    async def follow(self, request: Request, _body: None) -> Response:
+    async def follow(self, call: Call, _body: None) -> Response:
         """Join the readers; first of all the reader is told what it has missed, and how old what we know is."""
-        after = request.headers.get("last-event-id") or request.query_params.get("after", "")
-        place = await self._places.take(request)
+        after = call.request.headers.get("last-event-id") or call.query.get("after", "")
+        place = await self._places.take(call.request)
         queue, position = self.readers.join(), self.known.position
         try:
             welcome = await self._welcome(Position.parse(after), position)

@@ -9,19 +9,18 @@ from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.recent import session_ended
 from gatepass.server.domain.sessions.revoke import end_session, end_sessions_of
 from gatepass.server.web.answers import no_content
-from gatepass.server.web.auth.gate import session_of
 from gatepass.server.web.auth.requirements import ANYONE, SESSION
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import Route, page_form
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
     from starlette.responses import Response
 
     from gatepass.server.base.errors import Refusal
     from gatepass.server.core import Core
     from gatepass.server.domain.events.event import Origin
     from gatepass.server.domain.ports import Transaction
+    from gatepass.server.web.call import Call
 
 _PROBLEMS = ("invalid_refresh_token", "cross_site_request")
 
@@ -42,7 +41,6 @@ class Logout:
     def __init__(self, core: Core) -> None:
         self._database = core.database
         self._browser = core.browser
-        self._address = core.address
         self._pages = core.pages
         self._cookie_auth = core.cookie_auth
 
@@ -72,19 +70,19 @@ class Logout:
             page_form("/pages/logout", self.submit, LogoutForm, ANYONE),
         )
 
-    async def logout(self, request: Request, _body: LogoutRequest) -> Response:
+    async def logout(self, call: Call, _body: LogoutRequest) -> Response:
         """End the session that the token belongs to."""
-        session = session_of(request)
-        await self._end(session.session_id, session.user_id, self._address.where(request))
-        return self._done(request)
+        session = call.session
+        await self._end(session.session_id, session.user_id, call.origin)
+        return self._done(call)
 
-    async def submit(self, request: Request, _form: LogoutForm) -> Response:
+    async def submit(self, call: Call, _form: LogoutForm) -> Response:
         """End the session of who looks at the page, and forget its cookie."""
-        visitor = await self._cookie_auth.of(request)
+        visitor = await self._cookie_auth.of(call.request)
         if visitor is not None:
-            await self._end(visitor.session_id, visitor.user.id, self._address.where(request))
+            await self._end(visitor.session_id, visitor.user.id, call.origin)
         response = self._pages.go_to(self._pages.path("login"))
-        self._browser.clear_cookie(request, response)
+        self._browser.clear_cookie(call.request, response)
         return response
 
     async def _end(self, session_id: str, user_id: str, where: Origin) -> None:
@@ -93,9 +91,9 @@ class Logout:
 
         await self._database.transaction(unit)
 
-    async def logout_all(self, request: Request, _body: LogoutRequest) -> Response:
+    async def logout_all(self, call: Call, _body: LogoutRequest) -> Response:
         """End every session of the person that the token belongs to: what has ended has no power over what lives."""
-        session, where = session_of(request), self._address.where(request)
+        session, where = call.session, call.origin
 
         async def unit(tx: Transaction) -> Refusal | None:
             if not await tx.sessions.is_live(session.session_id, session.user_id, tx.now):
@@ -104,9 +102,9 @@ class Logout:
             return None
 
         await decide(self._database, unit)
-        return self._done(request)
+        return self._done(call)
 
-    def _done(self, request: Request) -> Response:
+    def _done(self, call: Call) -> Response:
         response = no_content()
-        self._browser.clear_cookie(request, response)
+        self._browser.clear_cookie(call.request, response)
         return response

@@ -15,18 +15,17 @@ from gatepass.server.domain.sessions.grant import Advanced, Ended, Reissued, Sam
 from gatepass.server.domain.sessions.recent import session_ended
 from gatepass.server.domain.sessions.refresh_credentials import invalid_refresh_token, refresh_credential
 from gatepass.server.domain.sessions.rotation import advance, pace_of
-from gatepass.server.web.auth.gate import refresh_token_of
 from gatepass.server.web.auth.requirements import REFRESH
 from gatepass.server.web.routing import Route
 from gatepass.server.web.token_responses import TokenPair
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
     from starlette.responses import Response
 
     from gatepass.server.core import Core
     from gatepass.server.domain.ports import Transaction
     from gatepass.server.domain.sessions.grant import MovedOn
+    from gatepass.server.web.call import Call
 
 
 class RefreshRequest(Confidential, frozen=True, forbid_unknown_fields=True):
@@ -69,11 +68,11 @@ class Refresh:
             ),
         )
 
-    async def refresh(self, request: Request, _body: RefreshRequest) -> Response:
+    async def refresh(self, call: Call, _body: RefreshRequest) -> Response:
         """Move the grant on and answer; a refusal leaves the cookie alone, for by now it may be a newer one."""
         keys = self._keys.current
-        token = refresh_token_of(request)
-        jkt = await self._dpop.thumbprint(request)
+        token = call.refresh_token
+        jkt = await self._dpop.thumbprint(call.request)
 
         async def unit(tx: Transaction) -> tuple[MovedOn, float] | Refusal:
             now = tx.now

@@ -23,18 +23,17 @@ from gatepass.server.domain.mail.letter import Letter
 from gatepass.server.domain.ports import decide
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth.requirements import ANYONE
-from gatepass.server.web.language import language_of
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import Route, page, page_form
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
     from starlette.responses import Response
 
     from gatepass.server.base.errors import GatepassError
     from gatepass.server.core import Core
     from gatepass.server.domain.events.event import Origin
     from gatepass.server.domain.ports import Transaction
+    from gatepass.server.web.call import Call
 
 
 class SignupRequest(Confidential, frozen=True, forbid_unknown_fields=True):
@@ -88,7 +87,6 @@ class Signup:
         self._notices = core.notices
         self._hasher = core.hasher
         self._rules = core.rules
-        self._address = core.address
         self._throttle = core.throttle
         self._mail_throttle = core.mail_throttle
         self._pages = core.pages
@@ -136,26 +134,26 @@ class Signup:
 
     # ── JSON ──
 
-    async def signup(self, request: Request, body: SignupRequest) -> Response:
+    async def signup(self, call: Call, body: SignupRequest) -> Response:
         """Make the account, or with a mail server the first step to it."""
-        made = await self._sign_up(request, body.email, body.password, browser="", proof=body.proof)
+        made = await self._sign_up(call, body.email, body.password, browser="", proof=body.proof)
         match made:
             case User():
                 return JsonResponse(SignedUp(made.id, made.email), 201)
             case str():
                 return JsonResponse(SignupMailed(made), 202)
 
-    async def verify(self, request: Request, body: VerifySignupRequest) -> Response:
+    async def verify(self, call: Call, body: VerifySignupRequest) -> Response:
         """Make the account for who has read the mail and knows the password."""
-        user = await self._verify(request, body.token, browser="", password=body.password)
+        user = await self._verify(call, body.token, browser="", password=body.password)
         return JsonResponse(SignedUp(user.id, user.email), 201)
 
     # ── pages ──
 
-    async def show(self, request: Request, form: SignupForm | None, error: GatepassError | None = None) -> Response:
+    async def show(self, call: Call, form: SignupForm | None, error: GatepassError | None = None) -> Response:
         """Show the form."""
         return self._pages.page(
-            request,
+            call.request,
             "signup.html",
             error=error,
             email=form.email if form is not None else "",
@@ -163,29 +161,27 @@ class Signup:
             by_passkey=self._by_passkey,
         )
 
-    async def submit(self, request: Request, form: SignupForm) -> Response:
+    async def submit(self, call: Call, form: SignupForm) -> Response:
         """Make the account, and go to the sign-in page; or ask to look for the mail."""
-        browser = self._pages.browser_of(request) or ""
-        made = await self._sign_up(request, form.email, form.password, browser=browser)
+        browser = self._pages.browser_of(call.request) or ""
+        made = await self._sign_up(call, form.email, form.password, browser=browser)
         if isinstance(made, str):
-            return self._pages.message(request, "signup_sent", email=made)
-        return self._pages.message(request, "signed_up", next_path=self._pages.path("login"))
+            return self._pages.message(call.request, "signup_sent", email=made)
+        return self._pages.message(call.request, "signed_up", next_path=self._pages.path("login"))
 
-    async def submit_verify(self, request: Request, form: VerifyForm) -> Response:
+    async def submit_verify(self, call: Call, form: VerifyForm) -> Response:
         """Make the account."""
-        browser = self._pages.browser_of(request) or ""
-        await self._verify(request, form.token, browser=browser, password=form.password)
-        return self._pages.message(request, "signed_up", next_path=self._pages.path("login"))
+        browser = self._pages.browser_of(call.request) or ""
+        await self._verify(call, form.token, browser=browser, password=form.password)
+        return self._pages.message(call.request, "signed_up", next_path=self._pages.path("login"))
 
-    async def show_verify(
-        self, request: Request, form: VerifyForm | None, error: GatepassError | None = None
-    ) -> Response:
+    async def show_verify(self, call: Call, form: VerifyForm | None, error: GatepassError | None = None) -> Response:
         """Show a button; in another browser than the one that asked, a field for the password too."""
-        token = request.query_params.get("token", "") if form is None else form.token
+        token = call.query.get("token", "") if form is None else form.token
         code = await self._code(token)
-        is_here = code is None or code.holder == digest_of(self._pages.browser_of(request) or "")
+        is_here = code is None or code.holder == digest_of(self._pages.browser_of(call.request) or "")
         return self._pages.page(
-            request,
+            call.request,
             "confirm.html",
             error=error,
             key="signup_verify" if is_here else "signup_elsewhere",
@@ -197,11 +193,11 @@ class Signup:
     # ── what both do ──
 
     async def _sign_up(
-        self, request: Request, email: str, password: str, *, browser: str, proof: str | None = None
+        self, call: Call, email: str, password: str, *, browser: str, proof: str | None = None
     ) -> User | str:
         """Make the account; or mail a link to its owner, and return the address as we spell it."""
         self._rules.check_open()
-        address, where = normalise_email(email), self._address.where(request)
+        address, where = normalise_email(email), call.origin
         self._rules.check(address)
         await self._wait(address, where)
         await self._rules.ask(address, where, proof=proof)
@@ -210,7 +206,7 @@ class Signup:
                 address, password, where=where, count=lambda tx: self._rules.count(tx, address, where)
             )
         password_hash = await self._registration.hash(password, email=address)
-        await self._send_link(request, address, password_hash, browser)
+        await self._send_link(call, address, password_hash, browser)
         return address
 
     async def _wait(self, address: str, where: Origin) -> None:
@@ -222,10 +218,10 @@ class Signup:
         if wait := await self._database.read(unit):
             raise too_many_attempts(wait)
 
-    async def _send_link(self, request: Request, address: str, password_hash: str, browser: str) -> None:
+    async def _send_link(self, call: Call, address: str, password_hash: str, browser: str) -> None:
         """Mail a link that makes the account; an owner of the address is told that there is one, at the same cost."""
-        attempt = self._mail_throttle.attempt("signup", address, self._address.where(request))
-        link, language = self._notices.mail_link("signup"), language_of(request)
+        attempt = self._mail_throttle.attempt("signup", address, call.origin)
+        link, language = self._notices.mail_link("signup"), call.language
 
         async def unit(tx: Transaction) -> Refusal | None:
             if wait := await self._mail_throttle.wait(tx, attempt):
@@ -256,12 +252,12 @@ class Signup:
 
         await decide(self._database, unit)
 
-    async def _verify(self, request: Request, token: str, *, browser: str, password: str) -> User:
+    async def _verify(self, call: Call, token: str, *, browser: str, password: str) -> User:
         """Make the account, once, for the browser that asked or for who knows the password."""
         code = await self._code(token)
         if code is None:
             raise _invalid_code()
-        where = self._address.where(request)
+        where = call.origin
         attempt = self._throttle.attempt("signup", code.email, where)
         is_theirs = code.holder == digest_of(browser) or await self._knows(password, code)
 

@@ -14,6 +14,7 @@ from gatepass.server.web.headers import DEBUGGER_SCRIPT
 from gatepass.server.web.routing import page
 
 if TYPE_CHECKING:
+    from gatepass.server.web.call import Call
     from gatepass.server.core import Core
     from starlette.requests import Request
     from starlette.responses import Response
@@ -36,11 +37,11 @@ class Debugger:
         """The flow's page."""
         return (page("/debugger", self.show, ANYONE),)
 
-    async def show(self, request: Request, _body: None) -> Response:
+    async def show(self, call: Call, _body: None) -> Response:
         """Show the page, with the texts that its script needs."""
-        known = texts(language_of(request))
+        known = texts(call.language)
         return self._pages.page(
-            request,
+            call.request,
             "debugger.html",
             script=DEBUGGER_SCRIPT,
             scripted=True,

@@ -16,6 +16,7 @@ from gatepass.server.web.auth.requirements import ANYONE, METRICS
 from gatepass.server.web.routing import Route
 
 if TYPE_CHECKING:
+    from gatepass.server.web.call import Call
     from gatepass.server.core import Core
     from collections.abc import Callable
 
@@ -93,11 +94,11 @@ class HealthChecks:
             ),
         )
 
-    async def health(self, _request: Request, _body: None) -> Response:
+    async def health(self, _call: Call, _body: None) -> Response:
         """Answer."""
         return JsonResponse(State("ok"))
 
-    async def ready(self, _request: Request, _body: None) -> Response:
+    async def ready(self, _call: Call, _body: None) -> Response:
         """Answer 200 when all is well, and 503 with the same body when something is not."""
         found = await self._look()
         return JsonResponse(found, 200 if found.status == "ok" else 503)
@@ -111,7 +112,7 @@ class HealthChecks:
         if not (self._machine.sent(request) or self._has_token(request)):
             raise Refusal("not_found", "")
 
-    async def metrics(self, _request: Request, _body: None) -> Response:
+    async def metrics(self, _call: Call, _body: None) -> Response:
         """Tell."""
         return Response(self._metrics.text(), media_type=_METRICS_TYPE, headers={"cache-control": "no-store"})
 

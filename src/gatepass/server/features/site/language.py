@@ -10,6 +10,7 @@ from gatepass.server.base.texts import LANGUAGES
 from gatepass.server.web.routing import page
 
 if TYPE_CHECKING:
+    from gatepass.server.web.call import Call
     from gatepass.server.core import Core
     from starlette.requests import Request
     from starlette.responses import Response
@@ -32,11 +33,11 @@ class Language:
         """The flow's page."""
         return (page("/pages/language", self.choose, ANYONE),)
 
-    async def choose(self, request: Request, _body: None) -> Response:
+    async def choose(self, call: Call, _body: None) -> Response:
         """Keep the choice in a cookie, and go back to where it was made."""
-        back = self._pages.return_path(request.query_params.get("return_to", ""), self._pages.path("account"))
+        back = self._pages.return_path(call.query.get("return_to", ""), self._pages.path("account"))
         response = self._pages.go_to(back)
-        language = request.query_params.get("to", "")
+        language = call.query.get("to", "")
         if language in LANGUAGES:
             response.set_cookie(
                 LANGUAGE_COOKIE,

@@ -5,11 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gatepass.server.domain.sessions.caller import Caller
-from gatepass.server.domain.sessions.client import Client
 from gatepass.server.web.auth import requirements as auth
-from gatepass.server.web.auth.requirements import found, note
-from gatepass.server.web.auth.token_session import TokenSession
-from gatepass.tokens.refresh_token import RefreshToken
+from gatepass.server.web.auth.requirements import note
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -79,31 +76,3 @@ class Gate:
             return visitor
         note(request, visitor)
         return None
-
-
-def caller_of(request: Request) -> Caller:
-    """The person who makes a request, where the route asks for one."""
-    caller = found(request)
-    assert isinstance(caller, Caller)
-    return caller
-
-
-def session_of(request: Request) -> TokenSession:
-    """The session of the token that a request presents, where the route asks for one."""
-    session = found(request)
-    assert isinstance(session, TokenSession)
-    return session
-
-
-def refresh_token_of(request: Request) -> RefreshToken:
-    """The refresh token that a request presents, where the route asks for one."""
-    token = found(request)
-    assert isinstance(token, RefreshToken)
-    return token
-
-
-def client_of(request: Request) -> Client:
-    """The registered client that makes a request, where the route asks for one."""
-    client = found(request)
-    assert isinstance(client, Client)
-    return client

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from starlette.requests import Request
-    from starlette.responses import Response
-
-    from gatepass.server.web.routing import Route
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)  # one of a kind each, and looked up at each request
@@ -77,23 +74,6 @@ class SplitBody:
 NO_BODY = SplitBody({}, lambda: None)
 
 
-class Gate(Protocol):
-    """Finds out who makes a request."""
-
-    async def admit(self, request: Request, route: Route, body: SplitBody | None) -> Response | None:
-        """Let the request pass, with whom it comes from noted in it; a page may be answered by the way to sign in.
-
-        Args:
-            request: the request, of whose body nothing is read here.
-            route: what is called.
-            body: the body of a call whose proof may be there (`Auth.in_body`).
-
-        Raises:
-            GatepassError: when it may not.
-        """
-        ...
-
-
 _FOUND = "gatepass.found"
 
 
@@ -103,5 +83,5 @@ def note(request: Request, found: object) -> None:
 
 
 def found(request: Request) -> Any:  # noqa: ANN401 - what it is, the route's `auth` says
-    """Whom the gate has found. `signin.gate` says this with types."""
+    """Whom the gate has found. `web.call.Call` says this with types."""
     return request.scope[_FOUND]
