@@ -7,20 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gatepass.server.web.auth.requirements import ANYONE
-from gatepass.server.web.language import language_of
 from gatepass.server.base.texts import texts
+from gatepass.server.web.auth.requirements import ANYONE
 from gatepass.server.web.headers import DEBUGGER_SCRIPT
 from gatepass.server.web.routing import page
 
 if TYPE_CHECKING:
-    from gatepass.server.web.call import Call
-    from gatepass.server.core import Core
-    from starlette.requests import Request
     from starlette.responses import Response
 
-    from gatepass.server.base.settings import Settings
-    from gatepass.server.web.pages import Pages
+    from gatepass.server.core import Core
+    from gatepass.server.web.call import Call
     from gatepass.server.web.routing import Route
 
 _TEXTS = "debugger."

@@ -1,17 +1,13 @@
 """What others need to know of this issuer: metadata (RFC 8414) and the JWKS (RFC 7517 §5)."""
 
 from __future__ import annotations
-from gatepass.server.domain.keys.jwks import JWKS_PATH, render_jwks
 
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import msgspec
 
+from gatepass.server.domain.keys.jwks import JWKS_PATH
 from gatepass.tokens import dpop_proof
-
-if TYPE_CHECKING:
-    from gatepass.server.domain.keys.keyring import KeyRing
 
 METADATA_PATH = "/.well-known/oauth-authorization-server"
 
@@ -58,8 +54,6 @@ def render_metadata(issuer: str) -> bytes:
             service_documentation=f"{issuer}/docs",
         )
     )
-
-
 
 
 def metadata_paths(issuer: str) -> tuple[str, str]:

@@ -16,15 +16,11 @@ from gatepass.server.web.auth.requirements import ANYONE, METRICS
 from gatepass.server.web.routing import Route
 
 if TYPE_CHECKING:
-    from gatepass.server.web.call import Call
-    from gatepass.server.core import Core
-    from collections.abc import Callable
-
     from starlette.requests import Request
 
-    from gatepass.server.domain.ports import Condition, Database
-    from gatepass.server.web.metrics import Metrics
-    from gatepass.server.web.this_machine import ThisMachine
+    from gatepass.server.core import Core
+    from gatepass.server.domain.ports import Condition
+    from gatepass.server.web.call import Call
 
 log = structlog.get_logger("gatepass")
 

@@ -1,0 +1,65 @@
+"""What belongs to the site as a whole: its state, its language, its look, and tools for developers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gatepass.server.base.settings import LOGO_TYPES
+from gatepass.server.features.site.debugger import Debugger
+from gatepass.server.features.site.discovery import metadata_paths, render_metadata
+from gatepass.server.features.site.health import HealthChecks
+from gatepass.server.features.site.language import Language
+from gatepass.server.module import Job, Module
+from gatepass.server.web.auth.requirements import METRICS
+from gatepass.server.web.docs_page import static_file
+from gatepass.server.web.headers import DEBUGGER_SCRIPT, PASSKEYS_SCRIPT
+
+if TYPE_CHECKING:
+    from gatepass.server.core import Core
+    from gatepass.server.web.metrics import Gauges
+
+
+def module(core: Core) -> Module:
+    """Health, metrics, discovery, the look of the pages, their language and the debugger."""
+    health = HealthChecks(core)
+    _publish_metadata(core)
+    _publish_look(core)
+
+    def gauges() -> Gauges:
+        return {
+            "gatepass_connections": ("Open connections.", len(core.connections)),
+            "gatepass_up_to_date": ("Whether the store could be followed lately.", core.replica.is_up_to_date()),
+        }
+
+    return Module(
+        routes=(*Language(core).routes(), *Debugger(core).routes()),
+        at_root=health.routes(),
+        proofs={METRICS: health.check_metrics},
+        jobs=(Job(every=1, run=core.metrics.write_down),),
+        warm_up=core.pages.warm_up,
+        gauges=gauges,
+    )
+
+
+def _publish_metadata(core: Core) -> None:
+    issuer = core.settings.issuer_url
+    metadata = core.documents.make(render_metadata(issuer))
+    for path in metadata_paths(issuer):
+        core.documents.publish_at_root(path, metadata)
+
+
+def _publish_look(core: Core) -> None:
+    """Publish styles and scripts, and the site's own logo and style, or our logo."""
+    settings, documents = core.settings, core.documents
+
+    def publish(name: str, body: bytes, media_type: str) -> None:
+        documents.publish(f"/static/{name}", documents.make(body, media_type))
+
+    publish("gatepass.css", static_file("gatepass.css"), "text/css; charset=utf-8")
+    for script in (PASSKEYS_SCRIPT, DEBUGGER_SCRIPT):
+        publish(script, static_file(script), "text/javascript; charset=utf-8")
+    logo = Path(settings.site_logo) if settings.site_logo else None
+    publish("logo", logo.read_bytes() if logo else static_file("logo.svg"), LOGO_TYPES[logo.suffix if logo else ".svg"])
+    if settings.site_style:
+        publish("site.css", Path(settings.site_style).read_bytes(), "text/css; charset=utf-8")
