@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gatepass.server.features.login import api, pages
 from gatepass.server.features.login.mail import EmailLogin
 from gatepass.server.features.login.passkey import PasskeyLogins
-from gatepass.server.features.login.password import Login
 from gatepass.server.features.login.second_factor import SecondFactor
 from gatepass.server.features.login.social import SocialLogin
 from gatepass.server.module import Job, Module
@@ -31,9 +31,9 @@ def module(core: Core) -> Module:
         await tx.attempts.forget_before(tx.now - window)
         await tx.devices.forget_expired(tx.now)
 
-    flows = (Login(core), SecondFactor(core), EmailLogin(core), PasskeyLogins(core), SocialLogin(core))
+    flows = (SecondFactor(core), EmailLogin(core), PasskeyLogins(core), SocialLogin(core))
     return Module(
-        routes=tuple(route for flow in flows for route in flow.routes()),
+        routes=(*api.routes(core), *pages.routes(core), *(route for flow in flows for route in flow.routes())),
         expiry=(forget,),
         start=lambda: _read_kinds(core),
         jobs=(Job(every=_KINDS_SECONDS, run=lambda: _learn_kinds(core)),),

@@ -1,0 +1,132 @@
+"""`POST /login`: a password or another site's ID token, for a token pair."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gatepass.server.base.confidential import Confidential
+from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.accounts.identity_linking import Existing
+from gatepass.server.features.login import password
+from gatepass.server.web.auth.requirements import ANYONE
+from gatepass.server.web.login_responses import SecondFactorRequired
+from gatepass.server.web.routing import Route
+from gatepass.server.web.token_responses import TokenPair
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from gatepass.server.core import Core
+    from gatepass.server.domain.sessions.login import LoginResult
+    from gatepass.server.domain.sessions.token_request import TokenRequest
+    from gatepass.server.web.call import Call
+
+
+class LoginRequest(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who signs in, and what for: with `email` and `password`, or with a `provider` and its `id_token`.
+
+    `nonce` is what was sent to the provider. `audience` narrows the token to one API, `scope` (blank-separated) to some
+    scopes.
+    """
+
+    email: str | None = None
+    password: str | None = None
+    provider: str | None = None
+    id_token: str | None = None
+    nonce: str | None = None
+    cookie: bool = False
+    client_id: str | None = None
+    audience: str | None = None
+    scope: str | None = None
+
+
+class PasswordLogin(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """By e-mail address and password."""
+
+    email: str
+    password: str
+    cookie: bool = False
+    client_id: str | None = None
+    audience: str | None = None
+    scope: str | None = None
+
+
+class ProviderLogin(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """By the ID token that a provider has given to the application."""
+
+    provider: str
+    id_token: str
+    nonce: str | None = None
+    cookie: bool = False
+    client_id: str | None = None
+    audience: str | None = None
+    scope: str | None = None
+
+
+def routes(core: Core) -> tuple[Route, ...]:
+    """The call."""
+    return (
+        Route(
+            method="POST",
+            path="/login",
+            handler=partial(login, core),
+            auth=ANYONE,
+            summary="Sign in with e-mail address and password, or with a provider's ID token",
+            body=LoginRequest,
+            shapes=(PasswordLogin, ProviderLogin),
+            answers={200: TokenPair, 403: SecondFactorRequired},
+            problems=(
+                "invalid_credentials",
+                "account_disabled",
+                "account_locked",
+                "second_factor_required",
+                "too_many_attempts",
+                "invalid_email",
+                "password_too_long",
+                "unknown_client",
+                "invalid_audience",
+                "invalid_scope",
+                "cross_site_request",
+                "invalid_dpop_proof",
+                "unknown_provider",
+                "invalid_id_token",
+                "provider_denied",
+                "provider_unavailable",
+                "email_not_verified",
+                "account_exists",
+                "signup_closed",
+                "busy",
+            ),
+        ),
+    )
+
+
+async def login(core: Core, call: Call, body: LoginRequest) -> Response:
+    """Check the one proof that there is, open a session, answer with its tokens."""
+    if body.cookie:
+        core.browser.check_login(call.request)
+    token_request = await call.token_request(
+        client_id=body.client_id, audience=body.audience, scope=body.scope, cookie=body.cookie
+    )
+    match body:
+        case LoginRequest(email=str(email), password=str(text), provider=None, id_token=None, nonce=None):
+            result = await password.sign_in(core, call, email, text, token_request)
+        case LoginRequest(email=None, password=None, provider=str(provider), id_token=str(id_token)):
+            result = await _sign_in_elsewhere(core, call, provider, id_token, body.nonce, token_request)
+        case _:
+            raise Refusal("invalid_body", "Send `email` and `password`, or `provider` and `id_token`.")
+    return await core.login_responses.answer(result)
+
+
+async def _sign_in_elsewhere(  # noqa: PLR0913, PLR0917 - what a provider says, and what is asked for
+    core: Core, call: Call, provider: str, token: str, nonce: str | None, token_request: TokenRequest
+) -> LoginResult:
+    """Open a session for whom the provider's ID token is about."""
+    proven = await core.linking.check_id_token(provider, token, nonce)
+    result = await core.linking.sign_in(
+        proven, token_request=token_request, where=call.origin, device=call.device, language=call.language
+    )
+    if isinstance(result, Existing):
+        raise Refusal("account_exists", "Sign in to the account of this address first, then connect the two.")
+    return result
