@@ -214,7 +214,7 @@ def test_what_a_token_says_stays_text(page: Page) -> None:
 
 def test_every_text_of_the_script_is_there() -> None:
     """The script names no text that the catalogue does not have."""
-    script = files("gatepass.server").joinpath("static/debugger.js").read_text("utf-8")
+    script = files("gatepass.server.web").joinpath("static/debugger.js").read_text("utf-8")
     named = re.findall(r'(?:say|Trouble)\("([\w.]+)"|(?:true|false|null), "(\w+)"', script)
     names = {first or second for first, second in named}
     assert len(names) > 20

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
+from pathlib import Path
 from string import Formatter
 from typing import get_args
 
@@ -48,8 +49,8 @@ def test_every_language_says_the_same_things(language: str) -> None:
 
 def test_every_text_that_a_template_names_is_there() -> None:
     """No page meets a key that the catalogue does not have."""
-    folder = files("gatepass.server").joinpath("templates/pages")
-    used = {key for page in folder.iterdir() for key in KEY.findall(page.read_text("utf-8"))}
+    pages = Path(str(files("gatepass.server"))).rglob("templates/*.html")
+    used = {key for page in pages for key in KEY.findall(page.read_text("utf-8"))}
     assert used
     assert used <= set(texts("en"))
 

@@ -74,6 +74,8 @@ class Server:
         for module in self._modules:
             if module.catch_up is not None:
                 core.replica.add_step(module.catch_up)
+            if module.templates:
+                core.pages.add_templates(module.templates)
             if module.gauges is not None:
                 core.metrics.add_gauges(module.gauges)
         self._publish_descriptions()

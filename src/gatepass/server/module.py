@@ -48,6 +48,7 @@ class Module:
         warm_up: Done in a thread, once those who waited for the start have been answered.
         drain: Ends what never ends by itself, when the server is about to stop.
         gauges: What it has to say in the metrics.
+        templates: The package whose folder `templates` has those of its pages.
     """
 
     routes: tuple[Route, ...] = ()
@@ -60,3 +61,4 @@ class Module:
     warm_up: Callable[[], None] | None = None
     drain: Callable[[], None] | None = None
     gauges: Callable[[], Gauges] | None = None
+    templates: str = ""

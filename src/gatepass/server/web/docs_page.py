@@ -24,7 +24,7 @@ def render_docs(routes: Iterable[Route], issuer: str) -> bytes:
     """The page as HTML."""
     import jinja2  # noqa: PLC0415 - takes 50 ms, and is only needed here
 
-    source = files("gatepass.server").joinpath("templates/docs.html").read_text("utf-8")
+    source = files("gatepass.server.web").joinpath("templates/docs.html").read_text("utf-8")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     environment.filters["marked"] = _marked
     template = environment.from_string(source)
@@ -35,7 +35,7 @@ def render_docs(routes: Iterable[Route], issuer: str) -> bytes:
 
 def static_file(name: str) -> bytes:
     """The stylesheet, the logo, or a script."""
-    return files("gatepass.server").joinpath(f"static/{name}").read_bytes()
+    return files("gatepass.server.web").joinpath(f"static/{name}").read_bytes()
 
 
 def _operation(route: Route) -> dict[str, Any]:

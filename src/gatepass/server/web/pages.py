@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 PREFIX = "/pages"
 """Where every page lies, under the issuer's path: no page and no call of the API share a path."""
 
-_FIRST_PAGES = ("login.html", "signup.html", "account.html")
 _BROWSER_BYTES = 16
 _BROWSER = re.compile(r"[A-Za-z0-9_-]{22}")
 _BROWSER_SECONDS = 86_400 * 30
@@ -79,6 +78,7 @@ class Pages:
 
     def __init__(self, settings: Settings, key: bytes) -> None:
         self._key = key
+        self._packages = ["gatepass.server.web"]
         self._issuer = settings.issuer_url
         self._site_name = settings.site_name
         self._has_style = bool(settings.site_style)
@@ -250,9 +250,13 @@ class Pages:
 
     # ── templates ──
 
-    def warm_up(self) -> None:
+    def add_templates(self, package: str) -> None:
+        """Find templates in the folder `templates` of this package too, after those that were added before."""
+        self._packages.append(package)
+
+    def warm_up(self, *templates: str) -> None:
         """Import and compile what the first page would otherwise wait for, a quarter of a second. For a thread."""
-        for name in _FIRST_PAGES:
+        for name in templates:
             self._template(name)
 
     def _template(self, name: str) -> jinja2.Template:
@@ -263,7 +267,7 @@ class Pages:
         import jinja2  # noqa: PLC0415 - takes 50 ms, and a server of machines never needs it
 
         environment = jinja2.Environment(
-            loader=jinja2.PackageLoader("gatepass.server", "templates/pages"),
+            loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package) for package in self._packages]),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,

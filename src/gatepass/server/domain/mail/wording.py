@@ -39,7 +39,7 @@ def _template() -> jinja2.Template:
     import jinja2  # noqa: PLC0415 - as in `pages`
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("gatepass.server", "templates/mail"),
+        loader=jinja2.PackageLoader("gatepass.server.domain.mail"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

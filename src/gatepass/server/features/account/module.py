@@ -25,4 +25,6 @@ def module(core: Core) -> Module:
         await tx.events.forget_before(tx.now - core.settings.events_days * _DAY)
 
     flows = (Overview(core), ProfileChanges(core), CredentialChanges(core), Connected(core), Reauthentication(core))
-    return Module(routes=tuple(route for flow in flows for route in flow.routes()), expiry=(forget,))
+    return Module(
+        templates=__package__, routes=tuple(route for flow in flows for route in flow.routes()), expiry=(forget,)
+    )

@@ -33,6 +33,7 @@ def module(core: Core) -> Module:
 
     flows = (SecondFactor(core), EmailLogin(core), PasskeyLogins(core), SocialLogin(core))
     return Module(
+        templates=__package__,
         routes=(*api.routes(core), *pages.routes(core), *(route for flow in flows for route in flow.routes())),
         expiry=(forget,),
         start=lambda: _read_kinds(core),

@@ -10,7 +10,7 @@ from gatepass.server.domain.credentials.factor_proofs import ANYBODY
 from gatepass.server.features.login import password
 from gatepass.server.web.auth.requirements import ANYONE
 from gatepass.server.web.pages import PageForm
-from gatepass.server.web.routing import Route, page, page_form
+from gatepass.server.web.routing import page, page_form
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gatepass.server.base.errors import GatepassError
     from gatepass.server.core import Core
     from gatepass.server.web.call import Call
+    from gatepass.server.web.routing import Route
 
 
 class LoginForm(PageForm, frozen=True, kw_only=True):

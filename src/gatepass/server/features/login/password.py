@@ -15,7 +15,7 @@ from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.accounts.user import Closed, User, account_closed, normalise_email
 from gatepass.server.domain.credentials.passwords.policy import MAX_LENGTH
 from gatepass.server.domain.events.recording import record
-from gatepass.server.domain.limits.throttle import Attempt, too_many_attempts
+from gatepass.server.domain.limits.throttle import too_many_attempts
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.open import Authentication, digest_of_password
 from gatepass.server.domain.sessions.session import SINGLE_FACTOR
@@ -23,7 +23,7 @@ from gatepass.server.domain.sessions.session import SINGLE_FACTOR
 if TYPE_CHECKING:
     from gatepass.server.domain.credentials.passwords.decoys import Decoys
     from gatepass.server.domain.credentials.passwords.hashing import PasswordHasher
-    from gatepass.server.domain.limits.throttle import Throttle
+    from gatepass.server.domain.limits.throttle import Attempt, Throttle
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.domain.revocation.status_indexes import StatusIndexes
     from gatepass.server.domain.sessions.login import LoginCompletion, LoginResult

@@ -19,6 +19,7 @@ def module(core: Core) -> Module:
     """The queue of mails, and the page that shows it where no mail server is set."""
     outbox = Outbox(core)
     return Module(
+        templates=__package__,
         routes=outbox.routes(),
         proofs={THIS_MACHINE: outbox.check},
         jobs=(Job(every=_SEND_SECONDS, run=core.mail_delivery.send_due),),

@@ -18,4 +18,4 @@ def module(core: Core) -> Module:
     async def forget(tx: Transaction) -> None:
         await tx.codes.forget_expired(tx.now)
 
-    return Module(routes=Signup(core).routes(), expiry=(forget,))
+    return Module(templates=__package__, routes=Signup(core).routes(), expiry=(forget,))

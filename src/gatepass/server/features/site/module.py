@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,11 +34,12 @@ def module(core: Core) -> Module:
         }
 
     return Module(
+        templates=__package__,
         routes=(*Language(core).routes(), *Debugger(core).routes()),
         at_root=health.routes(),
         proofs={METRICS: health.check_metrics},
         jobs=(Job(every=1, run=core.metrics.write_down),),
-        warm_up=core.pages.warm_up,
+        warm_up=partial(core.pages.warm_up, "login.html", "signup.html", "account.html"),
         gauges=gauges,
     )
 
