@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("gatepass")
 
 # What signs comes before what is signed: changes of the store are taken over in this order.
-MODULES = (keys, oauth, revocation_feed, signup, login, session, recovery, account, mail, site)
+MODULES = (keys, signup, login, recovery, session, account, mail, oauth, revocation_feed, site)
 
 _EXPIRY_SECONDS = 60.0
 _WARM_UP_SECONDS = 2.0

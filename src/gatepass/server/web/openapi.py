@@ -43,7 +43,7 @@ def describe(routes: Iterable[Route], *, issuer: str, version: str) -> dict[str,
         "servers": [{"url": issuer}],
         "paths": paths,
         "components": {
-            "schemas": components,
+            "schemas": dict(sorted(components.items())),  # wherever their classes live
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from gatepass.verify import Principal
 
 
-class TokenRequest(ClientForm, frozen=True, kw_only=True):
+class TokenForm(ClientForm, frozen=True, kw_only=True):
     """RFC 6749 §4.4.2, §6. Fields that we do not know are ignored, as §3.2 asks for.
 
     `resource` is RFC 8707's name for an audience, `audience` what many write; both may be repeated, and nothing else.
@@ -121,7 +121,7 @@ class OAuth:
                 handler=self.token,
                 auth=CLIENT,
                 summary="Get a token (OAuth 2)",
-                form=TokenRequest,
+                form=TokenForm,
                 answers={200: TokenAnswer},
                 problems=(
                     "invalid_grant",
@@ -155,7 +155,7 @@ class OAuth:
 
     # ── tokens ──
 
-    async def token(self, call: Call, form: TokenRequest) -> Response:
+    async def token(self, call: Call, form: TokenForm) -> Response:
         """Serve the grant that is asked for."""
         client = call.client
         match form.grant_type:
@@ -168,7 +168,7 @@ class OAuth:
             case _:
                 raise Refusal("unsupported_grant_type", "The grant type is none that is served here.")
 
-    async def _client_credentials(self, client: Client, form: TokenRequest, jkt: str | None) -> Response:
+    async def _client_credentials(self, client: Client, form: TokenForm, jkt: str | None) -> Response:
         """RFC 6749 §4.4: a token for the client itself, and no refresh token (§4.4.3)."""
         with _as_invalid_target():
             token_request = ClientPolicy.of_client(client, self._issuer).check(
@@ -178,7 +178,7 @@ class OAuth:
         issued = await self._token_issuer.mint_for_client(client, token_request, keys=self._keys.current, now=now)
         return _answer(issued)
 
-    async def _refresh(self, client: Client, form: TokenRequest, jkt: str | None) -> Response:
+    async def _refresh(self, client: Client, form: TokenForm, jkt: str | None) -> Response:
         """RFC 6749 §6: with the grant's audience and scopes, or those of them that are asked for this time."""
         keys = self._keys.current
         token = _read(form.refresh_token or "", keys.refresh_keys)
@@ -211,9 +211,7 @@ class OAuth:
         current = msgspec.structs.replace(token, serial=moved.serial)
         return _answer(issued, refresh_token.mint(current, keys.refresh_key))
 
-    async def _check_narrowing(
-        self, presents: RefreshCredential, form: TokenRequest, client_policy: ClientPolicy
-    ) -> None:
+    async def _check_narrowing(self, presents: RefreshCredential, form: TokenForm, client_policy: ClientPolicy) -> None:
         """Refuse what is asked for beyond the grant before it is moved on: the client will ask again with the same."""
         if form.scope is None and not form.target:
             return
