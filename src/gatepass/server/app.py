@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -202,10 +201,5 @@ async def _repeat(job: Job) -> None:
         try:
             await job.run()
         except (Unavailable, StartupError) as error:
-            log.warning("a background step was put off", step=_name_of(job), reason=str(error))
+            log.warning("a background step was put off", step=getattr(job.run, "__name__", ""), reason=str(error))
             await asyncio.sleep(_PAUSE_SECONDS)
-
-
-def _name_of(job: Job) -> str:
-    run = job.run.func if isinstance(job.run, partial) else job.run
-    return getattr(run, "__name__", "unnamed")

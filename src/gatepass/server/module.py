@@ -61,4 +61,4 @@ class Module:
     warm_up: Callable[[], None] | None = None
     drain: Callable[[], None] | None = None
     gauges: Callable[[], Gauges] | None = None
-    templates: str = ""
+    templates: str | None = None

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from gatepass.tokens.dpop_proof import Proof
 
 
-_PROOF_SECONDS = 60
+PROOF_SECONDS = 60
 """How far a proof's `iat` may be from our clock, in either direction."""
 
 
 async def use_proof(tx: Transaction, proof: Proof) -> Refusal | None:
     """Use a proof up; refused when it was used before, at any node."""
     name = hashlib.sha256(f"{proof.thumbprint} {proof.jti}".encode()).hexdigest()
-    is_first = await tx.used_once.use("dpop_proof", name, expires_at=proof.iat + _PROOF_SECONDS + 1)
+    is_first = await tx.used_once.use("dpop_proof", name, expires_at=proof.iat + PROOF_SECONDS + 1)
     return None if is_first else Refusal("invalid_dpop_proof", "The DPoP proof was used before.")

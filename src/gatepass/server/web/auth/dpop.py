@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.ports import decide
-from gatepass.server.domain.sessions.dpop import _PROOF_SECONDS, use_proof
+from gatepass.server.domain.sessions.dpop import PROOF_SECONDS, use_proof
 from gatepass.server.web.parsing import header
 from gatepass.tokens import dpop_proof
 from gatepass.tokens.dpop_proof import InvalidProofError
@@ -59,7 +59,7 @@ class DPoPBinding:
         # No Host header has a say in which URL the proof must be for.
         url = self._origin + request.scope["path"]
         try:
-            return dpop_proof.check(text, method=request.method, url=url, token=token, now=now, seconds=_PROOF_SECONDS)
+            return dpop_proof.check(text, method=request.method, url=url, token=token, now=now, seconds=PROOF_SECONDS)
         except InvalidProofError as error:
             raise Refusal("invalid_dpop_proof", f"The DPoP proof shows nothing: {error}.") from error
 
