@@ -25,7 +25,7 @@ from gatepass.tokens.status_list import SIZE, Bits
 from gatepass.verify import JoseError, Verifier
 from gatepass.verify.clocks import Moment
 from gatepass.verify.follow import Follower
-from gatepass.verify.revocation import Revocations
+from gatepass.verify.following.documents import Revocations
 
 ROUNDS = 15
 CALLS = 20_000

@@ -32,7 +32,7 @@ from gatepass.tokens import revocation_event
 from gatepass.tokens.revocation_event import Revoked
 from gatepass.tokens.status_list import Bits
 from gatepass.verify import Verifier, fetch, follow
-from gatepass.verify import revocation as module
+from gatepass.verify.following import documents as module
 
 if TYPE_CHECKING:
     import socket

@@ -19,7 +19,8 @@ from tests.support.wait import eventually
 
 from gatepass.jose import JoseError, Key, KeySet
 from gatepass.tokens.status_list import SIZE, Bits
-from gatepass.verify import Fetched, Verifier, follow, revocation
+from gatepass.verify import Fetched, Verifier, follow
+from gatepass.verify.following import documents
 
 if TYPE_CHECKING:
     import socket
@@ -561,7 +562,7 @@ def test_more_lists_than_there_is_room_for(
     issuer: ScriptedIssuer, verifier: Verifier, monkeypatch: pytest.MonkeyPatch, bound: int
 ) -> None:
     """Each is fetched when a token names it, and the one that was not used for longest gives way: nobody passes."""
-    monkeypatch.setattr(revocation, "MAX_LISTS", bound)
+    monkeypatch.setattr(documents, "MAX_LISTS", bound)
     lists = [f"/status/{number}" for number in range(10)]
     issuer.bits |= {path: Bits.of([5]) for path in lists}
     for _ in range(2):

@@ -8,12 +8,12 @@ from gatepass.jose.errors import JoseError
 from . import errors
 from .challenge import Challenge, challenge
 from .dpop import DPoP, DPoPPolicy
+from .following.documents import Health
 from .guard import Cookie
 from .introspect import Introspector
 from .issuer import Fetched, FetchError
 from .principal import Principal
 from .resource import Resource
-from .revocation import Health
 from .verifier import AnyOf, Verifier
 
 __all__ = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from .errors import RevokedError
-from .revocation import Health
+from .following.documents import Health
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

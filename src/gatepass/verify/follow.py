@@ -1,4 +1,4 @@
-"""Following what an issuer revokes, in a thread of its own: the I/O around `revocation.py`.
+"""Following what an issuer revokes, in a thread of its own: the I/O around `following`.
 
 The thread begins with the first token and ends with the verifier, or at once when the issuer offers nothing to follow.
 It runs an event loop of its own, so the application's never waits for it, nor for the parsing of what comes.
@@ -21,9 +21,9 @@ from gatepass.tokens.heartbeat import SILENCE_SECONDS
 
 from . import fetch as fetching
 from .clocks import Moment, running_clock
+from .following.documents import LostError
+from .following.sse import COMMENT, Parser, TooLongError
 from .issuer import FetchError
-from .revocation import LostError
-from .sse import COMMENT, Parser, TooLongError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from gatepass.jose import KeySet
 
     from .fetch import Fetch, KeySource
+    from .following.documents import Health, Line, Revocations, Want
+    from .following.sse import Message
     from .principal import Principal
-    from .revocation import Health, Line, Revocations, Want
-    from .sse import Message
     from .waiting import Wait
 
     Listen: TypeAlias = Callable[[str, str], AbstractAsyncContextManager[AsyncIterator[bytes]]]

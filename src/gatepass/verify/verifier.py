@@ -38,10 +38,10 @@ from .dpop import DPoPPolicy
 from .errors import IssuerUnavailableError, RevokedError
 from .fetch import FETCH_SECONDS, MAX_BYTES, HttpxFetch, KeySource
 from .follow import Follower
+from .following.documents import Health, Revocations
 from .issuer import Issuer
 from .oauth_client import basic_credentials
 from .principal import of_access_token, of_other_token, roles_at
-from .revocation import Health, Revocations
 from .waiting import await_, wait
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ if TYPE_CHECKING:
 
     from .dpop import DPoP
     from .fetch import Fetch
+    from .following.documents import Mode, Stale
     from .principal import Principal
-    from .revocation import Mode, Stale
     from .waiting import Wait
 
     _Read: TypeAlias = Callable[[str, Key | KeySet, float, str | None], Principal]

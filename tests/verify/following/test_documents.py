@@ -15,17 +15,17 @@ from gatepass.jose import JoseError, Key, KeySet
 from gatepass.jose.errors import BadClaimError
 from gatepass.tokens.revocation_event import Position, Revoked
 from gatepass.tokens.status_list import SIZE, Bits, StatusReference
-from gatepass.verify import revocation as module
 from gatepass.verify.clocks import Moment, Trouble
 from gatepass.verify.errors import RevocationStaleError, RevokedError
+from gatepass.verify.following import documents as module
+from gatepass.verify.following.documents import Document, Line, LostError, Revocations, Want
 from gatepass.verify.issuer import Offer
 from gatepass.verify.principal import Principal
-from gatepass.verify.revocation import Document, Line, LostError, Revocations, Want
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from gatepass.verify.revocation import Health
+    from gatepass.verify.following.documents import Health
 
 URL = "https://auth.example.com"
 URI = URL + LIST

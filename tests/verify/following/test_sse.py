@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatepass.verify.sse import COMMENT, Message, Parser, TooLongError
+from gatepass.verify.following.sse import COMMENT, Message, Parser, TooLongError
 
 STREAM = (
     b": heartbeat\n\n"

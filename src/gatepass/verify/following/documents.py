@@ -22,19 +22,17 @@ from gatepass.tokens import heartbeat, revocation_event, revocation_snapshot, st
 from gatepass.tokens.access_token import MAX_CLOCK_LEAD
 from gatepass.tokens.heartbeat import SILENCE_SECONDS
 from gatepass.tokens.revocation_event import Position
-
-from .clocks import LONG_AGO, NO_PROOF, Proof, Trouble, younger
-from .errors import RevocationStaleError, RevokedError
-from .issuer import is_same_origin
+from gatepass.verify.clocks import LONG_AGO, NO_PROOF, Proof, Trouble, younger
+from gatepass.verify.errors import RevocationStaleError, RevokedError
+from gatepass.verify.issuer import is_same_origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from gatepass.jose import KeySet
-
-    from .clocks import Moment
-    from .issuer import Offer
-    from .principal import Principal
+    from gatepass.verify.clocks import Moment
+    from gatepass.verify.issuer import Offer
+    from gatepass.verify.principal import Principal
 
 Mode: TypeAlias = Literal["feed", "list"]
 Stale: TypeAlias = Literal["serve", "refuse"]
