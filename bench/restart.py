@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING
 import httpx
 
 from _load import PERSON, check_tools, end, listening, pinned
-from gatepass.verify.clocks import Moment, Trouble, running_clock
+from gatepass.verify.clocks import Moment, running_clock
+from gatepass.verify.following.retry import Trouble
 
 if TYPE_CHECKING:
     import subprocess

@@ -32,7 +32,7 @@ from gatepass.tokens import revocation_event
 from gatepass.tokens.revocation_event import Revoked
 from gatepass.tokens.status_list import Bits
 from gatepass.verify import Verifier, fetch, follow
-from gatepass.verify.following import documents as module
+from gatepass.verify.following import status_lists, stream
 
 if TYPE_CHECKING:
     import socket
@@ -265,7 +265,7 @@ def test_ten_thousand_lists_are_a_bounded_number_of_fetches(
 ) -> None:
     """Tokens that each name another list of the issuer cannot make an API flood it."""
     monkeypatch.setattr(follow, "FIRST_SECONDS", 0.0)
-    monkeypatch.setattr(module, "LISTS_PER_SECOND", 0)
+    monkeypatch.setattr(status_lists, "LISTS_PER_SECOND", 0)
     policy: dict[str, Any] = {"issuer": issuer.url, "audience": "my-api", "clock": clock, "cache_size": 0}
     key = Key.generate("HS256")  # quick to sign; the revocations are by the published key
     with Verifier(keys=key, revocation="feed", **policy) as verifier:
@@ -273,7 +273,7 @@ def test_ten_thousand_lists_are_a_bounded_number_of_fetches(
         until(verifier, "live")
         for number in range(10_000):
             assert verdict(verifier, issuer.token(key, status=issuer.at(5, f"/status/{number + 100}"))) == "good"
-        eventually(lambda: sum(path.startswith("/status/") for path in issuer.requests) == module.BURST)
+        eventually(lambda: sum(path.startswith("/status/") for path in issuer.requests) == status_lists.BURST)
         assert verdict(verifier, issuer.token(key)) == "good"
         assert issuer.count(SNAPSHOT) == issuer.count(METADATA) == 1
 
@@ -456,7 +456,7 @@ def test_a_stream_that_says_nothing_is_dead(
     issuer: ScriptedIssuer, verifier: Verifier, monkeypatch: pytest.MonkeyPatch, drip: bytes
 ) -> None:
     """Octets and lines that never become a message are silence, and proxies that hold messages back are too."""
-    monkeypatch.setattr(follow, "SILENCE_SECONDS", 0.2)
+    monkeypatch.setattr(stream, "SILENCE_SECONDS", 0.2)
     left: list[bool] = []
 
     def drips(connection: socket.socket) -> None:

@@ -20,7 +20,7 @@ from tests.support.wait import eventually
 from gatepass.jose import JoseError, Key, KeySet
 from gatepass.tokens.status_list import SIZE, Bits
 from gatepass.verify import Fetched, Verifier, follow
-from gatepass.verify.following import documents
+from gatepass.verify.following import status_lists
 
 if TYPE_CHECKING:
     import socket
@@ -473,7 +473,7 @@ def test_a_full_list_holds_no_event_loop_up(issuer: ScriptedIssuer, clock: Clock
         assert asyncio.run(turn()) < 0.25  # bench/revocation_check.py measures it where nothing else runs
         follower = verifier._follower
         assert isinstance(follower, follow.Follower)
-        assert sys.getsizeof(follower.revocations.lists[issuer.url + LIST].octets) < 150_000
+        assert sys.getsizeof(follower.revocations.known.lists.held[issuer.url + LIST].octets) < 150_000
 
 
 # ── before the first token ──────────────────────────────────────────────────────────────────────────────────────────
@@ -562,7 +562,7 @@ def test_more_lists_than_there_is_room_for(
     issuer: ScriptedIssuer, verifier: Verifier, monkeypatch: pytest.MonkeyPatch, bound: int
 ) -> None:
     """Each is fetched when a token names it, and the one that was not used for longest gives way: nobody passes."""
-    monkeypatch.setattr(documents, "MAX_LISTS", bound)
+    monkeypatch.setattr(status_lists, "MAX_LISTS", bound)
     lists = [f"/status/{number}" for number in range(10)]
     issuer.bits |= {path: Bits.of([5]) for path in lists}
     for _ in range(2):

@@ -8,7 +8,7 @@ from gatepass.jose.errors import JoseError
 from . import errors
 from .challenge import Challenge, challenge
 from .dpop import DPoP, DPoPPolicy
-from .following.documents import Health
+from .following.health import Health
 from .guard import Cookie
 from .introspect import Introspector
 from .issuer import Fetched, FetchError

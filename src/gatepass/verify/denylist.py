@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from .errors import RevokedError
-from .following.documents import Health
+from .following.health import Health
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,16 +24,16 @@ class Denylist(Protocol):
 
 
 class Consulting:
-    """Asks a denylist; a verifier uses it as it uses a `Follower`."""
+    """Asks a denylist; a verifier uses it as it uses a `Follower`, whose verdict it is as well."""
 
     kids: frozenset[str] = frozenset()
 
     def __init__(self, denylist: Denylist) -> None:
         """Ask this one."""
         self._denylist = denylist
-        self.revocations = self
+        self.verdict = self
 
-    def clears(self, principal: Principal, now: float) -> bool:  # noqa: ARG002 - as a Follower's revocations
+    def clears(self, principal: Principal, now: float) -> bool:  # noqa: ARG002 - as a Verdict
         """Tell whether a token is not revoked."""
         return not self._denylist.is_revoked(principal)
 

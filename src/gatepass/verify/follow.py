@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import math
 import threading
 import time
 from concurrent.futures import Future
@@ -21,8 +20,10 @@ from gatepass.tokens.heartbeat import SILENCE_SECONDS
 
 from . import fetch as fetching
 from .clocks import Moment, running_clock
-from .following.documents import LostError
-from .following.sse import COMMENT, Parser, TooLongError
+from .following.document import MissingError, token_in
+from .following.sleep import Sleep
+from .following.sse import Parser, TooLongError
+from .following.stream import Event, Greeting, Heartbeat, LostError, Resync, said
 from .issuer import FetchError
 
 if TYPE_CHECKING:
@@ -32,8 +33,10 @@ if TYPE_CHECKING:
     from gatepass.jose import KeySet
 
     from .fetch import Fetch, KeySource
-    from .following.documents import Health, Line, Revocations, Want
-    from .following.sse import Message
+    from .following.documents import Want
+    from .following.health import Health
+    from .following.revocations import Revocations
+    from .following.stream import Line, Said
     from .principal import Principal
     from .waiting import Wait
 
@@ -49,27 +52,11 @@ TICK_SECONDS = 0.25
 MAX_FLIGHTS = 16
 """Documents that are fetched at once."""
 
-SLEEP_SECONDS = 4.0
-"""Two heartbeats. A process that has not run for so long was stopped, suspended or frozen, and has missed them."""
-
-AWAKE_SECONDS = 0.5
-"""How long the first token after such a sleep waits for word from the issuer."""
-
 _KEYS_AHEAD_SECONDS = 3600
-
-HEARTBEAT = "heartbeat "
-"""How the comment begins that carries one."""
-
-_HTTP_OK = 200
-_HTTP_MISSING = (404, 410)
 
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-
-class _MissingError(FetchError):
-    """The issuer has answered that there is no such document."""
 
 
 class Follower:
@@ -77,6 +64,7 @@ class Follower:
 
     Attributes:
         revocations: What is known so far.
+        verdict: Whether a token passes, by that.
     """
 
     def __init__(  # noqa: PLR0913 - each is named where it is called
@@ -104,6 +92,9 @@ class Follower:
             on_keys_refused: Called, in this thread, after keys have been revoked.
         """
         self.revocations = revocations
+        self.verdict = revocations.verdict
+        self._documents = revocations.documents
+        self._stream = revocations.stream
         self._source = source
         self._fetch = fetch
         self._listen = listen
@@ -123,14 +114,17 @@ class Follower:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake: asyncio.Event | None = None
         self._news = _future()
-        self._looked_at: Moment | None = None
-        self._awake_since: float | None = None
-        self._slept_at = -math.inf
+        self._sleep = Sleep()
 
     @property
     def now(self) -> Moment:
         """The time by both clocks."""
         return Moment(self._clock(), self._running())
+
+    @property
+    def kids(self) -> frozenset[str]:
+        """Keys that are revoked."""
+        return self.revocations.known.names.kids
 
     # ── from the threads that verify ──
 
@@ -139,21 +133,22 @@ class Follower:
         while True:
             with self._lock:
                 now = self.now
-                missing = self.revocations.missing(principal, now)
-                self._note_sleep(now)
+                missing = self._documents.missing(principal, now)
+                self._sleep.note(now)
                 news = self._news if missing is None else self._awaited.setdefault(missing, _future())
                 runs = self._is_closed or self._runs()
             if self._is_closed or not runs:
                 return
-            if missing is None:
-                seconds = 0.0 if self._awake_since is None else self._awake_since + AWAKE_SECONDS - now.run
-            else:
-                asked = self._asked.setdefault(missing, time.monotonic())
-                seconds = asked + FIRST_SECONDS - time.monotonic()
+            seconds = self._sleep.seconds_to_wait(now) if missing is None else self._seconds_for(missing)
             if seconds <= 0:
                 return
             self.wake()
             yield news, seconds
+
+    def _seconds_for(self, url: str) -> float:
+        """Return how long a token may still wait for a document that was never there before."""
+        asked = self._asked.setdefault(url, time.monotonic())
+        return asked + FIRST_SECONDS - time.monotonic()
 
     def prefetch(self, seconds: float) -> Iterator[Wait]:
         """Begin, and yield what is worth waiting for until the first attempts have ended.
@@ -164,7 +159,7 @@ class Follower:
         ends = time.monotonic() + seconds
         while True:
             with self._lock:
-                has_settled = self.revocations.has_settled or self._source.issuer.failure is not None
+                has_settled = self._documents.has_settled or self._source.issuer.failure is not None
                 news = self._news
                 runs = not self._is_closed and self._runs()
             left = ends - time.monotonic()
@@ -174,28 +169,13 @@ class Follower:
             yield news, left
 
     def judge(self, principal: Principal) -> None:
-        """Return if a token passes, by what is known. Raises as `Revocations.judge`."""
-        self.revocations.judge(principal, self.now)
+        """Return if a token passes, by what is known. Raises as `Verdict.judge`."""
+        self.verdict.judge(principal, self.now)
 
     def health(self, *, keys_fresh: bool, keys_usable: bool) -> Health:
         """Say how up to date we are."""
         with self._lock:
             return self.revocations.health(self.now, keys_fresh=keys_fresh, keys_usable=keys_usable)
-
-    def _note_sleep(self, now: Moment) -> None:
-        """Notice that nobody has looked for longer than two heartbeats: what we know has grown old meanwhile.
-
-        A wall clock that jumps again and again makes nobody wait each time.
-        """
-        before = self._looked_at
-        if before is not None and now.since(before) > SLEEP_SECONDS and now.run - self._slept_at > SLEEP_SECONDS:
-            self._looked_at, self._awake_since, self._slept_at = now, now.run, now.run
-
-    def _is_awake(self, now: Moment) -> bool:
-        """Tell whether word has come since the last sleep, or has been waited for."""
-        if self._awake_since is not None and now.run - self._awake_since >= AWAKE_SECONDS:
-            self._awake_since = None
-        return self._awake_since is None
 
     def learn_offer(self) -> None:
         """Take what the issuer's metadata says, once it has been read."""
@@ -203,8 +183,8 @@ class Follower:
         if issuer.fetched_at is None:
             return
         with self._lock:
-            is_news = self.revocations.learn_offer(issuer.offer)
-            self.revocations.look(self.now)
+            is_news = self._documents.learn_offer(issuer.offer)
+            self.verdict.look(self.now)
         if is_news:
             self._tell(issuer.url)
             self.wake()
@@ -244,7 +224,7 @@ class Follower:
         """See that the thread runs, if there is something to do."""
         if self._thread is not None and self._thread.is_alive():
             return True
-        if self.revocations.is_idle:
+        if self.revocations.known.is_idle:
             return False
         self._thread = threading.Thread(target=self._run, name="gatepass-revocation", daemon=True)
         try:
@@ -298,12 +278,11 @@ class Follower:
         """Look at the clocks, fetch what is due, each document once at a time; return where to listen, if it is due."""
         with self._lock:
             now = self.now
-            self._note_sleep(now)
-            if self._looked_at is None or self._awake_since is not None or now.since(self._looked_at) >= TICK_SECONDS:
-                self._looked_at = now
-                self.revocations.look(now, is_awake=self._is_awake(now))
-            wants = list(self.revocations.due(now))
-            url = self.revocations.stream_due(now) if self._listen is not None else None
+            self._sleep.note(now)
+            if self._sleep.is_time_to_look(now, TICK_SECONDS):
+                self.verdict.look(now, is_awake=self._sleep.looked(now))
+            wants = list(self._documents.due(now))
+            url = self._stream.due(now) if self._listen is not None else None
         for want in wants:
             if want.url not in self._flights and len(self._flights) < MAX_FLIGHTS:
                 self._flights[want.url] = asyncio.create_task(self._bring(want))
@@ -311,20 +290,20 @@ class Follower:
 
     def _dial(self, url: str) -> tuple[Line, asyncio.Task[None]]:
         with self._lock:
-            line = self.revocations.opened(self.now)
+            line = self._stream.opened(self.now)
         return line, asyncio.create_task(self._hear_out(url, line))
 
     def _hang_up(self, lines: Mapping[Line, asyncio.Task[None]]) -> None:
         """End the lines that are dead, or not needed any more."""
         with self._lock:
             now = self.now
-            given_up = [task for line, task in lines.items() if self.revocations.is_given_up(line, now)]
+            given_up = [task for line, task in lines.items() if self._stream.is_given_up(line, now)]
         for task in given_up:
             task.cancel()
 
     def _may_end(self) -> bool:
         with self._lock:
-            if self._flights or not self.revocations.is_idle:
+            if self._flights or not self.revocations.known.is_idle:
                 return False
             self._thread = None  # under the lock: the next token that needs a thread starts another
             return True
@@ -335,12 +314,12 @@ class Follower:
         """Fetch a document, and keep what it says."""
         try:
             async with asyncio.timeout(fetching.FETCH_SECONDS):
-                token = _token(want.url, await self._get(want.url))
+                token = token_in(want.url, await self._get(want.url))
             if want.is_list:
                 await self._bring_list(want.url, token)
             else:
                 await self._bring_snapshot(token)
-        except _MissingError as error:
+        except MissingError as error:
             self._fail(want, str(error), is_missing=True)
         except FetchError as error:
             self._fail(want, str(error))
@@ -359,13 +338,13 @@ class Follower:
                 self.wake()
 
     async def _bring_list(self, url: str, token: str) -> None:
-        read = await self._checked(lambda keys, now: self.revocations.read_list(url, token, keys, now))
+        read = await self._checked(lambda keys, now: self._documents.read_list(url, token, keys, now))
         with self._lock:
-            self.revocations.learn_list(read, self.now)
+            self._documents.learn_list(read, self.now)
 
     async def _bring_snapshot(self, token: str) -> None:
-        read = await self._checked(lambda keys, now: self.revocations.read_snapshot(token, keys, now))
-        self._learn_names(lambda: self.revocations.learn_snapshot(read, self.now))
+        read = await self._checked(lambda keys, now: self._documents.read_snapshot(token, keys, now))
+        self._learn_names(lambda: self._documents.learn_snapshot(read, self.now))
 
     async def _checked(self, check: Callable[[KeySet, float], T]) -> T:
         """Check a document with the issuer's keys, and once more with new ones if it names a key that we lack."""
@@ -402,62 +381,61 @@ class Follower:
             reason = f"a message was refused: {error.code}: {error}"
             self._refuse(reason)
             with self._lock:
-                self.revocations.hear_resync()
+                self._stream.hear_resync()
         finally:
             with self._lock:
-                self.revocations.closed(line, self.now, retry_after=retry_after)
+                self._stream.closed(line, self.now, retry_after=retry_after)
             self.wake()
             _log.info("a stream of %s is closed: %s", self._source.issuer.url, reason)
 
     async def _hear(self, url: str, line: Line) -> None:
         with self._lock:
-            position = self.revocations.position
+            position = self.revocations.known.events.position
         if position is None or self._listen is None:
             return
         parser = Parser()
         async with self._listen(url, str(position)) as chunks:
             async for chunk in chunks:
                 for message in parser.feed(chunk):  # octets that drip, and make no message, are silence
-                    await self._heed(line, message)
+                    await self._heed(line, said(message))
 
-    async def _heed(self, line: Line, message: Message) -> None:
-        match message.event:
-            case "revoked":
-                token = message.data
-                event = await self._checked(lambda keys, now: self.revocations.read_event(token, keys, now))
-                self._learn_names(lambda: self.revocations.hear_event(line, event, self.now))
-            case "hello":
+    async def _heed(self, line: Line, what: Said | None) -> None:
+        match what:
+            case Event(token):
+                event = await self._checked(lambda keys, now: self._stream.read_event(token, keys, now))
+                self._learn_names(lambda: self._stream.hear_event(line, event, self.now))
+            case Greeting(data):
                 with self._lock:
-                    self.revocations.hear_hello(line, message.data, self.now)
+                    self._stream.hear_greeting(line, data, self.now)
                 self.wake()  # the line that it replaces is not needed any more
-            case "resync":
+            case Resync():
                 with self._lock:
-                    raise self.revocations.hear_resync()
-            case event if event == COMMENT:
+                    raise self._stream.hear_resync()
+            case Heartbeat(beat):
                 with self._lock:
-                    self.revocations.hear_comment(line, self.now)
-                if message.data.startswith(HEARTBEAT):
-                    await self._heed_heartbeat(message.data.removeprefix(HEARTBEAT))
-            case _:
-                pass  # a kind of event that is younger than we are
+                    self._stream.hear_comment(line, self.now)
+                if beat is not None:
+                    await self._heed_heartbeat(beat)
+            case None:
+                pass
 
     async def _heed_heartbeat(self, token: str) -> None:
-        beat = await self._checked(lambda keys, now: self.revocations.read_heartbeat(token, keys, now))
+        beat = await self._checked(lambda keys, now: self._stream.read_heartbeat(token, keys, now))
         with self._lock:
             now = self.now
-            self.revocations.hear_heartbeat(beat, now)
-            if self.revocations.is_live(now):
-                self._awake_since = None
+            self._stream.hear_heartbeat(beat, now)
+            if self._stream.is_live(now):
+                self._sleep.ended()
         self._tell()
 
     # ── telling ──
 
     def _learn_names(self, learn: Callable[[], None]) -> None:
         """Keep what was read, and tell the verifier if keys are among it."""
-        kids = self.revocations.kids
+        kids = self.kids
         with self._lock:
             learn()
-        if self.revocations.kids is not kids:
+        if self.kids is not kids:
             self._on_keys_refused()
             self.wake()
 
@@ -471,12 +449,12 @@ class Follower:
             landed.set_result(None)
 
     def _refuse(self, reason: str) -> None:
-        self.revocations.refusals += 1
+        self.revocations.known.refusals += 1
         _log.warning("refused what %s says is revoked: %s", self._source.issuer.url, reason)
 
     def _fail(self, want: Want, reason: str, *, is_missing: bool = False) -> None:
         with self._lock:
-            self.revocations.fail(want, self.now, is_missing=is_missing)
+            self._documents.fail(want, self.now, is_missing=is_missing)
         _log.warning("cannot learn what %s has revoked: %s", self._source.issuer.url, reason)
 
 
@@ -484,16 +462,3 @@ def _future() -> Future[None]:
     future: Future[None] = Future()
     future.set_running_or_notify_cancel()  # from here on no waiter can cancel it
     return future
-
-
-def _token(url: str, answer: Any) -> str:  # noqa: ANN401 - a user's fetch may return anything
-    """Read a document out of an answer."""
-    if answer.status in _HTTP_MISSING:
-        raise _MissingError(f"{url} answered {answer.status}")
-    if answer.status != _HTTP_OK:
-        raise FetchError(f"{url} answered {answer.status}")
-    try:
-        token: str = answer.body.decode("ascii").strip()
-    except UnicodeDecodeError:
-        raise FetchError(f"{url} is no token") from None
-    return token

@@ -38,7 +38,8 @@ from .dpop import DPoPPolicy
 from .errors import IssuerUnavailableError, RevokedError
 from .fetch import FETCH_SECONDS, MAX_BYTES, HttpxFetch, KeySource
 from .follow import Follower
-from .following.documents import Health, Revocations
+from .following.health import Health
+from .following.revocations import Revocations
 from .issuer import Issuer
 from .oauth_client import basic_credentials
 from .principal import of_access_token, of_other_token, roles_at
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
 
     from .dpop import DPoP
     from .fetch import Fetch
-    from .following.documents import Mode, Stale
+    from .following.known import Mode, Stale
     from .principal import Principal
     from .waiting import Wait
 
@@ -442,7 +443,7 @@ class Verifier:
     def _is_cleared(self, principal: Principal, now: float) -> bool:
         """Tell whether a token is known not to be revoked."""
         follower = self._follower
-        return follower is None or follower.revocations.clears(principal, now)
+        return follower is None or follower.verdict.clears(principal, now)
 
     def verified(self, token: str, dpop: DPoP | None) -> Generator[Wait, None, Principal]:
         """Verify, and ask whether it has been revoked: yields what to wait for, and returns who it speaks for.
@@ -576,7 +577,7 @@ class Verifier:
         refused: frozenset[str] = frozenset()
         if follower is not None:
             follower.learn_offer()
-            refused = follower.revocations.kids
+            refused = follower.kids
         with self._lock:  # both of the threads that learn come by here
             before = self._known
             if source is None:

@@ -1,1 +1,16 @@
-"""Following what an issuer revokes: the protocol, without I/O, clock or lock. `follow.py` is the driver."""
+"""Following what an issuer revokes: the protocol, decided without I/O, clock or lock. `follow.py` fetches and listens.
+
+Revoked is a bit of a status list, a token's `jti`, or a key's `kid`; never a time, and never a token's text. Three
+documents say so: the status lists, a snapshot of names, and a stream of events that carries on from the snapshot. A
+reader that has missed an event starts over from the documents.
+
+A chapter of the protocol is a file:
+
+- `document`: a document, who signed it, and how old it is; `proof`: what it proves; `retry`: when to ask again
+- `status_lists` and `names`: what is revoked, in memory; `events`: the last event that we know
+- `known`: all of it together; `verdict`: whether a token passes
+- `stream`: the greeting, heartbeats and events, and reconnecting; `sse`: how they are framed
+- `documents`: what to fetch and when, and what an answer changes
+- `sleep`: a process that did not run has missed something
+- `health`: how up to date we are; `revocations`: the chapters of one issuer
+"""

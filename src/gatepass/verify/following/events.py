@@ -1,0 +1,55 @@
+"""The issuer's line of events: how far we know it, and which bits the last of them set."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gatepass.tokens.revocation_event import Position
+
+RECENT_INDEXES = 10_000
+"""Bits that are remembered, for lists that come later and were made before."""
+
+
+class Events:
+    """Where we stand in the line of events.
+
+    Attributes:
+        position: The last event that we know; None before the first snapshot, and once events are missing.
+    """
+
+    __slots__ = ("_complete_from", "_recent", "_size", "position")
+
+    def __init__(self) -> None:
+        self.position: Position | None = None
+        self._recent: deque[tuple[int, str, tuple[int, ...]]] = deque()
+        self._size = 0
+        self._complete_from = 0
+
+    def start_at(self, position: Position) -> None:
+        """Follow a line of events from here on."""
+        self.position = position
+        self._recent.clear()
+        self._size, self._complete_from = 0, position.event_id
+
+    def remember(self, event_id: int, uri: str, indexes: tuple[int, ...]) -> None:
+        """Remember the bits of an event; the oldest give way."""
+        self._recent.append((event_id, uri, indexes))
+        self._size += len(indexes)
+        while self._size > RECENT_INDEXES:
+            forgotten, _, gone = self._recent.popleft()
+            self._size -= len(gone)
+            self._complete_from = forgotten
+
+    def cover(self, epoch: str | None, event_id: int) -> bool:
+        """Tell whether we know every event since a document that knows of this one."""
+        return self.position is not None and epoch == self.position.epoch and event_id >= self._complete_from
+
+    def since(self, event_id: int, uri: str) -> Iterator[tuple[int, ...]]:
+        """Yield the bits of a list that were set after an event."""
+        for at, of, indexes in self._recent:
+            if of == uri and at > event_id:
+                yield indexes

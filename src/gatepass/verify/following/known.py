@@ -1,0 +1,161 @@
+"""All that is known of one issuer's revocations, and how old that is."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from .document import signer_of
+from .events import Events
+from .names import Names
+from .proof import NO_PROOF
+from .status_lists import StatusLists
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gatepass.tokens.revocation_event import Position
+    from gatepass.verify.clocks import Moment
+    from gatepass.verify.issuer import Offer
+
+    from .document import Document
+    from .status_lists import Copy
+
+Mode: TypeAlias = Literal["feed", "list"]
+Stale: TypeAlias = Literal["serve", "refuse"]
+
+PRUNE_SECONDS = 60
+
+_MAX_LEEWAY = 300
+
+
+class Known:
+    """What one issuer has revoked, as far as we know. The chapters read it and add to it.
+
+    Attributes:
+        issuer: Whose revocations.
+        mode: `"feed"`: stream, snapshot and lists. `"list"`: snapshot and lists.
+        stale: What to do with tokens when we are not up to date.
+        stale_after: Seconds after which the last proof is worth nothing.
+        offer: Where the issuer publishes them; None before its metadata has been read.
+        snapshot: The snapshot; None if the issuer publishes none.
+        names: Tokens and keys that are revoked by name.
+        lists: The status lists.
+        events: Where we stand in the line of events.
+        by_document: The youngest proof that the snapshot gave, or the lists where there is no snapshot.
+        by_stream: The youngest proof that a heartbeat gave.
+        issuer_time: The latest time that the issuer's clock has shown us.
+        refusals: How many documents and events were refused.
+    """
+
+    def __init__(self, issuer: str, *, mode: Mode, stale: Stale, stale_after: float) -> None:
+        """Know nothing yet."""
+        self.issuer = issuer
+        self.mode = mode
+        self.stale = stale
+        self.stale_after = stale_after
+        self.offer: Offer | None = None
+        self.snapshot: Document | None = None
+        self.names = Names()
+        self.lists = StatusLists(issuer)
+        self.events = Events()
+        self.by_document = self.by_stream = NO_PROOF
+        self.issuer_time = -inf
+        self.pruned_at = -inf
+        self.refusals = 0
+
+    # ── what there is to follow ──
+
+    @property
+    def feeds(self) -> bool:
+        """Whether there is a stream to listen to."""
+        return self.mode == "feed" and self.offer is not None and self.offer.stream_url is not None
+
+    @property
+    def has_no_names(self) -> bool:
+        """Whether the issuer revokes nothing by name, as far as anybody can tell: it publishes no snapshot."""
+        return self.offer is not None and self.snapshot is None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to follow: the issuer offers nothing, and no token names a list."""
+        return self.has_no_names and not self.lists.awaited and not self.lists.held
+
+    # ── how old it is ──
+
+    def age_of_names(self, now: Moment) -> float:
+        """Return how old what we know of tokens and keys is: the snapshot and the stream both say it all."""
+        return min(self.by_document.age(now), self.by_stream.age(now))
+
+    def age_of(self, copy: Copy, now: Moment) -> float:
+        """Return how old what we know of a list is: by its document, or by the stream if that keeps it up to date."""
+        age = copy.proof.age(now)
+        return min(age, self.by_stream.age(now)) if copy.is_joined else age
+
+    def are_names_fresh(self, now: Moment) -> bool:
+        """Tell whether we know which tokens and keys are revoked."""
+        return self.has_no_names or self.age_of_names(now) < self.stale_after
+
+    def joins(self, copy: Copy) -> bool:
+        """Tell whether no event was missed between a list and the stream."""
+        return self.feeds and self.events.cover(copy.epoch, copy.event_id)
+
+    # ── what changes it all ──
+
+    def start_at(self, position: Position) -> None:
+        """Follow a line of events from here on; a list of another epoch is fetched again."""
+        is_new_epoch = self.events.position is not None
+        self.events.start_at(position)
+        for copy in self.lists.held.values():
+            copy.is_joined = self.joins(copy)
+            if is_new_epoch:
+                copy.expire()
+
+    def start_over(self) -> None:
+        """Begin with the documents again: events are missing."""
+        self.events.position = None
+        if self.snapshot is not None:
+            self.snapshot.expire()
+        for copy in self.lists.held.values():
+            copy.is_joined = False
+            copy.expire()
+
+    def refuse_keys(self, kids: Iterable[str]) -> None:
+        """Trust keys no more, nor what they signed."""
+        new = self.names.add_keys(kids)
+        for document in self._documents() if new else ():
+            if document.kid in new:
+                document.distrust()
+
+    def checked_signer(self, token: str) -> str:
+        """Return which key a document says it was signed with, unless that is revoked.
+
+        Raises:
+            InvalidKeyError: It does not say.
+            RevokedError: The key is revoked.
+        """
+        kid = signer_of(token)
+        self.names.refuse_signer(kid)
+        return kid
+
+    def prune(self, now: Moment) -> None:
+        """Forget tokens that have ended by themselves, by our clock and the issuer's, whatever a verifier's leeway is.
+
+        By both: a clock of ours that runs ahead for a while must not make us forget what is revoked.
+        """
+        self.pruned_at = now.run
+        self.names.forget_ended(min(now.wall, self.issuer_time) - _MAX_LEEWAY)
+        for copy in self.lists.held.values():
+            copy.is_resting = True
+
+    def restart(self) -> None:
+        """Begin anew in a process that forked: what is revoked stays so, and everything is asked again."""
+        self.by_document = self.by_stream = NO_PROOF
+        for document in self._documents():
+            document.begin_anew()
+        for copy in self.lists.held.values():
+            copy.proof = NO_PROOF
+
+    def _documents(self) -> list[Document]:
+        """The snapshot, if there is one, and the lists that we hold."""
+        return [*(() if self.snapshot is None else (self.snapshot,)), *self.lists.held.values()]

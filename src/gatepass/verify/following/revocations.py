@@ -1,0 +1,64 @@
+"""The chapters of the protocol, put together for one issuer."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from .documents import Documents
+from .health import health_of
+from .known import Known
+from .stream import Stream
+from .verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gatepass.verify.clocks import Moment
+
+    from .health import Health
+    from .known import Mode, Stale
+
+
+class Revocations:
+    """What one issuer has revoked.
+
+    Attributes:
+        known: What we know of it.
+        verdict: Whether a token passes.
+        stream: The stream.
+        documents: The snapshot and the lists.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        *,
+        mode: Mode,
+        stale: Stale,
+        stale_after: float,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """Know nothing yet.
+
+        Args:
+            issuer: Whose revocations.
+            mode: `"feed"`: stream, snapshot and lists. `"list"`: snapshot and lists.
+            stale: What to do with tokens when we are not up to date.
+            stale_after: Seconds after which the last proof is worth nothing.
+            jitter: A number between 0 and 1, so that not everybody comes at once.
+        """
+        self.known = Known(issuer, mode=mode, stale=stale, stale_after=stale_after)
+        self.verdict = Verdict(self.known)
+        self.stream = Stream(self.known, self.verdict, jitter=jitter)
+        self.documents = Documents(self.known, self.verdict, self.stream, jitter=jitter)
+
+    def restart(self) -> None:
+        """Begin anew in a process that forked: what is revoked stays so, and everything is asked again."""
+        self.stream.restart()
+        self.verdict.close()
+        self.known.restart()
+
+    def health(self, now: Moment, *, keys_fresh: bool, keys_usable: bool) -> Health:
+        """Say how up to date we are."""
+        return health_of(self.known, self.stream, now, keys_fresh=keys_fresh, keys_usable=keys_usable)

@@ -1,0 +1,148 @@
+"""Our copies of the issuer's status lists, and how many a flood of tokens can make us hold or fetch."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import inf
+from typing import TYPE_CHECKING
+
+from gatepass.verify.issuer import is_same_origin
+
+from .document import TTL_SECONDS, Document
+from .proof import NO_PROOF
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MAX_LISTS = 1024
+"""Lists that are held at once: 134 MB, for a billion grants. Of more, those are held that were used last."""
+
+BURST = 1024
+LISTS_PER_SECOND = 100
+"""Unknown lists that tokens may have fetched at once, and afterwards each second; only the issuer signs tokens."""
+
+USED_SECONDS = 60
+"""A list that no token has named for so long is not in use."""
+
+_MAX_NOTED = 1024
+
+
+class Copy(Document):
+    """Our copy of a status list.
+
+    Attributes:
+        octets: The bits.
+        ttl: Seconds for which it is fresh.
+        proof: What the document itself proves.
+        is_joined: Whether the stream keeps it up to date: we know every event since it was made.
+        wanted_at: When a token last named it that the fast path did not answer for, by the clock that only runs.
+        clears_until: Until when the fast path may go by it, in seconds since 1970.
+        is_resting: Whether it waits for the next token before the fast path may go by it; so we learn which are in use.
+    """
+
+    __slots__ = ("clears_until", "is_joined", "is_resting", "octets", "proof", "ttl", "wanted_at")
+
+    def __init__(self, url: str, run: float) -> None:
+        super().__init__(url)
+        self.octets = bytearray()
+        self.ttl = TTL_SECONDS
+        self.proof = NO_PROOF
+        self.is_joined = False
+        self.wanted_at = run
+        self.clears_until = -inf
+        self.is_resting = False
+
+
+class StatusLists:
+    """The lists that tokens have named.
+
+    Attributes:
+        held: Those that we have, by URL; the fast path reads it.
+        awaited: Those that were never there yet.
+    """
+
+    def __init__(self, issuer: str) -> None:
+        """Hold none yet, and only ever such as are at the issuer's own origin."""
+        self.held: dict[str, Copy] = {}
+        self.awaited: dict[str, Copy] = {}
+        self._issuer = issuer
+        self._out_of_reach: dict[str, float] = {}
+        self._allowance, self._allowed_at = float(BURST), -inf
+
+    def find(self, uri: str) -> Copy | None:
+        """Find a list, held or awaited."""
+        return self.held.get(uri) or self.awaited.get(uri)
+
+    def ask(self, uri: str, run: float) -> Copy | None:
+        """Find a list, or have it fetched if it may be: at the issuer's own origin, and not too many at once."""
+        copy = self.find(uri)
+        if copy is not None:
+            copy.wanted_at = run
+            return copy
+        if not _is_ours(uri, self._issuer) or not self._may_ask(run):
+            self._note_out_of_reach(uri, run)
+            return None
+        self._make_room()
+        copy = self.awaited[uri] = Copy(uri, run)
+        return copy
+
+    def arrived(self, uri: str, run: float) -> Copy:
+        """Return the copy that a fetched list is for."""
+        return self.held.get(uri) or self.awaited.pop(uri, None) or Copy(uri, run)
+
+    def set(self, uri: str, indexes: Iterable[int]) -> None:
+        """Set bits of a list, if we hold it."""
+        copy = self.held.get(uri)
+        if copy is not None:
+            set_bits(copy.octets, indexes)
+
+    def missing(self, run: float) -> int:
+        """Count the lists in use that we do not hold."""
+        self._out_of_reach = {
+            uri: at for uri, at in self._out_of_reach.items() if run - at < USED_SECONDS and uri not in self.held
+        }
+        awaited = [uri for uri, copy in self.awaited.items() if run - copy.wanted_at < USED_SECONDS]
+        return len(self._out_of_reach.keys() | awaited)
+
+    @property
+    def are_all_on_their_way(self) -> bool:
+        """Whether every list that is missing may be here in a moment."""
+        return not self._out_of_reach and all(copy.is_on_its_way for copy in self.awaited.values())
+
+    def _may_ask(self, run: float) -> bool:
+        """A bucket: tokens that name ever new lists cause a burst, and then so many fetches a second."""
+        elapsed = max(0.0, run - self._allowed_at)
+        self._allowance = min(float(BURST), self._allowance + elapsed * LISTS_PER_SECOND)
+        self._allowed_at = run
+        if self._allowance < 1:
+            return False
+        self._allowance -= 1
+        return True
+
+    def _note_out_of_reach(self, uri: str, run: float) -> None:
+        """Keep that a token has named what cannot be had, so that `health` says so."""
+        if len(self._out_of_reach) >= _MAX_NOTED:
+            del self._out_of_reach[next(iter(self._out_of_reach))]
+        self._out_of_reach[uri] = run
+
+    def _make_room(self) -> None:
+        """Forget lists when there are too many: those first that could not be had, then those not used for longest."""
+        while len(self.held) + len(self.awaited) >= max(1, MAX_LISTS):
+            failing = next((copy for copy in self.awaited.values() if copy.trouble), None)
+            copy = failing or min((*self.awaited.values(), *self.held.values()), key=lambda copy: copy.wanted_at)
+            self.awaited.pop(copy.url, None)
+            self.held.pop(copy.url, None)
+            self._note_out_of_reach(copy.url, copy.wanted_at)
+
+
+def set_bits(octets: bytearray, indexes: Iterable[int]) -> None:
+    """Set bits; those that a list does not have are left out."""
+    size = len(octets)
+    for index in indexes:
+        if index >> 3 < size:
+            octets[index >> 3] |= 1 << (index & 7)
+
+
+@lru_cache(1024)
+def _is_ours(uri: str, issuer: str) -> bool:
+    return is_same_origin(uri, issuer)

@@ -1,0 +1,303 @@
+"""The stream: a greeting, then heartbeats and events; and when to connect, to doubt a connection and to give it up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import msgspec
+
+from gatepass.jose.errors import BadClaimError
+from gatepass.tokens import heartbeat, revocation_event, status_list
+from gatepass.tokens.heartbeat import SILENCE_SECONDS
+from gatepass.tokens.revocation_event import Position
+
+from .known import PRUNE_SECONDS
+from .names import refuse_own_key
+from .proof import Proof, younger
+from .retry import Trouble
+from .sse import COMMENT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gatepass.jose import KeySet
+    from gatepass.verify.clocks import Moment
+
+    from .known import Known
+    from .sse import Message
+    from .verdict import Verdict
+
+DOUBT_SECONDS = 3.0
+"""A stream that has been silent for so long, one heartbeat and a half, may be dead: another is opened beside it."""
+
+LIVE_SECONDS = 8.0
+"""How old the last proof may be for revocations to be called live: several heartbeats, and clocks that differ."""
+
+_LONGEST_RETRY_AFTER = 30.0
+
+
+class LostError(Exception):
+    """The stream does not follow on what we know: begin with the documents again."""
+
+
+# ── what a message is ──
+
+
+class Greeting(NamedTuple):
+    """Where the issuer stands.
+
+    Attributes:
+        data: An epoch and the last event, as JSON. Nobody signed it.
+    """
+
+    data: str
+
+
+class Event(NamedTuple):
+    """What has been revoked.
+
+    Attributes:
+        token: It, signed.
+    """
+
+    token: str
+
+
+class Heartbeat(NamedTuple):
+    """That nothing else has been revoked.
+
+    Attributes:
+        token: It, signed; None for a comment that only keeps the connection open.
+    """
+
+    token: str | None
+
+
+class Resync(NamedTuple):
+    """The issuer does not know our place any more."""
+
+
+Said: TypeAlias = Greeting | Event | Heartbeat | Resync
+
+_HEARTBEAT = "heartbeat "
+"""How the comment begins that carries one."""
+
+
+def said(message: Message) -> Said | None:
+    """Tell what a message says; None for a kind that is younger than we are."""
+    match message.event:
+        case "hello":
+            return Greeting(message.data)
+        case "revoked":
+            return Event(message.data)
+        case "resync":
+            return Resync()
+        case event if event == COMMENT:
+            is_signed = message.data.startswith(_HEARTBEAT)
+            return Heartbeat(message.data.removeprefix(_HEARTBEAT) if is_signed else None)
+        case _:
+            return None
+
+
+class Line:
+    """One connection to the stream.
+
+    Attributes:
+        heard_at: When the last whole message came, or when it was opened, by the clock that only runs.
+        goal: The event at which the issuer stood when it greeted us; None before that.
+    """
+
+    __slots__ = ("goal", "heard_at")
+
+    def __init__(self, run: float) -> None:
+        self.heard_at = run
+        self.goal: int | None = None
+
+
+class Stream:
+    """What is known, kept up to date by a stream. Two connections at most: one that counts, and one to replace it."""
+
+    def __init__(self, known: Known, verdict: Verdict, *, jitter: Callable[[], float]) -> None:
+        """Keep it up to date.
+
+        Args:
+            known: What is known.
+            verdict: Who goes by it.
+            jitter: A number between 0 and 1, so that not everybody comes at once.
+        """
+        self._known = known
+        self._verdict = verdict
+        self._jitter = jitter
+        self._line: Line | None = None
+        self._next_line: Line | None = None
+        self._trouble = Trouble()
+
+    # ── connections ──
+
+    @property
+    def has_settled(self) -> bool:
+        """Whether the first attempt to listen has ended, well or not, or cannot begin."""
+        known = self._known
+        return not known.feeds or known.events.position is None or self._line is not None or bool(self._trouble)
+
+    def is_live(self, now: Moment) -> bool:
+        """Whether the stream has brought us up to date, speaks, and has proved that lately."""
+        line, position = self._line, self._known.events.position
+        if line is None or line.goal is None or position is None or position.event_id < line.goal:
+            return False
+        return now.run - line.heard_at < SILENCE_SECONDS and self._known.by_stream.age(now) < LIVE_SECONDS
+
+    def due(self, now: Moment) -> str | None:
+        """Say where to listen, if it is time to begin; the position goes with it.
+
+        A line that is silent is not given up for that at once: another is opened beside it.
+        """
+        known = self._known
+        if not known.feeds or known.offer is None or known.events.position is None or self._next_line is not None:
+            return None
+        if self._line is not None and now.run - self._line.heard_at < DOUBT_SECONDS:
+            return None
+        return known.offer.stream_url if self._trouble.is_over(now) else None
+
+    def opened(self, now: Moment) -> Line:
+        """Keep that we open a line; it is the one that counts once it has greeted us."""
+        self._next_line = Line(now.run)
+        return self._next_line
+
+    def is_given_up(self, line: Line, now: Moment) -> bool:
+        """Tell whether to hang up: it has been silent for too long, or another has taken its place."""
+        return line not in (self._line, self._next_line) or now.run - line.heard_at >= SILENCE_SECONDS
+
+    def closed(self, line: Line, now: Moment, *, retry_after: float = 0) -> None:
+        """Keep that a line has ended, and open another a little later.
+
+        Args:
+            line: The line.
+            now: The time.
+            retry_after: The seconds that the issuer asks us to wait.
+        """
+        if line is self._line:
+            self._line = None
+        elif line is self._next_line:
+            self._next_line = None
+        else:
+            return  # another had taken its place
+        self._trouble.failed(now, self._jitter(), at_least=min(retry_after, _LONGEST_RETRY_AFTER))
+
+    def restart(self) -> None:
+        """Begin anew in a process that forked: the connections are the other one's."""
+        self._line = self._next_line = None
+        self._trouble.ended()
+
+    # ── the greeting ──
+
+    def hear_greeting(self, line: Line, data: str, now: Moment) -> None:
+        """Learn where the issuer stands. Nobody signed it: it only tells how far we have to catch up.
+
+        Raises:
+            LostError: It stands in another epoch, or behind us.
+        """
+        line.heard_at = now.run
+        at, position = _position_in(data), self._known.events.position
+        if at is None or position is None or at.epoch != position.epoch:
+            raise self._lose("the stream is of another epoch")
+        if at.event_id < position.event_id:
+            raise LostError("it is behind another") if self._line not in (None, line) else self._lose("it is behind us")
+        line.goal = at.event_id
+        self._line, self._next_line = line, None
+
+    def hear_resync(self) -> LostError:
+        """Begin with the documents again, as the issuer asks."""
+        return self._lose("the issuer does not know our place any more")
+
+    # ── heartbeats ──
+
+    def hear_comment(self, line: Line, now: Moment) -> None:
+        """Keep that the line is open; that proves nothing."""
+        line.heard_at = now.run
+
+    def read_heartbeat(self, token: str, keys: KeySet, now: float) -> heartbeat.Heartbeat:
+        """Check a heartbeat; it changes nothing.
+
+        Raises:
+            JoseError: It is refused.
+        """
+        self._known.checked_signer(token)
+        return heartbeat.check(token, keys, issuer=self._known.issuer, now=now)
+
+    def hear_heartbeat(self, beat: heartbeat.Heartbeat, now: Moment) -> None:
+        """Take it as proof that there was nothing, as of its time, that we do not know.
+
+        Raises:
+            LostError: There is something: events are missing, or it is of another epoch.
+        """
+        known = self._known
+        position = known.events.position
+        if position is None:
+            return  # we have begun anew
+        if beat.epoch != position.epoch or beat.head > position.event_id:
+            raise self._lose("events are missing")
+        if beat.head < position.event_id:
+            return  # its node knows less than we do, and so proves nothing
+        known.issuer_time = max(known.issuer_time, beat.iat)
+        known.by_stream = younger(known.by_stream, Proof(beat.as_of, now.run - max(0.0, beat.iat - beat.as_of)), now)
+        if self.is_live(now):
+            self._trouble.ended()
+        if now.run - known.pruned_at >= PRUNE_SECONDS:
+            known.prune(now)
+        self._verdict.look(now)
+
+    # ── events ──
+
+    def read_event(self, token: str, keys: KeySet, now: float) -> revocation_event.RevocationEvent:
+        """Check an event message; it changes nothing.
+
+        Raises:
+            JoseError: It is refused.
+        """
+        kid = self._known.checked_signer(token)
+        event = revocation_event.check(token, keys, issuer=self._known.issuer, now=now)
+        refuse_own_key(kid, event.revoked.kids)
+        for _, indexes in event.revoked.status:
+            if indexes and not 0 <= min(indexes) <= max(indexes) < status_list.SIZE:
+                raise BadClaimError("an index is out of bounds", claim="events")
+        return event
+
+    def hear_event(self, line: Line, event: revocation_event.RevocationEvent, now: Moment) -> None:
+        """Do what an event message says, whatever our clock says: it is its place in the line that counts.
+
+        Raises:
+            LostError: There is a gap before it, or it is of another epoch.
+            JoseError: It has no position.
+        """
+        line.heard_at = now.run
+        known, at, revoked = self._known, event.position, event.revoked
+        position = known.events.position
+        if position is None or at.epoch != position.epoch or revoked.after > position.event_id:
+            raise self._lose("events are missing")
+        if at.event_id <= position.event_id:
+            return  # we know it, and that it comes again proves nothing
+        known.names.add_tokens(revoked.jtis)
+        for uri, indexes in revoked.status:
+            known.lists.set(uri, indexes)
+            known.events.remember(at.event_id, uri, indexes)
+        known.refuse_keys(revoked.kids)
+        known.events.position = at
+
+    def _lose(self, why: str) -> LostError:
+        self._known.start_over()
+        return LostError(why)
+
+
+class _Greeting(msgspec.Struct, frozen=True):
+    epoch: str
+    event_id: int
+
+
+def _position_in(data: str) -> Position | None:
+    """Read a greeting; None if it is none."""
+    try:
+        found = msgspec.json.decode(data, type=_Greeting)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    return Position(found.epoch, found.event_id)

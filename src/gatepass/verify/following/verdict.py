@@ -1,0 +1,118 @@
+"""Whether a token passes, by what is known: at once for nearly all, and with reasons for the others."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+from gatepass.jose.errors import BadClaimError
+from gatepass.verify.errors import RevocationStaleError, RevokedError
+
+from .document import MIN_TTL_SECONDS
+
+if TYPE_CHECKING:
+    from gatepass.verify.clocks import Moment
+    from gatepass.verify.principal import Principal
+
+    from .known import Known
+    from .status_lists import Copy
+
+WINDOW_SECONDS = 1.0
+"""For how long `clears` may go by one look at the clocks; the driver looks several times a second."""
+
+_SLEW_SECONDS = 0.05
+"""How far a clock may be moved back for `clears` to go on: no more than what is always moved."""
+
+
+class Verdict:
+    """Judges principals.
+
+    Attributes:
+        clears_from: From when on `clears` may go by what is known, in seconds since 1970.
+        clears_until: Until when it may.
+    """
+
+    __slots__ = ("_held", "_known", "_names", "clears_from", "clears_until")
+
+    def __init__(self, known: Known) -> None:
+        """Judge by what is known."""
+        self.clears_from, self.clears_until = inf, -inf
+        self._known = known
+        self._names = known.names
+        self._held = known.lists.held
+
+    def clears(self, principal: Principal, wall: float) -> bool:
+        """Tell, as fast as can be, whether a token is known not to be revoked; if not so, ask `judge`."""
+        if not self.clears_from <= wall < self.clears_until or principal.token_id in self._names.jtis:
+            return False
+        status = principal.status
+        if status is None:
+            return True
+        copy = self._held.get(status.uri)
+        if copy is None or wall >= copy.clears_until:
+            return False
+        index = status.idx
+        try:
+            return not copy.octets[index >> 3] >> (index & 7) & 1
+        except IndexError:
+            return False
+
+    def judge(self, principal: Principal, now: Moment) -> None:
+        """Return if a token passes, by what we know now.
+
+        Raises:
+            RevokedError: It has been revoked.
+            BadClaimError: It names a place that its list does not have.
+            RevocationStaleError: We are not up to date, and `stale` is `"refuse"`.
+        """
+        known = self._known
+        if principal.token_id in self._names.jtis:
+            raise RevokedError("the token has been revoked")
+        is_listed = principal.status is None or self._is_listed_as_good(principal, now)
+        if known.stale == "refuse" and not (is_listed and known.are_names_fresh(now)):
+            raise RevocationStaleError(f"nobody can say what {known.issuer} has revoked", retry_after=MIN_TTL_SECONDS)
+
+    def _is_listed_as_good(self, principal: Principal, now: Moment) -> bool:
+        """Tell whether a list that is young enough has the token, or rather its grant, as good.
+
+        Raises:
+            RevokedError: It has it as revoked, however old it is.
+            BadClaimError: It does not have it.
+        """
+        status = principal.status
+        copy = None if status is None else self._held.get(status.uri)
+        if status is None or copy is None:
+            return False
+        copy.wanted_at, copy.is_resting = now.run, False
+        if status.idx >> 3 >= len(copy.octets):
+            raise BadClaimError("status names a place that the list does not have", claim="status")
+        if copy.octets[status.idx >> 3] >> (status.idx & 7) & 1:
+            raise RevokedError("the token's grant has been revoked")
+        return self._known.age_of(copy, now) < self._known.stale_after
+
+    # ── how long `clears` may go by it ──
+
+    def look(self, now: Moment, *, is_awake: bool = True) -> None:
+        """Look at both clocks, and let `clears` go by what is fresh for a moment; unless we have just slept."""
+        self._look_at_names(now, is_awake=is_awake)
+        for copy in self._held.values():
+            self.look_at(copy, now)
+
+    def look_at(self, copy: Copy, now: Moment) -> None:
+        """Let `clears` go by a list while it is fresh, unless we want to know whether it is in use."""
+        is_open = not copy.is_resting and self._known.age_of(copy, now) < self._known.stale_after
+        copy.clears_until = inf if is_open else -inf
+
+    def close(self) -> None:
+        """Have `clears` answer for nothing until the next look."""
+        self.clears_from, self.clears_until = inf, -inf
+
+    def _look_at_names(self, now: Moment, *, is_awake: bool) -> None:
+        left = min(self._known.stale_after - self._known.age_of_names(now), WINDOW_SECONDS)
+        if self._known.has_no_names:
+            left = inf if self._known.is_idle else WINDOW_SECONDS  # there are no names to be up to date with
+        if left <= 0 or not is_awake:
+            self.close()
+        else:
+            self.clears_from = -inf if left == inf else now.wall - _SLEW_SECONDS
+            self.clears_until = now.wall + left
