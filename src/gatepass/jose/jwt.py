@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_SIMPLE = frozenset((str, int, bool))
-"""Kinds of values that can neither be a date nor hold a number that is not finite."""
+_AS_THEY_ARE = frozenset((str, int, float, bool, type(None), list, dict))
+"""Types of claims that JSON has: none of them is a moment that must be written as a NumericDate first."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -110,26 +110,15 @@ def encode_claims(claims: Mapping[str, Any] | msgspec.Struct) -> bytes:
         InvalidPolicyError: A claim is not JSON.
     """
     plain = claims if isinstance(claims, dict) else _to_dict(claims)
-    encode = strict_json.encode_finite
-    dates: dict[str, object] = {}
-    for name, value in plain.items():
-        kind = value.__class__
-        if kind in _SIMPLE or (kind is list and _SIMPLE.issuperset(map(type, value))):
-            continue
-        date = _numeric_date(name, value)
-        if date is value:
-            encode = strict_json.encode
-        else:
-            dates[name] = date
-    if dates:
-        plain = plain | dates
+    if not _AS_THEY_ARE.issuperset(map(type, plain.values())):
+        plain = {name: _numeric_date(name, value) for name, value in plain.items()}
     try:
         _convert(plain, Registered)
-        return encode(plain)
     except msgspec.ValidationError as error:
         raise _wrong_type(error) from None
     except (TypeError, ValueError, RecursionError):
         raise InvalidPolicyError("the claims cannot be written as JSON") from None
+    return strict_json.encode(plain)
 
 
 def _to_dict(claims: object) -> dict[str, Any]:

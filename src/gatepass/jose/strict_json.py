@@ -18,8 +18,7 @@ _Shallow = _Scalar | list[_Flat] | dict[str, _Flat]
 _decode_shallow = msgspec.json.Decoder(dict[str, _Shallow]).decode
 _decode_any = msgspec.json.Decoder().decode
 
-_encode = encode_finite = msgspec.json.Encoder().encode
-"""Encode a value in which every number is known to be finite; whatever stands in the way is raised as it is."""
+_encode = msgspec.json.Encoder().encode
 
 
 def encode(value: object) -> bytes:
@@ -30,7 +29,7 @@ def encode(value: object) -> bytes:
     """
     try:
         encoded = _encode(value)
-        if encoded.find(b"null") >= 0:  # what msgspec writes for NaN and the infinities, too
+        if b"null" in encoded:  # what msgspec writes for NaN and the infinities, too
             refuse_nan(msgspec.to_builtins(value))
     except (TypeError, ValueError, RecursionError):
         raise InvalidPolicyError("the value cannot be written as JSON") from None
