@@ -8,7 +8,7 @@ import pytest
 from tests.support.server import ANN
 
 from gatepass.server.domain.credentials.passwords.hashing import PasswordHasher
-from gatepass.server.features.login.api import LoginRequest
+from gatepass.server.features.login.password.api import LoginRequest
 from gatepass.server.features.session.logout import LogoutRequest
 from gatepass.server.features.session.refresh import RefreshRequest
 from gatepass.server.features.signup.signup import SignupRequest

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from gatepass.server.web.pages import Pages
     from gatepass.server.web.token_responses import TokenResponses
 
+_DAY = 86_400
+
 
 class SecondFactorRequired(Problem, frozen=True, kw_only=True, omit_defaults=True):
     """What to send to `/login/factor`: the challenge, and one of these factors within so many seconds."""
@@ -60,6 +62,7 @@ class LoginResponses:
         self._pages = pages
         self._cookie_auth = cookie_auth
         self.known_browsers = known_browsers
+        self._device_seconds = settings.remember_device_days * _DAY
         # Lax: a sign-in at another site ends with a link from there, and goes on with these.
         self.device_cookie = HostCookie("gatepass-device", settings, same_site="lax")
         self.challenge_cookie = HostCookie("gatepass-challenge", settings, same_site="lax")
@@ -95,6 +98,12 @@ class LoginResponses:
         self.known_browsers.keep(response, result.bearer.user_id, result.password)
         self._pages.rename_browser(response)
         return response
+
+    def keep_device(self, response: Response, device: str) -> None:
+        """Let the browser forget the challenge, and keep the name of a device that is trusted from now on, if any."""
+        self.challenge_cookie.drop(response)
+        if device:
+            self.device_cookie.put(response, device, self._device_seconds)
 
     async def _replace(self, request: Request, opened: Opened) -> None:
         """End the session that this browser had before, if it was the same person's: its cookie is gone now."""

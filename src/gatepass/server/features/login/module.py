@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gatepass.server.features.login import api, pages
-from gatepass.server.features.login.mail import EmailLogin
-from gatepass.server.features.login.passkey import PasskeyLogins
-from gatepass.server.features.login.second_factor import SecondFactor
-from gatepass.server.features.login.social import SocialLogin
+from gatepass.server.features.login.mail import api as mail_api
+from gatepass.server.features.login.mail import pages as mail_pages
+from gatepass.server.features.login.passkey import api as passkey_api
+from gatepass.server.features.login.passkey import pages as passkey_pages
+from gatepass.server.features.login.password import api as password_api
+from gatepass.server.features.login.password import pages as password_pages
+from gatepass.server.features.login.second_factor import api as second_factor_api
+from gatepass.server.features.login.second_factor import pages as second_factor_pages
+from gatepass.server.features.login.social import api as social_api
+from gatepass.server.features.login.social import redirects as social_pages
 from gatepass.server.module import Job, Module
 
 if TYPE_CHECKING:
@@ -19,6 +24,20 @@ if TYPE_CHECKING:
 _KINDS_SECONDS = 60.0
 """How often it is looked whether people with hashes of other systems have moved in, or signed in."""
 _NAMED_AT_ONCE = 500
+
+_FACES = (
+    password_api,
+    password_pages,
+    second_factor_api,
+    second_factor_pages,
+    mail_api,
+    mail_pages,
+    passkey_api,
+    passkey_pages,
+    social_api,
+    social_pages,
+)
+"""Every way to sign in has two faces: calls and pages."""
 
 
 def module(core: Core) -> Module:
@@ -31,10 +50,9 @@ def module(core: Core) -> Module:
         await tx.attempts.forget_before(tx.now - window)
         await tx.devices.forget_expired(tx.now)
 
-    flows = (SecondFactor(core), EmailLogin(core), PasskeyLogins(core), SocialLogin(core))
     return Module(
         templates=__package__,
-        routes=(*api.routes(core), *pages.routes(core), *(route for flow in flows for route in flow.routes())),
+        routes=tuple(route for face in _FACES for route in face.routes(core)),
         expiry=(forget,),
         start=lambda: _read_kinds(core),
         jobs=(Job(every=_KINDS_SECONDS, run=lambda: _learn_kinds(core)),),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.credentials.factor_proofs import ANYBODY
-from gatepass.server.features.login import password
+from gatepass.server.features.login.password.sign_in import sign_in
 from gatepass.server.web.auth.requirements import ANYONE
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import page, page_form
@@ -52,7 +52,7 @@ async def show(core: Core, call: Call, _body: None) -> Response:
 async def submit(core: Core, call: Call, form: LoginForm) -> Response:
     """Sign in and go on; whatever cookie was there before is replaced (session fixation)."""
     token_request = await call.token_request(cookie=True)
-    result = await password.sign_in(core, call, form.email, form.password, token_request)
+    result = await sign_in(core, call, form.email, form.password, token_request)
     return await core.login_responses.go_on(call.request, result, form.return_to)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.accounts.identity_linking import Existing
-from gatepass.server.features.login import password
+from gatepass.server.features.login.password.sign_in import sign_in
 from gatepass.server.web.auth.requirements import ANYONE
 from gatepass.server.web.login_responses import SecondFactorRequired
 from gatepass.server.web.routing import Route
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from gatepass.server.core import Core
+    from gatepass.server.domain.providers.provider import ProvenIdentity
     from gatepass.server.domain.sessions.login import LoginResult
     from gatepass.server.domain.sessions.token_request import TokenRequest
     from gatepass.server.web.call import Call
@@ -111,19 +112,19 @@ async def login(core: Core, call: Call, body: LoginRequest) -> Response:
     )
     match body:
         case LoginRequest(email=str(email), password=str(text), provider=None, id_token=None, nonce=None):
-            result = await password.sign_in(core, call, email, text, token_request)
+            result = await sign_in(core, call, email, text, token_request)
         case LoginRequest(email=None, password=None, provider=str(provider), id_token=str(id_token)):
-            result = await _sign_in_elsewhere(core, call, provider, id_token, body.nonce, token_request)
+            proven = await core.linking.check_id_token(provider, id_token, body.nonce)
+            result = await _sign_in_elsewhere(core, call, proven, token_request)
         case _:
             raise Refusal("invalid_body", "Send `email` and `password`, or `provider` and `id_token`.")
     return await core.login_responses.answer(result)
 
 
-async def _sign_in_elsewhere(  # noqa: PLR0913, PLR0917 - what a provider says, and what is asked for
-    core: Core, call: Call, provider: str, token: str, nonce: str | None, token_request: TokenRequest
+async def _sign_in_elsewhere(
+    core: Core, call: Call, proven: ProvenIdentity, token_request: TokenRequest
 ) -> LoginResult:
     """Open a session for whom the provider's ID token is about."""
-    proven = await core.linking.check_id_token(provider, token, nonce)
     result = await core.linking.sign_in(
         proven, token_request=token_request, where=call.origin, device=call.device, language=call.language
     )

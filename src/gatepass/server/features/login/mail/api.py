@@ -1,0 +1,102 @@
+"""`POST /login/email`: a mailed code or link, for a token pair."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gatepass.server.base.confidential import Confidential
+from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.credentials.one_time_code import new_token
+from gatepass.server.web.answers import JsonResponse
+from gatepass.server.web.auth.requirements import ANYONE
+from gatepass.server.web.login_responses import SecondFactorRequired
+from gatepass.server.web.routing import Route
+from gatepass.server.web.token_responses import TokenPair
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from gatepass.server.core import Core
+    from gatepass.server.web.call import Call
+from gatepass.server.features.login.mail.sign_in import MailProof, send_code, sign_in
+
+
+class EmailLoginRequest(Confidential, frozen=True, forbid_unknown_fields=True):
+    """Who wants to sign in."""
+
+    email: str
+
+
+class CodeSent(Confidential, frozen=True):
+    """A mail is under way, if there is such an account. Keep `challenge`: the mail's code is for its holder only."""
+
+    challenge: str
+    expires_in: int
+
+
+class EmailCodeRequest(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The challenge, and what the mail brought: the `code`, or the `token` of the link. The rest is as for `/login`."""
+
+    challenge: str
+    code: str | None = None
+    token: str | None = None
+    cookie: bool = False
+    client_id: str | None = None
+    audience: str | None = None
+    scope: str | None = None
+
+
+def routes(core: Core) -> tuple[Route, ...]:
+    """The calls."""
+    return (
+        Route(
+            method="POST",
+            path="/login/email",
+            handler=partial(ask, core),
+            auth=ANYONE,
+            summary="Have a sign-in code mailed",
+            body=EmailLoginRequest,
+            answers={202: CodeSent},
+            problems=("invalid_email", "too_many_attempts", "mail_not_configured"),
+        ),
+        Route(
+            method="POST",
+            path="/login/email/code",
+            handler=partial(answer, core),
+            auth=ANYONE,
+            summary="Sign in with the mail's code or token",
+            body=EmailCodeRequest,
+            answers={200: TokenPair, 403: SecondFactorRequired},
+            problems=(
+                "invalid_code",
+                "second_factor_required",
+                "unknown_client",
+                "invalid_audience",
+                "invalid_scope",
+                "cross_site_request",
+            ),
+        ),
+    )
+
+
+async def ask(core: Core, call: Call, body: EmailLoginRequest) -> Response:
+    """Send the mail; the answer is the same whether or not there is such an account."""
+    challenge = new_token()
+    await send_code(core, call, body.email, challenge)
+    return JsonResponse(CodeSent(challenge, core.settings.mail_code_seconds), 202)
+
+
+async def answer(core: Core, call: Call, body: EmailCodeRequest) -> Response:
+    """Open a session for who holds the challenge and read the mail."""
+    if body.cookie:
+        core.browser.check_login(call.request)
+    if (body.code is None) == (body.token is None):
+        raise Refusal("invalid_body", "Send either `code` or `token`.")
+    token_request = await call.token_request(
+        client_id=body.client_id, audience=body.audience, scope=body.scope, cookie=body.cookie
+    )
+    result = await sign_in(
+        core, call, MailProof(challenge=body.challenge, code=body.code, token=body.token), token_request
+    )
+    return await core.login_responses.answer(result)

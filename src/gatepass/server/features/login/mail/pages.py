@@ -1,0 +1,108 @@
+"""The pages of signing in by mail."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gatepass.server.web.auth.requirements import ANYONE
+from gatepass.server.web.pages import PageForm
+from gatepass.server.web.routing import page, page_form
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from gatepass.server.base.errors import GatepassError
+    from gatepass.server.core import Core
+    from gatepass.server.web.call import Call
+    from gatepass.server.web.routing import Route
+from gatepass.server.features.login.mail.sign_in import MailProof, send_code, sign_in
+
+
+class MailLoginForm(PageForm, frozen=True, kw_only=True):
+    """The page that asks for the address."""
+
+    email: str = ""
+    return_to: str = ""
+
+
+class CodeForm(PageForm, frozen=True, kw_only=True):
+    """The page that asks for the code, or has the link's token."""
+
+    code: str = ""
+    token: str = ""
+    return_to: str = ""
+
+
+def routes(core: Core) -> tuple[Route, ...]:
+    """The pages and their forms."""
+    return (
+        page("/pages/login/email", partial(show_ask, core), ANYONE),
+        page_form("/pages/login/email", partial(submit_ask, core), MailLoginForm, ANYONE, show=partial(show_ask, core)),
+        page("/pages/login/link", partial(show_link, core), ANYONE),
+        page_form("/pages/login/link", partial(submit_link, core), CodeForm, ANYONE, show=partial(show_link, core)),
+        page_form(
+            "/pages/login/email/code", partial(submit_code, core), CodeForm, ANYONE, show=partial(_code_page, core)
+        ),
+    )
+
+
+async def show_ask(core: Core, call: Call, form: MailLoginForm | None, error: GatepassError | None = None) -> Response:
+    """Show the form."""
+    form = form or MailLoginForm(return_to=call.query.get("return_to", ""))
+    return core.pages.page(
+        call.request,
+        "ask_email.html",
+        error=error,
+        key="email_login",
+        action=core.pages.path("login/email"),
+        email=form.email,
+        return_to=form.return_to,
+    )
+
+
+async def submit_ask(core: Core, call: Call, form: MailLoginForm) -> Response:
+    """Send the mail, and ask for the code."""
+    await send_code(
+        core, call, form.email, core.pages.browser_of(call.request) or "", query=core.pages.return_query(form.return_to)
+    )
+    return await _code_page(core, call, CodeForm(return_to=form.return_to))
+
+
+async def submit_code(core: Core, call: Call, form: CodeForm) -> Response:
+    """Sign in with the code that was typed."""
+    return await _submit(core, call, form, code=form.code)
+
+
+async def show_link(core: Core, call: Call, form: CodeForm | None, error: GatepassError | None = None) -> Response:
+    """Show a button: programs that look through mail follow links, and press none."""
+    query = call.query
+    form = form or CodeForm(token=query.get("token", ""), return_to=query.get("return_to", ""))
+    return core.pages.page(
+        call.request,
+        "confirm.html",
+        error=error,
+        key="email_link",
+        action=core.pages.path("login/link"),
+        token=form.token,
+        field=None,
+        return_to=form.return_to,
+    )
+
+
+async def submit_link(core: Core, call: Call, form: CodeForm) -> Response:
+    """Sign in with the link."""
+    return await _submit(core, call, form, token=form.token)
+
+
+async def _submit(
+    core: Core, call: Call, form: CodeForm, *, code: str | None = None, token: str | None = None
+) -> Response:
+    token_request = await call.token_request(cookie=True)
+    browser = core.pages.browser_of(call.request) or ""
+    result = await sign_in(core, call, MailProof(challenge=browser, code=code, token=token), token_request)
+    return await core.login_responses.go_on(call.request, result, form.return_to)
+
+
+async def _code_page(core: Core, call: Call, form: CodeForm, error: GatepassError | None = None) -> Response:
+    return core.pages.page(call.request, "email_code.html", error=error, return_to=form.return_to)

@@ -1,0 +1,135 @@
+"""The acts of signing in by mail. Link and code are for the browser or application that asked, once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from gatepass.server.base.confidential import Confidential
+from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.accounts.ownership import prove_address
+from gatepass.server.domain.accounts.user import normalise_email
+from gatepass.server.domain.credentials.one_time_code import Code, digest_of, new_short_code, short_digest_of
+from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.limits.throttle import too_many_attempts
+from gatepass.server.domain.mail.letter import Letter
+from gatepass.server.domain.ports import decide
+from gatepass.server.domain.sessions.open import Authentication
+from gatepass.server.domain.sessions.session import SINGLE_FACTOR
+
+if TYPE_CHECKING:
+    from gatepass.server.base.settings import Settings
+    from gatepass.server.domain.keys.master_key import DataKey
+    from gatepass.server.domain.limits.throttle import Throttle
+    from gatepass.server.domain.mail.notices import Notices
+    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.domain.revocation.status_indexes import StatusIndexes
+    from gatepass.server.domain.sessions.login import LoginCompletion, LoginResult
+    from gatepass.server.domain.sessions.token_request import TokenRequest
+    from gatepass.server.web.call import Call
+
+
+class Needs(Protocol):
+    """What the act uses of the core."""
+
+    @property
+    def database(self) -> Database: ...
+    @property
+    def notices(self) -> Notices: ...
+    @property
+    def indexes(self) -> StatusIndexes: ...
+    @property
+    def mail_throttle(self) -> Throttle: ...
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def data_key(self) -> DataKey: ...
+    @property
+    def login(self) -> LoginCompletion: ...
+
+
+class MailProof(Confidential, frozen=True, kw_only=True):
+    """What its holder shows: the challenge, and of the mail the code, or the token of the link."""
+
+    challenge: str
+    code: str | None = None
+    token: str | None = None
+
+
+async def send_code(needs: Needs, call: Call, email: str, challenge: str, *, query: str = "") -> None:
+    """Mail link and code to whoever has this address; to nobody at the same cost.
+
+    `query` is added to the link's.
+    """
+    needs.notices.require()
+    address, where = normalise_email(email), call.origin
+    attempt = needs.mail_throttle.attempt("sign_in", address, where)
+    link, short, holder = needs.notices.mail_link("sign_in"), new_short_code(), digest_of(challenge)
+    language = call.language
+    url = link.url + query
+
+    async def unit(tx: Transaction) -> Refusal | None:
+        if wait := await needs.mail_throttle.wait(tx, attempt):
+            return too_many_attempts(wait)
+        await needs.mail_throttle.failed(tx, attempt)
+        user = await tx.users.by_email(address)
+        may_enter = user is not None and user.closed is None
+        user_id = user.id if user is not None else ""
+        await tx.codes.add(
+            Code(
+                digest=link.digest,
+                purpose="sign_in" if may_enter else "nothing",
+                user_id=user_id,
+                email=address,
+                holder=holder,
+                short_digest=short_digest_of(needs.data_key.derive("codes"), holder, short),
+                expires_at=tx.now + needs.settings.mail_code_seconds,
+            )
+        )
+        letter = Letter(kind="sign_in", to=address if may_enter else "", language=language, link=url, code=short)
+        await needs.notices.send(tx, letter, user_id=user_id)
+        await record(tx, "sign_in_code_asked", user_id, actor="", where=where)
+        return None
+
+    await decide(needs.database, unit)
+
+
+async def sign_in(needs: Needs, call: Call, proof: MailProof, token_request: TokenRequest) -> LoginResult:
+    """Use the code up, and open a session: it was the right one, and its holder's."""
+    holder, where, device = (
+        digest_of(proof.challenge),
+        call.origin,
+        call.device,
+    )
+    language = call.language
+
+    async def look(tx: Transaction) -> bool:
+        return await tx.codes.is_waited_for(holder, "sign_in", tx.now)
+
+    if not await needs.database.read(look):  # nobody gets places in status lists for a guess
+        raise _invalid_code()
+    status = await needs.indexes.next()
+
+    async def unit(tx: Transaction) -> LoginResult | Refusal:
+        if proof.token is not None:
+            found = await tx.codes.use(digest_of(proof.token), "sign_in", tx.now, holder=holder)
+        else:
+            typed = short_digest_of(needs.data_key.derive("codes"), holder, proof.code or "")
+            found = await tx.codes.use_short(holder, typed, "sign_in", tx.now)
+        user = None if found is None else await tx.users.by_id(found.user_id)
+        if found is None or user is None or user.email != found.email:
+            return _invalid_code()
+        if user.closed is not None:
+            await record(tx, "sign_in_refused", user.id, actor="", reason=user.closed, where=where)
+            return _invalid_code()
+        if await prove_address(tx, user, where=where):
+            await needs.notices.tell_taken(tx, user, language=language)
+        authentication = Authentication(acr=SINGLE_FACTOR, amr=("otp",), where=where)
+        return await needs.login.complete(
+            tx, user, token_request=token_request, proof=authentication, status=status, device=device
+        )
+
+    return await decide(needs.database, unit)
+
+
+def _invalid_code() -> Refusal:
+    return Refusal("invalid_code", "The link or code is wrong, too old, used, or for another browser.")

@@ -1,0 +1,91 @@
+"""The pages of signing in and up with a passkey."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gatepass.server.web.auth.requirements import ANYONE
+from gatepass.server.web.pages import PageForm
+from gatepass.server.web.parsing import parse_object
+from gatepass.server.web.routing import page, page_form
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from gatepass.server.base.errors import GatepassError
+    from gatepass.server.core import Core
+    from gatepass.server.web.call import Call
+    from gatepass.server.web.routing import Route
+from gatepass.server.features.login.passkey.sign_in import sign_in
+from gatepass.server.features.login.passkey.sign_up import PasskeySignup, offer, sign_up
+
+
+class SignInForm(PageForm, frozen=True, kw_only=True):
+    """The form that the script fills in."""
+
+    passkey: str = ""
+    return_to: str = ""
+
+
+class PasskeySignupForm(PageForm, frozen=True, kw_only=True):
+    """The first step of signing up; the second has a passkey too."""
+
+    email: str = ""
+    id: str = ""
+    passkey: str = ""
+
+
+def routes(core: Core) -> tuple[Route, ...]:
+    """The pages and their forms."""
+    return (
+        page_form("/pages/login/passkey", partial(submit, core), SignInForm, ANYONE),
+        page("/pages/signup/passkey", partial(show_signup, core), ANYONE),
+        page_form(
+            "/pages/signup/passkey",
+            partial(submit_signup, core),
+            PasskeySignupForm,
+            ANYONE,
+            show=partial(show_signup, core),
+        ),
+    )
+
+
+async def submit(core: Core, call: Call, form: SignInForm) -> Response:
+    """Sign in and go on."""
+    token_request = await call.token_request(cookie=True)
+    result = await sign_in(core, call, parse_object(form.passkey), token_request)
+    return await core.login_responses.go_on(call.request, result, form.return_to)
+
+
+async def show_signup(
+    core: Core, call: Call, form: PasskeySignupForm | None, error: GatepassError | None = None
+) -> Response:
+    """Show the first step."""
+    email, action = form.email if form is not None else "", core.pages.path("signup/passkey")
+    return core.pages.page(
+        call.request, "ask_email.html", error=error, key="signup_passkey_email", action=action, email=email
+    )
+
+
+async def submit_signup(core: Core, call: Call, form: PasskeySignupForm) -> Response:
+    """Show the second step; then make the account."""
+    if not form.passkey:
+        return await _second_step(core, call, form)
+    signup = PasskeySignup(id=form.id, email=form.email, credential=parse_object(form.passkey))
+    made = await sign_up(core, call, signup)
+    return core.pages.page(
+        call.request, "recovery_codes.html", codes=made.recovery_codes, next_path=core.pages.path("login")
+    )
+
+
+async def _second_step(core: Core, call: Call, form: PasskeySignupForm) -> Response:
+    offered = await offer(core, form.email)
+    return core.pages.page(
+        call.request,
+        "signup_passkey.html",
+        id=offered.id,
+        email=form.email,
+        options=offered.public_key,
+        scripted=True,
+    )

@@ -1,0 +1,1 @@
+"""Signing in by email address and password."""

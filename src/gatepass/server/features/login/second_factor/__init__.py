@@ -1,0 +1,1 @@
+"""The second half of a login, whatever was the first."""

@@ -1,0 +1,92 @@
+"""The page that asks for the second factor."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.credentials.recovery_codes import looks_like_one
+from gatepass.server.web.auth.requirements import ANYONE
+from gatepass.server.web.pages import PageForm
+from gatepass.server.web.parsing import parse_object
+from gatepass.server.web.routing import page, page_form
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from gatepass.server.base.errors import GatepassError
+    from gatepass.server.core import Core
+    from gatepass.server.domain.credentials.factors import Factors
+    from gatepass.server.domain.ports import Transaction
+    from gatepass.server.web.call import Call
+    from gatepass.server.web.routing import Route
+from gatepass.server.features.login.second_factor.sign_in import passkey_options, pending_login, sign_in
+
+
+class FactorForm(PageForm, frozen=True, kw_only=True):
+    """The page's form: six digits or a recovery code in one field, or a passkey's answer, which the script fills in."""
+
+    code: str = ""
+    passkey: str = ""
+    remember: str = ""
+    return_to: str = ""
+
+
+def routes(core: Core) -> tuple[Route, ...]:
+    """The page and its form."""
+    return (
+        page("/pages/login/factor", partial(show, core), ANYONE),
+        page_form("/pages/login/factor", partial(submit, core), FactorForm, ANYONE, show=partial(_page, core)),
+    )
+
+
+async def show(core: Core, call: Call, _body: None) -> Response:
+    """Show the form, to the browser that has the challenge."""
+    try:
+        return await _page(core, call, FactorForm(return_to=call.query.get("return_to", "")))
+    except Refusal:
+        return core.pages.go_to(core.pages.path("login"))
+
+
+async def submit(core: Core, call: Call, form: FactorForm) -> Response:
+    """Check the factor and go on."""
+    pending = await pending_login(core, core.login_responses.challenge_cookie.read(call.request))
+    claim = await core.proofs.read(**_of(form), ceremony="second_factor", party=pending.id)
+    opened, device = await sign_in(core, call, pending, claim, remember=bool(form.remember))
+    response = await core.login_responses.go_on(call.request, opened, form.return_to)
+    core.login_responses.keep_device(response, device)
+    return response
+
+
+async def _page(core: Core, call: Call, form: FactorForm, error: GatepassError | None = None) -> Response:
+    pending = await pending_login(core, core.login_responses.challenge_cookie.read(call.request))
+
+    async def unit(tx: Transaction) -> Factors:
+        return await tx.factors.of(pending.user_id)
+
+    factors = await core.database.read(unit)
+    asks_passkey = bool(factors.passkeys) and core.proofs.knows_passkeys
+    return core.pages.page(
+        call.request,
+        "factor.html",
+        error=error,
+        return_to=core.pages.return_path(form.return_to, ""),
+        kinds=factors.kinds,
+        options=await passkey_options(core, pending) if asks_passkey else None,
+        scripted=asks_passkey,
+        can_remember=core.settings.remember_device_days > 0,
+        days=core.settings.remember_device_days,
+    )
+
+
+def _of(form: FactorForm) -> dict[str, Any]:
+    """What the form holds, in the words of a call."""
+    if form.passkey:
+        return {"code": None, "recovery_code": None, "passkey": parse_object(form.passkey)}
+    is_recovery_code = looks_like_one(form.code)
+    return {
+        "code": None if is_recovery_code else form.code,
+        "recovery_code": form.code if is_recovery_code else None,
+        "passkey": None,
+    }
