@@ -123,7 +123,7 @@ def open_compact(
     """Do what `verify` says, without copying the header for the caller."""
     try:
         known_headers = keys.known_headers
-        if not isinstance(token, str) or len(token) > limits.token_length:
+        if type(token) is not str or len(token) > limits.token_length:
             token = checked_text(token, limits)
     except AttributeError:
         raise InvalidPolicyError("keys is not a Key or KeySet, or limits is not a Limits") from None

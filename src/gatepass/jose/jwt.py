@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeAlias, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 import msgspec
-from msgspec import UNSET, UnsetType  # noqa: TC002 - msgspec reads the annotations
 
 from . import base64url, jwe, jws, strict_json
 from . import headers as _headers
-from .errors import (
-    BadClaimError,
-    ExpiredError,
-    InvalidPolicyError,
-    MalformedError,
-    MissingClaimError,
-    NotYetValidError,
-    WrongAudienceError,
-    WrongIssuerError,
-    WrongTypError,
-)
+from .claims import Policy, Registered, typed
+from .claims import wrong_type as _wrong_type
+from .errors import BadClaimError, InvalidPolicyError, MalformedError
 from .limits import DEFAULT
 
 if TYPE_CHECKING:
-    from .errors import JoseError
+    from collections.abc import Collection
+
     from .keys import Key, KeySet
     from .limits import Limits
 
@@ -38,30 +29,10 @@ _AS_THEY_ARE = frozenset((str, int, float, bool, type(None), list, dict))
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-_LATEST = 2**53
-"""Integers up to here are the same to everybody (RFC 8259 §6); as a date it is 285 million years away."""
-
-_IN_BOUNDS = msgspec.Meta(ge=-_LATEST, le=_LATEST)
-
-NumericDate: TypeAlias = Annotated[int, _IN_BOUNDS] | Annotated[float, _IN_BOUNDS]
-"""RFC 7519 §2: seconds since 1970, with or without a fraction; no boolean, and nothing too large to be a moment."""
-
 _DATES = frozenset(("exp", "nbf", "iat", "auth_time", "updated_at"))
 """RFC 7519 §4.1, OpenID Connect Core §2 and §5.1."""
 
 _convert = msgspec.convert
-
-
-class Registered(msgspec.Struct, gc=False):
-    """RFC 7519 §4.1: the registered claims, and what each may be."""
-
-    iss: str | UnsetType = UNSET
-    sub: str | UnsetType = UNSET
-    aud: str | list[str] | UnsetType = UNSET
-    exp: NumericDate | UnsetType = UNSET
-    nbf: NumericDate | UnsetType = UNSET
-    iat: NumericDate | UnsetType = UNSET
-    jti: str | UnsetType = UNSET
 
 
 class Unverified(msgspec.Struct, frozen=True):
@@ -237,29 +208,11 @@ def verify(  # noqa: PLR0913 - the call reads as its policy
         WrongAudienceError: `aud` does not name `audience`.
         InvalidPolicyError: An argument makes no sense.
     """
+    policy = Policy(issuer, audience, typ, required, leeway, now)
     header, payload = jws.open_compact(token, keys, limits)
     claims = strict_json.decode_object(payload, limits.depth)
-    if typ is not None and typ != header.typ:
-        _check_typ(header.typ, typ)
-    try:
-        registered = _convert(claims, Registered)
-        for name in required:
-            if name not in claims:
-                raise _missing(name, required)
-    except (msgspec.ValidationError, TypeError) as error:
-        raise _wrong_type(error) from None
-    present = time.time() if now is None else _seconds(now)
-    if leeway:
-        _check_leeway(leeway)
-    if registered.exp is not UNSET and registered.exp <= present - leeway:
-        raise ExpiredError("the token has expired", claim="exp")
-    if registered.nbf is not UNSET and registered.nbf > present + leeway:
-        raise NotYetValidError("the token is not valid yet", claim="nbf")
-    if issuer is not None and issuer != registered.iss:
-        raise _wrong_issuer(registered, issuer)
-    if audience is not None and (audience.__class__ is not str or audience != registered.aud):
-        _check_audience(registered, audience)
-    return claims if into is dict else _typed(claims, into)
+    policy.check(header.typ, claims)
+    return claims if into is dict else typed(claims, into)
 
 
 def sign_and_encrypt(  # noqa: PLR0913 - the call reads as its policy
@@ -355,21 +308,14 @@ def decrypt_and_verify(  # noqa: PLR0913 - the call reads as its policy
     Raises:
         JoseError: As `jwe.decrypt` and `verify`.
     """
+    policy = Policy(issuer, audience, typ, required, leeway, now)
     decrypted = jwe.decrypt(token, decryption_keys, limits=limits)
     if _headers.media_type(decrypted.headers.get("cty")) != _headers.media_type("JWT"):
         raise MalformedError("the encrypted content is not a JWT")
-    return verify(
-        decrypted.plaintext,
-        verification_keys,
-        issuer=issuer,
-        audience=audience,
-        typ=typ,
-        required=required,
-        leeway=leeway,
-        now=now,
-        into=into,
-        limits=limits,
-    )
+    header, payload = jws.open_compact(decrypted.plaintext, verification_keys, limits)
+    claims = strict_json.decode_object(payload, limits.depth)
+    policy.check(header.typ, claims)
+    return claims if into is dict else typed(claims, into)
 
 
 def peek(token: str | bytes, *, limits: Limits = DEFAULT) -> Unverified:
@@ -385,101 +331,3 @@ def peek(token: str | bytes, *, limits: Limits = DEFAULT) -> Unverified:
     parameters = _headers.read(segment, limits)
     base64url.decode(encoded_signature)
     return Unverified(parameters, strict_json.decode_object(base64url.decode(encoded_payload), limits.depth))
-
-
-# ── the checks, in their order ──────────────────────────────────────────────────────────────────────────────────────
-
-
-def _check_typ(actual: str | None, typ: object) -> None:
-    if not isinstance(typ, str):
-        raise InvalidPolicyError("typ is a string or None")
-    if _headers.media_type(actual) != _headers.media_type(typ):
-        raise WrongTypError(f"the token is not a {typ}")
-
-
-def _wrong_type(error: msgspec.ValidationError | TypeError) -> JoseError:
-    """A registered claim of a wrong type is refused, never taken for an absent one."""
-    if isinstance(error, msgspec.ValidationError):
-        claim = _claim_in(error)
-        return BadClaimError(f"{claim} has the wrong type", claim=claim)
-    return InvalidPolicyError("required is a collection of names")
-
-
-def _missing(name: str, required: Collection[str]) -> JoseError:
-    if isinstance(required, str):
-        return InvalidPolicyError("required is a collection of names")
-    return MissingClaimError(f"{name} is required", claim=name)
-
-
-def _wrong_issuer(claims: Registered, issuer: object) -> JoseError:
-    if not isinstance(issuer, str):
-        return InvalidPolicyError("issuer is a string or None")
-    if claims.iss is UNSET:
-        return MissingClaimError("iss is required", claim="iss")
-    return WrongIssuerError("iss is not the expected issuer", claim="iss")
-
-
-def _check_audience(claims: Registered, audience: str | Collection[str]) -> None:
-    expected = _expected_audiences(audience)
-    if claims.aud is UNSET:
-        raise MissingClaimError("aud is required", claim="aud")
-    named = [claims.aud] if isinstance(claims.aud, str) else claims.aud
-    if not any(one in expected for one in named):
-        raise WrongAudienceError("aud does not name the expected audience", claim="aud")
-
-
-def _expected_audiences(audience: object) -> Collection[str]:
-    expected = (audience,) if isinstance(audience, str) else audience
-    if not isinstance(expected, Collection) or not expected:
-        raise InvalidPolicyError("audience is a string, a collection of strings or None")
-    return [_text("audience", one) for one in cast("Collection[object]", expected)]
-
-
-def _text(name: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise InvalidPolicyError(f"{name} is not a string")
-    return value
-
-
-def _seconds(now: object) -> float:
-    if isinstance(now, datetime) and now.tzinfo is not None:
-        return now.timestamp()
-    if isinstance(now, (int, float)) and -_LATEST <= now <= _LATEST:
-        return now
-    raise InvalidPolicyError("now is a number of seconds or a datetime with a time zone")
-
-
-def _check_leeway(leeway: object) -> None:
-    if not isinstance(leeway, (int, float)) or not 0 <= leeway <= _LATEST:
-        raise InvalidPolicyError("leeway is a number of seconds")
-
-
-def _typed(claims: dict[str, Any], into: type[T]) -> T:
-    try:
-        return _convert(claims, into, dec_hook=_unfillable)
-    except msgspec.ValidationError as error:
-        raise BadClaimError("the claims do not fit the type", claim=_claim_in(error)) from None
-    except (TypeError, ValueError, RecursionError):
-        raise InvalidPolicyError("into is a type that msgspec can fill") from None
-
-
-def _unfillable(kind: type, _: object) -> NoReturn:
-    """What msgspec calls for a type that it does not know, alone or inside of another."""
-    raise InvalidPolicyError(
-        f"into is a type that msgspec can fill, and {kind.__name__} is none; a model of pydantic takes the claims "
-        "that verify returns without into: Model.model_validate(claims)"
-    )
-
-
-def _claim_in(error: msgspec.ValidationError) -> str:
-    """Find the claim that msgspec's message points to; the rest of the message may quote the token.
-
-    It ends with "- at `$.exp`", or says "missing required field `exp`"; else it is about no claim of the type.
-    """
-    message = str(error)
-    if message.startswith("Object contains unknown field"):
-        return ""
-    _, found, path = message.rpartition("at `$.")
-    if not found:
-        _, _, path = message.partition("missing required field `")
-    return path.partition("`")[0].partition("[")[0].partition(".")[0]

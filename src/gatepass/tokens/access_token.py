@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, NamedTuple,
 import msgspec
 
 from gatepass.jose import base64url, jws, jwt
+from gatepass.jose.claims import NumericDate  # noqa: TC001 - msgspec reads the annotations
 from gatepass.jose.errors import (
     BadClaimError,
     InvalidPolicyError,
@@ -18,7 +19,6 @@ from gatepass.jose.errors import (
     WrongAudienceError,
     WrongTypError,
 )
-from gatepass.jose.jwt import NumericDate  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Collection

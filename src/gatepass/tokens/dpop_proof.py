@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from gatepass.jose import Key, base64url, headers, jwt
+from gatepass.jose.claims import NumericDate  # noqa: TC001 - msgspec reads the annotations
 from gatepass.jose.errors import InvalidKeyError, JoseError
 from gatepass.jose.limits import Limits
 
@@ -48,7 +49,7 @@ class _Claims(msgspec.Struct, frozen=True):
     jti: Name
     htm: str
     htu: str
-    iat: jwt.NumericDate
+    iat: NumericDate
     ath: str | None = None
     nonce: str | None = None
 
