@@ -13,7 +13,7 @@ from tests.support.scripted_issuer import NOW, Clock
 from gatepass.jose import JoseError, Key, KeySet, jwt
 from gatepass.jose.errors import InvalidPolicyError, MalformedError
 from gatepass.verify import Fetched, Principal, Verifier
-from gatepass.verify.verifier import LONGEST_REMEMBERED
+from gatepass.verify.memory import LONGEST_REMEMBERED
 
 ISSUER = "https://auth.example.com"
 KEY = Key.generate("ES256")
@@ -189,7 +189,7 @@ def test_memory_is_bounded() -> None:
     verifier = offline(cache_size=3)
     tokens = [signed(jti=f"t{n}") for n in range(4)]
     first, *rest = [verifier.verify(token) for token in tokens]
-    assert len(verifier._known.seen) == 3
+    assert len(verifier._memory.seen) == 3
     assert [verifier.verify(token) for token in tokens[1:]] == rest
     assert verifier.verify(tokens[0]) is not first
 
@@ -200,7 +200,7 @@ def test_a_token_that_two_threads_verify_at_once_pushes_nobody_out() -> None:
     tokens = [signed(jti=f"t{n}") for n in range(2)]
     for token in (*tokens, tokens[1]):
         verifier._attempt(token)
-    assert list(verifier._known.seen) == tokens
+    assert list(verifier._memory.seen) == tokens
 
 
 def test_many_threads_share_a_small_memory() -> None:
@@ -214,14 +214,14 @@ def test_many_threads_share_a_small_memory() -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(reads, range(8)))
-    assert len(verifier._known.seen) == 5
+    assert len(verifier._memory.seen) == 5
 
 
 def test_a_very_long_token_is_not_remembered() -> None:
     """What is remembered has a known size."""
     verifier = offline()
     verifier.verify(signed(note="x" * LONGEST_REMEMBERED))
-    assert verifier._known.seen == {}
+    assert verifier._memory.seen == {}
 
 
 def test_a_refusal_is_never_remembered() -> None:

@@ -216,7 +216,7 @@ def issuer_for(verifier: Verifier | AnyOf, url: str | None = None) -> Generator[
     issuer = Issuer(verifier.issuer, audience=audience, typ=verifier.typ)
     stand_in = issuer.verifier(audience=verifier.audience, leeway=verifier.leeway, dpop=verifier.dpop)
     # Roles, audience_claim and all: what is tested is the application's own policy.
-    vars(stand_in)["_read"] = vars(verifier)["_read"]
+    vars(stand_in)["_policy"] = vars(verifier)["_policy"]
     own = dict(vars(verifier))
     # Instance attributes come before a class's methods: whoever holds the verifier now calls the other one.
     methods = ("start", "astart", "verify", "averify", "verified", "remembered", "at_once", "health")

@@ -14,39 +14,37 @@ import re
 import threading
 import time
 import weakref
-from collections.abc import Collection
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from msgspec import UNSET, structs
 
-from gatepass.jose import Key, KeySet, headers, jwt
+from gatepass.jose import Key, KeySet, jwt
 from gatepass.jose.errors import (
-    AlgNotAllowedError,
     InvalidPolicyError,
     MalformedError,
     UnknownKeyError,
     WrongIssuerError,
-    WrongTypError,
 )
-from gatepass.tokens import access_token, revocation_snapshot
+from gatepass.tokens import access_token
 from gatepass.tokens.access_token import UnprovenCnfError
 
 from .clocks import wall_clock
-from .denylist import Consulting, Denylist
+from .denylist import Consulting
 from .dpop import DPoPPolicy
 from .errors import IssuerUnavailableError, RevokedError
-from .fetch import FETCH_SECONDS, MAX_BYTES, HttpxFetch, KeySource
+from .fetch import FETCH_SECONDS, HttpxFetch, KeySource
 from .follow import Follower
 from .following.health import Health
 from .following.revocations import Revocations
 from .issuer import Issuer
-from .oauth_client import basic_credentials
-from .principal import of_access_token, of_other_token, roles_at
+from .memory import Memory
+from .network import Network
+from .policy import RevocationPolicy, TokenPolicy
 from .waiting import await_, wait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterator, Sequence
     from concurrent import futures
     from types import TracebackType
     from typing import Self
@@ -55,23 +53,12 @@ if TYPE_CHECKING:
 
     from gatepass.jose import JoseError
 
+    from .denylist import Denylist
     from .dpop import DPoP
     from .fetch import Fetch
     from .following.known import Mode, Stale
     from .principal import Principal
     from .waiting import Wait
-
-    _Read: TypeAlias = Callable[[str, Key | KeySet, float, str | None], Principal]
-    """(token, keys, now, thumbprint of the proven key) -> who it speaks for, or an error."""
-
-    _Seen: TypeAlias = tuple[float, float, Principal]
-    """From when and until when a verified token is good, in seconds since 1970, and who it speaks for."""
-
-MAX_LEEWAY = 300
-"""Seconds; a clock that is further off needs repair."""
-
-LONGEST_REMEMBERED = 8192
-"""Characters; a longer token is verified each time, so that remembered tokens stay within a known memory."""
 
 _WAIT_SECONDS = FETCH_SECONDS + 1
 
@@ -82,43 +69,6 @@ _REASONS_TOLD = 16
 _TENANT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
 
 _log = logging.getLogger(__name__)
-
-
-class _Known:
-    """One set of keys, how long it is fresh, and the tokens that it verified: replaced as a whole, never mixed.
-
-    Attributes:
-        published: The keys as they were published or given.
-        refused: Those of them that have been revoked, by `kid`.
-        keys: The others.
-    """
-
-    __slots__ = ("fetched_at", "fresh_until", "keys", "published", "refused", "seen")
-
-    def __init__(
-        self,
-        published: Key | KeySet,
-        fetched_at: float,
-        fresh_until: float,
-        *,
-        refused: frozenset[str] = frozenset(),
-        before: _Known | None = None,
-    ) -> None:
-        self.published = published
-        self.refused = refused
-        self.fetched_at = fetched_at
-        self.fresh_until = fresh_until
-        self.keys: Key | KeySet = published
-        self.seen: dict[str, _Seen] = {}
-        if before is not None and before.published is published and before.refused == refused:
-            self.keys, self.seen = before.keys, before.seen
-        elif refused:
-            every = (published,) if isinstance(published, Key) else published
-            self.keys = KeySet([key for key in every if key.kid not in refused])
-
-    def is_fresh(self, now: float) -> bool:
-        """Tell whether the keys need not be fetched again; given keys never do."""
-        return self.fetched_at <= now < self.fresh_until
 
 
 class Verifier:
@@ -198,78 +148,73 @@ class Verifier:
         Raises:
             InvalidPolicyError: The arguments contradict each other, or httpx is needed and not installed.
         """
-        if not isinstance(cast("object", issuer), str) or not issuer:
-            raise InvalidPolicyError("issuer is a URL")
-        if not isinstance(cast("object", typ), str | None) or typ == "":
-            raise InvalidPolicyError("typ is a media type or None")
-        _check_numbers(leeway, cache_size)
-        denylist = revocation if isinstance(revocation, Denylist) else None
-        chosen = None if denylist is not None else revocation
-        mode = _checked_mode(chosen, is_offline=keys is not None, has_fetch=fetch is not None)
-        _check_staleness(stale, stale_after)
+        self._policy = TokenPolicy.of(
+            issuer=issuer, audience=audience, typ=typ, audience_claim=audience_claim, roles=roles, leeway=leeway
+        )
+        revoking = RevocationPolicy.of(
+            revocation,
+            stale=stale,
+            stale_after=stale_after,
+            is_offline=keys is not None,
+            has_fetch=fetch is not None,
+        )
+        _check_keys(keys)
+        if cache_size < 0:
+            raise InvalidPolicyError("cache_size is negative")
+        is_offline = keys is not None and revoking.mode is None
+        if is_offline and any(given is not None for given in (jwks_url, alg, ca_file, proxy, fetch)):
+            raise InvalidPolicyError("with keys= nothing is fetched: leave out jwks_url, alg, ca_file, proxy and fetch")
+        network = Network.of(
+            fetch=fetch, ca_file=ca_file, proxy=proxy, client_id=client_id, client_secret=client_secret
+        )
         self.issuer = issuer
-        self.audience = _checked_audience(audience)
-        self.clock = clock
-        self.dpop = DPoPPolicy() if dpop is None else dpop
+        self.audience = self._policy.audience
         self.typ = typ
         self.leeway = leeway
-        self._read = _reader(
-            typ,
-            issuer=issuer,
-            audience=self.audience,
-            leeway=leeway,
-            audience_claim=_checked_audience_claim(audience_claim, typ),
-        )
-        if roles not in ("roles", ("roles",)):
-            self._read = _with_roles(self._read, _checked_path(roles))
+        self.clock = clock
+        self.dpop = DPoPPolicy() if dpop is None else dpop
         self._cache_size = cache_size
-        self._process = os.getpid()
         self._told: set[str] = set()
+        self._process = os.getpid()
         self._lock = threading.Lock()
-        if keys is not None and not isinstance(cast("object", keys), Key | KeySet):
-            raise InvalidPolicyError("keys is a Key or a KeySet")
-        self._source: KeySource | None = None
-        self._follower: Follower | Consulting | None = None if denylist is None else Consulting(denylist)
-        # The callbacks hold us weakly: a verifier that nobody uses any more ends, and its thread with it.
-        adopt = weakref.WeakMethod(self._adopt)
         source = None
-        if keys is not None and mode is None:
-            if any(given is not None for given in (jwks_url, alg, ca_file, proxy, fetch)):
-                raise InvalidPolicyError(
-                    "with keys= nothing is fetched: leave out jwks_url, alg, ca_file, proxy and fetch"
-                )
-        else:
-            source = KeySource(
-                Issuer(issuer, jwks_url=jwks_url, alg=alg, allow_http=allow_http_in_development),
-                _checked_fetch(fetch, ca_file, proxy),
-                clock=clock,
-                on_learned=lambda: _call(adopt),
+        if not is_offline:
+            source = self._new_source(
+                Issuer(issuer, jwks_url=jwks_url, alg=alg, allow_http=allow_http_in_development), network
             )
-        credentials = _checked_credentials(client_id, client_secret)
-        if source is not None and mode is not None:
-            documents = fetch or HttpxFetch(
-                ca_file=ca_file, proxy=proxy, max_bytes=revocation_snapshot.MAX_LENGTH, keep_alive=True
-            )
-            follower = Follower(
-                Revocations(issuer, mode=mode, stale=stale, stale_after=stale_after),
-                source=source,
-                fetch=documents,
-                # Over a connection of its own: one that is kept may be as dead as the stream that is to be replaced.
-                listen=partial(HttpxFetch(ca_file=ca_file, proxy=proxy).listen, authorization=credentials)
-                if fetch is None
-                else None,
-                close=documents.aclose if isinstance(documents, HttpxFetch) else None,
-                clock=clock,
-                on_keys_refused=lambda: _call(adopt),
-            )
-            self._follower = follower
-            weakref.finalize(self, follower.stop).atexit = False
-        if keys is not None:
-            self._known = _Known(keys, -math.inf, math.inf)
-        else:
-            self._known = _Known(KeySet([]), math.inf, -math.inf)
-            self._source = source
+        self._follower = self._new_follower(revoking, source, network)
+        self._source = source if keys is None else None  # keys that were given are never fetched anew
+        self._memory = Memory(KeySet([]), math.inf, -math.inf) if keys is None else Memory(keys, -math.inf, math.inf)
         _verifiers.add(self)
+
+    def _new_source(self, issuer: Issuer, network: Network) -> KeySource:
+        """Make what keeps the issuer's keys up to date."""
+        return KeySource(issuer, network.for_keys(), clock=self.clock, on_learned=self._weakly_adopt())
+
+    def _new_follower(
+        self, revoking: RevocationPolicy, source: KeySource | None, network: Network
+    ) -> Follower | Consulting | None:
+        """Make what knows what has been revoked, if that is asked for."""
+        if revoking.denylist is not None:
+            return Consulting(revoking.denylist)
+        if source is None or revoking.mode is None:
+            return None
+        documents = network.for_documents()
+        follower = Follower(
+            Revocations(self.issuer, mode=revoking.mode, stale=revoking.stale, stale_after=revoking.stale_after),
+            source=source,
+            fetch=documents,
+            listen=network.for_stream(),
+            close=documents.aclose if isinstance(documents, HttpxFetch) else None,
+            clock=self.clock,
+            on_keys_refused=self._weakly_adopt(),
+        )
+        weakref.finalize(self, follower.stop).atexit = False
+        return follower
+
+    def _weakly_adopt(self) -> Callable[[], None]:
+        """Return `_adopt` without a hold on us: a verifier that nobody uses any more ends, and its thread with it."""
+        return partial(_call, weakref.WeakMethod(self._adopt))
 
     @staticmethod
     def any_of(*verifiers: Verifier) -> AnyOf:
@@ -376,7 +321,7 @@ class Verifier:
         """Say how up to date the keys are, and what is known to be revoked."""
         self._notice_fork()
         now = self.clock()
-        keys_fresh = self._known.is_fresh(now)
+        keys_fresh = self._memory.is_fresh(now)
         keys_usable = self._source is None or self._source.issuer.is_usable(now)
         if self._follower is None:
             health = Health(keys_fresh=keys_fresh, feed="off", ready=keys_usable)
@@ -465,25 +410,25 @@ class Verifier:
     def _standing(self, token: str, thumbprint: str | None) -> Generator[Wait, None, Principal]:
         """Verify, and ask whether it has been revoked."""
         self._notice_fork()
-        known = self._known
+        memory = self._memory
         principal = self._remembered(token, self.clock())
         if principal is None or principal.key_thumbprint != thumbprint:
             principal = yield from self._authentic(token, thumbprint)
         if self._follower is None:
             return principal
         yield from self._follower.settle(principal)
-        if self._known is not known:  # perhaps its very key was revoked meanwhile
+        if self._memory is not memory:  # perhaps its very key was revoked meanwhile
             principal = yield from self._authentic(token, thumbprint)
         self._follower.judge(principal)
         return principal
 
     def _remembered(self, token: str, now: float) -> Principal | None:
         """Find a token that these very keys have verified: a lookup, and three comparisons of times."""
-        known = self._known
-        seen = known.seen.get(token)
+        memory = self._memory
+        seen = memory.seen.get(token)
         if seen is None or not seen[0] <= now < seen[1]:
             return None
-        if known.is_fresh(now) or self._is_usable_meanwhile(now):
+        if memory.is_fresh(now) or self._is_usable_meanwhile(now):
             return seen[2]
         return None
 
@@ -504,22 +449,17 @@ class Verifier:
     def _attempt(self, token: str, thumbprint: str | None = None) -> Principal:
         """Verify with the keys at hand."""
         self._notice_fork()
-        known, now, source = self._known, self.clock(), self._source
+        memory, now, source = self._memory, self.clock(), self._source
         if source is not None and not source.issuer.is_usable(now):
             raise UnknownKeyError("the issuer's keys are not known yet, or not any more")
-        principal = self._read(token, known.keys, now, thumbprint)
+        principal = self._policy.read(token, memory.keys, now, thumbprint)
         # Only now, so that nobody who cannot show a good token makes us fetch.
-        if source is not None and not known.is_fresh(now):
+        if source is not None and not memory.is_fresh(now):
             source.refresh_if_due(now)
-        if self._cache_size and len(token) <= LONGEST_REMEMBERED:
-            self._remember(known.seen, token, principal)
+        if self._cache_size:
+            with self._lock:
+                memory.remember(token, principal, leeway=self.leeway, size=self._cache_size)
         return principal
-
-    def _remember(self, seen: dict[str, _Seen], token: str, principal: Principal) -> None:
-        with self._lock:
-            while token not in seen and len(seen) >= self._cache_size:
-                del seen[next(iter(seen))]  # the oldest, which ends first
-            seen[token] = _good_from(principal, self.leeway), principal.expires_at + self.leeway, principal
 
     def _notice_fork(self) -> None:
         """Begin anew in a process that forked behind Python's back, as servers written in C do, before any lock."""
@@ -546,7 +486,7 @@ class Verifier:
 
     def _flights(self, token: str, refusal: UnknownKeyError) -> Iterator[futures.Future[None]]:
         """Yield each refresh that is worth waiting for: at most one that was under way already, and one of our own."""
-        if self._source is not None or self._known.refused:
+        if self._source is not None or self._memory.refused:
             self._refuse_hopeless(token)
         if self._source is None:
             raise refusal
@@ -560,16 +500,10 @@ class Verifier:
     def _refuse_hopeless(self, token: str) -> None:
         """Refuse what no key could make good, before anything is fetched for it."""
         seen = jwt.peek(token)
-        if seen.headers.get("kid") in self._known.refused:
+        if seen.headers.get("kid") in self._memory.refused:
             raise RevokedError("the token's key has been revoked")
-        if self._source is None:
-            return
-        if seen.headers["alg"].startswith("HS"):
-            raise AlgNotAllowedError("a shared secret is never fetched: pass it as keys=")
-        if self.typ is not None and headers.media_type(seen.headers.get("typ")) != headers.media_type(self.typ):
-            raise WrongTypError(f"the token is not a {self.typ}")
-        if seen.claims.get("iss") != self.issuer:
-            raise WrongIssuerError("iss is not the expected issuer", claim="iss")
+        if self._source is not None:
+            self._policy.refuse_hopeless(seen)
 
     def _adopt(self) -> None:
         """Verify with what has been learned from now on; keys that are new have verified nothing yet."""
@@ -579,12 +513,12 @@ class Verifier:
             follower.learn_offer()
             refused = follower.kids
         with self._lock:  # both of the threads that learn come by here
-            before = self._known
+            before = self._memory
             if source is None:
-                self._known = _Known(before.published, -math.inf, math.inf, refused=refused, before=before)
+                self._memory = Memory(before.published, -math.inf, math.inf, refused=refused, before=before)
             elif source.issuer.fetched_at is not None:
                 issuer, at = source.issuer, source.issuer.fetched_at
-                self._known = _Known(issuer.keys, at, issuer.fresh_until, refused=refused, before=before)
+                self._memory = Memory(issuer.keys, at, issuer.fresh_until, refused=refused, before=before)
 
     def _verdict(self, refusal: UnknownKeyError) -> JoseError:
         """Tell a key that does not exist from one that we could not look for."""
@@ -724,134 +658,6 @@ def _call(method: weakref.WeakMethod[Callable[[], None]]) -> None:
         found()
 
 
-def _good_from(principal: Principal, leeway: float) -> float:
-    """When a token begins to be good, in seconds since 1970: a clock that was set back takes it for one to come."""
-    made_at, not_before = principal.claims.get("iat"), principal.claims.get("nbf")
-    return max(
-        made_at - access_token.MAX_CLOCK_LEAD if isinstance(made_at, int | float) else -math.inf,
-        not_before - leeway if isinstance(not_before, int | float) else -math.inf,
-    )
-
-
-def _reader(
-    typ: str | None, *, issuer: str, audience: str | Collection[str], leeway: float, audience_claim: str
-) -> _Read:
-    """Put a policy into one function."""
-    if headers.media_type(typ) == headers.media_type(access_token.TYP):
-
-        def read(token: str, keys: Key | KeySet, now: float, thumbprint: str | None) -> Principal:
-            return of_access_token(
-                access_token.check(
-                    token,
-                    keys,
-                    issuer=issuer,
-                    audience=audience,
-                    now=now,
-                    leeway=leeway,
-                    thumbprint=thumbprint,
-                )
-            )
-    else:
-
-        def read(token: str, keys: Key | KeySet, now: float, thumbprint: str | None) -> Principal:
-            return of_other_token(
-                access_token.check_other(
-                    token,
-                    keys,
-                    issuer=issuer,
-                    audience=audience,
-                    typ=typ,
-                    now=now,
-                    leeway=leeway,
-                    thumbprint=thumbprint,
-                    audience_claim=audience_claim,
-                )
-            )
-
-    return read
-
-
-def _with_roles(read: _Read, path: tuple[str, ...]) -> _Read:
-    """Take the roles from where another issuer puts them."""
-
-    def read_with_roles(token: str, keys: Key | KeySet, now: float, thumbprint: str | None) -> Principal:
-        principal = read(token, keys, now, thumbprint)
-        return structs.replace(principal, roles=roles_at(principal.claims, path))
-
-    return read_with_roles
-
-
-def _checked_audience_claim(claim: object, typ: str | None) -> str:
-    """RFC 9068 §2.2 has the audience in `aud`; others say aloud where they have it."""
-    if not isinstance(claim, str) or not claim:
-        raise InvalidPolicyError("audience_claim is the name of a claim")
-    if claim != "aud" and headers.media_type(typ) == headers.media_type(access_token.TYP):
-        raise InvalidPolicyError("audience_claim is for issuers that do not follow RFC 9068: say typ=, or typ=None")
-    return claim
-
-
-def _checked_path(path: object) -> tuple[str, ...]:
-    names = (path,) if isinstance(path, str) else path
-    if not isinstance(names, tuple) or not names:
-        raise InvalidPolicyError("roles is the name of a claim, or a tuple of names")
-    if not all(isinstance(name, str) and name for name in cast("tuple[object, ...]", names)):
-        raise InvalidPolicyError("roles holds what is no name")
-    return cast("tuple[str, ...]", names)
-
-
-def _checked_audience(audience: object) -> str | tuple[str, ...]:
-    """RFC 9068 §4: an API knows its own name, and demands it."""
-    names = (audience,) if isinstance(audience, str) else audience
-    if not isinstance(names, Collection):
-        raise InvalidPolicyError("audience is a name or a collection of names")
-    names = tuple(cast("Collection[object]", names))
-    if not names or not all(isinstance(name, str) and name for name in names):
-        raise InvalidPolicyError("audience holds nothing, or what is no name")
-    return audience if isinstance(audience, str) else cast("tuple[str, ...]", names)
-
-
-def _checked_fetch(fetch: Fetch | None, ca_file: str | None, proxy: str | None, *, max_bytes: int = MAX_BYTES) -> Fetch:
-    if fetch is None:
-        return HttpxFetch(ca_file=ca_file, proxy=proxy, max_bytes=max_bytes)
-    if ca_file is not None or proxy is not None:
-        raise InvalidPolicyError("ca_file and proxy are for the built-in fetch: leave them out, or fetch")
-    return fetch
-
-
-def _checked_credentials(client_id: str | None, client_secret: str | None) -> str:
-    if (client_id is None) != (client_secret is None):
-        raise InvalidPolicyError("client_id and client_secret go together")
-    return "" if client_id is None or client_secret is None else basic_credentials(client_id, client_secret)
-
-
-def _checked_mode(revocation: object, *, is_offline: bool, has_fetch: bool) -> Mode | None:
-    """Choose how to follow, where the caller has not."""
-    if revocation is UNSET:
-        if is_offline:
-            return None
-        return "list" if has_fetch else "feed"
-    if revocation == "feed" and has_fetch:
-        raise InvalidPolicyError("the feed is a stream, which fetch= cannot get: leave it out, or take list")
-    match revocation:
-        case "feed":
-            return "feed"
-        case "list":
-            return "list"
-        case None:
-            return None
-        case _:
-            raise InvalidPolicyError("revocation is feed, list or None")
-
-
-def _check_staleness(stale: object, stale_after: float) -> None:
-    if stale not in ("serve", "refuse"):
-        raise InvalidPolicyError("stale is serve or refuse")
-    if not 0 < stale_after < math.inf:
-        raise InvalidPolicyError("stale_after is a number of seconds")
-
-
-def _check_numbers(leeway: float, cache_size: int) -> None:
-    if not 0 <= leeway <= MAX_LEEWAY:
-        raise InvalidPolicyError(f"leeway is between 0 and {MAX_LEEWAY} seconds")
-    if cache_size < 0:
-        raise InvalidPolicyError("cache_size is negative")
+def _check_keys(keys: object) -> None:
+    if keys is not None and not isinstance(keys, Key | KeySet):
+        raise InvalidPolicyError("keys is a Key or a KeySet")

@@ -1,0 +1,88 @@
+"""How an issuer is reached: with httpx, or by a function of the caller's."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from gatepass.jose.errors import InvalidPolicyError
+from gatepass.tokens import revocation_snapshot
+
+from .fetch import HttpxFetch
+from .oauth_client import basic_credentials
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from .fetch import Fetch
+    from .follow import Listen
+
+
+class Network(NamedTuple):
+    """How an issuer is reached; the arguments of `Verifier`.
+
+    Attributes:
+        fetch: Gets a URL in place of httpx, or None.
+        ca_file: A PEM file of the only certificate authorities to trust.
+        proxy: The URL of a proxy to go through.
+        authorization: What proves to the push stream which client this is, or "".
+    """
+
+    fetch: Fetch | None
+    ca_file: str | None
+    proxy: str | None
+    authorization: str
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        fetch: Fetch | None,
+        ca_file: str | None,
+        proxy: str | None,
+        client_id: str | None,
+        client_secret: str | None,
+    ) -> Self:
+        """Check a caller's arguments.
+
+        Raises:
+            InvalidPolicyError: Two contradict each other, or one is missing.
+        """
+        if fetch is not None and (ca_file is not None or proxy is not None):
+            raise InvalidPolicyError("ca_file and proxy are for the built-in fetch: leave them out, or fetch")
+        if (client_id is None) != (client_secret is None):
+            raise InvalidPolicyError("client_id and client_secret go together")
+        authorization = (
+            "" if client_id is None or client_secret is None else basic_credentials(client_id, client_secret)
+        )
+        return cls(fetch, ca_file, proxy, authorization)
+
+    def for_keys(self) -> Fetch:
+        """Return what gets the metadata and the keys.
+
+        Raises:
+            InvalidPolicyError: httpx is needed and not installed, or the file cannot be read.
+        """
+        return self.fetch or HttpxFetch(ca_file=self.ca_file, proxy=self.proxy)
+
+    def for_documents(self) -> Fetch:
+        """Return what gets the snapshot and the status lists: large, and often, so connections are kept.
+
+        Raises:
+            InvalidPolicyError: As for `for_keys`.
+        """
+        return self.fetch or HttpxFetch(
+            ca_file=self.ca_file, proxy=self.proxy, max_bytes=revocation_snapshot.MAX_LENGTH, keep_alive=True
+        )
+
+    def for_stream(self) -> Listen | None:
+        """Return what listens to the push stream, or None: a function of the caller's cannot.
+
+        Over a connection of its own: one that is kept may be as dead as the stream that is to be replaced.
+
+        Raises:
+            InvalidPolicyError: As for `for_keys`.
+        """
+        if self.fetch is not None:
+            return None
+        return partial(HttpxFetch(ca_file=self.ca_file, proxy=self.proxy).listen, authorization=self.authorization)
