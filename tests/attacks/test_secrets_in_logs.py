@@ -9,9 +9,8 @@ from tests.support.server import ANN
 
 from gatepass.server.domain.credentials.passwords.hashing import PasswordHasher
 from gatepass.server.features.login.password.api import LoginRequest
-from gatepass.server.features.session.logout import LogoutRequest
-from gatepass.server.features.session.refresh import RefreshRequest
-from gatepass.server.features.signup.signup import SignupRequest
+from gatepass.server.features.session.api import LogoutRequest, RefreshRequest
+from gatepass.server.features.signup.sign_up import SignupRequest
 from gatepass.server.web.token_responses import TokenPair
 
 if TYPE_CHECKING:

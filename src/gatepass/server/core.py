@@ -24,8 +24,10 @@ from gatepass.server.domain.replica import Replica
 from gatepass.server.domain.revocation.known import KnownRevocations
 from gatepass.server.domain.revocation.revocation_check import RevocationCheck
 from gatepass.server.domain.revocation.status_indexes import status_indexes
+from gatepass.server.domain.sessions.client_policy import ClientPolicy
 from gatepass.server.domain.sessions.login import LoginCompletion
 from gatepass.server.domain.sessions.own_tokens import OwnTokens
+from gatepass.server.domain.sessions.rotation import pace_of
 from gatepass.server.domain.sessions.token_issuer import TokenIssuer
 from gatepass.server.web.address import ClientAddress
 from gatepass.server.web.auth.bearer import BearerAuth
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.keys.master_key import DataKey
     from gatepass.server.domain.ports import Database
     from gatepass.server.domain.revocation.status_indexes import StatusIndexes
+    from gatepass.server.domain.sessions.grant import RotationPolicy
 
 log = structlog.get_logger("gatepass")
 
@@ -91,6 +94,8 @@ class Core:
         revocation_check: Whether one of them is revoked.
         login: Completes a login.
         login_responses: Answers to a login.
+        rotation: The time limits of refreshing.
+        first_party: What tokens of the built-in client may be for.
         token_issuer: Makes access tokens.
         token_responses: Answers with tokens.
         dpop: The keys that senders prove to have.
@@ -134,6 +139,8 @@ class Core:
     revocation_check: RevocationCheck
     login: LoginCompletion
     login_responses: LoginResponses
+    rotation: RotationPolicy
+    first_party: ClientPolicy
     token_issuer: TokenIssuer
     token_responses: TokenResponses
     dpop: DPoPBinding
@@ -249,6 +256,8 @@ def make_core(  # noqa: PLR0913 - everything is made of these
         revocation_check=revocation_check,
         login=login,
         login_responses=login_responses,
+        rotation=pace_of(settings),
+        first_party=ClientPolicy.of_first_party(settings),
         token_issuer=token_issuer,
         token_responses=token_responses,
         dpop=dpop,

@@ -61,10 +61,14 @@ class Notices:
         if not self.can_send:
             raise Refusal("mail_not_configured", "This server sends no mail; ask whoever runs it.")
 
+    def page_url(self, name: str) -> str:
+        """The URL of a page, made from the issuer's."""
+        return f"{self._issuer}/pages/{name}"
+
     def mail_link(self, purpose: LinkPurpose) -> MailLink:
         """A new link for a mail, made from the issuer's URL."""
         token = new_token()
-        return MailLink(f"{self._issuer}/pages/{_LINK_PAGES[purpose]}?token={token}", digest_of(token))
+        return MailLink(f"{self.page_url(_LINK_PAGES[purpose])}?token={token}", digest_of(token))
 
     async def send(self, tx: Transaction, letter: Letter, *, user_id: str = NOBODY) -> None:
         """Put a letter into the queue; it goes with the person when their account does."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gatepass.server.features.session.logout import Logout
-from gatepass.server.features.session.refresh import Refresh
+from gatepass.server.features.session import api, pages
 from gatepass.server.module import Job, Module
 from gatepass.server.web.auth.requirements import REFRESH, SESSION
 from gatepass.server.web.auth.token_session import TokenSessions
@@ -33,7 +32,7 @@ def module(core: Core) -> Module:
             pass
 
     return Module(
-        routes=(*Refresh(core).routes(), *Logout(core).routes()),
+        routes=(*api.routes(core), *pages.routes(core)),
         proofs={REFRESH: tokens.refresh_token, SESSION: tokens.any_token},
         jobs=(Job(every=_FORGET_SECONDS, run=forget_sessions),),
     )

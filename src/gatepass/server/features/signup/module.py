@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gatepass.server.features.signup.signup import Signup
+from gatepass.server.features.signup import api, pages
 from gatepass.server.module import Module
 
 if TYPE_CHECKING:
@@ -18,4 +18,4 @@ def module(core: Core) -> Module:
     async def forget(tx: Transaction) -> None:
         await tx.codes.forget_expired(tx.now)
 
-    return Module(templates=__package__, routes=Signup(core).routes(), expiry=(forget,))
+    return Module(templates=__package__, routes=(*api.routes(core), *pages.routes(core)), expiry=(forget,))

@@ -1,0 +1,90 @@
+"""The pages of creating an account."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gatepass.server.domain.credentials.one_time_code import digest_of
+from gatepass.server.web.auth.requirements import ANYONE
+from gatepass.server.web.pages import PageForm
+from gatepass.server.web.routing import page, page_form
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from gatepass.server.base.errors import GatepassError
+    from gatepass.server.core import Core
+    from gatepass.server.web.call import Call
+    from gatepass.server.web.routing import Route
+from gatepass.server.features.signup.sign_up import SignupRequest, find_code, sign_up, verify_address
+
+
+class SignupForm(PageForm, frozen=True, kw_only=True):
+    """The page's form."""
+
+    email: str = ""
+    password: str = ""
+
+
+class VerifyForm(PageForm, frozen=True, kw_only=True):
+    """The page that the mail's link leads to."""
+
+    token: str = ""
+    password: str = ""
+
+
+def routes(core: Core) -> tuple[Route, ...]:
+    """The pages and their forms."""
+    return (
+        page("/pages/signup", partial(show, core), ANYONE),
+        page_form("/pages/signup", partial(submit, core), SignupForm, ANYONE, show=partial(show, core)),
+        page("/pages/signup/verify", partial(show_verify, core), ANYONE),
+        page_form(
+            "/pages/signup/verify", partial(submit_verify, core), VerifyForm, ANYONE, show=partial(show_verify, core)
+        ),
+    )
+
+
+async def show(core: Core, call: Call, form: SignupForm | None, error: GatepassError | None = None) -> Response:
+    """Show the form."""
+    return core.pages.page(
+        call.request,
+        "signup.html",
+        error=error,
+        email=form.email if form is not None else "",
+        min_length=core.settings.password_min_length,
+        by_passkey=core.relying_party.is_possible and core.settings.mail != "smtp",
+    )
+
+
+async def submit(core: Core, call: Call, form: SignupForm) -> Response:
+    """Make the account, and go to the sign-in page; or ask to look for the mail."""
+    browser = core.pages.browser_of(call.request) or ""
+    made = await sign_up(core, call, SignupRequest(form.email, form.password), browser=browser)
+    if isinstance(made, str):
+        return core.pages.message(call.request, "signup_sent", email=made)
+    return core.pages.message(call.request, "signed_up", next_path=core.pages.path("login"))
+
+
+async def submit_verify(core: Core, call: Call, form: VerifyForm) -> Response:
+    """Make the account."""
+    browser = core.pages.browser_of(call.request) or ""
+    await verify_address(core, call, form.token, browser=browser, password=form.password)
+    return core.pages.message(call.request, "signed_up", next_path=core.pages.path("login"))
+
+
+async def show_verify(core: Core, call: Call, form: VerifyForm | None, error: GatepassError | None = None) -> Response:
+    """Show a button; in another browser than the one that asked, a field for the password too."""
+    token = call.query.get("token", "") if form is None else form.token
+    code = await find_code(core, token)
+    is_here = code is None or code.holder == digest_of(core.pages.browser_of(call.request) or "")
+    return core.pages.page(
+        call.request,
+        "confirm.html",
+        error=error,
+        key="signup_verify" if is_here else "signup_elsewhere",
+        action=core.pages.path("signup/verify"),
+        token=token,
+        field=None if is_here else "password",
+    )
