@@ -8,9 +8,12 @@ from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import encode_id
 from gatepass.server.domain.sessions.grant import RefreshCredential
 from gatepass.server.domain.sessions.open import GRANT_PREFIX, digest
+from gatepass.tokens import refresh_token
 
 if TYPE_CHECKING:
-    from gatepass.tokens.refresh_token import RefreshToken
+    from collections.abc import Mapping
+
+    from gatepass.tokens.refresh_token import RefreshKey, RefreshToken
 
 
 def refresh_credential(token: RefreshToken, client_id: str, jkt: str | None = None) -> RefreshCredential:
@@ -27,3 +30,12 @@ def refresh_credential(token: RefreshToken, client_id: str, jkt: str | None = No
 def invalid_refresh_token() -> Refusal:
     """The one answer for every token that is not ours, or not for this call."""
     return Refusal("invalid_refresh_token", "This is not a refresh token for this call.")
+
+
+def read_in_body(text: str, keys: Mapping[bytes, RefreshKey]) -> RefreshToken | None:
+    """Read a refresh token of the kind that travels in bodies; None for everything else."""
+    try:
+        token = refresh_token.read(text, keys)
+    except refresh_token.InvalidRefreshToken:
+        return None
+    return None if token.in_cookie else token

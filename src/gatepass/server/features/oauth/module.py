@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gatepass.server.features.oauth.endpoints import OAuth
+from gatepass.server.features.oauth import introspect, revoke, token
 from gatepass.server.module import Module
 
 if TYPE_CHECKING:
@@ -17,4 +17,7 @@ def module(core: Core) -> Module:
     async def forget_known() -> None:
         core.clients.forget()
 
-    return Module(routes=OAuth(core).routes(), catch_up=forget_known)
+    return Module(
+        routes=tuple(route for part in (token, revoke, introspect) for route in part.routes(core)),
+        catch_up=forget_known,
+    )

@@ -1,0 +1,129 @@
+"""`POST /oauth/introspect` (RFC 7662)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from gatepass.jose.errors import JoseError
+from gatepass.server.domain.sessions.client_policy import ClientPolicy
+from gatepass.server.domain.sessions.refresh_credentials import read_in_body, refresh_credential
+from gatepass.server.web.answers import JsonResponse
+from gatepass.server.web.auth.client import ClientForm
+from gatepass.server.web.auth.requirements import CLIENT
+from gatepass.server.web.routing import Route
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from gatepass.server.core import Core
+    from gatepass.server.domain.ports import Transaction
+    from gatepass.server.domain.sessions.client import Client
+    from gatepass.server.domain.sessions.grant import Held
+    from gatepass.server.web.call import Call
+    from gatepass.tokens.refresh_token import RefreshToken
+
+
+class TokenToLookAt(ClientForm, frozen=True, kw_only=True):
+    """RFC 7009 §2.1 and RFC 7662 §2.1. The hint is not needed: our two kinds of token look different."""
+
+    token: str
+    token_type_hint: str | None = None
+
+
+class Introspected(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """RFC 7662 §2.2. Of a token that is not active, nothing else is said."""
+
+    active: bool
+    token_type: str | None = None
+    iss: str | None = None
+    sub: str | None = None
+    aud: Any = None
+    client_id: str | None = None
+    scope: str | None = None
+    exp: int | None = None
+    iat: int | None = None
+    jti: str | None = None
+    sid: str | None = None
+    roles: tuple[str, ...] = ()
+    auth_time: int | None = None
+    acr: str | None = None
+    amr: tuple[str, ...] = ()
+    cnf: dict[str, str] | None = None
+
+
+_INACTIVE = Introspected(active=False)
+
+
+def routes(core: Core) -> tuple[Route, ...]:
+    """The call (RFC 7662 §2)."""
+    return (
+        Route(
+            method="POST",
+            path="/oauth/introspect",
+            handler=partial(introspect, core),
+            auth=CLIENT,
+            summary="Ask what a token is worth (RFC 7662)",
+            form=TokenToLookAt,
+            answers={200: Introspected},
+        ),
+    )
+
+
+async def introspect(core: Core, call: Call, form: TokenToLookAt) -> Response:
+    """Tell a client about a token that is meant for it: one of its audiences, or its own refresh token."""
+    client = call.client
+    refresh = read_in_body(form.token, core.keys.current.refresh_keys)
+    if refresh is not None:
+        return JsonResponse(await _introspect_refresh_token(core, client, refresh))
+    return JsonResponse(await _introspect_access_token(core, client, form.token))
+
+
+async def _introspect_access_token(core: Core, client: Client, token: str) -> Introspected:
+    try:
+        principal = core.own_tokens.look_at(token, client.audience_at(core.settings.issuer_url))
+    except JoseError:
+        return _INACTIVE
+    if await core.revocation_check.is_revoked(principal):
+        return _INACTIVE
+    claims = principal.claims
+    return Introspected(
+        active=True,
+        token_type="DPoP" if principal.key_thumbprint else "Bearer",
+        iss=claims["iss"],
+        sub=principal.subject,
+        aud=claims["aud"],
+        client_id=principal.client_id,
+        scope=claims.get("scope"),
+        exp=claims["exp"],
+        iat=claims["iat"],
+        jti=principal.token_id,
+        sid=principal.session_id,
+        roles=tuple(claims.get("roles", ())),
+        auth_time=claims.get("auth_time"),
+        acr=principal.acr,
+        amr=tuple(claims.get("amr", ())),
+        cnf=None if principal.key_thumbprint is None else {"jkt": principal.key_thumbprint},
+    )
+
+
+async def _introspect_refresh_token(core: Core, client: Client, token: RefreshToken) -> Introspected:
+    async def unit(tx: Transaction) -> tuple[Held | None, float]:
+        return await tx.grants.held_by(refresh_credential(token, client.id)), tx.now
+
+    held, now = await core.database.read(unit)
+    if held is None or held.client_id != client.id or not held.is_usable or held.expires_at <= now:
+        return _INACTIVE
+    _, scope = ClientPolicy.of_client(client, core.settings.issuer_url).left_of(held.audience, held.scope)
+    return Introspected(
+        active=True,
+        token_type="refresh_token",  # noqa: S106 - the kind, not a token
+        sub=held.user_id,
+        client_id=held.client_id,
+        scope=" ".join(scope) or None,
+        exp=int(held.expires_at),
+        sid=held.session_id,
+        cnf=None if held.jkt is None else {"jkt": held.jkt},
+    )

@@ -1,0 +1,117 @@
+"""`POST /oauth/revoke` (RFC 7009)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gatepass.jose.errors import JoseError
+from gatepass.server.base.errors import Unavailable
+from gatepass.server.domain.revocation.log import MOST_TOKENS
+from gatepass.server.domain.sessions.own_tokens import status_of
+from gatepass.server.domain.sessions.refresh_credentials import read_in_body, refresh_credential
+from gatepass.server.domain.sessions.revoke import end_grant
+from gatepass.server.features.oauth.name_quota import NameQuota
+from gatepass.server.web.answers import empty
+from gatepass.server.web.auth.requirements import CLIENT
+from gatepass.server.web.routing import Route
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from gatepass.server.core import Core
+    from gatepass.server.domain.ports import Transaction
+    from gatepass.server.domain.sessions.client import Client
+    from gatepass.server.web.call import Call
+    from gatepass.tokens.refresh_token import RefreshToken
+    from gatepass.verify import Principal
+from gatepass.server.features.oauth.introspect import TokenToLookAt
+
+
+def routes(core: Core) -> tuple[Route, ...]:
+    """The call (RFC 7009 §2)."""
+    return (
+        Route(
+            method="POST",
+            path="/oauth/revoke",
+            handler=partial(revoke, core, NameQuota()),
+            auth=CLIENT,
+            summary="Revoke a token (RFC 7009)",
+            form=TokenToLookAt,
+            answers={200: None},
+            problems=("too_many_revoked_tokens",),
+        ),
+    )
+
+
+async def revoke(core: Core, names: NameQuota, call: Call, form: TokenToLookAt) -> Response:
+    """Revoke the asking client's token; another's or an unknown one is left alone, and the answer is the same."""
+    client = call.client
+    refresh = read_in_body(form.token, core.keys.current.refresh_keys)
+    if refresh is not None:
+        await _revoke_grant(core, client, refresh)
+    else:
+        await _revoke_access_token(core, names, client, form.token)
+    return empty()
+
+
+async def _revoke_grant(core: Core, client: Client, token: RefreshToken) -> None:
+    """The refresh token and every access token that came of its grant (RFC 7009 §2.1)."""
+
+    async def unit(tx: Transaction) -> None:
+        held = await tx.grants.held_by(refresh_credential(token, client.id))
+        if held is not None and held.client_id == client.id:
+            await end_grant(tx, held.grant_id)
+
+    await core.database.transaction(unit)
+
+
+async def _revoke_access_token(core: Core, names: NameQuota, client: Client, token: str) -> None:
+    """Whatever it is for: the API may have been taken from the client since.
+
+    One that belongs to a grant dies with what else was minted for the grant just now, which goes on at another
+    place: that costs nobody who follows more than a bit. Only a client's own tokens go by name, and never by text:
+    signatures are malleable, so the text is not one thing.
+    """
+    try:
+        principal = core.own_tokens.look_at_any(token)
+    except JoseError:
+        return
+    if principal.client_id != client.id:
+        return
+    if principal.session_id is not None:
+        await _move_grant(core, principal)
+    else:
+        await _revoke_by_name(core, names, client, principal)
+
+
+async def _move_grant(core: Core, principal: Principal) -> None:
+    was_at, place = status_of(principal), await core.indexes.next()
+
+    async def unit(tx: Transaction) -> None:
+        grant_id = None if was_at is None else await tx.grants.at(was_at)
+        if was_at is not None and grant_id is not None:  # else it is dead already
+            await tx.revocations.revoke_indexes([was_at], tx.now)
+            await tx.grants.move([(grant_id, place)])
+
+    await core.database.transaction(unit)
+
+
+async def _revoke_by_name(core: Core, names: NameQuota, client: Client, principal: Principal) -> None:
+    async def unit(tx: Transaction) -> bool:
+        jti = principal.token_id or ""
+        if await tx.revocations.is_revoked(status=status_of(principal), jti=jti, now=tx.now):
+            return True
+        if not await names.take(tx, client.id):
+            return False
+        await tx.revocations.revoke_token(jti, client_id=client.id, expires_at=principal.expires_at)
+        return True
+
+    if not await core.database.transaction(unit):
+        # RFC 7009 §2.2.1: after a 503 the client must assume that the token still exists.
+        raise Unavailable(
+            "too_many_revoked_tokens",
+            "The client has as many tokens revoked as readers can be told of; try again when some have expired.",
+            private=f"the client's share of {MOST_TOKENS} names is used up: {client.id}",
+            retry_after=60,
+        )
