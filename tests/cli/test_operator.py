@@ -407,6 +407,61 @@ def test_commands_that_look_make_nothing(tmp_path: Path, words: list[str]) -> No
     assert list(tmp_path.iterdir()) == []
 
 
+def test_commands_that_look_leave_an_empty_file_as_it_is(tmp_path: Path) -> None:
+    """A database of no octets is no data: what has cut it off is told, and nothing is begun anew in its place."""
+    (tmp_path / "gatepass-data").mkdir()
+    file = tmp_path / "gatepass-data" / "gatepass.db"
+    file.touch()
+    done = subprocess.run([GATEPASS, "user", "list"], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "gatepass.db is empty" in done.stderr
+    assert file.stat().st_size == 0
+
+
+def test_a_file_of_settings_that_leads_nowhere_is_not_passed_over(tmp_path: Path) -> None:
+    """`./gatepass.toml` is a link to what has not been mounted: nothing runs without the settings in it."""
+    (tmp_path / "gatepass.toml").symlink_to("not-mounted.toml")
+    done = subprocess.run([GATEPASS, "serve"], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (
+        1,
+        "error: Cannot read gatepass.toml: No such file or directory.",
+    )
+
+
+@pytest.mark.parametrize(
+    "words", [["user", "add", b"\xff@example.test"], ["client", "add", b"\xed\xa0\x80"], ["backup", b"\xff"]]
+)
+def test_arguments_that_are_no_text(tmp_path: Path, words: list[str | bytes]) -> None:
+    """Octets that are not UTF-8 are refused with the error's manners, whichever command they are for."""
+    done = subprocess.run([GATEPASS, *words], capture_output=True, check=False, cwd=tmp_path, stdin=subprocess.DEVNULL)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (1, b"error: An argument is not text in UTF-8.")
+
+
+def test_a_result_that_cannot_be_written(tmp_path: Path) -> None:
+    """A full disk behind standard output is an error with a hint, and no trace of ours."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [GATEPASS, "openapi"], stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=tmp_path
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: Cannot write the result: No space left on device.\nhint: ")
+
+
+def test_a_name_that_no_file_can_have(run: Run) -> None:
+    """The system's own word for it, and no trace of ours."""
+    done = run("user", "import", "a" * 5_000)
+    assert done.status == 1
+    assert "File name too long" in done.err
+
+
+@pytest.mark.parametrize("name", ["", "  ", "two\nlines", "a\u202eb", "a\x00", "a" * 201])
+def test_a_client_has_a_name_that_can_be_read(run: Run, name: str) -> None:
+    """Whoever looks at a list, or is asked for consent, sees one line that says what it says."""
+    done = run("client", "add", "--", name)
+    assert (done.status, done.out) == (1, "")
+    assert "name is one line" in done.err
+
+
 def test_a_file_of_settings_that_is_there_is_taken_and_named(tmp_path: Path) -> None:
     """`./gatepass.toml` without being asked for; the server says so, and an error names it."""
     file = tmp_path / "gatepass.toml"

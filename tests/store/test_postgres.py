@@ -215,6 +215,23 @@ def test_no_database_is_told_in_the_operators_words(url: str) -> None:
         assert "secret" not in caught.value.message
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "postgresql://[",
+        "postgresql://u:p@[::1/d",
+        "postgresql://h:x/d",
+        "postgresql://u:secret/x@h/d",
+        "postgresql://a..b/d",
+    ],
+)
+def test_a_url_that_cannot_be_read(wrong: str) -> None:
+    """It is refused in the operator's words, and nothing of it is repeated: it may be the password."""
+    with pytest.raises(StartupError, match="URL cannot be read") as caught:
+        asyncio.run(PostgresDatabase.open(wrong))
+    assert "secret" not in f"{caught.value.message}{caught.value.__cause__}"
+
+
 def test_a_newer_database_is_left_alone(url: str, postgres18: Postgres) -> None:
     """A migration that this version does not know: an error with a hint."""
     asyncio.run(_open_and_close(url))

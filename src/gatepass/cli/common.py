@@ -42,7 +42,7 @@ class Place:
     @property
     def file(self) -> Path | None:
         """The file with settings, if there is one."""
-        return self.config or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
+        return self.config or (DEFAULT_FILE if os.path.lexists(DEFAULT_FILE) else None)
 
 
 @asynccontextmanager

@@ -19,6 +19,8 @@ _HINTS = {
     "store_unavailable": "Another program may hold the database, or the disk be full; try again.",
 }
 
+_LONGEST_NAME = 200
+
 app = App(
     name="gatepass",
     help="JWT authentication for Python.",
@@ -41,6 +43,8 @@ app.command("gatepass.cli.token:app", name="token", help="Look at tokens, verify
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; what it cannot do ends in `error:`, `hint:` and status 1."""
     words = sys.argv[1:] if arguments is None else arguments
+    if any(not _is_text(word) for word in words):
+        fail("An argument is not text in UTF-8.", f"{_command(words)} --help")
     try:
         app(words, exit_on_error=False, print_error=False)
     except CycloptsError as error:
@@ -58,8 +62,19 @@ def _explain(error: Exception) -> None:
 
     if isinstance(error, StartupError):
         fail(error.message, error.hint)
+    if isinstance(error, OSError) and error.filename is not None:
+        fail(f"Cannot use {str(error.filename)[:_LONGEST_NAME]}: {error.strerror}.", "Name another file or folder.")
     if isinstance(error, GatepassError):
         fail(error.detail, _HINTS.get(error.code, f"`docs/reference/errors.md` tells about {error.code}."))
+
+
+def _is_text(word: str) -> bool:
+    """Whether it came as UTF-8: other octets become lone surrogates, which nothing here can keep."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _command(words: list[str]) -> str:

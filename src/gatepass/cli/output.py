@@ -22,7 +22,12 @@ def say(text: str) -> None:
 
 def result(text: str) -> None:
     """Print a line of the result."""
-    print(text, flush=True)  # noqa: T201
+    try:
+        print(text, flush=True)  # noqa: T201
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        fail(f"Cannot write the result: {error.strerror}.", "Make room where standard output goes.")
 
 
 def result_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can say

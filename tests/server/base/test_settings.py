@@ -54,6 +54,7 @@ def test_an_unknown_name_refuses_to_start_with_a_hint(tmp_path: Path) -> None:
         {"GATEPASS_ALG": "none"},
         {"GATEPASS_SIGNUP": "maybe"},
         {"GATEPASS_DATABASE": "mysql://x"},
+        {"GATEPASS_DATA_DIR": ""},
         {"GATEPASS_TRUSTED_PROXY": "proxy.example"},
         {"GATEPASS_ISSUER": "auth.example.com"},
         {"GATEPASS_ISSUER": "https://auth.example.com/"},
@@ -197,6 +198,25 @@ def test_every_secret_may_be_in_a_file(tmp_path: Path, setting: str) -> None:
         load(environment={f"{variable}_FILE": str(file)})
     with pytest.raises(StartupError, match="No such file"):
         load(environment={f"{variable}_FILE": str(tmp_path / "none")})
+
+
+@pytest.mark.parametrize("setting", IN_FILES)
+def test_a_variable_that_is_empty_names_no_file(tmp_path: Path, setting: str) -> None:
+    """Compose sets what nobody has set to nothing: then there is no file, and beside a file no secret."""
+    variable, file = f"GATEPASS_{setting.upper()}", tmp_path / "secret"
+    assert load(environment={f"{variable}_FILE": ""}) == Settings()
+    if setting != "providers":
+        file.write_text("postgresql://u:p@h/d" if setting == "database" else "a secret")
+        assert load(environment={f"{variable}_FILE": str(file), variable: ""}) != Settings()
+
+
+def test_a_mark_of_the_encoding_does_not_count(tmp_path: Path) -> None:
+    """PowerShell begins each file that it writes with a byte order mark: neither secrets nor settings have it."""
+    file, toml = tmp_path / "secret", tmp_path / "gatepass.toml"
+    file.write_text("a secret\r\n", encoding="utf-8-sig")
+    toml.write_text('site_name = "Pears"\r\n', encoding="utf-8-sig")
+    settings = load(environment={"GATEPASS_METRICS_TOKEN_FILE": str(file)}, file=toml)
+    assert (settings.metrics_token, settings.site_name) == ("a secret", "Pears")
 
 
 def test_only_secrets_are_in_files() -> None:

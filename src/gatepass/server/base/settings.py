@@ -60,6 +60,8 @@ _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 _ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d+)?", re.ASCII)
 """As browsers write it (RFC 6454 §6.2); never `null`, which any page can have, nor `*`."""
 _DOMAIN = re.compile(r"[^\W_][\w-]*(\.[^\W_][\w-]*)+")
+_UTF_8 = "utf-8-sig"
+"""Of files that people write: what some editors and PowerShell put before the first character does not count."""
 _POSTGRES_SCHEMES = ("postgresql://", "postgres://")
 _PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/]*@|(?<=[?&])(password=)[^&]*")
 
@@ -448,7 +450,7 @@ def load(
 
 def _read_toml(file: Path) -> dict[str, object]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding=_UTF_8))
     except OSError as error:
         raise StartupError(f"Cannot read {file}: {error.strerror}.", "Give --config an existing file.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -485,9 +487,9 @@ def _with_secrets_from_files(values: dict[str, object], where: str) -> dict[str,
     found = dict(values)
     for name in IN_FILES:
         file = found.pop(f"{name}_file", None)
-        if file is None:
+        if not file:  # what Compose makes of a variable that nobody has set
             continue
-        if name in found:
+        if found.get(name):
             raise StartupError(f"Both {name} and {name}_file are set {where}.", "Set one of them.")
         text = _secret_in(file, f"{name}_file")
         found[name] = _table(f"{name}_file", text) if name == "providers" else text
@@ -497,7 +499,7 @@ def _with_secrets_from_files(values: dict[str, object], where: str) -> dict[str,
 def _secret_in(file: object, setting: str) -> str:
     """What a file holds, without the line's end."""
     try:
-        text = Path(str(file)).read_text(encoding="utf-8").rstrip("\r\n")
+        text = Path(str(file)).read_text(encoding=_UTF_8).rstrip("\r\n")
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise StartupError(
@@ -675,6 +677,8 @@ def _check_services(settings: Settings) -> None:
 
 
 def _check_database(settings: Settings) -> None:
+    if not settings.data_dir:
+        raise StartupError("`data_dir` is empty.", "Name a folder, or leave it out: gatepass-data is the default.")
     if settings.database and not settings.database.startswith(("sqlite:///", *_POSTGRES_SCHEMES)):
         raise StartupError(
             "The database is not one we know.",

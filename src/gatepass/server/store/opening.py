@@ -13,6 +13,7 @@ from gatepass.server.store.sqlite import SqliteDatabase
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from pathlib import Path
 
     from gatepass.server.base.clock import Clock
     from gatepass.server.base.settings import Settings
@@ -35,8 +36,8 @@ async def open_database(
         StartupError: when it cannot be used.
     """
     if not settings.is_on_postgres:
-        if must_exist and not settings.sqlite_path.exists():
-            raise no_data(f"{settings.sqlite_path} does not exist")
+        if must_exist:
+            _check_not_empty(settings.sqlite_path)
         sqlite = SqliteDatabase(settings.sqlite_path, clock or system_clock)
         try:
             yield sqlite
@@ -81,3 +82,14 @@ async def open_first_epoch(database: Database) -> None:
             await tx.revocations.open_epoch()
 
     await database.transaction(unit)
+
+
+def _check_not_empty(path: Path) -> None:
+    try:
+        is_empty = path.is_file() and path.stat().st_size == 0
+    except OSError:
+        return  # opening it says why
+    if is_empty:
+        raise no_data(f"{path} is empty")
+    if not path.exists():
+        raise no_data(f"{path} does not exist")

@@ -385,9 +385,17 @@ class PostgresDatabase:
 
 async def _connect(url: str) -> Any:  # noqa: ANN401 - asyncpg's connection
     """Connect with our settings, by SET: a pooler before PostgreSQL takes no other way."""
-    raw = await asyncpg.connect(
-        url, timeout=_CONNECT_SECONDS, command_timeout=_STATEMENT_SECONDS, statement_cache_size=500
-    )
+    try:
+        raw = await asyncpg.connect(
+            url, timeout=_CONNECT_SECONDS, command_timeout=_STATEMENT_SECONDS, statement_cache_size=500
+        )
+    except ValueError as error:
+        if isinstance(error, asyncpg.InterfaceError):
+            raise
+        raise StartupError(  # and nothing of the URL: what cannot be read may be the password
+            "The database's URL cannot be read.",
+            "It looks like postgresql://user:password@host:5432/database, with %-encoding in the password.",
+        ) from None
     try:
         await raw.execute("; ".join(f"SET {name} = '{value}'" for name, value in _SESSION.items()))
     except BaseException:

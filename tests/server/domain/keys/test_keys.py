@@ -120,6 +120,15 @@ def test_the_setting_comes_before_the_file(tmp_path: Path) -> None:
             load_master_keys(wrong, path)
 
 
+def test_a_mark_of_the_encoding_is_no_part_of_the_master_key(tmp_path: Path) -> None:
+    """An editor may have put one before it."""
+    path, key = tmp_path / "master.key", base64.urlsafe_b64encode(os.urandom(32)).decode()
+    path.touch(mode=0o600)
+    path.write_text(f"{key}\r\n", encoding="utf-8-sig")
+    from_file, from_setting = load_master_keys("", path)[0], load_master_keys(key, path)[0]
+    assert from_file.unseal(from_setting.seal(b"secret", "kid"), "kid") == b"secret"
+
+
 def test_sealed_keys_cannot_be_altered_swapped_or_read_with_another_key() -> None:
     """Another byte, another context, another master key: refused."""
     sealed = DATA_KEY.seal(b"secret", "kid")

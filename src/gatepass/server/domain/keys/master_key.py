@@ -156,7 +156,7 @@ def _decode(text: str, origin: str) -> bytes:
 
 
 def _read_private_file(path: Path) -> str:
-    text = path.read_text(encoding="ascii", errors="replace")
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise StartupError(f"Others on this machine can read {path}.", f"Close it: chmod 600 {path}")
     return text

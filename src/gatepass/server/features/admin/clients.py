@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from gatepass.server.domain.revocation.status_indexes import ListKeys, StatusIndexes
     from gatepass.server.domain.sessions.client import AssertionAudience, GrantType
 
+_LONGEST_NAME = 200
+
 
 class NewClient(msgspec.Struct, frozen=True, kw_only=True):
     """What a new client may do; with `jwks` (its public keys as a JWK Set) it gets no secret."""
@@ -43,8 +45,12 @@ class ClientAdmin:
         """Register a client; its secret is told this once, and is None for one that has keys.
 
         Raises:
-            Refusal: `invalid_jwks`, or as `check_names`.
+            Refusal: `invalid_jwks`, `invalid_body` for a name that nobody could read, or as `check_names`.
         """
+        if not new.name.strip() or not new.name.isprintable() or len(new.name) > _LONGEST_NAME:
+            raise Refusal(
+                "invalid_body", f"A client's name is one line of 1 to {_LONGEST_NAME} characters that can be seen."
+            )
         check_names(audience=new.audience, scope=new.scope)
         if new.jwks is not None:
             _check_jwks(new.jwks)
