@@ -22,7 +22,7 @@ import msgspec
 from gatepass.jose.errors import InvalidPolicyError
 from gatepass.tokens import dpop_proof
 from gatepass.verify.clocks import Lifetime, Moment, running_clock, wall_clock
-from gatepass.verify.fetch import FETCH_SECONDS, HttpxFetch
+from gatepass.verify.http_client import FETCH_SECONDS, HttpxFetch
 from gatepass.verify.issuer import FetchError
 from gatepass.verify.oauth_client import Caller, RefusedError, drive_now, read_json
 from gatepass.verify.waiting import await_, wait

@@ -17,7 +17,7 @@ import pytest
 from tests.support.scripted_issuer import JWKS, METADATA, OPENID_METADATA, Clock, ScriptedIssuer, answer
 
 from gatepass.jose import JoseError, Key, KeySet, base64url, jws, jwt
-from gatepass.verify import Verifier, fetch
+from gatepass.verify import Verifier, fetch, http_client
 from gatepass.verify import issuer as issuer_module
 from gatepass.verify.errors import IssuerUnavailableError
 
@@ -254,7 +254,7 @@ def test_a_set_of_30_megabytes(issuer: ScriptedIssuer, verifier: Verifier) -> No
     """An answer is read up to half a megabyte."""
     issuer.scripts[JWKS] = _floods
     assert refusal(verifier, issuer.token()) == "issuer_unavailable"
-    assert _failure(verifier).endswith(f"answered with more than {fetch.MAX_BYTES} bytes")
+    assert _failure(verifier).endswith(f"answered with more than {http_client.MAX_BYTES} bytes")
 
 
 def _failure(verifier: Verifier) -> str:

@@ -31,7 +31,7 @@ from gatepass.jose import JoseError, Key, base64url, jws, jwt
 from gatepass.tokens import revocation_event
 from gatepass.tokens.revocation_event import Revoked
 from gatepass.tokens.status_list import Bits
-from gatepass.verify import Verifier, fetch, follow
+from gatepass.verify import Verifier, follow, http_client
 from gatepass.verify.following import status_lists, stream
 
 if TYPE_CHECKING:
@@ -246,7 +246,7 @@ def test_a_list_without_end(issuer: ScriptedIssuer, verifier: Verifier) -> None:
 
 def test_a_list_that_drips(issuer: ScriptedIssuer, verifier: Verifier, monkeypatch: pytest.MonkeyPatch) -> None:
     """The deadline is for the whole answer; until then a token waits for no more than its two seconds."""
-    monkeypatch.setattr(fetch, "FETCH_SECONDS", 0.3)
+    monkeypatch.setattr(http_client, "FETCH_SECONDS", 0.3)
 
     def drips(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 X\r\nConnection: close\r\n\r\n")

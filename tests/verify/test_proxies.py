@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gatepass.verify.fetch import HttpxFetch
+from gatepass.verify.http_client import HttpxFetch
 from gatepass.verify.issuer import FetchError
 from gatepass.verify.proxies import proxy_for
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from gatepass.jose.errors import JoseError, UnknownKeyError
 from gatepass.tokens.heartbeat import SILENCE_SECONDS
 
-from . import fetch as fetching
+from . import http_client
 from .clocks import Moment, running_clock
 from .following.document import MissingError, token_in
 from .following.sleep import Sleep
@@ -32,11 +32,12 @@ if TYPE_CHECKING:
 
     from gatepass.jose import KeySet
 
-    from .fetch import Fetch, KeySource
+    from .fetch import KeySource
     from .following.documents import Want
     from .following.health import Health
     from .following.revocations import Revocations
     from .following.stream import Line, Said
+    from .http_client import Fetch
     from .principal import Principal
     from .waiting import Wait
 
@@ -313,7 +314,7 @@ class Follower:
     async def _bring(self, want: Want) -> None:
         """Fetch a document, and keep what it says."""
         try:
-            async with asyncio.timeout(fetching.FETCH_SECONDS):
+            async with asyncio.timeout(http_client.FETCH_SECONDS):
                 token = token_in(want.url, await self._get(want.url))
             if want.is_list:
                 await self._bring_list(want.url, token)
@@ -324,7 +325,7 @@ class Follower:
         except FetchError as error:
             self._fail(want, str(error))
         except TimeoutError:
-            self._fail(want, f"{want.url}: no whole answer within {fetching.FETCH_SECONDS:g} seconds")
+            self._fail(want, f"{want.url}: no whole answer within {http_client.FETCH_SECONDS:g} seconds")
         except JoseError as error:
             self._refuse(f"{want.url}: {error}")
             self._fail(want, f"{want.url} was refused: {error.code}: {error}")

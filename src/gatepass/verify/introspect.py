@@ -29,7 +29,7 @@ from .background import Background
 from .clocks import Lifetime, Moment, running_clock, wall_clock
 from .dpop import DPoPPolicy
 from .errors import InactiveTokenError, IssuerUnavailableError
-from .fetch import FETCH_SECONDS, HttpxFetch
+from .http_client import FETCH_SECONDS, HttpxFetch
 from .issuer import FetchError
 from .oauth_client import Caller, drive, read_json
 from .principal import of_other_token

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from gatepass.jose.errors import InvalidPolicyError
 from gatepass.tokens import revocation_snapshot
 
-from .fetch import HttpxFetch
+from .http_client import HttpxFetch
 from .oauth_client import basic_credentials
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from .fetch import Fetch
     from .follow import Listen
+    from .http_client import Fetch
 
 
 class Network(NamedTuple):

@@ -13,7 +13,7 @@ from gatepass.jose.limits import DEFAULT
 from gatepass.jose.strict_json import decode_object
 from gatepass.tokens import dpop_proof
 
-from .fetch import Post
+from .http_client import Post
 from .issuer import FetchError, Issuer, checked_url
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from gatepass.jose import Key
 
-    from .fetch import HttpxFetch
+    from .http_client import HttpxFetch
     from .issuer import Fetched
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

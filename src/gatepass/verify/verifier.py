@@ -33,10 +33,11 @@ from .clocks import wall_clock
 from .denylist import Consulting
 from .dpop import DPoPPolicy
 from .errors import IssuerUnavailableError, RevokedError
-from .fetch import FETCH_SECONDS, HttpxFetch, KeySource
+from .fetch import KeySource
 from .follow import Follower
 from .following.health import Health
 from .following.revocations import Revocations
+from .http_client import FETCH_SECONDS, HttpxFetch
 from .issuer import Issuer
 from .memory import Memory
 from .network import Network
@@ -55,8 +56,8 @@ if TYPE_CHECKING:
 
     from .denylist import Denylist
     from .dpop import DPoP
-    from .fetch import Fetch
     from .following.known import Mode, Stale
+    from .http_client import Fetch
     from .principal import Principal
     from .waiting import Wait
 

@@ -12,7 +12,7 @@ from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.accounts.linked_identity import Claimed
 from gatepass.server.domain.providers.openid import challenge_of, code_of, in_time, trade
 from gatepass.server.domain.providers.provider import ProvenIdentity
-from gatepass.verify.fetch import HttpxFetch, Post
+from gatepass.verify.http_client import HttpxFetch, Post
 from gatepass.verify.issuer import FetchError, checked_url
 from gatepass.verify.oauth_client import read_json
 

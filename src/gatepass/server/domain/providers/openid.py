@@ -18,7 +18,8 @@ from gatepass.server.base.errors import Refusal, Unavailable
 from gatepass.server.domain.accounts.linked_identity import Claimed
 from gatepass.server.domain.providers import id_token
 from gatepass.server.domain.providers.provider import ProvenIdentity
-from gatepass.verify.fetch import FETCH_SECONDS, HttpxFetch, Post, follow
+from gatepass.verify.fetch import follow
+from gatepass.verify.http_client import FETCH_SECONDS, HttpxFetch, Post
 from gatepass.verify.issuer import DISCOVERY_SECONDS, FIRST_BACKOFF_SECONDS, FetchError, Issuer
 from gatepass.verify.oauth_client import RefusedError, read_json
 
