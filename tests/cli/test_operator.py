@@ -457,7 +457,7 @@ def test_a_name_that_no_file_can_have(run: Run) -> None:
 @pytest.mark.parametrize("name", ["", "  ", "two\nlines", "a\u202eb", "a\x00", "a" * 201])
 def test_a_client_has_a_name_that_can_be_read(run: Run, name: str) -> None:
     """Whoever looks at a list, or is asked for consent, sees one line that says what it says."""
-    done = run("client", "add", "--", name)
+    done = run("client", "add", name)
     assert (done.status, done.out) == (1, "")
     assert "name is one line" in done.err
 
