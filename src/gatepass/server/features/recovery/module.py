@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gatepass.server.features.recovery.recovery import Recovery
+from gatepass.server.features.recovery import api, pages
 from gatepass.server.module import Module
 
 if TYPE_CHECKING:
@@ -13,4 +13,4 @@ if TYPE_CHECKING:
 
 def module(core: Core) -> Module:
     """Resetting a password, and locking an account down."""
-    return Module(routes=Recovery(core).routes())
+    return Module(routes=(*api.routes(core), *pages.routes(core)))

@@ -1,0 +1,10 @@
+"""The answer to a link that does not work."""
+
+from __future__ import annotations
+
+from gatepass.server.base.errors import Refusal
+
+
+def invalid_code() -> Refusal:
+    """The same for every reason: which one it is tells a stranger about accounts."""
+    return Refusal("invalid_code", "The link or code is wrong, too old, or was used before.")

@@ -1,0 +1,77 @@
+"""The act of setting a new password with a mailed link."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from gatepass.server.domain.accounts.ownership import prove_address
+from gatepass.server.domain.credentials.one_time_code import digest_of
+from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.ports import decide
+from gatepass.server.domain.sessions.revoke import end_sessions_of, replace_password
+from gatepass.server.features.recovery.invalid_code import invalid_code
+
+if TYPE_CHECKING:
+    from gatepass.server.base.errors import Refusal
+    from gatepass.server.domain.accounts.registration import Registration
+    from gatepass.server.domain.credentials.one_time_code import Code
+    from gatepass.server.domain.mail.notices import Notices
+    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.web.call import Call
+
+
+class Needs(Protocol):
+    """What the act uses of the core."""
+
+    @property
+    def database(self) -> Database: ...
+    @property
+    def notices(self) -> Notices: ...
+    @property
+    def registration(self) -> Registration: ...
+
+
+async def reset_password(needs: Needs, call: Call, token: str, password: str) -> None:
+    """Use the link, once, to set a new password; end every session, and unlock the account.
+
+    Raises:
+        Refusal: `invalid_code`, or what is wrong with the password.
+        Unavailable: `busy`.
+    """
+    digest, origin, language = digest_of(token), call.origin, call.language
+    code, has_factor = await _look_up(needs.database, digest)
+    if code is None:  # a guess gets no hashing time
+        raise invalid_code()
+    password_hash = await needs.registration.hash(password, email=code.email, has_factor=has_factor)
+
+    async def unit(tx: Transaction) -> Refusal | None:
+        used = await tx.codes.use(digest, "reset", tx.now)
+        user = None if used is None else await tx.users.by_id(used.user_id)
+        if used is None or user is None or user.disabled_at is not None or user.email != used.email:
+            return invalid_code()
+        if await prove_address(tx, user, where=origin):
+            await needs.notices.tell_taken(tx, user, language=language)
+        await replace_password(tx, user.id, password_hash, is_short=needs.registration.is_short(password))
+        await end_sessions_of(tx, user.id, "password_changed", where=origin)
+        await tx.codes.forget_openers(user.id)
+        if user.locked_at is not None:
+            await tx.users.set_locked(user.id, None)
+            await record(tx, "account_unlocked", user.id, where=origin)
+        await record(tx, "password_changed", user.id, reason="reset", where=origin)
+        await needs.notices.warn(tx, "password_changed", user, language=language)
+        return None
+
+    await decide(needs.database, unit)
+
+
+async def _look_up(database: Database, digest: bytes) -> tuple[Code | None, bool]:
+    """Return what the link is for, and whether a second factor will stand beside the new password."""
+
+    async def unit(tx: Transaction) -> tuple[Code | None, bool]:
+        code = await tx.codes.look(digest, "reset", tx.now)
+        user = None if code is None else await tx.users.by_id(code.user_id)
+        if user is None or user.is_unclaimed:  # this proof of the address takes an unclaimed account's factors away
+            return code, False
+        return code, (await tx.factors.of(user.id)).are_asked
+
+    return await database.read(unit)
