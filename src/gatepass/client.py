@@ -1,4 +1,4 @@
-"""Calling APIs as a service: an access token of its own, on every request, renewed before it ends.
+"""Calling APIs as a service, with an access token of its own that is renewed before it expires.
 
 with httpx.Client(auth=ClientCredentials(issuer="https://auth.example.com", client_id=…, client_secret=…)) as http:
     http.get("https://api.example.com/orders")
@@ -39,10 +39,10 @@ RENEW_AT = 0.8
 """The part of a token's life after which it is renewed, in the background while it is still good."""
 
 SPARE_SECONDS = 10
-"""A token that ends so soon is not sent any more: the request may take a while."""
+"""A token that expires this soon is no longer sent: the request may take a while."""
 
 RETRY_SECONDS = 5
-"""After a failure, while the token is still good, renewing waits so long."""
+"""How long to wait after a failed renewal while the token is still valid."""
 
 _HTTP_UNAUTHORIZED = 401
 
@@ -83,10 +83,10 @@ class _Held(msgspec.Struct, frozen=True):
 
 
 class ClientCredentials(httpx.Auth):
-    """Gets a token by the grant `client_credentials` (RFC 6749 §4.4), and sends it with every request of httpx.
+    """Gets a token by the client credentials grant (RFC 6749 §4.4), and sends it with every httpx request.
 
-    One fetch serves everybody who waits for it, and nobody waits while there is a good token. When an API refuses the
-    token all the same (401 `invalid_token`, as after a revocation) the request is sent once more with a new one.
+    Concurrent requests share one fetch, and none waits while there is a valid token. When an API refuses the token all
+    the same (401 `invalid_token`, as after a revocation) the request is sent once more with a new one.
     """
 
     def __init__(  # noqa: PLR0913 - each is named where it is called
@@ -103,7 +103,7 @@ class ClientCredentials(httpx.Auth):
         ca_file: str | None = None,
         clock: Callable[[], float] = wall_clock,
     ) -> None:
-        """Fix who asks for what. Nothing is fetched yet.
+        """Set the client up. Nothing is fetched yet.
 
         Args:
             issuer: The authorization server: an https URL (http on this machine only).
@@ -150,7 +150,7 @@ class ClientCredentials(httpx.Auth):
         self._retry_at = 0.0
 
     def _begin(self) -> None:
-        """Let go of a lock that nobody in this process may hold, and of a fetch that nobody in it will end."""
+        """Start over in a process that forked: its lock and its fetch belong to the parent."""
         self._process = os.getpid()
         self._lock = threading.Lock()
         self._flight: Future[_Held] | None = None
@@ -170,7 +170,7 @@ class ClientCredentials(httpx.Auth):
             yield self._with(request, await await_(self._token()))
 
     def token(self) -> str:
-        """Return an access token that is good for a while, for what is not httpx.
+        """Return an access token that stays valid for a while, for clients other than httpx.
 
         Raises:
             NoTokenError: There is none to be had.

@@ -538,9 +538,9 @@ def test_the_url_of_a_request(path: str) -> None:
         "PATH_INFO": unquote(path).encode().decode("latin-1"),
     }
     without_raw = {name: value for name, value in scope.items() if name != "raw_path"}
-    asked = (asgi.Asked(scope), asgi.Asked(without_raw), wsgi.Asked(environ))
+    asked = (asgi.AsgiRequest(scope), asgi.AsgiRequest(without_raw), wsgi.WsgiRequest(environ))
     assert [dpop_proof.is_same_target(sent, one.url) for one in asked] == [True] * 3
-    assert asgi.Asked(scope | {"type": "websocket", "scheme": "wss"}).url == sent
+    assert asgi.AsgiRequest(scope | {"type": "websocket", "scheme": "wss"}).url == sent
 
 
 @pytest.mark.parametrize("host", [b"[", b"[::1", b"a:b", b"", b"\xe9", b"a b", b"api.example.com@evil.example"])

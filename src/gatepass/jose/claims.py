@@ -139,7 +139,7 @@ def _check_audience(claims: Registered, audience: str | Collection[str]) -> None
 
 def _expected_audiences(audience: object) -> Collection[str]:
     expected = (audience,) if isinstance(audience, str) else audience
-    if not isinstance(expected, (tuple, Collection)) or not expected:  # a tuple is told faster
+    if not isinstance(expected, (tuple, Collection)) or not expected:  # an exact type is checked faster
         raise InvalidPolicyError("audience is a string, a collection of strings or None")
     return [_text("audience", one) for one in cast("Collection[object]", expected)]
 

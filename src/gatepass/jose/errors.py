@@ -1,4 +1,4 @@
-"""Every way in which `gatepass.jose` says no: one class a reason, each with a stable `code`.
+"""Every error of `gatepass.jose`: one class for each reason, each with a stable `code`.
 
 Catch `JoseError` for all of them. The text of an error is written for the person who reads a log: it never holds a
 token, a claim's value or key material.

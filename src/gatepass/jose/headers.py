@@ -91,7 +91,7 @@ def _check_crit(parameters: Mapping[str, Any], crit: object, extensions: frozens
 
 
 def merge(protected: dict[str, Any], unprotected: object) -> dict[str, Any]:
-    """RFC 7515 §4: the parts of a JSON serialisation's header name different parameters.
+    """RFC 7515 §4: the parts of a JSON serialization's header name different parameters.
 
     Raises:
         MalformedError: They do not, or what must be protected is not (§4.1.11, RFC 7797 §3).
@@ -148,7 +148,7 @@ _NOWHERE = object()
 
 
 def _memory_of(typ: str | None, extra: Mapping[str, Any]) -> object:
-    """Under which name a header is remembered: plain strings are their own name, and nothing else is remembered."""
+    """Return the name under which a header is remembered: only headers of plain strings are."""
     if extra.__class__ is not dict:
         return _NOWHERE
     memory = (typ, *extra, *extra.values())
@@ -159,11 +159,11 @@ def _memory_of(typ: str | None, extra: Mapping[str, Any]) -> object:
 
 
 _REMEMBERED = 32
-"""How many headers a key remembers; a key that meets more is used unusually, and works without memory."""
+"""How many headers a key remembers; further ones are parsed each time."""
 
 
 def remember(memory: dict[str, Header], segment: str, header: Header) -> None:
-    """Keep a header that came with a good signature, so that the next token with it is recognised by one lookup."""
+    """Keep a header that came with a good signature, so that the next token with it is recognized by one lookup."""
     if len(memory) < _REMEMBERED:
         memory[segment] = header
 

@@ -46,8 +46,8 @@ class Decrypted(msgspec.Struct, frozen=True):
         plaintext: The content.
         headers: The protected header's parameters.
         key: The key that decrypted.
-        unprotected: Parameters of a JSON serialisation that nobody protected.
-        aad: The additional authenticated data of a JSON serialisation.
+        unprotected: Parameters of a JSON serialization that nobody protected.
+        aad: The additional authenticated data of a JSON serialization.
     """
 
     plaintext: bytes
@@ -61,7 +61,7 @@ class Decrypted(msgspec.Struct, frozen=True):
 
 
 def encrypt(plaintext: bytes, key: Key, enc: str | None = None, headers: Mapping[str, Any] | None = None) -> str:
-    """RFC 7516 §5.1: encrypt octets and write the compact serialisation.
+    """RFC 7516 §5.1: encrypt octets and write the compact serialization.
 
     Args:
         plaintext: The content.
@@ -91,7 +91,7 @@ def encrypt_json(  # noqa: PLR0913 - each is named where it is called
     unprotected: Mapping[str, Any] | None = None,
     aad: bytes | None = None,
 ) -> dict[str, Any]:
-    """RFC 7516 §7.2: encrypt octets and write a JSON serialisation: flattened for a key, general for a list of keys.
+    """RFC 7516 §7.2: encrypt octets and write a JSON serialization: flattened for a key, general for a list of keys.
 
     Args:
         plaintext: The content.
@@ -203,7 +203,7 @@ def decrypt(token: str | bytes, keys: Key | KeySet, *, limits: Limits = DEFAULT)
     """RFC 7516 §5.2: decrypt a compact token.
 
     Args:
-        token: The compact serialisation.
+        token: The compact serialization.
         keys: The private key or shared secret, or a set from which `kid` chooses.
         limits: Bounds on what is read.
 
@@ -232,7 +232,7 @@ def decrypt(token: str | bytes, keys: Key | KeySet, *, limits: Limits = DEFAULT)
 def decrypt_json(
     document: str | bytes | Mapping[str, Any], keys: Key | KeySet, *, limits: Limits = DEFAULT
 ) -> Decrypted:
-    """RFC 7516 §5.2: decrypt a flattened or general JSON serialisation, as the first recipient that a key fits.
+    """RFC 7516 §5.2: decrypt a flattened or general JSON serialization, as the first recipient that a key fits.
 
     Trying a recipient with a password or an RSA key costs time. All of them together may cost as much as one token
     under the same password, or some ten milliseconds with RSA keys; those beyond are not tried.

@@ -25,7 +25,7 @@ class Verified(msgspec.Struct, frozen=True):
         payload: The signed octets.
         headers: The protected header's parameters.
         key: The key that verified.
-        unprotected: Parameters of a JSON serialisation that nobody signed.
+        unprotected: Parameters of a JSON serialization that nobody signed.
     """
 
     payload: bytes
@@ -38,7 +38,7 @@ class Verified(msgspec.Struct, frozen=True):
 
 
 def sign(payload: bytes, key: Key, headers: Mapping[str, Any] | None = None, *, b64: bool = True) -> str:
-    """RFC 7515 §5.1: sign octets and write the compact serialisation.
+    """RFC 7515 §5.1: sign octets and write the compact serialization.
 
     Args:
         payload: The content.
@@ -101,7 +101,7 @@ def verify(token: str | bytes, keys: Key | KeySet, *, limits: Limits = DEFAULT) 
     The order is: shape, key, `alg`, signature. The key decides the algorithm; the header can only agree.
 
     Args:
-        token: The compact serialisation.
+        token: The compact serialization.
         keys: The key, or a set from which `kid` chooses.
         limits: Bounds on what is read.
 
@@ -196,7 +196,7 @@ def verify_detached(token: str | bytes, payload: bytes, keys: Key | KeySet, *, l
     """Verify a compact token with an empty middle against content that travelled elsewhere.
 
     Args:
-        token: The compact serialisation.
+        token: The compact serialization.
         payload: The content, as long as it is: `limits` bound the token only.
         keys: The key, or a set from which `kid` chooses.
         limits: Bounds on what is read.
@@ -225,7 +225,7 @@ def sign_json(  # noqa: PLR0913 - each is named where it is called
     detached: bool = False,
     b64: bool = True,
 ) -> dict[str, Any]:
-    """RFC 7515 §7.2: sign octets and write a JSON serialisation: flattened for a key, general for a list of keys.
+    """RFC 7515 §7.2: sign octets and write a JSON serialization: flattened for a key, general for a list of keys.
 
     Args:
         payload: The content.
@@ -275,7 +275,7 @@ def verify_json(
     every: bool = False,
     limits: Limits = DEFAULT,
 ) -> Verified:
-    """RFC 7515 §5.2: verify a flattened or general JSON serialisation.
+    """RFC 7515 §5.2: verify a flattened or general JSON serialization.
 
     Every signature must be well-formed, and all must mean the same octets (RFC 7797 §3). One of them must verify with
     `keys`, unless `every` asks for all.
@@ -309,7 +309,7 @@ def verify_json(
 
 
 def members(document: object, limits: Limits) -> dict[str, Any]:
-    """Return the members of a JSON serialisation, as text or parsed."""
+    """Return the members of a JSON serialization, as text or parsed."""
     if isinstance(document, (str, bytes)):
         if len(document) > limits.token_length:
             raise TokenTooLongError("the document is too long")
@@ -350,7 +350,7 @@ def _entries(members: Mapping[str, Any], limits: Limits) -> list[Mapping[str, An
 
 
 class _Signature(msgspec.Struct):
-    """One signature of a JSON serialisation: its protected header as it stands and parsed, and all its parameters."""
+    """One signature of a JSON serialization: its protected header as it stands and parsed, and all its parameters."""
 
     segment: str
     protected: dict[str, Any]
@@ -405,7 +405,7 @@ def checked_text(token: object, limits: Limits) -> str:
 
 
 def several(keys: object, use: str = "sig") -> list[Key]:
-    """Return the keys to write a JSON serialisation for: one, or a list of some."""
+    """Return the keys to write a JSON serialization for: one, or a list of some."""
     if isinstance(keys, Key):
         return [checked_key(keys, use)]
     if not isinstance(keys, Sequence) or not keys:

@@ -181,7 +181,7 @@ def verify(  # noqa: PLR0913 - the call reads as its policy
     passed.
 
     Args:
-        token: The compact serialisation.
+        token: The compact serialization.
         keys: The key, or a set from which `kid` chooses. The key decides the algorithm.
         issuer: What `iss` must be, exactly. None: any.
         audience: What `aud` must name; of several, one is enough. None: any.
@@ -293,7 +293,7 @@ def decrypt_and_verify(  # noqa: PLR0913 - the call reads as its policy
     A token that is signed only, or encrypted only, is refused: whoever has the public key could have encrypted it.
 
     Args:
-        token: The compact serialisation of a JWE whose header says `cty: JWT` (RFC 7519 §5.2).
+        token: The compact serialization of a JWE whose header says `cty: JWT` (RFC 7519 §5.2).
         decryption_keys: The private key or shared secret, or a set from which `kid` chooses.
         verification_keys: The signer's key, or a set of them.
         issuer: As for `verify`, like everything else.

@@ -13,14 +13,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds on what an attacker may make us do; raise one by passing `limits=Limits(token_length=…)`.
 
     Attributes:
-        token_length: Characters in a whole token or JSON serialisation. 250,000, as RFC 8725bis §3.15 proposes.
+        token_length: Characters in a whole token or JSON serialization. 250,000, as RFC 8725bis §3.15 proposes.
         header_length: Characters in one base64url-encoded header.
         depth: Nested arrays and objects in any JSON text; at least 3.
         keys: Members of a JWK Set.
         jwks_length: Octets or characters of the text of a JWK or JWK Set.
         pem_length: Octets or characters of a PEM document.
-        signatures: Signatures of one JWS in the general JSON serialisation.
-        recipients: Recipients of one JWE in the general JSON serialisation.
+        signatures: Signatures of one JWS in the general JSON serialization.
+        recipients: Recipients of one JWE in the general JSON serialization.
         inflated_length: Octets of a plaintext that was compressed; also 250,000.
     """
 

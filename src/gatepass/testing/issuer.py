@@ -86,10 +86,10 @@ class Issuer:
         """Sign an access token.
 
         Args:
-            sub: Whom it speaks for.
-            scope: What it allows, separated by spaces.
-            roles: What its subject is.
-            expires_in: Seconds that it is good for from now on; -1 for one that has just expired.
+            sub: The subject.
+            scope: Its scopes, separated by spaces.
+            roles: The subject's roles.
+            expires_in: Seconds until it expires; -1 for one that has just expired.
             audience: Which API it is for; by default the issuer's `audience`.
             key: What signs it; by default the issuer's own key. Another one makes a forged token.
             bound_to: The sender's key, for DPoP.
@@ -157,7 +157,7 @@ class Issuer:
         return Fetched(200, {"cache-control": "max-age=3600"}, json.dumps(document).encode())
 
     def is_revoked(self, principal: Principal) -> bool:
-        """Tell a verifier whether a token has been taken back."""
+        """Tell a verifier whether a token has been revoked."""
         name = principal.token_id
         kid, session_id = self._issued.get(name or "", (None, principal.session_id))
         return name in self._revoked or session_id in self._ended or (kid is not None and kid in self._stolen)
@@ -165,11 +165,11 @@ class Issuer:
     # ── what happens ──
 
     def revoke(self, token: str) -> None:
-        """Take a token back; its verifiers know at once."""
+        """Revoke a token; its verifiers know at once."""
         self._revoked.add(jwt.peek(token).claims["jti"])
 
     def end_session(self, token: str) -> None:
-        """Sign out: take back every token of the session that a token belongs to."""
+        """Sign out: revoke every token of the session that a token belongs to."""
         self._ended.add(jwt.peek(token).claims["sid"])
 
     def rotate(self, *, compromised: bool = False) -> None:
@@ -184,7 +184,7 @@ class Issuer:
         self.clock.advance(UNKNOWN_KID_SECONDS)
 
     def go_down(self) -> None:
-        """Stop answering. Verifiers that have the keys go on; one that never had them answers 503."""
+        """Stop answering. Verifiers that have the keys keep working; one that never had them answers 503."""
         self._is_down = True
 
     def come_back(self) -> None:

@@ -166,7 +166,7 @@ def check(  # noqa: PLR0913 - the call reads as its policy
     """Check an access token by every rule of RFC 9068 §4.
 
     Args:
-        token: The compact serialisation.
+        token: The compact serialization.
         keys: The issuer's keys.
         issuer: What `iss` must be, exactly.
         audience: What `aud` must name: this, or one of these.
@@ -206,7 +206,7 @@ def check_other(  # noqa: PLR0913 - the call reads as its policy
     (RFC 8725bis §3.12).
 
     Args:
-        token: The compact serialisation.
+        token: The compact serialization.
         keys: The issuer's keys.
         issuer: What `iss` must be, exactly.
         audience: What `aud` must name: this, or one of these.

@@ -1,8 +1,8 @@
-"""Heartbeats of the revocation stream: signed, so that who carries them cannot make what is old look young.
+"""Heartbeats of the revocation stream: signed, so that no relay can make old information look fresh.
 
 A node sends one every two seconds, whether or not it can reach its store. `as_of` tells the two apart: it is when the
-node last read the store with success. So a node without its store, a line that is half open and a relay that lies all
-look the same to a verifier: old.
+node last read the store with success. So a node without its store, a half-open connection and a
+lying relay all look the same to a verifier: stale.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
     gpr_ BASE64URL( version 1 | flags 1 | key id 4 | grant 16 | serial 8 | secret 16 | MAC 32 ) BASE64URL( CRC-32 )
 
 The MAC under a server secret refuses a forgery before the database is asked; the secret of the grant, of which the
-database keeps a digest, makes the server secret alone worthless too. The prefix and the check sum are for secret
-scanners, which can tell a leaked token from a lookalike without asking us. Nothing is stored per token: what a serial
-means, the grant knows. RFC 6749 §1.5 leaves the form to the server; RFC 9700 §4.14.2 asks for what the serial gives,
+database keeps a digest, makes the server secret alone worthless too. The prefix and the checksum are for secret
+scanners, which can tell a leaked token from a lookalike without asking us. Nothing is stored per token: the grant's row
+says what a serial means. RFC 6749 §1.5 leaves the form to the server; RFC 9700 §4.14.2 asks for what the serial gives,
 detection of reuse.
 """
 

@@ -44,7 +44,7 @@ class Revoked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was revoked by the events after `after`, up to the message's own.
 
     Attributes:
-        after: The event before the first of these: a reader that stands elsewhere has missed some.
+        after: The event before the first of these: a reader whose last event is an earlier one has missed some.
         status: Bits that were set: pairs of list URL and indexes.
         jtis: Tokens by `jti`, each with the time at which it ends by itself.
         kids: Keys that are no longer to be trusted.

@@ -1,6 +1,6 @@
-"""The snapshot: every token and key that was revoked by name, for who begins to follow or has lost the thread.
+"""The snapshot: every token and key that is revoked by name, for readers that start, or that have missed an event.
 
-It reaches back as far as an access token can live; what is older has ended by itself.
+It reaches back as far as an access token can live; older tokens have expired.
 """
 
 from __future__ import annotations

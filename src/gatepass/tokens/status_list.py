@@ -59,7 +59,7 @@ class Bits:
 
     @property
     def octets(self) -> bytearray:
-        """The octets themselves, for who cannot afford a call for each bit."""
+        """The octets themselves, for callers that cannot afford a call for each bit."""
         return self._octets
 
     def __getitem__(self, index: int) -> bool:
@@ -189,7 +189,7 @@ def check(  # noqa: PLR0913 - the call reads as its policy
         now=now,
         into=StatusList,
     )
-    if found.iss not in {None, issuer}:  # the draft has no `iss`: the keys and the place say whose it is
+    if found.iss not in {None, issuer}:  # the draft has no `iss`: the keys and the URL say whose it is
         raise WrongIssuerError("the list is another issuer's", claim="iss")
     if found.sub != uri:
         raise BadClaimError("the list is about another place", claim="sub")

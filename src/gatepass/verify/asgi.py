@@ -13,7 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from .errors import REQUIREMENTS_UNMET
-from .guard import Cookie, Guard, Refused, Who_co
+from .guard import Cookie, Guard, Principal_co, Refused
 from .resource import Resource
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Bearer", "Cookie", "Resource"]
 
 PRINCIPAL = "gatepass.principal"
-"""The scope's member that says who makes the request."""
+"""The key of the scope that holds the principal."""
 
 UNESCAPED = "/:@!$&'()*+,;=~"
 """What stands in a path as it is (RFC 3986 §3.3)."""
@@ -41,21 +41,21 @@ _DENIAL = "websocket.http.response"
 _HTTP_DEFECT = 500
 
 
-class Bearer(Guard[Who_co]):
+class Bearer(Guard[Principal_co]):
     """Turns the token of a request, or of a WebSocket's handshake, into a `Principal`."""
 
-    async def __call__(self, scope: Scope) -> Who_co:
-        """Return who makes the request.
+    async def __call__(self, scope: Scope) -> Principal_co:
+        """Return the principal of the request.
 
         Raises:
             Refused: It is not let in.
         """
-        return cast("Who_co", await self.aadmit(Asked(scope)))
+        return cast("Principal_co", await self.aadmit(AsgiRequest(scope)))
 
     def protect(self, app: App) -> App:
-        """Return an application that lets in whom this one lets in, and answers the others itself.
+        """Return an application that admits the requests that this one admits, and answers the others itself.
 
-        With a `resource` it serves the metadata document (RFC 9728), too. A preflight of CORS is let in as nobody.
+        With a `resource` it serves the metadata document (RFC 9728), too. A CORS preflight is admitted as anonymous.
         """
 
         async def protected(scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,7 +63,7 @@ class Bearer(Guard[Who_co]):
                 await app(scope, receive, send)
             elif self._resource is not None and scope["path"] == self._resource.metadata_path:
                 await _answer(scope, send, 200, {}, self.metadata())
-            elif self.is_preflight(asked := Asked(scope)):
+            elif self.is_preflight(incoming := AsgiRequest(scope)):
                 await app({**scope, PRINCIPAL: None}, receive, send)
             else:
                 try:
@@ -77,7 +77,7 @@ class Bearer(Guard[Who_co]):
                 except REQUIREMENTS_UNMET as error:
                     if sending.has_begun:
                         raise
-                    await _refuse(scope, send, self.answer_to(error, asked))
+                    await _refuse(scope, send, self.answer_to(error, incoming))
                 except BaseException:
                     await sending.flush()
                     raise
@@ -87,7 +87,7 @@ class Bearer(Guard[Who_co]):
         return protected
 
     def optional(self) -> Bearer[Principal | None]:
-        """Return one that lets requests without a token in, as None; a bad token is refused all the same."""
+        """Return a copy that admits requests without a token, as None; a bad token is still refused."""
         return cast("Bearer[Principal | None]", self._optional())
 
 
@@ -117,7 +117,7 @@ class _Sending:
             await self._send(message)
 
 
-class Asked:
+class AsgiRequest:
     """A request of ASGI, as `Guard` reads it."""
 
     __slots__ = ("_scope",)

@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, for what has to be asked again and again over the same connections."""
+"""An event loop in its own thread, for requests that are sent repeatedly over the same connections."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Background:
     """Runs coroutines. The thread begins with the first, and anew in a process that forked."""
 
     def __init__(self, name: str, cleanup: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Begin nothing yet.
+        """Start nothing yet.
 
         Args:
             name: The thread's.

@@ -1,4 +1,4 @@
-"""One HTTP exchange on plain sockets, with a deadline for all of it: for threads, and for what gevent makes of them.
+"""One HTTP exchange on plain sockets with an overall deadline, for threads and for gevent's greenlets.
 
 It loads httpcore: import it where something is fetched.
 """
@@ -86,7 +86,7 @@ def _pool(proxy: str | None, context: ssl.SSLContext, backend: _Backend) -> http
 
 
 class _Backend(httpcore.NetworkBackend):
-    """Sockets of which no operation outlasts the deadline: a server that drips never gets more time than that."""
+    """Sockets whose operations all end at the deadline, so that a server that sends byte by byte gains no time."""
 
     def __init__(self, deadline: float) -> None:
         self._deadline = deadline

@@ -1,4 +1,4 @@
-"""From an exception to an answer: status and `WWW-Authenticate` (RFC 6750 §3, RFC 9470 §3). Nobody else knows these."""
+"""From an error to a response: status and `WWW-Authenticate` (RFC 6750 §3, RFC 9470 §3), known to no other module."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 
 class Challenge(NamedTuple):
-    """How to answer a request that was refused.
+    """The response to a request that was refused.
 
     Attributes:
         status: The HTTP status code.
         headers: Headers to add.
-        detail: A sentence for the person who reads the answer; it holds nothing of the token.
+        detail: A sentence for the person who reads the response; it reveals nothing about the token.
     """
 
     status: int
@@ -41,28 +41,28 @@ class Challenge(NamedTuple):
 def challenge(
     error: JoseError, *, resource_metadata: str | None = None, dpop: bool = False, dpop_required: bool = False
 ) -> Challenge:
-    """Say how to answer.
+    """Return the response to an error.
 
     | refused because | status | `WWW-Authenticate` |
     |---|---|---|
     | no token | 401 | `Bearer` |
     | two tokens, or none after `Bearer` | 400 | `error="invalid_request"` |
-    | the token is not good | 401 | `error="invalid_token"` |
-    | the DPoP proof is not good | 401 | `DPoP`, `error="invalid_dpop_proof"` |
+    | the token is not valid | 401 | `error="invalid_token"` |
+    | the DPoP proof is not valid | 401 | `DPoP`, `error="invalid_dpop_proof"` |
     | the DPoP proof must repeat a nonce | 401 | `DPoP`, `error="use_dpop_nonce"`, and `DPoP-Nonce` |
     | a scope or role is missing | 403 | `error="insufficient_scope"`, and `scope` |
     | a new sign-in is needed | 401 | `error="insufficient_user_authentication"`, `acr_values`, `max_age` |
-    | the token came in a cookie, and not from a page of ours | 403 | none |
+    | the token came in a cookie, and not from one of our pages | 403 | none |
     | the issuer's keys, or what it has revoked, cannot be fetched | 503 | none; `Retry-After` |
 
     Args:
         error: What `Verifier.verify`, `Principal.require` or `bearer_token` raised.
         resource_metadata: The URL of the API's metadata document (RFC 9728 §5.1), which each challenge then names.
-        dpop: Whether the request used the scheme `DPoP`, so that the answer does too.
+        dpop: Whether the request used the scheme `DPoP`; the response then uses it too.
         dpop_required: Whether nothing but `DPoP` is accepted.
 
     Raises:
-        JoseError: `error` itself, where it is about our own configuration and no answer to a client.
+        JoseError: `error` itself, if it is about our own configuration and not for a client.
     """
     match error:
         case InvalidPolicyError() | InvalidKeyError():

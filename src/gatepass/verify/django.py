@@ -19,7 +19,7 @@ from django.urls import path
 
 from . import wsgi
 from .errors import REQUIREMENTS_UNMET
-from .guard import Cookie, Guard, Refused, Who_co
+from .guard import Cookie, Guard, Principal_co, Refused
 from .resource import Resource
 
 if TYPE_CHECKING:
@@ -35,19 +35,19 @@ if TYPE_CHECKING:
 __all__ = ["Bearer", "Cookie", "Resource"]
 
 
-class Bearer(Guard[Who_co]):
+class Bearer(Guard[Principal_co]):
     """Turns the token of a request into a `Principal`."""
 
-    def __call__(self, request: HttpRequest) -> Who_co:
-        """Return who makes the request.
+    def __call__(self, request: HttpRequest) -> Principal_co:
+        """Return the principal of the request.
 
         Raises:
             Refused: It is not let in; `protect` answers it.
         """
-        return cast("Who_co", self.admit(Asked(request)))
+        return cast("Principal_co", self.admit(DjangoRequest(request)))
 
     def protect(self, view: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a view that hands whoever makes the request to this one, after the request itself.
+        """Return a view that passes the principal to this one, after the request itself.
 
         Django's own defence against forged requests is for its session cookie, which says nothing here; a token in
         a cookie has the defence of `Cookie`. So it is switched off, unless signing in is optional.
@@ -65,7 +65,7 @@ class Bearer(Guard[Who_co]):
         @wraps(view)
         async def aprotected(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # noqa: ANN401 - as above
             try:
-                who = await self.aadmit(Asked(request))
+                who = await self.aadmit(DjangoRequest(request))
                 return cast("HttpResponseBase", await view(request, who, *args, **kwargs))
             except Refused as refused:
                 return refusal(refused)
@@ -81,10 +81,10 @@ class Bearer(Guard[Who_co]):
 
     def unmet(self, request: HttpRequest, error: JoseError) -> JsonResponse:
         """Answer what `user.require(…)` raised."""
-        return refusal(Refused(self.answer_to(error, Asked(request))))
+        return refusal(Refused(self.answer_to(error, DjangoRequest(request))))
 
     def optional(self) -> Bearer[Principal | None]:
-        """Return one that lets requests without a token in, as None; a bad token is refused all the same."""
+        """Return a copy that admits requests without a token, as None; a bad token is still refused."""
         return cast("Bearer[Principal | None]", self._optional())
 
     def metadata_route(self) -> URLPattern:
@@ -102,7 +102,7 @@ def _is_dispatch_of_async(view: Callable[..., Any]) -> bool:
     return bool(getattr(owner, "view_is_async", False))
 
 
-class Asked(wsgi.Asked):
+class DjangoRequest(wsgi.WsgiRequest):
     """A request of Django's, as `Guard` reads it; under ASGI it has the same `META`."""
 
     __slots__ = ("_request",)

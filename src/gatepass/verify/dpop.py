@@ -1,4 +1,4 @@
-"""DPoP (RFC 9449) at an API: which proofs are accepted, how nonces are given out, and what was used before."""
+"""DPoP (RFC 9449) at an API: which proofs are accepted, how nonces are issued, and which proofs were used before."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PROOF_SECONDS = 60
 """How far a proof's `iat` may be from our clock, in either direction."""
 
 NONCE_SECONDS = 300
-"""A nonce is given out for so long, and accepted for up to twice as long."""
+"""How long a nonce is issued; it is accepted for up to twice as long."""
 
 MAX_REPLAYS = 500_000
 """Proofs that are remembered in memory, in each of two generations of some two minutes."""
@@ -56,10 +56,10 @@ class DPoP(NamedTuple):
 
 
 class Replays(Protocol):
-    """Where it is kept which proofs were used; several processes that serve one API share one."""
+    """The store of used proofs; the processes that serve one API share it."""
 
     def spend(self, name: str, seconds: float) -> bool | Future[bool]:
-        """Keep a name, in one step that no other caller can come between.
+        """Record a use, atomically.
 
         Args:
             name: Who used which proof; 43 characters.
@@ -72,7 +72,7 @@ class Replays(Protocol):
 
 
 class InMemoryReplays:
-    """The proofs that this process has seen, in two generations: what is older than both could not be used anyway.
+    """The proofs that this process has seen, in two generations; a proof older than both has expired.
 
     A generation lasts by both clocks: a wall clock that is set back makes old proofs young again.
 
@@ -80,7 +80,7 @@ class InMemoryReplays:
     """
 
     def __init__(self, *, size: int = MAX_REPLAYS, clock: Callable[[], float] = time.monotonic) -> None:
-        """Know none yet.
+        """Start empty.
 
         Args:
             size: How many to remember in each generation.
@@ -95,7 +95,7 @@ class InMemoryReplays:
         self._lock = threading.Lock()
 
     def spend(self, name: str, seconds: float, *, wall: float | None = None) -> bool:
-        """Keep a name; tell whether it was new.
+        """Record a use; tell whether it is the first.
 
         Args:
             name: Who used which proof.
@@ -150,7 +150,7 @@ class DPoPPolicy:
         Args:
             required: Refuse tokens that are not bound to a key.
             seconds: How far a proof's `iat` may be from our clock, in either direction.
-            replays: Where it is kept which proofs were used; by default in this process.
+            replays: The store of used proofs; by default the memory of this process.
             nonce_secret: 32 random bytes, the same in every process that serves the API: proofs must then repeat a
                 nonce that they authenticate, so nobody can make proofs in advance.
 
@@ -167,7 +167,7 @@ class DPoPPolicy:
         self._secret = nonce_secret
 
     def check(self, dpop: DPoP, token: str, now: float) -> Proof:
-        """Check everything about a proof but whether it was used before.
+        """Check everything about a proof except whether it was used before.
 
         Raises:
             InvalidProofError: It shows nothing about this request.
@@ -181,11 +181,11 @@ class DPoPPolicy:
         return proof
 
     def spend(self, proof: Proof, now: float) -> Generator[Wait, None, None]:
-        """Use a proof up, yielding what to wait for.
+        """Record that a proof is used, yielding what to wait for.
 
         Raises:
             InvalidProofError: It was used before.
-            ReplaysUnavailableError: Nobody can say.
+            ReplaysUnavailableError: The store does not answer.
         """
         name = base64url.encode(hashlib.sha256(f"{proof.thumbprint}.{proof.jti}".encode()).digest())
         seconds, replays = proof.iat + self._seconds - now + 1, self._replays

@@ -1,4 +1,4 @@
-"""Why `gatepass.verify` says no. A token is refused with the errors of `gatepass.jose`; these are the SDK's own.
+"""The errors of the SDK itself. A token that is not valid is refused with the errors of `gatepass.jose`.
 
 All of them are `JoseError`s, so one `except JoseError` catches every refusal, and each has a stable `code`.
 `challenge.py` turns them into answers.
@@ -42,7 +42,7 @@ class InsufficientScopeError(JoseError):
 
 
 class InsufficientAuthenticationError(JoseError):
-    """The person must prove who they are again, or more strongly (RFC 9470 §3).
+    """The person must sign in again, or with a stronger method (RFC 9470 §3).
 
     Attributes:
         acr_values: The authentication contexts of which one is needed, separated by spaces, or None.
@@ -61,7 +61,7 @@ class InsufficientAuthenticationError(JoseError):
 
 
 REQUIREMENTS_UNMET = (InsufficientScopeError, InsufficientAuthenticationError)
-"""What `Principal.require` raises of somebody who may be let in, but not here or not so."""
+"""What `Principal.require` raises when a valid token is not enough here."""
 
 
 class IssuerUnavailableError(JoseError):
@@ -88,25 +88,25 @@ class CrossSiteRequestError(JoseError):
 
 
 class InactiveTokenError(JoseError):
-    """The issuer was asked about the token, and says that it is not good (RFC 7662 §2.2); it does not say why."""
+    """The issuer was asked about the token and says that it is not active (RFC 7662 §2.2); it does not say why."""
 
     code: ClassVar[str] = "inactive"
 
 
 class RevokedError(JoseError):
-    """The token was good and has been taken back: itself, the sign-in or grant it belongs to, or its key."""
+    """The token has been revoked: it, the session or grant that it belongs to, or the key that signed it."""
 
     code: ClassVar[str] = "revoked"
 
 
 class RevocationStaleError(IssuerUnavailableError):
-    """With `stale="refuse"`: for too long nobody could say whether the token has been revoked."""
+    """With `stale="refuse"`: what we know about revocations is too old to tell whether the token has been revoked."""
 
     code: ClassVar[str] = "revocation_stale"
 
 
 class ReplaysUnavailableError(IssuerUnavailableError):
-    """Nobody can say whether the DPoP proof was used before: where that is kept does not answer, or is full."""
+    """It is unknown whether the DPoP proof was used before: the store of used proofs does not answer, or is full."""
 
     code: ClassVar[str] = "replays_unavailable"
 

@@ -22,7 +22,7 @@ from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 
 from . import starlette
-from .guard import Cookie, TokenVerifier, Who_co
+from .guard import Cookie, Principal_co, TokenVerifier
 from .resource import Resource
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ NO_SCOPES = SecurityScopes()
 """For whoever calls a bearer without FastAPI, which hands in those that a route declares."""
 
 
-class Bearer(starlette.Bearer[Who_co], SecurityBase):
+class Bearer(starlette.Bearer[Principal_co], SecurityBase):
     """A dependency that yields a `Principal`, and shows as a bearer scheme in the application's OpenAPI document."""
 
     def __init__(
@@ -49,7 +49,7 @@ class Bearer(starlette.Bearer[Who_co], SecurityBase):
         self.model = HTTPBearer(bearerFormat="JWT")
         self.scheme_name = "bearer"
 
-    async def __call__(self, connection: HTTPConnection, security_scopes: SecurityScopes = NO_SCOPES) -> Who_co:
+    async def __call__(self, connection: HTTPConnection, security_scopes: SecurityScopes = NO_SCOPES) -> Principal_co:
         """Return who makes the request, as `starlette.Bearer` does.
 
         What `Security(…, scopes=[…])` declares, here or around a dependency that this is in, has to be in the token.
@@ -57,5 +57,5 @@ class Bearer(starlette.Bearer[Who_co], SecurityBase):
         return await self._let_in(connection, [security_scopes.scopes] if security_scopes.scopes else ())
 
     def optional(self) -> "Bearer[Principal | None]":
-        """Return one that lets requests without a token in, as None; a bad token is refused all the same."""
+        """Return a copy that admits requests without a token, as None; a bad token is still refused."""
         return cast("Bearer[Principal | None]", self._optional())

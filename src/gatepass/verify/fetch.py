@@ -1,9 +1,9 @@
 """Fetching an issuer's keys.
 
 A refresh runs in a thread of its own, which starts when keys are needed and ends with the answer. So no event loop
-ever waits for it or for the parsing of what comes, a caller that is cancelled takes nobody's answer away, and one
-refresh serves threads and tasks alike: they wait for the same future. The thread has no event loop either: where gevent
-or eventlet make a greenlet of it, another loop may be running in the very thread that it shares.
+ever waits for it or for the parsing of the answer, a caller that is cancelled does not cancel it for the others, and
+one refresh serves threads and tasks alike: they wait for the same future. The thread has no event loop either: where
+gevent or eventlet make a greenlet of it, another loop may be running in the very thread that it shares.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 class KeySource:
-    """Keeps an `Issuer` supplied: one refresh at a time, in the background unless somebody has to wait for it.
+    """Keeps an issuer's keys up to date: one refresh at a time, in the background unless a token has to wait for it.
 
     Attributes:
         issuer: What is known so far.
@@ -61,7 +61,7 @@ class KeySource:
         self._landed = 0
 
     def refresh_if_due(self, now: float) -> None:
-        """Begin a refresh if it is time for one; nobody waits for it."""
+        """Begin a refresh if one is due, in the background."""
         if not self.issuer.is_due(now):
             return  # without the lock, since every request comes by here during an outage
         with self._lock:
@@ -69,7 +69,7 @@ class KeySource:
                 self._start(now)
 
     def look_for_unknown(self, now: float, *, since: int) -> Future[None] | None:
-        """Return a refresh that may bring a key nobody knows, or None if waiting is of no use.
+        """Return a refresh that may bring an unknown key, or None if waiting would not help.
 
         Args:
             now: The time, in seconds since 1970.
@@ -95,7 +95,7 @@ class KeySource:
             return self._start(now) if self.issuer.failure is None or self.issuer.is_due(now) else None
 
     def after_fork(self) -> None:
-        """Let go of a lock that nobody in this process will release, and of a refresh that nobody will end."""
+        """Start over in a process that forked: its lock and its refresh belong to the parent."""
         self._lock = threading.Lock()
         self._flight = None
 

@@ -24,7 +24,7 @@ from gatepass.jose import JoseError
 
 from . import wsgi
 from .errors import REQUIREMENTS_UNMET
-from .guard import Cookie, Guard, Refused, Who_co
+from .guard import Cookie, Guard, Principal_co, Refused
 from .resource import Resource
 
 if TYPE_CHECKING:
@@ -38,25 +38,25 @@ __all__ = ["Bearer", "Cookie", "Resource"]
 T = TypeVar("T")
 
 
-class Bearer(Guard[Who_co]):
+class Bearer(Guard[Principal_co]):
     """Turns the token of a request into a `Principal`."""
 
-    def __call__(self) -> Who_co:
-        """Return who makes the request that Flask is handling; None for a preflight of CORS, which has no token yet.
+    def __call__(self) -> Principal_co:
+        """Return who makes the request that Flask is handling; None for a CORS preflight, which has no token.
 
         Raises:
             HTTPException: 400, 401, 403 or 503 with the headers of `challenge`.
         """
-        asked = wsgi.Asked(flask.request.environ)
-        if self.is_preflight(asked):
-            return cast("Who_co", None)
+        incoming = wsgi.WsgiRequest(flask.request.environ)
+        if self.is_preflight(incoming):
+            return cast("Principal_co", None)
         try:
-            principal = self.admit(asked)
+            principal = self.admit(incoming)
         except Refused as refused:
             raise HTTPException(refused.answer.detail, _answer(refused.answer)) from refused
         flask.g.principal, flask.g.gatepass_guard = principal, self
         _answer_what_is_unmet()
-        return cast("Who_co", principal)
+        return cast("Principal_co", principal)
 
     def before_request(self) -> None:
         """Let the request in, for `app.before_request` or a blueprint's; who makes it is `flask.g.principal`.
@@ -67,7 +67,7 @@ class Bearer(Guard[Who_co]):
         self()
 
     def protect(self, view: Callable[..., T]) -> Callable[..., T]:
-        """Return a view that hands whoever makes the request to this one, as its first argument.
+        """Return a view that passes the principal to this one, as its first argument.
 
         It is for functions, for the methods of a `MethodView`, and as one of its `decorators`.
         """
@@ -85,7 +85,7 @@ class Bearer(Guard[Who_co]):
         return protected
 
     def optional(self) -> Bearer[Principal | None]:
-        """Return one that lets requests without a token in, as None; a bad token is refused all the same."""
+        """Return a copy that admits requests without a token, as None; a bad token is still refused."""
         return cast("Bearer[Principal | None]", self._optional())
 
     def metadata_route(self) -> flask.Blueprint:
@@ -120,7 +120,7 @@ def _answer(answer: Challenge) -> flask.Response:
 
 
 def _answer_what_is_unmet() -> None:
-    """See that `user.require(…)` in a view is answered, unless the application has an answer of its own."""
+    """Answer errors of `user.require(…)` in a view, unless the application handles them itself."""
     by_class = flask.current_app.error_handler_spec[None][None]
     if JoseError not in by_class:
         for kind in REQUIREMENTS_UNMET:
@@ -129,4 +129,4 @@ def _answer_what_is_unmet() -> None:
 
 def _answer_unmet(error: JoseError) -> flask.Response:
     guard: Guard[object] = flask.g.gatepass_guard
-    return _answer(guard.answer_to(error, wsgi.Asked(flask.request.environ)))
+    return _answer(guard.answer_to(error, wsgi.WsgiRequest(flask.request.environ)))

@@ -1,7 +1,7 @@
 """Following what an issuer revokes, in a thread of its own: the I/O around `following`.
 
 The thread begins with the first token and ends with the verifier, or at once when the issuer offers nothing to follow.
-It runs an event loop of its own, so the application's never waits for it, nor for the parsing of what comes.
+It runs its own event loop, so the application's never waits for it, nor for the parsing of what it receives.
 """
 
 from __future__ import annotations

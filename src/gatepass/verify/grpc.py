@@ -24,7 +24,7 @@ import grpc.aio
 from gatepass.jose.errors import InvalidPolicyError
 
 from .errors import REQUIREMENTS_UNMET, MissingTokenError
-from .guard import Cookie, Guard, Refused, Who_co
+from .guard import Cookie, Guard, Principal_co, Refused
 from .resource import Resource
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ _principal: ContextVar[Principal | None] = ContextVar("gatepass_principal", defa
 
 
 def principal() -> Principal:
-    """Return who makes the call that is being handled.
+    """Return the principal of the call that is being handled.
 
     Raises:
         MissingTokenError: Nobody has said, for signing in is optional here.
@@ -57,16 +57,16 @@ def principal() -> Principal:
     return found
 
 
-class Bearer(Guard[Who_co]):
+class Bearer(Guard[Principal_co]):
     """Turns the token of a call, in its metadata `authorization`, into a `Principal`."""
 
-    async def __call__(self, details: grpc.HandlerCallDetails) -> Who_co:
-        """Return who makes the call.
+    async def __call__(self, details: grpc.HandlerCallDetails) -> Principal_co:
+        """Return the principal of the call.
 
         Raises:
             Refused: It is not let in.
         """
-        return cast("Who_co", await self.aadmit(Asked(details)))
+        return cast("Principal_co", await self.aadmit(GrpcRequest(details)))
 
     def sync_interceptor(
         self, methods: Mapping[str, Bearer[Principal] | Bearer[Principal | None]] | None = None
@@ -81,19 +81,19 @@ class Bearer(Guard[Who_co]):
     def interceptor(
         self, methods: Mapping[str, Bearer[Principal] | Bearer[Principal | None]] | None = None
     ) -> grpc.aio.ServerInterceptor[Any, Any]:
-        """Return an interceptor that lets in whom this one lets in, and refuses the others.
+        """Return an interceptor that admits the calls that this one admits, and refuses the others.
 
         Args:
-            methods: Who lets in to methods that ask for something else, by full name, such as `/orders.Orders/Delete`.
+            methods: Another `Bearer` for single methods, by full name, such as `/orders.Orders/Delete`.
         """
         return _Interceptor(self, methods or {})
 
     def optional(self) -> Bearer[Principal | None]:
-        """Return one that lets calls without a token in, as nobody; a bad token is refused all the same."""
+        """Return a copy that admits calls without a token as anonymous; a bad token is still refused."""
         return cast("Bearer[Principal | None]", self._optional())
 
 
-class Asked:
+class GrpcRequest:
     """A call, as `Guard` reads it. It does not know its own host: DPoP needs `resource`."""
 
     __slots__ = ("_details",)
@@ -143,7 +143,7 @@ class _Interceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # pyri
             return handler
         bearer = self._methods.get(handler_call_details.method, self._bearer)
         try:
-            _principal.set(await bearer.aadmit(Asked(handler_call_details)))
+            _principal.set(await bearer.aadmit(GrpcRequest(handler_call_details)))
         except Refused as refused:
             return _refusing(handler, refused)
         return handler
@@ -191,19 +191,19 @@ class _SyncInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg] # pyri
         if handler is None:
             return None
         bearer = self._methods.get(handler_call_details.method, self._bearer)
-        asked = Asked(handler_call_details)
+        incoming = GrpcRequest(handler_call_details)
         names = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
         own = next(found for name in names if (found := getattr(handler, name)) is not None)
 
         def behavior(request: object, context: grpc.ServicerContext) -> Any:  # noqa: ANN401 - the handler's
             # In the thread of the call: the thread that all calls come by waits for nobody.
             try:
-                _principal.set(bearer.admit(asked))
+                _principal.set(bearer.admit(incoming))
                 return own(request, context)
             except Refused as refused:
                 answer = refused.answer
             except REQUIREMENTS_UNMET as error:
-                answer = bearer.answer_to(error, asked)
+                answer = bearer.answer_to(error, incoming)
             status, detail, trailers = _spelled(answer)
             context.set_trailing_metadata(trailers)
             return context.abort(status, detail)

@@ -1,7 +1,7 @@
 """What every framework's `Bearer` does with a request. The framework's own module only hands it over.
 
-A request becomes a `Principal`, or `Refused` with the answer to give. All decisions are here, and none is in the
-modules beside this one.
+A request becomes a `Principal`, or `Refused` with the answer to give. Every decision is made here; the modules of the
+frameworks make none.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault  # in `typing` since Python 3.13
 
-    Who_co = TypeVarWithDefault("Who_co", covariant=True, default=Principal)
+    Principal_co = TypeVarWithDefault("Principal_co", covariant=True, default=Principal)
 else:
-    Who_co = TypeVar("Who_co", covariant=True)
+    Principal_co = TypeVar("Principal_co", covariant=True)
 """`Principal`, or on routes where signing in is optional `Principal | None`."""
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -44,14 +44,14 @@ _REQUEST_HEADER = "gatepass-request"
 
 
 class TokenVerifier(Protocol):
-    """Whoever turns a token into a principal: `Verifier`, `Verifier.any_of(…)`, `Introspector`."""
+    """Anything that verifies tokens: a `Verifier`, `Verifier.any_of(…)`, an `Introspector`."""
 
     clock: Callable[[], float]
     dpop: DPoPPolicy
 
     @property
     def issuers(self) -> tuple[str, ...]:
-        """Whose tokens."""
+        """The issuers whose tokens it accepts."""
         ...
 
     def verify(self, token: str, dpop: DPoP | None = None) -> Principal:
@@ -63,8 +63,8 @@ class TokenVerifier(Protocol):
         ...
 
 
-class Asked(Protocol):
-    """A request, as far as it is looked at."""
+class IncomingRequest(Protocol):
+    """The parts of a request that are needed to authenticate it."""
 
     @property
     def method(self) -> str:
@@ -87,15 +87,15 @@ class Asked(Protocol):
 
 
 class Cookie(msgspec.Struct, frozen=True, kw_only=True):
-    """Take the token from a cookie where the request has no `Authorization`, if a page of our own sent it.
+    """Accept the token from a cookie when a request has no `Authorization` header and comes from one of our own pages.
 
-    A browser sends cookies along whoever made it send a request. So a request that bears one needs the header
-    `Gatepass-Request: 1`, which another site's page cannot send, and unless it only reads, an `Origin` of ours; a
-    WebSocket's handshake, which can have no such header, an `Origin` of ours always.
+    A browser attaches cookies to every request, even to those that another site's page triggers. So a request with the
+    cookie must have the header `Gatepass-Request: 1`, which other sites cannot send, and, unless it only reads, one of
+    our origins in `Origin`. A WebSocket handshake cannot have that header, so it always needs one of our origins.
 
     Attributes:
-        name: The cookie. With `__Host-` before it no sister host can plant one (RFC 6265bis).
-        origins: Where our pages are, such as `https://app.example.com`, besides the API's own `Resource`.
+        name: The cookie's name. The prefix `__Host-` keeps other subdomains from setting it (RFC 6265bis).
+        origins: The origins of our pages, such as `https://app.example.com`. That of the API's `Resource` is added.
     """
 
     name: str = "__Host-gatepass-access"
@@ -103,10 +103,10 @@ class Cookie(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Refused(Exception):
-    """The request is not let in.
+    """The request is denied.
 
     Attributes:
-        answer: How to answer it.
+        answer: The response to send.
     """
 
     def __init__(self, answer: Challenge) -> None:
@@ -114,8 +114,8 @@ class Refused(Exception):
         self.answer = answer
 
 
-class Guard(Generic[Who_co]):
-    """Lets requests in, or not: what the `Bearer`s of all frameworks have in common."""
+class Guard(Generic[Principal_co]):
+    """Admits or denies requests: what the `Bearer`s of all frameworks have in common."""
 
     def __init__(
         self,
@@ -127,12 +127,12 @@ class Guard(Generic[Who_co]):
         """Protect with a verifier.
 
         Args:
-            verifier: Who_co verifies tokens.
-            cookie: Take tokens from a cookie, too.
-            resource: What the API says of itself; with it challenges name its metadata document.
+            verifier: What verifies the tokens.
+            cookie: Accept tokens from a cookie, too.
+            resource: The API's metadata; challenges then point to its document.
 
         Raises:
-            InvalidPolicyError: With `cookie`, no page could ever be ours.
+            InvalidPolicyError: `cookie` is given, and no origin for it.
         """
         self._verifier = verifier
         self._cookie = cookie
@@ -154,17 +154,17 @@ class Guard(Generic[Who_co]):
         amr: str | None = None,
         max_age: int | None = None,
     ) -> Self:
-        """Return one that also asks for what is named.
+        """Return a copy that also requires what is named.
 
         Args:
             scope: Scopes separated by spaces; all are needed.
             role: A role; or several, of which one is enough.
             acr: Authentication context classes separated by spaces; one is enough.
-            amr: Ways to prove who one is, separated by spaces; all are needed.
-            max_age: Seconds since the person last proved who they are.
+            amr: Authentication methods separated by spaces; all are needed.
+            max_age: The most seconds since the person last signed in.
 
         Raises:
-            InvalidPolicyError: An argument can hold for nobody, or signing in is optional.
+            InvalidPolicyError: No principal could satisfy an argument, or signing in is optional.
         """
         if self._is_optional:
             raise InvalidPolicyError("where signing in is optional nothing can be required")
@@ -174,11 +174,11 @@ class Guard(Generic[Who_co]):
         return changed
 
     def __deepcopy__(self, _: dict[int, object]) -> Self:
-        """Return itself, for it does not change and its verifier lives once; Litestar copies a router's handlers."""
+        """Return itself: it is immutable, and Litestar's copies of a handler must share one verifier."""
         return self
 
     def _optional(self) -> Self:
-        """Return one that lets requests without a token in, as nobody; a bad token is refused all the same."""
+        """Return a copy that admits requests without a token as anonymous; a bad token is still refused."""
         if self._requirements:
             raise InvalidPolicyError("where something is required signing in is not optional")
         changed = copy.copy(self)
@@ -187,47 +187,49 @@ class Guard(Generic[Who_co]):
 
     # ── requests ──
 
-    def admit(self, asked: Asked) -> Principal | None:
-        """Return who makes the request; None where that is optional and it has no token.
+    def admit(self, incoming: IncomingRequest) -> Principal | None:
+        """Return the principal of a request; None if signing in is optional and it has no token.
 
         Raises:
-            Refused: It is not let in.
+            Refused: It is denied.
         """
         try:
-            presented = self._presented(asked)
+            presented = self._presented(incoming)
             if presented is None:
                 return None
             principal = self._verifier.verify(*presented)
             if self._requirements:
                 check_all(self._requirements, principal, self._verifier.clock())
         except JoseError as error:
-            raise self._refused(error, asked) from error
+            raise self._refused(error, incoming) from error
         return principal
 
-    async def aadmit(self, asked: Asked) -> Principal | None:
+    async def aadmit(self, incoming: IncomingRequest) -> Principal | None:
         """Do as `admit` does, in an event loop.
 
         Raises:
-            Refused: It is not let in.
+            Refused: It is denied.
         """
         try:
-            presented = self._presented(asked)
+            presented = self._presented(incoming)
             if presented is None:
                 return None
             principal = await self._verifier.averify(*presented)
             if self._requirements:
                 check_all(self._requirements, principal, self._verifier.clock())
         except JoseError as error:
-            raise self._refused(error, asked) from error
+            raise self._refused(error, incoming) from error
         return principal
 
-    def demand(self, principal: Principal | None, alternatives: Sequence[Sequence[str]], asked: Asked) -> None:
-        """Return if a principal has what the framework itself has declared for the route, and shows in its OpenAPI.
+    def demand(
+        self, principal: Principal | None, alternatives: Sequence[Sequence[str]], incoming: IncomingRequest
+    ) -> None:
+        """Return if a principal has the scopes that the route declares to the framework, which shows them in OpenAPI.
 
         Args:
-            principal: Who makes the request.
-            alternatives: Lists of scopes, of one of which all are needed; none of them: nothing was declared.
-            asked: The request.
+            principal: The principal of the request.
+            alternatives: Lists of scopes: all scopes of at least one list are needed. Empty: nothing is declared.
+            incoming: The request.
 
         Raises:
             Refused: A scope is missing, or there is no principal.
@@ -240,78 +242,75 @@ class Guard(Generic[Who_co]):
             if not any(principal.scopes.issuperset(scopes) for scopes in alternatives):
                 raise InsufficientScopeError("a scope is missing", scope=" ".join(alternatives[0]))
         except JoseError as error:
-            raise self._refused(error, asked) from error
+            raise self._refused(error, incoming) from error
 
-    def answer_to(self, error: JoseError, asked: Asked) -> Challenge:
-        """Return how to answer a request whose handler has found that something is missing."""
-        return self._refused(error, asked).answer
+    def answer_to(self, error: JoseError, incoming: IncomingRequest) -> Challenge:
+        """Return the response to a request whose handler found that a scope, role or sign-in is missing."""
+        return self._refused(error, incoming).answer
 
     @staticmethod
-    def is_preflight(asked: Asked) -> bool:
-        """Tell whether a browser asks whether a page of another origin may send a request, which has no token yet.
-
-        Fetch standard, "CORS-preflight request".
-        """
+    def is_preflight(incoming: IncomingRequest) -> bool:
+        """Fetch standard, "CORS-preflight request": tell whether this is one; it never has a token."""
         return (
-            asked.method == "OPTIONS"
-            and len(asked.header("origin")) == 1
-            and len(asked.header("access-control-request-method")) == 1
+            incoming.method == "OPTIONS"
+            and len(incoming.header("origin")) == 1
+            and len(incoming.header("access-control-request-method")) == 1
         )
 
-    def _presented(self, asked: Asked) -> tuple[str, DPoP | None] | None:
-        """Return the request's token, and the proof that belongs to it."""
-        values = asked.header("authorization")
+    def _presented(self, incoming: IncomingRequest) -> tuple[str, DPoP | None] | None:
+        """Return the request's token, and its DPoP proof if it has one."""
+        values = incoming.header("authorization")
         try:
             token, is_dpop = credentials(values)
         except MissingTokenError:
             # RFC 6750 §2: one way at a time; an Authorization of another scheme is not ours to judge.
-            cookie = self._cookie_of(asked) if self._cookie is not None and not values else None
+            cookie = self._cookie_of(incoming) if self._cookie is not None and not values else None
             if cookie is not None:
                 return cookie, None
             if self._is_optional:
                 return None
             raise
-        return token, self._proof_of(asked) if is_dpop else None
+        return token, self._proof_of(incoming) if is_dpop else None
 
-    def _proof_of(self, asked: Asked) -> DPoP:
+    def _proof_of(self, incoming: IncomingRequest) -> DPoP:
         """RFC 9449 §4.3, 1: there is exactly one proof."""
-        proofs = asked.header("dpop")
+        proofs = incoming.header("dpop")
         if len(proofs) != 1 or "," in proofs[0]:
             raise InvalidRequestError("there is not exactly one DPoP proof")
-        url = asked.url
+        url = incoming.url
         if self._resource is not None:
             url = self._resource.origin + _path_of(url)
-        return DPoP(proofs[0].strip(), asked.method, url)
+        return DPoP(proofs[0].strip(), incoming.method, url)
 
-    def _cookie_of(self, asked: Asked) -> str | None:
-        """Return the cookie's token, once it is sure that a page of ours sent it."""
+    def _cookie_of(self, incoming: IncomingRequest) -> str | None:
+        """Return the cookie's token, once it is certain that one of our pages sent it."""
         name = self._cookie.name if self._cookie is not None else ""
-        pairs = [pair.strip().partition("=") for line in asked.header("cookie") for pair in line.split(";")]
+        pairs = [pair.strip().partition("=") for line in incoming.header("cookie") for pair in line.split(";")]
         tokens = [value for found, _, value in pairs if found == name]
         if not tokens:
             return None
         if len(tokens) > 1:
             raise InvalidRequestError("the cookie is there more than once")
-        if not self._is_from_our_page(asked):
+        if not self._is_from_our_page(incoming):
             raise CrossSiteRequestError("the cookie is for our own pages: send Gatepass-Request: 1 from there")
         return tokens[0]
 
-    def _is_from_our_page(self, asked: Asked) -> bool:
-        origins = asked.header("origin")
+    def _is_from_our_page(self, incoming: IncomingRequest) -> bool:
+        origins = incoming.header("origin")
         is_ours = len(origins) == 1 and origins[0] in self._origins
-        if asked.is_websocket:
+        if incoming.is_websocket:
             return is_ours
-        if list(asked.header(_REQUEST_HEADER)) != ["1"]:
+        if list(incoming.header(_REQUEST_HEADER)) != ["1"]:
             return False
-        return is_ours or (not origins and asked.method in _SAFE_METHODS)
+        return is_ours or (not origins and incoming.method in _SAFE_METHODS)
 
-    def _refused(self, error: JoseError, asked: Asked) -> Refused:
+    def _refused(self, error: JoseError, incoming: IncomingRequest) -> Refused:
         resource_metadata = None if self._resource is None else self._resource.metadata_url
         return Refused(
             challenge(
                 error,
                 resource_metadata=resource_metadata,
-                dpop=any(value.strip()[:5].lower() == "dpop " for value in asked.header("authorization")),
+                dpop=any(value.strip()[:5].lower() == "dpop " for value in incoming.header("authorization")),
                 dpop_required=self._verifier.dpop.required,
             )
         )
@@ -320,10 +319,10 @@ class Guard(Generic[Who_co]):
 
     @property
     def resource(self) -> Resource:
-        """What the API says of itself.
+        """The API's metadata.
 
         Raises:
-            InvalidPolicyError: Nothing was said.
+            InvalidPolicyError: None was given.
         """
         if self._resource is None:
             raise InvalidPolicyError("without resource= there is no metadata document")
@@ -335,7 +334,7 @@ class Guard(Generic[Who_co]):
 
 
 def _path_of(url: str) -> str:
-    """Return the path of a request's URL, whose host may be anything that a client wrote."""
+    """Return the path of a request's URL; its host is whatever the client wrote."""
     try:
         return urlsplit(url).path
     except ValueError:

@@ -1,6 +1,6 @@
-"""Asking the issuer about each token (RFC 7662): for opaque tokens, or where an answer must be of this very moment.
+"""Token introspection (RFC 7662): asking the issuer about each token, for opaque tokens or up-to-the-moment answers.
 
-A `Verifier` costs less by far, and goes on working while the issuer is away. Take this where tokens are not JWTs.
+A `Verifier` costs far less, and keeps working while the issuer is down. Use this where tokens are not JWTs.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class _Remembered(NamedTuple):
 
 
 class Introspector:
-    """Asks the issuer what a token is worth. It has a `Verifier`'s methods, so every framework's `Bearer` takes it.
+    """Asks the issuer whether a token is active. It has a `Verifier`'s methods, so every `Bearer` accepts it.
 
     Attributes:
         clock: The time, in seconds since 1970.
@@ -95,13 +95,13 @@ class Introspector:
             issuer: Whom to ask; an https URL (http on this machine only). What it says of `iss` must be this.
             audience: What it must say of `aud`: this, or one of these. None for an issuer that says nothing of `aud`;
                 then every token of the issuer is taken, whichever API it is for.
-            client_id: Who asks.
-            client_secret: The asking client's secret.
+            client_id: The client id of this API at the issuer.
+            client_secret: That client's secret.
             client_key: Or its private key (RFC 7523).
             url: Where to ask, if the issuer's metadata does not say.
-            cache_seconds: How long an answer is believed: so long a token lives after it was revoked. 0 for never. A
-                refusal is never remembered.
-            cache_size: How many answers are remembered.
+            cache_seconds: How long an answer is cached, and so how long a revoked token may still be accepted. 0: no
+                cache. Refusals are never cached.
+            cache_size: How many answers are cached.
             ca_file: A PEM file of the only certificate authorities to trust.
             dpop: Which DPoP proofs are accepted (RFC 9449).
             clock: The time, in seconds since 1970.
@@ -135,7 +135,7 @@ class Introspector:
         weakref.finalize(self, self._background.close, 0)
 
     def _begin(self) -> None:
-        """Let go of a lock that nobody in this process may hold, and of questions that nobody in it will answer."""
+        """Start over in a process that forked: its locks and pending requests belong to the parent."""
         self._process = os.getpid()
         self._lock = threading.Lock()
         self._flights: dict[str, futures.Future[Fetched]] = {}
@@ -150,12 +150,12 @@ class Introspector:
 
         Raises:
             JoseError: It is refused: `inactive`, or for a reason that the answer shows.
-            IssuerUnavailableError: The issuer does not answer: nobody knows what the token is worth.
+            IssuerUnavailableError: The issuer does not answer: it is unknown whether the token is active.
         """
         return wait(self.verified(token, dpop))
 
     async def averify(self, token: str, dpop: DPoP | None = None) -> Principal:
-        """Do as `verify` does, in an event loop, which goes on turning meanwhile."""
+        """Do as `verify` does, without blocking the event loop."""
         return await await_(self.verified(token, dpop))
 
     def verified(self, token: str, dpop: DPoP | None) -> Generator[Wait, None, Principal]:
@@ -207,7 +207,7 @@ class Introspector:
         return principal
 
     def _flight(self, token: str) -> futures.Future[Fetched]:
-        """Ask, unless somebody is asking about this very token already."""
+        """Ask, unless a request about this very token is under way."""
         with self._lock:
             flight = self._flights.get(token)
             if flight is not None and not flight.done():

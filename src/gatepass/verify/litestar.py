@@ -23,7 +23,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 
 from . import asgi
-from .guard import Cookie, Guard, Refused, Who_co
+from .guard import Cookie, Guard, Principal_co, Refused
 from .principal import answering
 from .resource import Resource
 
@@ -41,29 +41,31 @@ SCHEME = "bearer"
 """What the scheme is called in the OpenAPI document, for a route's `security=[{SCHEME: []}]`."""
 
 
-class Bearer(Guard[Who_co]):
+class Bearer(Guard[Principal_co]):
     """A guard that turns the token of a request, or of a WebSocket's handshake, into `request.user`."""
 
     async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-        """Let the request in, with who makes it as its `user`.
+        """Admit the request, with its principal as `user`.
 
         Scopes that the handler's `security=[{SCHEME: […]}]` declares have to be in the token.
 
         Raises:
             HTTPException: 400, 401, 403 or 503 with the headers of `challenge`.
         """
-        asked = asgi.Asked(cast("asgi.Scope", connection.scope))
+        incoming = asgi.AsgiRequest(cast("asgi.Scope", connection.scope))
         try:
-            principal = await self.aadmit(asked)
-            self.demand(principal, _declared(handler), asked)
+            principal = await self.aadmit(incoming)
+            self.demand(principal, _declared(handler), incoming)
         except Refused as refused:
             raise _exception(refused.answer) from refused
         connection.scope["user"] = (
-            None if principal is None else answering(principal, lambda error: _exception(self.answer_to(error, asked)))
+            None
+            if principal is None
+            else answering(principal, lambda error: _exception(self.answer_to(error, incoming)))
         )
 
     def optional(self) -> Bearer[Principal | None]:
-        """Return one that lets requests without a token in, as None; a bad token is refused all the same."""
+        """Return a copy that admits requests without a token, as None; a bad token is still refused."""
         return cast("Bearer[Principal | None]", self._optional())
 
     def metadata_route(self) -> HTTPRouteHandler:

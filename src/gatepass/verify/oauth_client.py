@@ -1,4 +1,4 @@
-"""Calling an authorization server as an OAuth client: proving who one is, and finding its endpoints."""
+"""Calling an authorization server as an OAuth client: client authentication, and finding its endpoints."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Caller:
 
         Args:
             issuer: The authorization server.
-            client_id: Who calls.
+            client_id: The client's id.
             client_secret: Its secret (RFC 6749 §2.3.1).
             client_key: Or its private key (RFC 7523).
             endpoint: The member of the server's metadata that says where to call.
@@ -102,7 +102,7 @@ class Caller:
         self._url = self._given_url
 
     def _proof(self) -> tuple[dict[str, str], dict[str, str]]:
-        """Return what proves who calls: headers, and members of the form."""
+        """Return the client authentication: headers, and form parameters."""
         if self._key is None:
             return {"Authorization": basic_credentials(self._client_id, self._secret or "")}, {}
         now = int(self._clock())
@@ -140,7 +140,7 @@ def drive_now(flow: Generator[str | Post, Fetched, Fetched], http: HttpxFetch, d
 
 
 class RefusedError(FetchError):
-    """The authorization server says no to the client.
+    """The authorization server refused the client.
 
     Attributes:
         code: OAuth's code for it (RFC 6749 §5.2), such as `invalid_client`.
@@ -172,7 +172,7 @@ def read_json(answer: Fetched, issuer: str) -> dict[str, Any]:
 
 
 def basic_credentials(client_id: str, secret: str) -> str:
-    """Write the header `Authorization` of a client that proves itself by its secret.
+    """Return the `Authorization` header of a client that authenticates with its secret.
 
     RFC 6749 §2.3.1: both are encoded as in a form first, so that a colon can be in either.
     """

@@ -84,7 +84,7 @@ class TokenPolicy(msgspec.Struct, frozen=True, kw_only=True):
         """Verify a token, and tell who it speaks for.
 
         Args:
-            token: The compact serialisation.
+            token: The compact serialization.
             keys: The issuer's keys.
             now: The time, in seconds since 1970.
             thumbprint: The key that the sender has proved to have.

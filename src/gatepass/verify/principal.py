@@ -1,4 +1,4 @@
-"""Who a verified token speaks for."""
+"""The principal of a verified token: the user or client that it was issued to."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
-    """Who a verified token speaks for. It cannot be changed: several requests may share one.
+    """The user or client that a verified token was issued to. It is immutable: several requests may share one.
 
     Attributes:
-        subject: The user's id, or the client's own where no person is involved (`sub`).
-        client_id: The application that the token was given to, or None if its issuer does not say.
+        subject: The user's id, or the client's own id where no person is involved (`sub`).
+        client_id: The application that the token was issued to, or None if the issuer does not say.
         session_id: The sign-in that the token belongs to (`sid`).
-        token_id: The token's own name (`jti`).
-        scopes: What the token allows.
-        roles: What the subject is.
-        expires_at: When the token ends, in seconds since 1970 (`exp`).
-        auth_time: When the person last proved who they are, in seconds since 1970.
-        acr: How strongly they proved it.
-        amr: By which means.
+        token_id: The token's unique id (`jti`).
+        scopes: The scopes that the token grants.
+        roles: The subject's roles.
+        expires_at: When the token expires, in seconds since 1970 (`exp`).
+        auth_time: When the person last signed in, in seconds since 1970.
+        acr: The authentication context class: how strong that sign-in was.
+        amr: The authentication methods that it used.
         claims: Every claim of the token, read-only all the way down: arrays are tuples, objects read-only mappings.
-        key_thumbprint: The key that the sender has proved to have, since the token is bound to it (`cnf.jkt`), or None.
-        status: Where it can be read whether the token has been revoked, or None if it does not say.
+        key_thumbprint: The key that the token is bound to, which the sender has proved to have (`cnf.jkt`), or None.
+        status: The status list entry that says whether the token is revoked, or None if it has none.
 
     One can be made by hand, as a test does: `Principal(subject="ada", scopes=frozenset({"orders:read"}))`. It can be
     pickled and copied; `to_dict` and `from_dict` are for JSON.
@@ -64,7 +64,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_authenticated(self) -> bool:
-        """True: what Django and others ask of a user."""
+        """True: Django and others ask this of a user."""
         return True
 
     # What Django's and REST framework's throttles and permissions ask of a user besides. None of it comes from a token,
@@ -72,17 +72,17 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_anonymous(self) -> bool:
-        """False: it is somebody."""
+        """False: a principal is authenticated."""
         return False
 
     @property
     def is_active(self) -> bool:
-        """True: who is not has no good token."""
+        """True: the token is valid."""
         return True
 
     @property
     def is_staff(self) -> bool:
-        """False: Django's own administrators are not those of a token; ask for a role."""
+        """False: a token does not make anyone a Django administrator; require a role instead."""
         return False
 
     @property
@@ -92,7 +92,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def pk(self) -> str:
-        """The subject, by which throttles count."""
+        """The subject; throttles count by it."""
         return self.subject
 
     def get_username(self) -> str:
@@ -104,7 +104,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         return False
 
     def has_perms(self, perm_list: Iterable[str], _obj: object = None) -> bool:
-        """Return whether none is asked for."""
+        """Return whether the list is empty."""
         return not list(perm_list)
 
     def has_module_perms(self, _app_label: str) -> bool:
@@ -112,7 +112,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         return False
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it, for a queue, a cache or a log of one's own: `claims` and all."""
+        """Return it as JSON types, claims included, for a queue, a cache or a log of your own."""
         plain = {name: getattr(self, name) for name in Principal.__struct_fields__ if name != "claims"}
         plain["scopes"], plain["roles"] = sorted(self.scopes), sorted(self.roles)
         plain["status"] = None if self.status is None else msgspec.to_builtins(self.status)
@@ -121,7 +121,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Principal:
-        """Make it again of what `to_dict` returned. Nothing is verified: keep the document where nobody writes to it.
+        """Rebuild it from what `to_dict` returned. Nothing is verified: store the document where nobody else can write.
 
         Raises:
             InvalidPolicyError: It is something else.
@@ -144,26 +144,26 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         max_age: int | None = None,
         now: float | None = None,
     ) -> None:
-        """Return if the principal has what is named, or raise what `challenge` turns into the right answer.
+        """Return if the principal has what is named, or raise an error that `challenge` turns into the right response.
 
         Args:
             scope: Scopes separated by spaces; all are needed.
             role: A role; or several, of which one is enough.
             acr: Authentication context classes separated by spaces; one is enough.
-            amr: Ways to prove who one is, separated by spaces; all are needed.
-            max_age: Seconds since the person last proved who they are.
+            amr: Authentication methods separated by spaces; all are needed.
+            max_age: The most seconds since the person last signed in.
             now: The time, in seconds since 1970; by default the system's.
 
         Raises:
             InsufficientScopeError: A scope or the role is missing.
             InsufficientAuthenticationError: `acr`, `amr` or `max_age` does not hold: sign in again (RFC 9470).
-            InvalidPolicyError: An argument can hold for nobody.
+            InvalidPolicyError: No principal could satisfy an argument.
         """
         requirement = Requirement.of(scope=scope, role=role, acr=acr, amr=amr, max_age=max_age)
         requirement.check(self, time.time() if now is None else now)
 
     def __repr__(self) -> str:
-        # No claims: they may hold what does not belong into a log.
+        # No claims: they may hold what does not belong in a log.
         return f"Principal(subject={self.subject!r}, client_id={self.client_id!r})"
 
     def __rich_repr__(self) -> list[tuple[str, object]]:
@@ -201,10 +201,10 @@ class _Written(msgspec.Struct, kw_only=True):
 
 
 class Admitted(Principal, frozen=True, kw_only=True):
-    """A principal whose `require` raises what a framework answers by itself.
+    """A principal whose `require` raises an exception that its framework answers by itself.
 
     Attributes:
-        refuse: What makes such an exception of ours.
+        refuse: Turns an error of ours into such an exception.
     """
 
     refuse: Callable[[JoseError], Exception]
@@ -218,7 +218,7 @@ class Admitted(Principal, frozen=True, kw_only=True):
 
 
 def answering(principal: Principal, refuse: Callable[[JoseError], Exception]) -> Principal:
-    """Return a principal whose `require` raises what a framework answers by itself."""
+    """Return a principal whose `require` raises an exception that its framework answers by itself."""
     return Admitted(**{name: getattr(principal, name) for name in Principal.__struct_fields__}, refuse=refuse)
 
 
@@ -263,10 +263,10 @@ def of_other_token(checked: Checked[OtherAccessToken]) -> Principal:
 
 
 def roles_at(claims: Mapping[str, Any], path: tuple[str, ...]) -> frozenset[str]:
-    """Read the roles from a claim that may be inside of others; where there is none there are no roles.
+    """Read the roles from a claim that may be nested; without the claim there are no roles.
 
     Raises:
-        BadClaimError: It lists no names, in none of the shapes that issuers write.
+        BadClaimError: It is not a list of names in any format that issuers use.
     """
     found: object = claims
     for name in path:
@@ -317,14 +317,14 @@ def _set(words: tuple[str, ...]) -> frozenset[str]:
 _intern = sys.intern
 
 _REPEATED = frozenset({"iss", "aud", "client_id", "azp", "scope", "scp"})
-"""Claims of which thousands of remembered tokens say the same: they share one string."""
+"""Claims that are the same in thousands of remembered tokens, which share one string."""
 
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 def _read_only(claims: dict[str, Any]) -> Mapping[str, Any]:
-    """Make a claims set unchangeable; nobody else has it, so it is not copied."""
+    """Make a claims set immutable, in place: nobody else holds it."""
     for name, value in claims.items():
         kind = value.__class__
         if kind is str:
@@ -336,14 +336,14 @@ def _read_only(claims: dict[str, Any]) -> Mapping[str, Any]:
 
 
 def _thawed(value: object) -> Any:  # noqa: ANN401 - JSON
-    """Make JSON of what `_frozen` made."""
+    """Undo `_frozen`: return plain JSON types."""
     if isinstance(value, Mapping):
         return {name: _thawed(item) for name, item in cast("Mapping[str, object]", value).items()}
     return [_thawed(item) for item in cast("tuple[object, ...]", value)] if isinstance(value, tuple) else value
 
 
 def _frozen(value: object) -> object:
-    """Make JSON unchangeable. The depth is that of a token, which `jose` bounds."""
+    """Make JSON immutable. Its depth is that of a token, which `jose` limits."""
     if value.__class__ is list:
         items = cast("list[object]", value)
         return tuple(items) if _PLAIN.issuperset(map(type, items)) else tuple(_frozen(item) for item in items)

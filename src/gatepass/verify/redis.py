@@ -1,4 +1,4 @@
-"""Keep in Redis or Valkey which DPoP proofs were used, for an API that several processes serve.
+"""Store used DPoP proofs in Redis or Valkey, for an API that several processes serve.
 
 verifier = Verifier(…, dpop=DPoPPolicy(replays=RedisReplays(redis.Redis(host="cache", socket_timeout=1))))
 """

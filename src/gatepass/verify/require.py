@@ -1,4 +1,4 @@
-"""What a route asks of a principal: scopes, a role, how and when the person signed in."""
+"""What a route requires of a principal: scopes, a role, how and when the person signed in."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ class Rights(Protocol):
 
     @property
     def scopes(self) -> frozenset[str]:
-        """What the token allows."""
+        """The scopes that the token grants."""
         ...
 
     @property
     def roles(self) -> frozenset[str]:
-        """What the subject is."""
+        """The subject's roles."""
         ...
 
     @property
     def acr(self) -> str | None:
-        """How strongly the person proved who they are."""
+        """How strong the sign-in was."""
         ...
 
     @property
     def amr(self) -> tuple[str, ...]:
-        """By which means."""
+        """The authentication methods that it used."""
         ...
 
     @property
@@ -45,17 +45,17 @@ class Rights(Protocol):
 
 
 class Requirement(msgspec.Struct, frozen=True, kw_only=True):
-    """What must hold; checked when made, so that a typo fails at start-up and not at a request.
+    """One set of requirements, checked when it is made, so that a typo fails at start-up and not at a request.
 
     Attributes:
         scope: Scopes separated by spaces; all are needed (RFC 6749 §3.3).
         roles: Roles, of which one is enough.
         acr: Authentication context classes separated by spaces; one is enough (RFC 9470 §4).
-        amr: Ways to prove who one is, separated by spaces; all are needed (RFC 8176).
-        max_age: Seconds since the person last proved who they are.
+        amr: Authentication methods separated by spaces; all are needed (RFC 8176).
+        max_age: The most seconds since the person last signed in.
 
     Raises:
-        InvalidPolicyError: One of them can hold for nobody, or cannot be written into a challenge.
+        InvalidPolicyError: No principal could satisfy one of them, or it cannot be written into a challenge.
     """
 
     scope: str | None = None
@@ -74,7 +74,7 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
         amr: str | None,
         max_age: int | None,
     ) -> Requirement:
-        """Make one of a caller's arguments.
+        """Make one from a caller's arguments.
 
         Raises:
             InvalidPolicyError: As for the class.
@@ -94,10 +94,10 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
     def check(self, principal: Rights, now: float) -> None:
         """Return if everything holds.
 
-        What the token may do is asked before how the person signed in: signing in again would not help.
+        Scopes and roles come first: where they are missing, signing in again would not help.
 
         Args:
-            principal: Who asks for the resource.
+            principal: The principal of the request.
             now: The time, in seconds since 1970.
 
         Raises:
@@ -120,7 +120,7 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_all(requirements: tuple[Requirement, ...], principal: Rights, now: float) -> None:
-    """Return if every requirement holds. A refusal names all that is needed, so that the client has to ask only once.
+    """Return if every requirement holds. A refusal names all that is needed, so the client has to ask only once.
 
     Raises:
         InsufficientScopeError: A scope or role is missing; it names the scopes of all of them.

@@ -1,4 +1,4 @@
-"""What an API says of itself (RFC 9728): who issues tokens for it, and how they are to be sent."""
+"""An API's metadata (RFC 9728): who issues tokens for it, and how they are to be sent."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ WELL_KNOWN = "/.well-known/oauth-protected-resource"
 
 
 class Resource(msgspec.Struct, frozen=True, kw_only=True):
-    """An API under its public name; challenges then say where its metadata is.
+    """An API and its public URL; challenges then point to its metadata.
 
     Attributes:
-        url: Its URL as clients write it, such as `https://api.example.com`: no query, no fragment. DPoP proofs are
-            compared with it, whatever a proxy makes of requests.
-        scopes: The scopes that it knows, for clients to ask for.
-        name: What people call it.
+        url: Its public URL, such as `https://api.example.com`, without query or fragment. DPoP proofs are compared
+            with it, whatever a proxy does to requests.
+        scopes: The scopes that clients may ask for.
+        name: Its name for people.
         documentation: The URL of a page for developers.
 
     Raises:

@@ -17,7 +17,7 @@ from rest_framework.exceptions import APIException
 
 from . import django
 from .errors import MissingTokenError
-from .guard import Cookie, Refused, Who_co
+from .guard import Cookie, Principal_co, Refused
 from .principal import answering
 from .resource import Resource
 
@@ -41,7 +41,7 @@ class NotLetIn(APIException):
         self.wait = int(headers["Retry-After"]) if "Retry-After" in headers else None
 
 
-class Bearer(django.Bearer[Who_co]):
+class Bearer(django.Bearer[Principal_co]):
     """Turns the token of a request into `request.user`, a `Principal`.
 
     `protect` works too, as for any Django view. It is the one to take with DPoP nonces, for whose header REST
@@ -50,29 +50,29 @@ class Bearer(django.Bearer[Who_co]):
 
     @property
     def authentication(self) -> type[BaseAuthentication]:
-        """A class for `authentication_classes`, which lets in whom this one lets in."""
+        """A class for `authentication_classes` that admits the requests that this one admits."""
         bearer = self
 
         class Authentication(BaseAuthentication):
             def authenticate(self, request: Request) -> tuple[Principal, None] | None:
-                asked = django.Asked(request._request)  # noqa: SLF001 - as REST framework does itself
+                incoming = django.DjangoRequest(request._request)  # noqa: SLF001 - as REST framework does itself
                 try:
-                    who = bearer.admit(asked)
+                    who = bearer.admit(incoming)
                 except Refused as refused:
                     raise NotLetIn(refused.answer) from refused
                 if who is None:
                     return None
-                return answering(who, lambda error: NotLetIn(bearer.answer_to(error, asked))), None
+                return answering(who, lambda error: NotLetIn(bearer.answer_to(error, incoming))), None
 
             def authenticate_header(self, request: Request) -> str:
-                """Say how to sign in where that is optional, and a permission then asks for somebody: 401, not 403."""
-                asked = django.Asked(request._request)  # noqa: SLF001 - as above
-                return bearer.answer_to(MissingTokenError("the request has no token"), asked).headers[
+                """Say how to sign in when that is optional and a permission then requires it: 401, not 403."""
+                incoming = django.DjangoRequest(request._request)  # noqa: SLF001 - as above
+                return bearer.answer_to(MissingTokenError("the request has no token"), incoming).headers[
                     "WWW-Authenticate"
                 ]
 
         return Authentication
 
     def optional(self) -> Bearer[Principal | None]:
-        """Return one that lets requests without a token in, as an anonymous user; a bad token is refused."""
+        """Return a copy that admits requests without a token as an anonymous user; a bad token is still refused."""
         return cast("Bearer[Principal | None]", self._optional())

@@ -22,9 +22,9 @@ from starlette.websockets import WebSocket, WebSocketState
 
 from gatepass.jose import JoseError
 
-from .asgi import Asked
+from .asgi import AsgiRequest
 from .errors import REQUIREMENTS_UNMET
-from .guard import Cookie, Guard, Refused, Who_co
+from .guard import Cookie, Guard, Principal_co, Refused
 from .resource import Resource
 
 if TYPE_CHECKING:
@@ -39,32 +39,32 @@ if TYPE_CHECKING:
 __all__ = ["Bearer", "Cookie", "Resource"]
 
 
-class Bearer(Guard[Who_co]):
+class Bearer(Guard[Principal_co]):
     """Turns the token of a request, or of a WebSocket's handshake, into a `Principal`."""
 
-    async def __call__(self, connection: HTTPConnection) -> Who_co:
-        """Return who makes the request.
+    async def __call__(self, connection: HTTPConnection) -> Principal_co:
+        """Return the principal of the request.
 
         Raises:
             HTTPException: 400, 401, 403 or 503 with the headers of `challenge`.
         """
         return await self._let_in(connection, ())
 
-    async def _let_in(self, connection: HTTPConnection, alternatives: Sequence[Sequence[str]]) -> Who_co:
-        asked = Asked(connection.scope)
+    async def _let_in(self, connection: HTTPConnection, alternatives: Sequence[Sequence[str]]) -> Principal_co:
+        incoming = AsgiRequest(connection.scope)
         try:
-            principal = await self.aadmit(asked)
-            self.demand(principal, alternatives, asked)
+            principal = await self.aadmit(incoming)
+            self.demand(principal, alternatives, incoming)
         except Refused as refused:
             status, headers, detail = refused.answer
             raise HTTPException(status, detail, headers) from refused
         connection.scope[_GUARD] = self
         connection.scope.setdefault("user", principal)  # what `request.user` reads
         _answer_what_is_unmet(connection.scope)
-        return cast("Who_co", principal)
+        return cast("Principal_co", principal)
 
     def optional(self) -> Bearer[Principal | None]:
-        """Return one that lets requests without a token in, as None; a bad token is refused all the same."""
+        """Return a copy that admits requests without a token, as None; a bad token is still refused."""
         return cast("Bearer[Principal | None]", self._optional())
 
     def metadata_route(self) -> Route:
@@ -83,7 +83,7 @@ _HANDLERS = "starlette.exception_handlers"
 
 
 def _answer_what_is_unmet(scope: Scope) -> None:
-    """See that `user.require(…)` in a handler is answered, unless the application has an answer of its own."""
+    """Answer errors of `user.require(…)` in a handler, unless the application handles them itself."""
     by_class = scope.get(_HANDLERS, ({}, {}))[0]
     if JoseError not in by_class:
         for kind in REQUIREMENTS_UNMET:
@@ -92,7 +92,7 @@ def _answer_what_is_unmet(scope: Scope) -> None:
 
 async def _answer_unmet(connection: HTTPConnection, error: JoseError) -> Response | None:
     guard: Guard[object] = connection.scope[_GUARD]
-    status, headers, detail = guard.answer_to(error, Asked(connection.scope))
+    status, headers, detail = guard.answer_to(error, AsgiRequest(connection.scope))
     if isinstance(connection, WebSocket) and connection.application_state is not WebSocketState.CONNECTING:
         await connection.close(1008, detail)
         return None

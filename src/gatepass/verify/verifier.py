@@ -260,7 +260,7 @@ class Verifier:
         Do not call it in an event loop: there, `averify` waits without blocking.
 
         Args:
-            token: The compact serialisation, without `Bearer` or `DPoP`.
+            token: The compact serialization, without `Bearer` or `DPoP`.
             dpop: The proof that came with it, and the request that it must be about (RFC 9449). Each proof is good
                 once. A token that is bound to a key is refused without one, and one that is not, with one.
 
@@ -279,7 +279,7 @@ class Verifier:
         """Verify a token as `verify` does, in an asyncio event loop; only waiting for the issuer suspends.
 
         Args:
-            token: The compact serialisation, without `Bearer` or `DPoP`.
+            token: The compact serialization, without `Bearer` or `DPoP`.
             dpop: As for `verify`.
 
         Raises:
@@ -300,7 +300,7 @@ class Verifier:
         return self.health()
 
     async def astart(self, seconds: float = FETCH_SECONDS) -> Health:
-        """Do as `start` does, in an asyncio event loop, which goes on turning meanwhile.
+        """Do as `start` does, without blocking the asyncio event loop.
 
         Args:
             seconds: How long to wait at most.
@@ -319,7 +319,7 @@ class Verifier:
             yield from self._follower.prefetch(max(0.0, ends - time.monotonic()))
 
     def health(self) -> Health:
-        """Say how up to date the keys are, and what is known to be revoked."""
+        """Return how up to date the keys and the revocations are."""
         self._notice_fork()
         now = self.clock()
         keys_fresh = self._memory.is_fresh(now)
@@ -463,12 +463,12 @@ class Verifier:
         return principal
 
     def _notice_fork(self) -> None:
-        """Begin anew in a process that forked behind Python's back, as servers written in C do, before any lock."""
+        """Start over in a process that was forked in C, which Python's own hook does not notice; before any lock."""
         if self._process != os.getpid():
             self.after_fork()
 
     def after_fork(self) -> None:
-        """Begin anew in a process that forked: its threads, and whoever held a lock, are in the other one."""
+        """Start over in a process that forked: its threads, and the holders of its locks, are in the parent."""
         self._process = os.getpid()
         self._lock = threading.Lock()
         self.dpop.after_fork()
@@ -480,7 +480,7 @@ class Verifier:
     # ── keys ──
 
     def _is_usable_meanwhile(self, now: float) -> bool:
-        """Have keys that are no longer fresh fetched behind our back, and tell whether they may verify until then."""
+        """Have stale keys fetched in the background, and tell whether they may still verify until then."""
         source = cast("KeySource", self._source)  # keys that were given are always fresh
         source.refresh_if_due(now)
         return source.issuer.is_usable(now)
@@ -522,7 +522,7 @@ class Verifier:
                 self._memory = Memory(issuer.keys, at, issuer.fresh_until, refused=refused, before=before)
 
     def _verdict(self, refusal: UnknownKeyError) -> JoseError:
-        """Tell a key that does not exist from one that we could not look for."""
+        """Tell an unknown key from one that could not be looked up."""
         issuer, now = cast("KeySource", self._source).issuer, self.clock()
         if issuer.failure is None and issuer.is_usable(now):
             self._tell_once(str(refusal))
@@ -573,7 +573,7 @@ class AnyOf:
         return {each.issuer: each.start(max(0.0, ends - time.monotonic())) for each in self._verifiers}
 
     async def astart(self, seconds: float = FETCH_SECONDS) -> dict[str, Health]:
-        """Do as `start` does, in an asyncio event loop, which goes on turning meanwhile.
+        """Do as `start` does, without blocking the asyncio event loop.
 
         Args:
             seconds: How long to wait for all of them at most.

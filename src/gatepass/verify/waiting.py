@@ -1,4 +1,4 @@
-"""Two ways to wait, for flows that wait for nobody: they yield a future and how long to wait for it at most."""
+"""Two drivers for flows that never block: a flow yields a future and how long to wait for it at most."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def wait(flow: Generator[Wait, None, T]) -> T:
 
 
 async def await_(flow: Generator[Wait, None, T]) -> T:
-    """Run a flow in an event loop, which goes on turning while it waits."""
+    """Run a flow in an event loop, without blocking it."""
     try:
         while True:
             flight, seconds = next(flow)

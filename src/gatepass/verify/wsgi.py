@@ -15,7 +15,7 @@ import msgspec
 
 from .asgi import UNESCAPED
 from .errors import REQUIREMENTS_UNMET
-from .guard import Cookie, Guard, Refused, Who_co
+from .guard import Cookie, Guard, Principal_co, Refused
 from .resource import Resource
 
 if TYPE_CHECKING:
@@ -27,47 +27,47 @@ if TYPE_CHECKING:
 __all__ = ["Bearer", "Cookie", "Resource"]
 
 PRINCIPAL = "gatepass.principal"
-"""The environ's member that says who makes the request."""
+"""The key of the environ that holds the principal."""
 
 
-class Bearer(Guard[Who_co]):
+class Bearer(Guard[Principal_co]):
     """Turns the token of a request into a `Principal`."""
 
-    def __call__(self, environ: dict[str, Any]) -> Who_co:
-        """Return who makes the request.
+    def __call__(self, environ: dict[str, Any]) -> Principal_co:
+        """Return the principal of the request.
 
         Raises:
             Refused: It is not let in.
         """
-        return cast("Who_co", self.admit(Asked(environ)))
+        return cast("Principal_co", self.admit(WsgiRequest(environ)))
 
     def protect(self, app: WSGIApplication) -> WSGIApplication:
-        """Return an application that lets in whom this one lets in, and answers the others itself.
+        """Return an application that admits the requests that this one admits, and answers the others itself.
 
-        With a `resource` it serves the metadata document (RFC 9728), too. A preflight of CORS is let in as nobody.
+        With a `resource` it serves the metadata document (RFC 9728), too. A CORS preflight is admitted as anonymous.
         """
 
         def protected(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
             if self._resource is not None and environ["PATH_INFO"] == self._resource.metadata_path:
                 return _answer(environ, start_response, 200, {}, self.metadata())
-            asked = Asked(environ)
+            incoming = WsgiRequest(environ)
             try:
-                principal = None if self.is_preflight(asked) else self(environ)
+                principal = None if self.is_preflight(incoming) else self(environ)
                 return app({**environ, PRINCIPAL: principal}, start_response)
             except Refused as refused:
                 status, headers, detail = refused.answer
             except REQUIREMENTS_UNMET as error:
-                status, headers, detail = self.answer_to(error, asked)
+                status, headers, detail = self.answer_to(error, incoming)
             return _answer(environ, start_response, status, headers, {"detail": detail})
 
         return protected
 
     def optional(self) -> Bearer[Principal | None]:
-        """Return one that lets requests without a token in, as None; a bad token is refused all the same."""
+        """Return a copy that admits requests without a token, as None; a bad token is still refused."""
         return cast("Bearer[Principal | None]", self._optional())
 
 
-class Asked:
+class WsgiRequest:
     """A request of WSGI, as `Guard` reads it. The server has joined what came several times by commas."""
 
     __slots__ = ("_environ",)
