@@ -181,7 +181,7 @@ def test_the_answer_carries_what_the_token_says(walk: Walk, grant: Grant) -> Non
     """The grant's own fields, the person's roles and the facts of the sign-in, from the one statement."""
     outcome = walk(60, 1)
     assert isinstance(outcome, Advanced)
-    assert outcome.bearer == TokenSubject(
+    assert outcome.subject == TokenSubject(
         user_id="usr_ann",
         session_id="ses_1",
         client_id="first-party",

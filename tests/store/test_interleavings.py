@@ -88,7 +88,7 @@ def refreshing(grant: Grant, serial: int) -> Callable[[Transaction], Awaitable[O
     async def unit(tx: Transaction) -> Outcome:
         presented = RefreshCredential(grant_id=grant.id, client_id="first-party", secret_digest=b"d", serial=serial)
         outcome = await advance(tx, presented, pace=PACE)
-        bearer = outcome.bearer if isinstance(outcome, Advanced | Same | Reissued) else None
+        bearer = outcome.subject if isinstance(outcome, Advanced | Same | Reissued) else None
         assert bearer is not None or isinstance(outcome, Ended)
         return Outcome(grant, bearer)
 

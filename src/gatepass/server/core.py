@@ -220,6 +220,7 @@ def make_core(  # noqa: PLR0913 - everything is made of these
     call_context = CallContext(
         address=address,
         request_policy=TokenRequestPolicy(database, dpop, settings),
+        language=pages.language,
         trusted_device=login_responses.device_cookie,
         known_browsers=login_responses.known_browsers,
     )

@@ -160,7 +160,7 @@ class SqlGrants:
             status.list,
             status.idx,
         )
-        return None if row is None else _bearer(list(row))
+        return None if row is None else _subject(list(row))
 
     async def at(self, status: StatusIndex) -> str | None:
         """Find by the unique index."""
@@ -234,16 +234,16 @@ class SqlGrants:
 
 def _advance(row: Row) -> Advance:
     verdict, current, *rest = row
-    serial, bearer = int(current or 0), _bearer(rest)
+    serial, subject = int(current or 0), _subject(rest)
     match verdict:
         case "advanced":
-            return Advanced(serial, bearer)
+            return Advanced(serial, subject)
         case "same":
-            return Same(serial, bearer)
+            return Same(serial, subject)
         case "reissued" | "store_went_back":
-            return Reissued(serial, bearer, store_went_back=verdict == "store_went_back")
+            return Reissued(serial, subject, store_went_back=verdict == "store_went_back")
         case "stolen":
-            return Stolen(bearer.user_id, bearer.session_id)
+            return Stolen(subject.user_id, subject.session_id)
         case _:
             return Ended()
 
@@ -264,7 +264,7 @@ def _held(row: Row) -> Held:
     )
 
 
-def _bearer(values: list[Value]) -> TokenSubject:
+def _subject(values: list[Value]) -> TokenSubject:
     user_id, session_id, client_id, audience, scope, status_list, status_idx, expires_at, jkt, *rest = values
     roles, auth_time, acr, amr, client_audience, client_scope = rest
     return TokenSubject(

@@ -9,7 +9,6 @@ from gatepass.server.domain.sessions.caller import Caller
 from gatepass.server.domain.sessions.client import Client
 from gatepass.server.web.auth.requirements import found
 from gatepass.server.web.auth.token_session import TokenSession
-from gatepass.server.web.language import language_of
 from gatepass.tokens.refresh_token import RefreshToken
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from gatepass.server.web.address import ClientAddress
     from gatepass.server.web.cookies import HostCookie
     from gatepass.server.web.known_browsers import KnownBrowsers
+    from gatepass.server.web.language import LanguageChoice
     from gatepass.server.web.token_requests import TokenRequestPolicy
 
 
@@ -30,6 +30,7 @@ class CallContext:
 
     address: ClientAddress
     request_policy: TokenRequestPolicy
+    language: LanguageChoice
     trusted_device: HostCookie
     known_browsers: KnownBrowsers
 
@@ -81,7 +82,7 @@ class Call:
     @property
     def language(self) -> str:
         """The language to answer in."""
-        return language_of(self.request)
+        return self.context.language.of(self.request)
 
     @property
     def device(self) -> str:

@@ -5,17 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gatepass.server.base.texts import LANGUAGES, preferred_language
+from gatepass.server.web.cookies import HostCookie
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.responses import Response
+
+    from gatepass.server.base.settings import Settings
+
+_YEAR_SECONDS = 365 * 86_400
 
 
-LANGUAGE_COOKIE = "lang"
+class LanguageChoice:
+    """The language that somebody has chosen, in a cookie, else the one that their browser asks for."""
 
+    def __init__(self, settings: Settings) -> None:
+        # Lax: a link in a mail leads to a page in the language that was chosen here.
+        self._cookie = HostCookie("gatepass-language", settings, same_site="lax")
 
-def language_of(request: Request) -> str:
-    """The language that somebody has chosen, else the one that their browser asks for."""
-    chosen = request.cookies.get(LANGUAGE_COOKIE, "")
-    if chosen in LANGUAGES:
-        return chosen
-    return preferred_language(request.headers.get("accept-language", ""))
+    def of(self, request: Request) -> str:
+        """The language to answer a request in."""
+        chosen = self._cookie.read(request)
+        return chosen if chosen in LANGUAGES else preferred_language(request.headers.get("accept-language", ""))
+
+    def keep(self, response: Response, language: str) -> None:
+        """Have a browser keep the choice; one of what is no language of ours is none."""
+        if language in LANGUAGES:
+            self._cookie.put(response, language, _YEAR_SECONDS)

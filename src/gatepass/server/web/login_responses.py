@@ -76,7 +76,7 @@ class LoginResponses:
         if isinstance(result, Opened):
             response = await self._token_responses.answer_first(result, keys=self._keys.current)
             if result.refresh_token.in_cookie:
-                self.known_browsers.keep(response, result.bearer.user_id, result.password)
+                self.known_browsers.keep(response, result.subject.user_id, result.password)
             return response
         due = {"challenge": result.challenge, "factors": result.factors, "expires_in": result.expires_in}
         response = problem("second_factor_required", "Send one of the factors to /login/factor.", extra=due)
@@ -95,7 +95,7 @@ class LoginResponses:
         await self._replace(request, result)
         response = self._pages.go_to(path)
         self._token_responses.set_cookie(response, result, keys=self._keys.current)
-        self.known_browsers.keep(response, result.bearer.user_id, result.password)
+        self.known_browsers.keep(response, result.subject.user_id, result.password)
         self._pages.rename_browser(response)
         return response
 
@@ -108,7 +108,7 @@ class LoginResponses:
     async def _replace(self, request: Request, opened: Opened) -> None:
         """End the session that this browser had before, if it was the same person's: its cookie is gone now."""
         before = await self._cookie_auth.of(request)
-        if before is None or before.user.id != opened.bearer.user_id:
+        if before is None or before.user.id != opened.subject.user_id:
             return
 
         async def unit(tx: Transaction) -> None:

@@ -28,7 +28,7 @@ from gatepass.server.web.cookies import HostCookie
 from gatepass.server.web.devices import device_of
 from gatepass.server.web.errors import PROBLEMS
 from gatepass.server.web.headers import PASSKEYS_SCRIPT
-from gatepass.server.web.language import language_of
+from gatepass.server.web.language import LanguageChoice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,6 +78,7 @@ class Pages:
 
     def __init__(self, settings: Settings, key: bytes) -> None:
         self._key = key
+        self.language = LanguageChoice(settings)
         self._packages = ["gatepass.server.web"]
         self._issuer = settings.issuer_url
         self._site_name = settings.site_name
@@ -106,7 +107,7 @@ class Pages:
         empty for a page that is shown once.
         """
         browser = self.browser_of(request) or self.new_browser()
-        language = language_of(request)
+        language = self.language.of(request)
         t = translate(language)
         here = _here(request) if request.method == "GET" else ""
         values = {"return_to": "", "next_path": "", "scripted": False, "here": here} | values

@@ -41,10 +41,10 @@ class TokenResponses:
         self._browser = browser
 
     async def answer(
-        self, bearer: TokenSubject, refresh: RefreshToken, *, keys: KeyRing, now: float, first_id: str | None = None
+        self, subject: TokenSubject, refresh: RefreshToken, *, keys: KeyRing, now: float, first_id: str | None = None
     ) -> Response:
         """Answer with an access token that begins at `now` and the grant's refresh token; no cache keeps it."""
-        issued = await self._token_issuer.mint(bearer, keys=keys, now=now, first_id=first_id)
+        issued = await self._token_issuer.mint(subject, keys=keys, now=now, first_id=first_id)
         spelled = refresh_token.mint(refresh, keys.refresh_key)
         response = JsonResponse(
             TokenPair(
@@ -56,16 +56,16 @@ class TokenResponses:
             )
         )
         if refresh.in_cookie:
-            self._browser.set_cookie(response, spelled, int(bearer.expires_at - now))
+            self._browser.set_cookie(response, spelled, int(subject.expires_at - now))
         return response
 
     async def answer_first(self, opened: Opened, *, keys: KeyRing) -> Response:
         """Answer with a fresh session's first tokens."""
         return await self.answer(
-            opened.bearer, opened.refresh_token, keys=keys, now=opened.now, first_id=opened.token_id
+            opened.subject, opened.refresh_token, keys=keys, now=opened.now, first_id=opened.token_id
         )
 
     def set_cookie(self, response: Response, opened: Opened, *, keys: KeyRing) -> None:
         """Give a page's browser a fresh session's refresh token; a page has no use for the access token."""
         spelled = refresh_token.mint(opened.refresh_token, keys.refresh_key)
-        self._browser.set_cookie(response, spelled, int(opened.bearer.expires_at - opened.now))
+        self._browser.set_cookie(response, spelled, int(opened.subject.expires_at - opened.now))

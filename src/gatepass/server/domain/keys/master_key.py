@@ -7,7 +7,6 @@ servers that hold the data key go on.
 from __future__ import annotations
 
 import base64
-import binascii
 import fcntl
 import os
 import stat
@@ -19,6 +18,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
+from gatepass.jose import base64url
+from gatepass.jose.errors import MalformedError
 from gatepass.server.base.errors import StartupError, hint_for
 
 if TYPE_CHECKING:
@@ -149,9 +150,8 @@ def _read(path: Path) -> bytes | None:
 
 def _decode(text: str, origin: str) -> bytes:
     try:
-        bare = text.strip().rstrip("=").encode("ascii")
-        return base64.b64decode(bare + b"=" * (-len(bare) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, UnicodeEncodeError) as error:
+        return base64url.decode(text.strip().rstrip("="))
+    except MalformedError as error:
         raise StartupError(f"{origin} is not base64url.", "It is one line: base64url of 32 random bytes.") from error
 
 

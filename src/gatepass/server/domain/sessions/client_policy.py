@@ -50,13 +50,13 @@ class ClientPolicy(msgspec.Struct, frozen=True, kw_only=True):
         return cls(client_id=client.id, audience=client.audience_at(issuer), scope=client.scope, issuer=issuer)
 
     @classmethod
-    def behind(cls, bearer: TokenSubject, settings: Settings) -> ClientPolicy:
+    def behind(cls, subject: TokenSubject, settings: Settings) -> ClientPolicy:
         """Those that came along with a grant."""
-        if bearer.client_scope is None:
+        if subject.client_scope is None:
             return cls.of_first_party(settings)
         issuer = settings.issuer_url
-        audience = bearer.client_audience or (issuer,)
-        return cls(client_id=bearer.client_id, audience=audience, scope=bearer.client_scope, issuer=issuer)
+        audience = subject.client_audience or (issuer,)
+        return cls(client_id=subject.client_id, audience=audience, scope=subject.client_scope, issuer=issuer)
 
     def check(
         self, *, audience: Sequence[str] = (), scope: str | None = None, cookie: bool = False, jkt: str | None = None
@@ -76,14 +76,14 @@ class ClientPolicy(msgspec.Struct, frozen=True, kw_only=True):
             jkt=jkt,
         )
 
-    def today(self, bearer: TokenSubject, *, audience: Sequence[str] = (), scope: str | None = None) -> TokenSubject:
+    def today(self, subject: TokenSubject, *, audience: Sequence[str] = (), scope: str | None = None) -> TokenSubject:
         """What a grant's tokens say today; narrowed to what is asked for, if anything is (RFC 6749 §6, RFC 8707 §2.2).
 
         Raises:
             Refusal: `invalid_audience`, also where all that the grant named is gone, or `invalid_scope`.
         """
-        has_audience, has_scope = self.narrow(bearer.audience, bearer.scope, audience=audience, scope=scope)
-        return msgspec.structs.replace(bearer, audience=has_audience, scope=has_scope)
+        has_audience, has_scope = self.narrow(subject.audience, subject.scope, audience=audience, scope=scope)
+        return msgspec.structs.replace(subject, audience=has_audience, scope=has_scope)
 
     def narrow(
         self, kept_audience: Sequence[str], kept_scope: Sequence[str], *, audience: Sequence[str], scope: str | None

@@ -70,21 +70,21 @@ class Advanced(msgspec.Struct, frozen=True):
     """The owner moved on: `serial` is new."""
 
     serial: int
-    bearer: TokenSubject
+    subject: TokenSubject
 
 
 class Same(msgspec.Struct, frozen=True):
     """Another tab, a reload or a retry: `serial` is the one that is current already."""
 
     serial: int
-    bearer: TokenSubject
+    subject: TokenSubject
 
 
 class Reissued(msgspec.Struct, frozen=True):
     """The last answer seems to have been lost: `serial` is new and the one nobody used is poison."""
 
     serial: int
-    bearer: TokenSubject
+    subject: TokenSubject
     store_went_back: bool = False
 
 

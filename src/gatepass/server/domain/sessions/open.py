@@ -44,7 +44,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     in cookie mode which one the account has (`password_digest`).
     """
 
-    bearer: TokenSubject
+    subject: TokenSubject
     refresh_token: RefreshToken
     token_id: str
     now: float
@@ -60,18 +60,35 @@ async def open_session(  # noqa: PLR0913 - what a session is made of
     status: StatusIndex,
     max_seconds: float,
 ) -> Opened:
-    """Write a session and a grant for the user, at a place nobody has had, and return what to mint from."""
-    now = tx.now
+    """Write a session for the user and its first grant, and return what to issue tokens from."""
     session = Session(
         id=new_id("ses"),
         user_id=user.id,
-        auth_time=now,
+        auth_time=tx.now,
         acr=proof.acr,
         amr=proof.amr,
         address=proof.where.address,
         user_agent=proof.where.user_agent,
-        expires_at=now + max_seconds,
+        expires_at=tx.now + max_seconds,
     )
+    await tx.sessions.add(session)
+    opened = await open_grant(tx, user, session, token_request=token_request, status=status)
+    await record(
+        tx,
+        "signed_in",
+        user.id,
+        session_id=session.id,
+        reason=" ".join(proof.amr),
+        jti=opened.token_id,
+        where=proof.where,
+    )
+    return opened
+
+
+async def open_grant(
+    tx: Transaction, user: User, session: Session, *, token_request: TokenRequest, status: StatusIndex
+) -> Opened:
+    """Write what a client holds of a session, at a status index that nobody has had."""
     grant_id, secret = new_id(GRANT_PREFIX), os.urandom(SECRET_BYTES)
     grant = Grant(
         id=grant_id,
@@ -83,32 +100,21 @@ async def open_session(  # noqa: PLR0913 - what a session is made of
         secret_digest=digest(secret),
         current=_FIRST_SERIAL,
         status=status,
-        touched_at=now,
+        touched_at=tx.now,
         expires_at=session.expires_at,
         jkt=token_request.jkt,
     )
-    await tx.sessions.add(session)
     await tx.grants.add(grant)
-    token_id = secrets.token_urlsafe(_TOKEN_ID_BYTES)
-    await record(
-        tx,
-        "signed_in",
-        user.id,
-        session_id=session.id,
-        reason=" ".join(proof.amr),
-        jti=token_id,
-        where=proof.where,
-    )
     return Opened(
-        bearer=_bearer(session, grant, token_request.audience, user.roles),
+        subject=_subject(session, grant, token_request.audience, user.roles),
         refresh_token=RefreshToken(
             grant_id=decode_id(grant_id.removeprefix(f"{GRANT_PREFIX}_")),
             serial=_FIRST_SERIAL,
             secret=secret,
             in_cookie=token_request.cookie,
         ),
-        token_id=token_id,
-        now=now,
+        token_id=secrets.token_urlsafe(_TOKEN_ID_BYTES),
+        now=tx.now,
         password=await password_digest(tx, user.id) if token_request.cookie else b"",
     )
 
@@ -128,7 +134,7 @@ def digest(secret: bytes) -> bytes:
     return hashlib.sha256(secret).digest()
 
 
-def _bearer(session: Session, grant: Grant, audience: tuple[str, ...], roles: Sequence[str]) -> TokenSubject:
+def _subject(session: Session, grant: Grant, audience: tuple[str, ...], roles: Sequence[str]) -> TokenSubject:
     return TokenSubject(
         user_id=session.user_id,
         session_id=session.id,

@@ -38,10 +38,10 @@ async def advance(tx: Transaction, token: RefreshCredential, *, pace: RotationPo
             await record(tx, "refresh_token_reused", user_id, actor="", session_id=session_id, reason=token.client_id)
         case Stolen(user_id, session_id):
             await end_session(tx, session_id, user_id, "refresh_token_reused")
-        case Reissued(_, bearer, store_went_back=True):
+        case Reissued(_, subject, store_went_back=True):
             # The store lost writes, so it may have lost events and reserved places too: readers and lists begin anew.
             await tx.revocations.open_epoch()
-            await record(tx, "store_went_back", bearer.user_id, actor=SERVER, session_id=bearer.session_id)
+            await record(tx, "store_went_back", subject.user_id, actor=SERVER, session_id=subject.session_id)
         case _:
             pass
     return outcome

@@ -53,7 +53,7 @@ class TokenIssuer:
         self._has_warned_of_size = False
 
     async def mint(
-        self, bearer: TokenSubject, *, keys: KeyRing, now: float, first_id: str | None = None
+        self, subject: TokenSubject, *, keys: KeyRing, now: float, first_id: str | None = None
     ) -> IssuedToken:
         """Mint a grant's access token. A session's first one has its name already, and lives exactly as is set."""
         early = 0 if first_id else random.uniform(0, _JITTER)  # noqa: S311 - to spread a load, no secret
@@ -61,21 +61,21 @@ class TokenIssuer:
         issued_at = int(now)
         claims = AccessToken(
             iss=self._issuer,
-            sub=bearer.user_id,
-            aud=_one_or_many(bearer.audience),
+            sub=subject.user_id,
+            aud=_one_or_many(subject.audience),
             # The last token of a session does not outlive it.
-            exp=max(min(issued_at + seconds, int(bearer.expires_at)), issued_at + 1),
+            exp=max(min(issued_at + seconds, int(subject.expires_at)), issued_at + 1),
             iat=issued_at,
             jti=first_id or secrets.token_urlsafe(_JTI_BYTES),
-            client_id=bearer.client_id,
-            sid=bearer.session_id,
-            scope=" ".join(bearer.scope) or None,
-            roles=bearer.roles,
-            auth_time=int(bearer.auth_time),
-            acr=bearer.acr,
-            amr=bearer.amr,
-            cnf=_bound_to(bearer.jkt),
-            status=self._status(bearer.status),
+            client_id=subject.client_id,
+            sid=subject.session_id,
+            scope=" ".join(subject.scope) or None,
+            roles=subject.roles,
+            auth_time=int(subject.auth_time),
+            acr=subject.acr,
+            amr=subject.amr,
+            cnf=_bound_to(subject.jkt),
+            status=self._status(subject.status),
         )
         return await self._sign(claims, keys)
 

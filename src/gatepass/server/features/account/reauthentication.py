@@ -85,7 +85,7 @@ class KnownProofs(Confidential, frozen=True, kw_only=True):
 class Again(msgspec.Struct, frozen=True):
     """The session is as fresh as a new one; what its tokens say from now on, where one was asked for."""
 
-    bearer: TokenSubject | None
+    subject: TokenSubject | None
     now: float
 
 
@@ -142,10 +142,10 @@ class Reauthentication:
         """Check the proof, and answer with a new access token of the same grant."""
         caller = call.caller
         again = await self._prove(call, caller.user, caller.session_id, body, status=caller.status)
-        if again.bearer is None:
+        if again.subject is None:
             raise session_ended()
-        bearer = ClientPolicy.behind(again.bearer, self._settings).today(again.bearer)
-        issued = await self._token_issuer.mint(bearer, keys=self._keys.current, now=again.now)
+        subject = ClientPolicy.behind(again.subject, self._settings).today(again.subject)
+        issued = await self._token_issuer.mint(subject, keys=self._keys.current, now=again.now)
         answer = ProvenAgain(token=issued.token, token_type=issued.token_type, expires_in=issued.expires_in)
         return JsonResponse(answer)
 
@@ -241,8 +241,8 @@ class Reauthentication:
             every = tuple(dict.fromkeys((*session.amr, *amr)))
             await tx.sessions.prove_again(session_id, acr=acr, amr=every, now=tx.now)
             await record(tx, "proved_again", user.id, session_id=session_id, reason=" ".join(amr), where=where)
-            bearer = None if status is None else await tx.grants.bearer_at(status)
-            return Again(bearer, tx.now)
+            subject = None if status is None else await tx.grants.bearer_at(status)
+            return Again(subject, tx.now)
 
         return await decide(self._database, unit)
 

@@ -133,9 +133,9 @@ async def _refresh(core: Core, client: Client, form: TokenForm, jkt: str | None)
     core.database.check_settled()
     moved, now = await decide(core.database, unit, is_lone_statement=True)
     with _as_invalid_target():
-        client_policy = ClientPolicy.behind(moved.bearer, core.settings)
-        bearer = client_policy.today(moved.bearer, audience=form.target, scope=form.scope)
-    issued = await core.token_issuer.mint(bearer, keys=keys, now=now)
+        client_policy = ClientPolicy.behind(moved.subject, core.settings)
+        subject = client_policy.today(moved.subject, audience=form.target, scope=form.scope)
+    issued = await core.token_issuer.mint(subject, keys=keys, now=now)
     current = msgspec.structs.replace(token, serial=moved.serial)
     return _answer(issued, refresh_token.mint(current, keys.refresh_key))
 

@@ -85,7 +85,7 @@ async def get_new_tokens(core: Core, call: Call, _body: RefreshRequest) -> Respo
     keys, token = core.keys.current, call.refresh_token
     moved, now = await refresh(core, token, await core.dpop.thumbprint(call.request))
     current = msgspec.structs.replace(token, serial=moved.serial)
-    return await core.token_responses.answer(core.first_party.today(moved.bearer), current, keys=keys, now=now)
+    return await core.token_responses.answer(core.first_party.today(moved.subject), current, keys=keys, now=now)
 
 
 async def logout(core: Core, call: Call, _body: LogoutRequest) -> Response:

@@ -5,6 +5,7 @@ All of it happens in the browser. The page's policy lets its script read this se
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gatepass.server.base.texts import texts
@@ -22,25 +23,19 @@ if TYPE_CHECKING:
 _TEXTS = "debugger."
 
 
-class Debugger:
-    """The flow: one page, which a script of its own fills."""
+def routes(core: Core) -> tuple[Route, ...]:
+    """The page, which a script of its own fills."""
+    return (page("/debugger", partial(show, core), ANYONE),)
 
-    def __init__(self, core: Core) -> None:
-        self._pages = core.pages
-        self._issuer = core.settings.issuer_url
 
-    def routes(self) -> tuple[Route, ...]:
-        """The flow's page."""
-        return (page("/debugger", self.show, ANYONE),)
-
-    async def show(self, call: Call, _body: None) -> Response:
-        """Show the page, with the texts that its script needs."""
-        known = texts(call.language)
-        return self._pages.page(
-            call.request,
-            "debugger.html",
-            script=DEBUGGER_SCRIPT,
-            scripted=True,
-            issuer=self._issuer,
-            texts={key.removeprefix(_TEXTS): text for key, text in known.items() if key.startswith(_TEXTS)},
-        )
+async def show(core: Core, call: Call, _body: None) -> Response:
+    """Show the page, with the texts that its script needs."""
+    known = texts(call.language)
+    return core.pages.page(
+        call.request,
+        "debugger.html",
+        script=DEBUGGER_SCRIPT,
+        scripted=True,
+        issuer=core.settings.issuer_url,
+        texts={key.removeprefix(_TEXTS): text for key, text in known.items() if key.startswith(_TEXTS)},
+    )

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gatepass.server.base.settings import LOGO_TYPES
-from gatepass.server.features.site.debugger import Debugger
+from gatepass.server.features.site import debugger, language
 from gatepass.server.features.site.discovery import metadata_paths, render_metadata
 from gatepass.server.features.site.health import HealthChecks
-from gatepass.server.features.site.language import Language
 from gatepass.server.module import Job, Module
 from gatepass.server.web.auth.requirements import METRICS
 from gatepass.server.web.docs_page import static_file
@@ -35,7 +34,7 @@ def module(core: Core) -> Module:
 
     return Module(
         templates=__package__,
-        routes=(*Language(core).routes(), *Debugger(core).routes()),
+        routes=(*language.routes(core), *debugger.routes(core)),
         at_root=health.routes(),
         proofs={METRICS: health.check_metrics},
         jobs=(Job(every=1, run=core.metrics.write_down),),

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from gatepass.jose import base64url
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.credentials.passwords import system_crypt
 
@@ -193,7 +194,7 @@ def kind_of(password_hash: str) -> str:
 
 def keep(foreign: ForeignHash) -> str:
     """Write a hash as it is kept."""
-    return PREFIX + base64.urlsafe_b64encode(msgspec.msgpack.encode(foreign)).decode()
+    return PREFIX + base64url.encode(msgspec.msgpack.encode(foreign))
 
 
 def is_foreign(kept: str) -> bool:
@@ -207,7 +208,7 @@ def matches(password: str, kept: str) -> bool:
 
 
 def _read(kept: str) -> ForeignHash:
-    encoded = base64.urlsafe_b64decode(kept.removeprefix(PREFIX))
+    encoded = base64url.decode(kept.removeprefix(PREFIX).rstrip("="))
     foreign: ForeignHash = msgspec.msgpack.decode(encoded, type=ForeignHash)
     return foreign
 
@@ -457,12 +458,12 @@ def _scrypt(password: bytes, cost: Scrypt | FirebaseScrypt, length: int) -> byte
 
 def _as_itoa64(raw: bytes) -> str:
     """Six bits a letter, the lowest first, of three bytes at a time; phpass's own."""
-    notices: list[str] = []
+    characters: list[str] = []
     for start in range(0, len(raw), 3):
         three = raw[start : start + 3]
         value = int.from_bytes(three, "little")
-        notices += [_ITOA64[value >> 6 * place & 63] for place in range(len(three) + 1)]
-    return "".join(notices)
+        characters += [_ITOA64[value >> 6 * place & 63] for place in range(len(three) + 1)]
+    return "".join(characters)
 
 
 def _base64(text: str) -> bytes:
