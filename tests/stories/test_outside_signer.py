@@ -257,3 +257,79 @@ def test_the_guide_as_it_stands(tmp_path: Path) -> None:
             process.kill()
             process.communicate()
     assert jwt.peek(token).headers["kid"] == keeper.public_key.kid
+
+
+# ── by a plugin ──
+
+
+def install(folder: Path, package: str, entry_point: str) -> None:
+    """Put what an installer writes beside a package: where its plugin is."""
+    metadata = folder / f"{package}-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[gatepass.plugins]\n{entry_point}\n")
+
+
+@contextmanager
+def serving(folder: Path, *flags: str) -> Generator[subprocess.Popen[str]]:
+    """`gatepass serve` in a folder whose packages are installed."""
+    settings = {f"GATEPASS_{name.upper()}": str(value) for name, value in CHEAP_ARGON2.items()}
+    process = subprocess.Popen(
+        [Path(sys.executable).with_name("gatepass"), "serve", "--port", "0", *flags],
+        cwd=folder,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **settings, "PYTHONPATH": str(folder)},
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+def test_a_plugin_signs_in_every_worker(tmp_path: Path) -> None:
+    """`gatepass serve --workers 2` finds the plugin of the page: each worker signs with the key that is elsewhere."""
+    with keeping(tmp_path / "app") as keeper:
+        folder = tmp_path / "app"
+        (folder / "public.pem").write_bytes(keeper.public_key.to_pem())
+        for name in ("signer.py", "our_kms.py"):
+            (folder / name).write_text(PROGRAMS[name])
+        install(folder, "our_kms", "our-kms = our_kms:plugin")
+        with serving(folder, "--workers", "2") as process:
+            url = first_url(process)
+            httpx.post(f"{url}/signup", json=ANN)
+            logins = [httpx.post(f"{url}/login", json=ANN).json() for _ in range(8)]  # by connections of their own
+    assert {jwt.peek(login["token"]).headers["kid"] for login in logins} == {keeper.public_key.kid}
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("raise RuntimeError('the module is old')", "cannot be loaded: RuntimeError: the module is old"),
+        ("plugin = object()", "is no gatepass.server.Plugin"),
+        (
+            (
+                "from gatepass.server import Plugin\n"
+                "plugin = Plugin('broken')\n"
+                "@plugin.signing_keys\n"
+                "async def keys():\n    raise OSError('of secret:secret@kms')\n"
+            ),
+            "gives no signing keys: OSError.",
+        ),
+    ],
+    ids=["raises", "is none", "gives no keys"],
+)
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_broken_plugin_keeps_the_server_from_starting(tmp_path: Path, code: str, message: str, workers: str) -> None:
+    """It says which plugin it is and what to do; nothing signs with other keys instead, and no secret is told."""
+    (tmp_path / "broken.py").write_text(code)
+    install(tmp_path, "broken", "broken = broken:plugin")
+    with serving(tmp_path, "--workers", workers) as process:
+        assert process.stderr is not None
+        said = process.stderr.read()
+        assert process.wait(30) == 1
+    assert said.startswith("error: The plugin broken ")
+    assert message in said
+    assert "\nhint: " in said
+    assert "secret" not in said

@@ -1,1 +1,20 @@
-"""The authentication server."""
+"""The authentication server. What is exported is loaded when it is first used, since it brings the whole server."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gatepass.server.domain.keys.signer import OutsideKey
+    from gatepass.server.hooks import Plugin
+
+__all__ = ["OutsideKey", "Plugin"]
+
+_HOMES = {"OutsideKey": "gatepass.server.domain.keys.signer", "Plugin": "gatepass.server.hooks"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

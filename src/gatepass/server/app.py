@@ -27,6 +27,7 @@ from gatepass.server.features.revocation_feed.module import module as revocation
 from gatepass.server.features.session.module import module as session
 from gatepass.server.features.signup.module import module as signup
 from gatepass.server.features.site.module import module as site
+from gatepass.server.hooks import load_plugins
 from gatepass.server.module import Job
 from gatepass.server.store.opening import open_store
 from gatepass.server.web.auth.gate import Gate
@@ -165,18 +166,20 @@ async def open_server(
         settings: The settings.
         clock: Another time than the database's, for tests.
         outside_keys: Signing keys held elsewhere (KMS, PKCS#11), the newest last. One that is new follows the key
-            that signs, as any other would; keep the former until it is retired.
+            that signs, as any other would; keep the former until it is retired. Those of plugins come after them.
         most_connections: How many this process can hold; `max_connections` when not given.
         shared: This process's file in a folder where other workers have theirs, for what is counted.
 
     Raises:
-        StartupError: when the data folder, the database or the master key cannot be used.
+        StartupError: when the data folder, the database, the master key or a plugin cannot be used.
     """
     keep_large_blocks()
     tracing = tracing_to(settings.traces)
+    plugins = load_plugins()
+    held_elsewhere = [*outside_keys, *[key for plugin in plugins for key in await plugin.read_signing_keys()]]
     async with open_store(settings, clock) as (database, data_key):
         live_keys = await provide_keys(
-            database, data_key, pace_of(settings), alg=settings.alg, now=database.clock(), outside=outside_keys
+            database, data_key, pace_of(settings), alg=settings.alg, now=database.clock(), outside=held_elsewhere
         )
         await note_settings(database, data_key, settings)
         most = most_connections or settings.max_connections

@@ -1,0 +1,96 @@
+"""The extension points for people who build on Gatepass, without a fork.
+
+A plugin is an object that a package of the operator's own names in the entry point group `gatepass.plugins`. It is
+found wherever that package is installed beside Gatepass, and loaded in every process that serves: what a plugin opens,
+a connection to a key management service say, is each worker's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, TypeAlias
+
+from gatepass.server.base.errors import StartupError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from importlib.metadata import EntryPoint
+
+    from gatepass.server.domain.keys.signer import OutsideKey
+
+GROUP = "gatepass.plugins"
+_START_SECONDS = 10.0
+"""How long a plugin may take for what a server cannot start without."""
+
+SigningKeys: TypeAlias = "Callable[[], Awaitable[Sequence[OutsideKey]]]"
+
+
+class Plugin:
+    """What a package adds to the server. Its functions are registered with decorators.
+
+    ```python
+    plugin = Plugin("our-kms")
+
+    @plugin.signing_keys
+    async def keys() -> list[OutsideKey]: ...
+    ```
+
+    Args:
+        name: What operators read in errors and logs.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._signing_keys: SigningKeys | None = None
+
+    def signing_keys(self, function: SigningKeys) -> SigningKeys:
+        """Sign with keys that are held elsewhere (KMS, PKCS#11): the function returns them, the newest last.
+
+        It is called once in each process, before that serves, and has 10 seconds.
+        """
+        self._signing_keys = function
+        return function
+
+    async def read_signing_keys(self) -> Sequence[OutsideKey]:
+        """Ask for the keys that are held elsewhere.
+
+        Raises:
+            StartupError: when the plugin fails or takes too long: then the server does not start with other keys.
+        """
+        if self._signing_keys is None:
+            return ()
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                return tuple(await self._signing_keys())
+        except Exception as error:  # whatever a plugin raises
+            # Only its kind is told: what an error of somebody else's says may be more than a log should hold.
+            raise StartupError(
+                f"The plugin {self.name} gives no signing keys: {type(error).__name__}.",
+                "See whether what it asks can be reached from here.",
+            ) from error
+
+
+def load_plugins() -> tuple[Plugin, ...]:
+    """Load every plugin that is installed, in the order of their names.
+
+    Raises:
+        StartupError: when one cannot be loaded: a server without it would not be the one that was asked for.
+    """
+    return tuple(_load(found) for found in sorted(entry_points(group=GROUP), key=lambda found: found.name))
+
+
+def _load(found: EntryPoint) -> Plugin:
+    try:
+        plugin: object = found.load()
+    except Exception as error:
+        raise StartupError(
+            f"The plugin {found.name} cannot be loaded: {type(error).__name__}: {error}.",
+            f"It is named as {found.value} in the entry points {GROUP}: mend it, or uninstall its package.",
+        ) from error
+    if not isinstance(plugin, Plugin):
+        raise StartupError(
+            f"The plugin {found.name} is no gatepass.server.Plugin.",
+            f"Let {found.value} name one: plugin = Plugin({found.name!r}).",
+        )
+    return plugin
