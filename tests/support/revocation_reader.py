@@ -12,7 +12,7 @@ from gatepass.tokens.status_list import StatusReference
 from gatepass.verify.clocks import Moment
 from gatepass.verify.following.documents import Want
 from gatepass.verify.following.revocations import Revocations
-from gatepass.verify.following.stream import Line
+from gatepass.verify.following.stream import Connection
 from gatepass.verify.issuer import Offer
 from gatepass.verify.principal import Principal
 
@@ -51,7 +51,7 @@ class Reader:
         self.known, self.stream = self.revocations.known, self.revocations.stream
         self.documents = self.revocations.documents
         self.set_by = 0.0
-        self.line = Line(0)
+        self.connection = Connection(0)
 
     @property
     def now(self) -> Moment:
@@ -100,7 +100,7 @@ class Reader:
     def hear(self, token: str) -> None:
         """Hear an event message."""
         read = self.stream.read_event(token, self.issuer.published, self.now.wall)
-        self.stream.hear_event(self.line, read, self.now)
+        self.stream.hear_event(self.connection, read, self.now)
 
     def hear_last(self) -> None:
         """Hear the last event in the issuer's log."""
@@ -109,21 +109,21 @@ class Reader:
     def hello(self, epoch: str | None = None, event_id: int | None = None) -> None:
         """Hear the greeting."""
         at = {"epoch": epoch or self.issuer.epoch, "event_id": self.issuer.event_id if event_id is None else event_id}
-        self.stream.hear_greeting(self.line, json.dumps(at), self.now)
+        self.stream.hear_greeting(self.connection, json.dumps(at), self.now)
 
     def beat(self, token: str | None = None) -> None:
         """Hear a heartbeat."""
         read = self.stream.read_heartbeat(token or self.issuer.heartbeat(), self.issuer.published, self.now.wall)
-        self.stream.hear_comment(self.line, self.now)
+        self.stream.hear_comment(self.connection, self.now)
         self.stream.hear_heartbeat(read, self.now)
 
     def open(self) -> None:
-        """Open a line."""
-        self.line = self.stream.opened(self.now)
+        """Open a connection."""
+        self.connection = self.stream.opened(self.now)
 
     def close(self) -> None:
         """Lose it."""
-        self.stream.closed(self.line, self.now)
+        self.stream.closed(self.connection, self.now)
 
     def connect(self) -> None:
         """Open the stream."""

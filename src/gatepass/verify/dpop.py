@@ -200,7 +200,7 @@ class DPoPPolicy:
             raise InvalidProofError("the proof was used before")
 
     def after_fork(self) -> None:
-        """Begin anew in a process that forked."""
+        """Start over in a process that forked."""
         if isinstance(self._replays, InMemoryReplays):
             self._replays.after_fork()
 

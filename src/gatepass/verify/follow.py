@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .following.documents import Want
     from .following.health import Health
     from .following.revocations import Revocations
-    from .following.stream import Line, Said
+    from .following.stream import Connection, Said
     from .http_client import Fetch
     from .principal import Principal
     from .waiting import Wait
@@ -245,16 +245,16 @@ class Follower:
 
     async def _follow(self) -> None:
         self._loop, self._wake = asyncio.get_running_loop(), asyncio.Event()
-        lines: dict[Line, asyncio.Task[None]] = {}
+        connections: dict[Connection, asyncio.Task[None]] = {}
         try:
             while not self._is_closed:
                 self._keep_keys()
                 url = self._look()
-                lines = {line: task for line, task in lines.items() if not task.done()}
-                self._hang_up(lines)
+                connections = {connection: task for connection, task in connections.items() if not task.done()}
+                self._hang_up(connections)
                 if url is not None:
-                    line, task = self._dial(url)
-                    lines[line] = task
+                    connection, task = self._dial(url)
+                    connections[connection] = task
                 if self._may_end():
                     return
                 with suppress(TimeoutError):
@@ -262,7 +262,7 @@ class Follower:
                         await self._wake.wait()
                 self._wake.clear()
         finally:
-            tasks = [*self._flights.values(), *lines.values()]
+            tasks = [*self._flights.values(), *connections.values()]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -289,16 +289,16 @@ class Follower:
                 self._flights[want.url] = asyncio.create_task(self._bring(want))
         return url
 
-    def _dial(self, url: str) -> tuple[Line, asyncio.Task[None]]:
+    def _dial(self, url: str) -> tuple[Connection, asyncio.Task[None]]:
         with self._lock:
-            line = self._stream.opened(self.now)
-        return line, asyncio.create_task(self._hear_out(url, line))
+            connection = self._stream.opened(self.now)
+        return connection, asyncio.create_task(self._hear_out(url, connection))
 
-    def _hang_up(self, lines: Mapping[Line, asyncio.Task[None]]) -> None:
-        """End the lines that are dead, or not needed any more."""
+    def _hang_up(self, connections: Mapping[Connection, asyncio.Task[None]]) -> None:
+        """End the connections that are dead, or not needed any more."""
         with self._lock:
             now = self.now
-            given_up = [task for line, task in lines.items() if self._stream.is_given_up(line, now)]
+            given_up = [task for connection, task in connections.items() if self._stream.is_given_up(connection, now)]
         for task in given_up:
             task.cancel()
 
@@ -364,11 +364,11 @@ class Follower:
 
     # ── the stream ──
 
-    async def _hear_out(self, url: str, line: Line) -> None:
+    async def _hear_out(self, url: str, connection: Connection) -> None:
         """Listen until the stream ends, breaks, is given up for its silence, or does not follow on what we know."""
         reason, retry_after = "it ended", 0.0
         try:
-            await self._hear(url, line)
+            await self._hear(url, connection)
         except FetchError as error:
             reason, retry_after = str(error), error.retry_after
         except asyncio.CancelledError:
@@ -385,11 +385,11 @@ class Follower:
                 self._stream.hear_resync()
         finally:
             with self._lock:
-                self._stream.closed(line, self.now, retry_after=retry_after)
+                self._stream.closed(connection, self.now, retry_after=retry_after)
             self.wake()
             _log.info("a stream of %s is closed: %s", self._source.issuer.url, reason)
 
-    async def _hear(self, url: str, line: Line) -> None:
+    async def _hear(self, url: str, connection: Connection) -> None:
         with self._lock:
             position = self.revocations.known.events.position
         if position is None or self._listen is None:
@@ -398,23 +398,23 @@ class Follower:
         async with self._listen(url, str(position)) as chunks:
             async for chunk in chunks:
                 for message in parser.feed(chunk):  # octets that drip, and make no message, are silence
-                    await self._heed(line, said(message))
+                    await self._heed(connection, said(message))
 
-    async def _heed(self, line: Line, what: Said | None) -> None:
+    async def _heed(self, connection: Connection, what: Said | None) -> None:
         match what:
             case Event(token):
                 event = await self._checked(lambda keys, now: self._stream.read_event(token, keys, now))
-                self._learn_names(lambda: self._stream.hear_event(line, event, self.now))
+                self._learn_names(lambda: self._stream.hear_event(connection, event, self.now))
             case Greeting(data):
                 with self._lock:
-                    self._stream.hear_greeting(line, data, self.now)
-                self.wake()  # the line that it replaces is not needed any more
+                    self._stream.hear_greeting(connection, data, self.now)
+                self.wake()  # the connection that it replaces is not needed any more
             case Resync():
                 with self._lock:
                     raise self._stream.hear_resync()
             case Heartbeat(beat):
                 with self._lock:
-                    self._stream.hear_comment(line, self.now)
+                    self._stream.hear_comment(connection, self.now)
                 if beat is not None:
                     await self._heed_heartbeat(beat)
             case None:

@@ -216,7 +216,7 @@ class Issuer:
         self._backoff = 0
 
     def fail(self, reason: str, now: float) -> None:
-        """Keep that a refresh failed: wait, twice as long each time. The keys known before stay."""
+        """Record that a refresh failed: wait, twice as long each time. The keys known before stay."""
         self.failure = reason
         self._backoff = min(2 * self._backoff or FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS)
         self._retry_at = now + self._backoff

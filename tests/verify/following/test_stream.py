@@ -59,8 +59,8 @@ def _after_a_gap(live: Reader) -> None:
         _after_a_gap,
         lambda live: live.hello(epoch="e2"),
         lambda live: live.hello(event_id=-1),
-        lambda live: live.stream.hear_greeting(live.line, "rubbish", live.now),
-        lambda live: live.stream.hear_greeting(live.line, "[" * 100_000, live.now),
+        lambda live: live.stream.hear_greeting(live.connection, "rubbish", live.now),
+        lambda live: live.stream.hear_greeting(live.connection, "[" * 100_000, live.now),
         lambda live: (_ for _ in ()).throw(live.stream.hear_resync()),
     ],
     ids=["epoch", "gap", "hello epoch", "hello behind", "hello rubbish", "hello deep", "resync"],
@@ -224,13 +224,13 @@ def test_a_silent_stream_is_doubted_before_it_is_given_up(live: Reader) -> None:
     assert live.stream.due(live.now) is None
     live.advance(0.1)
     assert live.stream.due(live.now) == OFFER.stream_url
-    old, second = live.line, live.stream.opened(live.now)
+    old, second = live.connection, live.stream.opened(live.now)
     assert live.stream.due(live.now) is None  # one at a time
     assert not live.stream.is_given_up(old, live.now)
     live.advance(2)
     assert live.stream.is_given_up(old, live.now)
     assert live.feed() == "list only"
-    live.line = second
+    live.connection = second
     live.hello()
     live.beat()
     assert live.feed() == "live"
@@ -245,7 +245,7 @@ def test_a_stream_that_speaks_again_is_kept_until_the_other_greets(live: Reader)
     live.beat()
     live.advance(1)
     live.stream.closed(second, live.now)
-    assert not live.stream.is_given_up(live.line, live.now)
+    assert not live.stream.is_given_up(live.connection, live.now)
     assert live.feed() == "live"
 
 

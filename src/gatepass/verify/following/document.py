@@ -76,7 +76,7 @@ class Document:
             raise BadClaimError("it is older than what we have", claim="iat")
 
     def came(self, *, epoch: str | None, event_id: int, iat: int, kid: str, now: Moment) -> None:
-        """Keep that it is here."""
+        """Record that it is here."""
         self.epoch, self.event_id, self.iat, self.kid = epoch, event_id, iat, kid
         self.is_known, self.fetched_at = True, now
         self.trouble.ended()

@@ -159,7 +159,7 @@ class Documents:
         return min(seconds, max(MIN_TTL_SECONDS, self._known.stale_after / 4)) if self._known.feeds else seconds
 
     def fail(self, want: Want, now: Moment, *, is_missing: bool = False) -> None:
-        """Keep that a document could not be fetched, or was refused, and try again a little later.
+        """Record that a document could not be fetched, or was refused, and try again a little later.
 
         Args:
             want: The document.
@@ -268,7 +268,7 @@ class Documents:
     # ── both ──
 
     def _answered(self, iat: int) -> None:
-        """Keep that the issuer answers, and what its clock showed."""
+        """Record that the issuer answers, and what its clock showed."""
         self._is_issuer_out = False
         self._known.issuer_time = max(self._known.issuer_time, iat)
 

@@ -112,7 +112,7 @@ class Known:
                 copy.expire()
 
     def start_over(self) -> None:
-        """Begin with the documents again: events are missing."""
+        """Start over from the documents: events are missing."""
         self.events.position = None
         if self.snapshot is not None:
             self.snapshot.expire()
@@ -149,7 +149,7 @@ class Known:
             copy.is_resting = True
 
     def restart(self) -> None:
-        """Begin anew in a process that forked: what is revoked stays so, and everything is asked again."""
+        """Start over in a process that forked: what is revoked stays so, and everything is asked again."""
         self.by_document = self.by_stream = NO_PROOF
         for document in self._documents():
             document.begin_anew()

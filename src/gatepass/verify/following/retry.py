@@ -30,7 +30,7 @@ class Trouble:
         return self._began is not None
 
     def failed(self, now: Moment, jitter: float, *, at_least: float = 0) -> None:
-        """Keep that it failed; try again after some seconds, and not before the other side has asked for it."""
+        """Record that it failed; try again after some seconds, and not before the other side has asked for it."""
         if self._began is None:
             self._began, seconds = now, 0.5 * jitter  # perhaps it has only ended, as all streams do in time
         elif now.since(self._began) < TROUBLE_SECONDS:
@@ -48,6 +48,6 @@ class Trouble:
         self._wait = 0.0
 
     def ended(self) -> None:
-        """Keep that it works."""
+        """Record that it works."""
         self._began = None
         self._wait = 0.0

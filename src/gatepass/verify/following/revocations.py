@@ -54,7 +54,7 @@ class Revocations:
         self.documents = Documents(self.known, self.verdict, self.stream, jitter=jitter)
 
     def restart(self) -> None:
-        """Begin anew in a process that forked: what is revoked stays so, and everything is asked again."""
+        """Start over in a process that forked: what is revoked stays so, and everything is asked again."""
         self.stream.restart()
         self.verdict.close()
         self.known.restart()

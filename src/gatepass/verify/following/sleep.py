@@ -39,7 +39,7 @@ class Sleep:
         return self._looked_at is None or self._woke_at is not None or now.since(self._looked_at) >= seconds
 
     def looked(self, now: Moment) -> bool:
-        """Keep that we look, and tell whether we are awake: word has come since the last sleep, or was waited for."""
+        """Record that we look, and tell whether we are awake: word has come since the last sleep, or was waited for."""
         self._looked_at = now
         if self._woke_at is not None and now.run - self._woke_at >= AWAKE_SECONDS:
             self._woke_at = None
@@ -50,5 +50,5 @@ class Sleep:
         return 0.0 if self._woke_at is None else self._woke_at + AWAKE_SECONDS - now.run
 
     def ended(self) -> None:
-        """Keep that word has come."""
+        """Record that word has come."""
         self._woke_at = None

@@ -110,7 +110,7 @@ class StatusLists:
         return not self._out_of_reach and all(copy.is_on_its_way for copy in self.awaited.values())
 
     def _may_ask(self, run: float) -> bool:
-        """A bucket: tokens that name ever new lists cause a burst, and then so many fetches a second."""
+        """A token bucket: tokens that name ever new lists cause a burst of fetches, and then a fixed rate."""
         elapsed = max(0.0, run - self._allowed_at)
         self._allowance = min(float(BURST), self._allowance + elapsed * LISTS_PER_SECOND)
         self._allowed_at = run
@@ -120,7 +120,7 @@ class StatusLists:
         return True
 
     def _note_out_of_reach(self, uri: str, run: float) -> None:
-        """Keep that a token has named what cannot be had, so that `health` says so."""
+        """Record that a token names a list that is never fetched, so that `health` reports it."""
         if len(self._out_of_reach) >= _MAX_NOTED:
             del self._out_of_reach[next(iter(self._out_of_reach))]
         self._out_of_reach[uri] = run

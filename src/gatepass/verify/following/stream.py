@@ -37,7 +37,7 @@ _LONGEST_RETRY_AFTER = 30.0
 
 
 class LostError(Exception):
-    """The stream does not follow on what we know: begin with the documents again."""
+    """The stream does not continue from the last event that we know: start over from the documents."""
 
 
 # ── what a message is ──
@@ -74,7 +74,7 @@ class Heartbeat(NamedTuple):
 
 
 class Resync(NamedTuple):
-    """The issuer does not know our place any more."""
+    """The issuer no longer has the events since ours."""
 
 
 Said: TypeAlias = Greeting | Event | Heartbeat | Resync
@@ -84,7 +84,7 @@ _HEARTBEAT = "heartbeat "
 
 
 def said(message: Message) -> Said | None:
-    """Tell what a message says; None for a kind that is younger than we are."""
+    """Tell what a message says; None for a kind that a later version of the protocol adds."""
     match message.event:
         case "hello":
             return Greeting(message.data)
@@ -99,7 +99,7 @@ def said(message: Message) -> Said | None:
             return None
 
 
-class Line:
+class Connection:
     """One connection to the stream.
 
     Attributes:
@@ -128,8 +128,8 @@ class Stream:
         self._known = known
         self._verdict = verdict
         self._jitter = jitter
-        self._line: Line | None = None
-        self._next_line: Line | None = None
+        self._current: Connection | None = None
+        self._next: Connection | None = None
         self._trouble = Trouble()
 
     # ── connections ──
@@ -138,83 +138,87 @@ class Stream:
     def has_settled(self) -> bool:
         """Whether the first attempt to listen has ended, well or not, or cannot begin."""
         known = self._known
-        return not known.feeds or known.events.position is None or self._line is not None or bool(self._trouble)
+        return not known.feeds or known.events.position is None or self._current is not None or bool(self._trouble)
 
     def is_live(self, now: Moment) -> bool:
         """Whether the stream has brought us up to date, speaks, and has proved that lately."""
-        line, position = self._line, self._known.events.position
-        if line is None or line.goal is None or position is None or position.event_id < line.goal:
+        connection, position = self._current, self._known.events.position
+        if connection is None or connection.goal is None or position is None or position.event_id < connection.goal:
             return False
-        return now.run - line.heard_at < SILENCE_SECONDS and self._known.by_stream.age(now) < LIVE_SECONDS
+        return now.run - connection.heard_at < SILENCE_SECONDS and self._known.by_stream.age(now) < LIVE_SECONDS
 
     def due(self, now: Moment) -> str | None:
         """Say where to listen, if it is time to begin; the position goes with it.
 
-        A line that is silent is not given up for that at once: another is opened beside it.
+        A connection that is silent is not given up for that at once: another is opened beside it.
         """
         known = self._known
-        if not known.feeds or known.offer is None or known.events.position is None or self._next_line is not None:
+        if not known.feeds or known.offer is None or known.events.position is None or self._next is not None:
             return None
-        if self._line is not None and now.run - self._line.heard_at < DOUBT_SECONDS:
+        if self._current is not None and now.run - self._current.heard_at < DOUBT_SECONDS:
             return None
         return known.offer.stream_url if self._trouble.is_over(now) else None
 
-    def opened(self, now: Moment) -> Line:
-        """Keep that we open a line; it is the one that counts once it has greeted us."""
-        self._next_line = Line(now.run)
-        return self._next_line
+    def opened(self, now: Moment) -> Connection:
+        """Record that we open a connection; it is the one that counts once it has greeted us."""
+        self._next = Connection(now.run)
+        return self._next
 
-    def is_given_up(self, line: Line, now: Moment) -> bool:
+    def is_given_up(self, connection: Connection, now: Moment) -> bool:
         """Tell whether to hang up: it has been silent for too long, or another has taken its place."""
-        return line not in (self._line, self._next_line) or now.run - line.heard_at >= SILENCE_SECONDS
+        return connection not in (self._current, self._next) or now.run - connection.heard_at >= SILENCE_SECONDS
 
-    def closed(self, line: Line, now: Moment, *, retry_after: float = 0) -> None:
-        """Keep that a line has ended, and open another a little later.
+    def closed(self, connection: Connection, now: Moment, *, retry_after: float = 0) -> None:
+        """Record that a connection has ended, and open another a little later.
 
         Args:
-            line: The line.
+            connection: The connection.
             now: The time.
             retry_after: The seconds that the issuer asks us to wait.
         """
-        if line is self._line:
-            self._line = None
-        elif line is self._next_line:
-            self._next_line = None
+        if connection is self._current:
+            self._current = None
+        elif connection is self._next:
+            self._next = None
         else:
             return  # another had taken its place
         self._trouble.failed(now, self._jitter(), at_least=min(retry_after, _LONGEST_RETRY_AFTER))
 
     def restart(self) -> None:
-        """Begin anew in a process that forked: the connections are the other one's."""
-        self._line = self._next_line = None
+        """Start over in a process that forked: the connections are the other one's."""
+        self._current = self._next = None
         self._trouble.ended()
 
     # ── the greeting ──
 
-    def hear_greeting(self, line: Line, data: str, now: Moment) -> None:
+    def hear_greeting(self, connection: Connection, data: str, now: Moment) -> None:
         """Learn where the issuer stands. Nobody signed it: it only tells how far we have to catch up.
 
         Raises:
             LostError: It stands in another epoch, or behind us.
         """
-        line.heard_at = now.run
+        connection.heard_at = now.run
         at, position = _position_in(data), self._known.events.position
         if at is None or position is None or at.epoch != position.epoch:
             raise self._lose("the stream is of another epoch")
         if at.event_id < position.event_id:
-            raise LostError("it is behind another") if self._line not in (None, line) else self._lose("it is behind us")
-        line.goal = at.event_id
-        self._line, self._next_line = line, None
+            raise (
+                LostError("it is behind another")
+                if self._current not in (None, connection)
+                else self._lose("it is behind us")
+            )
+        connection.goal = at.event_id
+        self._current, self._next = connection, None
 
     def hear_resync(self) -> LostError:
-        """Begin with the documents again, as the issuer asks."""
+        """Start over from the documents, as the issuer asks."""
         return self._lose("the issuer does not know our place any more")
 
     # ── heartbeats ──
 
-    def hear_comment(self, line: Line, now: Moment) -> None:
-        """Keep that the line is open; that proves nothing."""
-        line.heard_at = now.run
+    def hear_comment(self, connection: Connection, now: Moment) -> None:
+        """Record that the connection is open; that proves nothing."""
+        connection.heard_at = now.run
 
     def read_heartbeat(self, token: str, keys: KeySet, now: float) -> heartbeat.Heartbeat:
         """Check a heartbeat; it changes nothing.
@@ -234,7 +238,7 @@ class Stream:
         known = self._known
         position = known.events.position
         if position is None:
-            return  # we have begun anew
+            return  # we have started over
         if beat.epoch != position.epoch or beat.head > position.event_id:
             raise self._lose("events are missing")
         if beat.head < position.event_id:
@@ -263,14 +267,14 @@ class Stream:
                 raise BadClaimError("an index is out of bounds", claim="events")
         return event
 
-    def hear_event(self, line: Line, event: revocation_event.RevocationEvent, now: Moment) -> None:
+    def hear_event(self, connection: Connection, event: revocation_event.RevocationEvent, now: Moment) -> None:
         """Do what an event message says, whatever our clock says: it is its place in the line that counts.
 
         Raises:
             LostError: There is a gap before it, or it is of another epoch.
             JoseError: It has no position.
         """
-        line.heard_at = now.run
+        connection.heard_at = now.run
         known, at, revoked = self._known, event.position, event.revoked
         position = known.events.position
         if position is None or at.epoch != position.epoch or revoked.after > position.event_id:
