@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gatepass.server.features.account.connected import Connected
-from gatepass.server.features.account.credentials import CredentialChanges
-from gatepass.server.features.account.overview import Overview
-from gatepass.server.features.account.profile import ProfileChanges
-from gatepass.server.features.account.reauthentication import Reauthentication
+from gatepass.server.features.account.connected import api as connected_api
+from gatepass.server.features.account.connected import pages as connected_pages
+from gatepass.server.features.account.credentials import api as credentials_api
+from gatepass.server.features.account.credentials import pages as credentials_pages
+from gatepass.server.features.account.overview import api as overview_api
+from gatepass.server.features.account.overview import pages as overview_pages
+from gatepass.server.features.account.profile import api as profile_api
+from gatepass.server.features.account.profile import pages as profile_pages
+from gatepass.server.features.account.reauthentication import api as reauthentication_api
+from gatepass.server.features.account.reauthentication import pages as reauthentication_pages
 from gatepass.server.module import Module
 
 if TYPE_CHECKING:
@@ -17,6 +22,20 @@ if TYPE_CHECKING:
 
 _DAY = 86_400.0
 
+_FACES = (
+    overview_api,
+    overview_pages,
+    profile_api,
+    profile_pages,
+    credentials_api,
+    credentials_pages,
+    connected_api,
+    connected_pages,
+    reauthentication_api,
+    reauthentication_pages,
+)
+"""Every subject has two faces: calls and pages."""
+
 
 def module(core: Core) -> Module:
     """What a person sees of their account, and changes about it; and the log of events."""
@@ -24,7 +43,8 @@ def module(core: Core) -> Module:
     async def forget(tx: Transaction) -> None:
         await tx.events.forget_before(tx.now - core.settings.events_days * _DAY)
 
-    flows = (Overview(core), ProfileChanges(core), CredentialChanges(core), Connected(core), Reauthentication(core))
     return Module(
-        templates=__package__, routes=tuple(route for flow in flows for route in flow.routes()), expiry=(forget,)
+        templates=__package__,
+        routes=tuple(route for face in _FACES for route in face.routes(core)),
+        expiry=(forget,),
     )

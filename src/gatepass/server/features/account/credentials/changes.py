@@ -1,0 +1,61 @@
+"""What adding and removing a factor brings with it, whichever factor it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.credentials.recovery_codes import new_codes
+from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.sessions.revoke import drop_factors
+
+if TYPE_CHECKING:
+    from gatepass.server.domain.credentials.factor_proofs import FactorProofs
+    from gatepass.server.domain.mail.notices import Notices
+    from gatepass.server.domain.ports import Transaction
+    from gatepass.server.web.call import Call
+
+Factor: TypeAlias = Literal["totp", "passkey"]
+
+
+class Needs(Protocol):
+    """What every change of a factor uses of the core."""
+
+    @property
+    def notices(self) -> Notices: ...
+    @property
+    def proofs(self) -> FactorProofs: ...
+
+
+async def note_added(needs: Needs, tx: Transaction, call: Call, factor: Factor, *, at: float) -> tuple[str, ...]:
+    """Record and mail that a factor was added at that time; return recovery codes if the person has none yet."""
+    user = call.caller.user
+    await record(tx, "factor_added", user.id, reason=factor, where=call.origin)
+    await needs.notices.warn(tx, "factor_added", user, language=call.language, at=at)
+    if (await tx.factors.of(user.id)).recovery_codes:
+        return ()
+    codes = new_codes()
+    await tx.recovery_codes.replace(user.id, needs.proofs.recovery_digests(user.id, codes))
+    return codes
+
+
+async def check_removable(tx: Transaction, user_id: str) -> Refusal | None:
+    """Refuse to remove the last factor while the password beside it is too short to stand alone."""
+    factors = await tx.factors.of(user_id)
+    if factors.passkeys + factors.totp > 1 or not await tx.passwords.is_short(user_id):
+        return None
+    return Refusal("password_too_short", "Alone this password would be too short: set a longer one first.")
+
+
+async def note_removed(needs: Needs, tx: Transaction, call: Call, factor: Factor) -> None:
+    """Record and mail that a factor was removed; recovery codes and remembered devices go with the last one."""
+    user = call.caller.user
+    await record(tx, "factor_removed", user.id, reason=factor, where=call.origin)
+    await needs.notices.warn(tx, "factor_removed", user, language=call.language)
+    if not (await tx.factors.of(user.id)).are_asked:
+        await drop_factors(tx, user.id)
+
+
+def not_found() -> Refusal:
+    """The answer where there is no such credential."""
+    return Refusal("factor_not_found", "You have nothing of this kind and id.")

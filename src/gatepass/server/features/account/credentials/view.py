@@ -1,0 +1,90 @@
+"""Reading every credential of a person beside the password."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from gatepass.server.domain.credentials.passkeys.passkey import Passkey
+    from gatepass.server.domain.credentials.totp import TotpSecret
+    from gatepass.server.domain.credentials.trusted_devices import TrustedDevice
+    from gatepass.server.domain.ports import Database, Transaction
+
+
+class TotpShown(msgspec.Struct, frozen=True):
+    """An authenticator application; `created_at` in seconds since 1970."""
+
+    created_at: int
+
+
+class PasskeyShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A passkey; times in seconds since 1970. One that can be backed up may be on several devices."""
+
+    id: str
+    name: str
+    created_at: int
+    used_at: int | None
+    can_be_backed_up: bool
+    is_backed_up: bool
+
+
+class DeviceShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A remembered device; times in seconds since 1970."""
+
+    id: str
+    address: str
+    user_agent: str
+    created_at: int
+    expires_at: int
+
+
+class FactorsShown(msgspec.Struct, frozen=True, kw_only=True):
+    """What the person has; of recovery codes the number that is left."""
+
+    totp: TotpShown | None
+    passkeys: tuple[PasskeyShown, ...]
+    recovery_codes: int
+    devices: tuple[DeviceShown, ...]
+
+
+async def read_credentials(database: Database, user_id: str) -> FactorsShown:
+    """Everything that there is, read at one time. An application that is not confirmed yet opens nothing: none."""
+
+    async def unit(tx: Transaction) -> FactorsShown:
+        return FactorsShown(
+            totp=_totp_shown(await tx.totp.of(user_id)),
+            passkeys=tuple(map(_passkey_shown, await tx.passkeys.of(user_id))),
+            recovery_codes=(await tx.factors.of(user_id)).recovery_codes,
+            devices=tuple(map(_device_shown, await tx.devices.of(user_id, tx.now))),
+        )
+
+    return await database.read(unit)
+
+
+def _totp_shown(secret: TotpSecret | None) -> TotpShown | None:
+    if secret is None or secret.confirmed_at is None:
+        return None
+    return TotpShown(int(secret.created_at))
+
+
+def _passkey_shown(passkey: Passkey) -> PasskeyShown:
+    return PasskeyShown(
+        id=passkey.id,
+        name=passkey.name,
+        created_at=int(passkey.created_at),
+        used_at=None if passkey.used_at is None else int(passkey.used_at),
+        can_be_backed_up=passkey.can_be_backed_up,
+        is_backed_up=passkey.is_backed_up,
+    )
+
+
+def _device_shown(device: TrustedDevice) -> DeviceShown:
+    return DeviceShown(
+        id=device.id,
+        address=device.address,
+        user_agent=device.user_agent,
+        created_at=int(device.created_at),
+        expires_at=int(device.expires_at),
+    )

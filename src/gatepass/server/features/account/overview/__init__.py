@@ -1,0 +1,1 @@
+"""What a person sees of their account, and the sessions that they end."""

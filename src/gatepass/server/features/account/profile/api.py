@@ -1,0 +1,128 @@
+"""`/account/email`, `/account/password`, `/account/export` and `DELETE /account`."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gatepass.server.base.confidential import Confidential
+from gatepass.server.domain.accounts.registration import PASSWORD_PROBLEMS
+from gatepass.server.features.account.profile.change_email import confirm_address, send_link
+from gatepass.server.features.account.profile.change_password import set_password
+from gatepass.server.features.account.profile.delete_account import delete_account
+from gatepass.server.features.account.profile.export import Exported, export
+from gatepass.server.web.answers import JsonResponse, no_content
+from gatepass.server.web.auth.requirements import CALLER, RECENT
+from gatepass.server.web.routing import Route
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from gatepass.server.core import Core
+    from gatepass.server.web.call import Call
+
+
+class ChangeEmailRequest(Confidential, frozen=True, forbid_unknown_fields=True):
+    """The new address."""
+
+    email: str
+
+
+class EmailAsked(msgspec.Struct, frozen=True):
+    """A mail is under way to the new address."""
+
+    email: str
+
+
+class ConfirmEmailRequest(Confidential, frozen=True, forbid_unknown_fields=True):
+    """The token of the mail's link."""
+
+    token: str
+
+
+class ChangePasswordRequest(Confidential, frozen=True, forbid_unknown_fields=True):
+    """The new password."""
+
+    password: str
+
+
+def routes(core: Core) -> tuple[Route, ...]:
+    """The calls."""
+    return (
+        Route(
+            method="POST",
+            path="/account/email",
+            handler=partial(change_email, core),
+            auth=RECENT,
+            summary="Ask for another e-mail address, or to verify the one that there is",
+            body=ChangeEmailRequest,
+            answers={202: EmailAsked},
+            problems=("invalid_email", "email_domain_not_allowed", "too_many_attempts", "mail_not_configured"),
+        ),
+        Route(
+            method="POST",
+            path="/account/email/confirm",
+            handler=partial(confirm_email, core),
+            auth=CALLER,
+            summary="Confirm an address with the mail's token",
+            body=ConfirmEmailRequest,
+            answers={204: None},
+            problems=("invalid_code",),
+        ),
+        Route(
+            method="POST",
+            path="/account/password",
+            handler=partial(change_password, core),
+            auth=RECENT,
+            summary="Set another password, and end all other sessions",
+            body=ChangePasswordRequest,
+            answers={204: None},
+            problems=PASSWORD_PROBLEMS,
+        ),
+        Route(
+            method="GET",
+            path="/account/export",
+            handler=partial(show_export, core),
+            auth=RECENT,
+            summary="All that is kept of me",
+            answers={200: Exported},
+        ),
+        Route(
+            method="DELETE",
+            path="/account",
+            handler=partial(delete, core),
+            auth=RECENT,
+            summary="Delete my account",
+            answers={204: None},
+        ),
+    )
+
+
+async def change_email(core: Core, call: Call, body: ChangeEmailRequest) -> Response:
+    """Mail the new address; nothing is changed before the link is followed."""
+    return JsonResponse(EmailAsked(await send_link(core, call, body.email)), 202)
+
+
+async def confirm_email(core: Core, call: Call, body: ConfirmEmailRequest) -> Response:
+    """Change the address."""
+    await confirm_address(core, call, body.token)
+    return no_content()
+
+
+async def change_password(core: Core, call: Call, body: ChangePasswordRequest) -> Response:
+    """Change the password."""
+    await set_password(core, call, body.password)
+    return no_content()
+
+
+async def show_export(core: Core, call: Call, _body: None) -> Response:
+    """Answer with everything."""
+    return JsonResponse(await export(core.database, call))
+
+
+async def delete(core: Core, call: Call, _body: None) -> Response:
+    """Delete everything."""
+    await delete_account(core, call)
+    return no_content()

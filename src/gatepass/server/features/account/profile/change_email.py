@@ -1,0 +1,111 @@
+"""The acts of changing one's address: a link is mailed to the new one, and nothing changes before it is followed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.accounts.user import normalise_email
+from gatepass.server.domain.credentials.one_time_code import Code, digest_of
+from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.limits.throttle import too_many_attempts
+from gatepass.server.domain.mail.letter import Letter
+from gatepass.server.domain.ports import decide
+
+if TYPE_CHECKING:
+    from gatepass.server.base.settings import Settings
+    from gatepass.server.domain.accounts.signup_rules import SignupRules
+    from gatepass.server.domain.limits.throttle import Throttle
+    from gatepass.server.domain.mail.notices import Notices
+    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.web.call import Call
+
+
+class Needs(Protocol):
+    """What the acts use of the core."""
+
+    @property
+    def database(self) -> Database: ...
+    @property
+    def notices(self) -> Notices: ...
+    @property
+    def rules(self) -> SignupRules: ...
+    @property
+    def mail_throttle(self) -> Throttle: ...
+    @property
+    def settings(self) -> Settings: ...
+
+
+async def send_link(needs: Needs, call: Call, email: str) -> str:
+    """Mail a link to the new address, and return that as we spell it; its owner, if it has another, is told instead.
+
+    Raises:
+        Refusal: `mail_not_configured`, `invalid_email`, `email_domain_not_allowed`, or `too_many_attempts`.
+    """
+    needs.notices.require()
+    user, origin, language = call.caller.user, call.origin, call.language
+    address = normalise_email(email)
+    if address != user.email:
+        needs.rules.check_domain(address)
+    attempt = needs.mail_throttle.attempt("change_email", address, origin)
+    link = needs.notices.mail_link("change_email")
+
+    async def unit(tx: Transaction) -> Refusal | None:
+        if wait := await needs.mail_throttle.wait(tx, attempt):
+            return too_many_attempts(wait)
+        await needs.mail_throttle.failed(tx, attempt)
+        other = await tx.users.by_email(address)
+        is_free = other is None or other.id == user.id
+        await tx.codes.add(
+            Code(
+                digest=link.digest,
+                purpose="change_email" if is_free else "nothing",
+                user_id=user.id,
+                email=address,
+                expires_at=tx.now + needs.settings.mail_link_seconds,
+            )
+        )
+        letter = Letter(
+            kind="email_change" if is_free else "email_taken",
+            to=address,
+            language=language,
+            link=link.url if is_free else "",
+        )
+        await needs.notices.send(tx, letter, user_id=user.id)
+        await record(tx, "email_change_asked", user.id, where=origin)
+        return None
+
+    await decide(needs.database, unit)
+    return address
+
+
+async def confirm_address(needs: Needs, call: Call, token: str) -> None:
+    """Take the new address, for the account that asked only, and tell the old one, which can lock the account.
+
+    Raises:
+        Refusal: `invalid_code`.
+    """
+    user, origin, language = call.caller.user, call.origin, call.language
+
+    async def unit(tx: Transaction) -> Refusal | None:
+        code = await tx.codes.look(digest_of(token), "change_email", tx.now)
+        if code is None or code.user_id != user.id:
+            return _invalid_code()
+        await tx.codes.use(code.digest, "change_email", tx.now)
+        if not await tx.users.set_email(user.id, code.email, tx.now):
+            return _invalid_code()
+        if code.email == user.email:
+            await record(tx, "email_verified", user.id, where=origin)
+            return None
+        await record(tx, "email_changed", user.id, where=origin)
+        # Only the old address can lock the account and take it back: the new one may be a thief's.
+        await needs.notices.warn(tx, "email_changed", user, language=language, email=code.email)
+        notice = Letter(kind="email_changed", to=code.email, language=language, values={"email": code.email})
+        await needs.notices.send(tx, notice, user_id=user.id)
+        return None
+
+    await decide(needs.database, unit)
+
+
+def _invalid_code() -> Refusal:
+    return Refusal("invalid_code", "The link is wrong, too old, used, or for another account.")

@@ -1,0 +1,37 @@
+"""The act of deleting one's account."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from gatepass.server.domain.accounts.ownership import erase
+from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.mail.letter import Letter
+from gatepass.server.domain.sessions.revoke import end_sessions_of
+
+if TYPE_CHECKING:
+    from gatepass.server.domain.mail.notices import Notices
+    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.web.call import Call
+
+
+class Needs(Protocol):
+    """What the act uses of the core."""
+
+    @property
+    def database(self) -> Database: ...
+    @property
+    def notices(self) -> Notices: ...
+
+
+async def delete_account(needs: Needs, call: Call) -> None:
+    """End every session, remove everything, and mail a goodbye; what stays is that some account was deleted."""
+    user, origin, language = call.caller.user, call.origin, call.language
+
+    async def unit(tx: Transaction) -> None:
+        await end_sessions_of(tx, user.id, "account_deleted", where=origin)
+        await erase(tx, user.id)
+        await record(tx, "account_deleted")
+        await needs.notices.send(tx, Letter(kind="account_deleted", to=user.email, language=language))
+
+    await needs.database.transaction(unit)

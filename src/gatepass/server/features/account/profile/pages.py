@@ -1,0 +1,134 @@
+"""The pages that change the address and the password, hand out everything as a file, and delete the account."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gatepass.server.features.account.profile.change_email import confirm_address, send_link
+from gatepass.server.features.account.profile.change_password import set_password
+from gatepass.server.features.account.profile.delete_account import delete_account
+from gatepass.server.features.account.profile.export import export
+from gatepass.server.web.answers import JsonResponse
+from gatepass.server.web.auth.requirements import CALLER, RECENT
+from gatepass.server.web.pages import PageForm
+from gatepass.server.web.routing import page, page_form
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from gatepass.server.base.errors import GatepassError
+    from gatepass.server.core import Core
+    from gatepass.server.web.call import Call
+    from gatepass.server.web.routing import Route
+
+
+class EmailForm(PageForm, frozen=True, kw_only=True):
+    """The form for another address."""
+
+    email: str = ""
+
+
+class ConfirmForm(PageForm, frozen=True, kw_only=True):
+    """The page that a mail's link leads to."""
+
+    token: str = ""
+
+
+class PasswordForm(PageForm, frozen=True, kw_only=True):
+    """The form for another password."""
+
+    password: str = ""
+
+
+class DeleteForm(PageForm, frozen=True, kw_only=True):
+    """The form that deletes the account."""
+
+
+def routes(core: Core) -> tuple[Route, ...]:
+    """The pages and their forms."""
+    email, confirm, password = partial(show_email, core), partial(show_confirm, core), partial(show_password, core)
+    return (
+        page("/pages/account/email", email, RECENT),
+        page_form("/pages/account/email", partial(submit_email, core), EmailForm, RECENT, show=email),
+        page("/pages/account/email/confirm", confirm, CALLER),
+        page_form("/pages/account/email/confirm", partial(submit_confirm, core), ConfirmForm, CALLER, show=confirm),
+        page("/pages/account/password", password, RECENT),
+        page_form("/pages/account/password", partial(submit_password, core), PasswordForm, RECENT, show=password),
+        page("/pages/account/export", partial(show_export, core), RECENT),
+        page("/pages/account/delete", partial(show_delete, core), RECENT),
+        page_form("/pages/account/delete", partial(submit_delete, core), DeleteForm, RECENT),
+    )
+
+
+async def show_email(core: Core, call: Call, form: EmailForm | None, error: GatepassError | None = None) -> Response:
+    """Show the form."""
+    email = call.caller.user.email if form is None else form.email
+    action = core.pages.path("account/email")
+    return core.pages.page(call.request, "ask_email.html", error=error, key="email_change", action=action, email=email)
+
+
+async def submit_email(core: Core, call: Call, form: EmailForm) -> Response:
+    """Mail the new address."""
+    email = await send_link(core, call, form.email)
+    return core.pages.message(call.request, "email_change_sent", next_path=core.pages.path("account"), email=email)
+
+
+async def show_confirm(
+    core: Core, call: Call, form: ConfirmForm | None, error: GatepassError | None = None
+) -> Response:
+    """Show a button."""
+    token = call.query.get("token", "") if form is None else form.token
+    action = core.pages.path("account/email/confirm")
+    return core.pages.page(
+        call.request, "confirm.html", error=error, key="email_confirm", action=action, token=token, field=None
+    )
+
+
+async def submit_confirm(core: Core, call: Call, form: ConfirmForm) -> Response:
+    """Change the address."""
+    await confirm_address(core, call, form.token)
+    return core.pages.go_to(core.pages.path("account"))
+
+
+async def show_password(
+    core: Core, call: Call, _form: PasswordForm | None, error: GatepassError | None = None
+) -> Response:
+    """Show the form."""
+    return core.pages.page(
+        call.request,
+        "confirm.html",
+        error=error,
+        key="password",
+        action=core.pages.path("account/password"),
+        token="",
+        field="new_password",
+        min_length=core.settings.password_min_length,
+    )
+
+
+async def submit_password(core: Core, call: Call, form: PasswordForm) -> Response:
+    """Change the password."""
+    await set_password(core, call, form.password)
+    return core.pages.message(call.request, "password_set", next_path=core.pages.path("account"))
+
+
+async def show_export(core: Core, call: Call, _body: None) -> Response:
+    """Hand out everything as a file."""
+    response = JsonResponse(await export(core.database, call))
+    response.headers["content-disposition"] = 'attachment; filename="account.json"'
+    return response
+
+
+async def show_delete(core: Core, call: Call, _body: None) -> Response:
+    """Ask once more."""
+    action = core.pages.path("account/delete")
+    return core.pages.page(call.request, "confirm.html", key="delete", action=action, token="", field=None)
+
+
+async def submit_delete(core: Core, call: Call, _form: DeleteForm) -> Response:
+    """Delete everything, and forget the browser's cookie."""
+    await delete_account(core, call)
+    response = core.pages.message(call.request, "deleted")
+    core.browser.clear_cookie(call.request, response)
+    return response

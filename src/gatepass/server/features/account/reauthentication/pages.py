@@ -1,0 +1,79 @@
+"""The page that asks who it is once more."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gatepass.server.domain.credentials.recovery_codes import looks_like_one
+from gatepass.server.features.account.reauthentication.prove_again import Given, passkey_options, prove_again
+from gatepass.server.web.auth.requirements import CALLER
+from gatepass.server.web.pages import PageForm
+from gatepass.server.web.parsing import parse_object
+from gatepass.server.web.routing import page, page_form
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from gatepass.server.base.errors import GatepassError
+    from gatepass.server.core import Core
+    from gatepass.server.domain.credentials.factors import Factors
+    from gatepass.server.domain.ports import Transaction
+    from gatepass.server.web.call import Call
+    from gatepass.server.web.routing import Route
+
+
+class ProofForm(PageForm, frozen=True, kw_only=True):
+    """The page's form: the password, or the code or recovery code, or a passkey that the script fills in."""
+
+    password: str = ""
+    code: str = ""
+    passkey: str = ""
+    return_to: str = ""
+
+
+def routes(core: Core) -> tuple[Route, ...]:
+    """The page and its form."""
+    return (
+        page("/pages/reauthenticate", partial(show, core), CALLER),
+        page_form("/pages/reauthenticate", partial(submit, core), ProofForm, CALLER, show=partial(show, core)),
+    )
+
+
+async def show(core: Core, call: Call, form: ProofForm | None, error: GatepassError | None = None) -> Response:
+    """Show the form; whoever has neither factor nor password signs in anew."""
+    return_to = call.query.get("return_to", "") if form is None else form.return_to
+    user_id = call.caller.user.id
+
+    async def unit(tx: Transaction) -> tuple[Factors, bool]:
+        return await tx.factors.of(user_id), await tx.passwords.of(user_id) is not None
+
+    factors, has_password = await core.database.read(unit)
+    if not factors.are_asked and not has_password:
+        query = core.pages.return_query(return_to)
+        return core.pages.go_to(f"{core.pages.path('login')}?again=1{query}")
+    asks_passkey = bool(factors.passkeys) and core.proofs.knows_passkeys
+    return core.pages.page(
+        call.request,
+        "reauthenticate.html",
+        error=error,
+        return_to=core.pages.return_path(return_to, ""),
+        kinds=factors.kinds,
+        options=await passkey_options(core, call) if asks_passkey else None,
+        scripted=asks_passkey,
+    )
+
+
+async def submit(core: Core, call: Call, form: ProofForm) -> Response:
+    """Check the proof and go on."""
+    await prove_again(core, call, _given(form))
+    return core.pages.go_to(core.pages.return_path(form.return_to, core.pages.path("account")))
+
+
+def _given(form: ProofForm) -> Given:
+    """What the form holds, in the words of a call."""
+    if form.passkey:
+        return Given(passkey=parse_object(form.passkey))
+    if not form.code:
+        return Given(password=form.password)
+    return Given(recovery_code=form.code) if looks_like_one(form.code) else Given(code=form.code)
