@@ -18,7 +18,7 @@ from gatepass.cli.common import Place, open_admin
 from gatepass.cli.output import Json, fail, result, result_json, result_table, say, time_in_words
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.accounts.imports import ImportedUser, read_newcomer
-from gatepass.server.domain.credentials.passwords.foreign import FirebaseProject
+from gatepass.server.domain.credentials.passwords.spellings import FirebaseProject
 
 if TYPE_CHECKING:
     from gatepass.server.domain.accounts.user import User

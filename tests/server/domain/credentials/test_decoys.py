@@ -11,8 +11,9 @@ from tests.support.server import ANN, running_server
 
 from gatepass.cli.main import main
 from gatepass.server.domain.credentials.passwords.decoys import Decoys, Kind
-from gatepass.server.domain.credentials.passwords.foreign import kind_of, read_hash
+from gatepass.server.domain.credentials.passwords.foreign import kind_of
 from gatepass.server.domain.credentials.passwords.hashing import PasswordHasher
+from gatepass.server.domain.credentials.passwords.spellings import read_hash
 
 if TYPE_CHECKING:
     from pathlib import Path

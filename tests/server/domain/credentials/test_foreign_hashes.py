@@ -17,13 +17,13 @@ from tests.verify.applications import configure_django
 from werkzeug import security as werkzeug
 
 from gatepass.server.base.errors import Refusal
-from gatepass.server.domain.credentials.passwords.foreign import (
+from gatepass.server.domain.credentials.passwords.hashing import Argon2Cost, PasswordHasher
+from gatepass.server.domain.credentials.passwords.spellings import (
     FirebaseProject,
     read_firebase,
     read_hash,
     read_keycloak,
 )
-from gatepass.server.domain.credentials.passwords.hashing import Argon2Cost, PasswordHasher
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -12,10 +12,10 @@ from gatepass.jose.strict_json import decode_object
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.accounts.user import check_role, normalise_email
-from gatepass.server.domain.credentials.passwords.foreign import read_firebase, read_hash, read_keycloak
+from gatepass.server.domain.credentials.passwords.spellings import read_firebase, read_hash, read_keycloak
 
 if TYPE_CHECKING:
-    from gatepass.server.domain.credentials.passwords.foreign import FirebaseProject
+    from gatepass.server.domain.credentials.passwords.spellings import FirebaseProject
 
 
 _DEPTH = 8
