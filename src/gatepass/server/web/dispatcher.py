@@ -14,13 +14,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from gatepass.server.base.errors import GatepassError, Refusal
-from gatepass.server.web.auth.requirements import CLIENT, THIS_MACHINE, SplitBody
-from gatepass.server.web.body import Body
+from gatepass.server.web.auth.requirements import ANYONE, CLIENT, THIS_MACHINE, SplitBody
 from gatepass.server.web.call import Call
 from gatepass.server.web.errors import OAUTH_PREFIX, PROBLEMS, oauth_error, offer_dpop, problem
 from gatepass.server.web.headers import page_headers, security_headers
 from gatepass.server.web.pages import PageResponse
-from gatepass.server.web.parsing import check_headers, header, read_body
+from gatepass.server.web.parsing import Body, check_headers, header, read_body
 from gatepass.server.web.routing import NoRoute
 
 if TYPE_CHECKING:
@@ -156,6 +155,18 @@ class Application:
             if route.form is not None and not route.from_elsewhere:
                 self._pages.check_origin(request)
         body = await self._body(request, route) if route.auth.in_body else None
+        if route.auth is not ANYONE:
+            instead = await self._admit(request, route, body)
+            if instead is not None:
+                return instead
+        body = await self._body(request, route) if body is None else body
+        converted = body.converted()
+        if route.page and route.form is not None and not route.from_elsewhere:
+            self._pages.check_form(request, converted)
+        return await self._serve(Call(request, self._context), route, converted)
+
+    async def _admit(self, request: Request, route: Route, body: Body | None) -> Response | None:
+        """Find out who it is; the way to sign in is answered instead where a page asks for somebody."""
         try:
             split = None if body is None else SplitBody(body.texts(), body.converted)
             instead = await self._gate.admit(request, route, split)
@@ -165,12 +176,7 @@ class Application:
             raise
         if instead is not None:
             await self._pass_over_body(request, route)
-            return instead
-        body = await self._body(request, route) if body is None else body
-        converted = body.converted()
-        if route.page and route.form is not None and not route.from_elsewhere:
-            self._pages.check_form(request, converted)
-        return await self._serve(Call(request, self._context), route, converted)
+        return instead
 
     @staticmethod
     async def _serve(call: Call, route: Route, converted: object) -> Response:

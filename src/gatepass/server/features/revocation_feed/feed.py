@@ -61,7 +61,10 @@ class _Beat(NamedTuple):
 
 
 class RevocationFeed:
-    """The flow. `start` it before serving, `catch_up` whenever the database has changed, and `beat` every 2 seconds."""
+    """Follows the log of revocations.
+
+    `start` it before serving, `catch_up` whenever the database has changed, and `beat` every 2 seconds.
+    """
 
     def __init__(self, core: Core) -> None:
         self.readers = Readers()

@@ -60,8 +60,6 @@ class Gate:
 
     async def admit(self, request: Request, route: Route, body: SplitBody | None) -> Response | None:
         """Find out who it is. Raises as what the route asks for does."""
-        if route.auth == auth.ANYONE:
-            return None
         if route.page and route.auth.by_person:
             return await self._admit_to_page(request, route)
         note(request, await self._proofs[route.auth](request, body))
