@@ -1,4 +1,4 @@
-"""What an act needs, without a server: a real SQLite store, a clock that stands still, and whoever calls."""
+"""What an act needs, without a server: a real SQLite store, a clock that stands still, and a caller."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ class Acting:
         return Caller(user=user, session_id=session_id, auth_time=self.clock(), acr="1", status=status)
 
     def call(self, caller: Caller | None = None) -> Call:
-        """A call from `ADDRESS`, by nobody that is known or by somebody in a session."""
+        """A call from `ADDRESS`, by a stranger or by a caller in a session."""
         request = Request({"type": "http", "client": (ADDRESS, 1), "headers": [(b"user-agent", b"test")]})
         if caller is not None:
             note(request, caller)

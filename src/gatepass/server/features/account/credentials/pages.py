@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gatepass.server.features.account.credentials.passkeys import (
     add_passkey,
@@ -21,6 +21,8 @@ from gatepass.server.web.parsing import parse_object
 from gatepass.server.web.routing import page, page_form
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from starlette.responses import Response
 
     from gatepass.server.base.errors import GatepassError
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
     from gatepass.server.features.account.credentials.totp import TotpOffered
     from gatepass.server.web.call import Call
     from gatepass.server.web.routing import Route
+
+
+Submit: TypeAlias = "Callable[[Core, Call, Any], Awaitable[Response]]"
+"""Takes a form of its own kind."""
 
 
 class TotpForm(PageForm, frozen=True, kw_only=True):
@@ -43,14 +49,14 @@ class PasskeyForm(PageForm, frozen=True, kw_only=True):
     name: str = ""
 
 
-class ThingForm(PageForm, frozen=True, kw_only=True):
+class CredentialForm(PageForm, frozen=True, kw_only=True):
     """The form beside a passkey or a device."""
 
     id: str = ""
     name: str = ""
 
 
-class EmptyForm(PageForm, frozen=True, kw_only=True):
+class ButtonForm(PageForm, frozen=True, kw_only=True):
     """A form of one button."""
 
 
@@ -58,7 +64,7 @@ def routes(core: Core) -> tuple[Route, ...]:
     """The pages, and their forms; all but one stand on the page of everything."""
     everything = partial(show, core)
 
-    def form(path: str, handler: Any, fields: type[PageForm]) -> Route:  # noqa: ANN401 - each takes its own form
+    def form(path: str, handler: Submit, fields: type[PageForm]) -> Route:
         return page_form(path, partial(handler, core), fields, RECENT, show=everything)
 
     return (
@@ -67,12 +73,12 @@ def routes(core: Core) -> tuple[Route, ...]:
         page_form(
             "/pages/account/totp", partial(submit_totp, core), TotpForm, RECENT, show=partial(_show_totp_again, core)
         ),
-        form("/pages/account/totp/remove", submit_totp_removal, EmptyForm),
-        form("/pages/account/recovery-codes", submit_recovery_codes, EmptyForm),
+        form("/pages/account/totp/remove", submit_totp_removal, ButtonForm),
+        form("/pages/account/recovery-codes", submit_recovery_codes, ButtonForm),
         form("/pages/account/passkeys", submit_passkey, PasskeyForm),
-        form("/pages/account/passkeys/rename", submit_name, ThingForm),
-        form("/pages/account/passkeys/remove", submit_passkey_removal, ThingForm),
-        form("/pages/account/devices/forget", submit_device, ThingForm),
+        form("/pages/account/passkeys/rename", submit_name, CredentialForm),
+        form("/pages/account/passkeys/remove", submit_passkey_removal, CredentialForm),
+        form("/pages/account/devices/forget", submit_device, CredentialForm),
     )
 
 
@@ -108,13 +114,13 @@ async def _show_totp_again(core: Core, call: Call, form: TotpForm, error: Gatepa
     return _totp_page(core, call, pending, error)
 
 
-async def submit_totp_removal(core: Core, call: Call, _form: EmptyForm) -> Response:
+async def submit_totp_removal(core: Core, call: Call, _form: ButtonForm) -> Response:
     """Remove the application."""
     await remove_totp(core, call)
     return _go_back(core)
 
 
-async def submit_recovery_codes(core: Core, call: Call, _form: EmptyForm) -> Response:
+async def submit_recovery_codes(core: Core, call: Call, _form: ButtonForm) -> Response:
     """Replace the recovery codes, and show them."""
     return _codes_page(core, call, await replace_recovery_codes(core, call))
 
@@ -125,19 +131,19 @@ async def submit_passkey(core: Core, call: Call, form: PasskeyForm) -> Response:
     return _codes_page(core, call, made.recovery_codes)
 
 
-async def submit_name(core: Core, call: Call, form: ThingForm) -> Response:
+async def submit_name(core: Core, call: Call, form: CredentialForm) -> Response:
     """Rename a passkey."""
     await rename_passkey(core, call.caller.user, form.id, form.name)
     return _go_back(core)
 
 
-async def submit_passkey_removal(core: Core, call: Call, form: ThingForm) -> Response:
+async def submit_passkey_removal(core: Core, call: Call, form: CredentialForm) -> Response:
     """Remove a passkey."""
     await remove_passkey(core, call, form.id)
     return _go_back(core)
 
 
-async def submit_device(core: Core, call: Call, form: ThingForm) -> Response:
+async def submit_device(core: Core, call: Call, form: CredentialForm) -> Response:
     """Forget a device."""
     await forget_device(core.database, call, form.id)
     return _go_back(core)

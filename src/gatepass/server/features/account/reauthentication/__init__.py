@@ -1,1 +1,1 @@
-"""Proving once more who one is (step-up, RFC 9470)."""
+"""Step-up (RFC 9470): a fresh proof by a person who is signed in."""

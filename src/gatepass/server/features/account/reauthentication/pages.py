@@ -1,4 +1,4 @@
-"""The page that asks who it is once more."""
+"""The page that asks a person who is signed in for a proof again."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def routes(core: Core) -> tuple[Route, ...]:
 
 
 async def show(core: Core, call: Call, form: ProofForm | None, error: GatepassError | None = None) -> Response:
-    """Show the form; whoever has neither factor nor password signs in anew."""
+    """Show the form; a person with neither factor nor password signs in again."""
     return_to = call.query.get("return_to", "") if form is None else form.return_to
     user_id = call.caller.user.id
 

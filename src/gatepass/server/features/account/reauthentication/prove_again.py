@@ -1,7 +1,6 @@
-"""The act of proving once more who one is (step-up, RFC 9470): the session is as fresh as a new one afterwards.
+"""The act of step-up (RFC 9470): a person who is signed in gives a proof again, which makes the session fresh.
 
-Whoever has a second factor proves that one, since the session shows the first already. Everybody else gives the
-password.
+With a second factor it is that one, since the session shows the first already; without one it is the password.
 """
 
 from __future__ import annotations
