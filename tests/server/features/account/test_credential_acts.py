@@ -20,6 +20,8 @@ from gatepass.server.features.account.credentials.totp import confirm_totp, offe
 from gatepass.server.features.account.credentials.trusted_devices import forget_device
 from gatepass.server.features.account.credentials.view import read_credentials
 from gatepass.server.features.account.overview.end_sessions import end_other_sessions
+from gatepass.server.features.account.profile.change_email import confirm_address
+from gatepass.server.features.account.profile.delete_account import delete_account
 
 if TYPE_CHECKING:
     from tests.support.acts import Acting
@@ -155,6 +157,10 @@ def test_a_call_of_a_session_that_has_ended_changes_nothing(needs: Acting) -> No
             add_passkey(needs, call, credential, "thief's"),
             replace_recovery_codes(needs, call),
             disconnect(needs, call, identity.id),
+            remove_totp(needs, call),
+            remove_passkey(needs, call, "psk_owner"),
+            confirm_address(needs, call, "a token from the mail"),
+            delete_account(needs, call),
         ):
             assert await code_of(act) == "session_ended"
         await end_other_sessions(needs.database, call)  # which has nobody to tell

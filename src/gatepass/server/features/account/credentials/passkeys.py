@@ -99,12 +99,13 @@ async def remove_passkey(needs: Needs, call: Call, passkey_id: str) -> None:
     """Remove a passkey.
 
     Raises:
-        Refusal: `factor_not_found`, or `password_too_short`.
+        Refusal: `session_ended`, `factor_not_found`, or `password_too_short`.
     """
-    user_id = call.caller.user.id
+    user, session_id = call.caller.user, call.caller.session_id
+    user_id = user.id
 
     async def unit(tx: Transaction) -> Refusal | None:
-        if refused := await check_removable(tx, user_id):
+        if refused := await check_still(tx, user, session_id) or await check_removable(tx, user_id):
             return refused
         if not await tx.passkeys.remove(passkey_id, user_id):
             return not_found()

@@ -11,7 +11,7 @@ from gatepass.server.domain.credentials.factor_proofs import totp_context
 from gatepass.server.domain.credentials.totp import TotpSecret, enrolment, new_secret, step_of
 from gatepass.server.domain.limits.throttle import too_many_attempts
 from gatepass.server.domain.ports import decide
-from gatepass.server.domain.sessions.recent import session_ended
+from gatepass.server.domain.sessions.recent import check_still, session_ended
 from gatepass.server.domain.sessions.session import TWO_FACTORS
 from gatepass.server.features.account.credentials.changes import check_removable, not_found, note_added, note_removed
 
@@ -119,12 +119,13 @@ async def remove_totp(needs: Needs, call: Call) -> None:
     """Remove the application.
 
     Raises:
-        Refusal: `factor_not_found`, or `password_too_short`.
+        Refusal: `session_ended`, `factor_not_found`, or `password_too_short`.
     """
-    user_id = call.caller.user.id
+    user, session_id = call.caller.user, call.caller.session_id
+    user_id = user.id
 
     async def unit(tx: Transaction) -> Refusal | None:
-        if refused := await check_removable(tx, user_id):
+        if refused := await check_still(tx, user, session_id) or await check_removable(tx, user_id):
             return refused
         if not await tx.totp.remove(user_id):
             return not_found()

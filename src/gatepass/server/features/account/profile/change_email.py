@@ -11,6 +11,7 @@ from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.limits.throttle import too_many_attempts
 from gatepass.server.domain.mail.letter import Letter
 from gatepass.server.domain.ports import decide
+from gatepass.server.domain.sessions.recent import check_still
 
 if TYPE_CHECKING:
     from gatepass.server.base.settings import Settings
@@ -83,11 +84,13 @@ async def confirm_address(needs: Needs, call: Call, token: str) -> None:
     """Take the new address, for the account that asked only, and tell the old one, which can lock the account.
 
     Raises:
-        Refusal: `invalid_code`.
+        Refusal: `session_ended`, or `invalid_code`.
     """
-    user, origin, language = call.caller.user, call.origin, call.language
+    user, session_id, origin, language = call.caller.user, call.caller.session_id, call.origin, call.language
 
     async def unit(tx: Transaction) -> Refusal | None:
+        if refused := await check_still(tx, user, session_id):
+            return refused
         code = await tx.codes.look(digest_of(token), "change_email", tx.now)
         if code is None or code.user_id != user.id:
             return _invalid_code()

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Protocol
 from gatepass.server.domain.accounts.ownership import erase
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.mail.letter import Letter
+from gatepass.server.domain.ports import decide
+from gatepass.server.domain.sessions.recent import check_still
 from gatepass.server.domain.sessions.revoke import end_sessions_of
 
 if TYPE_CHECKING:
+    from gatepass.server.base.errors import Refusal
     from gatepass.server.domain.mail.notices import Notices
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.web.call import Call
@@ -25,13 +28,20 @@ class Needs(Protocol):
 
 
 async def delete_account(needs: Needs, call: Call) -> None:
-    """End every session, remove everything, and mail a goodbye; what stays is that some account was deleted."""
-    user, origin, language = call.caller.user, call.origin, call.language
+    """End every session, remove everything, and mail a goodbye; what stays is that some account was deleted.
 
-    async def unit(tx: Transaction) -> None:
+    Raises:
+        Refusal: `session_ended`.
+    """
+    user, session_id, origin, language = call.caller.user, call.caller.session_id, call.origin, call.language
+
+    async def unit(tx: Transaction) -> Refusal | None:
+        if refused := await check_still(tx, user, session_id):
+            return refused
         await end_sessions_of(tx, user.id, "account_deleted", where=origin)
         await erase(tx, user.id)
         await record(tx, "account_deleted")
         await needs.notices.send(tx, Letter(kind="account_deleted", to=user.email, language=language))
+        return None
 
-    await needs.database.transaction(unit)
+    await decide(needs.database, unit)
