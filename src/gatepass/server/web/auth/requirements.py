@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -59,8 +61,7 @@ METRICS = Auth(name="metrics", needs="For this machine, or with the `metrics_tok
 THIS_MACHINE = Auth(name="this machine", needs="For this machine.")
 
 
-@dataclass(frozen=True, slots=True)
-class SplitBody:
+class SplitBody(msgspec.Struct, frozen=True):
     """A body where the proof may be, split and not converted.
 
     `fields` are the texts that stand in it once, by name; there are none where it cannot be split. `check` raises what
