@@ -19,6 +19,7 @@ _decode_shallow = msgspec.json.Decoder(dict[str, _Shallow]).decode
 _decode_any = msgspec.json.Decoder().decode
 
 _encode = msgspec.json.Encoder().encode
+_format = msgspec.json.format
 
 
 def encode(value: object) -> bytes:
@@ -70,8 +71,10 @@ def decode_object(text: bytes, depth: int) -> dict[str, Any]:
     """
     try:
         value = _decode_shallow(text)
-        # Encoding again cannot write a name twice: equal octets prove that none was. Most tokens end here.
-        if _encode(value) == text:
+        # Encoding again cannot write a name twice: equal octets prove that none was. Most tokens end here, and what
+        # was written with a blank after each comma and colon, as Python does.
+        encoded = _encode(value)
+        if encoded == text or _format(encoded, indent=0) == text:
             return value
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass  # deeper than the type, or malformed: look closely
