@@ -32,7 +32,7 @@ from .errors import InactiveTokenError, IssuerUnavailableError
 from .http_client import FETCH_SECONDS, HttpxFetch
 from .issuer import FetchError
 from .oauth_client import Caller, drive, read_json
-from .principal import of_other_token
+from .reading import of_other_token
 from .waiting import await_, wait
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from gatepass.jose.errors import AlgNotAllowedError, InvalidPolicyError, WrongIs
 from gatepass.tokens import access_token
 
 from .denylist import Denylist
-from .principal import of_access_token, of_other_token, roles_at
+from .reading import of_access_token, of_other_token, roles_at
 
 if TYPE_CHECKING:
     from typing import Self

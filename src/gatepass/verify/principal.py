@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Mapping  # noqa: TC003 - msgspec reads the annotations
 from math import inf
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from gatepass.jose.errors import BadClaimError, InvalidPolicyError
-from gatepass.tokens.access_token import names_in
-from gatepass.tokens.status_list import StatusReference
+from gatepass.jose.errors import InvalidPolicyError
+from gatepass.tokens.status_list import StatusReference  # noqa: TC001 - as above
 
 from .errors import REQUIREMENTS_UNMET
+from .frozen_claims import read_only, thawed
 from .require import Requirement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     from gatepass.jose import JoseError
-    from gatepass.tokens.access_token import AccessToken, Checked, OtherAccessToken
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,7 +114,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         plain["scopes"], plain["roles"] = sorted(self.scopes), sorted(self.roles)
         plain["status"] = None if self.status is None else msgspec.to_builtins(self.status)
         plain["expires_at"] = None if self.expires_at == inf else self.expires_at
-        return plain | {"amr": list(self.amr), "claims": _thawed(self.claims)}
+        return plain | {"amr": list(self.amr), "claims": thawed(self.claims)}
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Principal:
@@ -128,7 +125,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         """
         try:
             read = msgspec.convert({**document, "claims": {}}, _Written)
-            claims = _read_only(dict(document.get("claims") or {}))
+            claims = read_only(dict(document.get("claims") or {}))
         except (msgspec.ValidationError, TypeError, ValueError):
             raise InvalidPolicyError("the document is not one that to_dict returns") from None
         known = {name: getattr(read, name) for name in read.__struct_fields__ if name not in ("claims", "expires_at")}
@@ -220,133 +217,3 @@ class Admitted(Principal, frozen=True, kw_only=True):
 def answering(principal: Principal, refuse: Callable[[JoseError], Exception]) -> Principal:
     """Return a principal whose `require` raises an exception that its framework answers by itself."""
     return Admitted(**{name: getattr(principal, name) for name in Principal.__struct_fields__}, refuse=refuse)
-
-
-def of_access_token(checked: Checked[AccessToken]) -> Principal:
-    """Read a principal from a token of RFC 9068."""
-    claims = checked.claims
-    return Principal(
-        subject=claims.sub,
-        client_id=claims.client_id,
-        session_id=claims.sid,
-        token_id=claims.jti,
-        scopes=_words(claims.scope or ""),
-        roles=_set(claims.roles),
-        expires_at=claims.exp,
-        auth_time=None if claims.auth_time is None else int(claims.auth_time),
-        acr=claims.acr,
-        amr=claims.amr,
-        key_thumbprint=checked.every["cnf"]["jkt"] if "cnf" in checked.every else None,  # `check` has compared it
-        status=_status(checked.every.get("status")),
-        claims=_read_only(checked.every),
-    )
-
-
-def of_other_token(checked: Checked[OtherAccessToken]) -> Principal:
-    """Read a principal from an access token that does not follow RFC 9068: other claims stand in."""
-    claims = checked.claims
-    return Principal(
-        subject=claims.sub,
-        client_id=_first(claims.client_id, claims.azp, claims.cid, claims.appid),
-        session_id=_first(claims.sid, claims.session_id),
-        token_id=claims.jti,
-        scopes=_scopes(claims.scope if claims.scope is not None else claims.scp),
-        roles=_set(claims.roles),
-        expires_at=claims.exp,
-        auth_time=None if claims.auth_time is None else int(claims.auth_time),
-        acr=claims.acr,
-        amr=claims.amr,
-        key_thumbprint=checked.every["cnf"]["jkt"] if "cnf" in checked.every else None,  # `check` has compared it
-        status=_status(checked.every.get("status")),
-        claims=_read_only(checked.every),
-    )
-
-
-def roles_at(claims: Mapping[str, Any], path: tuple[str, ...]) -> frozenset[str]:
-    """Read the roles from a claim that may be nested; without the claim there are no roles.
-
-    Raises:
-        BadClaimError: It is not a list of names in any format that issuers use.
-    """
-    found: object = claims
-    for name in path:
-        if not isinstance(found, Mapping):
-            raise BadClaimError("the claim of the roles is not where it should be", claim=path[0])
-        found = cast("Mapping[str, object]", found).get(name)
-        if found is None:
-            return frozenset()
-    names = names_in(found)
-    if names is None:
-        raise BadClaimError("the roles are no list of names", claim=path[0])
-    return _set(names)
-
-
-def _first(*claims: str | None) -> str | None:
-    return next((claim for claim in claims if claim is not None), None)
-
-
-def _scopes(claim: str | tuple[str, ...] | None) -> frozenset[str]:
-    return _words(claim) if isinstance(claim, str) else _set(claim or ())
-
-
-def _status(claim: object) -> StatusReference | None:
-    """Read where a token's status is (Token Status List §6). A `status` that means something else is not ours."""
-    members = cast("dict[str, object]", claim) if isinstance(claim, dict) else {}
-    if "status_list" not in members:
-        return None
-    try:
-        found = msgspec.convert(members["status_list"], StatusReference)
-    except msgspec.ValidationError:
-        raise BadClaimError("status names no place in a list", claim="status") from None
-    if found.idx < 0:
-        raise BadClaimError("status names no place in a list", claim="status")
-    return StatusReference(found.idx, sys.intern(found.uri))
-
-
-# Many tokens have the same few scopes and roles: principals share the sets.
-@lru_cache(1024)
-def _words(text: str) -> frozenset[str]:
-    return frozenset(filter(None, text.split(" ")))  # RFC 6749 §3.3: no other blank separates
-
-
-@lru_cache(1024)
-def _set(words: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(words)
-
-
-_intern = sys.intern
-
-_REPEATED = frozenset({"iss", "aud", "client_id", "azp", "scope", "scp"})
-"""Claims that are the same in thousands of remembered tokens, which share one string."""
-
-
-_PLAIN = frozenset({str, int, float, bool, type(None)})
-
-
-def _read_only(claims: dict[str, Any]) -> Mapping[str, Any]:
-    """Make a claims set immutable, in place: nobody else holds it."""
-    for name, value in claims.items():
-        kind = value.__class__
-        if kind is str:
-            if name in _REPEATED:
-                claims[name] = _intern(value)
-        elif kind is list or kind is dict:
-            claims[name] = _frozen(value)
-    return MappingProxyType(claims)
-
-
-def _thawed(value: object) -> Any:  # noqa: ANN401 - JSON
-    """Undo `_frozen`: return plain JSON types."""
-    if isinstance(value, Mapping):
-        return {name: _thawed(item) for name, item in cast("Mapping[str, object]", value).items()}
-    return [_thawed(item) for item in cast("tuple[object, ...]", value)] if isinstance(value, tuple) else value
-
-
-def _frozen(value: object) -> object:
-    """Make JSON immutable. Its depth is that of a token, which `jose` limits."""
-    if value.__class__ is list:
-        items = cast("list[object]", value)
-        return tuple(items) if _PLAIN.issuperset(map(type, items)) else tuple(_frozen(item) for item in items)
-    if value.__class__ is dict:
-        return MappingProxyType({name: _frozen(item) for name, item in cast("dict[str, object]", value).items()})
-    return value

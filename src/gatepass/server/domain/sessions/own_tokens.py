@@ -9,7 +9,7 @@ from gatepass.server.domain.revocation.status_index import StatusIndex
 from gatepass.tokens import access_token
 from gatepass.tokens.access_token import UnprovenCnfError
 from gatepass.verify import Verifier
-from gatepass.verify.principal import of_access_token
+from gatepass.verify.reading import of_access_token
 
 if TYPE_CHECKING:
     from gatepass.server.base.clock import Clock

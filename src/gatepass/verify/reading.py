@@ -1,0 +1,114 @@
+"""From the claims of a checked token to a `Principal`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, cast
+
+import msgspec
+
+from gatepass.jose.errors import BadClaimError
+from gatepass.tokens.access_token import names_in
+from gatepass.tokens.status_list import StatusReference
+
+from .frozen_claims import read_only
+from .principal import Principal
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from gatepass.tokens.access_token import AccessToken, Checked, OtherAccessToken
+
+
+def of_access_token(checked: Checked[AccessToken]) -> Principal:
+    """Read a principal from a token of RFC 9068."""
+    claims = checked.claims
+    return Principal(
+        subject=claims.sub,
+        client_id=claims.client_id,
+        session_id=claims.sid,
+        token_id=claims.jti,
+        scopes=_words(claims.scope or ""),
+        roles=_set(claims.roles),
+        expires_at=claims.exp,
+        auth_time=None if claims.auth_time is None else int(claims.auth_time),
+        acr=claims.acr,
+        amr=claims.amr,
+        key_thumbprint=checked.every["cnf"]["jkt"] if "cnf" in checked.every else None,  # `check` has compared it
+        status=_status(checked.every.get("status")),
+        claims=read_only(checked.every),
+    )
+
+
+def of_other_token(checked: Checked[OtherAccessToken]) -> Principal:
+    """Read a principal from an access token that does not follow RFC 9068: other claims stand in."""
+    claims = checked.claims
+    return Principal(
+        subject=claims.sub,
+        client_id=_first(claims.client_id, claims.azp, claims.cid, claims.appid),
+        session_id=_first(claims.sid, claims.session_id),
+        token_id=claims.jti,
+        scopes=_scopes(claims.scope if claims.scope is not None else claims.scp),
+        roles=_set(claims.roles),
+        expires_at=claims.exp,
+        auth_time=None if claims.auth_time is None else int(claims.auth_time),
+        acr=claims.acr,
+        amr=claims.amr,
+        key_thumbprint=checked.every["cnf"]["jkt"] if "cnf" in checked.every else None,  # `check` has compared it
+        status=_status(checked.every.get("status")),
+        claims=read_only(checked.every),
+    )
+
+
+def roles_at(claims: Mapping[str, Any], path: tuple[str, ...]) -> frozenset[str]:
+    """Read the roles from a claim that may be nested; without the claim there are no roles.
+
+    Raises:
+        BadClaimError: It is not a list of names in any format that issuers use.
+    """
+    found: object = claims
+    for name in path:
+        if not isinstance(found, Mapping):
+            raise BadClaimError("the claim of the roles is not where it should be", claim=path[0])
+        found = cast("Mapping[str, object]", found).get(name)
+        if found is None:
+            return frozenset()
+    names = names_in(found)
+    if names is None:
+        raise BadClaimError("the roles are no list of names", claim=path[0])
+    return _set(names)
+
+
+def _first(*claims: str | None) -> str | None:
+    return next((claim for claim in claims if claim is not None), None)
+
+
+def _scopes(claim: str | tuple[str, ...] | None) -> frozenset[str]:
+    return _words(claim) if isinstance(claim, str) else _set(claim or ())
+
+
+def _status(claim: object) -> StatusReference | None:
+    """Read where a token's status is (Token Status List §6). A `status` that means something else is not ours."""
+    members = cast("dict[str, object]", claim) if isinstance(claim, dict) else {}
+    if "status_list" not in members:
+        return None
+    try:
+        found = msgspec.convert(members["status_list"], StatusReference)
+    except msgspec.ValidationError:
+        raise BadClaimError("status names no place in a list", claim="status") from None
+    if found.idx < 0:
+        raise BadClaimError("status names no place in a list", claim="status")
+    return StatusReference(found.idx, sys.intern(found.uri))
+
+
+# Many tokens have the same few scopes and roles: principals share the sets.
+@lru_cache(1024)
+def _words(text: str) -> frozenset[str]:
+    return frozenset(filter(None, text.split(" ")))  # RFC 6749 §3.3: no other blank separates
+
+
+@lru_cache(1024)
+def _set(words: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(words)
