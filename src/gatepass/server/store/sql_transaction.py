@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 from gatepass.server.base.ids import new_id
 from gatepass.server.store.attempts import SqlAttempts
 from gatepass.server.store.clients import SqlClients
-from gatepass.server.store.codes import SqlCodes
 from gatepass.server.store.events import SqlEvents
 from gatepass.server.store.factors import SqlFactorCounts, SqlRecoveryCodes, SqlRememberedDevices, SqlTotpSecrets
 from gatepass.server.store.grants import SqlGrants
 from gatepass.server.store.identities import SqlIdentities
 from gatepass.server.store.keys import SqlKeys
 from gatepass.server.store.mails import SqlMails
+from gatepass.server.store.one_time_codes import SqlCodes
 from gatepass.server.store.passkeys import SqlPasskeys
 from gatepass.server.store.passwords import SqlPasswords
-from gatepass.server.store.replays import SqlReplays
 from gatepass.server.store.revocations import SqlRevocations, SqlStatusLists
 from gatepass.server.store.sessions import SqlSessions
+from gatepass.server.store.used_once import SqlUsedOnce
 from gatepass.server.store.users import SqlUsers
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class SqlTransaction:
         self.clients = SqlClients(connection)
         self.revocations = SqlRevocations(connection)
         self.status_lists = SqlStatusLists(connection)
-        self.used_once = SqlReplays(connection)
+        self.used_once = SqlUsedOnce(connection)
 
     @property
     def now(self) -> float:

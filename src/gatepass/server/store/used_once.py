@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from gatepass.server.store.connection import Connection
 
 
-class SqlReplays:
-    """`gatepass.server.domain.limits.used_once.Replays`."""
+class SqlUsedOnce:
+    """`gatepass.server.domain.limits.used_once.UsedOnce`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
