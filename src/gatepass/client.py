@@ -24,7 +24,7 @@ from gatepass.tokens import dpop_proof
 from gatepass.verify.clocks import Lifetime, Moment, running_clock, wall_clock
 from gatepass.verify.http_client import FETCH_SECONDS, HttpxFetch
 from gatepass.verify.issuer import FetchError
-from gatepass.verify.oauth_client import Caller, RefusedError, drive_now, read_json
+from gatepass.verify.oauth_client import EndpointCaller, RefusedError, drive_now, read_json
 from gatepass.verify.waiting import await_, wait
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class ClientCredentials(httpx.Auth):
             self._form["audience"] = audience
             if "://" in audience:
                 self._form["resource"] = audience
-        self._caller = Caller(
+        self._caller = EndpointCaller(
             issuer=issuer,
             client_id=client_id,
             client_secret=client_secret,

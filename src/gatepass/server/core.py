@@ -38,7 +38,7 @@ from gatepass.server.web.auth.recent import RecentAuth
 from gatepass.server.web.browser import BrowserMode, origin_of
 from gatepass.server.web.call import CallContext
 from gatepass.server.web.connections import Connections
-from gatepass.server.web.documents import Documents
+from gatepass.server.web.documents import PublicDocuments
 from gatepass.server.web.known_browsers import KnownBrowsers
 from gatepass.server.web.lifecycle import Lifecycle
 from gatepass.server.web.login_responses import LoginResponses
@@ -154,7 +154,7 @@ class Core:
     browser: BrowserMode
     machine: ThisMachine
     pages: Pages
-    documents: Documents
+    documents: PublicDocuments
     metrics: Metrics
     connections: Connections
     lifecycle: Lifecycle
@@ -272,7 +272,7 @@ def make_core(  # noqa: PLR0913 - everything is made of these
         browser=browser,
         machine=ThisMachine(settings),
         pages=pages,
-        documents=Documents(settings),
+        documents=PublicDocuments(settings),
         lifecycle=Lifecycle(),
         metrics=metrics,
         connections=Connections(most_connections, note_refusal=lambda: metrics.note("none", "too_many_connections", 0)),

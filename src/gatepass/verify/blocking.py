@@ -28,7 +28,7 @@ ERRORS = (
 """What `exchange` raises when there is no answer."""
 
 
-class TooLongError(Exception):
+class BodyTooLongError(Exception):
     """The answer is longer than was asked for."""
 
 
@@ -56,7 +56,7 @@ def exchange(  # noqa: PLR0913 - each is named where it is called
         max_bytes: What the body may hold.
 
     Raises:
-        TooLongError: The body is longer.
+        BodyTooLongError: The body is longer.
         Exception: One of `ERRORS`.
     """
     with (
@@ -67,7 +67,7 @@ def exchange(  # noqa: PLR0913 - each is named where it is called
         for chunk in answer.iter_stream():
             body += chunk
             if len(body) > max_bytes:
-                raise TooLongError
+                raise BodyTooLongError
         return answer.status, {_text(name).lower(): _text(value) for name, value in answer.headers}, bytes(body)
 
 

@@ -22,7 +22,7 @@ from . import http_client
 from .clocks import Moment, running_clock
 from .following.document import MissingError, token_in
 from .following.sleep import Sleep
-from .following.sse import Parser, TooLongError
+from .following.sse import MessageTooLongError, Parser
 from .following.stream import Event, Greeting, Heartbeat, LostError, Resync, said
 from .issuer import FetchError
 
@@ -374,7 +374,7 @@ class Follower:
         except asyncio.CancelledError:
             reason = f"it was silent for {SILENCE_SECONDS:g} seconds, or another took its place"
             raise
-        except TooLongError:
+        except MessageTooLongError:
             reason = "a message has no end"
         except LostError as error:
             reason = str(error)

@@ -165,7 +165,7 @@ class HttpxFetch:
                 deadline=deadline,
                 max_bytes=self._max_bytes,
             )
-        except blocking.TooLongError:
+        except blocking.BodyTooLongError:
             raise FetchError(f"{url} answered with more than {self._max_bytes} bytes") from None
         except blocking.ERRORS as error:
             if time.monotonic() >= deadline:

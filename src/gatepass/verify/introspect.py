@@ -31,7 +31,7 @@ from .dpop import DPoPPolicy
 from .errors import InactiveTokenError, IssuerUnavailableError
 from .http_client import FETCH_SECONDS, HttpxFetch
 from .issuer import FetchError
-from .oauth_client import Caller, drive, read_json
+from .oauth_client import EndpointCaller, drive, read_json
 from .reading import of_other_token
 from .waiting import await_, wait
 
@@ -117,7 +117,7 @@ class Introspector:
         self._audience = None if audience is None else frozenset((audience,) if isinstance(audience, str) else audience)
         if self._audience is not None and not all(self._audience):
             raise InvalidPolicyError("audience is a name, a collection of names or None")
-        self._caller = Caller(
+        self._caller = EndpointCaller(
             issuer=issuer,
             client_id=client_id,
             client_secret=client_secret,

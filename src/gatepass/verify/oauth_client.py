@@ -29,7 +29,7 @@ _ASSERTION_SECONDS = 60
 _HTTP_OK = 200
 
 
-class Caller:
+class EndpointCaller:
     """One client at one authorization server. It decides what to send; a driver does the sending."""
 
     def __init__(  # noqa: PLR0913 - each is named where it is called

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatepass.verify.following.sse import COMMENT, Message, Parser, TooLongError
+from gatepass.verify.following.sse import COMMENT, Message, MessageTooLongError, Parser
 
 STREAM = (
     b": heartbeat\n\n"
@@ -62,7 +62,7 @@ def test_any_bytes_are_a_stream(octets: bytes) -> None:
 def test_a_message_has_a_longest_length(piece: bytes) -> None:
     """One endless line, or endless lines: it ends at the bound, and comments do not count towards it."""
     parser = Parser(max_bytes=1000)
-    with pytest.raises(TooLongError):
+    with pytest.raises(MessageTooLongError):
         _ = [list(parser.feed(piece)) for _ in range(1001)]
     long_lived = Parser(max_bytes=1000)
     for _ in range(1000):

@@ -26,7 +26,7 @@ class Answering(Protocol):
         ...
 
 
-class Document:
+class PublicDocument:
     """Bytes with a media type, an ETag of their content (RFC 9110 §8.8.3) and a time to be cached for, in seconds.
 
     What is large enough to gain by it is kept compressed as well.
@@ -87,7 +87,7 @@ def _takes_gzip(accepted: bytes) -> bool:
     return False
 
 
-class Documents:
+class PublicDocuments:
     """The public documents by path; they change while the server runs."""
 
     def __init__(self, settings: Settings) -> None:
@@ -105,9 +105,9 @@ class Documents:
 
     def make(
         self, body: bytes, media_type: str = "application/json", policy: str = API_POLICY, *, max_age: int | None = None
-    ) -> Document:
+    ) -> PublicDocument:
         """Make a document with the headers that every answer has; `max_age` in seconds, by default as the JWKS's."""
-        return Document(
+        return PublicDocument(
             body,
             media_type=media_type,
             max_age=self._settings.jwks_max_age_seconds if max_age is None else max_age,

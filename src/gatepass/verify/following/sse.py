@@ -20,7 +20,7 @@ COMMENT = ""
 _END_OF_LINE = re.compile(rb"\r\n|\n|\r(?=.)", re.DOTALL)
 
 
-class TooLongError(Exception):
+class MessageTooLongError(Exception):
     """A message does not end."""
 
 
@@ -57,7 +57,7 @@ class Parser:
         """Take bytes, and yield what they complete. Nothing is kept of a message that is not ended by an empty line.
 
         Raises:
-            TooLongError: A message is longer than it may be.
+            MessageTooLongError: A message is longer than it may be.
         """
         self._rest += chunk
         start = 0
@@ -68,7 +68,7 @@ class Parser:
             start = end.end()
             self._held += len(line)
             if self._held > self._max_bytes:
-                raise TooLongError
+                raise MessageTooLongError
             message = self._line(line)
             if message is not None:
                 yield message
@@ -76,7 +76,7 @@ class Parser:
         # A carriage return at the very end may be half of a line's end: it is looked at again.
         self._scanned = max(0, len(self._rest) - 1)
         if self._held + len(self._rest) > self._max_bytes:
-            raise TooLongError
+            raise MessageTooLongError
 
     def _line(self, line: str) -> Message | None:
         if not line:

@@ -24,7 +24,7 @@ _MAX_SUBJECT = 255
 _REQUIRED = ("iss", "sub", "aud", "exp", "iat")
 
 
-class Policy(Confidential, frozen=True, kw_only=True):
+class IdTokenPolicy(Confidential, frozen=True, kw_only=True):
     """What a token must be to be taken here and now.
 
     `nonce` is what it must carry, or None where nobody sent one; `is_issuer` says whether `iss` is the provider's.
@@ -37,7 +37,7 @@ class Policy(Confidential, frozen=True, kw_only=True):
     now: float
 
 
-def check(token: str, policy: Policy) -> dict[str, Any]:
+def check(token: str, policy: IdTokenPolicy) -> dict[str, Any]:
     """OpenID Connect Core §3.1.3.7: return the claims of a token that satisfies the policy.
 
     Raises:
@@ -72,12 +72,12 @@ def _check_kind(token: str, claims: dict[str, Any]) -> None:
         raise _refused("it is another kind of token")
 
 
-def _check_issuer(claims: dict[str, Any], policy: Policy) -> None:
+def _check_issuer(claims: dict[str, Any], policy: IdTokenPolicy) -> None:
     if not policy.is_issuer(claims):
         raise _refused("`iss` is not the provider")
 
 
-def _check_parties(claims: dict[str, Any], policy: Policy) -> None:
+def _check_parties(claims: dict[str, Any], policy: IdTokenPolicy) -> None:
     """§3.1.3.7, 3 to 5: it is for nobody whom we do not know, and was issued to one of us."""
     audience = claims["aud"]
     audiences = [audience] if isinstance(audience, str) else cast("list[str]", audience)
@@ -90,19 +90,19 @@ def _check_parties(claims: dict[str, Any], policy: Policy) -> None:
         raise _refused("`azp` is somebody else")
 
 
-def _check_subject(claims: dict[str, Any], _policy: Policy) -> None:
+def _check_subject(claims: dict[str, Any], _policy: IdTokenPolicy) -> None:
     subject = claims["sub"]
     if not 0 < len(subject) <= _MAX_SUBJECT or not subject.isascii():
         raise _refused("`sub` is not a name")
 
 
-def _check_age(claims: dict[str, Any], policy: Policy) -> None:
+def _check_age(claims: dict[str, Any], policy: IdTokenPolicy) -> None:
     age = policy.now - claims["iat"]
     if not -SKEW_SECONDS <= age <= MAX_AGE_SECONDS:
         raise _refused("it is too old, or from the future")
 
 
-def _check_nonce(claims: dict[str, Any], policy: Policy) -> None:
+def _check_nonce(claims: dict[str, Any], policy: IdTokenPolicy) -> None:
     if policy.nonce is not None and claims.get("nonce") != policy.nonce:
         raise _refused("`nonce` is not the one that was sent")
 

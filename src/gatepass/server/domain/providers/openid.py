@@ -193,7 +193,7 @@ class OpenIDProvider:
             raise FetchError(f"the keys of {self._profile.issuer} cannot be had: {keys.failure}")
 
         def check() -> dict[str, Any]:
-            policy = id_token.Policy(
+            policy = id_token.IdTokenPolicy(
                 keys=keys.keys, is_issuer=self._profile.is_issuer, client_ids=client_ids, nonce=nonce, now=now
             )
             return id_token.check(token, policy)

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from gatepass.server.domain.ports import Transaction
     from gatepass.server.domain.revocation.log import Revocation
     from gatepass.server.web.call import Call
-    from gatepass.server.web.documents import Document
+    from gatepass.server.web.documents import PublicDocument
 
-    Render = Callable[[], Awaitable[Document]]
+    Render = Callable[[], Awaitable[PublicDocument]]
 
 SNAPSHOT_PATH = "/revocations/snapshot"
 STREAM_PATH = "/revocations"
@@ -275,7 +275,7 @@ class RevocationFeed:
         self._documents[path] = OnDemand(render, self.known, changed_at=changed_at, fresh_seconds=fresh_seconds)
         self._public.publish(path, self._documents[path])
 
-    async def _render_list(self, number: int) -> Document:
+    async def _render_list(self, number: int) -> PublicDocument:
         signer, position, as_of = (
             self._keys.current.document_signer,
             self.known.position,
@@ -296,7 +296,7 @@ class RevocationFeed:
         token = jws.assemble(message, await signer.sign(message))
         return self._public.make(token.encode(), status_list.MEDIA_TYPE, max_age=self._ttl)
 
-    async def _render_snapshot(self) -> Document:
+    async def _render_snapshot(self) -> PublicDocument:
         signer, known, as_of = self._keys.current.document_signer, self.known, self._by_the_store(self.known.as_of)
         claims = Snapshot(
             iss=self._issuer,

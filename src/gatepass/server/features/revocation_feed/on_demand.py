@@ -1,4 +1,4 @@
-"""Documents that are rendered when somebody asks, so that revoking costs the same however much is revoked."""
+"""Public documents that are rendered when somebody asks, so that revoking costs the same however much is revoked."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from gatepass.server.domain.revocation.known import KnownRevocations
-    from gatepass.server.web.documents import Document
+    from gatepass.server.web.documents import PublicDocument
     from gatepass.tokens.revocation_event import Position
 
-    Render = Callable[[], Awaitable[Document]]
+    Render = Callable[[], Awaitable[PublicDocument]]
 
 _SHARE = 20
 """A document is rendered again once this many times as long has passed as rendering it took: 5 % of a core at most."""
@@ -29,7 +29,7 @@ _UNCHANGED_SECONDS = 1.0
 
 
 class _Rendering(msgspec.Struct, frozen=True):
-    document: Document
+    document: PublicDocument
     position: Position
     as_of: float
     made_at: float
@@ -71,7 +71,7 @@ class OnDemand:
             return
         await document.answer(scope, receive, send)
 
-    async def _current(self) -> Document:
+    async def _current(self) -> PublicDocument:
         if not self._is_outdated() and self._last is not None:
             return self._last.document
         async with self._rendering:
