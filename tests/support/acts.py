@@ -20,14 +20,16 @@ from gatepass.server.domain.accounts.signup_rules import SignupRules
 from gatepass.server.domain.accounts.user import User
 from gatepass.server.domain.credentials.factor_proofs import FactorProofs
 from gatepass.server.domain.credentials.passkeys.relying_party import RelyingParty
+from gatepass.server.domain.credentials.passwords.decoys import Decoys
 from gatepass.server.domain.credentials.passwords.hashing import PasswordHasher, password_hasher
 from gatepass.server.domain.keys.master_key import DataKey
 from gatepass.server.domain.limits.throttle import Throttle
 from gatepass.server.domain.mail.letter import Letter
 from gatepass.server.domain.mail.notices import Notices
-from gatepass.server.domain.revocation.status_indexes import list_keys
+from gatepass.server.domain.revocation.status_indexes import list_keys, status_indexes
 from gatepass.server.domain.sessions.caller import Caller
 from gatepass.server.domain.sessions.grant import Grant
+from gatepass.server.domain.sessions.login import LoginCompletion
 from gatepass.server.domain.sessions.session import Session
 from gatepass.server.store.opening import open_first_epoch
 from gatepass.server.store.sqlite import SqliteDatabase
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.events.event import EventKind
     from gatepass.server.domain.ports import Transaction
     from gatepass.server.domain.revocation.status_index import StatusIndex
+    from gatepass.server.domain.revocation.status_indexes import StatusIndexes
 
 T = TypeVar("T")
 
@@ -68,6 +71,10 @@ class InterruptedHasher(PasswordHasher):
         made = await self._hasher.hash(password)
         await self._happens()
         return made
+
+    def needs_rehash(self, password_hash: str, password: str = "") -> bool:
+        """Tell it of the other one."""
+        return self._hasher.needs_rehash(password_hash, password)
 
     async def verify(self, password: str, password_hash: str | None) -> bool:
         """Compare, while it happens."""
@@ -91,6 +98,9 @@ class Acting:
     throttle: Throttle
     mail_throttle: Throttle
     proofs: FactorProofs
+    decoys: Decoys
+    indexes: StatusIndexes
+    login: LoginCompletion
 
     # ── who there is ──
 
@@ -247,6 +257,9 @@ def acting(data_dir: Path, **settings: object) -> Generator[Acting]:
             throttle=Throttle.of_sign_ins(b"t", chosen),
             mail_throttle=Throttle.of_mails(b"t", chosen),
             proofs=FactorProofs(database, data_key, party),
+            decoys=Decoys(b"d"),
+            indexes=status_indexes(database, data_key),
+            login=LoginCompletion(data_key, chosen),
         )
     finally:
         hasher.close()
