@@ -1,4 +1,4 @@
-"""Who may change how an account is proved: its owner, who has proved that lately, by as much as the account asks."""
+"""Recent authentication: changing credentials needs a recent sign-in, with a second factor if the account has one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class RecentAuth:
-    """Knows owners."""
+    """Identifies callers whose sign-in is recent and strong enough to change the account's credentials."""
 
     def __init__(
         self, database: Database, bearer_auth: BearerAuth, *, pages: Pages, cookie_auth: CookieAuth, settings: Settings
@@ -33,18 +33,18 @@ class RecentAuth:
         self._recent_seconds = settings.recent_sign_in_seconds
 
     async def caller(self, request: Request) -> Caller:
-        """Who calls.
+        """Return the caller.
 
         Raises:
-            Refusal: as `Callers.identify`; `recent_sign_in_required`, or `second_factor_required` when the sign-in was
-                by one factor and the person has another.
+            Refusal: as `BearerAuth.identify`; `recent_sign_in_required`; `second_factor_required` when the sign-in used
+                one factor and the user has a second.
         """
         caller = await self._bearer_auth.identify(request)
         await self._check(caller)
         return caller
 
     async def visitor(self, request: Request) -> Caller | Response:
-        """Who looks at a page; else the way to where they prove it."""
+        """Return the caller of a page, or a redirect to sign in or to reauthenticate."""
         visitor = await self._cookie_auth.of(request)
         if visitor is None:
             return self._pages.sign_in_first(request)

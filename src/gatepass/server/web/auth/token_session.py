@@ -45,7 +45,7 @@ class TokenSessions:
         """Return an authentic refresh token; whether its grant lives, the call finds out as it moves it on.
 
         Raises:
-            Refusal: `missing_refresh_token`, as `presented_token`, or what is wrong with the body.
+            Refusal: `missing_refresh_token`, as `refresh_token_in`, or what is wrong with the body.
         """
         token = self._presented(request, body)
         if token is None:
@@ -57,7 +57,7 @@ class TokenSessions:
         """Return the session of whichever token the call presents.
 
         Raises:
-            Refusal: `missing_token`, as `Callers.verify` or `presented_token`, or what is wrong with the body.
+            Refusal: `missing_token`, as `BearerAuth.verify` or `refresh_token_in`, or what is wrong with the body.
         """
         if _IN_BODY not in body.fields and "authorization" in request.headers:
             principal = await self._bearer_auth.verify(request)
