@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from tests.support.server import ANN, running_server
 
 if TYPE_CHECKING:
@@ -109,3 +110,13 @@ def test_the_docs_page_lists_the_calls(api: httpx.Client) -> None:
     assert "refresh_token_reused" in page.text
     assert "<script" not in page.text
     assert api.get("/static/gatepass.css").headers["content-type"].startswith("text/css")
+
+
+@pytest.mark.parametrize("path", ["/.well-known/jwks.json", "/.well-known/oauth-authorization-server", "/status/1"])
+def test_a_page_of_any_origin_may_read_what_is_public(api: httpx.Client, path: str) -> None:
+    """Also with a header of its own, about which the browser asks before it sends the request."""
+    asked = {"origin": "https://any.example", "access-control-request-method": "GET"}
+    answer = api.options(path, headers={**asked, "access-control-request-headers": "x-trace"})
+    assert answer.status_code == 204
+    assert answer.headers["access-control-allow-origin"] == answer.headers["access-control-allow-headers"] == "*"
+    assert api.get(path, headers={"origin": "https://any.example"}).headers["access-control-allow-origin"] == "*"

@@ -43,6 +43,17 @@ _PATH, _OUTCOME = "gatepass.path", "gatepass.outcome"
 """Where in a request's scope its route's path stands, with the names of parameters, and what it was refused for."""
 _HAS_UNREAD_BODY = "gatepass.has_unread_body"
 """Stands in the scope where the rest of a body may still be on its way: then the connection is of no further use."""
+_PREFLIGHT_OF_A_DOCUMENT = Response(
+    status_code=204,
+    headers={
+        "allow": "GET, HEAD",
+        "access-control-allow-origin": "*",
+        "access-control-allow-methods": "GET, HEAD",
+        "access-control-allow-headers": "*",
+        "access-control-max-age": "600",
+    },
+)
+"""A page of any origin may read the public documents, also with a header of its own, which browsers ask about first."""
 MAX_FORM_BYTES = 16_384
 """Of a client's form: it is split before it is known who sends it."""
 
@@ -96,6 +107,9 @@ class Application:
             began = perf_counter()
             await document.answer(scope, receive, send)
             self._metrics.note(scope["path"], "ok", perf_counter() - began)
+            return
+        if document is not None and scope["method"] == "OPTIONS":
+            await _PREFLIGHT_OF_A_DOCUMENT(scope, receive, send)
             return
         request = Request(scope, receive)
         request_id = f"{random.getrandbits(64):016x}"  # a name to look for in a log, no secret
