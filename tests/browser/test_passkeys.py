@@ -160,14 +160,14 @@ def test_signing_up_without_a_password(page: Page) -> None:
     """An address, a touch, recovery codes; and then signed in by another touch."""
     virtual = Virtual(page)
     page.goto("/pages/login")
-    page.get_by_role("link", name="Make an account").click()
-    page.get_by_role("link", name="Make it with a passkey, without a password").click()
+    page.get_by_role("link", name="Create account").click()
+    page.get_by_role("link", name="Use a passkey instead of a password").click()
     page.get_by_label("E-mail address").fill(f"p{time.time_ns()}@example.test")
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Continue").click()
     page.get_by_role("button", name="Make a passkey").click()
     says(page, "Your recovery codes")
     assert virtual.credentials()[0]["isResidentCredential"]
-    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("link", name="I have saved them").click()
     says(page, "Your account")  # the browser has offered it, and the authenticator agreed
     assert claims_of(page)["acr"] == "2"
 

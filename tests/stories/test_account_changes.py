@@ -181,5 +181,5 @@ def test_a_deleted_account_is_gone(
     assert mail_api.post("/login", json=verified_ann).json()["code"] == "invalid_credentials"
     assert mailbox.next_to(ANN["email"]).subject == "Your account is deleted"
     mail_api.post("/signup", json=verified_ann)
-    assert mailbox.next_to(ANN["email"], 2).subject == "Your new account"
+    assert mailbox.next_to(ANN["email"], 2).subject == "Create your account"
     assert [event for event in all_events(mailing) if user_id in (event.user_id, event.actor)] == []

@@ -65,7 +65,7 @@ def test_the_pages_do_the_same(mailing: RunningServer, mailbox: Mailbox, verifie
     for number, kind in enumerate(("link", "code"), start=1):
         with Browser(mailing) as browser:
             asked = browser.post("/pages/login/email", email=verified_ann["email"], return_to="/app/orders")
-            assert "Look into your mail" in asked.text
+            assert "Check your email" in asked.text
             mail = mailbox.next_to(ANN["email"], number)
             if kind == "link":
                 done = browser.post("/pages/login/link", at=mail.link)

@@ -123,7 +123,7 @@ def test_a_mail_outlives_the_server(tmp_path: Path, clock: SettableClock) -> Non
         assert api.post("/signup", json=ANN).status_code == 202
     with mail_server() as mailbox, running_server(tmp_path, clock, smtp_url=mailbox.url):
         clock.advance(600)
-        assert mailbox.next_to(ANN["email"]).subject == "Your new account"
+        assert mailbox.next_to(ANN["email"]).subject == "Create your account"
 
 
 def test_nothing_in_the_queue_can_be_read(tmp_path: Path, clock: SettableClock) -> None:

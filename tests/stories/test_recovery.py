@@ -135,7 +135,7 @@ def test_a_mailbox_alone_takes_no_factor_away(
 def test_the_pages_do_the_same(mailing: RunningServer, mailbox: Mailbox, verified_ann: dict[str, str]) -> None:
     """Forgotten, reset, and locked, by forms; following the link alone does nothing."""
     with Browser(mailing) as browser:
-        assert "Look into your mail" in browser.post("/pages/forgotten", email=ANN["email"]).text
+        assert "Check your email" in browser.post("/pages/forgotten", email=ANN["email"]).text
         link = mailbox.next_to(ANN["email"]).link
         for _ in range(3):
             assert "New password" in browser.get(link).text

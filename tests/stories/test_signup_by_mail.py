@@ -19,7 +19,7 @@ def test_an_account_is_made_by_answering_the_mail(mail_api: httpx.Client, mailbo
     assert (answer.status_code, answer.json()) == (202, {"email": ANN["email"]})
     assert mail_api.post("/login", json=ANN).json()["code"] == "invalid_credentials"
     mail = mailbox.next_to(ANN["email"])
-    assert mail.subject == "Your new account"
+    assert mail.subject == "Create your account"
     made = mail_api.post("/signup/verify", json={"token": mail.token, "password": ANN["password"]})
     assert made.status_code == 201
     assert made.json()["email"] == ANN["email"]
@@ -49,16 +49,16 @@ def test_who_has_an_account_is_told_so_by_mail(
     """The answer is the same as for a new address; the owner's mail says that there is one, and nothing changes."""
     answer = mail_api.post("/signup", json=verified_ann | {"password": "another long password"})
     assert (answer.status_code, answer.json()) == (202, {"email": verified_ann["email"]})
-    assert mailbox.next_to(verified_ann["email"]).subject == "You have an account already"
+    assert mailbox.next_to(verified_ann["email"]).subject == "You already have an account"
     assert mail_api.post("/login", json=verified_ann).status_code == 200
 
 
 def test_signing_up_on_the_pages(mailing: RunningServer, mailbox: Mailbox) -> None:
     """In the browser that asked, the mail's page is one button; then the password works."""
     with Browser(mailing) as browser:
-        assert "Look into your mail" in browser.post("/pages/signup", **ANN).text
+        assert "Check your email" in browser.post("/pages/signup", **ANN).text
         link = mailbox.next_to(ANN["email"]).link
         assert 'name="password"' not in browser.get(link).text
-        assert "Your account is made" in browser.post("/pages/signup/verify", at=link).text
+        assert "Your account is ready" in browser.post("/pages/signup/verify", at=link).text
         browser.sign_in(ANN)
         assert browser.refresh().status_code == 200

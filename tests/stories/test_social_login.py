@@ -140,7 +140,7 @@ def test_an_account_that_was_here_is_connected_by_its_owner(server: RunningServe
         with Browser(server) as other:
             told = sign_in(other, provider)
             assert told.status_code == 200
-            assert "You have an account already" in told.text
+            assert "You already have an account" in told.text
             assert other.refresh().status_code == 401
             assert id_token_login(api, provider).json()["code"] == "account_exists"
             link = re.search(r'href="(/pages/login\?return_to[^"]*)"', told.text)
