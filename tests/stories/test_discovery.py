@@ -112,7 +112,9 @@ def test_the_docs_page_lists_the_calls(api: httpx.Client) -> None:
     assert api.get("/static/gatepass.css").headers["content-type"].startswith("text/css")
 
 
-@pytest.mark.parametrize("path", ["/.well-known/jwks.json", "/.well-known/oauth-authorization-server", "/status/1"])
+@pytest.mark.parametrize(
+    "path", ["/.well-known/jwks.json", "/.well-known/oauth-authorization-server", "/revocations/snapshot"]
+)
 def test_a_page_of_any_origin_may_read_what_is_public(api: httpx.Client, path: str) -> None:
     """Also with a header of its own, about which the browser asks before it sends the request."""
     asked = {"origin": "https://any.example", "access-control-request-method": "GET"}
