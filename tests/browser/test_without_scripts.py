@@ -219,7 +219,7 @@ def test_a_link_from_a_webmail_page(
 def test_a_forgotten_password(by_mail: Page, mailbox: Mailbox, person: dict[str, str]) -> None:
     """From the sign-in page to a new password and a token; then "this wasn't me" locks the account."""
     by_mail.goto("/pages/login")
-    by_mail.get_by_role("link", name="forgotten").click()
+    by_mail.get_by_role("link", name="Forgot password?").click()
     by_mail.get_by_label("E-mail address").fill(person["email"])
     by_mail.get_by_role("button").click()
     says(by_mail, "Check your email")

@@ -343,5 +343,5 @@ def test_a_refused_form_shows_what_there_is(server: RunningServer, ann: dict[str
         for path in ("totp/remove", "passkeys/remove", "passkeys/rename", "devices/forget", "recovery-codes"):
             answer = browser.post(f"/pages/account/{path}", at="/pages/account/factors", id="x", name="y")
             assert answer.status_code == 404, path
-            assert "no such thing" in answer.text
+            assert "no longer exists" in answer.text
             assert "Authenticator application" in answer.text
