@@ -8,15 +8,21 @@ import msgspec
 
 from gatepass.server.domain.revocation.status_index import StatusIndex
 from gatepass.server.domain.sessions.client import Client
+from gatepass.server.domain.sessions.client_metadata import ClientMetadata, ClientRules
 from gatepass.server.store.connection import words
 
 if TYPE_CHECKING:
-    from gatepass.server.store.connection import Connection, Row
+    from gatepass.server.store.connection import Connection, Row, Value
 
+_DAY = 86_400
 _COLUMNS = (
-    "id, name, grant_types, audience, scope, status_list, status_idx, created_at, secret_digest, jwks,"
-    " assertion_audience"
+    "id, name, grant_types, audience, scope, status_list, status_idx, created_at, auth_method, secret_digest,"
+    " second_secret_digest, second_secret_until, jwks, assertion_audience, metadata, rules, origin,"
+    " registration_digest, disabled_at, used_at"
 )
+_KEPT_APART = ("id", "status_list", "status_idx", "created_at", "used_at")
+"""Columns that `replace` leaves alone."""
+_REPLACED = tuple(name for name in _COLUMNS.split(", ") if name not in _KEPT_APART)
 
 
 class SqlClients:
@@ -27,19 +33,25 @@ class SqlClients:
 
     async def add(self, client: Client) -> None:
         """Insert."""
+        values = _values(client)
+        marks = ", ".join(f"?{number}" for number in range(1, len(values) + 1))
+        await self._connection.row(f"INSERT INTO clients ({_COLUMNS}) VALUES ({marks})", *values.values())
+
+    async def replace(self, client: Client) -> None:
+        """Update the columns."""
+        values = _values(client)
+        changes = ", ".join(f"{name} = ?{number}" for number, name in enumerate(_REPLACED, 2))
         await self._connection.row(
-            f"INSERT INTO clients ({_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-            client.id,
-            client.name,
-            " ".join(client.grant_types),
-            " ".join(client.audience),
-            " ".join(client.scope),
-            client.status.list,
-            client.status.idx,
-            client.created_at,
-            client.secret_digest,
-            client.jwks,
-            client.assertion_audience,
+            f"UPDATE clients SET {changes} WHERE id = ?1", client.id, *(values[name] for name in _REPLACED)
+        )
+
+    async def note_use(self, client_id: str, now: float) -> None:
+        """Update the column, once a day."""
+        await self._connection.row(
+            "UPDATE clients SET used_at = ?2 WHERE id = ?1 AND (used_at IS NULL OR used_at < ?3)",
+            client_id,
+            now,
+            now - _DAY,
         )
 
     async def by_id(self, client_id: str) -> Client | None:
@@ -59,26 +71,6 @@ class SqlClients:
         row = await self._connection.row("SELECT COUNT(*) FROM clients WHERE removed_at IS NULL")
         return int(row[0] or 0) if row else 0
 
-    async def rotate_secret(self, client_id: str, secret_digest: bytes, status: StatusIndex) -> StatusIndex | None:
-        """Read the place, then update both: the transaction keeps anybody else from coming between."""
-        before = await self.by_id(client_id)
-        if before is None:
-            return None
-        await self._connection.row(
-            "UPDATE clients SET secret_digest = ?2, jwks = NULL, status_list = ?3, status_idx = ?4 WHERE id = ?1",
-            client_id,
-            secret_digest,
-            status.list,
-            status.idx,
-        )
-        return before.status
-
-    async def set_rights(self, client_id: str, *, audience: tuple[str, ...], scope: tuple[str, ...]) -> None:
-        """Update the columns."""
-        await self._connection.row(
-            "UPDATE clients SET audience = ?2, scope = ?3 WHERE id = ?1", client_id, " ".join(audience), " ".join(scope)
-        )
-
     async def move(self, client_id: str, status: StatusIndex) -> None:
         """Update the columns."""
         await self._connection.row(
@@ -95,8 +87,38 @@ class SqlClients:
         return StatusIndex(int(row[0] or 0), int(row[1] or 0)) if row else None
 
 
+def _values(client: Client) -> dict[str, Value]:
+    """The client by columns, in their order."""
+    return {
+        "id": client.id,
+        "name": client.name,
+        "grant_types": " ".join(client.grant_types),
+        "audience": " ".join(client.audience),
+        "scope": " ".join(client.scope),
+        "status_list": client.status.list,
+        "status_idx": client.status.idx,
+        "created_at": client.created_at,
+        "auth_method": client.auth_method,
+        "secret_digest": client.secret_digest,
+        "second_secret_digest": client.second_secret_digest,
+        "second_secret_until": client.second_secret_until,
+        "jwks": client.jwks,
+        "assertion_audience": client.assertion_audience,
+        "metadata": msgspec.json.encode(client.metadata).decode(),
+        "rules": msgspec.json.encode(client.rules).decode(),
+        "origin": client.origin,
+        "registration_digest": client.registration_digest,
+        "disabled_at": client.disabled_at,
+        "used_at": client.used_at,
+    }
+
+
 def _client(row: Row) -> Client:
     fields = dict(zip(_COLUMNS.split(", "), row, strict=True))
-    place = {"list": fields.pop("status_list"), "idx": fields.pop("status_idx")}
+    status = {"list": fields.pop("status_list"), "idx": fields.pop("status_idx")}
     lists = {name: words(fields[name]) for name in ("grant_types", "audience", "scope")}
-    return msgspec.convert({**fields, **lists, "status": place}, Client)
+    structs = {
+        "metadata": msgspec.json.decode(str(fields["metadata"]), type=ClientMetadata),
+        "rules": msgspec.json.decode(str(fields["rules"]), type=ClientRules),
+    }
+    return msgspec.convert({**fields, **lists, **structs, "status": status}, Client)

@@ -79,7 +79,18 @@ def _assignment(column: str) -> str:
 
 _VERDICT = " ".join(f"WHEN {rule.when} THEN '{rule.verdict}'" for rule in _TABLE)
 _CHANGED = ("spent", "current", "touched_at", "answered_at")
-_BEARER = ("user_id", "session_id", "client_id", "audience", "scope", "status_list", "status_idx", "expires_at", "jkt")
+_BEARER = (
+    "user_id",
+    "session_id",
+    "client_id",
+    "audience",
+    "scope",
+    "status_list",
+    "status_idx",
+    "expires_at",
+    "jkt",
+    "claims",
+)
 
 # The person's roles, the facts of the sign-in and what a registered client may have today come along by primary key, so
 # that a refresh is one statement, and what it hands out was true when it was read.
@@ -108,8 +119,8 @@ class SqlGrants:
         """Insert."""
         await self._connection.row(
             "INSERT INTO grants (id, session_id, user_id, client_id, audience, scope, secret_digest, current, spent,"
-            " touched_at, answered_at, verdict, expires_at, status_list, status_idx, jkt)"
-            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?9, 'new', ?10, ?11, ?12, ?13)",
+            " touched_at, answered_at, verdict, expires_at, status_list, status_idx, jkt, claims)"
+            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?9, 'new', ?10, ?11, ?12, ?13, ?14)",
             grant.id,
             grant.session_id,
             grant.user_id,
@@ -123,6 +134,7 @@ class SqlGrants:
             grant.status.list,
             grant.status.idx,
             grant.jkt or "",
+            grant.claims,
         )
 
     async def advance(self, refresh_credential: RefreshCredential, *, pace: RotationPolicy, now: float) -> Advance:
@@ -265,7 +277,7 @@ def _held(row: Row) -> Held:
 
 
 def _subject(values: list[Value]) -> TokenSubject:
-    user_id, session_id, client_id, audience, scope, status_list, status_idx, expires_at, jkt, *rest = values
+    user_id, session_id, client_id, audience, scope, status_list, status_idx, expires_at, jkt, claims, *rest = values
     roles, auth_time, acr, amr, client_audience, client_scope = rest
     return TokenSubject(
         user_id=str(user_id),
@@ -276,6 +288,7 @@ def _subject(values: list[Value]) -> TokenSubject:
         status=StatusIndex(int(status_list or 0), int(status_idx or 0)),
         expires_at=float(expires_at or 0),
         jkt=str(jkt) or None,
+        claims=str(claims),
         roles=words(roles),
         auth_time=float(auth_time or 0),
         acr=str(acr),

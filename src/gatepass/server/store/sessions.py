@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.sessions.session import EndReason
     from gatepass.server.store.connection import Connection, Row
 
-_COLUMNS = "id, user_id, auth_time, acr, amr, address, user_agent, expires_at"
+_COLUMNS = "id, user_id, auth_time, acr, amr, address, user_agent, expires_at, kind, client_id"
 
 
 class SqlSessions:
@@ -25,7 +25,7 @@ class SqlSessions:
     async def add(self, session: Session) -> None:
         """Insert."""
         await self._connection.row(
-            f"INSERT INTO sessions ({_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            f"INSERT INTO sessions ({_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             session.id,
             session.user_id,
             session.auth_time,
@@ -34,6 +34,8 @@ class SqlSessions:
             session.address,
             session.user_agent,
             session.expires_at,
+            session.kind,
+            session.client_id,
         )
 
     async def is_live(self, session_id: str, user_id: str, now: float) -> bool:

@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from gatepass.server.base.errors import GatepassError, Refusal
-from gatepass.server.web.auth.requirements import ANYONE, CLIENT, THIS_MACHINE, SplitBody
+from gatepass.server.web.auth.requirements import ANY_CLIENT, ANYONE, CLIENT, THIS_MACHINE, SplitBody
 from gatepass.server.web.call import Call
 from gatepass.server.web.errors import OAUTH_PREFIX, PROBLEMS, oauth_error, offer_dpop, problem
 from gatepass.server.web.headers import page_headers, security_headers
@@ -206,7 +206,7 @@ class Application:
         if route.body is None and route.form is None:
             return Body(b"", "", route)
         limit = self._settings.max_body_bytes
-        if route.auth == CLIENT:
+        if route.auth in (CLIENT, ANY_CLIENT):
             limit = min(limit, MAX_FORM_BYTES)
         try:
             octets = await read_body(request, max_bytes=limit)

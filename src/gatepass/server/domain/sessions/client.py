@@ -16,6 +16,7 @@ import msgspec
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.settings import NAME, OWN_SCOPE_PREFIX
 from gatepass.server.domain.revocation.status_index import StatusIndex  # noqa: TC001 - msgspec reads the annotations
+from gatepass.server.domain.sessions.client_metadata import ClientMetadata, ClientRules
 
 FIRST_PARTY = "first-party"
 """The built-in client's identifier, reserved. User identifiers begin with `usr_`, so it can never pass for one."""
@@ -29,15 +30,43 @@ _SECRET_BYTES = 32
 
 AssertionAudience = Literal["issuer", "token_endpoint"]
 """Whom the assertions of a client may name: the issuer, or the URL of the token endpoint too."""
-GrantType = Literal["client_credentials", "refresh_token"]
+GrantType = Literal[
+    "authorization_code",
+    "client_credentials",
+    "refresh_token",
+    "urn:ietf:params:oauth:grant-type:device_code",
+    "urn:ietf:params:oauth:grant-type:jwt-bearer",
+    "urn:ietf:params:oauth:grant-type:token-exchange",
+]
+AuthMethod = Literal["client_secret", "client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
+"""How a client proves to be itself at the token endpoint; `client_secret` stands for either way to send one."""
+ClientOrigin = Literal["cli", "dcr", "cimd"]
+"""Who registered a client: the operator, the client itself (RFC 7591), or the document that its identifier names."""
 
 
 class Client(msgspec.Struct, frozen=True, kw_only=True):
-    """A registered client.
+    """A registered client. Times in seconds since 1970.
 
-    `audience` and `scope` are what its tokens may be for; no audience at all stands for the issuer. `status` is the
-    place of its own tokens, which have no session.
-    Exactly one of `secret_digest` and `jwks` (its public keys, RFC 7517) is there.
+    Attributes:
+        id: Its identifier: one that we made, or the URL of its metadata document.
+        name: What people read.
+        grant_types: The grants that it may use.
+        audience: What its tokens may be for; none stands for the issuer.
+        scope: The scopes that its tokens may have.
+        status: The status index of its own tokens, which have no session.
+        created_at: When it was registered.
+        auth_method: How it proves to be itself.
+        secret_digest: What is kept of its secret, if it has one.
+        second_secret_digest: What is kept of the secret before, which is taken until `second_secret_until`.
+        second_secret_until: See there.
+        jwks: Its public keys (RFC 7517), if it registered them.
+        assertion_audience: Whom its assertions may name.
+        metadata: What it says of itself.
+        rules: What the operator decides about it.
+        origin: Who registered it.
+        registration_digest: What is kept of the token with which it may change its registration (RFC 7592).
+        disabled_at: When the operator disabled it.
+        used_at: When it was last given a code.
     """
 
     id: str
@@ -47,21 +76,43 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     scope: tuple[str, ...]
     status: StatusIndex
     created_at: float
+    auth_method: AuthMethod = "client_secret"
     secret_digest: bytes | None = None
+    second_secret_digest: bytes | None = None
+    second_secret_until: float = 0
     jwks: str | None = None
     assertion_audience: AssertionAudience = "issuer"
+    metadata: ClientMetadata = ClientMetadata()
+    rules: ClientRules = ClientRules()
+    origin: ClientOrigin = "cli"
+    registration_digest: bytes | None = None
+    disabled_at: float | None = None
+    used_at: float | None = None
 
     def __repr__(self) -> str:
         """Show what is public."""
         return f"Client(id={self.id!r}, name={self.name!r})"
 
+    @property
+    def is_public(self) -> bool:
+        """Whether it can keep no secret (RFC 6749 §2.1), so that nothing proves it to be itself."""
+        return self.auth_method == "none"
+
+    @property
+    def is_self_registered(self) -> bool:
+        """Whether no operator has looked at it."""
+        return self.origin != "cli"
+
     def audience_at(self, issuer: str) -> tuple[str, ...]:
         """What its tokens may be for, at this issuer."""
         return self.audience or (issuer,)
 
-    def has_secret(self, secret: str) -> bool:
+    def has_secret(self, secret: str, now: float) -> bool:
         """Whether this is the client's secret; the time it takes does not tell how much of it is right."""
-        return self.secret_digest is not None and hmac.compare_digest(self.secret_digest, digest(secret))
+        presented = digest(secret)
+        is_current = self.secret_digest is not None and hmac.compare_digest(self.secret_digest, presented)
+        is_former = self.second_secret_digest is not None and hmac.compare_digest(self.second_secret_digest, presented)
+        return is_current or (is_former and now < self.second_secret_until)
 
 
 class Clients(Protocol):
@@ -83,12 +134,12 @@ class Clients(Protocol):
         """How many there are."""
         ...
 
-    async def rotate_secret(self, client_id: str, secret_digest: bytes, status: StatusIndex) -> StatusIndex | None:
-        """Replace the secret and the place; the place that the client had, or None when it is not found."""
+    async def replace(self, client: Client) -> None:
+        """Keep all that is known of a client anew, but for its status index and when it was used."""
         ...
 
-    async def set_rights(self, client_id: str, *, audience: tuple[str, ...], scope: tuple[str, ...]) -> None:
-        """Replace what its tokens may be for."""
+    async def note_use(self, client_id: str, now: float) -> None:
+        """Keep when it was given a code."""
         ...
 
     async def move(self, client_id: str, status: StatusIndex) -> None:

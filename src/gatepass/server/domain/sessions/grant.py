@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
     """A client's hold on a session. Times in seconds since 1970.
 
-    `jkt` is the thumbprint of the key that its tokens are bound to (RFC 9449); None for bearer tokens.
+    `jkt` is the thumbprint of the key that its tokens are bound to (RFC 9449); None for bearer tokens. `claims` is the
+    JSON of the claims that were asked for one by one (OpenID Connect Core §5.5); empty where none were.
     """
 
     id: str
@@ -30,6 +31,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     touched_at: float
     expires_at: float
     jkt: str | None = None
+    claims: str = ""
 
 
 class TokenSubject(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +52,7 @@ class TokenSubject(msgspec.Struct, frozen=True, kw_only=True):
     status: StatusIndex
     expires_at: float
     jkt: str | None = None
+    claims: str = ""
     client_audience: tuple[str, ...] | None = None
     client_scope: tuple[str, ...] | None = None
 

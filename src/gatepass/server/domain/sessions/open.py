@@ -85,11 +85,20 @@ async def open_session(  # noqa: PLR0913 - what a session is made of
     return opened
 
 
-async def open_grant(
-    tx: Transaction, user: User, session: Session, *, token_request: TokenRequest, status: StatusIndex
+async def open_grant(  # noqa: PLR0913 - what a grant is made of
+    tx: Transaction,
+    user: User,
+    session: Session,
+    *,
+    token_request: TokenRequest,
+    status: StatusIndex,
+    grant_id: str = "",
 ) -> Opened:
-    """Write what a client holds of a session, at a status index that nobody has had."""
-    grant_id, secret = new_id(GRANT_PREFIX), os.urandom(SECRET_BYTES)
+    """Write what a client holds of a session, at a status index that nobody has had.
+
+    `grant_id` is the identifier that was given out in advance, if one was.
+    """
+    grant_id, secret = grant_id or new_id(GRANT_PREFIX), os.urandom(SECRET_BYTES)
     grant = Grant(
         id=grant_id,
         session_id=session.id,
@@ -103,6 +112,7 @@ async def open_grant(
         touched_at=tx.now,
         expires_at=session.expires_at,
         jkt=token_request.jkt,
+        claims=token_request.claims,
     )
     await tx.grants.add(grant)
     return Opened(
@@ -148,4 +158,5 @@ def _subject(session: Session, grant: Grant, audience: tuple[str, ...], roles: S
         status=grant.status,
         expires_at=grant.expires_at,
         jkt=grant.jkt,
+        claims=grant.claims,
     )

@@ -60,6 +60,13 @@ async def end_grant(tx: Transaction, grant_id: str) -> None:
     await tx.revocations.revoke_indexes(await tx.grants.end(grant_id, now), now)
 
 
+async def end_session_of_client(tx: Transaction, session_id: str, user_id: str) -> None:
+    """End a session that is one client's own, offline or on a device, once the grant on it has ended; no other."""
+    session = await tx.sessions.live(session_id, tx.now)
+    if session is not None and session.kind != "browser":
+        await tx.sessions.end(session_id, user_id, reason="grant_ended", now=tx.now)
+
+
 async def end_tokens_of(tx: Transaction, user_id: str, lists: ListKeys) -> None:
     """Kill a person's access tokens and keep their sessions: what they say is no longer true."""
     await move_grants(tx, await tx.grants.live_of_user(user_id, tx.now), lists)

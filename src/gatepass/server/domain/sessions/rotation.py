@@ -8,7 +8,7 @@ from gatepass.server.domain.events.event import SERVER
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.sessions.client import FIRST_PARTY
 from gatepass.server.domain.sessions.grant import Reissued, RotationPolicy, Stolen
-from gatepass.server.domain.sessions.revoke import end_grant, end_session
+from gatepass.server.domain.sessions.revoke import end_grant, end_session, end_session_of_client
 
 if TYPE_CHECKING:
     from gatepass.server.base.settings import Settings
@@ -28,13 +28,14 @@ def pace_of(settings: Settings) -> RotationPolicy:
 async def advance(tx: Transaction, token: RefreshCredential, *, pace: RotationPolicy) -> Advance:
     """Move the grant on; what is out of the ordinary is recorded.
 
-    A theft ends the session. Of another client's grant it ends that grant alone: the token was stolen from that client,
-    and one that is careless must not sign people out everywhere.
+    A theft ends the session. Of another client's grant it ends that grant alone, and the offline session that it hangs
+    on: the token was stolen from that client, and one that is careless must not sign people out everywhere.
     """
     outcome = await tx.grants.advance(token, pace=pace, now=tx.now)
     match outcome:
         case Stolen(user_id, session_id) if token.client_id != FIRST_PARTY:
             await end_grant(tx, token.grant_id)
+            await end_session_of_client(tx, session_id, user_id)
             await record(tx, "refresh_token_reused", user_id, actor="", session_id=session_id, reason=token.client_id)
         case Stolen(user_id, session_id):
             await end_session(tx, session_id, user_id, "refresh_token_reused")

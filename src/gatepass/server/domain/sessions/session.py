@@ -28,11 +28,25 @@ EndReason = Literal[
     "account_locked",
     "account_deleted",
     "replaced",
+    "grant_ended",
+    "consent_withdrawn",
+    "client_disabled",
+    "authorization_code_reused",
 ]
 
 
+SessionKind = Literal["browser", "offline", "device"]
+"""A browser's, one that a client keeps when that has ended (`offline_access`), or that of a device without a browser.
+
+Logging out at the browser ends the first kind alone (OpenID Connect Back-Channel Logout 1.0 §2.7).
+"""
+
+
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """A sign-in. Times in seconds since 1970; `acr` and `amr` as in RFC 9068 §2.2.1."""
+    """A sign-in. Times in seconds since 1970; `acr` and `amr` as in RFC 9068 §2.2.1.
+
+    `client_id` is the client that an offline or a device's session belongs to; empty for a browser's.
+    """
 
     id: str
     user_id: str
@@ -42,6 +56,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     user_agent: str
     expires_at: float
+    kind: SessionKind = "browser"
+    client_id: str = ""
 
 
 class SessionInUse(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What the client asked for, checked against what it may have; `jkt` is the key to bind its tokens to.
 
     `named` is what it named of the audience, as grants keep it (see `rights`); nothing stands for all.
+    `claims` are those that were asked for one by one, as grants keep them.
     `proof` shows that key, and has not been used up yet.
     """
 
@@ -19,5 +20,6 @@ class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
     scope: tuple[str, ...]
     cookie: bool
     named: tuple[str, ...] = ()
+    claims: str = ""
     jkt: str | None = None
     proof: dpop_proof.Proof | None = None

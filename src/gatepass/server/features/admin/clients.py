@@ -67,6 +67,7 @@ class ClientAdmin:
                 status=status,
                 created_at=tx.now,
                 secret_digest=None if secret is None else digest(secret),
+                auth_method="client_secret" if new.jwks is None else "private_key_jwt",
                 jwks=new.jwks,
                 assertion_audience=new.assertion_audience,
             )
@@ -105,7 +106,7 @@ class ClientAdmin:
                 audience=before.audience if audience is None else tuple(dict.fromkeys(audience)),
                 scope=before.scope if scope is None else tuple(dict.fromkeys(scope)),
             )
-            await tx.clients.set_rights(client_id, audience=after.audience, scope=after.scope)
+            await tx.clients.replace(after)
             # No audience stands for the issuer, so one is taken too when the first is named.
             has_less = not set(before.scope) <= set(after.scope) or not set(before.audience or ("",)) <= set(
                 after.audience or ("",)
@@ -118,15 +119,29 @@ class ClientAdmin:
 
         return await decide(self._database, unit)
 
-    async def rotate_secret(self, client_id: str) -> str:
-        """Give the client another secret; the old one, and the client's own tokens, are dead."""
+    async def rotate_secret(self, client_id: str, *, keep_old: float = 0) -> str:
+        """Give the client another secret. The old one is taken for `keep_old` seconds more.
+
+        Without that the old one, and the client's own tokens, are dead.
+        """
         secret, status = new_secret(), await self._indexes.next()
 
         async def unit(tx: Transaction) -> Refusal | None:
-            before = await tx.clients.rotate_secret(client_id, digest(secret), status)
+            before = await tx.clients.by_id(client_id)
             if before is None:
                 return _not_found()
-            await tx.revocations.revoke_indexes([before], tx.now)
+            after = msgspec.structs.replace(
+                before,
+                auth_method="client_secret" if before.jwks is not None else before.auth_method,
+                secret_digest=digest(secret),
+                second_secret_digest=before.secret_digest if keep_old else None,
+                second_secret_until=tx.now + keep_old,
+                jwks=None,
+            )
+            await tx.clients.replace(after)
+            if not keep_old:
+                await tx.revocations.revoke_indexes([before.status], tx.now)
+                await tx.clients.move(client_id, status)
             return None
 
         await decide(self._database, unit)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from gatepass.server.domain.ports import Database, Transaction
-    from gatepass.server.domain.sessions.client import Client
+    from gatepass.server.domain.sessions.client import AuthMethod, Client
     from gatepass.server.web.auth.requirements import SplitBody
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -84,7 +84,14 @@ class ClientAuthentication:
         self._issuer = issuer
 
     async def authenticate(self, request: Request, body: SplitBody = NO_BODY) -> Client:
-        """Return the client that the request proves to come from.
+        """Return the confidential client that the request proves to come from (RFC 6749 §2.1). Raises as `identify`."""
+        client = await self.identify(request, body)
+        if client.is_public:
+            raise _invalid_client()
+        return client
+
+    async def identify(self, request: Request, body: SplitBody = NO_BODY) -> Client:
+        """Return the client that the request proves to come from, or the public one that it names (RFC 6749 §3.2.1).
 
         Raises:
             Refusal: `invalid_request` when it uses several methods at once (§2.3), else `invalid_client`; from whoever
@@ -96,22 +103,33 @@ class ClientAuthentication:
         if sum(used) > 1:
             raise Refusal("invalid_request", "Use one way of client authentication.")
         if basic is not None:
-            return await self._by_secret(*_basic(basic), also_named=form.client_id)
+            client_id, secret = _basic(basic)
+            if form.client_id not in (None, client_id):
+                raise _invalid_client()
+            return await self._by_secret(client_id, secret, "client_secret_basic")
         if form.client_assertion is not None:
             return await self._by_assertion(form, form.client_assertion)
+        if form.client_secret is not None:
+            return await self._by_secret(form.client_id or "", form.client_secret, "client_secret_post")
         if form.client_id is None:
             body.check()
-        return await self._by_secret(form.client_id or "", form.client_secret or "")
+        return await self._public(form.client_id or "")
 
-    async def _by_secret(self, client_id: str, secret: str, also_named: str | None = None) -> Client:
+    async def _by_secret(self, client_id: str, secret: str, method: AuthMethod) -> Client:
+        now = self._database.clock()
         client = await self._clients.by_id(client_id)
-        is_proved = client is not None and client.has_secret(secret)
-        if client is not None and not is_proved:
+        if client is not None and not client.has_secret(secret, now):
             client = await self._clients.read(client_id)  # the secret may be new
-            is_proved = client is not None and client.has_secret(secret)
-        if client is None or not is_proved or also_named not in (None, client_id):
+        is_proved = client is not None and client.has_secret(secret, now)
+        if client is None or not is_proved or client.auth_method not in ("client_secret", method):
             raise _invalid_client()
-        return client
+        return _enabled(client)
+
+    async def _public(self, client_id: str) -> Client:
+        client = await self._clients.by_id(client_id)
+        if client is None or not client.is_public:
+            raise _invalid_client()
+        return _enabled(client)
 
     async def _by_assertion(self, form: ClientForm, assertion: str) -> Client:
         """RFC 7523 §3: a short-lived JWT about itself, for us alone, once."""
@@ -141,7 +159,7 @@ class ClientAuthentication:
         if claims["exp"] > made_at + _LONGEST_ASSERTION_SECONDS:
             raise _invalid_client()
         await self._use_up(client.id, claims["jti"], claims["exp"])
-        return client
+        return _enabled(client)
 
     def _is_for_us(self, audience: object, client: Client) -> bool:
         """Whether an assertion is for this server and no other: one that another may have is worth nothing here.
@@ -169,6 +187,12 @@ class ClientAuthentication:
             return tx.now
 
         return await self._database.read(unit)
+
+
+def _enabled(client: Client) -> Client:
+    if client.disabled_at is not None:
+        raise _invalid_client()
+    return client
 
 
 def _basic(header: str) -> tuple[str, str]:

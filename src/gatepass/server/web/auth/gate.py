@@ -55,6 +55,7 @@ class Gate:
             auth.CALLER: lambda request, _: bearer_auth.identify(request),
             auth.RECENT: lambda request, _: recent_auth.caller(request),
             auth.CLIENT: clients.authenticate,
+            auth.ANY_CLIENT: clients.identify,
             **others,
         }
 

@@ -56,7 +56,14 @@ CLIENT = Auth(
     problems=("invalid_request", "invalid_client"),
     in_body=True,
 )
-"""A registered client."""
+"""A registered client that proves to be itself."""
+ANY_CLIENT = Auth(
+    name="any client",
+    needs="Takes a client's secret or signature, or the `client_id` of a public client.",
+    problems=("invalid_request", "invalid_client"),
+    in_body=True,
+)
+"""The same, or a public client (RFC 6749 §2.1), whose name anyone can send."""
 METRICS = Auth(name="metrics", needs="For this machine, or with the `metrics_token` as bearer token.")
 THIS_MACHINE = Auth(name="this machine", needs="For this machine.")
 
