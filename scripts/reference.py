@@ -22,8 +22,8 @@ from gatepass.jose import algorithms as jose_algorithms
 from gatepass.jose import errors as jose_errors
 from gatepass.jose.errors import JoseError
 from gatepass.server.app import open_server
-from gatepass.server.base.provider_settings import ProviderKind, ProviderSettings
 from gatepass.server.base.settings import Settings, load
+from gatepass.server.base.settings.providers import ProviderKind, ProviderSettings
 from gatepass.server.web.errors import PROBLEMS
 from gatepass.server.web.openapi import problems_of
 from gatepass.tokens import access_token, dpop_proof

@@ -15,7 +15,6 @@ from gatepass.cli.common import Place
 from gatepass.cli.output import Json, result, result_json
 from gatepass.cli.serve import warnings
 from gatepass.server.base.errors import StartupError, Unavailable
-from gatepass.server.base.settings import check_proxy_is_declared
 from gatepass.server.domain.keys.rotation import stored_keys
 from gatepass.server.domain.mail.smtp import NotSent, mail_sender
 from gatepass.server.domain.providers.presets import make_providers
@@ -76,7 +75,7 @@ async def _examine(place: Place) -> list[Finding]:
     found = [Finding("ok", "settings", f"the issuer is {settings.issuer_url}{source}")]
     found += [Finding("warning", "settings", text) for text in warnings(settings)]
     try:
-        check_proxy_is_declared(settings)
+        settings.check_proxy_is_declared()
     except StartupError as error:
         found.append(Finding("error", "proxy", error.message, error.hint))
     found.append(_folder(Path(settings.data_dir)))

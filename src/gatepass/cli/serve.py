@@ -15,7 +15,7 @@ from cyclopts import App, Parameter
 
 from gatepass.cli.common import Place
 from gatepass.cli.output import say
-from gatepass.server.base.settings import check_proxy_is_declared, has_undeclared_proxy, is_loopback
+from gatepass.server.base.urls import is_loopback
 from gatepass.server.process.serving import serve as serve_until_stopped
 from gatepass.server.process.workers import serve_with_workers
 
@@ -60,7 +60,7 @@ def serve(  # noqa: PLR0913 - one for each flag
         trusted_proxy=trusted_proxy,
         workers=workers,
     )
-    check_proxy_is_declared(settings)
+    settings.check_proxy_is_declared()
     tell = partial(announce, file=place.file)
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     if settings.workers > 1:
@@ -106,7 +106,7 @@ def warnings(settings: Settings) -> list[str]:
         found.append(
             f"tokens are issued by {settings.issuer_url}, which is another place elsewhere: --issuer https://…"
         )
-    if has_undeclared_proxy(settings):
+    if settings.has_undeclared_proxy:
         found.append(
             "a proxy stands before this server that is not declared: all people seem to call from its one address, and"
             " share the limits on guessing; --trusted-proxy ends that"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gatepass.server.base import settings as sections
 from gatepass.server.base.errors import StartupError
-from gatepass.server.base.settings import IN_FILES, Settings, is_loopback, load
+from gatepass.server.base.settings import IN_FILES, Settings, load
+from gatepass.server.base.settings.section import Section
+from gatepass.server.base.urls import is_loopback
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -229,6 +234,16 @@ def test_whatever_is_never_shown_may_be_in_a_file() -> None:
     """What is kept out of `repr` can be kept out of the environment too."""
     shown = repr(Settings())
     assert {name for name in Settings.__struct_fields__ if f"'{name}':" not in shown} <= set(IN_FILES)
+
+
+def test_every_section_is_part_of_the_settings() -> None:
+    """A file with a section that nothing extends would hold settings that nobody can set."""
+    names = [module.name for module in pkgutil.iter_modules(sections.__path__)]
+    modules = [importlib.import_module(f"{sections.__name__}.{name}") for name in names]
+    found = {each for module in modules for each in vars(module).values() if isinstance(each, type)}
+    structs = {each for each in found if issubclass(each, Section)}
+    assert len(structs) > 10
+    assert structs == {each for each in Settings.__mro__ if issubclass(each, Section)}
 
 
 def test_what_is_loopback() -> None:

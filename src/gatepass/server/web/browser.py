@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gatepass.server.base.errors import Refusal
-from gatepass.server.base.settings import as_browsers_write
+from gatepass.server.base.urls import as_browsers_write
 from gatepass.server.web.cookies import HostCookie
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from gatepass.server.base.settings import is_loopback
+from gatepass.server.base.urls import is_loopback
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -21,8 +21,8 @@ from starlette.responses import Response
 from gatepass.jose import base64url
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
-from gatepass.server.base.settings import is_loopback
 from gatepass.server.base.texts import LANGUAGES, translate
+from gatepass.server.base.urls import is_loopback
 from gatepass.server.web.browser import origin_of
 from gatepass.server.web.cookies import HostCookie
 from gatepass.server.web.devices import device_of

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from gatepass.server.base.settings import is_loopback
+from gatepass.server.base.urls import is_loopback
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -13,8 +13,8 @@ from tests.support.server import NOON
 
 from gatepass.jose import Key, jwt
 from gatepass.server.base.errors import GatepassError, StartupError
-from gatepass.server.base.provider_settings import ProviderSettings
 from gatepass.server.base.settings import load
+from gatepass.server.base.settings.providers import ProviderSettings
 from gatepass.server.domain.providers.presets import make_providers
 from gatepass.server.domain.providers.provider import Journey
 

@@ -6,7 +6,7 @@ import ssl
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
 
-from gatepass.server.base.settings import is_loopback
+from gatepass.server.base.urls import is_loopback
 
 if TYPE_CHECKING:
     from email.message import EmailMessage

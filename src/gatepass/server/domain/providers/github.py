@@ -19,7 +19,7 @@ from gatepass.verify.oauth_client import read_json
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gatepass.server.base.provider_settings import ProviderSettings
+    from gatepass.server.base.settings.providers import ProviderSettings
     from gatepass.server.domain.providers.provider import Journey
 
 log = structlog.get_logger("gatepass")

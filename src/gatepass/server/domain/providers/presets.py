@@ -16,7 +16,7 @@ from gatepass.server.domain.providers.openid import OpenIDProvider, Profile
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gatepass.server.base.provider_settings import ProviderSettings
+    from gatepass.server.base.settings.providers import ProviderSettings
     from gatepass.server.domain.providers.provider import Provider
 
 GOOGLE = "https://accounts.google.com"

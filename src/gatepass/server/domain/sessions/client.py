@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from gatepass.server.base.errors import Refusal
-from gatepass.server.base.settings import NAME, OWN_SCOPE_PREFIX
+from gatepass.server.base.settings.tokens import NAME, OWN_SCOPE_PREFIX
 from gatepass.server.domain.revocation.status_index import StatusIndex  # noqa: TC001 - msgspec reads the annotations
 from gatepass.server.domain.sessions.client_metadata import ClientMetadata, ClientRules
 

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gatepass.server.base.settings import LOGO_TYPES
+from gatepass.server.base.settings.site import LOGO_TYPES
 from gatepass.server.features.site import debugger, language
 from gatepass.server.features.site.discovery import metadata_paths, render_metadata
 from gatepass.server.features.site.health import HealthChecks

@@ -1,4 +1,4 @@
-"""The settings of another site that people may sign in with, one table each: `[providers.google]`."""
+"""Other sites that people may sign in with, a table each: `[providers.google]`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
+import msgspec
 from msgspec import Meta
 
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import StartupError
+from gatepass.server.base.settings.mail import MailSection
+from gatepass.server.base.settings.section import SECRET
+from gatepass.server.base.urls import is_https_or_local
 
 ProviderKind: TypeAlias = Literal["openid", "google", "microsoft", "apple", "gitlab", "github"]
 
@@ -95,6 +99,8 @@ def check_provider(provider_id: str, provider: ProviderSettings) -> None:
     for file in (provider.private_key_file, provider.ca_file):
         if file and not Path(file).is_file():
             raise StartupError(f"There is no file {file}.", f"{where} needs it.")
+    if provider.issuer and not is_https_or_local(provider.issuer):
+        raise StartupError(f"The issuer of {where} is not an https URL.", "Copy it from the provider's metadata.")
 
 
 def _mistakes(kind: ProviderKind, provider: ProviderSettings) -> tuple[tuple[bool, str, str], ...]:
@@ -111,3 +117,19 @@ def _mistakes(kind: ProviderKind, provider: ProviderSettings) -> tuple[tuple[boo
         (bool(provider.domains) and kind != "google", "has `domains`, which only Google knows", "Remove them."),
         (bool(provider.tenants) and kind != "microsoft", "has `tenants`, which only Microsoft knows", "Remove them."),
     )
+
+
+class ProviderSection(MailSection, frozen=True, kw_only=True):
+    """The providers."""
+
+    providers: Annotated[
+        dict[str, ProviderSettings],
+        SECRET,
+        Meta(description="Other sites to sign in with: a table each, `[providers.google]`; JSON in the environment."),
+    ] = msgspec.field(default_factory=dict[str, ProviderSettings])
+
+    def check(self) -> None:
+        """Each provider can work, and is spoken to over HTTPS."""
+        super().check()
+        for provider_id, provider in self.providers.items():
+            check_provider(provider_id, provider)

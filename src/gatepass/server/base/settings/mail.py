@@ -1,0 +1,83 @@
+"""How mails are sent."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import quote, urlsplit
+
+from msgspec import Meta
+
+from gatepass.server.base.errors import StartupError
+from gatepass.server.base.settings.limits import LimitSection
+from gatepass.server.base.settings.section import Secret
+from gatepass.server.base.urls import is_loopback
+
+_SMTP = re.compile(r"smtps?://([\w.%+-]+@)?(\[[0-9a-f:]+\]|[\w.-]+)(:\d{1,5})?", re.ASCII)
+"""Without a password: that is a setting of its own, which nothing prints."""
+_SENDER = re.compile(r"[\w.+-]+@[\w.-]+", re.ASCII)
+
+
+class MailSection(LimitSection, frozen=True, kw_only=True):
+    """The mail server, the sender, and how long links and codes live."""
+
+    smtp_url: Annotated[
+        str,
+        Meta(
+            description="Mail server: smtps://USER@HOST:465, or smtp://USER@HOST:587 with STARTTLS. Empty: no mail, but on loopback an outbox to look at."
+        ),
+    ] = ""
+    smtp_password: Annotated[Secret, Meta(description="Password for the mail server.")] = ""
+    smtp_ca_file: Annotated[
+        str, Meta(description="Certificates to trust the mail server by, a PEM file. Empty: the system's.")
+    ] = ""
+    outbox_key: Annotated[
+        Secret,
+        Meta(
+            description="What opens the outbox on loopback, the `key` in the link that `serve` prints. Empty: a new one at each start."
+        ),
+    ] = ""
+    mail_from: Annotated[str, Meta(description="Sender of the mails. Empty: no-reply at the issuer's host.")] = ""
+    mails_per_address: Annotated[
+        int,
+        Meta(
+            ge=1, description="Mails that anybody may have sent to one e-mail address within an hour, without a pause."
+        ),
+    ] = 5
+    mail_link_seconds: Annotated[
+        int, Meta(ge=60, description="Life of a link to verify an address or set a new password, in seconds.")
+    ] = 3_600
+    mail_code_seconds: Annotated[
+        int, Meta(ge=60, description="Life of a link or code to sign in with, in seconds.")
+    ] = 600
+
+    @property
+    def mail(self) -> Literal["smtp", "outbox", "none"]:
+        """Where mails go: to the mail server, or on a machine of one's own to a page that shows them."""
+        if self.smtp_url:
+            return "smtp"
+        is_local = is_loopback(self.host) and is_loopback(urlsplit(self.issuer_url).hostname or "")
+        return "outbox" if is_local and not self.trusted_proxy else "none"
+
+    @property
+    def outbox_url(self) -> str:
+        """Where the mails can be read that were not sent."""
+        return f"{self.issuer_url}/pages/outbox?key={quote(self.outbox_key, safe='')}"
+
+    @property
+    def sender(self) -> str:
+        """Whom mails are from."""
+        return self.mail_from or f"no-reply@{urlsplit(self.issuer_url).hostname}"
+
+    def check(self) -> None:
+        """The mail server and the sender are such, and the certificates are there."""
+        super().check()
+        if self.smtp_url and not _SMTP.fullmatch(self.smtp_url):
+            raise StartupError(
+                "The mail server is not a URL that we know.", "It looks like smtps://gatepass@mail.example.com:465"
+            )
+        if self.mail_from and not _SENDER.fullmatch(self.mail_from):
+            raise StartupError("`mail_from` is not an address.", "It looks like no-reply@example.com")
+        if self.smtp_ca_file and not Path(self.smtp_ca_file).is_file():
+            raise StartupError(f"There is no file {self.smtp_ca_file}.", "Give `smtp_ca_file` a PEM file.")

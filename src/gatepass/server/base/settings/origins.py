@@ -1,0 +1,39 @@
+"""Whose pages may call the server from a browser."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from msgspec import Meta
+
+from gatepass.server.base.errors import StartupError
+from gatepass.server.base.settings.providers import ProviderSection
+from gatepass.server.base.urls import as_browsers_write
+
+_ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d+)?", re.ASCII)
+"""As browsers write it (RFC 6454 §6.2); never `null`, which any page can have, nor `*`."""
+
+
+class OriginSection(ProviderSection, frozen=True, kw_only=True):
+    """Origins for cookie mode and for CORS."""
+
+    browser_origins: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Origins besides the issuer's own whose pages may use cookie mode; they must be of the same site."
+        ),
+    ] = ()
+    cors_origins: Annotated[
+        tuple[str, ...], Meta(description="Origins whose pages may call this server with a bearer token (CORS).")
+    ] = ()
+
+    def check(self) -> None:
+        """Origins are written as browsers write them."""
+        super().check()
+        for origin in (*self.browser_origins, *self.cors_origins):
+            if not _ORIGIN.fullmatch(origin) or as_browsers_write(origin) != origin:
+                raise StartupError(
+                    f"{origin!r} is not an origin.",
+                    "It looks like https://app.example.com, in lower case, without a path or the usual port.",
+                )

@@ -1,0 +1,44 @@
+"""What a password has to be, and how it is kept."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from gatepass.server.base.errors import StartupError
+from gatepass.server.base.settings.signup import SignupSection
+from gatepass.server.base.urls import is_https_or_local
+
+
+class PasswordSection(SignupSection, frozen=True, kw_only=True):
+    """The policy for new passwords, and Argon2."""
+
+    password_min_length: Annotated[
+        int,
+        Meta(
+            ge=8,
+            le=128,
+            description="Fewest characters of a new password; NIST SP 800-63B-4 asks for 15 where it is the only factor.",
+        ),
+    ] = 15
+    password_min_length_with_factor: Annotated[
+        int, Meta(ge=8, le=128, description="Fewest characters where a second factor is asked besides the password.")
+    ] = 8
+    leaked_passwords_url: Annotated[
+        str,
+        Meta(
+            description="Where five hexadecimal digits are put after to look a new password up among leaked ones (k-anonymity ranges). Empty: only the built-in list."
+        ),
+    ] = ""
+    argon2_memory_kib: Annotated[int, Meta(ge=8, description="Memory of a password hash, in KiB.")] = 19_456
+    argon2_passes: Annotated[int, Meta(ge=1, description="Passes of a password hash over its memory.")] = 2
+    argon2_lanes: Annotated[int, Meta(ge=1, le=16, description="Lanes of a password hash.")] = 1
+
+    def check(self) -> None:
+        """Leaked passwords are looked up over HTTPS."""
+        super().check()
+        if self.leaked_passwords_url and not is_https_or_local(self.leaked_passwords_url):
+            raise StartupError(
+                "`leaked_passwords_url` is not an https URL.", "It looks like https://ranges.example.com/range/"
+            )

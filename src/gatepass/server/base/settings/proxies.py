@@ -1,0 +1,88 @@
+"""The proxies before the server."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from msgspec import Meta
+
+from gatepass.server.base.errors import StartupError
+from gatepass.server.base.settings.server import ServerSection
+from gatepass.server.base.urls import is_loopback
+
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
+
+
+class ProxySection(ServerSection, frozen=True, kw_only=True):
+    """Which proxies are believed, and about what."""
+
+    trusted_proxy: Annotated[
+        tuple[str, ...],
+        Meta(description="Networks (CIDR) of proxies that speak HTTPS for us and are believed about who calls."),
+    ] = ()
+    trusted_header: Annotated[
+        str,
+        Meta(
+            description="The one header in which they say who calls; `Forwarded` is read by RFC 7239, any other as a list of addresses."
+        ),
+    ] = "X-Forwarded-For"
+    allow_undeclared_proxy: Annotated[
+        bool,
+        Meta(
+            description="Whether to serve others from loopback without `trusted_proxy`: then all of them seem to call from one address."
+        ),
+    ] = False
+
+    @property
+    def has_undeclared_proxy(self) -> bool:
+        """Whether others must reach a server on loopback through something that it knows nothing of."""
+        is_declared = bool(self.tls_cert or self.trusted_proxy)
+        is_elsewhere = not is_loopback(urlsplit(self.issuer_url).hostname or "")
+        return is_loopback(self.host) and is_elsewhere and not is_declared
+
+    def check_proxy_is_declared(self) -> None:
+        """Whether it is known how others reach a server that listens on loopback, before it serves.
+
+        Raises:
+            StartupError: when a proxy must be there that is not declared. All people would share its address, and with
+                it the limits on guessing.
+        """
+        if self.has_undeclared_proxy and not self.allow_undeclared_proxy:
+            raise StartupError(
+                f"The issuer is {self.issuer_url}, and this server listens on {self.host} without a certificate, so a"
+                " proxy stands before it that is not declared.",
+                "Give --trusted-proxy 127.0.0.1/32 if it is on this machine and says in X-Forwarded-For who calls.",
+            )
+
+    def check(self) -> None:
+        """Nothing is served to others in plain HTTP; proxies are networks, and their header is one."""
+        super().check()
+        self._check_address()
+        self._check_proxies()
+        self._check_trusted_header()
+
+    def _check_address(self) -> None:
+        if is_loopback(self.host) or self.tls_cert or self.trusted_proxy:
+            return
+        raise StartupError(
+            f"Will not serve plain HTTP on {self.host}: passwords and tokens would cross the network readable.",
+            "Give --tls-cert and --tls-key, or --trusted-proxy CIDR of the proxy that speaks HTTPS for this server.",
+        )
+
+    def _check_proxies(self) -> None:
+        for network in self.trusted_proxy:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                raise StartupError(
+                    f"{network} is not a network: {error}.", "It looks like 10.0.0.0/8 or 192.0.2.7/32."
+                ) from error
+
+    def _check_trusted_header(self) -> None:
+        if not _HEADER.fullmatch(self.trusted_header):
+            raise StartupError(
+                "`trusted_header` is not the name of a header.", "It is X-Forwarded-For, say, or Forwarded."
+            )

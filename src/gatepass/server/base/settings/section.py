@@ -1,0 +1,28 @@
+"""What the sections of the settings are made of."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+DAY = 86_400
+Seconds: TypeAlias = Annotated[int, Meta(ge=0)]
+
+IN_FILE = Meta(extra={"in_file": True})
+"""Of a setting that may be in a file instead, which `NAME_file` names."""
+SECRET = Meta(extra={"in_file": True, "secret": True})
+"""Of one that is also never shown."""
+Secret: TypeAlias = Annotated[str, SECRET]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings that belong together."""
+
+    def check(self) -> None:
+        """Refuse settings that contradict each other, in this section and those before it.
+
+        Raises:
+            StartupError: what is wrong, and what to write instead.
+        """

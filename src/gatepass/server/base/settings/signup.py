@@ -1,0 +1,49 @@
+"""Who may sign up."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from gatepass.server.base.errors import StartupError
+from gatepass.server.base.settings.revocation import RevocationSection
+from gatepass.server.base.settings.section import Secret
+from gatepass.server.base.urls import is_https_or_local
+
+_DOMAIN = re.compile(r"[^\W_][\w-]*(\.[^\W_][\w-]*)+")
+
+
+class SignupSection(RevocationSection, frozen=True, kw_only=True):
+    """Whether, with which addresses, and how many at once."""
+
+    signup: Annotated[
+        Literal["open", "closed"], Meta(description="Whether anybody may sign up, or only the operator adds people.")
+    ] = "open"
+    signup_domains: Annotated[
+        tuple[str, ...],
+        Meta(description="Domains whose addresses people may sign up with, and change to; exactly these. Empty: any."),
+    ] = ()
+    signup_check_url: Annotated[
+        str,
+        Meta(
+            description="Service that is asked, by POST, whether somebody may sign up: a captcha, say. Empty: nobody is asked."
+        ),
+    ] = ""
+    signup_check_token: Annotated[Secret, Meta(description="Bearer token for that service.")] = ""
+    signups_per_address: Annotated[
+        int,
+        Meta(ge=1, description="Accounts that may be made from one address (or IPv6 /64) in an hour, without a pause."),
+    ] = 50
+
+    def check(self) -> None:
+        """Domains are domains, and the service is asked over HTTPS."""
+        super().check()
+        if self.signup_check_url and not is_https_or_local(self.signup_check_url):
+            raise StartupError(
+                "`signup_check_url` is not an https URL.", "It looks like https://signups.example.com/check"
+            )
+        for domain in self.signup_domains:
+            if not _DOMAIN.fullmatch(domain):
+                raise StartupError(f"{domain!r} is not a domain.", "One of `signup_domains` looks like example.com")

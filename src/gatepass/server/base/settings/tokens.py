@@ -1,0 +1,81 @@
+"""What tokens are for, how they are signed, and how long they live."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from gatepass.server.base.errors import StartupError
+from gatepass.server.base.settings.keys import KeySection
+from gatepass.server.base.settings.section import Seconds
+from gatepass.tokens.access_token import MAX_LIFETIME
+
+NAME = re.compile(r"[!#-\[\]-~]+")
+"""A scope-token of RFC 6749 §3.3. Grants keep lists of them between blanks, so a blank would make two of one."""
+OWN_SCOPE_PREFIX = "gatepass:"
+"""Scopes that begin so are rights at this server: the operator gives them to a client by name, and nobody else can."""
+
+
+class TokenSection(KeySection, frozen=True, kw_only=True):
+    """Access tokens and refresh tokens."""
+
+    audience: Annotated[
+        tuple[str, ...],
+        Meta(description="APIs that first-party tokens are for, besides the issuer itself: each is one more `aud`."),
+    ] = ()
+    scopes: Annotated[
+        tuple[str, ...], Meta(description="Scopes that a first-party login may have; all when it asks for none.")
+    ] = ()
+    alg: Annotated[
+        Literal["ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "Ed25519", "HS256"],
+        Meta(
+            description="Algorithm that access tokens are signed with. HS256 is for exactly one API that shares the secret."
+        ),
+    ] = "ES256"
+    access_token_seconds: Annotated[
+        int, Meta(ge=1, le=MAX_LIFETIME, description="Life of an access token, in seconds; at most an hour.")
+    ] = 900
+    refresh_quiet_seconds: Annotated[
+        Seconds,
+        Meta(description="How long a refresh token may be used again before its use brings a new one, in seconds."),
+    ] = 60
+    refresh_grace_seconds: Annotated[
+        Seconds,
+        Meta(
+            description="How long after the last answer the refresh token before it still counts as a straggler's, in seconds."
+        ),
+    ] = 30
+
+    @property
+    def first_party_audience(self) -> tuple[str, ...]:
+        """`aud` of first-party tokens: the server's own calls, and the APIs that are set."""
+        return tuple(dict.fromkeys((self.issuer_url, *self.audience)))
+
+    def check(self) -> None:
+        """HS256 is for one API; audiences and scopes are words, and not ours."""
+        super().check()
+        self._check_hs256()
+        self._check_names()
+
+    def _check_hs256(self) -> None:
+        if self.alg == "HS256" and len(self.first_party_audience) != 2:  # noqa: PLR2004 - the issuer and one API
+            raise StartupError(
+                "HS256 is for exactly one API besides this server: whoever can verify such a token can also forge one.",
+                "Give one --audience, or choose another --alg; ES256 is the default.",
+            )
+
+    def _check_names(self) -> None:
+        for setting, names in (("audience", self.audience), ("scopes", self.scopes)):
+            for name in names:
+                if not NAME.fullmatch(name):
+                    raise StartupError(
+                        f"One of `{setting}` is not a name: {name!r}.",
+                        "It is one word of ASCII without quotes (RFC 6749 §3.3).",
+                    )
+                if name.startswith(OWN_SCOPE_PREFIX):
+                    raise StartupError(
+                        f"One of `{setting}` is one of ours: {name!r}.",
+                        f"What begins with {OWN_SCOPE_PREFIX} is a right at this server, which `gatepass client add` gives.",
+                    )
