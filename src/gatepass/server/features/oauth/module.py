@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gatepass.server.features.oauth import introspect, revoke, token
+from gatepass.server.features.oauth import introspect, revoke
+from gatepass.server.features.oauth.token import api as token
 from gatepass.server.module import Module
 
 if TYPE_CHECKING:

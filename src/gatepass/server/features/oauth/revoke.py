@@ -13,7 +13,7 @@ from gatepass.server.domain.sessions.refresh_credentials import read_in_body, re
 from gatepass.server.domain.sessions.revoke import end_grant
 from gatepass.server.features.oauth.name_quota import NameQuota
 from gatepass.server.web.answers import empty
-from gatepass.server.web.auth.requirements import CLIENT
+from gatepass.server.web.auth.requirements import ANY_CLIENT
 from gatepass.server.web.routing import Route
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             method="POST",
             path="/oauth/revoke",
             handler=partial(revoke, core, NameQuota()),
-            auth=CLIENT,
+            auth=ANY_CLIENT,
             summary="Revoke a token (RFC 7009)",
             form=TokenToLookAt,
             answers={200: None},

@@ -1,0 +1,62 @@
+"""`POST /oauth/token`: a dictionary of grant types."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+
+from gatepass.server.base.errors import Refusal
+from gatepass.server.features.oauth.token.client_credentials import client_credentials
+from gatepass.server.features.oauth.token.refresh_token import refresh
+from gatepass.server.features.oauth.token.request import TokenAnswer, TokenForm
+from gatepass.server.web.auth.requirements import ANY_CLIENT
+from gatepass.server.web.routing import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from starlette.responses import Response
+
+    from gatepass.server.core import Core
+    from gatepass.server.domain.sessions.client import Client
+    from gatepass.server.web.call import Call
+
+
+Grant: TypeAlias = "Callable[[Core, Client, TokenForm, str | None], Awaitable[Response]]"
+"""The client, what it asks for, and the thumbprint of the key that it has proved to have, if any."""
+
+GRANTS: Mapping[str, Grant] = {"client_credentials": client_credentials, "refresh_token": refresh}
+"""What each grant type answers with, once it is known that the client was given it."""
+
+
+def routes(core: Core) -> tuple[Route, ...]:
+    """The call. Its errors are those of RFC 6749 §5.2."""
+    return (
+        Route(
+            method="POST",
+            path="/oauth/token",
+            handler=partial(token, core),
+            auth=ANY_CLIENT,
+            summary="Get a token (OAuth 2)",
+            form=TokenForm,
+            answers={200: TokenAnswer},
+            problems=(
+                "invalid_grant",
+                "unauthorized_client",
+                "unsupported_grant_type",
+                "invalid_scope",
+                "invalid_target",
+                "invalid_dpop_proof",
+            ),
+        ),
+    )
+
+
+async def token(core: Core, call: Call, form: TokenForm) -> Response:
+    """Serve the grant that is asked for."""
+    grant = GRANTS.get(form.grant_type)
+    if grant is None:
+        raise Refusal("unsupported_grant_type", "The grant type is none that is served here.")
+    if form.grant_type not in call.client.grant_types:
+        raise Refusal("unauthorized_client", "The client was not given this grant type.")
+    return await grant(core, call.client, form, await core.dpop.thumbprint(call.request))

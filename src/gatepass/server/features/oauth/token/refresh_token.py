@@ -1,0 +1,75 @@
+"""The grant type `refresh_token` (RFC 6749 §6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+import msgspec
+
+from gatepass.server.domain.ports import decide
+from gatepass.server.domain.sessions.client_policy import ClientPolicy
+from gatepass.server.domain.sessions.grant import Advanced, Ended, Reissued, Same, Stolen, Unknown
+from gatepass.server.domain.sessions.refresh_credentials import read_in_body, refresh_credential
+from gatepass.server.domain.sessions.rotation import advance
+from gatepass.server.features.oauth.token.request import answer, as_invalid_target, invalid_grant
+from gatepass.tokens.refresh_token import mint
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from gatepass.server.base.errors import Refusal
+    from gatepass.server.core import Core
+    from gatepass.server.domain.ports import Transaction
+    from gatepass.server.domain.sessions.client import Client
+    from gatepass.server.domain.sessions.grant import Held, MovedOn, RefreshCredential
+    from gatepass.server.features.oauth.token.request import TokenForm
+
+
+async def refresh(core: Core, client: Client, form: TokenForm, jkt: str | None) -> Response:
+    """RFC 6749 §6: with the grant's audience and scopes, or those of them that are asked for this time."""
+    keys = core.keys.current
+    token = read_in_body(form.refresh_token or "", keys.refresh_keys)
+    if token is None:
+        raise invalid_grant("invalid_refresh_token")
+
+    presents = refresh_credential(token, client.id, jkt)
+    await _check_narrowing(core, presents, form, ClientPolicy.of_client(client, core.settings.issuer_url))
+
+    async def unit(tx: Transaction) -> tuple[MovedOn, float] | Refusal:
+        verdict = await advance(tx, presents, pace=core.rotation)
+        match verdict:
+            case Advanced() | Same() | Reissued():
+                return verdict, tx.now
+            case Stolen():
+                return invalid_grant("refresh_token_reused")
+            case Ended():
+                return invalid_grant("session_ended")
+            case Unknown():
+                return invalid_grant("invalid_refresh_token")
+            case _:
+                assert_never(verdict)
+
+    core.database.check_settled()
+    moved, now = await decide(core.database, unit, is_lone_statement=True)
+    with as_invalid_target():
+        client_policy = ClientPolicy.behind(moved.subject, core.settings)
+        subject = client_policy.today(moved.subject, audience=form.target, scope=form.scope)
+    issued = await core.token_issuer.mint(subject, keys=keys, now=now)
+    current = msgspec.structs.replace(token, serial=moved.serial)
+    return answer(issued, mint(current, keys.refresh_key))
+
+
+async def _check_narrowing(
+    core: Core, presents: RefreshCredential, form: TokenForm, client_policy: ClientPolicy
+) -> None:
+    """Refuse what is asked for beyond the grant before it is moved on: the client will ask again with the same."""
+    if form.scope is None and not form.target:
+        return
+
+    async def unit(tx: Transaction) -> Held | None:
+        return await tx.grants.held_by(presents)
+
+    held = await core.database.read(unit)
+    if held is not None and held.client_id == presents.client_id and held.is_usable:
+        with as_invalid_target():
+            client_policy.narrow(held.audience, held.scope, audience=form.target, scope=form.scope)

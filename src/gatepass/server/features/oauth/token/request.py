@@ -1,0 +1,75 @@
+"""What a token request says, what it is answered with, and what every grant type refuses alike."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from gatepass.server.base.confidential import Confidential
+from gatepass.server.base.errors import Refusal
+from gatepass.server.web.answers import JsonResponse
+from gatepass.server.web.auth.client import ClientForm
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from starlette.responses import Response
+
+    from gatepass.server.domain.sessions.token_issuer import IssuedToken
+
+
+class TokenForm(ClientForm, frozen=True, kw_only=True):
+    """RFC 6749 §4.4.2, §6. Fields that we do not know are ignored, as §3.2 asks for.
+
+    `resource` is RFC 8707's name for an audience, `audience` what many write; both may be repeated, and nothing else.
+    """
+
+    grant_type: str
+    refresh_token: str | None = None
+    scope: str | None = None
+    audience: tuple[str, ...] = ()
+    resource: tuple[str, ...] = ()
+
+    @property
+    def target(self) -> tuple[str, ...]:
+        """What the token is to be for."""
+        return (*self.resource, *self.audience)
+
+
+class TokenAnswer(Confidential, frozen=True, kw_only=True, omit_defaults=True):
+    """RFC 6749 §5.1; `expires_in` in seconds."""
+
+    access_token: str
+    expires_in: int
+    token_type: str
+    refresh_token: str | None = None
+    scope: str | None = None
+    id_token: str | None = None
+
+
+def answer(issued: IssuedToken, refresh: str | None = None, id_token: str | None = None) -> Response:
+    """Answer with what was issued."""
+    return JsonResponse(
+        TokenAnswer(
+            access_token=issued.token,
+            token_type=issued.token_type,
+            expires_in=issued.expires_in,
+            refresh_token=refresh,
+            scope=issued.scope,
+            id_token=id_token,
+        )
+    )
+
+
+def invalid_grant(why: str) -> Refusal:
+    """RFC 6749 §5.2; which of our own codes it is stands in the description, for the client's log."""
+    return Refusal("invalid_grant", why)
+
+
+@contextmanager
+def as_invalid_target() -> Generator[None]:
+    """OAuth's name for an audience that is not to be had (RFC 8707 §2)."""
+    try:
+        yield
+    except Refusal as error:
+        raise Refusal("invalid_target" if error.code == "invalid_audience" else error.code, error.detail) from error
