@@ -197,3 +197,14 @@ def refuses(verifier: Verifier, token: str) -> bool:
     except JoseError:
         return True
     return False
+
+
+def test_a_client_that_signs_people_in_brings_a_key_for_id_tokens(tmp_path: Path) -> None:
+    """Without one there is no RSA key, which would cost each start; with one it is there before the first login."""
+    with running_server(tmp_path) as server, server.client() as api:
+        assert [key.alg for key in published(api)] == ["ES256"]
+        main(["client", "add", "no relying party", "--scope", "read", "--scope", "openid2", *server.place])
+        main(["client", "add", "relying party", "--scope", "openid", *server.place])
+        eventually(lambda: sorted(key.alg for key in published(api)) == ["ES256", "RS256"])
+        api.post("/signup", json=ANN)
+        assert jwt.peek(login(api)["token"]).headers["alg"] == "ES256"

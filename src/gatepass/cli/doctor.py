@@ -16,6 +16,7 @@ from gatepass.cli.output import Json, result, result_json
 from gatepass.cli.serve import warnings
 from gatepass.server.base.errors import StartupError, Unavailable
 from gatepass.server.domain.keys.rotation import stored_keys
+from gatepass.server.domain.keys.schedule import line
 from gatepass.server.domain.mail.smtp import NotSent, mail_sender
 from gatepass.server.domain.providers.presets import make_providers
 from gatepass.server.domain.providers.provider import Journey
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from gatepass.server.base.settings import Settings
+    from gatepass.server.domain.keys.schedule import StoredKey, Use
     from gatepass.server.domain.ports import Database, Transaction
 
 app = App(name="doctor", help="Look whether a server can run here.")
@@ -112,14 +114,22 @@ async def _store(settings: Settings) -> AsyncGenerator[Finding]:
             yield Finding("ok", "master key", "it opens what is in the database")
             if not condition.is_clock_right:
                 yield Finding("error", "clock", "the database's time is not known", "Run it again; see `/ready`.")
-            signing = [key for key in await stored_keys(database) if key.use == "sig" and key.retired_at is None]
-            text = f"{len(signing)} for signatures" if signing else "the first will be made at the first start"
-            yield Finding("ok", "keys", text)
+            yield _keys(await stored_keys(database))
             yield await _addresses(database)
     except StartupError as error:
         yield Finding("error", "database", error.message, error.hint)
     except Unavailable as error:
         yield Finding("error", "database", error.private or error.detail, "Another program may hold it; try again.")
+
+
+def _keys(stored: list[StoredKey]) -> Finding:
+    """Which keys sign, or wait to. ID tokens may have none of their own yet: the first who asks for one has it made."""
+    if not line(stored, "sig"):
+        return Finding("ok", "keys", "the first will be made at the first start")
+    kinds: tuple[tuple[Use, str], ...] = (("sig", "signatures"), ("documents", "documents"), ("id_token", "ID tokens"))
+    return Finding(
+        "ok", "keys", ", ".join(f"{len(keys)} for {what}" for use, what in kinds if (keys := line(stored, use)))
+    )
 
 
 def _log(path: Path) -> Finding:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import msgspec
 from cyclopts import App, Parameter
@@ -24,7 +24,7 @@ from gatepass.server.domain.keys.rotation import (
     rotate,
     stored_keys,
 )
-from gatepass.server.domain.keys.schedule import PUBLISHED_AFTER_RETIREMENT, StoredKey, is_symmetric, state_of
+from gatepass.server.domain.keys.schedule import StoredKey, is_symmetric, kept_until, state_of
 from gatepass.server.store.opening import open_store
 
 if TYPE_CHECKING:
@@ -62,6 +62,9 @@ def rotate_(
     *,
     now: Annotated[bool, Parameter(negative="", help="Sign with it at once, known or not.")] = False,
     alg: Annotated[str | None, Parameter(help="Algorithm of the new key [that of the last].")] = None,
+    use: Annotated[
+        Literal["sig", "id_token"], Parameter(help="What the key signs: access tokens, or ID tokens alone.")
+    ] = "sig",
     json: Json = False,
     place: Place = _HERE,
 ) -> None:
@@ -69,13 +72,14 @@ def rotate_(
 
     Tokens of the old one verify until they end.
     """
-    settings = place.settings(alg=alg)
+    settings = place.settings(**{"alg" if use == "sig" else "id_token_alg": alg})
 
     async def work() -> tuple[StoredKey, list[StoredKey]]:
         async with open_store(settings, must_exist=True) as (database, data_key):
             pace = pace_of(settings)
             await make_first_keys(database, data_key, pace, alg=settings.alg)
-            return await rotate(database, data_key, pace, alg=alg, at_once=now), await stored_keys(database)
+            new = await rotate(database, data_key, pace, alg=alg, at_once=now, use=use)
+            return new, await stored_keys(database)
 
     new, stored = asyncio.run(work())
     if json:
@@ -185,7 +189,7 @@ def _times(key: StoredKey) -> dict[str, float | None]:
         "created_at": key.created_at,
         "signs_from": key.signs_from,
         "retired_at": retired,
-        "dropped_at": None if retired is None else retired + PUBLISHED_AFTER_RETIREMENT,
+        "dropped_at": None if retired is None else kept_until(key),
     }
 
 

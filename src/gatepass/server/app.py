@@ -179,7 +179,13 @@ async def open_server(
     held_elsewhere = [*outside_keys, *[key for plugin in plugins for key in await plugin.read_signing_keys()]]
     async with open_store(settings, clock) as (database, data_key):
         live_keys = await provide_keys(
-            database, data_key, pace_of(settings), alg=settings.alg, now=database.clock(), outside=held_elsewhere
+            database,
+            data_key,
+            pace_of(settings),
+            alg=settings.alg,
+            id_token_alg=settings.id_token_alg,
+            now=database.clock(),
+            outside=held_elsewhere,
         )
         await note_settings(database, data_key, settings)
         most = most_connections or settings.max_connections

@@ -66,6 +66,14 @@ class SqlClients:
         rows = await self._connection.rows(f"SELECT {_COLUMNS} FROM clients WHERE removed_at IS NULL ORDER BY name, id")
         return [_client(row) for row in rows]
 
+    async def any_with(self, scope: str) -> bool:
+        """Look for the word among the others."""
+        row = await self._connection.row(
+            "SELECT 1 FROM clients WHERE removed_at IS NULL AND ' ' || scope || ' ' LIKE '% ' || ?1 || ' %' LIMIT 1",
+            scope,
+        )
+        return row is not None
+
     async def count(self) -> int:
         """Count those that are not removed."""
         row = await self._connection.row("SELECT COUNT(*) FROM clients WHERE removed_at IS NULL")

@@ -13,6 +13,7 @@ import pytest
 from tests.support.server import NOON, SettableClock
 
 from gatepass.jose import KeySet, jws
+from gatepass.server.base.errors import StartupError
 from gatepass.server.domain.keys.jwks import render_jwks
 from gatepass.server.domain.keys.master_key import DataKey
 from gatepass.server.domain.keys.rotation import (
@@ -376,3 +377,88 @@ def test_verifiers_that_never_fetch_early_never_fail(
             verifier.verify(chance.choice((alive[0], alive[-1], chance.choice(alive))), clock.now, chance.choice(nodes))
     assert rounds * _TICK >= _ROTATIONS * effort * pace.prepublish
     assert len(stored(database)) <= 3 + PUBLISHED_AFTER_RETIREMENT / pace.prepublish
+
+
+# ── ID tokens ──
+
+
+def test_id_tokens_have_a_key_of_their_own_where_their_algorithm_is_another() -> None:
+    """It is made once somebody wants one, rotates like the other, and retires where the other has its algorithm."""
+    sig = key("sig", 1, NOON)
+    assert not [step for step in due([sig], PACE, alg="ES256", now=NOON) if isinstance(step, Publish)]
+    assert due([sig], PACE, alg="ES256", id_token_alg="RS256", now=NOON) == [Publish(0, "id_token", "RS256")]
+    assert due([sig], PACE, alg="ES256", id_token_alg="ES256", now=NOON) == []
+    assert due([], PACE, alg="RS256", id_token_alg="RS256", now=NOON) == [Publish(0, "sig", "RS256")]
+    own = key("own", 1, NOON, use="id_token", alg="RS256")
+    assert Publish(NOON + 29 * DAY, "id_token", "RS256") in plan([sig, own], PACE, alg="ES256")
+    now_rsa = key("rsa", 2, NOON, alg="RS256")
+    gone = msgspec.structs.replace(sig, retired_at=NOON)
+    assert Retire(0, "own") in plan([now_rsa, gone, own], PACE, alg="RS256")
+
+
+def test_no_setting_makes_id_token_keys_against_another_node() -> None:
+    """Two nodes with different settings agree on what is due once there is a key."""
+    keys = [key("sig", 1, NOON), key("own", 1, NOON, use="id_token", alg="RS256")]
+    plans = [plan(keys, PACE, alg="ES256", id_token_alg=alg) for alg in ("RS256", "PS256", "ES256", None)]
+    assert all(each == plans[0] for each in plans)
+
+
+def test_the_key_of_id_tokens_verifies_no_access_token(database: SqliteDatabase, clock: SettableClock) -> None:
+    """It is in the JWKS and signs what is asked for in its algorithm; our own calls do not know it."""
+    asyncio.run(take_steps(database, DATA_KEY, PACE, alg="ES256", id_token_alg="RS256"))
+    ring = asyncio.run(provide_keys(database, DATA_KEY, PACE, alg="ES256", now=clock())).current
+    signer = ring.id_token_signer("RS256")
+    assert signer is not None
+    assert {each.kid for each in ring.published} == {signer.kid, ring.signer.kid}
+    assert [each.kid for each in ring.verification] == [ring.signer.kid]
+    assert ring.id_token_signer("ES256") is ring.signer
+    assert ring.id_token_signer("PS256") is None
+    assert ring.document_signer is ring.signer
+
+
+def test_of_many_that_want_the_first_id_token_one_makes_its_key(database: SqliteDatabase) -> None:
+    """Ten at once leave one key."""
+
+    async def all_at_once() -> None:
+        await asyncio.gather(
+            *(take_steps(database, DATA_KEY, PACE, alg="ES256", id_token_alg="RS256") for _ in range(10))
+        )
+
+    asyncio.run(all_at_once())
+    assert [each.alg for each in stored(database, "id_token")] == ["RS256"]
+
+
+def test_another_algorithm_of_id_tokens_waits_its_turn(database: SqliteDatabase, clock: SettableClock) -> None:
+    """As that of access tokens does; where theirs is the same, the key of ID tokens alone is needed no more."""
+
+    def start(id_token_alg: str) -> list[str]:
+        asyncio.run(provide_keys(database, DATA_KEY, PACE, alg="ES256", now=clock(), id_token_alg=id_token_alg))
+        return [each.alg for each in line(stored(database, "id_token"), "id_token")]
+
+    assert start("RS256") == []
+    asyncio.run(take_steps(database, DATA_KEY, PACE, alg="ES256", id_token_alg="RS256"))
+    assert start("PS256") == ["RS256", "PS256"]
+    assert start("PS256") == ["RS256", "PS256"]
+    assert start("RS256") == ["RS256", "RS256"]
+    assert start("ES256") == []
+
+
+def test_a_hint_outlives_the_key_that_signed_it(database: SqliteDatabase, clock: SettableClock) -> None:
+    """An ID token tells whom it was about for 90 days after its key left the JWKS, if that was not compromised."""
+    asyncio.run(take_steps(database, DATA_KEY, PACE, alg="ES256", id_token_alg="RS256"))
+    live = asyncio.run(provide_keys(database, DATA_KEY, PACE, alg="ES256", now=clock()))
+    (first,) = stored(database, "id_token")
+    asyncio.run(rotate(database, DATA_KEY, PACE, use="id_token", at_once=True))
+    clock.advance(PUBLISHED_AFTER_RETIREMENT + 1)
+    assert live.update(asyncio.run(stored_keys(database)), clock())
+    assert (live.current.published.get(first.kid), live.current.hints.get(first.kid) is None) == (None, False)
+    asyncio.run(compromise(database, DATA_KEY, first.kid))
+    assert live.update(asyncio.run(stored_keys(database)), clock())
+    assert live.current.hints.get(first.kid) is None
+    assert len(line(stored(database, "id_token"), "id_token")) == 1
+
+
+def test_id_tokens_without_a_key_of_their_own_have_none_to_rotate(database: SqliteDatabase) -> None:
+    """The command says why."""
+    with pytest.raises(StartupError, match="no key of their own"):
+        asyncio.run(rotate(database, DATA_KEY, PACE, use="id_token"))

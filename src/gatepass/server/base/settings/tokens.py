@@ -34,6 +34,12 @@ class TokenSection(KeySection, frozen=True, kw_only=True):
             description="Algorithm that access tokens are signed with. HS256 is for exactly one API that shares the secret."
         ),
     ] = "ES256"
+    id_token_alg: Annotated[
+        Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519"],
+        Meta(
+            description="Algorithm that ID tokens are signed with for clients that registered none. OpenID Connect expects RS256."
+        ),
+    ] = "RS256"  # noqa: S105 - the name of an algorithm
     access_token_seconds: Annotated[
         int, Meta(ge=1, le=MAX_LIFETIME, description="Life of an access token, in seconds; at most an hour.")
     ] = 900

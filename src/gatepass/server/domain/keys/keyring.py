@@ -9,7 +9,7 @@ import msgspec
 
 from gatepass.jose import Key, KeySet
 from gatepass.server.base.errors import StartupError
-from gatepass.server.domain.keys.schedule import StoredKey, is_symmetric, line, still_verifies
+from gatepass.server.domain.keys.schedule import StoredKey, is_symmetric, line, still_proves_hints, still_verifies
 from gatepass.server.domain.keys.signer import GuardedSigner, LocalSigner
 from gatepass.tokens.refresh_token import KEY_ID_BYTES, RefreshKey
 
@@ -30,17 +30,22 @@ class KeyRing:
     """A view of the stored keys at one moment, opened. Made anew when they change."""
 
     def __init__(self, stored: list[StoredKey], data_key: DataKey, now: float, outside: Outside = ()) -> None:
-        opened = {
+        every = {
             row: Key.from_jwk(data_key.unseal(row.sealed, row.kid))
             for row in stored
-            if row.use != "refresh" and still_verifies(row, now)
+            if row.use != "refresh" and (still_verifies(row, now) or still_proves_hints(row, now))
         }
+        opened = {row: key for row, key in every.items() if still_verifies(row, now)}
         self.signing_key = opened[line(stored, "sig")[0]]
         self.newest_key = opened[line(stored, "sig")[-1]]
         self.signer = _signer(self.signing_key, outside)
         # Status lists and events: the tokens' signer, unless that key is a secret that an API shares.
         self.document_signer = (
             LocalSigner(opened[line(stored, "documents")[0]]) if is_symmetric(self.signing_key.alg) else self.signer
+        )
+        self._id_token_signers = self._signers_of_id_tokens([opened[row] for row in line(stored, "id_token")[:1]])
+        self.hints = KeySet(
+            [key.public() for row, key in every.items() if still_proves_hints(row, now) and not is_symmetric(row.alg)]
         )
         tokens = [key for row, key in opened.items() if row.use == "sig"]
         self.verification = KeySet([key if is_symmetric(key.alg) else key.public() for key in tokens])
@@ -51,6 +56,16 @@ class KeyRing:
             if key.use == "refresh"
         }
         self.refresh_key = next(reversed(self.refresh_keys.values()))
+
+    def id_token_signer(self, alg: str) -> Signer | None:
+        """What signs ID tokens with an algorithm: the access tokens' key or one beside it; None where neither does."""
+        return self._id_token_signers.get(alg)
+
+    def _signers_of_id_tokens(self, beside: Sequence[Key]) -> dict[str, Signer]:
+        signers: dict[str, Signer] = {key.alg: LocalSigner(key) for key in beside}
+        if not is_symmetric(self.signer.alg):
+            signers[self.signer.alg] = self.signer
+        return signers
 
 
 class LiveKeys:
@@ -72,8 +87,10 @@ class LiveKeys:
         return True
 
 
-def _in_force(stored: list[StoredKey], now: float) -> list[StoredKey]:
-    return [key for key in stored if still_verifies(key, now)]
+def _in_force(stored: list[StoredKey], now: float) -> list[tuple[StoredKey, bool, bool]]:
+    """What a ring is made of: each key, and what it is still good for."""
+    found = [(key, still_verifies(key, now), still_proves_hints(key, now)) for key in stored]
+    return [each for each in found if any(each[1:])]
 
 
 def _signer(key: Key, outside: Outside) -> Signer:

@@ -1,4 +1,4 @@
-"""Making, rotating and withdrawing the server's keys: what `keys/life.py` decides, done in one transaction each.
+"""Making, rotating and withdrawing the server's keys: what `keys/schedule.py` decides, done in one transaction each.
 
 Every node and every command decides anew inside its transaction, by what is stored there and by the database's clock,
 and a new key names its place in the line. So of any number that come at once, one does the step and the others find
@@ -8,10 +8,11 @@ it done.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Literal, assert_never
 
 import msgspec
 
+from gatepass.server.base.errors import StartupError
 from gatepass.server.domain.events.event import OPERATOR, SERVER
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.keys.keyring import LiveKeys, new_refresh_key, new_signing_key, outside_key_row
@@ -61,6 +62,7 @@ async def provide_keys(  # noqa: PLR0913 - of the server's start, each is anothe
     *,
     alg: str,
     now: float,
+    id_token_alg: str | None = None,
     outside: Sequence[OutsideKey] = (),
 ) -> LiveKeys:
     """Open the stored keys, making what is missing.
@@ -79,7 +81,31 @@ async def provide_keys(  # noqa: PLR0913 - of the server's start, each is anothe
     if (newest := line(stored, "sig")[-1]).held == "here" and newest.alg != alg:
         await rotate(database, data_key, pace, alg=alg)
         stored = await stored_keys(database)
+    if id_token_alg is not None and _is_outdated(stored, id_token_alg):
+        await _let_id_tokens_have(id_token_alg, database, data_key, pace)
+        stored = await stored_keys(database)
     return LiveKeys(stored, data_key, now, outside)
+
+
+def _is_outdated(stored: Sequence[StoredKey], id_token_alg: str) -> bool:
+    """Whether ID tokens have a key of their own, and it is of another algorithm than they are to have from now on."""
+    keys = line(stored, "id_token")
+    return bool(keys) and keys[-1].alg != id_token_alg
+
+
+async def _let_id_tokens_have(alg: str, database: Database, data_key: DataKey, pace: KeySchedule) -> None:
+    """Let a key of another algorithm follow, unless the access tokens' key is of it: then that one signs them too."""
+
+    async def unit(tx: Transaction) -> bool:
+        stored = await tx.keys.all()
+        if line(stored, "sig")[0].alg != alg:
+            return False
+        for key in line(stored, "id_token"):
+            await _retire(tx, key.kid, actor=SERVER)
+        return True
+
+    if not await database.transaction(unit):
+        await rotate(database, data_key, pace, alg=alg, use="id_token")
 
 
 async def _let_follow(database: Database, new: StoredKey, data_key: DataKey, pace: KeySchedule) -> None:
@@ -117,15 +143,17 @@ async def make_first_keys(database: Database, data_key: DataKey, pace: KeySchedu
     await database.transaction(unit)
 
 
-async def take_steps(database: Database, data_key: DataKey, pace: KeySchedule, *, alg: str) -> bool:
-    """Do what is due, if anything is; whether something was. `alg` is for the very first key.
+async def take_steps(
+    database: Database, data_key: DataKey, pace: KeySchedule, *, alg: str, id_token_alg: str | None = None
+) -> bool:
+    """Do what is due, if anything is; whether something was. The algorithms are for the very first keys.
 
     Raises:
         StartupError: when the stored keys are under another master key.
     """
 
     async def look(tx: Transaction) -> list[Step]:
-        return due(await tx.keys.all(), pace, alg=alg, now=tx.now)
+        return due(await tx.keys.all(), pace, alg=alg, id_token_alg=id_token_alg, now=tx.now)
 
     steps = await database.read(look)
     if not steps:
@@ -134,14 +162,20 @@ async def take_steps(database: Database, data_key: DataKey, pace: KeySchedule, *
 
     async def unit(tx: Transaction) -> None:
         await _readable(tx, data_key)
-        await _take_due(tx, made, pace, alg)
+        await _take_due(tx, made, pace, alg, id_token_alg)
 
     await database.transaction(unit)
     return True
 
 
-async def rotate(
-    database: Database, data_key: DataKey, pace: KeySchedule, *, alg: str | None = None, at_once: bool = False
+async def rotate(  # noqa: PLR0913 - the call reads as what is wanted
+    database: Database,
+    data_key: DataKey,
+    pace: KeySchedule,
+    *,
+    alg: str | None = None,
+    at_once: bool = False,
+    use: Literal["sig", "id_token"] = "sig",
 ) -> StoredKey:
     """Let another key follow the one that signs; which key that is.
 
@@ -155,25 +189,32 @@ async def rotate(
         alg: The algorithm, if it is to be another one than the last key's.
         at_once: Sign with it now. Unless it was pre-published, verifiers that keep the JWKS and never look for an
             unknown key refuse its tokens until they fetch again.
+        use: Access tokens, or ID tokens where they have a key of their own.
 
     Raises:
-        StartupError: when the stored keys are under another master key.
+        StartupError: when the stored keys are under another master key, or there is no key of this use to follow.
     """
-    alg = alg or line(await stored_keys(database), "sig")[-1].alg
-    made = await _make([("sig", alg), ("documents", DOCUMENTS_ALG)], data_key)
+    before = line(await stored_keys(database), use)
+    if not before:
+        raise StartupError(
+            "ID tokens have no key of their own.",
+            "It is made when a client first may ask for `openid`, unless the access tokens' algorithm is theirs.",
+        )
+    alg = alg or before[-1].alg
+    made = await _make([(use, alg), ("documents", DOCUMENTS_ALG)], data_key)
 
     async def unit(tx: Transaction) -> StoredKey:
         now, stored = tx.now, await _readable(tx, data_key)
-        signing, *waiting = line(stored, "sig")
+        signing, *waiting = line(stored, use)
         for key in waiting:
             if key.alg != alg:
                 await _retire(tx, key.kid, actor=OPERATOR)
         if not any(key.alg == alg for key in waiting):
-            await _add(tx, made["sig", alg], stored, signs_from=now + pace.prepublish, actor=OPERATOR)
+            await _add(tx, made[use, alg], stored, signs_from=now + pace.prepublish, actor=OPERATOR)
         if at_once:
             await _retire(tx, signing.kid, actor=OPERATOR)
         await _take_due(tx, made, pace, alg)  # a secret needs a key for documents beside it
-        return line(await tx.keys.all(), "sig")[-1]
+        return line(await tx.keys.all(), use)[-1]
 
     return await database.transaction(unit)
 
@@ -205,7 +246,8 @@ async def _withdraw(database: Database, data_key: DataKey, kid: str, *, is_compr
 
     async def unit(tx: Transaction) -> StoredKey | None:
         now, stored = tx.now, await _readable(tx, data_key)
-        if _find(stored, kid) is None:
+        key = _find(stored, kid)
+        if key is None:
             return None
         if is_compromised:
             await tx.keys.mark_compromised(kid, now)
@@ -213,9 +255,10 @@ async def _withdraw(database: Database, data_key: DataKey, kid: str, *, is_compr
             await record(tx, "key_compromised", actor=OPERATOR, reason=kid)
         else:
             await _retire(tx, kid, actor=OPERATOR)
-        if not line(await tx.keys.all(), key.use):
+        if key.retired_at is None and not line(await tx.keys.all(), key.use):
             await _add(tx, made[key.use, key.alg], stored, signs_from=now)
-        return line(await tx.keys.all(), key.use)[0]
+        left = await tx.keys.all()
+        return (line(left, key.use) or line(left, "sig"))[0]
 
     return await database.transaction(unit)
 
@@ -238,9 +281,15 @@ async def _readable(tx: Transaction, data_key: DataKey) -> list[StoredKey]:
     return stored
 
 
-async def _take_due(tx: Transaction, made: Mapping[tuple[Use, str], StoredKey], pace: KeySchedule, alg: str) -> None:
+async def _take_due(
+    tx: Transaction,
+    made: Mapping[tuple[Use, str], StoredKey],
+    pace: KeySchedule,
+    alg: str,
+    id_token_alg: str | None = None,
+) -> None:
     stored, now = await tx.keys.all(), tx.now
-    for step in due(stored, pace, alg=alg, now=now):
+    for step in due(stored, pace, alg=alg, id_token_alg=id_token_alg, now=now):
         match step:
             case Publish(use=use, alg=new_alg):
                 # What nobody made beforehand is made the next time.

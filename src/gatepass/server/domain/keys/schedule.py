@@ -7,6 +7,7 @@ write, which every node reads the same.
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
@@ -20,13 +21,16 @@ if TYPE_CHECKING:
 PUBLISHED_AFTER_RETIREMENT = MAX_LIFETIME + 300
 """Seconds for which a retired key still verifies: the longest life of a token, and time for clocks that differ."""
 
+HINTS_AFTER_RETIREMENT = 90 * 86_400
+"""Seconds for which an ID token still tells whom it was about (`id_token_hint`): the longest life of a session."""
+
 DOCUMENTS_ALG = "ES256"
 """What status lists and events are signed with where the tokens' key is a shared secret."""
 
 _SPREADING_SECONDS = 60
 """Until every node publishes a new key, and caches on the way have let go of the JWKS without it."""
 
-Use = Literal["sig", "documents", "refresh"]
+Use = Literal["sig", "documents", "id_token", "refresh"]
 State = Literal["pre-published", "signing", "retired", "compromised"]
 
 
@@ -121,20 +125,26 @@ class Drop(msgspec.Struct, frozen=True):
 Step: TypeAlias = Publish | Retire | Drop
 
 
-def plan(stored: Sequence[StoredKey], pace: KeySchedule, *, alg: str) -> list[Step]:
-    """Every step that is known to come, each with its time; `alg` is for the very first key only.
+def plan(stored: Sequence[StoredKey], pace: KeySchedule, *, alg: str, id_token_alg: str | None = None) -> list[Step]:
+    """Every step that is known to come, each with its time; the algorithms are for the very first keys only.
 
     A later key takes after the one before it, not after a setting: two nodes with different settings would otherwise
-    make keys against each other.
+    make keys against each other. `id_token_alg` is None where nobody wants ID tokens yet.
     """
-    steps = [*_plan_signing(stored, pace, alg), *_plan_documents(stored, pace, alg)]
-    steps.extend(Drop(key.retired_at + PUBLISHED_AFTER_RETIREMENT, key.kid) for key in stored if key.retired_at)
+    steps = [
+        *_plan_signing(stored, pace, alg),
+        *_plan_documents(stored, pace, alg),
+        *_plan_id_tokens(stored, pace, id_token_alg),
+    ]
+    steps.extend(Drop(kept_until(key), key.kid) for key in stored if key.retired_at is not None)
     return steps
 
 
-def due(stored: Sequence[StoredKey], pace: KeySchedule, *, alg: str, now: float) -> list[Step]:
+def due(
+    stored: Sequence[StoredKey], pace: KeySchedule, *, alg: str, now: float, id_token_alg: str | None = None
+) -> list[Step]:
     """The steps whose time has come."""
-    return [step for step in plan(stored, pace, alg=alg) if step.at <= now]
+    return [step for step in plan(stored, pace, alg=alg, id_token_alg=id_token_alg) if step.at <= now]
 
 
 def _plan_signing(stored: Iterable[StoredKey], pace: KeySchedule, alg: str) -> list[Step]:
@@ -148,6 +158,16 @@ def _plan_documents(stored: Sequence[StoredKey], pace: KeySchedule, alg: str) ->
     if not any(map(is_symmetric, [key.alg for key in line(stored, "sig")] or [alg])):
         return [Retire(0, key.kid) for key in keys]
     return _plan_line(keys, pace) if keys else [Publish(0, "documents", DOCUMENTS_ALG)]
+
+
+def _plan_id_tokens(stored: Sequence[StoredKey], pace: KeySchedule, alg: str | None) -> list[Step]:
+    """ID tokens have a key of their own where the access tokens' is of another algorithm than theirs."""
+    keys, signing = line(stored, "id_token"), line(stored, "sig")[:1]
+    if keys and [key.alg for key in signing] == [keys[-1].alg]:
+        return [Retire(0, key.kid) for key in keys]
+    if keys:
+        return _plan_line(keys, pace)
+    return [Publish(0, "id_token", alg)] if alg is not None and signing and signing[0].alg != alg else []
 
 
 def _plan_line(keys: Sequence[StoredKey], pace: KeySchedule) -> list[Step]:
@@ -181,6 +201,18 @@ def still_verifies(key: StoredKey, now: float) -> bool:
     if key.compromised_at is not None:
         return False
     return key.retired_at is None or now < key.retired_at + PUBLISHED_AFTER_RETIREMENT
+
+
+def kept_until(key: StoredKey) -> float:
+    """When a key is forgotten for good. Its private part signs nothing by then; its public part tells whose it was."""
+    if key.retired_at is None:
+        return math.inf
+    return key.retired_at + (HINTS_AFTER_RETIREMENT if key.use == "id_token" else PUBLISHED_AFTER_RETIREMENT)
+
+
+def still_proves_hints(key: StoredKey, now: float) -> bool:
+    """Whether an ID token that the key signed, alive or not, still tells whom it was about."""
+    return key.use in ("sig", "id_token") and key.compromised_at is None and now < kept_until(key)
 
 
 def rotates_by_itself(key: StoredKey) -> bool:

@@ -24,6 +24,9 @@ FIRST_PARTY = "first-party"
 ACCOUNT_SCOPE = "gatepass:account"
 """With it a client's tokens open people's accounts at this server, as those of the built-in client do."""
 
+OPENID = "openid"
+"""The scope that asks for an ID token, and opens UserInfo (OpenID Connect Core §3.1.2.1)."""
+
 CLIENT_PREFIX = "cli"
 _SECRET_PREFIX = "gps_"  # noqa: S105 - what secret scanners look for
 _SECRET_BYTES = 32
@@ -128,6 +131,10 @@ class Clients(Protocol):
 
     async def all(self) -> list[Client]:
         """Every client, by name."""
+        ...
+
+    async def any_with(self, scope: str) -> bool:
+        """Whether any of them may ask for a scope."""
         ...
 
     async def count(self) -> int:

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from gatepass.server.domain.keys.jwks import JWKS_PATH, render_jwks
 from gatepass.server.domain.keys.rotation import pace_of, stored_keys, take_steps
+from gatepass.server.domain.sessions.client import OPENID
 from gatepass.server.module import Job, Module
 
 if TYPE_CHECKING:
     from gatepass.server.core import Core
+    from gatepass.server.domain.ports import Transaction
 
 _KEYS_SECONDS = 1.0
 """How often it is looked whether a key's time has come; a look takes some microseconds."""
@@ -29,7 +31,25 @@ def module(core: Core) -> Module:
 
     async def move_keys_on() -> None:
         """Do what is due in the life of the keys, unless another node has; all of them notice by the store."""
-        await take_steps(core.database, core.data_key, pace_of(core.settings), alg=core.settings.alg)
+        await take_steps(
+            core.database,
+            core.data_key,
+            pace_of(core.settings),
+            alg=core.settings.alg,
+            id_token_alg=await _wanted_for_id_tokens(core),
+        )
 
     publish()
     return Module(catch_up=reload, jobs=(Job(every=_KEYS_SECONDS, run=move_keys_on),))
+
+
+async def _wanted_for_id_tokens(core: Core) -> str | None:
+    """The algorithm whose key is still to be made, since a client may ask for ID tokens: making one takes its time."""
+    alg = core.settings.id_token_alg
+    if core.keys.current.id_token_signer(alg) is not None or not await core.database.read(_has_relying_parties):
+        return None
+    return alg
+
+
+async def _has_relying_parties(tx: Transaction) -> bool:
+    return await tx.clients.any_with(OPENID)
