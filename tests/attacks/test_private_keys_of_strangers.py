@@ -17,7 +17,7 @@ from gatepass.jose import Key, KeySet, algorithms, errors, jwe, jwk
 from gatepass.tokens import dpop_proof
 from gatepass.tokens.dpop_proof import InvalidProofError
 from gatepass.verify import DPoP, Verifier
-from gatepass.verify.issuer import Fetched, Issuer
+from gatepass.verify.issuer import Fetched, IssuerKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,7 +131,7 @@ def test_a_document_of_private_keys_alone_computes_no_primes() -> None:
 
 def test_an_issuer_that_publishes_its_private_keys() -> None:
     """What an issuer publishes is known to everybody: private keys and secrets of its JWKS verify nothing."""
-    issuer = Issuer("https://auth.example.com", jwks_url="https://auth.example.com/jwks.json")
+    issuer = IssuerKeys("https://auth.example.com", jwks_url="https://auth.example.com/jwks.json")
     good = Key.generate("ES256")
     document = {"keys": [*every_private_member(), good.to_jwk()]}
     flow = issuer.refresh(0)

@@ -337,7 +337,7 @@ def test_tokens_that_are_bound(server: TokenServer, clock: Clock) -> None:
     server.answers["/token"] = lambda _: next(answers)
     server.headers = {"DPoP-Nonce": "n1"}
     auth = ClientCredentials(issuer=server.url, client_id="c", client_secret="s", dpop_key=key, clock=clock)
-    seen: list[dpop_proof.Proof] = []
+    seen: list[dpop_proof.DPoPProof] = []
 
     def api(request: httpx.Request) -> httpx.Response:
         assert request.headers["Authorization"] == "DPoP bound"

@@ -12,7 +12,7 @@ from gatepass.tokens.status_list import StatusReference
 from gatepass.verify.clocks import Moment
 from gatepass.verify.following.documents import Want
 from gatepass.verify.following.revocations import Revocations
-from gatepass.verify.following.stream import Connection
+from gatepass.verify.following.stream import StreamConnection
 from gatepass.verify.issuer import Offer
 from gatepass.verify.principal import Principal
 
@@ -51,7 +51,7 @@ class Reader:
         self.known, self.stream = self.revocations.known, self.revocations.stream
         self.documents = self.revocations.documents
         self.set_by = 0.0
-        self.connection = Connection(0)
+        self.connection = StreamConnection(0)
 
     @property
     def now(self) -> Moment:

@@ -10,7 +10,7 @@ import pytest
 from gatepass.jose import Key, KeySet
 from gatepass.verify import Fetched, FetchError
 from gatepass.verify import issuer as module
-from gatepass.verify.issuer import Issuer, fresh_seconds
+from gatepass.verify.issuer import IssuerKeys, fresh_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,7 @@ def metadata(**changes: object) -> Fetched:
     return Fetched(200, {}, json.dumps({"issuer": URL, "jwks_uri": JWKS_URL} | changes).encode())
 
 
-def follow(issuer: Issuer, answers: Mapping[str, Fetched], *, now: float = NOW) -> tuple[list[str], Published]:
+def follow(issuer: IssuerKeys, answers: Mapping[str, Fetched], *, now: float = NOW) -> tuple[list[str], Published]:
     """Fetch what the issuer asks for, and say what that was."""
     asked: list[str] = []
     flow = issuer.refresh(now)
@@ -46,9 +46,9 @@ def follow(issuer: Issuer, answers: Mapping[str, Fetched], *, now: float = NOW) 
         return asked, stop.value
 
 
-def ready(*keys: Key, headers: Mapping[str, str] | None = None) -> Issuer:
+def ready(*keys: Key, headers: Mapping[str, str] | None = None) -> IssuerKeys:
     """Know an issuer whose keys were fetched at `NOW`."""
-    issuer = Issuer(URL, jwks_url=JWKS_URL)
+    issuer = IssuerKeys(URL, jwks_url=JWKS_URL)
     issuer.learn(follow(issuer, {JWKS_URL: document(*keys or (KEY,), headers=headers)})[1], NOW)
     return issuer
 
@@ -84,7 +84,7 @@ def ready(*keys: Key, headers: Mapping[str, str] | None = None) -> Issuer:
 )
 def test_where_metadata_is(issuer: str, urls: list[str]) -> None:
     """RFC 8414 §3.1 puts the well-known part before the path, OpenID Connect Discovery §4 behind it."""
-    flow = Issuer(issuer).refresh(NOW)
+    flow = IssuerKeys(issuer).refresh(NOW)
     assert [next(flow), flow.send(Fetched(404, {}, b""))] == urls
     with pytest.raises(FetchError):
         flow.send(Fetched(404, {}, b""))
@@ -92,7 +92,7 @@ def test_where_metadata_is(issuer: str, urls: list[str]) -> None:
 
 def test_metadata_is_asked_once_a_day() -> None:
     """Later refreshes go straight to the keys, until the metadata is a day old."""
-    issuer = Issuer(URL)
+    issuer = IssuerKeys(URL)
     metadata_url = URL + "/.well-known/oauth-authorization-server"
     answers = {metadata_url: metadata(), JWKS_URL: document(KEY)}
     asked, published = follow(issuer, answers)
@@ -122,7 +122,7 @@ def test_a_given_jwks_url_needs_no_metadata() -> None:
 )
 def test_a_place_that_fails_is_followed_by_the_next(first: Fetched) -> None:
     """A proxy or a page of the application may answer at one well-known place while the document is at the other."""
-    flow = Issuer(URL).refresh(NOW)
+    flow = IssuerKeys(URL).refresh(NOW)
     next(flow)
     assert flow.send(first) == URL + "/.well-known/openid-configuration"
     assert flow.send(metadata()) == JWKS_URL
@@ -131,7 +131,7 @@ def test_a_place_that_fails_is_followed_by_the_next(first: Fetched) -> None:
 @pytest.mark.parametrize("second", [404, 500])
 def test_an_outage_at_the_first_place_is_remembered(second: int) -> None:
     """If the other place has no document, it is the outage that is told, not that there is no metadata."""
-    flow = Issuer(URL).refresh(NOW)
+    flow = IssuerKeys(URL).refresh(NOW)
     next(flow)
     flow.send(Fetched(502, {}, b""))
     with pytest.raises(FetchError, match="oauth-authorization-server answered 502"):
@@ -141,7 +141,7 @@ def test_an_outage_at_the_first_place_is_remembered(second: int) -> None:
 @pytest.mark.parametrize("issuer", [URL + "/", URL.upper(), "http://auth.example.com", "", None, [URL]])
 def test_metadata_must_name_the_issuer_exactly(issuer: object) -> None:
     """No difference is small enough to be overlooked (RFC 8414 §3.3)."""
-    flow = Issuer(URL).refresh(NOW)
+    flow = IssuerKeys(URL).refresh(NOW)
     next(flow)
     with pytest.raises(FetchError, match="another issuer"):
         flow.send(metadata(issuer=issuer))
@@ -150,7 +150,7 @@ def test_metadata_must_name_the_issuer_exactly(issuer: object) -> None:
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.9.9", "[::1]", "[::ffff:127.0.0.1]", "localhost."])
 def test_a_public_issuer_cannot_point_at_this_machine(host: str) -> None:
     """Else whoever may write the metadata reads what only this machine may reach (RFC 8725bis §3.10)."""
-    flow = Issuer(URL).refresh(NOW)
+    flow = IssuerKeys(URL).refresh(NOW)
     next(flow)
     with pytest.raises(FetchError, match="on this machine"):
         flow.send(metadata(jwks_uri=f"https://{host}/jwks"))
@@ -161,7 +161,7 @@ def test_a_public_issuer_cannot_point_at_this_machine(host: str) -> None:
 
 def test_nothing_is_known_at_first() -> None:
     """Before the first fetch it is due, and no key may be used."""
-    issuer = Issuer(URL)
+    issuer = IssuerKeys(URL)
     assert issuer.is_due(0)
     assert not issuer.is_usable(0)
 
@@ -262,5 +262,5 @@ def test_published_keys_that_name_no_algorithm() -> None:
     member = {name: value for name, value in rsa.public().to_jwk().items() if name != "alg"}
     answer = Fetched(200, {}, json.dumps({"keys": [member]}).encode())
     for alg, found in ((None, []), ("RS256", ["RS256"]), ("PS256", ["PS256"])):
-        published = follow(Issuer(URL, jwks_url=JWKS_URL, alg=alg), {JWKS_URL: answer})[1]
+        published = follow(IssuerKeys(URL, jwks_url=JWKS_URL, alg=alg), {JWKS_URL: answer})[1]
         assert [key.alg for key in published.keys] == found

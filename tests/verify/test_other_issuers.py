@@ -12,7 +12,7 @@ from tests.support.scripted_issuer import JWKS, METADATA, NOW, OPENID_METADATA, 
 from gatepass.jose import JoseError, Key, jws, jwt
 from gatepass.jose.errors import InvalidPolicyError
 from gatepass.verify import Fetched, FetchError, Verifier
-from gatepass.verify.issuer import Issuer
+from gatepass.verify.issuer import IssuerKeys
 
 if TYPE_CHECKING:
     import socket
@@ -423,7 +423,7 @@ def test_metadata_of_a_development_network() -> None:
     """Keys that metadata names are fetched without TLS where the issuer is, and only with the switch."""
     url = "http://keycloak:8080/realms/shop"
     for allowed in (True, False):
-        issuer = Issuer("https://a.example", allow_http=allowed)
+        issuer = IssuerKeys("https://a.example", allow_http=allowed)
         flow = issuer.refresh(0)
         next(flow)
         metadata = json.dumps({"issuer": "https://a.example", "jwks_uri": url}).encode()

@@ -14,7 +14,7 @@ from gatepass.jose import JoseError, Key, KeySet, base64url, jws
 from gatepass.verify import Fetched, FetchError, Verifier, challenge
 from gatepass.verify.authorization import bearer_token
 from gatepass.verify.errors import InsufficientScopeError, InvalidRequestError, MissingTokenError
-from gatepass.verify.issuer import MAX_FRESH_SECONDS, MIN_FRESH_SECONDS, Issuer, fresh_seconds
+from gatepass.verify.issuer import MAX_FRESH_SECONDS, MIN_FRESH_SECONDS, IssuerKeys, fresh_seconds
 
 URL = "https://auth.example.com"
 KEY = Key.generate("HS256")
@@ -105,7 +105,7 @@ def test_a_changed_token_is_refused(token: bytes, place: int) -> None:
 )
 def test_any_answer_of_an_issuer(status: int, body: bytes, headers: dict[str, str]) -> None:
     """Metadata and key sets of any shape are read or refused, and nothing else."""
-    for issuer in (Issuer(URL), Issuer(URL, jwks_url=URL + "/jwks")):
+    for issuer in (IssuerKeys(URL), IssuerKeys(URL, jwks_url=URL + "/jwks")):
         flow = issuer.refresh(NOW)
         next(flow)
         try:

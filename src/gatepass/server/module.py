@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gatepass.server.domain.ports import Transaction
-    from gatepass.server.web.auth.gate import Proof
+    from gatepass.server.web.auth.gate import Authenticator
     from gatepass.server.web.auth.requirements import Auth
     from gatepass.server.web.metrics import Gauges
     from gatepass.server.web.routing import Route
@@ -53,7 +53,7 @@ class Module:
 
     routes: tuple[Route, ...] = ()
     at_root: tuple[Route, ...] = ()
-    proofs: Mapping[Auth, Proof] = field(default_factory=dict[object, object])  # type: ignore[arg-type]
+    proofs: Mapping[Auth, Authenticator] = field(default_factory=dict[object, object])  # type: ignore[arg-type]
     jobs: tuple[Job, ...] = ()
     expiry: tuple[Expiry, ...] = ()
     catch_up: Step | None = None

@@ -54,7 +54,7 @@ class _Claims(msgspec.Struct, frozen=True):
     nonce: str | None = None
 
 
-class Proof(NamedTuple):
+class DPoPProof(NamedTuple):
     """A proof that passed every check but two, which need a memory: its nonce, and whether it was used before.
 
     Attributes:
@@ -110,7 +110,7 @@ def make(  # noqa: PLR0913 - each is named where it is called
 
 def check(  # noqa: PLR0913 - the call reads as its policy
     proof: str, *, method: str, url: str, token: str | None, now: float, seconds: float
-) -> Proof:
+) -> DPoPProof:
     """Check a proof by the rules of RFC 9449 §4.3; the nonce and whether it was used before are the caller's to check.
 
     Args:
@@ -143,7 +143,7 @@ def check(  # noqa: PLR0913 - the call reads as its policy
         raise InvalidProofError("the proof is too old, or of the future")
     if token is not None and claims.ath != token_hash(token):
         raise InvalidProofError("the proof is for another token")
-    return Proof(key.thumbprint(), claims.jti, claims.iat, claims.nonce)
+    return DPoPProof(key.thumbprint(), claims.jti, claims.iat, claims.nonce)
 
 
 def _key_of(header: dict[str, Any]) -> Key:

@@ -21,7 +21,7 @@ from .errors import ReplaysUnavailableError, UseNonceError
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from gatepass.tokens.dpop_proof import Proof
+    from gatepass.tokens.dpop_proof import DPoPProof
 
     from .waiting import Wait
 
@@ -166,7 +166,7 @@ class DPoPPolicy:
         self._replays = InMemoryReplays() if replays is None else replays
         self._secret = nonce_secret
 
-    def check(self, dpop: DPoP, token: str, now: float) -> Proof:
+    def check(self, dpop: DPoP, token: str, now: float) -> DPoPProof:
         """Check everything about a proof except whether it was used before.
 
         Raises:
@@ -180,7 +180,7 @@ class DPoPPolicy:
             raise UseNonceError("the proof must repeat our nonce", nonce=self.nonce(now) or "")
         return proof
 
-    def spend(self, proof: Proof, now: float) -> Generator[Wait, None, None]:
+    def spend(self, proof: DPoPProof, now: float) -> Generator[Wait, None, None]:
         """Record that a proof is used, yielding what to wait for.
 
         Raises:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from .http_client import Fetch
-    from .issuer import Fetched, Issuer, Published
+    from .issuer import Fetched, IssuerKeys, Published
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class KeySource:
     """
 
     def __init__(
-        self, issuer: Issuer, fetch: Fetch, *, clock: Callable[[], float], on_learned: Callable[[], None]
+        self, issuer: IssuerKeys, fetch: Fetch, *, clock: Callable[[], float], on_learned: Callable[[], None]
     ) -> None:
         """Supply an issuer.
 

@@ -23,7 +23,7 @@ from .clocks import Moment, running_clock
 from .following.document import MissingError, token_in
 from .following.sleep import Sleep
 from .following.sse import MessageTooLongError, Parser
-from .following.stream import Event, Greeting, Heartbeat, LostError, Resync, said
+from .following.stream import EventMessage, Greeting, HeartbeatMessage, LostError, Resync, said
 from .issuer import FetchError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .following.documents import Want
     from .following.health import Health
     from .following.revocations import Revocations
-    from .following.stream import Connection, Said
+    from .following.stream import Said, StreamConnection
     from .http_client import Fetch
     from .principal import Principal
     from .waiting import Wait
@@ -245,7 +245,7 @@ class Follower:
 
     async def _follow(self) -> None:
         self._loop, self._wake = asyncio.get_running_loop(), asyncio.Event()
-        connections: dict[Connection, asyncio.Task[None]] = {}
+        connections: dict[StreamConnection, asyncio.Task[None]] = {}
         try:
             while not self._is_closed:
                 self._keep_keys()
@@ -289,12 +289,12 @@ class Follower:
                 self._flights[want.url] = asyncio.create_task(self._bring(want))
         return url
 
-    def _dial(self, url: str) -> tuple[Connection, asyncio.Task[None]]:
+    def _dial(self, url: str) -> tuple[StreamConnection, asyncio.Task[None]]:
         with self._lock:
             connection = self._stream.opened(self.now)
         return connection, asyncio.create_task(self._hear_out(url, connection))
 
-    def _hang_up(self, connections: Mapping[Connection, asyncio.Task[None]]) -> None:
+    def _hang_up(self, connections: Mapping[StreamConnection, asyncio.Task[None]]) -> None:
         """End the connections that are dead, or not needed any more."""
         with self._lock:
             now = self.now
@@ -364,7 +364,7 @@ class Follower:
 
     # ── the stream ──
 
-    async def _hear_out(self, url: str, connection: Connection) -> None:
+    async def _hear_out(self, url: str, connection: StreamConnection) -> None:
         """Listen until the stream ends, breaks, is given up for its silence, or does not follow on what we know."""
         reason, retry_after = "it ended", 0.0
         try:
@@ -389,7 +389,7 @@ class Follower:
             self.wake()
             _log.info("a stream of %s is closed: %s", self._source.issuer.url, reason)
 
-    async def _hear(self, url: str, connection: Connection) -> None:
+    async def _hear(self, url: str, connection: StreamConnection) -> None:
         with self._lock:
             position = self.revocations.known.events.position
         if position is None or self._listen is None:
@@ -400,9 +400,9 @@ class Follower:
                 for message in parser.feed(chunk):  # octets that drip, and make no message, are silence
                     await self._heed(connection, said(message))
 
-    async def _heed(self, connection: Connection, what: Said | None) -> None:
+    async def _heed(self, connection: StreamConnection, what: Said | None) -> None:
         match what:
-            case Event(token):
+            case EventMessage(token):
                 event = await self._checked(lambda keys, now: self._stream.read_event(token, keys, now))
                 self._learn_names(lambda: self._stream.hear_event(connection, event, self.now))
             case Greeting(data):
@@ -412,7 +412,7 @@ class Follower:
             case Resync():
                 with self._lock:
                     raise self._stream.hear_resync()
-            case Heartbeat(beat):
+            case HeartbeatMessage(beat):
                 with self._lock:
                     self._stream.hear_comment(connection, self.now)
                 if beat is not None:

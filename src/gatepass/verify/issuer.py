@@ -1,7 +1,7 @@
 """What is known of an issuer's keys, and what to fetch when: decided here, without I/O, clock or lock.
 
-`Issuer` answers three questions: which keys are there, is it time to fetch, and (`refresh`) what to fetch and what the
-answers mean. `fetch.py` does the fetching.
+`IssuerKeys` answers three questions: which keys are there, is it time to fetch, and (`refresh`) what to fetch and what
+the answers mean. `fetch.py` does the fetching.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Published(NamedTuple):
     offer: Offer = Offer()
 
 
-class Issuer:
+class IssuerKeys:
     """The keys of one issuer.
 
     Attributes:

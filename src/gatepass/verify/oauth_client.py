@@ -14,7 +14,7 @@ from gatepass.jose.strict_json import decode_object
 from gatepass.tokens import dpop_proof
 
 from .http_client import Post
-from .issuer import FetchError, Issuer, checked_url
+from .issuer import FetchError, IssuerKeys, checked_url
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Mapping
@@ -62,7 +62,7 @@ class EndpointCaller:
         if client_key is not None and (client_key.is_secret or not client_key.is_private):
             raise InvalidPolicyError("client_key is a private key")
         self.issuer = issuer
-        self._issuer = Issuer(issuer)
+        self._issuer = IssuerKeys(issuer)
         self._client_id = client_id
         self._secret = client_secret
         self._key = client_key

@@ -38,7 +38,7 @@ from .follow import Follower
 from .following.health import Health
 from .following.revocations import Revocations
 from .http_client import FETCH_SECONDS, HttpxFetch
-from .issuer import Issuer
+from .issuer import IssuerKeys
 from .memory import Memory
 from .network import Network
 from .policy import RevocationPolicy, TokenPolicy
@@ -181,14 +181,14 @@ class Verifier:
         source = None
         if not is_offline:
             source = self._new_source(
-                Issuer(issuer, jwks_url=jwks_url, alg=alg, allow_http=allow_http_in_development), network
+                IssuerKeys(issuer, jwks_url=jwks_url, alg=alg, allow_http=allow_http_in_development), network
             )
         self._follower = self._new_follower(revoking, source, network)
         self._source = source if keys is None else None  # keys that were given are never fetched anew
         self._memory = Memory(KeySet([]), math.inf, -math.inf) if keys is None else Memory(keys, -math.inf, math.inf)
         _verifiers.add(self)
 
-    def _new_source(self, issuer: Issuer, network: Network) -> KeySource:
+    def _new_source(self, issuer: IssuerKeys, network: Network) -> KeySource:
         """Make what keeps the issuer's keys up to date."""
         return KeySource(issuer, network.for_keys(), clock=self.clock, on_learned=self._weakly_adopt())
 

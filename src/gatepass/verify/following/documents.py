@@ -9,7 +9,7 @@ from gatepass.tokens.revocation_event import Position
 
 from .document import MAX_TTL_SECONDS, MIN_TTL_SECONDS, TTL_SECONDS, Document, refuse_future
 from .names import refuse_own_key
-from .proof import NO_PROOF, Proof, younger
+from .proof import NO_PROOF, FreshnessProof, younger
 from .status_lists import set_bits
 
 if TYPE_CHECKING:
@@ -272,7 +272,7 @@ class Documents:
         self._is_issuer_out = False
         self._known.issuer_time = max(self._known.issuer_time, iat)
 
-    def _proved_by(self, iat: float, ttl: float, now: Moment) -> Proof:
+    def _proved_by(self, iat: float, ttl: float, now: Moment) -> FreshnessProof:
         """What a document proves: where no stream says more, it counts for its `ttl`, however long a cache held it."""
         as_of = iat if self._known.feeds else min(now.wall, iat + ttl)
-        return Proof(as_of, now.run - max(0.0, now.wall - as_of))
+        return FreshnessProof(as_of, now.run - max(0.0, now.wall - as_of))

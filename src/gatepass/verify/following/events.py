@@ -14,7 +14,7 @@ RECENT_INDEXES = 10_000
 """Bits that are remembered, for lists that come later and were made before."""
 
 
-class Events:
+class KnownEvents:
     """Where we stand in the line of events.
 
     Attributes:

@@ -6,10 +6,10 @@ from math import inf
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from .document import signer_of
-from .events import Events
+from .events import KnownEvents
 from .names import Names
 from .proof import NO_PROOF
-from .status_lists import StatusLists
+from .status_lists import StatusListCopies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,8 +57,8 @@ class Known:
         self.offer: Offer | None = None
         self.snapshot: Document | None = None
         self.names = Names()
-        self.lists = StatusLists(issuer)
-        self.events = Events()
+        self.lists = StatusListCopies(issuer)
+        self.events = KnownEvents()
         self.by_document = self.by_stream = NO_PROOF
         self.issuer_time = -inf
         self.pruned_at = -inf

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from gatepass.verify.clocks import Moment
 
 
-class Proof(NamedTuple):
+class FreshnessProof(NamedTuple):
     """That we knew everything that had happened by a time.
 
     Attributes:
@@ -29,9 +29,9 @@ class Proof(NamedTuple):
         return max(now.wall - self.as_of, now.run - self.run)
 
 
-NO_PROOF = Proof(-inf, -inf)
+NO_PROOF = FreshnessProof(-inf, -inf)
 
 
-def younger(one: Proof, other: Proof, now: Moment) -> Proof:
+def younger(one: FreshnessProof, other: FreshnessProof, now: Moment) -> FreshnessProof:
     """Return the proof that is worth more; an older one never takes a younger one's place."""
     return other if other.age(now) < one.age(now) else one

@@ -53,7 +53,7 @@ class Copy(Document):
         self.is_resting = False
 
 
-class StatusLists:
+class StatusListCopies:
     """The lists that tokens have named.
 
     Attributes:

@@ -13,7 +13,7 @@ from gatepass.tokens.revocation_event import Position
 
 from .known import PRUNE_SECONDS
 from .names import refuse_own_key
-from .proof import Proof, younger
+from .proof import FreshnessProof, younger
 from .retry import Trouble
 from .sse import COMMENT
 
@@ -53,7 +53,7 @@ class Greeting(NamedTuple):
     data: str
 
 
-class Event(NamedTuple):
+class EventMessage(NamedTuple):
     """What has been revoked.
 
     Attributes:
@@ -63,7 +63,7 @@ class Event(NamedTuple):
     token: str
 
 
-class Heartbeat(NamedTuple):
+class HeartbeatMessage(NamedTuple):
     """That nothing else has been revoked.
 
     Attributes:
@@ -77,7 +77,7 @@ class Resync(NamedTuple):
     """The issuer no longer has the events since ours."""
 
 
-Said: TypeAlias = Greeting | Event | Heartbeat | Resync
+Said: TypeAlias = Greeting | EventMessage | HeartbeatMessage | Resync
 
 _HEARTBEAT = "heartbeat "
 """How the comment begins that carries one."""
@@ -89,17 +89,17 @@ def said(message: Message) -> Said | None:
         case "hello":
             return Greeting(message.data)
         case "revoked":
-            return Event(message.data)
+            return EventMessage(message.data)
         case "resync":
             return Resync()
         case event if event == COMMENT:
             is_signed = message.data.startswith(_HEARTBEAT)
-            return Heartbeat(message.data.removeprefix(_HEARTBEAT) if is_signed else None)
+            return HeartbeatMessage(message.data.removeprefix(_HEARTBEAT) if is_signed else None)
         case _:
             return None
 
 
-class Connection:
+class StreamConnection:
     """One connection to the stream.
 
     Attributes:
@@ -128,8 +128,8 @@ class Stream:
         self._known = known
         self._verdict = verdict
         self._jitter = jitter
-        self._current: Connection | None = None
-        self._next: Connection | None = None
+        self._current: StreamConnection | None = None
+        self._next: StreamConnection | None = None
         self._trouble = Trouble()
 
     # ── connections ──
@@ -159,16 +159,16 @@ class Stream:
             return None
         return known.offer.stream_url if self._trouble.is_over(now) else None
 
-    def opened(self, now: Moment) -> Connection:
+    def opened(self, now: Moment) -> StreamConnection:
         """Record that we open a connection; it is the one that counts once it has greeted us."""
-        self._next = Connection(now.run)
+        self._next = StreamConnection(now.run)
         return self._next
 
-    def is_given_up(self, connection: Connection, now: Moment) -> bool:
+    def is_given_up(self, connection: StreamConnection, now: Moment) -> bool:
         """Tell whether to hang up: it has been silent for too long, or another has taken its place."""
         return connection not in (self._current, self._next) or now.run - connection.heard_at >= SILENCE_SECONDS
 
-    def closed(self, connection: Connection, now: Moment, *, retry_after: float = 0) -> None:
+    def closed(self, connection: StreamConnection, now: Moment, *, retry_after: float = 0) -> None:
         """Record that a connection has ended, and open another a little later.
 
         Args:
@@ -191,7 +191,7 @@ class Stream:
 
     # ── the greeting ──
 
-    def hear_greeting(self, connection: Connection, data: str, now: Moment) -> None:
+    def hear_greeting(self, connection: StreamConnection, data: str, now: Moment) -> None:
         """Learn where the issuer stands. Nobody signed it: it only tells how far we have to catch up.
 
         Raises:
@@ -216,7 +216,7 @@ class Stream:
 
     # ── heartbeats ──
 
-    def hear_comment(self, connection: Connection, now: Moment) -> None:
+    def hear_comment(self, connection: StreamConnection, now: Moment) -> None:
         """Record that the connection is open; that proves nothing."""
         connection.heard_at = now.run
 
@@ -244,7 +244,9 @@ class Stream:
         if beat.head < position.event_id:
             return  # its node knows less than we do, and so proves nothing
         known.issuer_time = max(known.issuer_time, beat.iat)
-        known.by_stream = younger(known.by_stream, Proof(beat.as_of, now.run - max(0.0, beat.iat - beat.as_of)), now)
+        known.by_stream = younger(
+            known.by_stream, FreshnessProof(beat.as_of, now.run - max(0.0, beat.iat - beat.as_of)), now
+        )
         if self.is_live(now):
             self._trouble.ended()
         if now.run - known.pruned_at >= PRUNE_SECONDS:
@@ -267,7 +269,7 @@ class Stream:
                 raise BadClaimError("an index is out of bounds", claim="events")
         return event
 
-    def hear_event(self, connection: Connection, event: revocation_event.RevocationEvent, now: Moment) -> None:
+    def hear_event(self, connection: StreamConnection, event: revocation_event.RevocationEvent, now: Moment) -> None:
         """Do what an event message says, whatever our clock says: it is its place in the line that counts.
 
         Raises:

@@ -20,7 +20,7 @@ from gatepass.server.domain.providers import id_token
 from gatepass.server.domain.providers.provider import ProvenIdentity
 from gatepass.verify.fetch import follow
 from gatepass.verify.http_client import FETCH_SECONDS, HttpxFetch, Post
-from gatepass.verify.issuer import DISCOVERY_SECONDS, FIRST_BACKOFF_SECONDS, FetchError, Issuer
+from gatepass.verify.issuer import DISCOVERY_SECONDS, FIRST_BACKOFF_SECONDS, FetchError, IssuerKeys
 from gatepass.verify.oauth_client import RefusedError, read_json
 
 if TYPE_CHECKING:
@@ -85,10 +85,10 @@ class OpenIDProvider:
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
         self._http = HttpxFetch(ca_file=profile.ca_file)
-        self._site = Issuer(profile.discovery)
+        self._site = IssuerKeys(profile.discovery)
         self._lock = asyncio.Lock()
         self._metadata: ProviderMetadata | None = None
-        self._keys: Issuer | None = None
+        self._keys: IssuerKeys | None = None
         self._discovered_at = 0.0
         self._failed_at: float | None = None
 
@@ -148,7 +148,7 @@ class OpenIDProvider:
 
     # ── discovery and keys ──
 
-    async def _discovered(self, now: float) -> tuple[ProviderMetadata, Issuer]:
+    async def _discovered(self, now: float) -> tuple[ProviderMetadata, IssuerKeys]:
         """The metadata, at most a day old, and the keys that it names."""
         if self._metadata is not None and self._keys is not None and 0 <= now - self._discovered_at < DISCOVERY_SECONDS:
             return self._metadata, self._keys
@@ -162,7 +162,7 @@ class OpenIDProvider:
                 self._failed_at = now
                 raise
 
-    async def _discover(self, now: float) -> tuple[ProviderMetadata, Issuer]:
+    async def _discover(self, now: float) -> tuple[ProviderMetadata, IssuerKeys]:
         found = await self._json(f"{self._profile.discovery}/.well-known/openid-configuration")
         if found.get("issuer") != self._profile.issuer:  # Discovery §4.3: else the document is somebody else's
             raise FetchError(f"the metadata of {self._profile.discovery} is about another issuer")
@@ -178,12 +178,12 @@ class OpenIDProvider:
         )
         jwks_url = self._site.checked_endpoint(found, "jwks_uri")
         # Keys that name no algorithm are for RS256, the one that every provider has (Core §15.1).
-        keys = Issuer(self._profile.discovery, jwks_url=jwks_url, alg="RS256")
+        keys = IssuerKeys(self._profile.discovery, jwks_url=jwks_url, alg="RS256")
         self._metadata, self._keys, self._discovered_at, self._failed_at = metadata, keys, now, None
         return metadata, keys
 
     async def _checked(
-        self, token: str, keys: Issuer, *, client_ids: tuple[str, ...], nonce: str | None, now: float
+        self, token: str, keys: IssuerKeys, *, client_ids: tuple[str, ...], nonce: str | None, now: float
     ) -> dict[str, Any]:
         """Check an ID token; for a key that nobody knows the provider is asked once more, and then not for a while."""
         async with self._lock:
@@ -212,7 +212,7 @@ class OpenIDProvider:
             raise Refusal("provider_denied", f"This account of the provider's may not sign in here: {reason}.")
         return claims
 
-    async def _fetch_keys(self, keys: Issuer, now: float) -> None:
+    async def _fetch_keys(self, keys: IssuerKeys, now: float) -> None:
         try:
             async with asyncio.timeout(FETCH_SECONDS):
                 keys.learn(await follow(keys.refresh(now), self._http), now)

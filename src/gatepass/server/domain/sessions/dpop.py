@@ -9,14 +9,14 @@ from gatepass.server.base.errors import Refusal
 
 if TYPE_CHECKING:
     from gatepass.server.domain.ports import Transaction
-    from gatepass.tokens.dpop_proof import Proof
+    from gatepass.tokens.dpop_proof import DPoPProof
 
 
 PROOF_SECONDS = 60
 """How far a proof's `iat` may be from our clock, in either direction."""
 
 
-async def use_proof(tx: Transaction, proof: Proof) -> Refusal | None:
+async def use_proof(tx: Transaction, proof: DPoPProof) -> Refusal | None:
     """Use a proof up; refused when it was used before, at any node."""
     name = hashlib.sha256(f"{proof.thumbprint} {proof.jti}".encode()).hexdigest()
     is_first = await tx.used_once.use("dpop_proof", name, expires_at=proof.iat + PROOF_SECONDS + 1)

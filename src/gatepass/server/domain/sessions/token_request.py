@@ -22,4 +22,4 @@ class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
     named: tuple[str, ...] = ()
     claims: str = ""
     jkt: str | None = None
-    proof: dpop_proof.Proof | None = None
+    proof: dpop_proof.DPoPProof | None = None

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.revocation.revocation_check import RevocationCheck
     from gatepass.server.domain.sessions.own_tokens import OwnTokens
     from gatepass.server.web.auth.dpop import DPoPBinding
-    from gatepass.tokens.dpop_proof import Proof
+    from gatepass.tokens.dpop_proof import DPoPProof
     from gatepass.verify import Principal
 
 
@@ -92,7 +92,7 @@ class BearerAuth:
                 await self._dpop.use(proof)
         return principal
 
-    async def _proof(self, request: Request, token: str) -> Proof:
+    async def _proof(self, request: Request, token: str) -> DPoPProof:
         """The sender's proof."""
         with _as_bad_token():
             proof = await self._dpop.proof(request, token=token)

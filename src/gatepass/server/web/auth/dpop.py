@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from gatepass.server.domain.ports import Database, Transaction
-    from gatepass.tokens.dpop_proof import Proof
+    from gatepass.tokens.dpop_proof import DPoPProof
 
 
 class DPoPBinding:
@@ -42,7 +42,7 @@ class DPoPBinding:
         await self.use(proof)
         return proof.thumbprint
 
-    async def proof(self, request: Request, *, token: str | None = None) -> Proof | None:
+    async def proof(self, request: Request, *, token: str | None = None) -> DPoPProof | None:
         """The request's proof, if it has one and that is good; whether it was used before is not known yet.
 
         Args:
@@ -63,7 +63,7 @@ class DPoPBinding:
         except InvalidProofError as error:
             raise Refusal("invalid_dpop_proof", f"The DPoP proof shows nothing: {error}.") from error
 
-    async def use(self, proof: Proof) -> None:
+    async def use(self, proof: DPoPProof) -> None:
         """Use a proof up.
 
         Raises:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gatepass.server.web.pages import Pages
     from gatepass.server.web.routing import Route
 
-    Proof = Callable[[Request, Any], Awaitable[object]]
+    Authenticator = Callable[[Request, Any], Awaitable[object]]
     """From a request, and its `SplitBody` where the proof may be in it, to whom it comes from."""
 
 
@@ -30,9 +30,9 @@ class Gate:
     """Lets requests pass.
 
     Args:
-        callers: people, by access tokens.
-        owners: people who have proved lately who they are.
-        visitors: people, by the cookie of a page.
+        bearer_auth: users, by access tokens.
+        recent_auth: users who have signed in, or proved who they are, lately.
+        cookie_auth: users, by the cookie of a page.
         clients: registered clients.
         pages: the way to sign in.
         others: what proves the rest of what a route can ask for.
@@ -46,12 +46,12 @@ class Gate:
         clients: ClientAuthentication,
         *,
         pages: Pages,
-        others: Mapping[Auth, Proof],
+        others: Mapping[Auth, Authenticator],
     ) -> None:
         self._recent_auth = recent_auth
         self._cookie_auth = cookie_auth
         self._pages = pages
-        self._proofs: dict[Auth, Proof] = {
+        self._proofs: dict[Auth, Authenticator] = {
             auth.CALLER: lambda request, _: bearer_auth.identify(request),
             auth.RECENT: lambda request, _: recent_auth.caller(request),
             auth.CLIENT: clients.authenticate,
