@@ -8,7 +8,7 @@ import msgspec
 from tests.support.server import running_server
 from tests.support.wait import eventually
 
-from gatepass.server import app
+from gatepass.server import app, server
 from gatepass.server.module import Job, Module
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth.requirements import ANYONE, CALLER
@@ -59,9 +59,9 @@ def test_a_module_is_put_in_place_by_its_name_alone(tmp_path: Path, monkeypatch:
         )
 
     monkeypatch.setattr(app, "MODULES", (*app.MODULES, dummy))
-    monkeypatch.setattr(app, "_EXPIRY_SECONDS", 0.01)
-    with running_server(tmp_path) as server, server.client() as api:
-        assert api.get("/dummy").json() == {"issuer": server.url}
+    monkeypatch.setattr(server, "_EXPIRY_SECONDS", 0.01)
+    with running_server(tmp_path) as running, running.client() as api:
+        assert api.get("/dummy").json() == {"issuer": running.url}
         assert api.get("/dummy/mine").status_code == 401
         assert "<h1>" in api.get("/pages/dummy").text
         assert "/dummy" in api.get("/openapi.json").json()["paths"]

@@ -169,7 +169,7 @@ def test_what_is_revoked_meanwhile_is_told_later(
     tmp_path: Path, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A logout while nobody signs: the server refuses the session at once, and the list says so when it can."""
-    monkeypatch.setattr("gatepass.server.app._PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("gatepass.server.module._PAUSE_SECONDS", 0.01)
     with (
         running_server(tmp_path / "data", outside_keys=[keeper.outside_key()], status_list_seconds=3_600) as server,
         server.client() as api,

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
+
+import structlog
+
+from gatepass.server.base.errors import StartupError, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,6 +19,11 @@ if TYPE_CHECKING:
     from gatepass.server.web.auth.requirements import Auth
     from gatepass.server.web.metrics import Gauges
     from gatepass.server.web.routing import Route
+
+log = structlog.get_logger("gatepass")
+
+_PAUSE_SECONDS = 1.0
+"""How long to let things be after a step that failed."""
 
 Step: TypeAlias = Callable[[], Awaitable[object]]
 Expiry: TypeAlias = "Callable[[Transaction], Awaitable[object]]"
@@ -31,6 +41,17 @@ class Job:
 
     every: float
     run: Step
+
+    async def repeat(self) -> None:
+        """Do it again and again, until cancelled."""
+        while True:
+            await asyncio.sleep(self.every)
+            try:
+                await self.run()
+            except (Unavailable, StartupError) as error:
+                step = getattr(self.run, "__name__", "")
+                log.warning("a background step was put off", step=step, reason=str(error))
+                await asyncio.sleep(_PAUSE_SECONDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
-    from gatepass.server.app import Server
     from gatepass.server.base.clock import Clock
     from gatepass.server.base.settings import Settings
     from gatepass.server.domain.keys.signer import OutsideKey
+    from gatepass.server.server import Server
 
 log = structlog.get_logger("gatepass")
 

@@ -17,7 +17,7 @@ from tests.support.server import ANN, NOON, SettableClock, running_server
 from tests.support.wait import eventually
 
 from gatepass.cli.main import main
-from gatepass.server import app
+from gatepass.server import module
 from gatepass.server.base.errors import StartupError, Unavailable
 from gatepass.server.domain.keys import data_key as data_key_module
 from gatepass.server.domain.keys.data_key import change_master_key_file, open_data_key
@@ -247,7 +247,7 @@ def test_a_moment_of_trouble_does_not_end_the_watch_for_new_keys(
             raise troubles.pop()
         return await stored_keys(database)
 
-    monkeypatch.setattr(app, "_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(module, "_PAUSE_SECONDS", 0.01)
     with running_server(tmp_path) as server, server.client() as api:
         monkeypatch.setattr(key_module, "stored_keys", sometimes)
         other = SqliteDatabase(tmp_path / "gatepass.db", SettableClock())

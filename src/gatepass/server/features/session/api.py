@@ -37,7 +37,7 @@ class LogoutRequest(Confidential, frozen=True, forbid_unknown_fields=True):
 
 
 def routes(core: Core) -> tuple[Route, ...]:
-    """The calls."""
+    """The calls: a flat list."""
     return (
         Route(
             method="POST",

@@ -49,7 +49,7 @@ class ChangePasswordRequest(Confidential, frozen=True, forbid_unknown_fields=Tru
 
 
 def routes(core: Core) -> tuple[Route, ...]:
-    """The calls."""
+    """The calls: a flat list."""
     return (
         Route(
             method="POST",

@@ -50,7 +50,7 @@ class SignupOptionsRequest(Confidential, frozen=True, forbid_unknown_fields=True
 
 
 def routes(core: Core) -> tuple[Route, ...]:
-    """The calls."""
+    """The calls: a flat list."""
     return (
         Route(
             method="POST",
