@@ -222,7 +222,7 @@ def test_what_is_taken_from_nobody_is_told(
         refused = reset(api, victim, "shortish")
         assert refused.json()["code"] == "password_too_short"
         assert ask_by_mail(victim).headers["location"] == "/pages/account"
-        assert "Your account is yours alone now" in victim.get(OUTBOX).text
+        assert "Earlier access to your account was removed" in victim.get(OUTBOX).text
     told = events(server, capsys)
     assert {
         ("password_removed", "address_proved"),

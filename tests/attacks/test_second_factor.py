@@ -135,7 +135,7 @@ def test_no_way_in_forgets_to_ask(
     """A code by mail is a first factor as a password is: the second is asked after it too. The owner is told of it."""
     application, _ = set_up_totp(mailing, mail_api, verified_ann)
     told = mailbox.next_to(ANN["email"])
-    assert (told.subject, "/pages/lock?" in told.text) == ("A second factor or passkey was added", True)
+    assert (told.subject, "/pages/lock?" in told.text) == ("A passkey or authenticator app was added", True)
     asked = mail_api.post("/login/email", json={"email": verified_ann["email"]}).json()
     code = mailbox.next_to(ANN["email"], 2).code
     due = mail_api.post("/login/email/code", json={"challenge": asked["challenge"], "code": code})

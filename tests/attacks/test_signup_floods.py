@@ -110,7 +110,7 @@ def test_only_addresses_of_the_domains_that_are_set(tmp_path: Path) -> None:
             assert api.post("/account/email", json={"email": ANN["email"]}, headers=bearer(own)).status_code == 202
             with Browser(server) as browser:
                 page = browser.post("/pages/signup", email="x@example.test", password=ANN["password"])
-                assert "Addresses of this domain are not taken here." in page.text
+                assert "Email addresses at this domain are not allowed here." in page.text
 
 
 @pytest.mark.parametrize("domain", ["@corp.test", "*.corp.test", "corp", "corp.test/", ""])

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from tests.browser.conftest import OpenPage
     from tests.support.server import RunningServer
 
-ACCEPTED = "Nothing here speaks against it"
-REFUSED = "It would be refused"
-UNKNOWN = "Its signature was not checked"
+ACCEPTED = "No problems found"
+REFUSED = "This token would be refused"
+UNKNOWN = "The signature was not checked"
 SECRET = "a secret of more than sixty-four octets, since HS512 has a hash that is as long as that"
 
 
@@ -59,7 +59,9 @@ def page(server: RunningServer, open_page: OpenPage) -> Page:
 
 def paste(page: Page, token: str, key: str = "") -> None:
     """Fill in both fields, and wait for the verdict."""
-    page.get_by_text("Check it with another key").evaluate("summary => { summary.parentElement.open = true }")
+    page.get_by_text("Check the signature with another key").evaluate(
+        "summary => { summary.parentElement.open = true }"
+    )
     page.get_by_label("Token", exact=True).fill("")
     page.get_by_label("Public key or secret").fill(key)
     expect(page.get_by_role("status")).to_have_count(0)
@@ -83,20 +85,20 @@ def access_token(key: Key, **changes: Any) -> str:  # noqa: ANN401 - claims
 def test_a_token_of_this_server(page: Page, token: str, server: RunningServer) -> None:
     """Its signature is checked against the JWKS, every claim is explained, and times are in words."""
     paste(page, token)
-    says(page, ACCEPTED, "The signature is right (ES256).")
+    says(page, ACCEPTED, "The signature is valid (ES256).")
     says(page, ACCEPTED, "This server is the issuer.")
-    says(page, ACCEPTED, "It expires in 14 minutes.")
+    says(page, ACCEPTED, "Expires in 14 minutes.")
     payload = page.locator("section", has=page.get_by_role("heading", name="Payload", exact=True))
     expect(payload).to_contain_text(server.url)
-    expect(payload).to_contain_text("The subject: whom it speaks for.")
+    expect(payload).to_contain_text("The subject: the user or client that it is about.")
     for part, kind in zip(token.split("."), ("header", "payload", "signature"), strict=True):
         expect(page.locator(f".token .in-{kind}")).to_have_text(part)
     header, body, signature = token.split(".")
     other = json.dumps(dict(jwt.peek(token).claims) | {"sub": "somebody else"}).encode()
     paste(page, f"{header}.{b64(other)}.{signature}")
-    says(page, REFUSED, "The signature is wrong")
+    says(page, REFUSED, "The signature is not valid")
     paste(page, f"Bearer {header}.\n{body}.{signature}")
-    says(page, ACCEPTED, "The signature is right")
+    says(page, ACCEPTED, "The signature is valid")
 
 
 def test_nothing_leaves_the_browser(server: RunningServer, open_page: OpenPage, token: str) -> None:
@@ -122,9 +124,9 @@ def test_every_algorithm_with_a_pasted_key(page: Page, form: str) -> None:
         key, other = Key.generate(alg, kid="1"), Key.generate(alg, kid="1")
         token = access_token(key)
         paste(page, token, in_form(key, form))
-        says(page, ACCEPTED, f"The signature is right ({alg}).")
+        says(page, ACCEPTED, f"The signature is valid ({alg}).")
         paste(page, token, in_form(other, form))
-        says(page, REFUSED, "The signature is wrong")
+        says(page, REFUSED, "The signature is not valid")
 
 
 def in_form(key: Key, form: str) -> str:
@@ -143,18 +145,18 @@ def test_a_secret(page: Page, server: RunningServer, alg: str) -> None:
     paste(page, token)
     says(page, UNKNOWN, f"{alg} is checked with a secret")
     paste(page, token, SECRET)
-    says(page, ACCEPTED, f"The signature is right ({alg}).")
+    says(page, ACCEPTED, f"The signature is valid ({alg}).")
     paste(page, token, json.dumps(key.to_jwk(private=True)))
-    says(page, ACCEPTED, "The signature is right")
+    says(page, ACCEPTED, "The signature is valid")
     paste(page, token, "another secret")
-    says(page, REFUSED, "The signature is wrong")
+    says(page, REFUSED, "The signature is not valid")
 
 
 def test_a_public_key_is_no_secret(page: Page) -> None:
     """A token that was signed with the text of a public key as HMAC secret is refused (RFC 8725 §2.1)."""
     pem = Key.generate("ES256").public().to_pem()
     paste(page, hs256(pem.strip(), dumps({"alg": "HS256", "typ": "at+jwt"}), dumps({"sub": "ann"})), pem.decode())
-    says(page, REFUSED, "The key is not one for HS256")
+    says(page, REFUSED, "This key is not for HS256")
 
 
 def test_a_private_key_is_sent_home(page: Page) -> None:
@@ -167,10 +169,10 @@ def test_a_private_key_is_sent_home(page: Page) -> None:
 
 NOW = int(time.time())
 WRONG = {
-    "It expired": {"exp": NOW - 7_300},
-    "It expired 2 hours ago.": {"exp": NOW - 7_300},
-    "It is not valid yet": {"nbf": NOW + 3_700},
-    "made in 2 hours": {"iat": NOW + 9_000},  # the test may run minutes after this line
+    "Expired": {"exp": NOW - 7_300},
+    "Expired 2 hours ago.": {"exp": NOW - 7_300},
+    "Not valid yet": {"nbf": NOW + 3_700},
+    "issued in the future (in 2 hours)": {"iat": NOW + 9_000},  # the test may run minutes after this line
 }
 
 
@@ -180,21 +182,21 @@ def test_why_it_would_be_refused(page: Page, reason: str) -> None:
     key = Key.generate("ES256")
     paste(page, access_token(key, **WRONG[reason]), in_form(key, "jwk"))
     says(page, REFUSED, reason)
-    says(page, REFUSED, "The signature is right")
+    says(page, REFUSED, "The signature is valid")
 
 
 FORGED = {
-    "two parts": ("abc.def", "This is no JSON Web Token"),
-    "a letter too many": ("e30.e30.a", "not base64url"),
-    "another alphabet": ("e30.e3+.", "not base64url"),
+    "two parts": ("abc.def", "This is not a JSON Web Token"),
+    "a letter too many": ("e30.e30.a", "not valid base64url"),
+    "another alphabet": ("e30.e3+.", "not valid base64url"),
     "no object": (f"{b64(b'[]')}.e30.", "not a JSON object"),
     "no JSON": (f"{b64(b'{')}.e30.", "not a JSON object"),
     "encrypted": ("e30.e30.e30.e30.e30", "This token is encrypted"),
-    "alg none": (f"{b64(dumps({'alg': 'none'}))}.e30.", "It has no signature"),
-    "another issuer": (access_token(Key.generate("ES256", kid="x")), "None of this server's keys made it."),
-    "crit": (f"{b64(dumps({'alg': 'ES256', 'crit': ['x']}))}.e30.e30", "asks for an extension"),
+    "alg none": (f"{b64(dumps({'alg': 'none'}))}.e30.", "This token is not signed"),
+    "another issuer": (access_token(Key.generate("ES256", kid="x")), "None of this server's keys signed this token."),
+    "crit": (f"{b64(dumps({'alg': 'ES256', 'crit': ['x']}))}.e30.e30", "requires an extension"),
     "missing": (f"{b64(dumps({'alg': 'ES256', 'typ': 'at+jwt'}))}.e30.e30", "client_id, iat, jti"),
-    "exp as text": (f"{b64(dumps({'alg': 'ES256'}))}.{b64(dumps({'exp': 'soon'}))}.e30", "exp is no time."),
+    "exp as text": (f"{b64(dumps({'alg': 'ES256'}))}.{b64(dumps({'exp': 'soon'}))}.e30", "exp is not a valid time."),
 }
 
 

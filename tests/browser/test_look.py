@@ -196,7 +196,7 @@ def test_the_account(eye: Eye, server: RunningServer, record_property: Record) -
     eye.look("factors-device")
     page.goto("/pages/account")
     submit(page, "End all other sessions")
-    expect(page.get_by_role("button", name="Sign out there")).to_have_count(0)
+    expect(page.get_by_role("button", name="End session")).to_have_count(0)
     eye.look("account-after")
     assert eye.complaints == []
     record_property("figures", eye.summary())
@@ -266,7 +266,7 @@ def test_with_the_keyboard_alone(server: RunningServer, open_page: OpenPage) -> 
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
         heights.append(page.evaluate("document.activeElement.getBoundingClientRect().top"))
     assert heights == sorted(heights)
-    page.get_by_label("E-mail address").focus()
+    page.get_by_label("Email address").focus()
     page.keyboard.type(person["email"])
     page.keyboard.press("Tab")
     page.keyboard.type(person["password"])

@@ -65,7 +65,7 @@ def test_the_pages_are_accessible(server: RunningServer, open_page: OpenPage, sc
         check()
     page.goto(f"{server.url}/pages/login")
     for password in ("not the one at all", ANN["password"]):
-        page.get_by_label("E-mail address").fill(ANN["email"])
+        page.get_by_label("Email address").fill(ANN["email"])
         page.get_by_label("Password").fill(password)
         page.get_by_role("button", name="Sign in").click()
         check()

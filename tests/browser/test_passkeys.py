@@ -88,8 +88,8 @@ def claims_of(page: Page) -> dict[str, Any]:
 
 def add_passkey(page: Page, name: str) -> None:
     """From the account page on."""
-    page.get_by_role("link", name="Second factors and passkeys").click()
-    page.get_by_label("What to call it").last.fill(name)
+    page.get_by_role("link", name="Manage passkeys and two-factor authentication").click()
+    page.get_by_label("Name", exact=True).last.fill(name)
     page.get_by_role("button", name="Add a passkey").click()
 
 
@@ -162,9 +162,9 @@ def test_signing_up_without_a_password(page: Page) -> None:
     page.goto("/pages/login")
     page.get_by_role("link", name="Create account").click()
     page.get_by_role("link", name="Use a passkey instead of a password").click()
-    page.get_by_label("E-mail address").fill(f"p{time.time_ns()}@example.test")
+    page.get_by_label("Email address").fill(f"p{time.time_ns()}@example.test")
     page.get_by_role("button", name="Continue").click()
-    page.get_by_role("button", name="Make a passkey").click()
+    page.get_by_role("button", name="Create passkey").click()
     says(page, "Your recovery codes")
     assert virtual.credentials()[0]["isResidentCredential"]
     page.get_by_role("link", name="I have saved them").click()

@@ -57,13 +57,13 @@ def test_there_and_back_and_away_again(page: Page) -> None:
     page.goto("/pages/account/identities")
     page.get_by_role("link", name="Sign in with Corp").click()
     sign_in_there(page, "ann")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Accounts elsewhere")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Connected accounts")
     expect(page.get_by_text("ann@example.test")).to_be_visible()
     assert token_of(page).count(".") == 2
     page.get_by_role("button", name="Connect Corp", exact=True).click()
     page.locator('[type="submit"]').click()  # consent again
     expect(page.get_by_role("button", name="Disconnect Corp")).to_have_count(1)
     page.get_by_role("button", name="Disconnect Corp").click()
-    expect(page.get_by_text("None. With one")).to_be_visible()
+    expect(page.get_by_text("No connected accounts")).to_be_visible()
     page.goto("/pages/account")
     expect(page.get_by_text("ann@example.test")).to_be_visible()

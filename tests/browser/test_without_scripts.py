@@ -45,7 +45,7 @@ def page(server: RunningServer, open_page: OpenPage) -> Page:
 
 def sign_in(page: Page, person: dict[str, str]) -> None:
     """Fill in the form, wherever it was met."""
-    page.get_by_label("E-mail address").fill(person["email"])
+    page.get_by_label("Email address").fill(person["email"])
     page.get_by_label("Password").fill(person["password"])
     page.get_by_role("button", name="Sign in").click()
 
@@ -64,7 +64,7 @@ def test_signing_up_in_and_out(page: Page) -> None:
     person = new_person()
     page.goto("/pages/login")
     page.get_by_role("link", name="Create account").click()
-    page.get_by_label("E-mail address").fill(person["email"])
+    page.get_by_label("Email address").fill(person["email"])
     page.get_by_label("New password").fill(person["password"])
     page.get_by_role("button", name="Create account").click()
     expect(page.get_by_role("heading")).to_have_text("Your account is ready")
@@ -86,7 +86,7 @@ def test_a_wrong_password_keeps_the_form(page: Page) -> None:
     page.goto("/pages/account?from=elsewhere")
     sign_in(page, ANN | {"password": "not the password at all"})
     expect(page.get_by_role("alert")).to_contain_text("wrong")
-    expect(page.get_by_label("E-mail address")).to_have_value(ANN["email"])
+    expect(page.get_by_label("Email address")).to_have_value(ANN["email"])
     sign_in(page, ANN)
     expect(page.get_by_role("heading", level=1)).to_have_text("Your account")
     assert page.url.endswith("/pages/account?from=elsewhere")
@@ -113,8 +113,8 @@ def test_another_device_is_signed_out_from_here(server: RunningServer, page: Pag
     for each in (other, page):
         each.goto("/pages/login")
         sign_in(each, person)
-    page.get_by_role("button", name="Sign out there").click()
-    expect(page.get_by_role("button", name="Sign out there")).to_have_count(0)
+    page.get_by_role("button", name="End session").click()
+    expect(page.get_by_role("button", name="End session")).to_have_count(0)
     other.reload()
     expect(other.get_by_role("heading", level=1)).to_have_text("Sign in")
 
@@ -168,7 +168,7 @@ def test_an_account_by_mail(by_mail: Page, mailbox: Mailbox) -> None:
     """Sign up, open the mail's link, sign in, and a token is in hand."""
     person = new_person()
     by_mail.goto("/pages/signup")
-    by_mail.get_by_label("E-mail address").fill(person["email"])
+    by_mail.get_by_label("Email address").fill(person["email"])
     by_mail.get_by_label("New password").fill(person["password"])
     by_mail.get_by_role("button").click()
     says(by_mail, "Check your email")
@@ -185,7 +185,7 @@ def test_signing_in_by_mail(by_mail: Page, mailbox: Mailbox, person: dict[str, s
     """Without a password: the link's button, or the code typed into the page that waits for it."""
     by_mail.goto("/pages/account")
     by_mail.get_by_role("link", name="without a password").click()
-    by_mail.get_by_label("E-mail address").fill(person["email"])
+    by_mail.get_by_label("Email address").fill(person["email"])
     by_mail.get_by_role("button").click()
     says(by_mail, "Check your email")
     mail = mailbox.next_to(person["email"], 2)
@@ -203,7 +203,7 @@ def test_a_link_from_a_webmail_page(
 ) -> None:
     """Followed from another site, in another tab, the link still finds the browser that asked."""
     by_mail.goto("/pages/login/email")
-    by_mail.get_by_label("E-mail address").fill(person["email"])
+    by_mail.get_by_label("Email address").fill(person["email"])
     by_mail.get_by_role("button").click()
     says(by_mail, "Check your email")
     link = f"{mailing.url}{mailbox.next_to(person['email'], 2).link}"
@@ -220,7 +220,7 @@ def test_a_forgotten_password(by_mail: Page, mailbox: Mailbox, person: dict[str,
     """From the sign-in page to a new password and a token; then "this wasn't me" locks the account."""
     by_mail.goto("/pages/login")
     by_mail.get_by_role("link", name="Forgot password?").click()
-    by_mail.get_by_label("E-mail address").fill(person["email"])
+    by_mail.get_by_label("Email address").fill(person["email"])
     by_mail.get_by_role("button").click()
     says(by_mail, "Check your email")
     by_mail.goto(mailbox.next_to(person["email"], 2).link)
@@ -242,13 +242,13 @@ def test_changing_and_deleting_an_account(by_mail: Page, mailbox: Mailbox, perso
     new = new_person()
     by_mail.goto("/pages/account")
     sign_in(by_mail, person)
-    by_mail.get_by_role("link", name="e-mail address").click()
-    by_mail.get_by_label("E-mail address").fill(new["email"])
+    by_mail.get_by_role("link", name="email address").click()
+    by_mail.get_by_label("Email address").fill(new["email"])
     by_mail.get_by_role("button").click()
     by_mail.goto(mailbox.next_to(new["email"]).link)
     by_mail.get_by_role("button", name="Confirm").click()
     expect(by_mail.get_by_text(new["email"])).to_be_visible()
-    by_mail.get_by_role("link", name="Change my password").click()
+    by_mail.get_by_role("link", name="Change password").click()
     by_mail.get_by_label("New password").fill("another sentence of words")
     by_mail.get_by_role("button").click()
     by_mail.get_by_role("link", name="Your account").click()
@@ -269,13 +269,13 @@ def test_an_old_sign_in_is_renewed_on_the_way(by_mail: Page, mailing: RunningSer
     by_mail.goto("/pages/account")
     sign_in(by_mail, person)
     mailing.clock.advance(601)
-    by_mail.get_by_role("link", name="Change my password").click()
+    by_mail.get_by_role("link", name="Change password").click()
     says(by_mail, "Verify your identity")
     by_mail.get_by_label("Password").fill(person["password"])
     by_mail.get_by_role("button", name="Continue").click()
     says(by_mail, "Change your password")
     by_mail.goto("/pages/account")
-    expect(by_mail.get_by_role("button", name="Sign out there")).to_have_count(0)
+    expect(by_mail.get_by_role("button", name="End session")).to_have_count(0)
 
 
 def test_a_second_factor(page: Page, server: RunningServer) -> None:
@@ -285,7 +285,7 @@ def test_a_second_factor(page: Page, server: RunningServer) -> None:
         api.post("/signup", json=person)
     page.goto("/pages/account/factors")
     sign_in(page, person)
-    page.get_by_role("link", name="Set up an application").click()
+    page.get_by_role("link", name="Set up an authenticator app").click()
     expect(page.locator(".qr svg")).to_be_visible()
     totp = pyotp.TOTP(page.locator("code").inner_text())
     page.get_by_label("Code").fill("000000")
@@ -306,25 +306,25 @@ def test_a_second_factor(page: Page, server: RunningServer) -> None:
     page.get_by_role("button", name="Continue").click()
     expect(page.get_by_role("alert")).to_contain_text("wrong")
     page.get_by_label("Code").fill(totp.at(int(server.clock()) + 30))
-    page.get_by_label("Do not ask again").check()
+    page.get_by_label("Don't ask again").check()
     page.get_by_role("button", name="Continue").click()
-    says(page, "Second factors and passkeys")
+    says(page, "Passkeys and two-factor authentication")
     assert jwt.peek(token_of(page)).claims["amr"] == ["pwd", "otp", "mfa"]
     page.goto("/pages/account")
     page.get_by_role("button", name="Sign out", exact=True).click()
     sign_in(page, person)
     says(page, "Your account")  # the browser is remembered
     assert jwt.peek(token_of(page)).claims["acr"] == "1"
-    page.get_by_role("link", name="Second factors and passkeys").click()
+    page.get_by_role("link", name="Manage passkeys and two-factor authentication").click()
     says(page, "Verify your identity")  # which is not enough for this
     page.get_by_label("Code").fill(recovery_code)
     page.get_by_role("button", name="Continue").click()
-    says(page, "Second factors and passkeys")
+    says(page, "Passkeys and two-factor authentication")
     expect(page.get_by_text("9 left")).to_be_visible()
-    page.get_by_role("button", name="Forget").click()
-    expect(page.get_by_text("Everywhere you sign in")).to_be_visible()
+    page.get_by_role("button", name="Stop trusting").click()
+    expect(page.get_by_text("No trusted devices")).to_be_visible()
     page.get_by_role("button", name="Remove").click()
-    expect(page.get_by_role("link", name="Set up an application")).to_be_visible()
+    expect(page.get_by_role("link", name="Set up an authenticator app")).to_be_visible()
     page.context.clear_cookies()
     page.goto("/pages/login")
     sign_in(page, person)

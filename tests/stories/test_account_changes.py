@@ -36,8 +36,8 @@ def test_a_change_of_address_tells_both(mail_api: httpx.Client, mailbox: Mailbox
     assert (me["email"], me["email_verified"]) == (NEW_ADDRESS, True)
     assert mail_api.post("/login", json=verified_ann | {"email": NEW_ADDRESS}).status_code == 200
     assert mail_api.post("/login", json=verified_ann).status_code == 401
-    assert mailbox.next_to(ANN["email"]).subject == "Your e-mail address was changed"
-    assert mailbox.next_to(NEW_ADDRESS, 2).subject == "Your e-mail address was changed"
+    assert mailbox.next_to(ANN["email"]).subject == "Your email address was changed"
+    assert mailbox.next_to(NEW_ADDRESS, 2).subject == "Your email address was changed"
 
 
 def test_the_old_address_takes_the_account_back(

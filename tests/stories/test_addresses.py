@@ -123,4 +123,4 @@ def test_the_page_of_factors_says_why_there_are_no_passkeys(tmp_path: Path) -> N
         with browser:
             browser.http.post("/signup", json=ANN)
             assert browser.sign_in(ANN).status_code == 303
-            assert "known by an IP address only" in browser.get("/pages/account/factors").text
+            assert "this site uses an IP address" in browser.get("/pages/account/factors").text

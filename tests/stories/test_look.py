@@ -88,7 +88,7 @@ def test_mails_speak_the_language_too(server: RunningServer, browser: Browser) -
     browser.get("/pages/language?to=de")
     browser.post("/pages/forgotten", email=ANN["email"])
     outbox = browser.get(OUTBOX).text
-    assert "Neues Passwort setzen" in outbox
+    assert "Neues Passwort festlegen" in outbox
     assert "-- \nPears &amp; &lt;Sons&gt;" in outbox
 
 

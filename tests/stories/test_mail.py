@@ -186,7 +186,7 @@ def test_without_a_mail_server_there_is_an_outbox(
 ) -> None:
     """On loopback a page shows what would have been sent, the latest first, with its links."""
     with Browser(server) as browser:
-        assert "Nothing yet" in browser.get(OUTBOX).text
+        assert "No emails yet" in browser.get(OUTBOX).text
         api.post("/password/forgotten", json={"email": ann["email"]})
         api.post("/login/email", json={"email": ann["email"]})
         api.post("/login/email", json={"email": "nobody@example.test"})

@@ -344,4 +344,4 @@ def test_a_refused_form_shows_what_there_is(server: RunningServer, ann: dict[str
             answer = browser.post(f"/pages/account/{path}", at="/pages/account/factors", id="x", name="y")
             assert answer.status_code == 404, path
             assert "no longer exists" in answer.text
-            assert "Authenticator application" in answer.text
+            assert "Authenticator app" in answer.text

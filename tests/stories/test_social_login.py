@@ -174,7 +174,7 @@ def test_nobody_is_let_in_by_an_address_that_is_not_vouched_for(
     with Browser(server) as browser:
         page = sign_in(browser, provider)
         assert page.status_code == 403
-        assert "does not vouch" in page.text
+        assert "has not verified your email address" in page.text
     assert {event.kind for event in all_events(server)} & {"account_created", "signed_in"} == set()
 
 
