@@ -15,6 +15,7 @@ from gatepass.server.domain.credentials.factor_proofs import FactorProofs
 from gatepass.server.domain.credentials.passkeys.relying_party import RelyingParty
 from gatepass.server.domain.credentials.passwords.decoys import Decoys
 from gatepass.server.domain.credentials.passwords.hashing import password_hasher
+from gatepass.server.domain.keys.id_token_signers import IdTokenSigners
 from gatepass.server.domain.limits.throttle import Throttle
 from gatepass.server.domain.mail.delivery import MailDelivery
 from gatepass.server.domain.mail.notices import Notices
@@ -25,9 +26,11 @@ from gatepass.server.domain.revocation.known import KnownRevocations
 from gatepass.server.domain.revocation.revocation_check import RevocationCheck
 from gatepass.server.domain.revocation.status_indexes import status_indexes
 from gatepass.server.domain.sessions.client_policy import ClientPolicy
+from gatepass.server.domain.sessions.id_token_issuer import IdTokenIssuer
 from gatepass.server.domain.sessions.login import LoginCompletion
 from gatepass.server.domain.sessions.own_tokens import OwnTokens
 from gatepass.server.domain.sessions.rotation import pace_of
+from gatepass.server.domain.sessions.subject_identifier import SubjectIdentifiers
 from gatepass.server.domain.sessions.token_issuer import TokenIssuer
 from gatepass.server.web.address import ClientAddress
 from gatepass.server.web.auth.bearer import BearerAuth
@@ -97,6 +100,9 @@ class Core:
         rotation: The time limits of refreshing.
         first_party: What tokens of the built-in client may be for.
         token_issuer: Makes access tokens.
+        subjects: Who people are to clients.
+        id_token_signers: Who signs what clients read.
+        id_token_issuer: Makes ID tokens.
         token_responses: Answers with tokens.
         dpop: The keys that senders prove to have.
         clients: Registered clients, remembered for a second.
@@ -142,6 +148,9 @@ class Core:
     rotation: RotationPolicy
     first_party: ClientPolicy
     token_issuer: TokenIssuer
+    subjects: SubjectIdentifiers
+    id_token_signers: IdTokenSigners
+    id_token_issuer: IdTokenIssuer
     token_responses: TokenResponses
     dpop: DPoPBinding
     clients: KnownClients
@@ -202,6 +211,8 @@ def make_core(  # noqa: PLR0913 - everything is made of these
     revocation_check = RevocationCheck(database, known)
     login = LoginCompletion(data_key, settings)
     token_issuer = TokenIssuer(settings)
+    subjects = SubjectIdentifiers(data_key)
+    id_token_signers = IdTokenSigners(database, data_key, keys, replica, settings)
     token_responses = TokenResponses(token_issuer, browser)
     dpop = DPoPBinding(database, issuer=issuer)
     clients = KnownClients(database)
@@ -260,6 +271,9 @@ def make_core(  # noqa: PLR0913 - everything is made of these
         rotation=pace_of(settings),
         first_party=ClientPolicy.of_first_party(settings),
         token_issuer=token_issuer,
+        subjects=subjects,
+        id_token_signers=id_token_signers,
+        id_token_issuer=IdTokenIssuer(database, id_token_signers, subjects, settings),
         token_responses=token_responses,
         dpop=dpop,
         clients=clients,

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import secrets
 from typing import Literal, Protocol
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -105,6 +106,17 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     def is_self_registered(self) -> bool:
         """Whether no operator has looked at it."""
         return self.origin != "cli"
+
+    @property
+    def sector(self) -> str:
+        """The host at which it knows people by names of their own (OpenID Connect Core §8.1); empty for public names.
+
+        That is the host of its redirect URIs, which are of one then, or of the document that lists them.
+        """
+        if self.metadata.subject_type == "public":
+            return ""
+        uris = (self.metadata.sector_identifier_uri, *self.metadata.redirect_uris)
+        return next((host for host in (urlsplit(uri).hostname for uri in uris) if host), self.id)
 
     def audience_at(self, issuer: str) -> tuple[str, ...]:
         """What its tokens may be for, at this issuer."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 import msgspec
 
 from gatepass.server.domain.ports import decide
+from gatepass.server.domain.sessions.client import OPENID
 from gatepass.server.domain.sessions.client_policy import ClientPolicy
 from gatepass.server.domain.sessions.grant import Advanced, Ended, Reissued, Same, Stolen, Unknown
 from gatepass.server.domain.sessions.refresh_credentials import read_in_body, refresh_credential
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from gatepass.server.core import Core
     from gatepass.server.domain.ports import Transaction
     from gatepass.server.domain.sessions.client import Client
-    from gatepass.server.domain.sessions.grant import Held, MovedOn, RefreshCredential
+    from gatepass.server.domain.sessions.grant import Held, MovedOn, RefreshCredential, TokenSubject
+    from gatepass.server.domain.sessions.token_issuer import IssuedToken
     from gatepass.server.features.oauth.token.request import TokenForm
 
 
@@ -56,7 +58,16 @@ async def refresh(core: Core, client: Client, form: TokenForm, jkt: str | None) 
         subject = client_policy.today(moved.subject, audience=form.target, scope=form.scope)
     issued = await core.token_issuer.mint(subject, keys=keys, now=now)
     current = msgspec.structs.replace(token, serial=moved.serial)
-    return answer(issued, mint(current, keys.refresh_key))
+    return answer(issued, mint(current, keys.refresh_key), await _id_token(core, client, subject, issued, now))
+
+
+async def _id_token(core: Core, client: Client, subject: TokenSubject, issued: IssuedToken, now: float) -> str | None:
+    """OpenID Connect Core §12.2: of the same sign-in, and to no request of its own, so without a nonce."""
+    if OPENID not in subject.scope:
+        return None
+    return await core.id_token_issuer.mint(
+        subject, client=client, access_token=issued.token, nonce=None, keys=core.keys.current, now=now
+    )
 
 
 async def _check_narrowing(
