@@ -34,9 +34,10 @@ def new_codes() -> tuple[str, ...]:
     return tuple("-".join(_group() for _ in range(_GROUPS)) for _ in range(COUNT))
 
 
-def looks_like_one(typed: str) -> bool:
-    """Whether what was typed could be a recovery code, and not six digits."""
-    return len(_plain(typed)) == _GROUPS * _GROUP_LENGTH
+def tell_apart(typed: str) -> tuple[str | None, str | None]:
+    """What was typed into a field for both: a code of an authenticator application, or else a recovery code."""
+    is_recovery_code = len(_plain(typed)) == _GROUPS * _GROUP_LENGTH
+    return (None, typed) if is_recovery_code else (typed, None)
 
 
 def digest_of(key: bytes, user_id: str, typed: str) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gatepass.server.domain.credentials.recovery_codes import looks_like_one
+from gatepass.server.domain.credentials.recovery_codes import tell_apart
 from gatepass.server.features.account.reauthentication.prove_again import Given, passkey_options, prove_again
 from gatepass.server.web.auth.requirements import CALLER
 from gatepass.server.web.pages import PageForm
@@ -76,4 +76,5 @@ def _given(form: ProofForm) -> Given:
         return Given(passkey=parse_object(form.passkey))
     if not form.code:
         return Given(password=form.password)
-    return Given(recovery_code=form.code) if looks_like_one(form.code) else Given(code=form.code)
+    code, recovery_code = tell_apart(form.code)
+    return Given(code=code, recovery_code=recovery_code)

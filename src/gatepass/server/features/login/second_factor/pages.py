@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gatepass.server.base.errors import Refusal
-from gatepass.server.domain.credentials.recovery_codes import looks_like_one
+from gatepass.server.domain.credentials.recovery_codes import tell_apart
+from gatepass.server.features.login.second_factor.sign_in import passkey_options, pending_login, sign_in
 from gatepass.server.web.auth.requirements import ANYONE
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.parsing import parse_object
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from gatepass.server.domain.ports import Transaction
     from gatepass.server.web.call import Call
     from gatepass.server.web.routing import Route
-from gatepass.server.features.login.second_factor.sign_in import passkey_options, pending_login, sign_in
 
 
 class FactorForm(PageForm, frozen=True, kw_only=True):
@@ -52,7 +52,11 @@ async def show(core: Core, call: Call, _body: None) -> Response:
 async def submit(core: Core, call: Call, form: FactorForm) -> Response:
     """Check the factor and go on."""
     pending = await pending_login(core, core.login_responses.challenge_cookie.read(call.request))
-    claim = await core.proofs.read(**_of(form), ceremony="second_factor", party=pending.id)
+    passkey = parse_object(form.passkey) if form.passkey else None
+    code, recovery_code = tell_apart(form.code) if passkey is None else (None, None)
+    claim = await core.proofs.read(
+        code=code, recovery_code=recovery_code, passkey=passkey, ceremony="second_factor", party=pending.id
+    )
     opened, device = await sign_in(core, call, pending, claim, remember=bool(form.remember))
     response = await core.login_responses.go_on(call.request, opened, form.return_to)
     core.login_responses.keep_device(response, device)
@@ -78,15 +82,3 @@ async def _page(core: Core, call: Call, form: FactorForm, error: GatepassError |
         can_remember=core.settings.remember_device_days > 0,
         days=core.settings.remember_device_days,
     )
-
-
-def _of(form: FactorForm) -> dict[str, Any]:
-    """What the form holds, in the words of a call."""
-    if form.passkey:
-        return {"code": None, "recovery_code": None, "passkey": parse_object(form.passkey)}
-    is_recovery_code = looks_like_one(form.code)
-    return {
-        "code": None if is_recovery_code else form.code,
-        "recovery_code": form.code if is_recovery_code else None,
-        "passkey": None,
-    }
