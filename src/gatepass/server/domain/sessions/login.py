@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
+from gatepass.server.base.confidential import Confidential
+from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.credentials.factors import FactorKind  # noqa: TC001 - msgspec reads the annotations
 from gatepass.server.domain.credentials.trusted_devices import digest_of as device_digest
 from gatepass.server.domain.keys.sealed_box import SealedBox
 from gatepass.server.domain.sessions.dpop import use_proof
 from gatepass.server.domain.sessions.open import Opened, open_session, password_digest
 from gatepass.server.domain.sessions.session import TWO_FACTORS
+from gatepass.server.domain.sessions.token_request import TokenRequest  # noqa: TC001 - as above
 
 if TYPE_CHECKING:
     from gatepass.server.base.settings import Settings
@@ -24,11 +28,6 @@ if TYPE_CHECKING:
     from gatepass.server.domain.ports import Transaction
     from gatepass.server.domain.revocation.status_index import StatusIndex
     from gatepass.server.domain.sessions.open import Authentication
-
-from gatepass.server.base.confidential import Confidential
-from gatepass.server.base.errors import Refusal
-from gatepass.server.domain.credentials.factors import FactorKind  # noqa: TC001 - msgspec reads the annotations
-from gatepass.server.domain.sessions.token_request import TokenRequest  # noqa: TC001 - as above
 
 CHALLENGE_SECONDS = 300
 

@@ -11,6 +11,7 @@ from gatepass.server.domain.revocation.log import MOST_TOKENS
 from gatepass.server.domain.sessions.own_tokens import status_of
 from gatepass.server.domain.sessions.refresh_credentials import read_in_body, refresh_credential
 from gatepass.server.domain.sessions.revoke import end_grant
+from gatepass.server.features.oauth.introspect import TokenToLookAt
 from gatepass.server.features.oauth.name_quota import NameQuota
 from gatepass.server.web.answers import empty
 from gatepass.server.web.auth.requirements import ANY_CLIENT
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from gatepass.server.web.call import Call
     from gatepass.tokens.refresh_token import RefreshToken
     from gatepass.verify import Principal
-from gatepass.server.features.oauth.introspect import TokenToLookAt
 
 
 def routes(core: Core) -> tuple[Route, ...]:

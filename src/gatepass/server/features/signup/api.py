@@ -10,6 +10,7 @@ import msgspec
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.domain.accounts.registration import PASSWORD_PROBLEMS
 from gatepass.server.domain.accounts.user import User
+from gatepass.server.features.signup.sign_up import SignupRequest, sign_up, verify_address
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth.requirements import ANYONE
 from gatepass.server.web.routing import Route
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from gatepass.server.core import Core
     from gatepass.server.web.call import Call
-from gatepass.server.features.signup.sign_up import SignupRequest, sign_up, verify_address
 
 
 class VerifySignupRequest(Confidential, frozen=True, forbid_unknown_fields=True):

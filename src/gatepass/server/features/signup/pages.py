@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gatepass.server.domain.credentials.one_time_code import digest_of
+from gatepass.server.features.signup.sign_up import SignupRequest, find_code, sign_up, verify_address
 from gatepass.server.web.auth.requirements import ANYONE
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import page, page_form
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from gatepass.server.core import Core
     from gatepass.server.web.call import Call
     from gatepass.server.web.routing import Route
-from gatepass.server.features.signup.sign_up import SignupRequest, find_code, sign_up, verify_address
 
 
 class SignupForm(PageForm, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.credentials.one_time_code import new_token
+from gatepass.server.features.login.mail.sign_in import MailProof, send_code, sign_in
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth.requirements import ANYONE
 from gatepass.server.web.login_responses import SecondFactorRequired
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from gatepass.server.core import Core
     from gatepass.server.web.call import Call
-from gatepass.server.features.login.mail.sign_in import MailProof, send_code, sign_in
 
 
 class EmailLoginRequest(Confidential, frozen=True, forbid_unknown_fields=True):

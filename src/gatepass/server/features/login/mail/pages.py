@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gatepass.server.features.login.mail.sign_in import MailProof, send_code, sign_in
 from gatepass.server.web.auth.requirements import ANYONE
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import page, page_form
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from gatepass.server.core import Core
     from gatepass.server.web.call import Call
     from gatepass.server.web.routing import Route
-from gatepass.server.features.login.mail.sign_in import MailProof, send_code, sign_in
 
 
 class MailLoginForm(PageForm, frozen=True, kw_only=True):

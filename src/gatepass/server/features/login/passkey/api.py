@@ -9,6 +9,8 @@ import msgspec
 
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.domain.credentials.factor_proofs import ANYBODY
+from gatepass.server.features.login.passkey.sign_in import sign_in
+from gatepass.server.features.login.passkey.sign_up import PasskeySignedUp, PasskeySignup, SignupOptions, offer, sign_up
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth.requirements import ANYONE
 from gatepass.server.web.routing import Route
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
 
     from gatepass.server.core import Core
     from gatepass.server.web.call import Call
-from gatepass.server.features.login.passkey.sign_in import sign_in
-from gatepass.server.features.login.passkey.sign_up import PasskeySignedUp, PasskeySignup, SignupOptions, offer, sign_up
 
 
 class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

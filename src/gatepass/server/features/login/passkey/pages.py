@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gatepass.server.features.login.passkey.sign_in import sign_in
+from gatepass.server.features.login.passkey.sign_up import PasskeySignup, offer, sign_up
 from gatepass.server.web.auth.requirements import ANYONE
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.parsing import parse_object
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
     from gatepass.server.core import Core
     from gatepass.server.web.call import Call
     from gatepass.server.web.routing import Route
-from gatepass.server.features.login.passkey.sign_in import sign_in
-from gatepass.server.features.login.passkey.sign_up import PasskeySignup, offer, sign_up
 
 
 class SignInForm(PageForm, frozen=True, kw_only=True):

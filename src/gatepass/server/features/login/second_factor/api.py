@@ -10,6 +10,7 @@ import msgspec
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.sessions.login import invalid_challenge
+from gatepass.server.features.login.second_factor.sign_in import passkey_options, pending_login, sign_in
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth.requirements import ANYONE
 from gatepass.server.web.routing import Route
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from gatepass.server.core import Core
     from gatepass.server.web.call import Call
-from gatepass.server.features.login.second_factor.sign_in import passkey_options, pending_login, sign_in
 
 
 class FactorRequest(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):

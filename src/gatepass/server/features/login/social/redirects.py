@@ -9,6 +9,13 @@ from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import GatepassError, Refusal
 from gatepass.server.domain.accounts.identity_linking import Existing
 from gatepass.server.domain.sessions.caller import Caller
+from gatepass.server.features.login.social.connect import (
+    ConnectAtLoginForm,
+    PendingConnection,
+    show_connect,
+    submit_connect,
+    waiting_cookie,
+)
 from gatepass.server.web.auth.requirements import ANYONE, RECENT
 from gatepass.server.web.provider_redirects import JOURNEY_SECONDS
 from gatepass.server.web.routing import page, page_form
@@ -20,13 +27,6 @@ if TYPE_CHECKING:
     from gatepass.server.web.call import Call
     from gatepass.server.web.provider_redirects import PendingRedirect
     from gatepass.server.web.routing import Route
-from gatepass.server.features.login.social.connect import (
-    ConnectAtLoginForm,
-    PendingConnection,
-    show_connect,
-    submit_connect,
-    waiting_cookie,
-)
 
 _ANSWER = ("state", "code", "iss", "error")
 """What counts in an answer (RFC 6749 §4.1.2, RFC 9207); the rest is nobody's business."""
