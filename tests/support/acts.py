@@ -14,7 +14,9 @@ from starlette.requests import Request
 from tests.support.server import CHEAP_ARGON2, NOON, SettableClock
 
 from gatepass.server.base.errors import Refusal
+from gatepass.server.base.ids import new_id
 from gatepass.server.base.settings import load
+from gatepass.server.domain.accounts.linked_identity import Identity
 from gatepass.server.domain.accounts.registration import Registration
 from gatepass.server.domain.accounts.signup_rules import SignupRules
 from gatepass.server.domain.accounts.user import User
@@ -22,6 +24,7 @@ from gatepass.server.domain.credentials.factor_proofs import FactorProofs
 from gatepass.server.domain.credentials.passkeys.relying_party import RelyingParty
 from gatepass.server.domain.credentials.passwords.decoys import Decoys
 from gatepass.server.domain.credentials.passwords.hashing import PasswordHasher, password_hasher
+from gatepass.server.domain.credentials.trusted_devices import TrustedDevice
 from gatepass.server.domain.keys.master_key import DataKey
 from gatepass.server.domain.limits.throttle import Throttle
 from gatepass.server.domain.mail.letter import Letter
@@ -161,6 +164,35 @@ class Acting:
         status = await self.write(unit)
         return Caller(user=user, session_id=session_id, auth_time=self.clock(), acr="1", status=status)
 
+    async def connect(self, user: User, provider: str = "example") -> Identity:
+        """An account of theirs at another site."""
+        identity = Identity(
+            id=f"idn_{provider}",
+            user_id=user.id,
+            provider=provider,
+            issuer=f"https://{provider}.test",
+            subject=user.id,
+            email=user.email,
+            created_at=self.clock(),
+            used_at=None,
+        )
+        await self.write(lambda tx: tx.identities.add(identity))
+        return identity
+
+    async def remember_device(self, user: User) -> TrustedDevice:
+        """A browser in which they are not asked for the second factor."""
+        device = TrustedDevice(
+            id=new_id("dev"),
+            user_id=user.id,
+            digest=new_id("dev").encode(),
+            address="",
+            user_agent="",
+            created_at=self.clock(),
+            expires_at=self.clock() + 86_400,
+        )
+        await self.write(lambda tx: tx.devices.add(device))
+        return device
+
     def call(self, caller: Caller | None = None) -> Call:
         """A call from `ADDRESS`, by a stranger or by a caller in a session."""
         request = Request({"type": "http", "client": (ADDRESS, 1), "headers": [(b"user-agent", b"test")]})
@@ -214,6 +246,10 @@ class Acting:
             return {each.session.id for each in found}
 
         return await self.database.read(unit)
+
+    async def is_revoked(self, caller: Caller) -> bool:
+        """Whether everybody is told to refuse the access tokens of a session."""
+        return await self.database.read(lambda tx: tx.revocations.is_revoked(status=caller.status, jti="", now=tx.now))
 
     def content(self) -> list[str]:
         """Every row of the store with its table's name: equal before and after where nothing was written."""

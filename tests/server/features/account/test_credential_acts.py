@@ -9,9 +9,8 @@ import pyotp
 from tests.support.acts import code_of
 from tests.support.authenticator import Authenticator
 
-from gatepass.server.base.ids import new_id
-from gatepass.server.domain.accounts.linked_identity import Identity
-from gatepass.server.domain.credentials.trusted_devices import TrustedDevice
+from gatepass.server.domain.credentials.factor_proofs import CodeClaim, FactorProven
+from gatepass.server.domain.events.event import NOWHERE
 from gatepass.server.domain.sessions.revoke import end_session
 from gatepass.server.features.account.connected.identities import disconnect
 from gatepass.server.features.account.credentials.passkeys import add_passkey, creation_options, remove_passkey
@@ -26,7 +25,6 @@ from gatepass.server.features.account.profile.delete_account import delete_accou
 if TYPE_CHECKING:
     from tests.support.acts import Acting
 
-    from gatepass.server.domain.ports import Transaction
     from gatepass.server.domain.sessions.caller import Caller
     from gatepass.server.features.account.credentials.passkeys import PasskeyMade
 
@@ -51,21 +49,6 @@ async def set_up_passkey(needs: Acting, caller: Caller) -> PasskeyMade:
     return await add_passkey(needs, needs.call(caller), credential, "  my\nphone ")
 
 
-async def remember_device(needs: Acting, user_id: str) -> str:
-    """Have a device remembered; its id."""
-    device = TrustedDevice(
-        id=new_id("dev"),
-        user_id=user_id,
-        digest=new_id("dev").encode(),
-        address="",
-        user_agent="",
-        created_at=needs.clock(),
-        expires_at=needs.clock() + 60,
-    )
-    await needs.write(lambda tx: tx.devices.add(device))
-    return device.id
-
-
 def test_recovery_codes_come_with_the_first_factor_and_go_with_the_last(needs: Acting) -> None:
     """Ten with the first, none with the second; while one factor is left they stay, and remembered devices too."""
 
@@ -74,7 +57,7 @@ def test_recovery_codes_come_with_the_first_factor_and_go_with_the_last(needs: A
         assert len(await set_up_totp(needs, ann)) == 10
         made = await set_up_passkey(needs, ann)
         assert (made.name, made.recovery_codes) == ("my phone", ())
-        await remember_device(needs, ann.user.id)
+        await needs.remember_device(ann.user)
         await remove_totp(needs, needs.call(ann))
         left = await read_credentials(needs.database, ann.user.id)
         assert (left.totp, left.recovery_codes, len(left.devices)) == (None, 10, 1)
@@ -87,6 +70,29 @@ def test_recovery_codes_come_with_the_first_factor_and_go_with_the_last(needs: A
         letters = await needs.letters()
         assert [letter.kind for letter in letters] == [kind for kind, _ in changes]
         assert all(letter.to == ann.user.email and letter.lock for letter in letters)
+
+    asyncio.run(run())
+
+
+def test_new_recovery_codes_stand_in_for_a_factor(needs: Acting) -> None:
+    """Without one there are none to be had; new ones take the place of the old, of which none opens anything more."""
+
+    async def run() -> None:
+        ann = await needs.sign_in(await needs.add_user(), "ses_ann")
+        before = needs.content()
+        assert await code_of(replace_recovery_codes(needs, needs.call(ann))) == "factor_not_found"
+        assert needs.content() == before
+        old = await set_up_totp(needs, ann)
+        new = await replace_recovery_codes(needs, needs.call(ann))
+        assert (len(set(new)), set(new) & set(old)) == (10, set())
+
+        async def opens(code: str) -> bool:
+            claim = CodeClaim(code, is_recovery_code=True)
+            proven = await needs.write(lambda tx: needs.proofs.consume(tx, ann.user.id, claim, NOWHERE))
+            return isinstance(proven, FactorProven)
+
+        assert [await opens(code) for code in (*old, *new, new[0])] == [False] * 10 + [True] * 10 + [False]
+        assert ("recovery_codes_made", "") in await needs.happened(ann.user.id)
 
     asyncio.run(run())
 
@@ -135,17 +141,7 @@ def test_a_call_of_a_session_that_has_ended_changes_nothing(needs: Acting) -> No
     async def run() -> None:
         thief = await needs.sign_in(await needs.add_user(), "ses_thief")
         user, call = thief.user, needs.call(thief)
-        identity = Identity(
-            id="idn_ann",
-            user_id=user.id,
-            provider="example",
-            issuer="https://example.test",
-            subject="ann",
-            email=user.email,
-            created_at=needs.clock(),
-            used_at=None,
-        )
-        await needs.write(lambda tx: tx.identities.add(identity))
+        identity = await needs.connect(user)
         await needs.sign_in(user, "ses_owner")
         totp = await application(needs, thief)
         options = await creation_options(needs, user)
@@ -190,7 +186,7 @@ def test_nobody_forgets_anothers_device(needs: Acting) -> None:
     async def run() -> None:
         ann = await needs.sign_in(await needs.add_user("ann"), "ses_ann")
         bob = await needs.sign_in(await needs.add_user("bob"), "ses_bob")
-        device_id = await remember_device(needs, ann.user.id)
+        device_id = (await needs.remember_device(ann.user)).id
         before = needs.content()
         assert await code_of(forget_device(needs.database, needs.call(bob), device_id)) == "factor_not_found"
         assert needs.content() == before
@@ -206,28 +202,13 @@ def test_the_only_way_in_stays(needs: Acting) -> None:
     async def run() -> None:
         ann = await needs.sign_in(await needs.add_user(), "ses_ann")
 
-        async def connect(tx: Transaction) -> None:
-            for number in (1, 2):
-                await tx.identities.add(
-                    Identity(
-                        id=f"idn_{number}",
-                        user_id=ann.user.id,
-                        provider=f"provider{number}",
-                        issuer="https://example.test",
-                        subject=str(number),
-                        email=ann.user.email,
-                        created_at=tx.now,
-                        used_at=None,
-                    )
-                )
-            await tx.passwords.remove(ann.user.id)
-
-        await needs.write(connect)
+        first, second = await needs.connect(ann.user, "provider1"), await needs.connect(ann.user, "provider2")
+        await needs.write(lambda tx: tx.passwords.remove(ann.user.id))
         needs.notices.can_send = False
-        await disconnect(needs, needs.call(ann), "idn_1")
-        assert await code_of(disconnect(needs, needs.call(ann), "idn_2")) == "last_way_in"
+        await disconnect(needs, needs.call(ann), first.id)
+        assert await code_of(disconnect(needs, needs.call(ann), second.id)) == "last_way_in"
         await set_up_passkey(needs, ann)
-        await disconnect(needs, needs.call(ann), "idn_2")
+        await disconnect(needs, needs.call(ann), second.id)
         disconnected = [reason for kind, reason in await needs.happened(ann.user.id) if kind == "provider_disconnected"]
         assert disconnected == ["provider1", "provider2"]
 

@@ -13,7 +13,11 @@ from gatepass.server.features.account.profile.change_password import set_passwor
 from gatepass.server.features.account.profile.delete_account import delete_account
 
 if TYPE_CHECKING:
+    import pytest
     from tests.support.acts import Acting
+
+    from gatepass.server.domain.credentials.one_time_code import LinkPurpose
+    from gatepass.server.domain.mail.notices import MailLink
 
 NEW_PASSWORD = "another staple entirely"
 
@@ -92,6 +96,41 @@ def test_an_address_that_is_taken_meanwhile_is_not_given(needs: Acting) -> None:
         await send_link(needs, call, "bob@example.test")  # taken by now: its owner hears of it, and there is no link
         letter = (await needs.letters())[-1]
         assert (letter.kind, letter.to, letter.link) == ("email_taken", bob.email, "")
+
+    asyncio.run(run())
+
+
+def test_a_link_that_nobody_was_mailed_opens_nothing(needs: Acting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asking for an address that is taken keeps a code for nothing, which stays so when the address becomes free."""
+    made: list[MailLink] = []
+    mail_link = needs.notices.mail_link
+
+    def noted(purpose: LinkPurpose) -> MailLink:
+        made.append(mail_link(purpose))
+        return made[-1]
+
+    async def run() -> None:
+        ann, bob = await needs.add_user("ann"), await needs.add_user("bob")
+        call = needs.call(await needs.sign_in(ann, "ses_ann"))
+        monkeypatch.setattr(needs.notices, "mail_link", noted)
+        await send_link(needs, call, bob.email)
+        await delete_account(needs, needs.call(await needs.sign_in(bob, "ses_bob")))
+        (link,) = made
+        assert await code_of(confirm_address(needs, call, token_in(link.url))) == "invalid_code"
+        assert await needs.database.read(lambda tx: tx.users.by_email(bob.email)) is None
+
+    asyncio.run(run())
+
+
+def test_the_tokens_of_a_deleted_account_are_revoked(needs: Acting) -> None:
+    """Those of every session are, although nothing is left of the sessions; nobody else's are."""
+
+    async def run() -> None:
+        ann, bob = await needs.add_user("ann"), await needs.add_user("bob")
+        here, elsewhere = await needs.sign_in(ann, "ses_here"), await needs.sign_in(ann, "ses_elsewhere")
+        bobs = await needs.sign_in(bob, "ses_bob")
+        await delete_account(needs, needs.call(here))
+        assert [await needs.is_revoked(caller) for caller in (here, elsewhere, bobs)] == [True, True, False]
 
     asyncio.run(run())
 

@@ -17,7 +17,9 @@ from gatepass.server.features.recovery.reset import reset_password
 if TYPE_CHECKING:
     from tests.support.acts import Acting
 
+    from gatepass.server.domain.accounts.linked_identity import Identity
     from gatepass.server.domain.accounts.user import User
+    from gatepass.server.domain.credentials.trusted_devices import TrustedDevice
     from gatepass.server.domain.ports import Transaction
 
 NEW_PASSWORD = "another staple entirely"
@@ -99,6 +101,72 @@ def test_a_guess_is_given_no_hashing_time(needs: Acting) -> None:
     asyncio.run(run())
 
 
+def test_a_new_password_by_mail_ends_what_there_was(needs: Acting) -> None:
+    """Every session and its tokens, remembered devices and other links; the account is open again, by it alone."""
+
+    async def run() -> None:
+        ann = await needs.add_user()
+        token, other = await mailed_token(needs, ann.email), await mailed_token(needs, ann.email)
+        thief = await needs.sign_in(ann, "ses_thief")
+        await add_totp(needs, ann)
+        await needs.remember_device(ann)
+        await needs.write(lambda tx: tx.users.set_locked(ann.id, tx.now))
+        await reset_password(needs, needs.call(), token, SHORT_PASSWORD)
+        assert await needs.live_sessions(ann.id) == set()
+        assert await needs.is_revoked(thief)
+        assert (await needs.happened(ann.id))[-3:] == [
+            ("sessions_ended", "password_changed"),
+            ("account_unlocked", ""),
+            ("password_changed", "reset"),
+        ]
+        for spent in (token, other):
+            assert await code_of(reset_password(needs, needs.call(), spent, NEW_PASSWORD)) == "invalid_code"
+
+        async def look(tx: Transaction) -> tuple[User | None, bool, list[TrustedDevice], str | None]:
+            user, is_short = await tx.users.by_id(ann.id), await tx.passwords.is_short(ann.id)
+            return user, is_short, await tx.devices.of(ann.id, tx.now), await tx.passwords.of(ann.id)
+
+        user, is_short, devices, password_hash = await needs.database.read(look)
+        assert user is not None
+        assert (user.closed, is_short, devices) == (None, True, [])
+        assert await needs.hasher.verify(SHORT_PASSWORD, password_hash)
+        assert not await needs.hasher.verify(PASSWORD, password_hash)
+
+    asyncio.run(run())
+
+
+def test_a_password_by_mail_is_one_that_may_be_set(needs: Acting) -> None:
+    """Neither too short, nor among the first that are tried, nor made of the address; the link stays good."""
+
+    async def run() -> None:
+        ann = await needs.add_user()
+        token = await mailed_token(needs, ann.email)
+        before = needs.content()
+        for password, why in (
+            (SHORT_PASSWORD, "password_too_short"),
+            ("passwordpassword", "password_too_common"),
+            (ann.email, "password_too_common"),
+        ):
+            assert await code_of(reset_password(needs, needs.call(), token, password)) == why
+        assert needs.content() == before
+        await reset_password(needs, needs.call(), token, NEW_PASSWORD)
+
+    asyncio.run(run())
+
+
+def test_a_link_to_an_address_goes_with_the_address(needs: Acting) -> None:
+    """Once the account has another address, whoever reads the mail of the former one sets no password."""
+
+    async def run() -> None:
+        ann = await needs.add_user()
+        token = await mailed_token(needs, ann.email)
+        await needs.write(lambda tx: tx.users.set_email(ann.id, "ann@new.example.test", tx.now))
+        assert await code_of(reset_password(needs, needs.call(), token, NEW_PASSWORD)) == "invalid_code"
+        assert ("password_changed", "reset") not in await needs.happened(ann.id)
+
+    asyncio.run(run())
+
+
 def test_a_link_is_used_up_where_the_answer_is_no(needs: Acting) -> None:
     """Whoever was disabled after the mail sets no password, not even with the same link once they are enabled again."""
 
@@ -157,6 +225,32 @@ def test_a_lock_takes_back_what_came_after_the_warning(needs: Acting) -> None:
         assert (letter.kind, letter.to, letter.link.endswith("/pages/forgotten")) == ("account_locked", ann.email, True)
         assert await code_of(lock_account(needs, needs.call(), later)) == "invalid_code"
         await lock_account(needs, needs.call(), older)
+
+    asyncio.run(run())
+
+
+def test_a_lock_leaves_no_other_way_in(needs: Acting) -> None:
+    """Links that were mailed before it open nothing, no account elsewhere signs in, no device is remembered."""
+
+    async def run() -> None:
+        ann = await needs.add_user()
+        opener, token = await mailed_token(needs, ann.email), await warn(needs, ann)
+        await needs.remember_device(ann)
+        await needs.connect(ann)
+        thief = await needs.sign_in(ann, "ses_thief")
+        await lock_account(needs, needs.call(), token)
+        assert await code_of(reset_password(needs, needs.call(), opener, NEW_PASSWORD)) == "invalid_code"
+        assert await needs.is_revoked(thief)
+        assert ("provider_disconnected", "example") in await needs.happened(ann.id)
+
+        async def look(tx: Transaction) -> tuple[User | None, list[Identity], list[TrustedDevice]]:
+            user = await tx.users.by_id(ann.id)
+            return user, await tx.identities.of(ann.id), await tx.devices.of(ann.id, tx.now)
+
+        user, identities, devices = await needs.database.read(look)
+        assert user is not None
+        assert (user.closed, identities, devices) == ("account_locked", [], [])
+        await reset_password(needs, needs.call(), await mailed_token(needs, ann.email), NEW_PASSWORD)
 
     asyncio.run(run())
 
