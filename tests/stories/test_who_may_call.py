@@ -14,7 +14,16 @@ from gatepass.cli.main import main
 from gatepass.server.app import open_server
 from gatepass.server.base.errors import StartupError
 from gatepass.server.base.settings import load
-from gatepass.server.web.auth.requirements import ANY_CLIENT, ANYONE, CALLER, CLIENT, RECENT, REFRESH, SESSION
+from gatepass.server.web.auth.requirements import (
+    ANY_CLIENT,
+    ANYONE,
+    CALLER,
+    CLIENT,
+    OPENID_TOKEN,
+    RECENT,
+    REFRESH,
+    SESSION,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,7 +109,7 @@ def test_every_route_says_who_may_call(routes: tuple[Route, ...]) -> None:
         if route.path.startswith(("/account", "/pages/account")) and route.path != "/account/lock":
             assert route.auth in (CALLER, RECENT), route.path
         if route.path.startswith("/oauth/") and not route.page:
-            assert route.auth in (CLIENT, ANY_CLIENT)
+            assert route.auth in (CLIENT, ANY_CLIENT, OPENID_TOKEN)
 
 
 def test_a_stranger_is_told_so_whatever_they_send(api: httpx.Client, routes: tuple[Route, ...]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gatepass.server.domain.sessions.caller import Caller
+from gatepass.server.domain.sessions.caller import Caller, OpenIdCaller
 from gatepass.server.domain.sessions.client import Client
 from gatepass.server.web.auth.requirements import found
 from gatepass.server.web.auth.token_session import TokenSession
@@ -50,6 +50,13 @@ class Call(msgspec.Struct, frozen=True):  # made for each request, four times as
         """The person, where the route asks for one."""
         caller = found(self.request)
         assert isinstance(caller, Caller)
+        return caller
+
+    @property
+    def openid_caller(self) -> OpenIdCaller:
+        """Whom the access token of a client is about, where the route asks for one with the scope `openid`."""
+        caller = found(self.request)
+        assert isinstance(caller, OpenIdCaller)
         return caller
 
     @property

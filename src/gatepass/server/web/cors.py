@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 _PREFLIGHT_SECONDS = 600
+OPEN_TO_PAGES: Headers = [
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"WWW-Authenticate, DPoP-Nonce, Retry-After, X-Request-Id"),
+]
+"""Of calls that any page may make from a browser, since applications without a server of their own make them."""
 
 
 class Cors:

@@ -14,9 +14,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from gatepass.server.base.errors import GatepassError, Refusal
-from gatepass.server.web.auth.requirements import ANY_CLIENT, ANYONE, CLIENT, THIS_MACHINE, SplitBody
+from gatepass.server.web.auth.requirements import ANY_CLIENT, ANYONE, CLIENT, OPENID_TOKEN, THIS_MACHINE, SplitBody
 from gatepass.server.web.call import Call
-from gatepass.server.web.errors import OAUTH_PREFIX, PROBLEMS, oauth_error, offer_dpop, problem
+from gatepass.server.web.cors import OPEN_TO_PAGES
+from gatepass.server.web.errors import OAUTH_PREFIX, PROBLEMS, bearer_error, oauth_error, offer_dpop, problem
 from gatepass.server.web.headers import page_headers, security_headers
 from gatepass.server.web.pages import PageResponse
 from gatepass.server.web.parsing import Body, check_headers, header, read_body
@@ -124,7 +125,8 @@ class Application:
             response.raw_headers.extend(self._page_headers[response.script])
         else:
             response.raw_headers.extend(self._headers)
-            response.raw_headers.extend(self._cors.headers_for(request))
+            is_open = self._routes.is_open_to_pages(scope["path"])
+            response.raw_headers.extend(OPEN_TO_PAGES if is_open else self._cors.headers_for(request))
         if scope["method"] == "HEAD":
             response.body = b""
         await response(scope, receive, send)
@@ -206,7 +208,7 @@ class Application:
         if route.body is None and route.form is None:
             return Body(b"", "", route)
         limit = self._settings.max_body_bytes
-        if route.auth in (CLIENT, ANY_CLIENT):
+        if route.auth in (CLIENT, ANY_CLIENT, OPENID_TOKEN):
             limit = min(limit, MAX_FORM_BYTES)
         try:
             octets = await read_body(request, max_bytes=limit)
@@ -241,6 +243,8 @@ class Application:
             response = self._error_page(request, error)
             response.headers.update(headers)
             return response
+        if route is not None and route.auth is OPENID_TOKEN:
+            return bearer_error(error.code, error.detail, request.headers.get("authorization", ""), headers=headers)
         if self._is_oauth(request):
             return oauth_error(error.code, error.detail, headers=headers, by_header=_has_authorization(request))
         response = problem(error.code, error.detail, request_id=request_id, headers=headers)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from starlette.responses import Response
 
-from gatepass.server.domain.sessions.client import ACCOUNT_SCOPE
+from gatepass.server.domain.sessions.client import ACCOUNT_SCOPE, OPENID
 from gatepass.tokens.dpop_proof import ALGORITHMS
 
 if TYPE_CHECKING:
@@ -239,12 +239,14 @@ OAUTH_PREFIX = "/oauth/"
 
 _OAUTH_ERRORS = frozenset(
     {
+        "insufficient_scope",
         "invalid_client",
         "invalid_dpop_proof",
         "invalid_grant",
         "invalid_request",
         "invalid_scope",
         "invalid_target",
+        "invalid_token",
         "unauthorized_client",
         "unsupported_grant_type",
     }
@@ -286,6 +288,23 @@ class OAuthError(msgspec.Struct, frozen=True, omit_defaults=True):
 
     error: str
     error_description: str = ""
+
+
+def bearer_error(code: str, detail: str, authorization: str, *, headers: Mapping[str, str] | None = None) -> Response:
+    """Answer as what is protected by OAuth does (RFC 6750 §3), with the scope that UserInfo asks for.
+
+    Whoever sends no token is told what to send and finds no fault named, neither in the challenge nor in the body.
+    """
+    if code == "missing_token":
+        response = Response(status_code=401, headers={"cache-control": "no-store", "www-authenticate": "Bearer"})
+    else:
+        response = oauth_error(code, detail, headers=headers)
+        if PROBLEMS[code].status < 500:  # noqa: PLR2004 - not the caller's fault then
+            scope = f', scope="{OPENID}"' if code == "insufficient_scope" else ""
+            name = code if code in _OAUTH_ERRORS else "invalid_request"
+            response.headers["www-authenticate"] = f'Bearer error="{name}"{scope}'
+    offer_dpop(response, authorization)
+    return response
 
 
 def oauth_error(

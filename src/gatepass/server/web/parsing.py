@@ -227,5 +227,6 @@ class Body:
 
     def _split(self) -> Fields:
         if self._fields is None:
-            self._fields = split_form(self._octets, self._content_type)
+            is_absent = not self._octets and not self._content_type
+            self._fields = [] if is_absent else split_form(self._octets, self._content_type)
         return self._fields

@@ -28,7 +28,8 @@ class Route:
     are codes beyond those of `auth` and those that any call may answer with. `shapes` are structs, one for each way to
     fill in a `body` that can be filled in in several ways. With `page` it is a page for people: its form is checked as
     such, unless another site sends it (`from_elsewhere`), and its errors are pages: the one that `show` shows again
-    where the handler refuses, else one of the error alone.
+    where the handler refuses, else one of the error alone. `open_to_pages`: a page of any origin may make the call from
+    a browser, since no cookie counts for it.
     """
 
     method: str
@@ -44,6 +45,7 @@ class Route:
     from_elsewhere: bool = False
     show: Show | None = None
     shapes: tuple[Any, ...] = ()
+    open_to_pages: bool = False
 
 
 def page(path: str, handler: Handler, auth: Auth, *, show: Show | None = None) -> Route:
@@ -110,6 +112,10 @@ class RouteTable:
     def methods_at(self, path: str) -> tuple[str, ...]:
         """The methods that the path knows; none when there is no such path."""
         return tuple(sorted(self._at(path)[0]))
+
+    def is_open_to_pages(self, path: str) -> bool:
+        """Whether a page of any origin may call what is at the path."""
+        return any(route.open_to_pages for route in self._at(path)[0].values())
 
     def _at(self, path: str) -> tuple[dict[str, Route], dict[str, str]]:
         fixed = self._fixed.get(path)

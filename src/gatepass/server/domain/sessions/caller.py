@@ -19,3 +19,21 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     auth_time: float
     acr: str
     status: StatusIndex | None = None
+
+
+class OpenIdCaller(msgspec.Struct, frozen=True, kw_only=True):
+    """The person about whom a client asks, and what it may be told.
+
+    Attributes:
+        user: The person.
+        sub: Who they are to this client.
+        client_id: The client.
+        scope: What its access token allows.
+        claims: What it asked for one by one when they signed in, as JSON; empty where nothing was.
+    """
+
+    user: User
+    sub: str
+    client_id: str
+    scope: tuple[str, ...]
+    claims: str

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gatepass.server.base.errors import Refusal
-from gatepass.server.domain.sessions.client import FIRST_PARTY
+from gatepass.server.domain.sessions.client import FIRST_PARTY, OPENID
 from gatepass.server.domain.sessions.token_request import TokenRequest
 
 if TYPE_CHECKING:
@@ -67,10 +67,11 @@ class ClientPolicy(msgspec.Struct, frozen=True, kw_only=True):
             Refusal: `invalid_audience` or `invalid_scope`.
         """
         named = _some_of(self.audience, audience)
+        has_scope = self.scope if scope is None else _scopes_of(self.scope, scope)
         return TokenRequest(
             client_id=self.client_id,
-            audience=named or self.audience,
-            scope=self.scope if scope is None else _scopes_of(self.scope, scope),
+            audience=named or self._with_userinfo(self.audience, has_scope),
+            scope=has_scope,
             cookie=cookie,
             named=tuple(_ISSUER if name == self.issuer else name for name in named),
             jkt=jkt,
@@ -90,10 +91,13 @@ class ClientPolicy(msgspec.Struct, frozen=True, kw_only=True):
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Audience and scope for one token of a grant. Raises as `today`."""
         has_audience, has_scope = self.left_of(kept_audience, kept_scope)
-        return (
-            _some_of(has_audience, audience) or has_audience,
-            has_scope if scope is None else _scopes_of(has_scope, scope),
-        )
+        token_scope = has_scope if scope is None else _scopes_of(has_scope, scope)
+        named = _some_of(has_audience, audience) or (has_audience if kept_audience else ())
+        return named or self._with_userinfo(has_audience, token_scope), token_scope
+
+    def _with_userinfo(self, audience: tuple[str, ...], scope: Sequence[str]) -> tuple[str, ...]:
+        """A token that names nothing opens UserInfo too, which is at the issuer, where it has the scope for that."""
+        return tuple(dict.fromkeys((*audience, self.issuer))) if OPENID in scope else audience
 
     def left_of(self, audience: Sequence[str], scope: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """What is left of what a grant keeps: audience and scope.

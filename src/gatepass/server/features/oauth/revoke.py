@@ -40,6 +40,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             form=TokenToLookAt,
             answers={200: None},
             problems=("too_many_revoked_tokens",),
+            open_to_pages=True,
         ),
     )
 

@@ -67,26 +67,26 @@ class BearerAuth:
             status=status_of(principal),
         )
 
-    async def verify(self, request: Request) -> Principal:
+    async def verify(
+        self, request: Request, check: Callable[[Principal], None] | None = None, *, in_body: str | None = None
+    ) -> Principal:
         """Verify the bearer token, or the one that is bound to a key together with its proof (RFC 9449 §7.1).
 
+        Args:
+            request: The request.
+            check: Raises where a good token is not one for this call; by default, that the account is open to it.
+            in_body: The token, where it may be in a form too (RFC 6750 §2.2) and is. A bound one must be in the header.
+
         Raises:
-            Refusal: `missing_token`, `invalid_token`, or `insufficient_scope` for another client's.
+            Refusal: `missing_token`, `invalid_token`, `invalid_request` for two of them, or as `check`.
         """
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        token, proof = token.strip(), None
-        match scheme.lower():
-            case "bearer":
-                pass
-            case "dpop":
-                proof = await self._proof(request, token)
-            case _:
-                raise Refusal("missing_token", "The call needs `Authorization: Bearer …`.")
+        scheme, token = _credentials(request, in_body)
+        proof = await self._proof(request, token) if scheme == "dpop" else None
         try:
             principal = self._own_tokens.verify(token, self._audience, proof and proof.thumbprint)
         except JoseError as error:
             raise Refusal("invalid_token", f"The access token is refused: {error.code}.") from error
-        _check_may_call(principal)
+        (check or _check_may_call)(principal)
         if proof is not None:  # used up after the token has shown that it is one: nobody else has rows written
             with _as_bad_token():
                 await self._dpop.use(proof)
@@ -99,6 +99,19 @@ class BearerAuth:
         if proof is None:
             raise Refusal("invalid_token", "The scheme DPoP needs a proof in the header DPoP.")
         return proof
+
+
+def _credentials(request: Request, in_body: str | None) -> tuple[str, str]:
+    """Scheme and token. Exactly one blank stands between them: whatever else follows the scheme is no token."""
+    header = request.headers.get("authorization")
+    if in_body is not None:
+        if header is not None:
+            raise Refusal("invalid_request", "Send the access token once, in the header or in the body.")
+        return "bearer", in_body
+    scheme, _, token = (header or "").partition(" ")
+    if scheme.lower() not in ("bearer", "dpop"):
+        raise Refusal("missing_token", "The call needs `Authorization: Bearer …`.")
+    return scheme.lower(), token
 
 
 def _check_may_call(principal: Principal) -> None:

@@ -41,6 +41,13 @@ RECENT = Auth(
     by_person=True,
 )
 """The same, who has proved lately who they are, by as much as their account asks."""
+OPENID_TOKEN = Auth(
+    name="openid token",
+    needs="Takes an access token with the scope `openid`.",
+    problems=("missing_token", "invalid_request", "invalid_token", "insufficient_scope"),
+    in_body=True,
+)
+"""A client that somebody has signed in at, by the access token that it was given for that."""
 REFRESH = Auth(name="refresh", in_body=True)
 """A refresh token, in the body or the cookie."""
 SESSION = Auth(

@@ -48,6 +48,7 @@ def routes(core: Core) -> tuple[Route, ...]:
                 "invalid_target",
                 "invalid_dpop_proof",
             ),
+            open_to_pages=True,
         ),
     )
 
