@@ -109,7 +109,9 @@ def test_claims_about_the_person_are_there_when_they_are_wanted_there(
     api: httpx.Client, server: RunningServer, ann: dict[str, str]
 ) -> None:
     """Core §5.4: the code flow tells them at UserInfo, unless the operator or the request says otherwise."""
-    plain, verbose = (add_relying_party(server, rules=ClientRules(claims_in_id_token=each)) for each in (False, True))
+    plain, verbose = (
+        add_relying_party(server, rules=ClientRules(consent="never", claims_in_id_token=each)) for each in (False, True)
+    )
     asked = '{"id_token": {"email": null, "name": null, "sub": {"essential": true}, "nonce": null}}'
 
     def about_ann(app: RelyingParty, claims: str = "") -> dict[str, object]:

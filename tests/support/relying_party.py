@@ -6,7 +6,6 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from tests.support.server import ANN
 
 from gatepass.server.base.ids import new_id
@@ -36,7 +35,7 @@ class RelyingParty:
     @property
     def credentials(self) -> dict[str, str]:
         """What it sends in forms."""
-        return {"client_id": self.id, "client_secret": self.secret}
+        return {"client_id": self.id, **({"client_secret": self.secret} if self.secret else {})}
 
     def sign_in(self, api: httpx.Client, *, claims: str = "", **body: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
         """Sign Ann in, whom the server knows already; the first tokens of the grant, in which `claims` were asked for.
@@ -55,6 +54,21 @@ class RelyingParty:
         assert answer.status_code == 200, answer.text
         tokens: dict[str, Any] = answer.json()
         return tokens
+
+    def read(self, statement: str, *values: str) -> Any:  # noqa: ANN401 - of any column
+        """The first value of a row that no call shows."""
+
+        async def work() -> Any:  # noqa: ANN401 - as above
+            async with open_store(self.server.settings, self.server.clock) as (database, _):
+
+                async def unit(tx: Transaction) -> Any:  # noqa: ANN401 - as above
+                    assert isinstance(tx, SqlTransaction)
+                    row = await tx.grants._connection.row(statement, *values)
+                    return row and row[0]
+
+                return await database.read(unit)
+
+        return asyncio.run(work())
 
     def write(self, statement: str, *values: str) -> None:
         """Change something in the store that no call does."""
@@ -78,9 +92,11 @@ def add_relying_party(
     audience: tuple[str, ...] = (),
     metadata: ClientMetadata | None = None,
     rules: ClientRules | None = None,
+    is_public: bool = False,
+    **more: Any,  # noqa: ANN401 - fields of a client
 ) -> RelyingParty:
     """Register one. Its tokens are for the issuer, unless an audience is named."""
-    secret = new_secret()
+    secret = "" if is_public else new_secret()
 
     async def work() -> str:
         async with open_store(server.settings, server.clock) as (database, data_key):
@@ -90,14 +106,16 @@ def add_relying_party(
                 client = Client(
                     id=new_id("cli"),
                     name="app",
-                    grant_types=("authorization_code", "refresh_token"),
+                    grant_types=more.pop("grant_types", ("authorization_code", "refresh_token")),
                     audience=audience,
                     scope=scope,
                     status=status,
                     created_at=tx.now,
-                    secret_digest=digest(secret),
+                    auth_method="none" if is_public else "client_secret",
+                    secret_digest=digest(secret) if secret else None,
                     metadata=metadata or ClientMetadata(redirect_uris=(CALLBACK,)),
-                    rules=msgspec.structs.replace(rules or ClientRules(), consent="never"),
+                    rules=rules or ClientRules(consent="never"),
+                    **more,
                 )
                 await tx.clients.add(client)
                 return client.id

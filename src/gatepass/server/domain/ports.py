@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from gatepass.server.domain.mail.letter import MailQueue
     from gatepass.server.domain.revocation.log import RevocationLog
     from gatepass.server.domain.revocation.status_indexes import StatusLists
+    from gatepass.server.domain.sessions.authorization_code import AuthorizationCodes
     from gatepass.server.domain.sessions.client import Clients
+    from gatepass.server.domain.sessions.consent import Consents
     from gatepass.server.domain.sessions.grant import Grants
     from gatepass.server.domain.sessions.session import Sessions
 
@@ -123,6 +125,16 @@ class Transaction(Protocol):
     @property
     def clients(self) -> Clients:
         """See `Clients`."""
+        ...
+
+    @property
+    def authorization_codes(self) -> AuthorizationCodes:
+        """See `AuthorizationCodes`."""
+        ...
+
+    @property
+    def consents(self) -> Consents:
+        """See `Consents`."""
         ...
 
     @property

@@ -183,6 +183,11 @@ class SqlGrants:
         )
         return None if row is None else str(row[0])
 
+    async def session_of(self, grant_id: str) -> str | None:
+        """Find by primary key."""
+        row = await self._connection.row("SELECT session_id FROM grants WHERE id = ?1", grant_id)
+        return None if row is None else str(row[0])
+
     async def end(self, grant_id: str, now: float) -> list[StatusIndex]:
         """Update by primary key."""
         return await self._end("id = ?1", grant_id, now)

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from gatepass.server.base.ids import new_id
 from gatepass.server.store.attempts import SqlAttempts
+from gatepass.server.store.authorization_codes import SqlAuthorizationCodes
 from gatepass.server.store.clients import SqlClients
+from gatepass.server.store.consents import SqlConsents
 from gatepass.server.store.events import SqlEvents
 from gatepass.server.store.factors import SqlFactorCounts, SqlRecoveryCodes, SqlRememberedDevices, SqlTotpSecrets
 from gatepass.server.store.grants import SqlGrants
@@ -48,6 +50,8 @@ class SqlTransaction:
         self.mails = SqlMails(connection)
         self.events = SqlEvents(connection)
         self.clients = SqlClients(connection)
+        self.authorization_codes = SqlAuthorizationCodes(connection)
+        self.consents = SqlConsents(connection)
         self.revocations = SqlRevocations(connection)
         self.status_lists = SqlStatusLists(connection)
         self.used_once = SqlUsedOnce(connection)

@@ -18,7 +18,7 @@ from gatepass.server.web.auth.requirements import ANY_CLIENT, ANYONE, CLIENT, OP
 from gatepass.server.web.call import Call
 from gatepass.server.web.cors import OPEN_TO_PAGES
 from gatepass.server.web.errors import OAUTH_PREFIX, PROBLEMS, bearer_error, oauth_error, offer_dpop, problem
-from gatepass.server.web.headers import page_headers, security_headers
+from gatepass.server.web.headers import of_interaction, page_headers, security_headers
 from gatepass.server.web.pages import PageResponse
 from gatepass.server.web.parsing import Body, check_headers, header, read_body
 from gatepass.server.web.routing import NoRoute
@@ -44,6 +44,8 @@ _PATH, _OUTCOME = "gatepass.path", "gatepass.outcome"
 """Where in a request's scope its route's path stands, with the names of parameters, and what it was refused for."""
 _HAS_UNREAD_BODY = "gatepass.has_unread_body"
 """Stands in the scope where the rest of a body may still be on its way: then the connection is of no further use."""
+_IN_INTERACTION = "gatepass.in_interaction"
+"""Stands in the scope where the answer lies between an authorization request and the client's."""
 _PREFLIGHT_OF_A_DOCUMENT = Response(
     status_code=204,
     headers={
@@ -122,7 +124,11 @@ class Application:
         if _HAS_UNREAD_BODY in scope:
             response.raw_headers.append((b"connection", b"close"))
         if isinstance(response, PageResponse):  # no script of another origin reads one
-            response.raw_headers.extend(self._page_headers[response.script])
+            headers = self._page_headers[response.script]
+            is_interaction = _IN_INTERACTION in scope
+            response.raw_headers.extend(of_interaction(headers, response.form_target) if is_interaction else headers)
+        elif _IN_INTERACTION in scope:
+            response.raw_headers.extend(of_interaction(self._headers))
         else:
             response.raw_headers.extend(self._headers)
             is_open = self._routes.is_open_to_pages(scope["path"])
@@ -164,6 +170,9 @@ class Application:
     async def _handle(self, request: Request, route: Route) -> Response:
         """Find out who it is, then convert the body, then do it: a stranger's body is nobody's business."""
         if route.page:
+            leads_to = request.query_params.get("return_to", request.scope["path"])
+            if self._pages.is_interaction(leads_to) or self._is_oauth(request):
+                request.scope[_IN_INTERACTION] = True
             if route.form is None and route.auth != THIS_MACHINE:
                 elsewhere = self._pages.at_the_issuer(request)
                 if elsewhere is not None:
@@ -177,6 +186,8 @@ class Application:
                 return instead
         body = await self._body(request, route) if body is None else body
         converted = body.converted()
+        if route.page and self._pages.is_interaction(getattr(converted, "return_to", "")):
+            request.scope[_IN_INTERACTION] = True
         if route.page and route.form is not None and not route.from_elsewhere:
             self._pages.check_form(request, converted)
         return await self._serve(Call(request, self._context), route, converted)

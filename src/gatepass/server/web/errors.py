@@ -189,6 +189,44 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         "Invalid DPoP proof",
         "It does not show, for this request, that its sender has the key; or was used before.",
     ),
+    "unsupported_response_type": ProblemKind(
+        400, "Unsupported response type", "The only `response_type` is `code` (RFC 6749 §4.1.2.1)."
+    ),
+    "registration_not_supported": ProblemKind(
+        400,
+        "Registration not supported",
+        "The parameter `registration` is not supported (OpenID Connect Core §3.1.2.6).",
+    ),
+    "request_uri_not_supported": ProblemKind(
+        400, "Request URI not supported", "A `request_uri` is one that `/oauth/par` has given out."
+    ),
+    "invalid_redirect_uri": ProblemKind(
+        400, "Invalid redirect URI", "The `redirect_uri` is missing, or none that the client has registered."
+    ),
+    "interaction_expired": ProblemKind(
+        400, "Sign-in expired", "The pages after an authorization request are too old, or another browser's."
+    ),
+    "interaction_used": ProblemKind(400, "Sign-in completed", "The authorization request was answered before."),
+    "access_denied": ProblemKind(
+        400, "Access denied", "The person does not agree, or may not use the client (RFC 6749 §4.1.2.1)."
+    ),
+    "login_required": ProblemKind(
+        400, "Login required", "Nobody is signed in, or not lately enough, and `prompt=none` forbids to ask."
+    ),
+    "consent_required": ProblemKind(
+        400, "Consent required", "The person has not agreed to this, and `prompt=none` forbids to ask."
+    ),
+    "interaction_required": ProblemKind(
+        400, "Interaction required", "A page would have to be shown, and `prompt=none` forbids that."
+    ),
+    "account_selection_required": ProblemKind(
+        400, "Account selection required", "The account would have to be chosen, and `prompt=none` forbids to ask."
+    ),
+    "unmet_authentication_requirements": ProblemKind(
+        400,
+        "Unmet authentication requirements",
+        "The person cannot prove who they are as strongly as `acr_values` or the claim `acr` ask for.",
+    ),
     "unauthorized_client": ProblemKind(400, "Unauthorized client", "The client was not given this grant type."),
     "unsupported_grant_type": ProblemKind(400, "Unsupported grant type", "The grant type is none that is served here."),
     "invalid_target": ProblemKind(

@@ -26,6 +26,21 @@ PAGE_REFERRER = (b"referrer-policy", b"same-origin")
 
 PASSKEYS_SCRIPT = "passkeys.js"
 DEBUGGER_SCRIPT = "debugger.js"
+FORM_POST_SCRIPT = "form_post.js"
+
+
+_SELF_FORMS = b"form-action 'self'"
+_OPENER = b"cross-origin-opener-policy"
+
+
+def of_interaction(headers: Headers, form_target: str = "") -> Headers:
+    """The headers of an answer between an authorization request and the client's.
+
+    A form of it may lead to the client, which browsers must be told, since they follow the redirect for that too. And
+    an application that has opened this in a popup waits there for its answer, so the two are not cut apart.
+    """
+    forms = f"{_SELF_FORMS.decode()} {form_target}".strip().encode()
+    return [(name, b"unsafe-none" if name == _OPENER else value.replace(_SELF_FORMS, forms)) for name, value in headers]
 
 
 def page_headers(settings: Settings) -> dict[str, Headers]:
@@ -39,6 +54,7 @@ def page_headers(settings: Settings) -> dict[str, Headers]:
     return {
         PASSKEYS_SCRIPT: _with_policy(settings, with_forms),
         DEBUGGER_SCRIPT: _with_policy(settings, debugger),
+        FORM_POST_SCRIPT: _with_policy(settings, f"{PAGE_POLICY}; script-src {static}/{FORM_POST_SCRIPT}"),
     }
 
 

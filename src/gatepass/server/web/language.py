@@ -28,7 +28,11 @@ class LanguageChoice:
         chosen = self._cookie.read(request)
         return chosen if chosen in LANGUAGES else preferred_language(request.headers.get("accept-language", ""))
 
-    def keep(self, response: Response, language: str) -> None:
+    def is_chosen(self, request: Request) -> bool:
+        """Whether one was chosen in this browser."""
+        return self._cookie.read(request) in LANGUAGES
+
+    def keep(self, response: Response, language: str, *, seconds: int = _YEAR_SECONDS) -> None:
         """Have a browser keep the choice; one of what is no language of ours is none."""
         if language in LANGUAGES:
-            self._cookie.put(response, language, _YEAR_SECONDS)
+            self._cookie.put(response, language, seconds)

@@ -93,7 +93,7 @@ class LoginResponses:
             self.challenge_cookie.put(response, result.challenge, result.expires_in)
             return response
         await self._replace(request, result)
-        response = self._pages.go_to(path)
+        response = self._pages.go_back_to(request, path)
         self._token_responses.set_cookie(response, result, keys=self._keys.current)
         self.known_browsers.keep(response, result.subject.user_id, result.password)
         self._pages.rename_browser(response)

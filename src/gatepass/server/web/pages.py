@@ -65,6 +65,8 @@ class PageResponse(Response):
     def __init__(self, content: str, status_code: int = 200, *, script: str = PASSKEYS_SCRIPT) -> None:
         super().__init__(content, status_code)
         self.script = script
+        self.form_target = ""
+        """The origin at another site that its form may lead to."""
         self.headers["cache-control"] = "no-store"
 
 
@@ -84,6 +86,7 @@ class Pages:
         self._site_name = settings.site_name
         self._has_style = bool(settings.site_style)
         self._base = urlsplit(settings.issuer_url).path
+        self._interaction = f"{self._base}{PREFIX}/authorize/"
         self._address = urlsplit(settings.issuer_url)
         self._origin = origin_of(settings.issuer_url)
         # Lax, since people come here from a link in a mail; a form needs more than this.
@@ -100,7 +103,7 @@ class Pages:
         error: GatepassError | None = None,
         script: str = PASSKEYS_SCRIPT,
         **values: object,
-    ) -> Response:
+    ) -> PageResponse:
         """Render a page; with an error its text stands above the form, and its status is the answer's.
 
         `script` is the one that may run, where the page has any. `here` is where to come back to in another language;
@@ -191,6 +194,20 @@ class Pages:
     def with_query(self, path: str, query: Mapping[str, str]) -> str:
         """A path with parameters."""
         return f"{path}?{urlencode(query)}"
+
+    def is_interaction(self, path: str) -> bool:
+        """Whether this is a page between an authorization request and its answer, or leads back to one."""
+        return path.startswith(self._interaction)
+
+    def go_back_to(self, request: Request, path: str) -> Response:
+        """Lead on after a form that may have come from an interaction.
+
+        What comes after that may be at another site, and browsers do not follow a form there (CSP `form-action`); so
+        the form ends at a page of ours, which leads on at once.
+        """
+        if self.is_interaction(path):
+            return self.page(request, "again.html", again=path)
+        return self.go_to(path)
 
     def prove_again(self, request: Request) -> Response:
         """Send somebody whose sign-in is too old, or of too little, to prove more, and back to where they were."""

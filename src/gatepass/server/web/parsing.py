@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 
 from gatepass.jose.errors import MalformedError
 from gatepass.jose.strict_json import decode_object
+from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
 
 if TYPE_CHECKING:
@@ -197,6 +198,12 @@ def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401
     return msgspec.json.Decoder(kind)
 
 
+class RawForm(Confidential, frozen=True, kw_only=True):
+    """A form as its fields stand in it, for a page that has to say itself what is wrong with them."""
+
+    fields: tuple[tuple[str, str], ...]
+
+
 class Body:
     """The octets of a request, and what its route makes of them."""
 
@@ -219,6 +226,8 @@ class Body:
 
     def converted(self) -> Any:  # noqa: ANN401 - the struct that the route names, or None
         """Convert it into the route's struct. Raises Refusal as `split_form`, `read_form` and `parse_json` do."""
+        if self._route.form is RawForm:
+            return RawForm(fields=tuple(self._split()))
         if self._route.form is not None:
             return read_form(self._split(), self._route.form)
         if self._route.body is not None:

@@ -52,6 +52,8 @@ async def erase(tx: Transaction, user_id: str) -> None:
     await tx.codes.forget_user(user_id)
     await tx.mails.forget_user(user_id)
     await tx.events.forget_user(user_id)
+    await tx.authorization_codes.remove_all_of(user_id)
+    await tx.consents.remove_all_of(user_id)
     await tx.grants.remove_all_of(user_id)
     await tx.sessions.remove_all_of(user_id)
     await drop_factors(tx, user_id)

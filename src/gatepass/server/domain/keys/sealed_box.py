@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
@@ -23,20 +24,29 @@ class SealedBox(Generic[S]):
         kind: the struct.
         data_key: what seals.
         context: what it is sealed for; a text of another context is none of ours.
+        is_compressed: whether it is made shorter before. Nothing secret may stand beside what others choose then, or
+            the length of the text tells about it.
     """
 
-    def __init__(self, kind: type[S], data_key: DataKey, context: str) -> None:
+    def __init__(self, kind: type[S], data_key: DataKey, context: str, *, is_compressed: bool = False) -> None:
         self._kind = kind
         self._data_key = data_key
         self._context = context
+        self._is_compressed = is_compressed
 
     def seal(self, content: S) -> str:
         """Write it as text for a URL or a cookie."""
-        return base64url.encode(self._data_key.seal(msgspec.json.encode(content), self._context))
+        octets = msgspec.json.encode(content)
+        if self._is_compressed:
+            octets = zlib.compress(octets)
+        return base64url.encode(self._data_key.seal(octets, self._context))
 
     def open(self, text: str) -> S | None:
         """Read it back; None when it is not one of ours."""
         try:
-            return msgspec.json.decode(self._data_key.unseal(base64url.decode(text), self._context), type=self._kind)
+            octets = self._data_key.unseal(base64url.decode(text), self._context)
+            if self._is_compressed:
+                octets = zlib.decompress(octets)
+            return msgspec.json.decode(octets, type=self._kind)
         except (MalformedError, StartupError, msgspec.MsgspecError):
             return None

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Literal, Protocol
 
 Purpose = Literal[
-    "client_assertion", "dpop_proof", "id_token", "passkey_challenge", "provider_state", "readiness", "second_factor"
+    "client_assertion",
+    "dpop_proof",
+    "id_token",
+    "interaction",
+    "passkey_challenge",
+    "provider_state",
+    "readiness",
+    "second_factor",
 ]
 
 

@@ -162,6 +162,10 @@ class Grants(Protocol):
         """The grant that is at this place; None when it has ended or moved."""
         ...
 
+    async def session_of(self, grant_id: str) -> str | None:
+        """The session that a grant belongs to, ended or not."""
+        ...
+
     async def end(self, grant_id: str, now: float) -> list[StatusIndex]:
         """End one grant; its place, or nothing when it had ended before. So do the next three, for more than one."""
         ...

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gatepass.server.domain.sessions.authorization_code import KEPT_SECONDS
 from gatepass.server.features.oauth import introspect, revoke, userinfo
+from gatepass.server.features.oauth.authorize import api as authorize
+from gatepass.server.features.oauth.authorize.interactions import AuthorizationPages
 from gatepass.server.features.oauth.token import api as token
 from gatepass.server.module import Module
 from gatepass.server.web.auth.openid import OpenIdAuth
@@ -12,6 +15,7 @@ from gatepass.server.web.auth.requirements import OPENID_TOKEN
 
 if TYPE_CHECKING:
     from gatepass.server.core import Core
+    from gatepass.server.domain.ports import Transaction
 
 
 def module(core: Core) -> Module:
@@ -20,8 +24,18 @@ def module(core: Core) -> Module:
     async def forget_known() -> None:
         core.clients.forget()
 
+    async def forget_codes(tx: Transaction) -> None:
+        await tx.authorization_codes.forget_before(tx.now - KEPT_SECONDS)
+
+    pages = AuthorizationPages(core)
     return Module(
-        routes=tuple(route for part in (token, revoke, introspect, userinfo) for route in part.routes(core)),
+        routes=(
+            *authorize.routes(core, pages),
+            *pages.routes(),
+            *(route for part in (token, revoke, introspect, userinfo) for route in part.routes(core)),
+        ),
+        templates=__package__,
+        expiry=(forget_codes,),
         proofs={OPENID_TOKEN: OpenIdAuth(core.database, core.bearer_auth, core.revocation_check).identify},
         catch_up=forget_known,
     )

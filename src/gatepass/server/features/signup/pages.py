@@ -25,6 +25,7 @@ class SignupForm(PageForm, frozen=True, kw_only=True):
 
     email: str = ""
     password: str = ""
+    return_to: str = ""
 
 
 class VerifyForm(PageForm, frozen=True, kw_only=True):
@@ -48,10 +49,12 @@ def routes(core: Core) -> tuple[Route, ...]:
 
 async def show(core: Core, call: Call, form: SignupForm | None, error: GatepassError | None = None) -> Response:
     """Show the form."""
+    return_to = call.query.get("return_to", "") if form is None else form.return_to
     return core.pages.page(
         call.request,
         "signup.html",
         error=error,
+        return_to=core.pages.return_path(return_to, ""),
         email=form.email if form is not None else "",
         min_length=core.settings.password_min_length,
         by_passkey=core.relying_party.is_possible and core.settings.mail != "smtp",
@@ -64,7 +67,8 @@ async def submit(core: Core, call: Call, form: SignupForm) -> Response:
     made = await sign_up(core, call, SignupRequest(form.email, form.password), browser=browser)
     if isinstance(made, str):
         return core.pages.message(call.request, "signup_sent", email=made)
-    return core.pages.message(call.request, "signed_up", next_path=core.pages.path("login"))
+    query = core.pages.return_query(form.return_to).replace("&", "?", 1)
+    return core.pages.message(call.request, "signed_up", next_path=core.pages.path("login") + query)
 
 
 async def submit_verify(core: Core, call: Call, form: VerifyForm) -> Response:

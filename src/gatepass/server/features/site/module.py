@@ -13,7 +13,7 @@ from gatepass.server.features.site.health import HealthChecks
 from gatepass.server.module import Job, Module
 from gatepass.server.web.auth.requirements import METRICS
 from gatepass.server.web.docs_page import static_file
-from gatepass.server.web.headers import DEBUGGER_SCRIPT, PASSKEYS_SCRIPT
+from gatepass.server.web.headers import DEBUGGER_SCRIPT, FORM_POST_SCRIPT, PASSKEYS_SCRIPT
 
 if TYPE_CHECKING:
     from gatepass.server.core import Core
@@ -58,7 +58,7 @@ def _publish_look(core: Core) -> None:
         documents.publish(f"/static/{name}", documents.make(body, media_type))
 
     publish("gatepass.css", static_file("gatepass.css"), "text/css; charset=utf-8")
-    for script in (PASSKEYS_SCRIPT, DEBUGGER_SCRIPT):
+    for script in (PASSKEYS_SCRIPT, DEBUGGER_SCRIPT, FORM_POST_SCRIPT):
         publish(script, static_file(script), "text/javascript; charset=utf-8")
     logo = Path(settings.site_logo) if settings.site_logo else None
     publish("logo", logo.read_bytes() if logo else static_file("logo.svg"), LOGO_TYPES[logo.suffix if logo else ".svg"])

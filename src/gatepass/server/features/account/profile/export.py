@@ -9,6 +9,7 @@ from gatepass.server.domain.accounts.linked_identity import Identity  # noqa: TC
 from gatepass.server.domain.accounts.user import User  # noqa: TC001 - as below
 from gatepass.server.domain.events.event import Event  # noqa: TC001 - msgspec reads the annotations of an answer
 from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.sessions.consent import Consent  # noqa: TC001 - msgspec reads the annotations
 from gatepass.server.domain.sessions.session import Session  # noqa: TC001 - as above
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class Exported(Confidential, frozen=True, kw_only=True):
     account: User
     sessions: list[Session]
     identities: list[Identity]
+    consents: list[Consent]
     events: list[Event]
 
 
@@ -35,6 +37,7 @@ async def export(database: Database, call: Call) -> Exported:
             account=user,
             sessions=await tx.sessions.all_of(user.id),
             identities=await tx.identities.of(user.id),
+            consents=await tx.consents.all_of(user.id),
             events=await _all_events(tx, user.id),
         )
 

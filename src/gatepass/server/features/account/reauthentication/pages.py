@@ -67,7 +67,7 @@ async def show(core: Core, call: Call, form: ProofForm | None, error: GatepassEr
 async def submit(core: Core, call: Call, form: ProofForm) -> Response:
     """Check the proof and go on."""
     await prove_again(core, call, _given(form))
-    return core.pages.go_to(core.pages.return_path(form.return_to, core.pages.path("account")))
+    return core.pages.go_back_to(call.request, core.pages.return_path(form.return_to, core.pages.path("account")))
 
 
 def _given(form: ProofForm) -> Given:

@@ -38,11 +38,11 @@ def routes(core: Core) -> tuple[Route, ...]:
 
 
 async def show(core: Core, call: Call, _body: None) -> Response:
-    """Show the form, unless somebody is signed in already."""
+    """Show the form; to one who is signed in only where they are to sign in `again`, or as `another`."""
     return_to = _return_path(core, call.query.get("return_to", ""))
     visitor = await core.cookie_auth.of(call.request)
-    if visitor is None:
-        return await show_form(core, call, LoginForm(return_to=return_to))
+    if visitor is None or "another" in call.query:
+        return await show_form(core, call, LoginForm(return_to=return_to, email=call.query.get("login_hint", "")))
     if "again" not in call.query:
         return core.pages.go_to(return_to)
     error = Refusal("recent_sign_in_required", "This needs a fresh sign-in.")

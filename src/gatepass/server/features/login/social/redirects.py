@@ -32,7 +32,7 @@ _ANSWER = ("state", "code", "iss", "error")
 """What counts in an answer (RFC 6749 §4.1.2, RFC 9207); the rest is nobody's business."""
 
 
-_LONGEST_PATH = 1_024
+_LONGEST_PATH = 2_400
 """A cookie holds 4,096 octets (RFC 6265 §6.1), and this one more than where to go on."""
 
 

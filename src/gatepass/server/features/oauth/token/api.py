@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from gatepass.server.base.errors import Refusal
+from gatepass.server.features.oauth.token.authorization_code import authorization_code
 from gatepass.server.features.oauth.token.client_credentials import client_credentials
 from gatepass.server.features.oauth.token.refresh_token import refresh
 from gatepass.server.features.oauth.token.request import TokenAnswer, TokenForm
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
 Grant: TypeAlias = "Callable[[Core, Client, TokenForm, str | None], Awaitable[Response]]"
 """The client, what it asks for, and the thumbprint of the key that it has proved to have, if any."""
 
-GRANTS: Mapping[str, Grant] = {"client_credentials": client_credentials, "refresh_token": refresh}
+GRANTS: Mapping[str, Grant] = {
+    "authorization_code": authorization_code,
+    "client_credentials": client_credentials,
+    "refresh_token": refresh,
+}
 """What each grant type answers with, once it is known that the client was given it."""
 
 

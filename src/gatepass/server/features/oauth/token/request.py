@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 
 
 class TokenForm(ClientForm, frozen=True, kw_only=True):
-    """RFC 6749 §4.4.2, §6. Fields that we do not know are ignored, as §3.2 asks for.
+    """RFC 6749 §4.1.3, §4.4.2, §6, RFC 7636 §4.5. Fields that we do not know are ignored, as §3.2 asks for.
 
     `resource` is RFC 8707's name for an audience, `audience` what many write; both may be repeated, and nothing else.
     """
 
     grant_type: str
+    code: str | None = None
+    redirect_uri: str | None = None
+    code_verifier: str | None = None
     refresh_token: str | None = None
     scope: str | None = None
     audience: tuple[str, ...] = ()

@@ -1,0 +1,100 @@
+"""`GET, POST /oauth/authorize`: where an authorization request comes in."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gatepass.jose.errors import JoseError
+from gatepass.server.base.errors import GatepassError, Refusal, Unavailable
+from gatepass.server.domain.sessions.interaction import new_interaction
+from gatepass.server.domain.sessions.scopes import STANDARD_SCOPES
+from gatepass.server.features.oauth.authorize.checks import RESPONSE_MODES, check_request
+from gatepass.server.features.oauth.authorize.find import client_in, redirect_uri_in
+from gatepass.server.features.oauth.authorize.parameters import MAX_BYTES, Asked, Parameters
+from gatepass.server.features.oauth.authorize.respond import Destination, refuse
+from gatepass.server.web.auth.requirements import ANYONE
+from gatepass.server.web.parsing import RawForm
+from gatepass.server.web.routing import page, page_form
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from gatepass.server.core import Core
+    from gatepass.server.domain.sessions.authorization_request import AuthorizationRequest
+    from gatepass.server.domain.sessions.client import Client
+    from gatepass.server.features.oauth.authorize.interactions import AuthorizationPages
+    from gatepass.server.web.call import Call
+    from gatepass.server.web.routing import Route
+
+PATH = "/oauth/authorize"
+
+
+def routes(core: Core, pages: AuthorizationPages) -> tuple[Route, ...]:
+    """The endpoint, by both methods (OpenID Connect Core §3.1.2.1)."""
+    handler, show = partial(authorize, core, pages), partial(show_refusal, core)
+    return (
+        page(PATH, handler, ANYONE, show=show),
+        page_form(PATH, handler, RawForm, ANYONE, show=show, from_elsewhere=True),
+    )
+
+
+async def authorize(core: Core, pages: AuthorizationPages, call: Call, form: RawForm | None) -> Response:
+    """Check the request, and answer it or begin an interaction.
+
+    Until it is sure where the client wants its answer, a refusal is a page, and never a redirect.
+    """
+    parameters = _parameters(call, form)
+    client = await client_in(core, parameters)
+    redirect_uri = redirect_uri_in(parameters, client)
+    try:
+        request = checked(core, client, parameters, redirect_uri)
+        return await pages.begin(call, new_interaction(request, core.clock()), client)
+    except GatepassError as error:
+        is_silent = parameters.get("prompt") == "none"
+        return refuse(core, call, client, _destination(parameters, redirect_uri), error, is_trusted=is_silent)
+
+
+def checked(core: Core, client: Client, parameters: Parameters, redirect_uri: str) -> AuthorizationRequest:
+    """Check everything that comes after the redirect URI. Raises as `check_request`."""
+    asked = Asked(
+        client=client,
+        parameters=parameters,
+        issuer=core.settings.issuer_url,
+        known_scopes=frozenset({*core.settings.scopes, *STANDARD_SCOPES, *client.scope}),
+        subject_of_hint=partial(_subject_of_hint, core, client),
+    )
+    return check_request(asked, redirect_uri)
+
+
+def _subject_of_hint(core: Core, client: Client, hint: str) -> str:
+    """Whom an ID token of ours is about, that this client was given; however old it is."""
+    try:
+        return core.id_token_issuer.read_hint(hint, core.keys.current, client_id=client.id).sub
+    except JoseError as error:
+        raise Refusal("invalid_request", "The id_token_hint is no ID token that this client was given.") from error
+
+
+def _parameters(call: Call, form: RawForm | None) -> Parameters:
+    if form is None:
+        return Parameters.in_query(call.request.scope["query_string"])
+    if sum(len(name) + len(value) for name, value in form.fields) > MAX_BYTES:
+        raise Refusal("invalid_request", f"An authorization request has at most {MAX_BYTES} bytes.")
+    return Parameters.of(form.fields)
+
+
+def _destination(parameters: Parameters, redirect_uri: str) -> Destination:
+    """Where a refusal goes, in the way that the request asks for, as far as that can be understood."""
+    mode = "" if "response_mode" in parameters.repeated else parameters.get("response_mode")
+    return Destination(
+        redirect_uri,
+        mode if mode in RESPONSE_MODES else "query",
+        None if "state" in parameters.repeated else parameters.values.get("state"),
+    )
+
+
+async def show_refusal(core: Core, call: Call, _form: object, error: GatepassError) -> Response:
+    """Say on a page what is wrong, where nobody knows who should be told (RFC 6749 §4.1.2.1)."""
+    response = core.pages.page(call.request, "refused.html", error=error, detail=error.detail)
+    response.status_code = 503 if isinstance(error, Unavailable) else 400
+    return response

@@ -1,0 +1,218 @@
+"""The checks of an authorization request, in their order. Each looks at one thing, and raises or returns nothing.
+
+They come after the redirect URI has been found to be the client's, so their refusals go back to the client.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, cast, get_args
+from urllib.parse import urlsplit
+
+from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.sessions.authorization_request import OPENID, AuthorizationRequest, Prompt
+from gatepass.server.domain.sessions.requested_claims import read_claims
+from gatepass.server.domain.sessions.session import SINGLE_FACTOR, TWO_FACTORS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gatepass.server.domain.sessions.authorization_request import ResponseMode
+    from gatepass.server.domain.sessions.requested_claims import RequestedClaims
+    from gatepass.server.features.oauth.authorize.parameters import Asked
+
+RESPONSE_MODES: tuple[ResponseMode, ...] = ("query", "form_post")
+ACR_VALUES = (SINGLE_FACTOR, TWO_FACTORS)
+_LONGEST_NONCE = 512
+_LONGEST_STATE = 2_048
+_LARGEST_MAX_AGE = 2**31
+_S256 = re.compile(r"[A-Za-z0-9_-]{43}")
+"""A SHA-256 digest in base64url: a PKCE challenge (RFC 7636 §4.2), the thumbprint of a key (RFC 7638)."""
+
+
+def check_no_parameter_twice(asked: Asked) -> None:
+    """RFC 6749 §3.1: a parameter that stands twice has no meaning."""
+    if asked.parameters.repeated:
+        raise _invalid("A parameter stands twice.")
+
+
+def check_pushed(asked: Asked) -> None:
+    """RFC 9126 §6: some clients, or all, have to push their requests."""
+    wanted = asked.must_be_pushed or asked.client.metadata.require_pushed_authorization_requests
+    if wanted and not asked.is_pushed:
+        raise _invalid("The request has to be pushed to /oauth/par (RFC 9126).")
+
+
+def check_response_type(asked: Asked) -> None:
+    """Only codes: nothing else keeps tokens out of URLs (RFC 9700 §2.1.2)."""
+    response_type = asked.parameters.get("response_type")
+    if not response_type:
+        raise _invalid("The request needs a response_type: code.")
+    if response_type != "code":
+        raise Refusal("unsupported_response_type", "The only response_type here is code.")
+
+
+def check_response_mode(asked: Asked) -> None:
+    """OAuth Multiple Response Types §2.1, Form Post Response Mode."""
+    if asked.parameters.get("response_mode") not in ("", *RESPONSE_MODES):
+        raise _invalid(f"The response_mode is one of {', '.join(RESPONSE_MODES)}.")
+
+
+def check_pkce(asked: Asked) -> None:
+    """RFC 7636, by S256 only; only a confidential client that the operator knows may leave it out (RFC 9700 §2.1.1)."""
+    challenge, method = asked.parameters.get("code_challenge"), asked.parameters.get("code_challenge_method")
+    if not challenge and not method:
+        if asked.client.is_public or asked.client.rules.pkce == "required":
+            raise _invalid("The request needs a code_challenge with code_challenge_method=S256 (RFC 7636).")
+        return
+    if method != "S256" or not _S256.fullmatch(challenge):
+        raise _invalid("The code_challenge is 43 characters of base64url, and its method S256.")
+
+
+def check_scope(asked: Asked) -> None:
+    """RFC 6749 §3.3; what we do not know is ignored beside `openid` (OpenID Connect Core §3.1.2.1)."""
+    wanted = asked.parameters.words("scope")
+    if any(scope in asked.known_scopes and scope not in asked.client.scope for scope in wanted):
+        raise Refusal("invalid_scope", "The client may not ask for all of these scopes.")
+    if OPENID not in wanted and any(scope not in asked.known_scopes for scope in wanted):
+        raise Refusal("invalid_scope", "Not all of these scopes are known here.")
+
+
+def check_resource(asked: Asked) -> None:
+    """RFC 8707 §2: absolute URIs without a fragment, of those that the client's tokens may be for."""
+    for resource in asked.parameters.resource:
+        parts = urlsplit(resource)
+        if not parts.scheme or "#" in resource or _registered_resource(asked, resource) is None:
+            raise Refusal("invalid_target", "The client may not ask for tokens for this resource.")
+
+
+def check_nonce_and_state(asked: Asked) -> None:
+    """Kept whole or refused: a shortened one would look like another's."""
+    if len(asked.parameters.get("nonce").encode()) > _LONGEST_NONCE:
+        raise _invalid(f"A nonce has at most {_LONGEST_NONCE} bytes.")
+    if len(asked.parameters.get("state").encode()) > _LONGEST_STATE:
+        raise _invalid(f"A state has at most {_LONGEST_STATE} bytes.")
+
+
+def check_prompt(asked: Asked) -> None:
+    """OpenID Connect Core §3.1.2.1, Initiating User Registration 1.0."""
+    prompts = asked.parameters.words("prompt")
+    if not set(prompts) <= set(get_args(Prompt)):
+        raise _invalid("There is no such prompt.")
+    if "none" in prompts and len(prompts) > 1:
+        raise _invalid("prompt=none goes with no other.")
+
+
+def check_max_age(asked: Asked) -> None:
+    """OpenID Connect Core §3.1.2.1."""
+    text = asked.parameters.get("max_age")
+    if text and not (text.isascii() and text.isdecimal() and int(text[:20]) < _LARGEST_MAX_AGE):
+        raise _invalid("max_age is a number of seconds.")
+
+
+def check_registration(asked: Asked) -> None:
+    """OpenID Connect Core §7.2.1 is for self-issued identifiers, which are none of ours."""
+    if asked.parameters.get("registration"):
+        raise Refusal("registration_not_supported", "The parameter registration is not supported.")
+
+
+def check_claims(asked: Asked) -> None:
+    """OpenID Connect Core §5.5: an object of objects of null or objects."""
+    read_claims(asked.parameters.get("claims"))
+
+
+def check_id_token_hint(asked: Asked) -> None:
+    """OpenID Connect Core §3.1.2.1: an ID token of ours for this client, however old."""
+    if hint := asked.parameters.get("id_token_hint"):
+        asked.subject_of_hint(hint)
+
+
+def check_dpop_jkt(asked: Asked) -> None:
+    """RFC 9449 §10: a thumbprint, and that of the key which the client proved to have when it pushed the request."""
+    jkt = asked.parameters.get("dpop_jkt")
+    if jkt and not _S256.fullmatch(jkt):
+        raise _invalid("dpop_jkt is the SHA-256 thumbprint of a key.")
+    if jkt and asked.proven_key not in ("", jkt):
+        raise Refusal("invalid_dpop_proof", "dpop_jkt names another key than the DPoP proof shows.")
+
+
+def check_authorization_details(asked: Asked) -> None:
+    """RFC 9396 is not done here, and to overlook a limit that a client has set would give it more than it asked for."""
+    if asked.parameters.get("authorization_details"):
+        raise _invalid("The parameter authorization_details (RFC 9396) is not supported.")
+
+
+CHECKS: tuple[Callable[[Asked], None], ...] = (
+    check_no_parameter_twice,
+    check_pushed,
+    check_response_type,
+    check_response_mode,
+    check_pkce,
+    check_scope,
+    check_resource,
+    check_nonce_and_state,
+    check_prompt,
+    check_max_age,
+    check_registration,
+    check_claims,
+    check_id_token_hint,
+    check_dpop_jkt,
+    check_authorization_details,
+)
+
+
+def check_request(asked: Asked, redirect_uri: str) -> AuthorizationRequest:
+    """Check everything, and say in our words what is asked.
+
+    Raises:
+        Refusal: with the codes of RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6 and RFC 8707 §2.
+    """
+    for check in CHECKS:
+        check(asked)
+    parameters, client = asked.parameters, asked.client
+    claims = read_claims(parameters.get("claims"))
+    return AuthorizationRequest(
+        client_id=client.id,
+        redirect_uri=redirect_uri,
+        scope=tuple(scope for scope in parameters.words("scope") if scope in client.scope)
+        or client.rules.default_scope,
+        response_mode=cast("ResponseMode", parameters.get("response_mode") or "query"),
+        state=parameters.values.get("state"),
+        nonce=parameters.get("nonce"),
+        resource=tuple(_registered_resource(asked, resource) or "" for resource in parameters.resource),
+        code_challenge=parameters.get("code_challenge"),
+        prompt=cast("tuple[Prompt, ...]", parameters.words("prompt")),
+        max_age=int(parameters.get("max_age")) if parameters.get("max_age") else None,
+        acr_values=_acr_values(asked, claims),
+        login_hint=parameters.get("login_hint"),
+        ui_locales=parameters.words("ui_locales"),
+        claims=parameters.get("claims"),
+        subjects=_subjects(asked, claims),
+        dpop_jkt=parameters.get("dpop_jkt") or asked.proven_key,
+    )
+
+
+def _registered_resource(asked: Asked, resource: str) -> str | None:
+    """The resource as it is registered, since that goes into `aud`; one slash after a host alone is forgiven."""
+    allowed = asked.client.audience_at(asked.issuer)
+    if resource in allowed:
+        return resource
+    other = resource.removesuffix("/") if resource.endswith("/") else f"{resource}/"
+    is_bare = urlsplit(resource).path in ("", "/") and "?" not in resource
+    return other if is_bare and other in allowed else None
+
+
+def _acr_values(asked: Asked, claims: RequestedClaims) -> tuple[str, ...]:
+    """The values that count: what we do not know is ignored, and one that is met is enough (RFC 9470 §5)."""
+    wanted = asked.parameters.words("acr_values") or claims.essential_acr or asked.client.metadata.default_acr_values
+    return tuple(value for value in ACR_VALUES if value in wanted)
+
+
+def _subjects(asked: Asked, claims: RequestedClaims) -> tuple[str, ...]:
+    """Whom the client expects, as it knows them."""
+    hint = asked.parameters.get("id_token_hint")
+    return (asked.subject_of_hint(hint),) if hint else claims.subjects or ()
+
+
+def _invalid(why: str) -> Refusal:
+    return Refusal("invalid_request", why)

@@ -1,0 +1,72 @@
+"""The act of answering an authorization request: a code, once for each interaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from gatepass.server.base.errors import Refusal
+from gatepass.server.base.ids import new_id
+from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.ports import decide
+from gatepass.server.domain.sessions.authorization_code import CODE_SECONDS, AuthorizationCode, digest, new_code
+from gatepass.server.domain.sessions.open import GRANT_PREFIX
+from gatepass.server.domain.sessions.recent import check_still
+
+if TYPE_CHECKING:
+    from gatepass.server.domain.accounts.user import User
+    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.domain.sessions.authorization_request import AuthorizationRequest
+    from gatepass.server.domain.sessions.consent import Consent
+    from gatepass.server.domain.sessions.interaction import Interaction
+
+
+class Needs(Protocol):
+    """What the act uses of the core."""
+
+    @property
+    def database(self) -> Database: ...
+
+
+async def issue_code(  # noqa: PLR0913 - what an answer is made of
+    needs: Needs,
+    interaction: Interaction,
+    request: AuthorizationRequest,
+    *,
+    user: User,
+    session_id: str,
+    scope: tuple[str, ...],
+    consent: Consent | None = None,
+) -> str:
+    """Make the code, and remember the consent that was given, if one was.
+
+    Raises:
+        Refusal: `session_ended`, or `interaction_used` when the interaction was answered before.
+    """
+    code = new_code()
+
+    async def unit(tx: Transaction) -> str | Refusal:
+        if refused := await check_still(tx, user, session_id):
+            return refused
+        if not await tx.used_once.use("interaction", interaction.id, expires_at=interaction.expires_at):
+            return Refusal("interaction_used", "This request was answered before.")
+        if consent is not None:
+            earlier = await tx.consents.of(user.id, request.client_id)
+            await tx.consents.put(msgspec.structs.replace(consent.joined(earlier), given_at=tx.now))
+            await record(tx, "consent_given", user.id, session_id=session_id, reason=request.client_id)
+        await tx.authorization_codes.add(
+            AuthorizationCode(
+                digest=digest(code),
+                client_id=request.client_id,
+                user_id=user.id,
+                session_id=session_id,
+                grant_id=new_id(GRANT_PREFIX),
+                request=msgspec.structs.replace(request, scope=scope),
+                expires_at=tx.now + CODE_SECONDS,
+            )
+        )
+        await tx.clients.note_use(request.client_id, tx.now)
+        return code
+
+    return await decide(needs.database, unit, shared=True)
