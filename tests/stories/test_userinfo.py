@@ -77,7 +77,7 @@ def test_a_token_in_the_query_is_not_looked_at(api: httpx.Client, app: RelyingPa
         api.get(PATH, headers={"authorization": "Basic YTpi"}),
         api.get(PATH, headers={"authorization": f"Bearer\t{token}"}),
     ):
-        assert (answer.status_code, answer.content) == (401, b"")
+        assert (answer.status_code, answer.json()) == (401, {})
         bearer_challenge, dpop_challenge = answer.headers.get_list("www-authenticate")
         assert bearer_challenge == "Bearer"
         assert dpop_challenge.startswith('DPoP algs="')

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.ports import Transaction
     from gatepass.server.web.auth.gate import Authenticator
     from gatepass.server.web.auth.requirements import Auth
+    from gatepass.server.web.metadata import Metadata
     from gatepass.server.web.metrics import Gauges
     from gatepass.server.web.routing import Route
 
@@ -69,6 +70,7 @@ class Module:
         warm_up: Done in a thread, once those who waited for the start have been answered.
         drain: Ends what never ends by itself, when the server is about to stop.
         gauges: What it has to say in the metrics.
+        metadata: What the issuer's metadata says of it.
         templates: The package whose folder `templates` has those of its pages.
     """
 
@@ -82,4 +84,5 @@ class Module:
     warm_up: Callable[[], None] | None = None
     drain: Callable[[], None] | None = None
     gauges: Callable[[], Gauges] | None = None
+    metadata: Metadata = field(default_factory=dict[str, object])
     templates: str | None = None

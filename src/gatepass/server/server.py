@@ -16,6 +16,7 @@ from gatepass.server.web.cors import Cors
 from gatepass.server.web.dispatcher import Application
 from gatepass.server.web.docs_page import render_docs
 from gatepass.server.web.headers import PAGE_POLICY
+from gatepass.server.web.metadata import METADATA_PATHS, joined, paths_of
 from gatepass.server.web.openapi import describe
 from gatepass.server.web.routing import RouteTable
 
@@ -47,6 +48,7 @@ class Server:
             if module.gauges is not None:
                 core.metrics.add_gauges(module.gauges)
         self._publish_descriptions()
+        self._publish_metadata()
 
     def application(self) -> Application:
         """The ASGI application."""
@@ -109,6 +111,15 @@ class Server:
         for module in self._modules:
             if module.warm_up is not None:
                 await asyncio.to_thread(module.warm_up)
+
+    def _publish_metadata(self) -> None:
+        """Publish what the issuer is and does: the same octets wherever clients look."""
+        documents, issuer = self.core.documents, self.core.settings.issuer_url
+        members = joined(({"issuer": issuer}, *(module.metadata for module in self._modules)))
+        metadata = documents.make(msgspec.json.encode(members))
+        for well_known in METADATA_PATHS:
+            for path in paths_of(well_known, issuer):
+                documents.publish_at_root(path, metadata)
 
     def _publish_descriptions(self) -> None:
         """Publish what describes all modules together: the OpenAPI document, and the page that shows it."""

@@ -322,9 +322,9 @@ def offer_dpop(response: Response, authorization: str) -> None:
 
 
 class OAuthError(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The body of an error answer under `/oauth` (RFC 6749 §5.2)."""
+    """The body of an error answer under `/oauth` (RFC 6749 §5.2). To who sent no token, it names no error."""
 
-    error: str
+    error: str = ""
     error_description: str = ""
 
 
@@ -334,7 +334,8 @@ def bearer_error(code: str, detail: str, authorization: str, *, headers: Mapping
     Whoever sends no token is told what to send and finds no fault named, neither in the challenge nor in the body.
     """
     if code == "missing_token":
-        response = Response(status_code=401, headers={"cache-control": "no-store", "www-authenticate": "Bearer"})
+        response = Response(msgspec.json.encode(OAuthError()), 401, media_type="application/json")
+        response.headers.update({"cache-control": "no-store", "www-authenticate": "Bearer"})
     else:
         response = oauth_error(code, detail, headers=headers)
         if PROBLEMS[code].status < 500:  # noqa: PLR2004 - not the caller's fault then

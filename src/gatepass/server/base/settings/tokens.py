@@ -55,6 +55,11 @@ class TokenSection(KeySection, frozen=True, kw_only=True):
     ] = 30
 
     @property
+    def id_token_algs(self) -> tuple[str, ...]:
+        """Algorithms that a client may have ID tokens signed with: the one that is set first, then the other key's."""
+        return tuple(dict.fromkeys(alg for alg in (self.id_token_alg, self.alg) if not alg.startswith("HS")))
+
+    @property
     def first_party_audience(self) -> tuple[str, ...]:
         """`aud` of first-party tokens: the server's own calls, and the APIs that are set."""
         return tuple(dict.fromkeys((self.issuer_url, *self.audience)))

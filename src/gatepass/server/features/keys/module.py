@@ -40,7 +40,11 @@ def module(core: Core) -> Module:
         )
 
     publish()
-    return Module(catch_up=reload, jobs=(Job(every=_KEYS_SECONDS, run=move_keys_on),))
+    return Module(
+        catch_up=reload,
+        jobs=(Job(every=_KEYS_SECONDS, run=move_keys_on),),
+        metadata={"jwks_uri": core.settings.issuer_url + JWKS_PATH},
+    )
 
 
 async def _wanted_for_id_tokens(core: Core) -> str | None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from gatepass.server.domain.sessions.authorization_code import KEPT_SECONDS
 from gatepass.server.features.oauth import introspect, revoke, userinfo
 from gatepass.server.features.oauth.authorize import api as authorize
 from gatepass.server.features.oauth.authorize.interactions import AuthorizationPages
+from gatepass.server.features.oauth.metadata import of_authorization, of_openid, of_own_api, of_tokens
 from gatepass.server.features.oauth.token import api as token
 from gatepass.server.module import Module
 from gatepass.server.web.auth.openid import OpenIdAuth
 from gatepass.server.web.auth.requirements import OPENID_TOKEN
+from gatepass.server.web.metadata import RESOURCE_PATH, joined, paths_of
 
 if TYPE_CHECKING:
     from gatepass.server.core import Core
@@ -20,6 +24,10 @@ if TYPE_CHECKING:
 
 def module(core: Core) -> Module:
     """Tokens (RFC 6749), revocation (RFC 7009), introspection (RFC 7662) and UserInfo (OpenID Connect)."""
+    issuer = core.settings.issuer_url
+    own_api = core.documents.make(msgspec.json.encode(of_own_api(core.settings)))
+    for path in paths_of(RESOURCE_PATH, issuer):
+        core.documents.publish_at_root(path, own_api)
 
     async def forget_known() -> None:
         core.clients.forget()
@@ -38,4 +46,5 @@ def module(core: Core) -> Module:
         expiry=(forget_codes,),
         proofs={OPENID_TOKEN: OpenIdAuth(core.database, core.bearer_auth, core.revocation_check).identify},
         catch_up=forget_known,
+        metadata=joined((of_tokens(issuer), of_authorization(issuer), of_openid(core.settings))),
     )

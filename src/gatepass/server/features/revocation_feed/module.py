@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def module(core: Core) -> Module:
     """The feed, which follows the log of revocations."""
-    feed = RevocationFeed(core)
+    feed, issuer = RevocationFeed(core), core.settings.issuer_url
 
     async def forget(tx: Transaction) -> None:
         await tx.revocations.forget_expired(tx.now)
@@ -32,4 +32,8 @@ def module(core: Core) -> Module:
         expiry=(forget,),
         drain=feed.readers.close,
         gauges=gauges,
+        metadata={
+            "revocations_uri": f"{issuer}/revocations",
+            "revocations_snapshot_uri": f"{issuer}/revocations/snapshot",
+        },
     )

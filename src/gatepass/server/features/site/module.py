@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from gatepass.server.base.settings.site import LOGO_TYPES
 from gatepass.server.features.site import debugger, language
-from gatepass.server.features.site.discovery import metadata_paths, render_metadata
 from gatepass.server.features.site.health import HealthChecks
 from gatepass.server.module import Job, Module
 from gatepass.server.web.auth.requirements import METRICS
@@ -21,9 +20,8 @@ if TYPE_CHECKING:
 
 
 def module(core: Core) -> Module:
-    """Health, metrics, discovery, the look of the pages, their language and the debugger."""
+    """Health, metrics, the look of the pages, their language and the debugger."""
     health = HealthChecks(core)
-    _publish_metadata(core)
     _publish_look(core)
 
     def gauges() -> Gauges:
@@ -40,14 +38,8 @@ def module(core: Core) -> Module:
         jobs=(Job(every=1, run=core.metrics.write_down),),
         warm_up=partial(core.pages.warm_up, "login.html", "signup.html", "account.html"),
         gauges=gauges,
+        metadata={"service_documentation": f"{core.settings.issuer_url}/docs"},
     )
-
-
-def _publish_metadata(core: Core) -> None:
-    issuer = core.settings.issuer_url
-    metadata = core.documents.make(render_metadata(issuer))
-    for path in metadata_paths(issuer):
-        core.documents.publish_at_root(path, metadata)
 
 
 def _publish_look(core: Core) -> None:

@@ -1,0 +1,106 @@
+"""What the issuer's metadata says of OAuth and OpenID Connect (RFC 8414 §2, OpenID Connect Discovery 1.0 §3).
+
+Each function is one capability: its members stand in the document where it is served, and only there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, get_args
+
+from gatepass.server.base.texts import LANGUAGES
+from gatepass.server.domain.sessions.authorization_request import Prompt
+from gatepass.server.domain.sessions.client import ACCOUNT_SCOPE, OPENID
+from gatepass.server.domain.sessions.requested_claims import KEPT_CLAIMS
+from gatepass.server.domain.sessions.scopes import STANDARD_SCOPES
+from gatepass.server.domain.sessions.session import SINGLE_FACTOR, TWO_FACTORS
+from gatepass.server.features.oauth.authorize.checks import RESPONSE_MODES
+from gatepass.server.features.oauth.token.api import GRANTS
+from gatepass.tokens import dpop_proof
+
+if TYPE_CHECKING:
+    from gatepass.server.base.settings import Settings
+    from gatepass.server.web.metadata import Metadata
+
+_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt")
+_METHODS_AND_NONE = (*_METHODS, "none")
+"""Public clients send their name alone."""
+_ASSERTION_ALGORITHMS = (
+    "ES256",
+    "ES384",
+    "ES512",
+    "Ed25519",
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+)
+_CLAIMS_OF_SIGN_INS = ("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash")
+
+
+def of_tokens(issuer: str) -> Metadata:
+    """The token endpoint, revocation and introspection."""
+    endpoints = (
+        ("token", _METHODS_AND_NONE),
+        ("revocation", _METHODS_AND_NONE),
+        ("introspection", _METHODS),
+    )
+    members: dict[str, object] = {
+        "token_endpoint": f"{issuer}/oauth/token",
+        "revocation_endpoint": f"{issuer}/oauth/revoke",
+        "introspection_endpoint": f"{issuer}/oauth/introspect",
+        "grant_types_supported": tuple(GRANTS),
+        "dpop_signing_alg_values_supported": dpop_proof.ALGORITHMS,
+        "protected_resources": (issuer,),
+    }
+    for name, methods in endpoints:
+        members[f"{name}_endpoint_auth_methods_supported"] = methods
+        members[f"{name}_endpoint_auth_signing_alg_values_supported"] = _ASSERTION_ALGORITHMS
+    return members
+
+
+def of_authorization(issuer: str) -> Metadata:
+    """The authorization endpoint (RFC 6749 §3.1, RFC 7636, RFC 9207)."""
+    return {
+        "authorization_endpoint": f"{issuer}/oauth/authorize",
+        "response_types_supported": ("code",),
+        "response_modes_supported": RESPONSE_MODES,
+        "code_challenge_methods_supported": ("S256",),
+        "authorization_response_iss_parameter_supported": True,
+        "prompt_values_supported": get_args(Prompt),
+        "display_values_supported": ("page",),
+        "ui_locales_supported": tuple(LANGUAGES),
+        "claims_parameter_supported": True,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,  # absent, it would mean true (Discovery §3)
+    }
+
+
+def of_openid(settings: Settings) -> Metadata:
+    """ID tokens and UserInfo."""
+    algs = settings.id_token_algs
+    return {
+        "userinfo_endpoint": f"{settings.issuer_url}/oauth/userinfo",
+        "scopes_supported": STANDARD_SCOPES,  # those of APIs are told by the APIs
+        "claims_supported": (*_CLAIMS_OF_SIGN_INS, *KEPT_CLAIMS),
+        "claim_types_supported": ("normal",),
+        "acr_values_supported": (SINGLE_FACTOR, TWO_FACTORS),
+        "subject_types_supported": ("public", "pairwise"),
+        "id_token_signing_alg_values_supported": algs,
+        "userinfo_signing_alg_values_supported": algs,
+    }
+
+
+def of_own_api(settings: Settings) -> Metadata:
+    """The server's own calls, as an API that tokens are for (RFC 9728 §2)."""
+    issuer = settings.issuer_url
+    return {
+        "resource": issuer,
+        "authorization_servers": (issuer,),
+        "scopes_supported": (OPENID, ACCOUNT_SCOPE),
+        "bearer_methods_supported": ("header",),
+        "dpop_signing_alg_values_supported": dpop_proof.ALGORITHMS,
+        "resource_name": settings.site_name,
+        "resource_documentation": f"{issuer}/docs",
+    }
