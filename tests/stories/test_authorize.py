@@ -245,9 +245,9 @@ def test_a_public_client_with_a_verifier(server: RunningServer, api: httpx.Clien
     metadata = ClientMetadata(redirect_uris=("http://127.0.0.1/cb",), application_type="native")
     party = add_relying_party(server, is_public=True, metadata=metadata)
     flow = Flow(party, signed_in)
-    redirect = {"redirect_uri": "http://127.0.0.1:51004/cb"}
+    redirect: dict[str, str | None] = {"redirect_uri": "http://127.0.0.1:51004/cb"}
     page = flow.follow(flow.ask(**redirect))
     assert "app on this device" in page.text
     answer = flow.submit(page, decision="allow")
     assert answer.headers["location"].startswith("http://127.0.0.1:51004/cb?")
-    assert flow.redeem(api, code_of(answer), **redirect).status_code == 200
+    assert flow.redeem(api, code_of(answer), None, **redirect).status_code == 200

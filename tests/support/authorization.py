@@ -74,7 +74,9 @@ class Flow:
         origin = {"origin": self.browser.server.url}
         return self.follow(self.browser.http.post(action, data=fields | filled, headers=origin))
 
-    def redeem(self, api: httpx.Client, code: str, **changed: str | None) -> httpx.Response:
+    def redeem(
+        self, api: httpx.Client, code: str, headers: dict[str, str] | None = None, **changed: str | None
+    ) -> httpx.Response:
         """Send the code to the token endpoint."""
         form = {
             "grant_type": "authorization_code",
@@ -83,7 +85,8 @@ class Flow:
             "code_verifier": self.verifier,
             **self.party.credentials,
         } | changed
-        return api.post("/oauth/token", data={name: value for name, value in form.items() if value is not None})
+        sent = {name: value for name, value in form.items() if value is not None}
+        return api.post("/oauth/token", data=sent, headers=headers or {})
 
 
 def form_of(page: str) -> tuple[str, dict[str, Any]]:

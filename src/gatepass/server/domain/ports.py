@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.sessions.client import Clients
     from gatepass.server.domain.sessions.consent import Consents
     from gatepass.server.domain.sessions.grant import Grants
+    from gatepass.server.domain.sessions.pushed_request import PushedRequests
     from gatepass.server.domain.sessions.session import Sessions
 
 T = TypeVar("T")
@@ -130,6 +131,11 @@ class Transaction(Protocol):
     @property
     def authorization_codes(self) -> AuthorizationCodes:
         """See `AuthorizationCodes`."""
+        ...
+
+    @property
+    def pushed_requests(self) -> PushedRequests:
+        """See `PushedRequests`."""
         ...
 
     @property

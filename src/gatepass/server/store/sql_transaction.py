@@ -18,6 +18,7 @@ from gatepass.server.store.mails import SqlMails
 from gatepass.server.store.one_time_codes import SqlCodes
 from gatepass.server.store.passkeys import SqlPasskeys
 from gatepass.server.store.passwords import SqlPasswords
+from gatepass.server.store.pushed_requests import SqlPushedRequests
 from gatepass.server.store.revocations import SqlRevocations, SqlStatusLists
 from gatepass.server.store.sessions import SqlSessions
 from gatepass.server.store.used_once import SqlUsedOnce
@@ -51,6 +52,7 @@ class SqlTransaction:
         self.events = SqlEvents(connection)
         self.clients = SqlClients(connection)
         self.authorization_codes = SqlAuthorizationCodes(connection)
+        self.pushed_requests = SqlPushedRequests(connection)
         self.consents = SqlConsents(connection)
         self.revocations = SqlRevocations(connection)
         self.status_lists = SqlStatusLists(connection)

@@ -189,6 +189,9 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         "Invalid DPoP proof",
         "It does not show, for this request, that its sender has the key; or was used before.",
     ),
+    "too_many_requests": ProblemKind(
+        429, "Too many requests", "The client has as many pushed requests waiting as it may; `Retry-After` says when."
+    ),
     "unsupported_response_type": ProblemKind(
         400, "Unsupported response type", "The only `response_type` is `code` (RFC 6749 §4.1.2.1)."
     ),
@@ -284,6 +287,9 @@ _OAUTH_ERRORS = frozenset(
         "invalid_request",
         "invalid_scope",
         "invalid_target",
+        "registration_not_supported",
+        "request_uri_not_supported",
+        "unsupported_response_type",
         "invalid_token",
         "unauthorized_client",
         "unsupported_grant_type",

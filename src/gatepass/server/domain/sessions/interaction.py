@@ -35,7 +35,6 @@ class Interaction(Confidential, frozen=True, kw_only=True, omit_defaults=True):
         began_at: When the request came.
         request: The request; None for one that was pushed, which the store has.
         pushed: The digest of a pushed request's URI (RFC 9126).
-        client_id: Who has pushed it.
         browser: A digest of the cookie of the browser that it belongs to; empty until there is one.
         chosen: The session that the person has chosen to go on with.
     """
@@ -44,7 +43,6 @@ class Interaction(Confidential, frozen=True, kw_only=True, omit_defaults=True):
     began_at: float
     request: AuthorizationRequest | None = None
     pushed: bytes = b""
-    client_id: str = ""
     browser: bytes = b""
     chosen: str = ""
 
@@ -85,9 +83,9 @@ class Interactions:
         return interaction if interaction is not None and now < interaction.expires_at else None
 
 
-def new_interaction(request: AuthorizationRequest, now: float) -> Interaction:
-    """Begin an interaction."""
-    return Interaction(id=os.urandom(_ID_BYTES).hex(), began_at=now, request=request)
+def new_interaction(request: AuthorizationRequest | None, now: float, *, pushed: bytes = b"") -> Interaction:
+    """Begin an interaction, about a request or the digest of one that was pushed."""
+    return Interaction(id=os.urandom(_ID_BYTES).hex(), began_at=now, request=request, pushed=pushed)
 
 
 def _digest(browser: str) -> bytes:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gatepass.server.domain.sessions.authorization_code import KEPT_SECONDS
-from gatepass.server.features.oauth import introspect, revoke, userinfo
+from gatepass.server.domain.sessions.interaction import INTERACTION_SECONDS
+from gatepass.server.features.oauth import introspect, par, revoke, userinfo
 from gatepass.server.features.oauth.authorize import api as authorize
 from gatepass.server.features.oauth.authorize.interactions import AuthorizationPages
 from gatepass.server.features.oauth.metadata import of_authorization, of_openid, of_own_api, of_tokens
@@ -34,13 +35,14 @@ def module(core: Core) -> Module:
 
     async def forget_codes(tx: Transaction) -> None:
         await tx.authorization_codes.forget_before(tx.now - KEPT_SECONDS)
+        await tx.pushed_requests.forget_before(tx.now - INTERACTION_SECONDS)
 
     pages = AuthorizationPages(core)
     return Module(
         routes=(
             *authorize.routes(core, pages),
             *pages.routes(),
-            *(route for part in (token, revoke, introspect, userinfo) for route in part.routes(core)),
+            *(route for part in (par, token, revoke, introspect, userinfo) for route in part.routes(core)),
         ),
         templates=__package__,
         expiry=(forget_codes,),

@@ -5,13 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gatepass.jose.errors import JoseError
 from gatepass.server.base.errors import GatepassError, Refusal, Unavailable
 from gatepass.server.domain.sessions.interaction import new_interaction
-from gatepass.server.domain.sessions.scopes import STANDARD_SCOPES
-from gatepass.server.features.oauth.authorize.checks import RESPONSE_MODES, check_request
+from gatepass.server.features.oauth.authorize.checks import RESPONSE_MODES
 from gatepass.server.features.oauth.authorize.find import client_in, redirect_uri_in
-from gatepass.server.features.oauth.authorize.parameters import MAX_BYTES, Asked, Parameters
+from gatepass.server.features.oauth.authorize.parameters import MAX_BYTES, Parameters
+from gatepass.server.features.oauth.authorize.request import checked, pushed_request
 from gatepass.server.features.oauth.authorize.respond import Destination, refuse
 from gatepass.server.web.auth.requirements import ANYONE
 from gatepass.server.web.parsing import RawForm
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from gatepass.server.core import Core
-    from gatepass.server.domain.sessions.authorization_request import AuthorizationRequest
-    from gatepass.server.domain.sessions.client import Client
     from gatepass.server.features.oauth.authorize.interactions import AuthorizationPages
     from gatepass.server.web.call import Call
     from gatepass.server.web.routing import Route
@@ -46,6 +43,9 @@ async def authorize(core: Core, pages: AuthorizationPages, call: Call, form: Raw
     """
     parameters = _parameters(call, form)
     client = await client_in(core, parameters)
+    if request_uri := parameters.get("request_uri"):
+        pushed = await pushed_request(core, client, request_uri)
+        return await pages.begin(call, new_interaction(None, core.clock(), pushed=pushed.digest), client)
     redirect_uri = redirect_uri_in(parameters, client)
     try:
         request = checked(core, client, parameters, redirect_uri)
@@ -53,26 +53,6 @@ async def authorize(core: Core, pages: AuthorizationPages, call: Call, form: Raw
     except GatepassError as error:
         is_silent = parameters.get("prompt") == "none"
         return refuse(core, call, client, _destination(parameters, redirect_uri), error, is_trusted=is_silent)
-
-
-def checked(core: Core, client: Client, parameters: Parameters, redirect_uri: str) -> AuthorizationRequest:
-    """Check everything that comes after the redirect URI. Raises as `check_request`."""
-    asked = Asked(
-        client=client,
-        parameters=parameters,
-        issuer=core.settings.issuer_url,
-        known_scopes=frozenset({*core.settings.scopes, *STANDARD_SCOPES, *client.scope}),
-        subject_of_hint=partial(_subject_of_hint, core, client),
-    )
-    return check_request(asked, redirect_uri)
-
-
-def _subject_of_hint(core: Core, client: Client, hint: str) -> str:
-    """Whom an ID token of ours is about, that this client was given; however old it is."""
-    try:
-        return core.id_token_issuer.read_hint(hint, core.keys.current, client_id=client.id).sub
-    except JoseError as error:
-        raise Refusal("invalid_request", "The id_token_hint is no ID token that this client was given.") from error
 
 
 def _parameters(call: Call, form: RawForm | None) -> Parameters:

@@ -30,9 +30,18 @@ async def client_by_id(core: Core, client_id: str) -> Client:
     client = None if client_id in ("", FIRST_PARTY) else await core.clients.by_id(client_id)
     if client is None or client.disabled_at is not None:
         raise Refusal("unknown_client", "There is no such client.")
+    check_may_authorize(client)
+    return client
+
+
+def check_may_authorize(client: Client) -> None:
+    """Refuse a client that signs nobody in.
+
+    Raises:
+        Refusal: `unauthorized_client`.
+    """
     if "authorization_code" not in client.grant_types:
         raise Refusal("unauthorized_client", "The client was not given the grant type authorization_code.")
-    return client
 
 
 def redirect_uri_in(parameters: Parameters, client: Client) -> str:

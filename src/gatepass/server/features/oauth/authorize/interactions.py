@@ -36,6 +36,7 @@ from gatepass.server.web.routing import page, page_form
 if TYPE_CHECKING:
     from starlette.responses import Response
 
+    from gatepass.server.base.errors import GatepassError
     from gatepass.server.core import Core
     from gatepass.server.domain.ports import Transaction
     from gatepass.server.domain.sessions.authorization import Step
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.sessions.caller import Caller
     from gatepass.server.domain.sessions.client import Client
     from gatepass.server.domain.sessions.interaction import Interaction
+    from gatepass.server.domain.sessions.pushed_request import PushedRequest
     from gatepass.server.web.call import Call
     from gatepass.server.web.routing import Route
 
@@ -103,8 +105,8 @@ class AuthorizationPages:
     def routes(self) -> tuple[Route, ...]:
         """The pages and their forms: one address, whatever is to be shown."""
         return (
-            page(_PATH, self.show, ANYONE),
-            page_form(_PATH, self.submit, InteractionForm, ANYONE),
+            page(_PATH, self.show, ANYONE, show=self._refused),
+            page_form(_PATH, self.submit, InteractionForm, ANYONE, show=self._refused),
         )
 
     # ── what comes in ──
@@ -262,6 +264,10 @@ class AuthorizationPages:
         self._speak(call, response, request)
         return response
 
+    async def _refused(self, call: Call, _form: object, error: GatepassError) -> Response:
+        """Say on a page what is wrong, and that the application is where to begin anew."""
+        return self._pages.page(call.request, "refused.html", error=error, detail=error.detail)
+
     def _start_again(self, call: Call, code: str = "interaction_expired") -> Response:
         """Say that nothing can be done here: too old, answered before, or another browser's."""
         return self._pages.page(call.request, "refused.html", error=Refusal(code, ""), detail="")
@@ -281,8 +287,7 @@ class AuthorizationPages:
     # ── what is known ──
 
     async def _situation(self, call: Call, interaction: Interaction, client: Client | None = None) -> Situation:
-        request = interaction.request
-        assert request is not None
+        request = interaction.request or await self._pushed(interaction)
         client = client or await client_by_id(self._core, request.client_id)
         caller = await self._core.cookie_auth.of(call.request)
         consent = None
@@ -293,6 +298,21 @@ class AuthorizationPages:
 
             consent = await self._core.database.read(unit)
         return Situation(interaction=interaction, request=request, client=client, caller=caller, consent=consent)
+
+    async def _pushed(self, interaction: Interaction) -> AuthorizationRequest:
+        """The request that was pushed.
+
+        Raises:
+            Refusal: `interaction_used`, when it was answered.
+        """
+
+        async def unit(tx: Transaction) -> PushedRequest | None:
+            return await tx.pushed_requests.by_digest(interaction.pushed)
+
+        pushed = await self._core.database.read(unit)
+        if pushed is None:
+            raise Refusal("interaction_used", "This request was answered before.")
+        return pushed.request
 
     def _next(self, situation: Situation) -> Step:
         caller, client, interaction = situation.caller, situation.client, situation.interaction

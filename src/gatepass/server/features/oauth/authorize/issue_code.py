@@ -51,6 +51,8 @@ async def issue_code(  # noqa: PLR0913 - what an answer is made of
             return refused
         if not await tx.used_once.use("interaction", interaction.id, expires_at=interaction.expires_at):
             return Refusal("interaction_used", "This request was answered before.")
+        if interaction.pushed and not await tx.pushed_requests.use(interaction.pushed):
+            return Refusal("interaction_used", "This request was answered before.")
         if consent is not None:
             earlier = await tx.consents.of(user.id, request.client_id)
             await tx.consents.put(msgspec.structs.replace(consent.joined(earlier), given_at=tx.now))

@@ -1,0 +1,62 @@
+"""Pushed authorization requests (RFC 9126): the client sends the request itself, and the browser only its name."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import Protocol
+
+from gatepass.server.base.confidential import Confidential
+from gatepass.server.domain.sessions.authorization_request import AuthorizationRequest  # noqa: TC001 - msgspec reads it
+
+URN = "urn:ietf:params:oauth:request_uri:"
+MOST_OF_A_CLIENT = 1_000
+"""Requests of a public client that wait at once: anyone can send them in its name."""
+_BYTES = 32
+
+
+class PushedRequest(Confidential, frozen=True, kw_only=True):
+    """A request that was checked when it was pushed; it can be opened until `expires_at`, in seconds since 1970."""
+
+    digest: bytes
+    client_id: str
+    request: AuthorizationRequest
+    expires_at: float
+
+
+class PushedRequests(Protocol):
+    """Where pushed requests are kept, as digests of their URIs."""
+
+    async def add(self, pushed: PushedRequest) -> None:
+        """Keep a new one."""
+        ...
+
+    async def by_digest(self, digest: bytes) -> PushedRequest | None:
+        """The request, as long as it was not answered."""
+        ...
+
+    async def use(self, digest: bytes) -> bool:
+        """Use it up: it is answered; False when it was before. One statement says which."""
+        ...
+
+    async def count_of(self, client_id: str, now: float) -> int:
+        """How many of a client can still be opened."""
+        ...
+
+    async def forget_before(self, expired_at: float) -> None:
+        """Drop those that expired before."""
+        ...
+
+    async def remove_all_of_client(self, client_id: str) -> None:
+        """Drop a client's."""
+        ...
+
+
+def new_request_uri() -> str:
+    """Make a name of 256 random bits (RFC 9126 §2.2)."""
+    return URN + secrets.token_urlsafe(_BYTES)
+
+
+def digest(request_uri: str) -> bytes:
+    """What is kept of a name. It is random, so a plain hash is enough."""
+    return hashlib.sha256(request_uri.encode("utf-8", "surrogatepass")).digest()
