@@ -89,9 +89,9 @@ def test_jose_loads_nothing_else_of_ours() -> None:
 
 
 def test_verify_loads_no_server_no_framework_and_no_http_client() -> None:
-    """`import gatepass.verify` leaves frameworks and httpx alone until they are used."""
+    """`import gatepass.verify` leaves frameworks, httpx and Python's own client alone until they are used."""
     loaded = modules_after("import gatepass.verify")
     assert "gatepass.verify" in loaded
     assert {name for name in loaded if name.startswith(("gatepass.server", "gatepass.cli"))} == set()
     frameworks = {"django", "fastapi", "flask", "grpc", "litestar", "rest_framework", "starlette"}
-    assert loaded.isdisjoint(frameworks | {"httpx", "redis"})
+    assert loaded.isdisjoint(frameworks | {"httpx", "redis", "http.client", "urllib.request"})

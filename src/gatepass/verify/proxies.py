@@ -9,7 +9,6 @@ from __future__ import annotations
 from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 
 class Proxy(NamedTuple):
@@ -21,6 +20,8 @@ class Proxy(NamedTuple):
 
 def proxy_for(url: str) -> Proxy | None:
     """Return the proxy that the environment names for a URL, if it does."""
+    from urllib.request import getproxies  # noqa: PLC0415 - a twentieth of every start, and only fetching needs it
+
     known = getproxies()
     parts = urlsplit(url)
     for name in (parts.scheme, "all"):
