@@ -151,7 +151,7 @@ def test_providers_that_can_be_asked_and_cannot(
     with ScriptedProvider() as provider:
         monkeypatch.setenv("GATEPASS_PROVIDERS", json.dumps({"corp": provider.settings()}))
         status, found = examined(capsys, tmp_path / "data")
-        assert (status, found["providers"]["text"]) == (0, "people can be sent to corp")
+        assert (status, found["providers"]["text"]) == (0, "corp can be used to sign in")
         provider.metadata = {"issuer": "https://login.example.test"}
         status, found = examined(capsys, tmp_path / "data")
     assert (status, found["providers"]["level"]) == (1, "error")

@@ -35,7 +35,7 @@ def test_everybody_stays_signed_in(tmp_path: Path, postgres18: Postgres, capsys:
     main(["migrate-data", "--from", f"sqlite:///{data_dir}/gatepass.db", "--to", url])
     told = capsys.readouterr()
     assert "sessions" in told.out
-    assert "master key goes along" in told.err
+    assert "Keep the same master key" in told.err
     with running_server(tmp_path / "data", clock, issuer=issuer, database=url) as after, after.client() as api:
         assert api.get("/.well-known/jwks.json").json() == keys
         assert api.get("/me", headers={"authorization": f"Bearer {ann['token']}"}).json()["email"] == ANN["email"]

@@ -83,7 +83,7 @@ def test_add_a_person_who_can_then_log_in(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("email", "password", "options", "error"),
     [
-        ("ann", "correct horse battery", [], "error: This is not an e-mail address."),
+        ("ann", "correct horse battery", [], "error: This is not a valid email address."),
         ("ann@example.test", "short", [], "error: A password has at least 15 characters."),
         ("ann@example.test", "correct horse battery", ["--role", "two words"], "error: A role is 1 to 64 letters"),
     ],
@@ -117,7 +117,7 @@ def test_nobody_of_that_address(run: Run, command: str) -> None:
     run("user", "add", "somebody@example.test", stdin="a password of good length")
     done = run("user", command, "nobody@example.test", stdin="a password of good length")
     assert (done.status, done.out) == (1, "")
-    assert done.err == "error: Nobody has this e-mail address.\nhint: `gatepass user list` shows everybody.\n"
+    assert done.err == "error: No user has this email address.\nhint: `gatepass user list` shows every user.\n"
 
 
 @pytest.fixture
@@ -255,7 +255,7 @@ def test_a_key_that_is_not_there(run: Run, api: httpx.Client, command: str) -> N
     assert api.post("/login", json=ANN).status_code == 200
     done = run("key", command, "nothing")
     assert (done.status, done.out) == (1, "")
-    assert done.err == "error: There is no signing key 'nothing'.\nhint: `gatepass key list` shows them all.\n"
+    assert done.err == "error: There is no signing key 'nothing'.\nhint: `gatepass key list` shows all keys.\n"
 
 
 def test_no_command_prints_a_private_key(run: Run, api: httpx.Client) -> None:
@@ -317,7 +317,7 @@ def test_a_private_key_never_leaves(run: Run, tmp_path: Path) -> None:
     """`key export` with an asymmetric algorithm is refused, with the JWKS as the hint."""
     done = run("key", "export", str(tmp_path / "out"))
     assert done.status == 1
-    assert "a private key never leaves it" in done.err
+    assert "private keys are never exported" in done.err
     assert "jwks.json" in done.err
     assert not (tmp_path / "out").exists()
 
@@ -362,8 +362,8 @@ def _threads_at_work(pid: int) -> bool:
     [
         (["--host", "0.0.0.0"], "error: Will not serve plain HTTP on 0.0.0.0"),  # noqa: S104
         (["--issuer", "https://auth.example.com"], "error: The issuer is https://auth.example.com, and this server"),
-        (["--alg", "HS256"], "error: HS256 is for exactly one API"),
-        (["--alg", "none"], "error: A setting is wrong"),
+        (["--alg", "HS256"], "error: HS256 allows only one API"),
+        (["--alg", "none"], "error: A setting is not valid"),
         (["--port", "x"], "error: "),
         (["--prot", "1"], "error: "),
         (["--config", "/nowhere.toml"], "error: Cannot read /nowhere.toml"),
@@ -434,7 +434,7 @@ def test_a_file_of_settings_that_leads_nowhere_is_not_passed_over(tmp_path: Path
 def test_arguments_that_are_no_text(tmp_path: Path, words: list[str | bytes]) -> None:
     """Octets that are not UTF-8 are refused with the error's manners, whichever command they are for."""
     done = subprocess.run([GATEPASS, *words], capture_output=True, check=False, cwd=tmp_path, stdin=subprocess.DEVNULL)
-    assert (done.returncode, done.stderr.splitlines()[0]) == (1, b"error: An argument is not text in UTF-8.")
+    assert (done.returncode, done.stderr.splitlines()[0]) == (1, b"error: An argument is not valid UTF-8.")
 
 
 def test_a_result_that_cannot_be_written(tmp_path: Path) -> None:
@@ -497,7 +497,7 @@ def test_an_undeclared_proxy_is_allowed_aloud(tmp_path: Path) -> None:
         _,
     ):
         assert process.stderr is not None
-        assert any("a proxy stands before this server that is not declared" in line for line in process.stderr)
+        assert any("a proxy in front of this server that is not declared" in line for line in process.stderr)
 
 
 def test_serve_refuses_a_port_that_is_taken(tmp_path: Path) -> None:
@@ -543,7 +543,7 @@ def test_serve_warns_of_what_is_allowed_and_yet_worth_knowing() -> None:
     (hs256,) = warnings(Settings(alg="HS256", audience=("https://api.test",)))
     assert "forge" in hs256
     (thief,) = warnings(Settings(refresh_quiet_seconds=61))
-    assert "thief" in thief
+    assert "theft" in thief
     (slow,) = warnings(Settings(refresh_quiet_seconds=1, refresh_grace_seconds=300))
     assert "over 0.25 s" in slow
     issuer, signup, mail = warnings(Settings(host="192.0.2.7", tls_cert="cert.pem", tls_key="key.pem"))

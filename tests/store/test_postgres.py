@@ -227,7 +227,7 @@ def test_no_database_is_told_in_the_operators_words(url: str) -> None:
 )
 def test_a_url_that_cannot_be_read(wrong: str) -> None:
     """It is refused in the operator's words, and nothing of it is repeated: it may be the password."""
-    with pytest.raises(StartupError, match="URL cannot be read") as caught:
+    with pytest.raises(StartupError, match="URL is not valid") as caught:
         asyncio.run(PostgresDatabase.open(wrong))
     assert "secret" not in f"{caught.value.message}{caught.value.__cause__}"
 

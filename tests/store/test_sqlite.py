@@ -261,7 +261,7 @@ def test_what_is_no_database_is_left_alone(tmp_path: Path) -> None:
     """Some other file of that name: an error, and its content stays."""
     path = tmp_path / "gatepass.db"
     path.write_bytes(b"my novel, chapter one. " * 1_000)
-    with pytest.raises(StartupError, match="not a sound SQLite database"):
+    with pytest.raises(StartupError, match="not an SQLite database, or is damaged"):
         SqliteDatabase(path, SettableClock())
     assert path.read_bytes().startswith(b"my novel")
 

@@ -215,7 +215,7 @@ def test_a_server_without_the_signer_does_not_start(tmp_path: Path, keeper: Keep
     """It says which key it lacks, and a key inside can take over."""
     with running_server(tmp_path, outside_keys=[keeper.outside_key()]):
         pass
-    with pytest.raises(StartupError, match="is held outside, and no signer for it was given"), running_server(tmp_path):
+    with pytest.raises(StartupError, match="an outside signer, which is not configured"), running_server(tmp_path):
         pass
     main(["key", "rotate", "--now", "--data-dir", str(tmp_path)])
     with running_server(tmp_path) as server, server.client() as api:
@@ -228,7 +228,7 @@ def test_signer_and_public_key_go_together(tmp_path: Path, keeper: Keeper) -> No
     for wrong in (mine.public(), mine):
         signer = Wrong(mine) if wrong is mine else keeper.outside_key().signer
         with (
-            pytest.raises(StartupError, match="does not go with"),
+            pytest.raises(StartupError, match="does not match"),
             running_server(tmp_path, outside_keys=[OutsideKey(signer, wrong)]),
         ):
             pass
@@ -307,7 +307,7 @@ def test_a_plugin_signs_in_every_worker(tmp_path: Path) -> None:
     ("code", "message"),
     [
         ("raise RuntimeError('the module is old')", "cannot be loaded: RuntimeError: the module is old"),
-        ("plugin = object()", "is no gatepass.server.Plugin"),
+        ("plugin = object()", "is not a gatepass.server.Plugin"),
         (
             (
                 "from gatepass.server import Plugin\n"

@@ -1,1 +1,1 @@
-"""The command line: `gatepass serve | user | key | token`."""
+"""The command line, `gatepass`."""

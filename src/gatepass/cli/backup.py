@@ -22,21 +22,19 @@ if TYPE_CHECKING:
     from gatepass.server.base.settings import Settings
     from gatepass.server.store.sqlite import SqliteDatabase
 
-backup_app = App(name="backup", help="Copy the database into a file, while it is served.")
-restore_app = App(name="restore", help="Put a backup back.")
+backup_app = App(name="backup", help="Copy the database into a file, also while a server is running.")
+restore_app = App(name="restore", help="Restore a backup.")
 
 _HERE = Place()
 
 
 @backup_app.default
 def backup(file: Path, *, place: Place = _HERE) -> None:
-    """Copy the database into a new file, while it is served. The master key is not in it."""
+    """Copy the database into a new file, also while a server is running. The backup does not hold the master key."""
     settings = _on_sqlite(place.settings())
     back_up(settings.sqlite_path, file)
     say(f"Wrote {file}.")
-    say(
-        f"Keep {_master_key(settings.master_key)} too: the keys in it are encrypted under that, and it is not in there."
-    )
+    say(f"Back up {_master_key(settings.master_key)} too: the backup does not hold it, and is useless without it.")
 
 
 @restore_app.default
@@ -44,17 +42,19 @@ def restore(
     file: Path | None = None,
     *,
     in_place: Annotated[
-        bool, Parameter(negative="", help="PostgreSQL has been restored by its own tools: do the rest.")
+        bool, Parameter(negative="", help="Finish a restore that was done with PostgreSQL's own tools.")
     ] = False,
     keep_sessions: Annotated[
-        bool, Parameter(negative="", help="Leave people signed in, also who has logged out since the backup.")
+        bool, Parameter(negative="", help="Keep all sessions of the backup, also those that have ended since.")
     ] = False,
     place: Place = _HERE,
 ) -> None:
-    """Put a backup back in place of what the database holds. Everybody has to sign in again."""
+    """Replace the database by a backup. All users have to sign in again."""
     settings = place.settings()
     if (file is None) != in_place:
-        raise StartupError("Name a backup, or say --in-place.", "gatepass restore FILE, or gatepass restore --in-place")
+        raise StartupError(
+            "Name a backup file, or give --in-place.", "gatepass restore FILE, or gatepass restore --in-place"
+        )
     if file is None:
         ended = asyncio.run(_begin_anew(settings, keep_sessions=keep_sessions))
     else:
@@ -68,7 +68,7 @@ async def _put_back(settings: Settings, file: Path, *, keep_sessions: bool) -> i
     async def prepare(database: SqliteDatabase) -> None:
         nonlocal ended
         masters = read_master_keys(settings.master_key, settings.master_key_path)
-        await unlock(database, masters, settings.master_key_path)  # a backup that we cannot open is not put in place
+        await unlock(database, masters, settings.master_key_path)  # refuse a backup whose keys cannot be decrypted
         ended = await begin_anew(database, keep_sessions=keep_sessions)
 
     await put_back(file, settings.sqlite_path, system_clock, prepare)
@@ -84,7 +84,7 @@ def _on_sqlite(settings: Settings) -> Settings:
     if settings.is_on_postgres:
         raise StartupError(
             "PostgreSQL is backed up and restored by its own tools.",
-            "`docs/operate/backup.md` says how: pg_dump, or an archive of its log.",
+            "See `docs/operate/backup.md`: pg_dump, or continuous archiving.",
         )
     return settings
 

@@ -1,4 +1,4 @@
-"""`gatepass client …`: OAuth clients, from the operator's side. A running server takes changes over at once."""
+"""`gatepass client …`: manage OAuth clients. A running server sees the changes at once."""
 
 from __future__ import annotations
 
@@ -26,23 +26,27 @@ def add(  # noqa: PLR0913 - one for each flag
     name: str,
     *,
     grant: Annotated[
-        tuple[GrantType, ...], Parameter(help="What it may do: client_credentials or refresh_token; may be repeated.")
+        tuple[GrantType, ...],
+        Parameter(help="A grant type it may use: client_credentials or refresh_token; may be repeated."),
     ] = ("client_credentials",),
     audience: Annotated[
-        tuple[str, ...], Parameter(help="An API that its tokens may be for [the issuer]; may be repeated.")
+        tuple[str, ...], Parameter(help="An API that it may request tokens for [the issuer]; may be repeated.")
     ] = (),
-    scope: Annotated[tuple[str, ...], Parameter(help="A scope that its tokens may have; may be repeated.")] = (),
+    scope: Annotated[tuple[str, ...], Parameter(help="A scope that it may request; may be repeated.")] = (),
     jwks: Annotated[
-        Path | None, Parameter(help="File with its public keys (a JWK Set): it signs, and gets no secret.")
+        Path | None,
+        Parameter(help="File with its public keys (a JWK Set): it authenticates with them, and gets no secret."),
     ] = None,
     assertion_audience: Annotated[
         AssertionAudience,
-        Parameter(help="Whom its assertions name as `aud`: the issuer, or the URL of the token endpoint too."),
+        Parameter(
+            help="What its assertions may have as `aud`: the issuer only, or also the URL of the token endpoint."
+        ),
     ] = "issuer",
     json: Json = False,
     place: Place = _HERE,
 ) -> None:
-    """Register a client. Its secret is shown this once; the database keeps a digest."""
+    """Register a client. Its secret is shown only once; the database keeps a digest."""
     settings = place.settings()
     new = NewClient(
         name=name,
@@ -91,16 +95,16 @@ def edit(
     client_id: str,
     *,
     audience: Annotated[
-        tuple[str, ...] | None, Parameter(help="The APIs that its tokens may be for from now on; may be repeated.")
+        tuple[str, ...] | None, Parameter(help="The APIs that it may request tokens for from now on; may be repeated.")
     ] = None,
     scope: Annotated[
         tuple[str, ...] | None,
-        Parameter(help="The scopes that its tokens may have from now on; may be repeated. --empty-scope: none."),
+        Parameter(help="The scopes that it may request from now on; may be repeated. --empty-scope: none."),
     ] = None,
     json: Json = False,
     place: Place = _HERE,
 ) -> None:
-    """Replace what a client's tokens may be for. Where a right is taken, tokens that may have it are dead at once."""
+    """Change the audiences and scopes of a client. Tokens that may have a removed one are revoked at once."""
 
     async def work() -> Client:
         async with open_client_admin(place.settings()) as clients:
@@ -116,7 +120,7 @@ def edit(
 
 @app.command
 def rotate_secret(client_id: str, *, json: Json = False, place: Place = _HERE) -> None:
-    """Give a client another secret. The old one and the client's own tokens are dead at once."""
+    """Give a client a new secret. The old secret stops working, and the client's own tokens are revoked at once."""
 
     async def work() -> str:
         async with open_client_admin(place.settings()) as clients:
@@ -127,7 +131,7 @@ def rotate_secret(client_id: str, *, json: Json = False, place: Place = _HERE) -
 
 @app.command
 def remove(client_id: str, *, place: Place = _HERE) -> None:
-    """Remove a client. Its tokens and grants are dead at once."""
+    """Remove a client. Its tokens and grants are revoked at once."""
 
     async def work() -> None:
         async with open_client_admin(place.settings()) as clients:
@@ -138,21 +142,21 @@ def remove(client_id: str, *, place: Place = _HERE) -> None:
 
 
 def _show_credentials(client_id: str, secret: str | None, *, json: bool) -> None:
-    """Print what the client needs; the secret can never be shown again."""
+    """Print the client's credentials; the secret cannot be shown again."""
     if json:
         result_json({"client_id": client_id} | ({} if secret is None else {"client_secret": secret}))
         return
     result(f"client_id      {client_id}")
     if secret is not None:
         result(f"client_secret  {secret}")
-        say("Keep the secret now: it is not shown again.")
+        say("Store the secret now: it is not shown again.")
 
 
 def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        fail(f"Cannot read {file}: {error}.", "Name a file with a JWK Set.")
+        fail(f"Cannot read {file}: {error}.", "Name a file that holds a JWK Set.")
 
 
 def _as_json(client: Client) -> dict[str, object]:

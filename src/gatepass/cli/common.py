@@ -1,4 +1,4 @@
-"""What every command shares: where the server's data is, and how to reach it."""
+"""What commands share: the options that locate the server's data, and how to open it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DEFAULT_FILE = Path("gatepass.toml")
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where the server's data and settings are."""
+    """The options that locate the server's data and settings."""
 
     data_dir: Annotated[str | None, Parameter(help="Folder for database and master key [./gatepass-data].")] = None
     database: Annotated[str | None, Parameter(help="Database URL [gatepass.db in the data folder].")] = None
@@ -47,7 +47,7 @@ class Place:
 
 @asynccontextmanager
 async def open_admin(place: Place, *, must_exist: bool = True) -> AsyncGenerator[Admin]:
-    """The operator's calls over the store, which only a command that adds something makes."""
+    """Open the store for the operator's commands on users. With `must_exist`, never create a database."""
     settings = place.settings()
     async with open_store(settings, must_exist=must_exist) as (database, data_key):
         hasher = password_hasher(settings)
@@ -60,6 +60,6 @@ async def open_admin(place: Place, *, must_exist: bool = True) -> AsyncGenerator
 
 @asynccontextmanager
 async def open_client_admin(settings: Settings, *, must_exist: bool = True) -> AsyncGenerator[ClientAdmin]:
-    """The operator's calls on clients; see `open_admin`."""
+    """Open the store for the operator's commands on clients; see `open_admin`."""
     async with open_store(settings, must_exist=must_exist) as (database, data_key):
         yield ClientAdmin(database, status_indexes(database, data_key), list_keys(data_key))

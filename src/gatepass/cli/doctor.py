@@ -1,4 +1,4 @@
-"""`gatepass doctor`: whether a server can run here as it is set, each thing that it needs by itself."""
+"""`gatepass doctor`: check one by one what a server needs to run here with its settings."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.keys.schedule import StoredKey, Use
     from gatepass.server.domain.ports import Database, Transaction
 
-app = App(name="doctor", help="Look whether a server can run here.")
+app = App(name="doctor", help="Check whether a server can run here.")
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _DAYS_TO_RENEW = 14
@@ -42,7 +42,7 @@ _NO_JOURNEY = Journey(state="", nonce="", verifier="", redirect_uri="")
 
 
 class Finding(NamedTuple):
-    """What was looked at, how it is, and what to do about it."""
+    """What was checked, its state, and what to do about it."""
 
     level: Literal["ok", "warning", "error"]
     what: str
@@ -52,9 +52,9 @@ class Finding(NamedTuple):
 
 @app.default
 def doctor(*, place: Place = Place(), json: Json = False) -> None:  # noqa: B008 - frozen
-    """Look at settings, data, keys, certificate, mail server and providers; an error ends with status 1.
+    """Check settings, data, keys, certificate, mail server and providers; an error ends with status 1.
 
-    The database is opened as a start of the server would, so an older one is brought up to date.
+    The database is opened as when the server starts, so an older one is migrated.
     """
     findings = asyncio.run(_examine(place))
     if json:
@@ -93,39 +93,39 @@ async def _examine(place: Place) -> list[Finding]:
 
 def _folder(folder: Path) -> Finding:
     if not folder.exists():
-        return Finding("ok", "data folder", f"{folder} will be made at the first start")
+        return Finding("ok", "data folder", f"{folder} will be created at the first start")
     if folder.stat().st_mode & _OTHERS:
-        return Finding("warning", "data folder", f"{folder} is open to other users", f"chmod 700 {folder}")
-    return Finding("ok", "data folder", f"{folder} is nobody else's")
+        return Finding("warning", "data folder", f"{folder} is accessible to other users", f"chmod 700 {folder}")
+    return Finding("ok", "data folder", f"{folder} is not accessible to other users")
 
 
 async def _store(settings: Settings) -> AsyncGenerator[Finding]:
-    """The database, the key that opens it, and the keys that sign."""
+    """The database, the master key and the signing keys."""
     if not settings.is_on_postgres and not settings.sqlite_path.exists():
-        yield Finding("ok", "database", f"{settings.sqlite_path} will be made at the first start")
+        yield Finding("ok", "database", f"{settings.sqlite_path} will be created at the first start")
         return
     try:
         if not settings.is_on_postgres:
-            yield _log(settings.sqlite_path)  # first: opening the database ends the log where it is damaged
+            yield _log(settings.sqlite_path)  # first, because opening the database truncates a damaged log
             yield _integrity(settings.sqlite_path)
         async with open_store(settings) as (database, _):
             condition = await database.condition()
-            yield Finding("ok", "database", f"{settings.database_shown} can be written to")
-            yield Finding("ok", "master key", "it opens what is in the database")
+            yield Finding("ok", "database", f"{settings.database_shown} is writable")
+            yield Finding("ok", "master key", "it decrypts the keys in the database")
             if not condition.is_clock_right:
-                yield Finding("error", "clock", "the database's time is not known", "Run it again; see `/ready`.")
+                yield Finding("error", "clock", "the database's time is not known yet", "Try again: gatepass doctor")
             yield _keys(await stored_keys(database))
             yield await _addresses(database)
     except StartupError as error:
         yield Finding("error", "database", error.message, error.hint)
     except Unavailable as error:
-        yield Finding("error", "database", error.private or error.detail, "Another program may hold it; try again.")
+        yield Finding("error", "database", error.private or error.detail, "Another program may lock it: try again.")
 
 
 def _keys(stored: list[StoredKey]) -> Finding:
-    """Which keys sign, or wait to. ID tokens may have none of their own yet: the first who asks for one has it made."""
+    """The keys that sign, or will. A key for ID tokens may not exist yet: the first ID token creates it."""
     if not line(stored, "sig"):
-        return Finding("ok", "keys", "the first will be made at the first start")
+        return Finding("ok", "keys", "the first will be created at the first start")
     kinds: tuple[tuple[Use, str], ...] = (("sig", "signatures"), ("documents", "documents"), ("id_token", "ID tokens"))
     return Finding(
         "ok", "keys", ", ".join(f"{len(keys)} for {what}" for use, what in kinds if (keys := line(stored, use)))
@@ -133,37 +133,40 @@ def _keys(stored: list[StoredKey]) -> Finding:
 
 
 def _log(path: Path) -> Finding:
-    """Whether SQLite reads its log to the end. What is cut off there is not missed by anything else."""
-    unseen = min(frames_behind_damage(path), frames_behind_damage(path))  # a server may be writing: look twice
+    """Whether SQLite can read its log to the end. No other check would notice lost commits."""
+    unseen = min(frames_behind_damage(path), frames_behind_damage(path))  # a server may be writing, so check twice
     if unseen:
-        text = f"{path}-wal is not sound, and {unseen} pages at its end are not read"
-        hint = "A crash within a commit that nobody was told of looks so; was it a damaged disk, then restore a backup."
+        text = f"{path}-wal is damaged, and {unseen} pages at its end are lost"
+        hint = "After a crash this is normal and harmless. If the disk is damaged, restore a backup."
         return Finding("warning", "log", text, hint)
-    return Finding("ok", "log", "the database's log is read to its end")
+    return Finding("ok", "log", "the database's log is complete")
 
 
 def _integrity(path: Path) -> Finding:
-    """Whether every page of a SQLite database is sound. What the log behind it may have lost, nothing tells."""
+    """Whether every page of a SQLite database is valid. It cannot show what the log has lost."""
     problems = examine(path)
     if problems:
         return Finding(
-            "error", "integrity", f"{path} is damaged: {problems[0]}", "Stop the server, and restore a backup."
+            "error",
+            "integrity",
+            f"{path} is damaged: {problems[0]}",
+            "Stop the server and restore a backup: gatepass restore FILE",
         )
-    text = "every page and index is sound; commits that a log (-wal) has lost before today leave no trace to look for"
+    text = "every page and index is valid; commits lost earlier with a damaged log (-wal) cannot be detected"
     return Finding("ok", "integrity", text)
 
 
 async def _addresses(database: Database) -> Finding:
-    """Whether it was known where the sign-ins of the last day came from."""
+    """Whether the client addresses of the last day's sign-ins are known."""
 
     async def unit(tx: Transaction) -> tuple[int, int]:
         return await tx.events.sign_ins_since(tx.now - _DAY)
 
     tried, unknown = await database.read(unit)
     if unknown:
-        text = f"of {unknown} of the last day's {tried} sign-ins it is not known where they came from"
-        return Finding("warning", "addresses", text, "See that the proxy sets the `trusted_header` that is believed.")
-    return Finding("ok", "addresses", f"known of all {tried} sign-ins of the last day")
+        text = f"the client address of {unknown} of the last day's {tried} sign-ins is unknown"
+        return Finding("warning", "addresses", text, "Check that the proxy sets the header named by `trusted_header`.")
+    return Finding("ok", "addresses", f"known for all {tried} sign-ins of the last day")
 
 
 def _certificate(file: Path) -> Finding:
@@ -171,12 +174,12 @@ def _certificate(file: Path) -> Finding:
         ends = x509.load_pem_x509_certificate(file.read_bytes()).not_valid_after_utc.timestamp()
     except (OSError, ValueError) as error:
         return Finding(
-            "error", "certificate", f"{file} cannot be read: {error}", "It is a PEM file, the chain in order."
+            "error", "certificate", f"{file} cannot be read: {error}", "It must be a PEM file with the chain in order."
         )
     days = int((ends - time.time()) // _DAY)
     if days < 0:
-        return Finding("error", "certificate", f"{file} has expired", "Renew it.")
-    text = f"{file} is good for {days} more days"
+        return Finding("error", "certificate", f"{file} has expired", "Renew the certificate.")
+    text = f"{file} is valid for {days} more days"
     return Finding("warning" if days < _DAYS_TO_RENEW else "ok", "certificate", text)
 
 
@@ -186,12 +189,12 @@ async def _mail_server(settings: Settings) -> Finding:
     try:
         await sender.check()
     except NotSent as error:
-        return Finding("error", "mail server", str(error), "Look at `smtp_url` and `smtp_password`.")
-    return Finding("ok", "mail server", "it lets us in")
+        return Finding("error", "mail server", str(error), "Check `smtp_url` and `smtp_password`.")
+    return Finding("ok", "mail server", "it accepts our login")
 
 
 async def _providers(settings: Settings) -> list[Finding]:
-    """Whether people can be sent to each provider: its metadata is read, where it has some."""
+    """Whether each provider can be used: its metadata is read, if it has any."""
     try:
         providers = make_providers(settings.providers)
     except StartupError as error:
@@ -202,7 +205,7 @@ async def _providers(settings: Settings) -> list[Finding]:
             await provider.way_there(_NO_JOURNEY, time.time())
         except Unavailable as error:
             text = f"{provider.id}: {error.private}"
-            found.append(Finding("error", "providers", text, f"Look at the issuer in `providers.{provider.id}`."))
+            found.append(Finding("error", "providers", text, f"Check the issuer in `providers.{provider.id}`."))
         else:
-            found.append(Finding("ok", "providers", f"people can be sent to {provider.id}"))
+            found.append(Finding("ok", "providers", f"{provider.id} can be used to sign in"))
     return found

@@ -1,4 +1,4 @@
-"""The `gatepass` command, which is installed also where what it needs is not."""
+"""The `gatepass` command, which exists even where its dependencies are not installed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import sys
 
 
 def main() -> None:
-    """Run the command line, or say how to install what it needs."""
+    """Run the command line, or say how to install its dependencies."""
     try:
         from gatepass.cli.main import main as run  # noqa: PLC0415 - it may not be importable
 
         run()
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "gatepass":
-            raise  # a defect of ours
+            raise  # a defect in Gatepass
         sys.stderr.write(f"error: The command line needs {error.name}, which is not installed.\n")
         sys.stderr.write("hint: pip install 'gatepass[server]'\n")
         raise SystemExit(1) from None

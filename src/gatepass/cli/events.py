@@ -1,4 +1,4 @@
-"""`gatepass events …`: what happened, for keeping and for other programs."""
+"""`gatepass events …`: export the audit log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 from gatepass.cli.common import Place, open_admin
 from gatepass.cli.output import result
 
-app = App(name="events", help="Export what happened.")
+app = App(name="events", help="Export the log of events.")
 
 _HERE = Place()
 
@@ -19,10 +19,10 @@ _HERE = Place()
 @app.command
 def export(
     *,
-    after: Annotated[str, Parameter(help="Begin behind this event's id, which the last export ended with.")] = "",
+    after: Annotated[str, Parameter(help="Start after this event id, the last of the previous export.")] = "",
     place: Place = _HERE,
 ) -> None:
-    """Print every event that is kept, oldest first, one JSON object a line."""
+    """Print every stored event, oldest first, as one JSON object per line."""
 
     async def work() -> None:
         async with open_admin(place) as admin:

@@ -1,4 +1,4 @@
-"""`gatepass key …`: the server's signing keys. A running server takes changes over at once."""
+"""`gatepass key …`: manage the server's signing keys. A running server sees the changes at once."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _HERE = Place()
 
 @app.command(name="list")
 def list_(*, json: Json = False, place: Place = _HERE) -> None:
-    """List the signing keys: the one that signs, those that will, and those whose tokens may still be alive."""
+    """List the signing keys: the current one, those that will follow, and those whose tokens may still be valid."""
 
     async def work() -> list[StoredKey]:
         async with open_store(place.settings(), must_exist=True) as (database, _):
@@ -60,17 +60,17 @@ def list_(*, json: Json = False, place: Place = _HERE) -> None:
 @app.command(name="rotate")
 def rotate_(
     *,
-    now: Annotated[bool, Parameter(negative="", help="Sign with it at once, known or not.")] = False,
-    alg: Annotated[str | None, Parameter(help="Algorithm of the new key [that of the last].")] = None,
+    now: Annotated[bool, Parameter(negative="", help="Sign with it at once, even before verifiers know it.")] = False,
+    alg: Annotated[str | None, Parameter(help="Algorithm of the new key [that of the current one].")] = None,
     use: Annotated[
         Literal["sig", "id_token"], Parameter(help="What the key signs: access tokens, or ID tokens alone.")
     ] = "sig",
     json: Json = False,
     place: Place = _HERE,
 ) -> None:
-    """Let a new key follow: it is published now, and signs when every verifier can know it.
+    """Add a new signing key: it is published now, and signs once every verifier can know it.
 
-    Tokens of the old one verify until they end.
+    Tokens of the old key stay valid until they expire.
     """
     settings = place.settings(**{"alg" if use == "sig" else "id_token_alg": alg})
 
@@ -94,7 +94,7 @@ def rotate_(
 
 @app.command(name="retire")
 def retire_(kid: Kid, *, place: Place = _HERE) -> None:
-    """Sign no longer with a key. Its tokens verify until they end."""
+    """Stop signing with a key. Its tokens stay valid until they expire."""
 
     async def work() -> StoredKey | None:
         async with open_store(place.settings(), must_exist=True) as (database, data_key):
@@ -103,12 +103,12 @@ def retire_(kid: Kid, *, place: Place = _HERE) -> None:
     signing = asyncio.run(work())
     if signing is None:
         _fail_unknown(kid)
-    say(f"Retired {kid}; {signing.kid} signs.")
+    say(f"Retired {kid}; {signing.kid} signs now.")
 
 
 @app.command(name="compromise")
 def compromise_(kid: Kid, *, place: Place = _HERE) -> None:
-    """Withdraw a key that somebody else may have: within a second it signs no more, and its tokens are refused."""
+    """Withdraw a key that may be stolen: within a second it stops signing, and its tokens are refused."""
 
     async def work() -> StoredKey | None:
         async with open_store(place.settings(), must_exist=True) as (database, data_key):
@@ -117,25 +117,25 @@ def compromise_(kid: Kid, *, place: Place = _HERE) -> None:
     signing = asyncio.run(work())
     if signing is None:
         _fail_unknown(kid)
-    say(f"Withdrew {kid}: its tokens are refused from now on, and {signing.kid} signs.")
-    say("People stay signed in: a refresh brings them a token of the other key.")
+    say(f"Withdrew {kid}: its tokens are refused from now on, and {signing.kid} signs now.")
+    say("Users stay signed in: their next refresh gets a token of the new key.")
 
 
 def _fail_unknown(kid: str) -> NoReturn:
-    fail(f"There is no signing key {kid!r}.", "`gatepass key list` shows them all.")
+    fail(f"There is no signing key {kid!r}.", "`gatepass key list` shows all keys.")
 
 
 @app.command
 def rewrap(
     *,
     new_master_key_file: Annotated[
-        Path | None, Parameter(help="Take the new master key from this file, made if absent [a random one].")
+        Path | None, Parameter(help="File with the new master key, created if absent [a random key].")
     ] = None,
     place: Place = _HERE,
 ) -> None:
-    """Change the master key: what it encrypts is encrypted under another one. Running servers go on.
+    """Change the master key: the data key is encrypted under a new one. Servers can keep running.
 
-    When the master key is in the environment, the new one has to be in a file, from which you put it there.
+    When the master key is in the environment, give a file for the new one, and set the variable from it.
     """
     settings = place.settings()
 
@@ -144,9 +144,7 @@ def rewrap(
             if not settings.master_key:
                 await change_master_key_file(database, settings.master_key_path, new_master_key_file)
             elif new_master_key_file is None:
-                fail(
-                    "The master key is in the environment.", "Name the file for the new one: --new-master-key-file FILE"
-                )
+                fail("The master key is in the environment.", "Give a file for the new one: --new-master-key-file FILE")
             else:
                 masters = read_master_keys(settings.master_key, settings.master_key_path)
                 await rewrap_data_key(database, masters, load_master_key(new_master_key_file))
@@ -155,12 +153,12 @@ def rewrap(
     if settings.master_key:
         say(f"Changed. Before the next start, set GATEPASS_MASTER_KEY to the line in {new_master_key_file}.")
     else:
-        say(f"Changed. {settings.master_key_path} holds the new master key, and the old one opens nothing any more.")
+        say(f"Changed. {settings.master_key_path} holds the new master key; the old one no longer works.")
 
 
 @app.command
 def export(file: Path, *, place: Place = _HERE) -> None:
-    """Write the HS256 secret as a JWK, for the one API that shares it, into a file that only you can read."""
+    """Write the HS256 secret as a JWK into a file that only you can read, for the API that shares it."""
     settings = place.settings()
 
     async def work() -> Key:
@@ -170,7 +168,7 @@ def export(file: Path, *, place: Place = _HERE) -> None:
 
     if not is_symmetric(settings.alg):
         fail(
-            f"The server signs with {settings.alg}, and a private key never leaves it.",
+            f"The server uses {settings.alg}; private keys are never exported.",
             f"An API needs the public keys only: {settings.issuer_url}/.well-known/jwks.json",
         )
     key = asyncio.run(work())

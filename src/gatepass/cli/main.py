@@ -12,52 +12,56 @@ from gatepass.cli.output import fail
 _HINTS = {
     "email_taken": "`gatepass user show EMAIL` shows the account.",
     "client_not_found": "`gatepass client list` shows every client.",
-    "user_not_found": "`gatepass user list` shows everybody.",
-    "invalid_email": "It looks like ann@example.com.",
-    "password_too_short": "A sentence of four words is easy to remember; the setting is `password_min_length`.",
-    "signer_unavailable": "Look at what holds the key, and whether it can be reached.",
-    "store_unavailable": "Another program may hold the database, or the disk be full; try again.",
+    "user_not_found": "`gatepass user list` shows every user.",
+    "invalid_email": "Write an address like ann@example.com.",
+    "password_too_short": "A phrase of four words is easy to remember; the setting is `password_min_length`.",
+    "signer_unavailable": "Check the external signer and that it can be reached.",
+    "store_unavailable": "Another program may lock the database, or the disk may be full: try again.",
 }
 
 _LONGEST_NAME = 200
 
 app = App(
     name="gatepass",
-    help="JWT authentication for Python.",
+    help="A complete login server, API verifier and JWT library for Python.",
     version=lambda: version("gatepass"),
     result_action="return_value",
 )
 app.command("gatepass.cli.serve:app", name="serve", help="Start the authentication server.")
-app.command("gatepass.cli.user:app", name="user", help="Add, show and change people.")
+app.command("gatepass.cli.user:app", name="user", help="Add, show and change users.")
 app.command("gatepass.cli.client:app", name="client", help="Add, list and remove OAuth clients.")
-app.command("gatepass.cli.events:app", name="events", help="Export what happened.")
+app.command("gatepass.cli.events:app", name="events", help="Export the log of events.")
 app.command("gatepass.cli.key:app", name="key", help="List, rotate, withdraw and export the server's keys.")
-app.command("gatepass.cli.backup:backup_app", name="backup", help="Copy the database into a file, while it is served.")
-app.command("gatepass.cli.backup:restore_app", name="restore", help="Put a backup back.")
+app.command(
+    "gatepass.cli.backup:backup_app",
+    name="backup",
+    help="Copy the database into a file, also while a server is running.",
+)
+app.command("gatepass.cli.backup:restore_app", name="restore", help="Restore a backup.")
 app.command("gatepass.cli.move:app", name="migrate-data", help="Move everything from SQLite to PostgreSQL.")
-app.command("gatepass.cli.doctor:app", name="doctor", help="Look whether a server can run here.")
-app.command("gatepass.cli.openapi:app", name="openapi", help="Print the description of the HTTP API.")
-app.command("gatepass.cli.token:app", name="token", help="Look at tokens, verify and sign them.")
+app.command("gatepass.cli.doctor:app", name="doctor", help="Check whether a server can run here.")
+app.command("gatepass.cli.openapi:app", name="openapi", help="Print the OpenAPI description of the HTTP API.")
+app.command("gatepass.cli.token:app", name="token", help="Inspect, verify and sign tokens.")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command; what it cannot do ends in `error:`, `hint:` and status 1."""
+    """Run a command; a failure prints `error:` and `hint:`, and ends with status 1."""
     words = sys.argv[1:] if arguments is None else arguments
     if any(not _is_text(word) for word in words):
-        fail("An argument is not text in UTF-8.", f"{_command(words)} --help")
+        fail("An argument is not valid UTF-8.", f"{_command(words)} --help")
     try:
         app(words, exit_on_error=False, print_error=False)
     except CycloptsError as error:
         fail(" ".join(str(error).split()), f"{_command(words)} --help")
     except BrokenPipeError:
-        raise SystemExit(1) from None  # whoever read our output has seen enough
+        raise SystemExit(1) from None  # the reader of our output has closed it
     except Exception as error:
         _explain(error)
         raise
 
 
 def _explain(error: Exception) -> None:
-    """End with the operator's words for an error that has some."""
+    """Print the message and hint of an error that has them, and exit."""
     from gatepass.server.base.errors import GatepassError, StartupError  # noqa: PLC0415 - only when something went wrong
 
     if isinstance(error, StartupError):
@@ -65,11 +69,11 @@ def _explain(error: Exception) -> None:
     if isinstance(error, OSError) and error.filename is not None:
         fail(f"Cannot use {str(error.filename)[:_LONGEST_NAME]}: {error.strerror}.", "Name another file or folder.")
     if isinstance(error, GatepassError):
-        fail(error.detail, _HINTS.get(error.code, f"`docs/reference/errors.md` tells about {error.code}."))
+        fail(error.detail, _HINTS.get(error.code, f"`docs/reference/errors.md` explains {error.code}."))
 
 
 def _is_text(word: str) -> bool:
-    """Whether it came as UTF-8: other octets become lone surrogates, which nothing here can keep."""
+    """Whether it is valid UTF-8: other bytes become lone surrogates, which cannot be stored."""
     try:
         word.encode()
     except UnicodeEncodeError:

@@ -22,16 +22,17 @@ def migrate_data(
     target: Annotated[str, Parameter(name="--to", help="postgresql://USER@HOST/NAME, an empty database.")],
     json: Json = False,
 ) -> None:
-    """Copy every row into an empty PostgreSQL database, and check every count. Nobody is signed out."""
+    """Copy every row into an empty PostgreSQL database, and check the counts. Sessions stay valid."""
     here, there = load(flags={"database": source}), load(flags={"database": target})
     if here.is_on_postgres or not there.is_on_postgres:
         raise StartupError(
-            "It goes from SQLite to PostgreSQL.", "gatepass migrate-data --from sqlite:///FILE --to postgresql://…"
+            "Data can be moved from SQLite to PostgreSQL only.",
+            "gatepass migrate-data --from sqlite:///FILE --to postgresql://…",
         )
     counts = asyncio.run(move(here.sqlite_path, there.database))
     if json:
         result_json(counts)
         return
     result_table(("table", "rows"), [(table, str(count)) for table, count in sorted(counts.items())])
-    say(f"Moved {sum(counts.values())} rows. The master key goes along: it is not in the database.")
+    say(f"Moved {sum(counts.values())} rows. Keep the same master key: it is not in the database.")
     say(f"next: gatepass serve --database {there.database_shown}")

@@ -1,4 +1,4 @@
-"""`gatepass openapi`: what `/openapi.json` would say, without a server."""
+"""`gatepass openapi`: the content of `/openapi.json`, without a server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ app = App(name="openapi", help="Print the description of the HTTP API (OpenAPI 3
 
 @app.default
 def openapi(*, place: Place = Place()) -> None:  # noqa: B008 - frozen
-    """Print the description of the HTTP API under these settings. The database is left alone."""
+    """Print the description of the HTTP API under these settings. The database is not opened."""
     settings = place.settings()
     with TemporaryDirectory(prefix="gatepass-") as folder:
         text = asyncio.run(_described(msgspec.structs.replace(settings, data_dir=folder, database="")))

@@ -1,4 +1,4 @@
-"""The manners of the command line: results on stdout, everything else on stderr, an error with what to do about it."""
+"""Output of the command line: results on stdout, everything else on stderr; every error has a hint."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON, f
 
 
 def say(text: str) -> None:
-    """Tell the person something that is not the result."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is the command line's voice
+    """Print a message that is not part of the result."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - the command line prints
 
 
 def result(text: str) -> None:
@@ -27,7 +27,7 @@ def result(text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        fail(f"Cannot write the result: {error.strerror}.", "Make room where standard output goes.")
+        fail(f"Cannot write the result: {error.strerror}.", "Free some space where standard output is written.")
 
 
 def result_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can say
@@ -36,7 +36,7 @@ def result_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can say
 
 
 def result_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print the result as columns for a person."""
+    """Print the result as a table."""
     lines = [tuple(head), *map(tuple, rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     for line in lines:
@@ -49,7 +49,7 @@ def time_in_words(seconds: float | None) -> str:
 
 
 def fail(message: str, hint: str) -> NoReturn:
-    """Say what went wrong and what to do about it, and end with status 1."""
+    """Print an error and what to do about it, and exit with status 1."""
     say(f"error: {message}")
     say(f"hint: {hint}")
     raise SystemExit(1)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gatepass.server.base.settings import Settings
 
 _SLOW_MESSAGE_SECONDS = 10
-"""A request or an answer may take so long on a bad line; `docs/security/refresh.md` says what follows from it."""
+"""How long a message may take on a slow network; `docs/security/refresh.md` explains what follows from it."""
 
 app = App(name="serve", help="Start the authentication server.")
 
@@ -35,20 +35,21 @@ def serve(  # noqa: PLR0913 - one for each flag
     *,
     host: Annotated[str | None, Parameter(help="Address to listen on [localhost].")] = None,
     port: Annotated[int | None, Parameter(help="Port to listen on [8000]; 0 takes a free one.")] = None,
-    issuer: Annotated[str | None, Parameter(help="This server's URL as others see it [http://localhost:PORT].")] = None,
+    issuer: Annotated[str | None, Parameter(help="This server's public URL [http://localhost:PORT].")] = None,
     audience: Annotated[
-        tuple[str, ...] | None, Parameter(help="An API that tokens are for, besides the server; may be repeated.")
+        tuple[str, ...] | None, Parameter(help="An API that accepts the tokens, besides this server; may be repeated.")
     ] = None,
     alg: Annotated[str | None, Parameter(help="Algorithm of the access tokens [ES256].")] = None,
     tls_cert: Annotated[str | None, Parameter(help="Certificate chain for HTTPS, a PEM file.")] = None,
     tls_key: Annotated[str | None, Parameter(help="Private key for HTTPS, a PEM file.")] = None,
     trusted_proxy: Annotated[
-        tuple[str, ...] | None, Parameter(help="Network (CIDR) of a proxy that speaks HTTPS for us; may be repeated.")
+        tuple[str, ...] | None,
+        Parameter(help="Network (CIDR) of a proxy that serves HTTPS for this server; may be repeated."),
     ] = None,
     workers: Annotated[int | None, Parameter(help="Server processes behind one socket [1].")] = None,
     place: Place = Place(),  # noqa: B008 - frozen
 ) -> None:
-    """Start the authentication server, until SIGTERM or Ctrl-C."""
+    """Run the authentication server until SIGTERM or Ctrl-C."""
     settings = place.settings(
         host=host,
         port=port,
@@ -71,7 +72,7 @@ def serve(  # noqa: PLR0913 - one for each flag
 
 
 def announce(settings: Settings, file: Path | None = None) -> None:
-    """Say where the server listens, where its data is, and what to type next."""
+    """Print where the server listens, where its data is, and what to run next."""
     scheme = "https" if settings.tls_cert else "http"
     url = f"{scheme}://{settings.host}:{settings.port}"
     say(f"Gatepass {version('gatepass')}")
@@ -89,7 +90,7 @@ def announce(settings: Settings, file: Path | None = None) -> None:
 
 
 def is_open_to_others(path: Path) -> bool:
-    """Whether there is a file, and its mode lets others of this machine read or change it."""
+    """Whether the file exists and other users of this machine can read or change it."""
     try:
         mode = path.stat().st_mode
     except OSError:
@@ -98,33 +99,33 @@ def is_open_to_others(path: Path) -> bool:
 
 
 def warnings(settings: Settings) -> list[str]:
-    """What is allowed and yet worth knowing."""
+    """Warnings about settings that are allowed but risky."""
     found: list[str] = []
     if settings.alg == "HS256":
         found.append("HS256: the API that shares the secret can forge tokens; `gatepass key export FILE` hands it over")
     if not settings.issuer and not is_loopback(settings.host):
-        found.append(
-            f"tokens are issued by {settings.issuer_url}, which is another place elsewhere: --issuer https://…"
-        )
+        found.append(f"the issuer is {settings.issuer_url}, which other machines cannot reach: --issuer https://…")
     if settings.has_undeclared_proxy:
         found.append(
-            "a proxy stands before this server that is not declared: all people seem to call from its one address, and"
-            " share the limits on guessing; --trusted-proxy ends that"
+            "there is a proxy in front of this server that is not declared: all users appear to have its address, and"
+            " share one limit on failed sign-ins: --trusted-proxy CIDR"
         )
     if settings.refresh_quiet_seconds > 2 * settings.refresh_grace_seconds:
-        found.append("a thief of refresh tokens may stay unnoticed: refresh_quiet_seconds is over twice the grace")
+        found.append(
+            "the theft of a refresh token may stay unnoticed: refresh_quiet_seconds is over twice refresh_grace_seconds"
+        )
     longest = min(settings.refresh_quiet_seconds / 4, settings.refresh_grace_seconds / 2)
     if longest < _SLOW_MESSAGE_SECONDS:
         found.append(
-            f"people may be logged out by mistake when a message takes over {longest:g} s: set refresh_quiet_seconds to"
+            f"users may be signed out by mistake when a message takes over {longest:g} s: set refresh_quiet_seconds to"
             " four times, and refresh_grace_seconds to twice, what it may take"
         )
     if not settings.is_on_postgres and is_open_to_others(settings.sqlite_path):
         found.append(f"other users of this machine can read {settings.sqlite_path}: chmod 600 {settings.sqlite_path}*")
     if settings.signup == "open" and not is_loopback(settings.host):
-        found.append("anybody who reaches this server may sign up; GATEPASS_SIGNUP=closed ends that")
+        found.append("anyone who can reach this server can sign up: GATEPASS_SIGNUP=closed prevents that")
     if settings.mail == "none":
-        found.append("no mail can be sent, so a forgotten password is lost; GATEPASS_SMTP_URL names a mail server")
+        found.append("no email can be sent, so users cannot reset passwords: set GATEPASS_SMTP_URL")
     return found
 
 

@@ -1,4 +1,4 @@
-"""`gatepass user …`: people, from the operator's side. A running server takes changes over at once."""
+"""`gatepass user …`: manage users. A running server sees the changes at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cyclopts import App, Parameter
 from gatepass.cli.common import Place, open_admin
 from gatepass.cli.output import Json, fail, result, result_json, result_table, say, time_in_words
 from gatepass.server.base.errors import Refusal
-from gatepass.server.domain.accounts.imports import ImportedUser, read_newcomer
+from gatepass.server.domain.accounts.imports import ImportedUser, read_imported_user
 from gatepass.server.domain.credentials.passwords.spellings import FirebaseProject
 
 if TYPE_CHECKING:
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from gatepass.server.domain.events.event import Event
     from gatepass.server.features.admin.people import Admin, UserView
 
-app = App(name="user", help="Add, show and change people.")
+app = App(name="user", help="Add, show and change users.")
 
 _HERE = Place()
 _MANY_ROLES = 2_500
-"""Letters in all of somebody's roles that make a token of about 4 KiB."""
+"""Total characters of a user's roles that make a token of about 4 KiB."""
 _PORTION = 500
 """Lines that are imported in one transaction."""
 
 
 class Left(NamedTuple):
-    """A line of a file that was not taken, and why."""
+    """A line of a file that was not imported, and why."""
 
     line: int
     code: str
@@ -48,12 +48,12 @@ def add(
     *,
     role: Annotated[tuple[str, ...], Parameter(help="A role; may be repeated.")] = (),
     verified: Annotated[
-        bool, Parameter(negative="", help="The address is known to be theirs; nothing else asks them to prove it.")
+        bool, Parameter(negative="", help="The address is known to be the user's; it is not verified again.")
     ] = False,
     json: Json = False,
     place: Place = _HERE,
 ) -> None:
-    """Add a person. The password is asked for, or read from the first line of standard input."""
+    """Add a user. The password is prompted for, or read from the first line of standard input."""
     password = _new_password()
 
     async def work() -> User:
@@ -81,14 +81,14 @@ def import_(
     json: Json = False,
     place: Place = _HERE,
 ) -> None:
-    """Add people of another system, with their password hashes, from a file of JSON lines (- for standard input).
+    """Import users of another system, with their password hashes, from a file of JSON lines (- for standard input).
 
-    A line is an object: `email`, and if it is so `id`, `email_verified`, `disabled`, `roles`, `created_at` (seconds
+    A line is an object with `email`, and optionally `id`, `email_verified`, `disabled`, `roles`, `created_at` (seconds
     since 1970). The hash is `password_hash` in the spelling of Django, Werkzeug, passlib, bcrypt, argon2, crypt(3)
     (`$5$`, `$6$`, `$y$`), phpass, ASP.NET or better-auth; or `keycloak`, a `password` credential of its export; or
-    `firebase`, with `password_hash` and `salt`. Without one, or with a `!`, a person signs in once a password is set.
-    Lines that cannot be taken are named, and all others are taken; those whose address or id is there already are
-    among the former.
+    `firebase`, with `password_hash` and `salt`. Without one, or with a `!`, a user can sign in once a password is set.
+    Lines that cannot be imported are listed, and all others are imported; a line whose address or id already exists
+    is not imported.
     """
     project = None if firebase is None else _firebase_project(firebase)
 
@@ -110,7 +110,7 @@ def import_(
 
 @app.command(name="list")
 def list_(*, json: Json = False, place: Place = _HERE) -> None:
-    """List everybody."""
+    """List every user."""
 
     async def work() -> list[User]:
         async with open_admin(place) as admin:
@@ -126,7 +126,7 @@ def list_(*, json: Json = False, place: Place = _HERE) -> None:
 
 @app.command
 def show(email: str, *, json: Json = False, place: Place = _HERE) -> None:
-    """Show a person and where they are signed in."""
+    """Show a user and their sessions."""
 
     async def work() -> UserView:
         async with open_admin(place) as admin:
@@ -158,7 +158,7 @@ def show(email: str, *, json: Json = False, place: Place = _HERE) -> None:
 
 @app.command
 def disable(email: str, *, place: Place = _HERE) -> None:
-    """Keep a person from signing in, and end their sessions."""
+    """Disable a user: end their sessions and refuse sign-in."""
 
     async def work() -> int:
         async with open_admin(place) as admin:
@@ -169,7 +169,7 @@ def disable(email: str, *, place: Place = _HERE) -> None:
 
 @app.command
 def enable(email: str, *, place: Place = _HERE) -> None:
-    """Let a disabled person sign in again."""
+    """Let a disabled user sign in again."""
 
     async def work() -> None:
         async with open_admin(place) as admin:
@@ -184,10 +184,10 @@ def role_(
     email: str,
     role: str,
     *,
-    remove: Annotated[bool, Parameter(negative="", help="Take the role instead of giving it.")] = False,
+    remove: Annotated[bool, Parameter(negative="", help="Remove the role instead of adding it.")] = False,
     place: Place = _HERE,
 ) -> None:
-    """Give a person a role, or take it."""
+    """Add a role to a user, or remove it."""
 
     async def work() -> tuple[str, ...]:
         async with open_admin(place) as admin:
@@ -196,12 +196,14 @@ def role_(
     roles = asyncio.run(work())
     say(f"{email} has the roles: {' '.join(roles) or 'none'}.")
     if sum(map(len, roles)) > _MANY_ROLES:
-        say("warning: so many roles make large tokens; one of over 7 KiB is refused, and nobody signs in with it.")
+        say(
+            "warning: so many roles make large tokens; a token of over 7 KiB is not issued, so the user cannot sign in."
+        )
 
 
 @app.command
 def password(email: str, *, place: Place = _HERE) -> None:
-    """Set a person's password, and end their sessions. It is asked for, or read from standard input."""
+    """Set a user's password, and end their sessions. It is prompted for, or read from standard input."""
     new = _new_password()
 
     async def work() -> int:
@@ -213,7 +215,7 @@ def password(email: str, *, place: Place = _HERE) -> None:
 
 @app.command(name="reset-factors")
 def reset_factors(email: str, *, place: Place = _HERE) -> None:
-    """Remove a person's second factors and passkeys, who has lost them all, and end their sessions."""
+    """Remove all second factors and passkeys of a user who has lost them, and end their sessions."""
 
     async def work() -> int:
         async with open_admin(place) as admin:
@@ -224,7 +226,7 @@ def reset_factors(email: str, *, place: Place = _HERE) -> None:
 
 @app.command
 def logout(email: str, *, place: Place = _HERE) -> None:
-    """End all of a person's sessions."""
+    """End all sessions of a user."""
 
     async def work() -> int:
         async with open_admin(place) as admin:
@@ -235,7 +237,7 @@ def logout(email: str, *, place: Place = _HERE) -> None:
 
 @app.command
 def events(email: str, *, place: Place = _HERE) -> None:
-    """Print what happened to a person's account, oldest first, one JSON object a line."""
+    """Print the events of a user's account, oldest first, as one JSON object per line."""
 
     async def work() -> list[Event]:
         async with open_admin(place) as admin:
@@ -246,7 +248,7 @@ def events(email: str, *, place: Place = _HERE) -> None:
 
 
 async def _import(admin: Admin, lines: IO[bytes], project: FirebaseProject | None) -> tuple[int, list[Left]]:
-    """Import in portions of one transaction each; how many were taken, and which lines were not, and why."""
+    """Import in batches of one transaction each; return how many were imported, and which lines were not, and why."""
     count = 0
     refused: list[Left] = []
     numbered = enumerate(lines, start=1)
@@ -254,13 +256,13 @@ async def _import(admin: Admin, lines: IO[bytes], project: FirebaseProject | Non
         read: list[tuple[int, ImportedUser]] = []
         for number, line in portion:
             try:
-                read.append((number, read_newcomer(line, project)))
+                read.append((number, read_imported_user(line, project)))
             except Refusal as error:
                 refused.append(Left(number, error.code, error.detail))
         taken = await admin.import_users([imported for _, imported in read])
         count += sum(taken)
         refused += [
-            Left(number, "email_taken", "There is an account with this address or id.")
+            Left(number, "email_taken", "There is already an account with this address or id.")
             for (number, _), is_taken in zip(read, taken, strict=True)
             if not is_taken
         ]
@@ -273,7 +275,7 @@ def _lines(file: str) -> Generator[IO[bytes]]:
         yield sys.stdin.buffer
         return
     if not Path(file).is_file():
-        fail(f"There is no file {file}.", "Give a file of JSON lines.")
+        fail(f"There is no file {file}.", "Name a file of JSON lines.")
     with Path(file).open("rb") as opened:
         yield opened
 
@@ -282,16 +284,16 @@ def _firebase_project(file: Path) -> FirebaseProject:
     try:
         return msgspec.json.decode(file.read_bytes(), type=FirebaseProject)
     except (OSError, msgspec.MsgspecError) as error:
-        fail(f"Cannot take the parameters in {file}: {error}.", "The Firebase console shows them, as base64.")
+        fail(f"Cannot read the parameters in {file}: {error}.", "Copy them from the Firebase console, as base64.")
 
 
 def _new_password() -> str:
-    """Ask twice on a terminal; else take the first line of standard input."""
+    """Prompt twice on a terminal; otherwise read the first line of standard input."""
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\n")
     first = getpass.getpass("New password: ")
-    if getpass.getpass("Once more: ") != first:
-        fail("The two passwords differ.", "Type the same one twice.")
+    if getpass.getpass("Confirm password: ") != first:
+        fail("The two passwords differ.", "Enter the same password twice.")
     return first
 
 

@@ -67,7 +67,7 @@ class Plugin:
             # Only its kind is told: what an error of somebody else's says may be more than a log should hold.
             raise StartupError(
                 f"The plugin {self.name} gives no signing keys: {type(error).__name__}.",
-                "See whether what it asks can be reached from here.",
+                "Check that the service it uses can be reached from here.",
             ) from error
 
 
@@ -86,11 +86,11 @@ def _load(found: EntryPoint) -> Plugin:
     except Exception as error:
         raise StartupError(
             f"The plugin {found.name} cannot be loaded: {type(error).__name__}: {error}.",
-            f"It is named as {found.value} in the entry points {GROUP}: mend it, or uninstall its package.",
+            f"It is named as {found.value} in the entry points {GROUP}: fix it, or uninstall its package.",
         ) from error
     if not isinstance(plugin, Plugin):
         raise StartupError(
-            f"The plugin {found.name} is no gatepass.server.Plugin.",
+            f"The plugin {found.name} is not a gatepass.server.Plugin.",
             f"Let {found.value} name one: plugin = Plugin({found.name!r}).",
         )
     return plugin

@@ -81,5 +81,6 @@ def hint_for(number: int | None) -> str:
 def no_data(where: str) -> StartupError:
     """The refusal of a command that looks at data where there is none: it makes none either."""
     return StartupError(
-        f"There is no data here: {where}.", "Name the server's --data-dir or --database; `gatepass serve` begins anew."
+        f"There is no database here: {where}.",
+        "Name the server's --data-dir or --database, or create a database: gatepass serve",
     )

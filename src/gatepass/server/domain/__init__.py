@@ -1,1 +1,1 @@
-"""The rules, with neither HTTP nor SQL: a struct, its port to the store, and what is decided on a transaction."""
+"""The rules, without HTTP or SQL: data structures, the ports to the store, and decisions made in a transaction."""

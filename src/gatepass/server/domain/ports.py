@@ -1,7 +1,7 @@
-"""A unit of work: what flows write against, and what each database implements.
+"""A unit of work, and the ports that each database implements.
 
-A unit is `async def unit(tx)` that awaits nothing but `tx`'s stores. It says no by returning a `Refusal`, and `decide`
-raises that only after the commit: raising inside would take back the very writes that the refusal calls for.
+A unit is `async def unit(tx)` that awaits nothing but `tx`'s stores. It refuses by returning a `Refusal`, which
+`decide` raises only after the commit: raising inside would roll back the writes that belong to the refusal.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ T = TypeVar("T")
 
 
 class Transaction(Protocol):
-    """The stores of every noun, together all or nothing."""
+    """The stores, in one transaction."""
 
     @property
     def now(self) -> float:
-        """The database's clock in seconds since 1970: the one that all nodes share."""
+        """The database's clock in seconds since 1970, shared by all nodes."""
         ...
 
     @property
@@ -160,24 +160,24 @@ class Transaction(Protocol):
 
 
 class Condition(NamedTuple):
-    """How a database is that has been written to just now."""
+    """The state of a database that was just written to."""
 
     is_migrated: bool
-    """Whether its schema is the one that this version knows, or a newer one."""
+    """Whether its schema is the version that this code knows, or newer."""
     is_clock_right: bool
-    """Whether this node knows what time it is there."""
+    """Whether this node knows the database's time."""
 
 
 class Database(Protocol):
-    """Runs units of work. A unit may be run again from its beginning, when it was refused for another one's sake."""
+    """Runs units of work. A unit may be run again from its beginning, after a conflict with another."""
 
     clock: Clock
-    """The time that all nodes share."""
+    """The clock that all nodes share."""
 
     async def transaction(self, unit: Callable[[Transaction], Awaitable[T]], *, shared: bool = False) -> T:
-        """Run the unit, commit, and return its result once it is safe on disk; when it raises, nothing was written.
+        """Run the unit, commit, and return its result once it is durable; if it raises, nothing was written.
 
-        No other unit comes between what it reads and what it writes.
+        No other unit can write between its reads and its writes.
 
         Args:
             unit: the unit.
@@ -189,31 +189,31 @@ class Database(Protocol):
         ...
 
     async def statement(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Run a unit that nearly always is one statement, which then needs no transaction around it.
+        """Run a unit that is nearly always a single statement, which needs no explicit transaction.
 
-        When more statements follow, they are a transaction of their own: the first one may stand without them. So it
-        must leave behind what tells the next one to do what is missing. Raises as `transaction`.
+        If more statements follow, they are a separate transaction: the first may be committed without them. So it must
+        leave enough behind for a retry to finish the work. Raises as `transaction`.
         """
         ...
 
     async def read(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Run a unit that only reads, beside the writers. Raises as `transaction`."""
+        """Run a read-only unit, concurrently with writers. Raises as `transaction`."""
         ...
 
     def still_holds(self, read_at: float) -> bool:
-        """Whether what was read of the log at a time (of `time.monotonic`) may be gone by, so that nobody has to ask.
+        """Whether a reading of the log at a time (of `time.monotonic`) is recent enough to use without asking again.
 
-        Nothing that this process has written since is missing in it, and of others' nothing that is a second old.
-        False where a look costs less.
+        It misses nothing that this process has written since, and of other processes nothing older than a second. False
+        where asking is cheaper.
         """
         ...
 
     async def changed(self) -> None:
-        """Wait until somebody, of any process or node, may have changed something. Raises as `transaction`."""
+        """Wait until any process or node may have changed something. Raises as `transaction`."""
         ...
 
     def check_settled(self) -> None:
-        """See that the store has not just gone back in time, when nobody's serials can be told from a thief's.
+        """Refuse while the store may have just lost writes, when an honest serial cannot be told from a stolen one.
 
         Raises:
             Unavailable: `store_settling`, for half a minute after it may have.
@@ -221,7 +221,7 @@ class Database(Protocol):
         ...
 
     async def condition(self) -> Condition:
-        """See that it can be written to. Raises as `transaction`."""
+        """Check that it can be written to. Raises as `transaction`."""
         ...
 
 
@@ -232,7 +232,7 @@ async def decide(
     shared: bool = False,
     is_lone_statement: bool = False,
 ) -> T:
-    """Run a unit and commit what it decided, also where that was no; only then raise the refusal it has returned.
+    """Run a unit and commit its result, also if it refused; only then raise the refusal.
 
     Args:
         database: where.

@@ -136,7 +136,7 @@ def listen(host: str, port: int) -> list[socket.socket]:
             bound.close()
         raise StartupError(
             f"Cannot listen on {host}:{port}: {failure.strerror if failure else 'no address'}.",
-            "Stop what listens there, or choose another --port.",
+            "Stop the program that uses the port, or choose another --port.",
         )
     return sockets
 

@@ -31,7 +31,7 @@ async def move(source: Path, target: str) -> dict[str, int]:
         StartupError: when either cannot be used, the target is not empty, or a count differs: then nothing was written.
     """
     if not source.exists():  # noqa: ASYNC240 - nobody else waits in a command
-        raise StartupError(f"There is no database {source}.", "Name it: --from sqlite:///path/to/gatepass.db")
+        raise StartupError(f"There is no database {source}.", "Name the database: --from sqlite:///path/to/gatepass.db")
     SqliteDatabase(source, system_clock).close()  # brings its tables up to date
     postgres = await PostgresDatabase.open(target, connections=1)
     reading = apsw.Connection(str(source))
@@ -49,7 +49,7 @@ async def _copy(reading: apsw.Connection, writing: Any) -> dict[str, int]:  # no
     for table in tables:
         if await writing.fetchval(f"SELECT EXISTS (SELECT 1 FROM {table})"):
             raise StartupError(
-                f"The target is not empty: there are rows in {table}.", "Create a new database: CREATE DATABASE …"
+                f"The target database is not empty: it has rows in {table}.", "Create a new database: CREATE DATABASE …"
             )
     counts: dict[str, int] = {}
     for table in tables:

@@ -217,7 +217,7 @@ class PostgresDatabase:
             await database.close()
             raise StartupError(
                 f"Cannot use the PostgreSQL database: {error.private}.",
-                "See that PostgreSQL runs and lets this user in; the password may also stand in ~/.pgpass.",
+                "Check that PostgreSQL is running and accepts this user; the password can also be in ~/.pgpass.",
             ) from error
         except BaseException:
             await database.close()
@@ -293,7 +293,7 @@ class PostgresDatabase:
         try:
             yield connection
         except asyncpg.CharacterNotInRepertoireError as error:
-            raise Refusal("malformed_request", "A text holds a zero byte, which nothing here is named by.") from error
+            raise Refusal("malformed_request", "A text has a zero byte, which is not allowed.") from error
         except _AWAY as error:
             connection.terminate()
             if isinstance(error, ValueError):
@@ -393,8 +393,8 @@ async def _connect(url: str) -> Any:  # noqa: ANN401 - asyncpg's connection
         if isinstance(error, asyncpg.InterfaceError):
             raise
         raise StartupError(  # and nothing of the URL: what cannot be read may be the password
-            "The database's URL cannot be read.",
-            "It looks like postgresql://user:password@host:5432/database, with %-encoding in the password.",
+            "The database URL is not valid.",
+            "Write it like postgresql://user:password@host:5432/database, with the password percent-encoded.",
         ) from None
     try:
         await raw.execute("; ".join(f"SET {name} = '{value}'" for name, value in _SESSION.items()))
@@ -416,10 +416,9 @@ async def _check_that_connections_stay(one: Any, other: Any) -> None:  # noqa: A
         found = set[int]()
     if len(found) != len((one, other)):
         raise StartupError(
-            "A pooler before PostgreSQL lends its connections for a transaction at a time (PgBouncer's"
-            " pool_mode = transaction).",
-            "Name PostgreSQL itself, or set pool_mode = session for this database: LISTEN, prepared statements and"
-            " settings need connections that stay.",
+            "A connection pooler in front of PostgreSQL uses transaction mode (PgBouncer's pool_mode = transaction).",
+            "Connect to PostgreSQL directly, or set pool_mode = session for this database: LISTEN, prepared statements"
+            " and settings need lasting connections.",
         )
 
 

@@ -344,7 +344,7 @@ def startup_errors(path: Path) -> Generator[None]:
         yield
     except (apsw.BusyError, apsw.LockedError) as error:
         raise StartupError(
-            f"{path} is locked by another program.", "Stop the program that holds it; `fuser` on the file names it."
+            f"{path} is locked by another program.", "Stop the program that locks it; `fuser` on the file shows which."
         ) from error
     except (apsw.ReadOnlyError, apsw.PermissionsError, apsw.CantOpenError) as error:
         raise StartupError(f"Cannot write {path}: {error}.", hint_for(_number_of(path))) from error
@@ -354,7 +354,7 @@ def startup_errors(path: Path) -> Generator[None]:
         raise StartupError(f"Cannot write {path}: {error.strerror}.", hint_for(error.errno)) from error
     except (apsw.NotADBError, apsw.CorruptError) as error:
         raise StartupError(
-            f"{path} is not a sound SQLite database.", "Restore a backup, or name another file."
+            f"{path} is not an SQLite database, or is damaged.", "Restore a backup, or name another file."
         ) from error
     except apsw.Error as error:
-        raise StartupError(f"Cannot use {path}: {error}.", "Look at the file and the disk it is on.") from error
+        raise StartupError(f"Cannot use {path}: {error}.", "Check the file and its disk.") from error

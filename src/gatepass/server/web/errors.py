@@ -1,6 +1,6 @@
 """Every error code with its status and meaning, and errors as problem documents (RFC 9457).
 
-This is the only place in the server that knows status codes. A code never changes its meaning; texts may.
+Only this module of the server knows HTTP status codes. A code never changes its meaning; its texts may change.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ProblemKind(msgspec.Struct, frozen=True):
-    """A kind of problem: HTTP status, title for people, and what it means for the caller."""
+    """A kind of problem: its HTTP status, its title and what it means for the caller."""
 
     status: int
     title: str
@@ -37,25 +37,25 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 PROBLEMS: Mapping[str, ProblemKind] = {
-    # what was sent
-    "malformed_request": ProblemKind(
-        400, "Malformed request", "The bytes are not the HTTP or JSON that they claim to be."
-    ),
-    "duplicate_header": ProblemKind(400, "Header sent twice", "A header that may stand once stands twice."),
+    # the request
+    "malformed_request": ProblemKind(400, "Malformed request", "The request is not valid HTTP or JSON."),
+    "duplicate_header": ProblemKind(400, "Duplicate header", "A header that may appear only once appears twice."),
     "invalid_body": ProblemKind(
-        422, "Invalid body", "The JSON has a wrong type, lacks a field or has one that is unknown."
+        422, "Invalid body", "The JSON has a field of the wrong type, lacks a required field or has an unknown one."
     ),
     "not_found": ProblemKind(404, "Not found", "There is nothing at this path."),
-    "method_not_allowed": ProblemKind(405, "Method not allowed", "The path knows other methods; `Allow` lists them."),
+    "method_not_allowed": ProblemKind(
+        405, "Method not allowed", "The path does not allow this method; `Allow` lists those it allows."
+    ),
     "request_timeout": ProblemKind(408, "Request timeout", "The request did not arrive in time."),
-    "body_too_large": ProblemKind(413, "Body too large", "The body is over `max_body_bytes`."),
-    "unsupported_media_type": ProblemKind(415, "Unsupported media type", "Bodies are `application/json` in UTF-8."),
+    "body_too_large": ProblemKind(413, "Body too large", "The body is larger than `max_body_bytes`."),
+    "unsupported_media_type": ProblemKind(415, "Unsupported media type", "A body must be `application/json` in UTF-8."),
     "headers_too_large": ProblemKind(
-        431, "Headers too large", "The request line and headers are over 32 KiB together."
+        431, "Headers too large", "The request line and headers together are larger than 32 KiB."
     ),
     # signing up
-    "invalid_email": ProblemKind(422, "Invalid e-mail address", "The e-mail address cannot be one."),
-    "invalid_role": ProblemKind(422, "Invalid role", "A role is 1 to 64 letters, digits, and any of `_ . : -`."),
+    "invalid_email": ProblemKind(422, "Invalid email address", "The email address is not valid."),
+    "invalid_role": ProblemKind(422, "Invalid role", "A role is 1 to 64 letters, digits and any of `_ . : -`."),
     "password_too_short": ProblemKind(
         422, "Password too short", "The password has fewer than `password_min_length` characters."
     ),
@@ -63,131 +63,163 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     "password_too_common": ProblemKind(
         422,
         "Password too common",
-        "The password is on the list of those that are tried first, or made of the address or the service's name.",
+        "The password is on the list of common passwords, or consists of the email address or the service's name.",
     ),
     "password_leaked": ProblemKind(
-        422, "Password leaked", "The service at `leaked_passwords_url` knows the password from a leak."
+        422,
+        "Password leaked",
+        "The password appeared in a data leak, according to the service at `leaked_passwords_url`.",
     ),
     "unknown_password_hash": ProblemKind(
-        422, "Unknown password hash", "The hash is in no format that can be imported, or its cost is out of bounds."
+        422, "Unknown password hash", "The format of the hash is not supported, or its cost is out of bounds."
     ),
-    "email_taken": ProblemKind(409, "E-mail address in use", "There is an account with this address."),
+    "email_taken": ProblemKind(409, "Email address in use", "There is already an account with this email address."),
     "signup_by_mail_only": ProblemKind(
-        403, "Sign up by mail", "Where accounts begin with a mail, passkeys are added after that."
+        403, "Sign up by email", "Accounts are created by email here; a passkey can be added afterwards."
     ),
-    "signup_closed": ProblemKind(403, "Sign-up closed", "Only the operator adds people here (`signup`)."),
+    "signup_closed": ProblemKind(403, "Sign-up closed", "Only the operator creates accounts here (`signup`)."),
     "signup_refused": ProblemKind(
-        403, "Sign-up refused", "The operator's own service does not let this one in (`signup_check_url`)."
+        403, "Sign-up refused", "The operator's sign-up service refused this sign-up (`signup_check_url`)."
     ),
     "signup_check_unavailable": ProblemKind(
-        503, "Sign-up check unavailable", "The operator's own service cannot be asked (`signup_check_url`)."
+        503, "Sign-up check unavailable", "The operator's sign-up service cannot be reached (`signup_check_url`)."
     ),
     "email_domain_not_allowed": ProblemKind(
-        403, "Domain not allowed", "People sign up here with addresses of certain domains only (`signup_domains`)."
+        403, "Domain not allowed", "Only email addresses at certain domains can be used here (`signup_domains`)."
     ),
     # signing in
-    "invalid_credentials": ProblemKind(401, "Invalid credentials", "No such pair of e-mail address and password."),
+    "invalid_credentials": ProblemKind(401, "Invalid credentials", "The email address or password is wrong."),
     "account_disabled": ProblemKind(
-        403, "Account disabled", "The password is right and the operator has disabled the account."
+        403, "Account disabled", "The password is right, but the operator has disabled the account."
     ),
     "account_locked": ProblemKind(
-        403, "Account locked", "The password is right and the owner has locked the account; a new password opens it."
+        403,
+        "Account locked",
+        "The password is right, but the user has locked the account; setting a new password unlocks it.",
     ),
     "too_many_attempts": ProblemKind(
-        429, "Too many attempts", "Too many attempts have failed; `Retry-After` says when the next may be made."
+        429, "Too many attempts", "Too many attempts have failed; `Retry-After` says when to try again."
     ),
-    "mail_not_configured": ProblemKind(501, "No mail", "This server has no mail server (`smtp_url`)."),
-    "invalid_code": ProblemKind(403, "Invalid code", "The link or code is wrong, too old, used, or another browser's."),
+    "mail_not_configured": ProblemKind(
+        501, "Email not configured", "This server cannot send email: `smtp_url` is not set."
+    ),
+    "invalid_code": ProblemKind(
+        403, "Invalid code", "The link or code is wrong, has expired, was already used or belongs to another browser."
+    ),
     "recent_sign_in_required": ProblemKind(
         401, "Recent sign-in required", "The sign-in is older than `recent_sign_in_seconds`: sign in again."
     ),
     "second_factor_required": ProblemKind(
         403,
         "Second factor required",
-        "The person has a second factor: after a first proof `/login/factor` takes it, in a session `/reauthenticate`.",
+        "The user has a second factor: send it to `/login/factor` while signing in, or to `/reauthenticate` in a session.",
     ),
     "invalid_challenge": ProblemKind(
-        403, "Invalid challenge", "The challenge of a sign-in is too old, used, or another browser's: sign in again."
+        403,
+        "Invalid challenge",
+        "The challenge of this sign-in has expired, was already used or belongs to another browser: sign in again.",
     ),
     "invalid_passkey": ProblemKind(
-        403, "Invalid passkey", "The passkey is not known here, or its answer is not to what was asked."
+        403, "Invalid passkey", "The passkey is unknown, or its response does not match the challenge."
     ),
     "passkeys_unavailable": ProblemKind(
-        501, "No passkeys", "The issuer is an IP address, and browsers make passkeys for names only."
+        501, "Passkeys unavailable", "The issuer is an IP address, and browsers create passkeys for domain names only."
     ),
-    "factor_exists": ProblemKind(409, "Factor exists", "There is one of this kind already, or this very one."),
-    "factor_not_found": ProblemKind(404, "Factor not found", "The person has nothing of this kind and id."),
-    "too_many_passkeys": ProblemKind(409, "Too many passkeys", "A person has at most 20 passkeys."),
-    "form_expired": ProblemKind(403, "Form expired", "The form of a page is too old, or another browser's."),
+    "factor_exists": ProblemKind(409, "Factor exists", "The user already has this factor, or one of this kind."),
+    "factor_not_found": ProblemKind(404, "Factor not found", "The user has no factor of this kind and id."),
+    "too_many_passkeys": ProblemKind(409, "Too many passkeys", "A user can have at most 20 passkeys."),
+    "form_expired": ProblemKind(403, "Form expired", "The form has expired, or belongs to another browser."),
     # other sites
-    "unknown_provider": ProblemKind(404, "Unknown provider", "No provider of this id is set (`providers`)."),
+    "unknown_provider": ProblemKind(404, "Unknown provider", "No provider with this id is configured (`providers`)."),
     "provider_unavailable": ProblemKind(
-        502, "Provider unavailable", "The provider is away, too slow, or answers what cannot be; the log says which."
+        502,
+        "Provider unavailable",
+        "The provider cannot be reached, is too slow or sent an invalid answer; the log says which.",
     ),
     "provider_denied": ProblemKind(
-        403, "Provider denied", "The provider did not confirm the sign-in, or the settings do not let its account in."
+        403,
+        "Provider denied",
+        "The provider did not confirm the sign-in, or the settings do not allow this account of the provider.",
     ),
     "invalid_state": ProblemKind(
-        403, "Invalid state", "A provider's answer is to nothing that this browser asked, too late, or used."
+        403,
+        "Invalid state",
+        "The provider's answer does not belong to a sign-in of this browser, is too late or was already used.",
     ),
     "invalid_id_token": ProblemKind(
-        403, "Invalid ID token", "The ID token is not the provider's, not for this server, too old, or was used before."
+        403,
+        "Invalid ID token",
+        "The ID token is not from the provider, is for another application, has expired or was already used.",
     ),
     "email_not_verified": ProblemKind(
         403,
-        "E-mail address not verified",
-        "The provider does not vouch for an address, and the account there is not known here.",
+        "Email address not verified",
+        "The provider has not verified the email address, and the account there is not connected to one here.",
     ),
     "account_exists": ProblemKind(
-        409, "Account exists", "The address has an account here: its owner signs in to it, and then connects the two."
+        409,
+        "Account exists",
+        "There is already an account with this email address: sign in to it, then connect the two.",
     ),
-    "identity_taken": ProblemKind(409, "Identity taken", "The account elsewhere is connected to another one here."),
-    "identity_not_found": ProblemKind(404, "Identity not found", "The person has no such account connected."),
-    "too_many_identities": ProblemKind(409, "Too many identities", "A person has at most 20 accounts elsewhere."),
+    "identity_taken": ProblemKind(
+        409, "Identity taken", "The provider's account is already connected to another account here."
+    ),
+    "identity_not_found": ProblemKind(404, "Identity not found", "The user has no connected account with this id."),
+    "too_many_identities": ProblemKind(409, "Too many identities", "A user can have at most 20 connected accounts."),
     "last_way_in": ProblemKind(
-        409, "Last way in", "Nothing else would open the account: no password, no passkey, no mail."
+        409,
+        "Last way to sign in",
+        "This is the only way to sign in to the account: set a password or add a passkey first.",
     ),
-    "unknown_client": ProblemKind(400, "Unknown client", "There is no client of this `client_id`."),
-    "invalid_audience": ProblemKind(400, "Invalid audience", "The client may not ask for tokens for this `audience`."),
-    "invalid_scope": ProblemKind(400, "Invalid scope", "The client may not ask for this `scope`."),
+    "unknown_client": ProblemKind(400, "Unknown client", "There is no client with this `client_id`."),
+    "invalid_audience": ProblemKind(400, "Invalid audience", "The client may not request tokens for this `audience`."),
+    "invalid_scope": ProblemKind(400, "Invalid scope", "The client may not request this `scope`."),
     "cross_site_request": ProblemKind(
         403,
         "Cross-site request",
-        "Cookie mode is for pages of the issuer's own site: `Gatepass-Request: 1` and its `Origin`.",
+        "Cookie mode is for pages of the issuer's own site: send `Gatepass-Request: 1` and a matching `Origin`.",
     ),
-    "user_not_found": ProblemKind(404, "User not found", "Nobody has this e-mail address."),
-    "client_not_found": ProblemKind(404, "Client not found", "There is no client of this id."),
-    "invalid_jwks": ProblemKind(422, "Invalid JWK Set", "The client's keys are no JWK Set of public keys."),
+    "user_not_found": ProblemKind(404, "User not found", "No user has this email address."),
+    "client_not_found": ProblemKind(404, "Client not found", "There is no client with this id."),
+    "invalid_jwks": ProblemKind(422, "Invalid JWK Set", "The client's keys are not a JWK Set of public keys."),
     # staying signed in
-    "missing_token": ProblemKind(401, "No token", "The call needs `Authorization: Bearer …`."),
+    "missing_token": ProblemKind(401, "Missing token", "The request needs `Authorization: Bearer …`."),
     "invalid_token": ProblemKind(401, "Invalid token", "The access token is not valid here, or has expired."),
-    "insufficient_scope": ProblemKind(403, "Insufficient scope", "The token is good and does not carry this right."),
-    "missing_refresh_token": ProblemKind(401, "No refresh token", "Neither the body nor a cookie holds one."),
+    "insufficient_scope": ProblemKind(403, "Insufficient scope", "The token is valid but lacks the required scope."),
+    "missing_refresh_token": ProblemKind(
+        401, "Missing refresh token", "There is no refresh token in the body or in a cookie."
+    ),
     "invalid_refresh_token": ProblemKind(
-        401, "Invalid refresh token", "It is not one of ours, or was handed out in another way."
+        401,
+        "Invalid refresh token",
+        "The refresh token was not issued here, or was issued for another mode (body or cookie).",
     ),
     "refresh_token_reused": ProblemKind(
-        401, "Refresh token reused", "Two parties hold this token, so the session has been ended: sign in again."
+        401,
+        "Refresh token reused",
+        "The refresh token was used twice, which may mean theft, so the session was ended: sign in again.",
     ),
     "session_ended": ProblemKind(401, "Session ended", "The session was ended or has expired: sign in again."),
     "token_too_large": ProblemKind(
-        403, "Token too large", "Roles, scopes and audiences together make a token of over 7 KiB: take some away."
+        403, "Token too large", "Roles, scopes and audiences make the token larger than 7 KiB: remove some."
     ),
-    "session_not_found": ProblemKind(404, "Session not found", "The person has no live session of this id."),
-    # OAuth (RFC 6749 §5.2, RFC 8707 §2): these answer as `error` in OAuth's own form
+    "session_not_found": ProblemKind(404, "Session not found", "The user has no active session with this id."),
+    # OAuth (RFC 6749 §5.2, RFC 8707 §2): these are the `error` of OAuth's own format
     "invalid_request": ProblemKind(
-        400, "Invalid request", "A parameter is missing, stands twice, or contradicts another."
+        400, "Invalid request", "A parameter is missing, appears twice or contradicts another."
     ),
-    "invalid_client": ProblemKind(401, "Invalid client", "The client is unknown, or did not prove to be itself."),
+    "invalid_client": ProblemKind(401, "Invalid client", "The client is unknown, or failed to authenticate."),
     "invalid_grant": ProblemKind(
         400,
         "Invalid grant",
-        "The refresh token is not valid, or not this client's; the description names our own code.",
+        "The refresh token is not valid, or belongs to another client; `error_description` says why.",
     ),
     "invalid_dpop_proof": ProblemKind(
-        400,
-        "Invalid DPoP proof",
-        "It does not show, for this request, that its sender has the key; or was used before.",
+        400, "Invalid DPoP proof", "The proof is not valid for this request and key, or was already used."
+    ),
+    "unauthorized_client": ProblemKind(400, "Unauthorized client", "The client may not use this grant type."),
+    "unsupported_grant_type": ProblemKind(
+        400, "Unsupported grant type", "The server does not support this grant type."
     ),
     "too_many_requests": ProblemKind(
         429, "Too many requests", "The client has as many pushed requests waiting as it may; `Retry-After` says when."
@@ -230,31 +262,27 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         "Unmet authentication requirements",
         "The person cannot prove who they are as strongly as `acr_values` or the claim `acr` ask for.",
     ),
-    "unauthorized_client": ProblemKind(400, "Unauthorized client", "The client was not given this grant type."),
-    "unsupported_grant_type": ProblemKind(400, "Unsupported grant type", "The grant type is none that is served here."),
     "invalid_target": ProblemKind(
-        400, "Invalid target", "The client may not ask for tokens for this `resource` or `audience`."
+        400, "Invalid target", "The client may not request tokens for this `resource` or `audience`."
     ),
-    # the server's own trouble
-    "internal_error": ProblemKind(500, "Internal error", "A defect of ours; the log has it under the `request_id`."),
-    "busy": ProblemKind(
-        503, "Busy", "More people are signing in than can be checked; `Retry-After` says when to try again."
+    # the server
+    "internal_error": ProblemKind(
+        500, "Internal error", "An error in the server; find it in the log by its `request_id`."
     ),
+    "busy": ProblemKind(503, "Busy", "Too many sign-ins at once; `Retry-After` says when to try again."),
     "too_many_connections": ProblemKind(
-        503, "Too many connections", "The process has as many connections as it takes (`max_connections`)."
+        503, "Too many connections", "The process has as many connections as it accepts (`max_connections`)."
     ),
     "too_many_streams": ProblemKind(
         503,
         "Too many streams",
-        "All streams for this reader are taken (`max_streams`, `streams_per_address`); clients that authenticate have places of their own.",
+        "All streams available to this client are taken (`max_streams`, `streams_per_address`); authenticated clients have reserved streams.",
     ),
     "store_unavailable": ProblemKind(
-        503, "Store unavailable", "The database is locked, full or away; nothing was written."
+        503, "Store unavailable", "The database is locked, full or unreachable; nothing was written."
     ),
     "too_many_revoked_tokens": ProblemKind(
-        503,
-        "Too many revoked tokens",
-        "As many tokens are revoked by themselves as readers can be told of; the token still lives.",
+        503, "Too many revoked tokens", "The list of individually revoked tokens is full; this token was not revoked."
     ),
     "store_settling": ProblemKind(
         503,
@@ -262,9 +290,7 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         "PostgreSQL has just failed over and may have lost writes; refreshes wait for `failover_rest_seconds`.",
     ),
     "signer_unavailable": ProblemKind(
-        503,
-        "Signer unavailable",
-        "The signing key is held elsewhere and cannot be reached; the same request may be sent again.",
+        503, "Signer unavailable", "The external signer cannot be reached; send the same request again later."
     ),
 }
 
@@ -275,7 +301,7 @@ _CHALLENGES = {
     "invalid_client": 'Basic realm="gatepass"',
     "insufficient_scope": f'Bearer error="insufficient_scope", scope="{ACCOUNT_SCOPE}"',
 }
-"""RFC 6750 §3.1: a challenge names an error only when there was a token to find fault with."""
+"""RFC 6750 §3.1: a challenge names an error only if the request had a token."""
 OAUTH_PREFIX = "/oauth/"
 
 _OAUTH_ERRORS = frozenset(
@@ -318,7 +344,7 @@ def problem(
 
 
 def offer_dpop(response: Response, authorization: str) -> None:
-    """Challenge to DPoP too, where no token came; where one came by DPoP, find fault with it there (RFC 9449 §7.1)."""
+    """Add a DPoP challenge: beside Bearer's when no token was sent, in its place when one came by DPoP (RFC 9449 §7.1)."""
     challenge = response.headers.get("www-authenticate")
     algs = f'algs="{" ".join(ALGORITHMS)}"'
     if challenge == "Bearer":
@@ -355,10 +381,10 @@ def bearer_error(code: str, detail: str, authorization: str, *, headers: Mapping
 def oauth_error(
     code: str, detail: str = "", *, headers: Mapping[str, str] | None = None, by_header: bool = False
 ) -> Response:
-    """Answer as OAuth does. Codes that OAuth does not have become the nearest one that it has; the status stays.
+    """Answer in OAuth's format. A code that OAuth does not define becomes the nearest one it does; the status stays.
 
-    A client that tried to prove itself by a header is challenged to do it better (RFC 6749 §5.2), and no other: a
-    challenge would be all that it sees of the answer.
+    Only a client that tried to authenticate by a header gets a challenge (RFC 6749 §5.2): HTTP clients that see a
+    challenge may hide the body of the answer.
     """
     status = PROBLEMS[code].status
     if code in _OAUTH_ERRORS:

@@ -79,7 +79,7 @@ class LoginResponses:
                 self.known_browsers.keep(response, result.subject.user_id, result.password)
             return response
         due = {"challenge": result.challenge, "factors": result.factors, "expires_in": result.expires_in}
-        response = problem("second_factor_required", "Send one of the factors to /login/factor.", extra=due)
+        response = problem("second_factor_required", "Send one of the user's factors to /login/factor.", extra=due)
         if result.in_cookie:
             self.challenge_cookie.put(response, result.challenge, result.expires_in)
         return response

@@ -233,7 +233,7 @@ class Pages:
             Refusal: `cross_site_request`.
         """
         if request.headers.get("origin") != self._origin:
-            raise Refusal("cross_site_request", f"This form was not sent from a page of {self._origin}.")
+            raise Refusal("cross_site_request", f"This form was not sent from {self._origin}.")
 
     def check_form(self, request: Request, form: PageForm) -> None:
         """Refuse a form that was not filled in by the browser it was rendered for.
@@ -243,7 +243,7 @@ class Pages:
         """
         browser = self.browser_of(request)
         if browser is None or not hmac.compare_digest(form.csrf.encode(), self._token(browser).encode()):
-            raise Refusal("form_expired", "The form is too old; load the page again.")
+            raise Refusal("form_expired", "The form has expired: reload the page.")
 
     def browser_of(self, request: Request) -> str | None:
         """The name that we gave this browser, which nobody else knows; None when it has none yet."""

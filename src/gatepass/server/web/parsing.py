@@ -50,7 +50,7 @@ def check_headers(request: Request) -> None:
         return
     for name in _ONCE_ONLY:
         if names.count(name) > 1:
-            raise Refusal("duplicate_header", f"The header {name.decode()} stands more than once.")
+            raise Refusal("duplicate_header", f"The header {name.decode()} appears more than once.")
 
 
 def header(request: Request, name: bytes) -> str | None:
@@ -98,7 +98,7 @@ def parse_json(body: bytes, content_type: str, kind: Any) -> Any:  # noqa: ANN40
     except msgspec.ValidationError as error:
         raise Refusal("invalid_body", str(error)[:_MAX_DETAIL]) from error
     except MalformedError as error:
-        raise Refusal("malformed_request", "The JSON names a member twice, or nests too deeply.") from error
+        raise Refusal("malformed_request", "The JSON has a duplicate member, or is nested too deeply.") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refusal("malformed_request", "The body is not JSON in UTF-8.") from error
     return decoded
@@ -113,7 +113,7 @@ def parse_object(text: str) -> dict[str, Any]:
     try:
         found = decode_object(text.encode(), _MAX_DEPTH)
     except (MalformedError, UnicodeEncodeError) as error:
-        raise Refusal("invalid_request", "A field is not the JSON that it should be.") from error
+        raise Refusal("invalid_request", "A field does not hold the JSON it should.") from error
     return found
 
 
@@ -145,7 +145,7 @@ def read_form(fields: Fields, kind: Any) -> Any:  # noqa: ANN401 - the struct th
         if name in _repeatable(kind):
             named[name] = [*named.get(name, ()), value]
         elif name in named:
-            raise Refusal("invalid_request", "A parameter stands twice.")
+            raise Refusal("invalid_request", "A parameter appears twice.")
         else:
             named[name] = value
     try:

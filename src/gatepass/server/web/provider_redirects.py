@@ -120,7 +120,9 @@ class ProviderRedirects:
 
 
 def _invalid_state() -> Refusal:
-    return Refusal("invalid_state", "This is not the answer to what this browser asked, or it came too late or twice.")
+    return Refusal(
+        "invalid_state", "The answer does not belong to a sign-in of this browser, is too late or was already used."
+    )
 
 
 async def _now(tx: Transaction) -> float:

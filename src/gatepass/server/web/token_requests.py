@@ -66,5 +66,5 @@ class TokenRequestPolicy:
 
         client = await self._database.read(unit)
         if client is None or "refresh_token" not in client.grant_types:
-            raise Refusal("unknown_client", "There is no such client.")
+            raise Refusal("unknown_client", "There is no client with this id.")
         return client

@@ -58,6 +58,6 @@ def tracing_to(endpoint: str) -> Tracing:
         from gatepass.server.web.open_telemetry import OpenTelemetry  # noqa: PLC0415 - only where it is wanted
     except ImportError as error:
         raise StartupError(
-            "Traces need OpenTelemetry's SDK, which is not installed.", 'pip install "gatepass[server,traces]"'
+            "Traces require the OpenTelemetry SDK, which is not installed.", 'pip install "gatepass[server,traces]"'
         ) from error
     return OpenTelemetry(endpoint)

@@ -63,9 +63,9 @@ def test_a_master_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "master.key"
     load_master_key(path)
     path.chmod(0o644)
-    with pytest.raises(StartupError, match="Others on this machine") as caught:
+    with pytest.raises(StartupError, match="Other users of this machine") as caught:
         load_master_key(path)
-    assert caught.value.hint == f"Close it: chmod 600 {path}"
+    assert caught.value.hint == f"Restrict it: chmod 600 {path}"
 
 
 def test_an_unpadded_master_key_is_taken(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_another_master_key_keeps_the_server_from_starting(tmp_path: Path) -> No
     with running_server(tmp_path):
         pass
     (tmp_path / "master.key").write_bytes(base64.urlsafe_b64encode(bytes(32)))
-    with pytest.raises(StartupError, match="master key is another one"), running_server(tmp_path):
+    with pytest.raises(StartupError, match="wrong master key"), running_server(tmp_path):
         pass
 
 
@@ -225,7 +225,7 @@ def test_keys_under_another_data_key_get_no_company(tmp_path: Path) -> None:
     try:
         asyncio.run(make_first_keys(database, DATA_KEY, PACE, alg="ES256"))
         before = asyncio.run(stored_keys(database))
-        with pytest.raises(StartupError, match="master key is another one"):
+        with pytest.raises(StartupError, match="wrong master key"):
             asyncio.run(rotate(database, DataKey(bytes(32)), PACE))
         assert asyncio.run(stored_keys(database)) == before
     finally:
@@ -369,7 +369,7 @@ def test_the_key_of_another_database_changes_nothing(tmp_path: Path, data: Path)
     """With a wrong master.key the change is refused, and once the right one is back all is as it was."""
     (data / "master.key").write_bytes(base64.urlsafe_b64encode(bytes(32)))
     (data / "master.key").chmod(0o600)
-    with pytest.raises(StartupError, match="master key is another one"):
+    with pytest.raises(StartupError, match="wrong master key"):
         change(data)
     shutil.copy(tmp_path / "old.key", data / "master.key")
     change(data)

@@ -218,7 +218,7 @@ def test_from_a_file_and_from_the_environment(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("provider_id", "table", "said"),
     [
-        ("Corp", {"issuer": "https://a.test"}, "not the name"),
+        ("Corp", {"issuer": "https://a.test"}, "not a valid provider id"),
         ("corp", {}, "no issuer"),
         ("corp", {"issuer": "http://a.test"}, "not an https URL"),
         ("corp", {"issuer": "https://a.test", "client_id": ""}, "not one word"),

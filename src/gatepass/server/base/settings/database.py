@@ -54,11 +54,11 @@ class DatabaseSection(ProxySection, frozen=True, kw_only=True):
         """There is a folder, and the database is one that we know."""
         super().check()
         if not self.data_dir:
-            raise StartupError("`data_dir` is empty.", "Name a folder, or leave it out: gatepass-data is the default.")
+            raise StartupError("`data_dir` is empty.", "Name a folder, or leave it out for the default, gatepass-data.")
         if self.database and not self.database.startswith(("sqlite:///", *_POSTGRES_SCHEMES)):
             raise StartupError(
-                "The database is not one we know.",
-                "It looks like sqlite:///path/to/gatepass.db or postgresql://user@host/database",
+                "The database URL is not supported.",
+                "Use a URL such as sqlite:///path/to/gatepass.db or postgresql://user@host/database",
             )
 
 

@@ -67,7 +67,9 @@ def load(
     try:
         settings = msgspec.convert(merged, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise StartupError(f"A setting is wrong: {error}.", "`docs/reference/settings.md` lists them all.") from error
+        raise StartupError(
+            f"A setting is not valid: {error}.", "`docs/reference/settings.md` lists them all."
+        ) from error
     settings.check()
     return settings
 
@@ -79,7 +81,7 @@ def _read_toml(file: Path) -> dict[str, object]:
         raise StartupError(f"Cannot read {file}: {error.strerror}.", "Give --config an existing file.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise StartupError(
-            f"{file} is not TOML: {error}.", 'A line looks like: port = 8000, or: audience = ["api"]'
+            f"{file} is not TOML: {error}.", 'Write lines such as: port = 8000, or: audience = ["api"]'
         ) from error
 
 
@@ -124,10 +126,11 @@ def _secret_in(file: object, setting: str) -> str:
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise StartupError(
-            f"Cannot read {file}, which `{setting}` names: {why}.", "Name a file of one line."
+            f"Cannot read {file}, which `{setting}` names: {why}.",
+            "Name a readable file that holds the secret on one line.",
         ) from error
     if not text:
-        raise StartupError(f"{file}, which `{setting}` names, is empty.", "It holds the secret in one line.")
+        raise StartupError(f"{file}, which `{setting}` names, is empty.", "The file must hold the secret on one line.")
     return text
 
 
@@ -136,7 +139,7 @@ def _table(variable: str, text: str) -> dict[str, object]:
         return decode_object((text or "{}").encode(), _TABLE_DEPTH)
     except (MalformedError, UnicodeEncodeError) as error:
         raise StartupError(
-            f"{variable} is not a JSON object.", 'It looks like {"google": {"client_id": "…"}}'
+            f"{variable} is not a JSON object.", 'Write an object such as {"google": {"client_id": "…"}}'
         ) from error
 
 

@@ -75,9 +75,9 @@ class MailSection(LimitSection, frozen=True, kw_only=True):
         super().check()
         if self.smtp_url and not _SMTP.fullmatch(self.smtp_url):
             raise StartupError(
-                "The mail server is not a URL that we know.", "It looks like smtps://gatepass@mail.example.com:465"
+                "The mail server's URL is not supported.", "Use a URL such as smtps://gatepass@mail.example.com:465"
             )
         if self.mail_from and not _SENDER.fullmatch(self.mail_from):
-            raise StartupError("`mail_from` is not an address.", "It looks like no-reply@example.com")
+            raise StartupError("`mail_from` is not an email address.", "Use an address such as no-reply@example.com")
         if self.smtp_ca_file and not Path(self.smtp_ca_file).is_file():
             raise StartupError(f"There is no file {self.smtp_ca_file}.", "Give `smtp_ca_file` a PEM file.")

@@ -30,4 +30,6 @@ class MonitoringSection(SiteSection, frozen=True, kw_only=True):
         """Traces go to a place that takes them."""
         super().check()
         if self.traces and not host_of_url(self.traces):
-            raise StartupError("`traces` is not an http or https URL.", "It looks like http://localhost:4318/v1/traces")
+            raise StartupError(
+                "`traces` is not an http or https URL.", "Use a URL such as http://localhost:4318/v1/traces"
+            )

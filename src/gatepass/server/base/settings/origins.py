@@ -35,5 +35,5 @@ class OriginSection(ProviderSection, frozen=True, kw_only=True):
             if not _ORIGIN.fullmatch(origin) or as_browsers_write(origin) != origin:
                 raise StartupError(
                     f"{origin!r} is not an origin.",
-                    "It looks like https://app.example.com, in lower case, without a path or the usual port.",
+                    "Write it like https://app.example.com: in lower case, without a path or the default port.",
                 )

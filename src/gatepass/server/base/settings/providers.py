@@ -91,7 +91,9 @@ def check_provider(provider_id: str, provider: ProviderSettings) -> None:
         StartupError: what is wrong.
     """
     if not _ID.fullmatch(provider_id):
-        raise StartupError(f"{provider_id!r} is not the name of a provider.", "Small letters, digits and hyphens.")
+        raise StartupError(
+            f"{provider_id!r} is not a valid provider id.", "Use lower-case letters, digits and hyphens."
+        )
     kind, where = provider.kind_of(provider_id), f"`providers.{provider_id}`"
     for is_wrong, what, hint in _mistakes(kind, provider):
         if is_wrong:
@@ -100,7 +102,9 @@ def check_provider(provider_id: str, provider: ProviderSettings) -> None:
         if file and not Path(file).is_file():
             raise StartupError(f"There is no file {file}.", f"{where} needs it.")
     if provider.issuer and not is_https_or_local(provider.issuer):
-        raise StartupError(f"The issuer of {where} is not an https URL.", "Copy it from the provider's metadata.")
+        raise StartupError(
+            f"The issuer of {where} is not an https URL.", "Copy the issuer from the provider's metadata."
+        )
 
 
 def _mistakes(kind: ProviderKind, provider: ProviderSettings) -> tuple[tuple[bool, str, str], ...]:

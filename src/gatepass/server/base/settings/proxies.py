@@ -52,9 +52,9 @@ class ProxySection(ServerSection, frozen=True, kw_only=True):
         """
         if self.has_undeclared_proxy and not self.allow_undeclared_proxy:
             raise StartupError(
-                f"The issuer is {self.issuer_url}, and this server listens on {self.host} without a certificate, so a"
-                " proxy stands before it that is not declared.",
-                "Give --trusted-proxy 127.0.0.1/32 if it is on this machine and says in X-Forwarded-For who calls.",
+                f"The issuer is {self.issuer_url}, and this server listens on {self.host} without a certificate, so there"
+                " must be a proxy in front of it that is not declared.",
+                "Give --trusted-proxy 127.0.0.1/32 if it runs on this machine and sends X-Forwarded-For.",
             )
 
     def check(self) -> None:
@@ -68,8 +68,8 @@ class ProxySection(ServerSection, frozen=True, kw_only=True):
         if is_loopback(self.host) or self.tls_cert or self.trusted_proxy:
             return
         raise StartupError(
-            f"Will not serve plain HTTP on {self.host}: passwords and tokens would cross the network readable.",
-            "Give --tls-cert and --tls-key, or --trusted-proxy CIDR of the proxy that speaks HTTPS for this server.",
+            f"Will not serve plain HTTP on {self.host}: passwords and tokens would be readable on the network.",
+            "Give --tls-cert and --tls-key, or --trusted-proxy with the CIDR of the proxy that serves HTTPS.",
         )
 
     def _check_proxies(self) -> None:
@@ -78,11 +78,11 @@ class ProxySection(ServerSection, frozen=True, kw_only=True):
                 ipaddress.ip_network(network)
             except ValueError as error:
                 raise StartupError(
-                    f"{network} is not a network: {error}.", "It looks like 10.0.0.0/8 or 192.0.2.7/32."
+                    f"{network} is not a network: {error}.", "Write it like 10.0.0.0/8 or 192.0.2.7/32."
                 ) from error
 
     def _check_trusted_header(self) -> None:
         if not _HEADER.fullmatch(self.trusted_header):
             raise StartupError(
-                "`trusted_header` is not the name of a header.", "It is X-Forwarded-For, say, or Forwarded."
+                "`trusted_header` is not the name of a header.", "Use a name such as X-Forwarded-For or Forwarded."
             )

@@ -53,24 +53,24 @@ class ServerSection(Section, frozen=True, kw_only=True):
         host = host_of_url(self.issuer_url)
         if not host:
             raise StartupError(
-                "The issuer is not a URL.", "It looks like https://auth.example.com (RFC 8414 §2), maybe with a path."
+                "The issuer is not a URL.",
+                "Use a URL such as https://auth.example.com, with or without a path (RFC 8414 §2).",
             )
         if self.issuer_url.endswith("/"):
             raise StartupError("The issuer ends with a slash.", f"Write {self.issuer_url.rstrip('/')}")
         if (plain := as_browsers_write(self.issuer_url)) != self.issuer_url:
             raise StartupError(
-                "The issuer is not spelled as browsers and other programs spell it: its host is in lower case, and the port"
-                " that goes without saying is left out.",
+                "The issuer's host must be in lower case, and a default port must be left out.",
                 f"Write {plain}",
             )
         if self.issuer_url.startswith("http:") and not is_loopback(host):
             raise StartupError(
-                "The issuer is http on an address that is not loopback.", "Tokens travel by HTTPS: --issuer https://…"
+                "The issuer is http on an address that is not loopback.", "Tokens need HTTPS: --issuer https://…"
             )
 
     def _check_tls(self) -> None:
         if bool(self.tls_cert) != bool(self.tls_key):
-            raise StartupError("HTTPS needs both a certificate and its key.", "Give both --tls-cert and --tls-key.")
+            raise StartupError("HTTPS requires both a certificate and its key.", "Give both --tls-cert and --tls-key.")
         for name in (self.tls_cert, self.tls_key):
             if name and not Path(name).is_file():
                 raise StartupError(f"There is no file {name}.", "Give --tls-cert and --tls-key PEM files.")

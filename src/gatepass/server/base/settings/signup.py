@@ -46,4 +46,4 @@ class SignupSection(RevocationSection, frozen=True, kw_only=True):
             )
         for domain in self.signup_domains:
             if not _DOMAIN.fullmatch(domain):
-                raise StartupError(f"{domain!r} is not a domain.", "One of `signup_domains` looks like example.com")
+                raise StartupError(f"{domain!r} is not a domain.", "Write each of `signup_domains` like example.com")

@@ -46,8 +46,6 @@ class SiteSection(OriginSection, frozen=True, kw_only=True):
                     f"There is no file {name}.", "Give `site_logo` and `site_style` files, or leave them out."
                 )
         if self.site_logo and Path(self.site_logo).suffix not in LOGO_TYPES:
-            raise StartupError(
-                "`site_logo` is no picture that we know.", f"Its name ends with {', '.join(LOGO_TYPES)}."
-            )
+            raise StartupError("`site_logo` is not a supported image.", f"Its name ends with {', '.join(LOGO_TYPES)}.")
         if not self.site_name.isprintable():
-            raise StartupError("`site_name` has a line break or another control character.", "It is one line of text.")
+            raise StartupError("`site_name` has a line break or another control character.", "Use one line of text.")

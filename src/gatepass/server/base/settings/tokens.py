@@ -73,8 +73,8 @@ class TokenSection(KeySection, frozen=True, kw_only=True):
     def _check_hs256(self) -> None:
         if self.alg == "HS256" and len(self.first_party_audience) != 2:  # noqa: PLR2004 - the issuer and one API
             raise StartupError(
-                "HS256 is for exactly one API besides this server: whoever can verify such a token can also forge one.",
-                "Give one --audience, or choose another --alg; ES256 is the default.",
+                "HS256 allows only one API besides this server: an API that can verify such tokens can also forge them.",
+                "Give one --audience, or another --alg such as ES256.",
             )
 
     def _check_names(self) -> None:
@@ -83,7 +83,7 @@ class TokenSection(KeySection, frozen=True, kw_only=True):
                 if not NAME.fullmatch(name):
                     raise StartupError(
                         f"One of `{setting}` is not a name: {name!r}.",
-                        "It is one word of ASCII without quotes (RFC 6749 §3.3).",
+                        "Use ASCII without spaces or quotes (RFC 6749 §3.3).",
                     )
                 if name.startswith(OWN_SCOPE_PREFIX):
                     raise StartupError(

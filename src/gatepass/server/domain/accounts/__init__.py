@@ -1,1 +1,1 @@
-"""People: who has an account, how it is made, and whose it is."""
+"""Accounts: how they are created, imported and verified."""

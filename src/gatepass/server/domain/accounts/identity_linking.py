@@ -1,8 +1,9 @@
-"""Whoever has proved to another site who they are: which of our accounts that opens, and which it may be connected to.
+"""Sign-in with an account at another site: which account here it opens, and which it may be connected to.
 
-An account elsewhere opens the one that it is connected to. Else its e-mail address decides, and only one that the other
-site vouches for: nobody has it here, and an account is made; somebody has it who never proved it, and the account is
-taken from them; or the account has an owner, who must sign in to it before the two are connected.
+A connected account opens the account that it is connected to. Otherwise its email address decides, and only if the
+provider has verified it. If no account here has the address, one is created. If an account has it that was never
+verified, the user takes that account over, and earlier credentials are removed. If the account has a verified owner,
+the owner must sign in to it before the two are connected.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.sessions.token_request import TokenRequest
 
 BY_PROVIDER = "fed"
-"""The `amr` of these sign-ins; RFC 8176 has no value for them, and this is what others write."""
+"""The `amr` of these sign-ins; RFC 8176 defines no value for them, and other servers use this one."""
 
 Reason: TypeAlias = Literal["email_domain_not_allowed", "email_not_verified", "id_token_used", "signup_closed"] | Closed
 """Why a sign-in was refused, for the log of events."""
@@ -48,7 +49,7 @@ _OTHER_DOMAIN: Reason = "email_domain_not_allowed"
 
 
 class ProviderShown(msgspec.Struct, frozen=True, kw_only=True):
-    """A provider: its id for `/login`, what people call it, and where to send a browser that shall sign in with it."""
+    """A provider as shown to users: its id for `/login`, its name, and the URL that starts a sign-in with it."""
 
     id: str
     name: str
@@ -56,14 +57,14 @@ class ProviderShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Existing(Confidential, frozen=True, kw_only=True):
-    """Somebody else's word, for now, on who has an account of ours: its owner may connect the two."""
+    """The address of the provider's account belongs to an account here, whose owner may connect the two."""
 
     claimed: Claimed
     email: str
 
 
 class IdentityLinking:
-    """Knows the providers, and whom their word lets in."""
+    """Signs users in with providers, and connects their accounts there to accounts here."""
 
     def __init__(  # noqa: PLR0913 - all that a way in works with
         self,
@@ -90,7 +91,7 @@ class IdentityLinking:
     # ── asking a provider ──
 
     def provider(self, provider_id: str) -> Provider:
-        """The provider of an id.
+        """The provider with this id.
 
         Raises:
             Refusal: `unknown_provider`.
@@ -98,7 +99,7 @@ class IdentityLinking:
         try:
             return self._providers[provider_id]
         except KeyError:
-            raise Refusal("unknown_provider", "There is no such provider here.") from None
+            raise Refusal("unknown_provider", "There is no provider with this id.") from None
 
     def name_of(self, provider_id: str) -> str:
         """What people call a provider; its id, where it is set no longer."""
@@ -106,15 +107,15 @@ class IdentityLinking:
         return provider_id if provider is None else provider.name
 
     async def way_there(self, provider_id: str, journey: Journey) -> str:
-        """Where to send a browser. Raises as `Provider.way_there`."""
+        """The URL to send a browser to. Raises as `Provider.way_there`."""
         return await self.provider(provider_id).way_there(journey, await self._database.read(_now))
 
     async def redeem(self, provider_id: str, answer: Mapping[str, str], journey: Journey) -> ProvenIdentity:
-        """What the answer that a browser has brought proves. Raises as `Provider.redeem`."""
+        """What the provider's answer, brought by a browser, proves. Raises as `Provider.redeem`."""
         return await self.provider(provider_id).redeem(answer, journey, await self._database.read(_now))
 
     async def check_id_token(self, provider_id: str, token: str, nonce: str | None) -> ProvenIdentity:
-        """What an application's ID token proves. Raises as `Provider.check_id_token`."""
+        """What an ID token sent by an application proves. Raises as `Provider.check_id_token`."""
         return await self.provider(provider_id).check_id_token(token, nonce=nonce, now=await self._database.read(_now))
 
     # ── signing in ──
@@ -122,13 +123,13 @@ class IdentityLinking:
     async def sign_in(
         self, proven: ProvenIdentity, *, token_request: TokenRequest, where: Origin, device: str, language: str
     ) -> LoginResult | Existing:
-        """Let in whoever this is, or say that an account of this address has to be connected first.
+        """Sign the user in, or say that an account with this address has to be connected first.
 
         Raises:
             Refusal: `invalid_id_token` for one that was used before, `email_not_verified`, `signup_closed`,
                 `account_disabled` or `account_locked`.
         """
-        await self._ask_about_a_newcomer(proven.claimed, where)
+        await self._check_signup(proven.claimed, where)
         status = await self._indexes.next()
 
         async def unit(tx: Transaction) -> LoginResult | Existing | Refusal:
@@ -144,8 +145,8 @@ class IdentityLinking:
 
         return await decide(self._database, unit)
 
-    async def _ask_about_a_newcomer(self, claimed: Claimed, where: Origin) -> None:
-        """Ask the operator's own service about who has no account yet: inside the transaction nobody can be asked."""
+    async def _check_signup(self, claimed: Claimed, where: Origin) -> None:
+        """Ask the sign-up service about a new user, before the transaction: inside it nothing else can be awaited."""
         email = _vouched_for(claimed)
 
         async def is_known(tx: Transaction) -> bool:
@@ -158,7 +159,7 @@ class IdentityLinking:
     async def _account(
         self, tx: Transaction, claimed: Claimed, where: Origin, language: str
     ) -> User | Existing | Refusal:
-        """Find the account, or make it."""
+        """Find the account, or create it."""
         found = await tx.identities.find(claimed.issuer, claimed.subject)
         email = _vouched_for(claimed)
         user = await (tx.users.by_email(email) if found is None else tx.users.by_id(found.user_id))
@@ -204,7 +205,7 @@ class IdentityLinking:
         language: str,
         proven: ProvenIdentity | None = None,
     ) -> Identity:
-        """Connect an account elsewhere to that of its owner, who has just proved both; their letter says so.
+        """Connect a provider's account to the account of a user who has just proved both, and notify them by email.
 
         Args:
             user: Whose account.
@@ -240,7 +241,7 @@ async def _now(tx: Transaction) -> float:
 
 
 async def _use_once(tx: Transaction, proven: ProvenIdentity) -> bool:
-    """Use the ID token up; a provider without them has a code, which it takes back only once itself."""
+    """Mark the ID token as used. Providers without ID tokens use codes, which they accept only once themselves."""
     return not proven.once or await tx.used_once.use("id_token", proven.once, expires_at=proven.until)
 
 
@@ -266,7 +267,7 @@ async def _refuse(tx: Transaction, user_id: str, reason: Reason, where: Origin) 
 
 
 def _vouched_for(claimed: Claimed) -> str:
-    """The address, as we spell it, that the provider has seen to be the person's; empty when there is none."""
+    """The normalized address, if the provider has verified it; empty otherwise."""
     try:
         return normalise_email(claimed.email) if claimed.email_is_verified else ""
     except Refusal:
@@ -274,18 +275,18 @@ def _vouched_for(claimed: Claimed) -> str:
 
 
 def _identity_taken() -> Refusal:
-    return Refusal("identity_taken", "This account of the provider's opens another account here.")
+    return Refusal("identity_taken", "This account of the provider is already connected to another account here.")
 
 
 def _refusal(reason: Reason) -> Refusal:
     match reason:
         case "id_token_used":
-            return Refusal("invalid_id_token", "The ID token was used before.")
+            return Refusal("invalid_id_token", "The ID token was already used.")
         case "email_not_verified":
-            return Refusal("email_not_verified", "The provider does not vouch for an e-mail address.")
+            return Refusal("email_not_verified", "The provider has not verified an email address.")
         case "email_domain_not_allowed":
-            return Refusal("email_domain_not_allowed", "Addresses of this domain are not taken here.")
+            return Refusal("email_domain_not_allowed", "Email addresses at this domain are not allowed here.")
         case "signup_closed":
-            return Refusal("signup_closed", "Only the operator adds people here.")
+            return Refusal("signup_closed", "Sign-up is closed: only the operator creates accounts.")
         case "account_disabled" | "account_locked":
             return account_closed(reason)

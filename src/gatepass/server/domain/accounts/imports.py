@@ -1,4 +1,4 @@
-"""People who move in from another system, as lines of JSON."""
+"""Users imported from another system, read from lines of JSON."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 _DEPTH = 8
 _ID = r"^(?!cli_)[A-Za-z0-9][A-Za-z0-9_.:|@-]{0,127}$"
-"""What becomes the `sub` of tokens; never a client's, whose tokens name it there."""
+"""Ids that may become the `sub` of tokens. Client ids are excluded, because tokens of clients use them there."""
 
 
 class ImportedUser(Confidential, frozen=True, kw_only=True):
-    """Somebody to make an account for. `password_hash` as we keep it, `created_at` in seconds since 1970."""
+    """A user to import. `password_hash` is in our stored format, `created_at` in seconds since 1970."""
 
     id: str | None
     email: str
@@ -36,21 +36,21 @@ class ImportedUser(Confidential, frozen=True, kw_only=True):
 
 
 class KeycloakCredential(Confidential, frozen=True, kw_only=True, rename="camel"):
-    """A `password` credential as a realm's export has it; both are JSON in a string."""
+    """A `password` credential as in a realm's export; both fields are JSON in a string."""
 
     secret_data: str
     credential_data: str
 
 
 class FirebaseUser(Confidential, frozen=True, kw_only=True, rename={"password_hash": "passwordHash"}):
-    """What `firebase auth:export` has of a password."""
+    """The password fields of a user in `firebase auth:export`."""
 
     password_hash: str
     salt: str
 
 
 class ImportedLine(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One line of the file."""
+    """One line of the file to import."""
 
     email: str
     id: Annotated[str, Meta(pattern=_ID)] | None = None
@@ -63,19 +63,19 @@ class ImportedLine(Confidential, frozen=True, kw_only=True, forbid_unknown_field
     created_at: Annotated[int, Meta(ge=0)] | None = None
 
 
-def read_newcomer(line: bytes, project: FirebaseProject | None = None) -> ImportedUser:
-    """Read one line. `project`: the parameters of the Firebase project that the file comes from.
+def read_imported_user(line: bytes, project: FirebaseProject | None = None) -> ImportedUser:
+    """Read one line. `project` holds the hash parameters of the Firebase project that the file comes from.
 
     Raises:
         Refusal: `invalid_body`, `invalid_email`, `invalid_role` or `unknown_password_hash`.
     """
     try:
         found = msgspec.json.decode(line, type=ImportedLine)
-        decode_object(line.strip(), _DEPTH)  # of two members of one name the last would be taken
+        decode_object(line.strip(), _DEPTH)  # with duplicate members, the last would win silently
     except msgspec.ValidationError as error:
         raise Refusal("invalid_body", f"{error}.") from error
     except (msgspec.MsgspecError, MalformedError, UnicodeDecodeError, RecursionError) as error:
-        raise Refusal("invalid_body", "The line is not a JSON object that names each member once.") from error
+        raise Refusal("invalid_body", "The line is not a JSON object, or has a duplicate member.") from error
     return ImportedUser(
         id=found.id,
         email=normalise_email(found.email),
@@ -88,7 +88,7 @@ def read_newcomer(line: bytes, project: FirebaseProject | None = None) -> Import
 
 
 def _password_hash(line: ImportedLine, project: FirebaseProject | None) -> str | None:
-    """The one hash of the line; without any, nobody signs in by password before one is set."""
+    """The one password hash of the line; without one, the user cannot sign in by password until one is set."""
     given = [each for each in (line.password_hash, line.keycloak, line.firebase) if each is not None]
     match given:
         case []:
@@ -100,4 +100,6 @@ def _password_hash(line: ImportedLine, project: FirebaseProject | None) -> str |
         case [FirebaseUser() as user] if project is not None:
             return read_firebase(password_hash=user.password_hash, salt=user.salt, project=project)
         case _:
-            raise Refusal("unknown_password_hash", "A line has one hash; Firebase's need the project's parameters.")
+            raise Refusal(
+                "unknown_password_hash", "A line has at most one hash; Firebase hashes also need --firebase FILE."
+            )

@@ -1,4 +1,4 @@
-"""An account at another site: what the site says of a person, and which of our accounts it belongs to."""
+"""A connected account at another site: what the site says about the user, and the account here that it opens."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ MOST_PER_PERSON = 20
 
 
 class Claimed(Confidential, frozen=True, kw_only=True):
-    """What a provider has proved to us of a person. The address is as it spells it, and empty where it names none.
+    """What a provider proved about a user. The address is spelled as by the provider, and empty if it names none.
 
-    `issuer` and `subject` together name an account for good (OpenID Connect Core §5.7); an address may pass on.
+    `issuer` and `subject` together identify an account permanently (OpenID Connect Core §5.7); an email address can
+    change owners.
     """
 
     provider: str
@@ -23,7 +24,7 @@ class Claimed(Confidential, frozen=True, kw_only=True):
 
 
 class Identity(Confidential, frozen=True, kw_only=True):
-    """An account elsewhere that opens one of ours. Times in seconds since 1970; `email` is only for showing."""
+    """A provider's account that opens one here. Times in seconds since 1970; `email` is only for display."""
 
     id: str
     user_id: str
@@ -36,28 +37,28 @@ class Identity(Confidential, frozen=True, kw_only=True):
 
 
 class Identities(Protocol):
-    """Where they are kept; an account elsewhere belongs to at most one of ours."""
+    """The store of connected accounts; each belongs to at most one account here."""
 
     async def add(self, identity: Identity) -> bool:
-        """Keep it; False when that account is connected already, and then nothing is written."""
+        """Add it; False if that account is already connected, and then nothing is written."""
         ...
 
     async def find(self, issuer: str, subject: str) -> Identity | None:
-        """Find by what names it."""
+        """Find by issuer and subject."""
         ...
 
     async def of(self, user_id: str) -> list[Identity]:
-        """A person's, in the order in which they were connected."""
+        """A user's, in the order in which they were connected."""
         ...
 
     async def use(self, identity_id: str, *, email: str, now: float) -> None:
-        """Note that it has opened the account, and the address that it has by now."""
+        """Record that it was used to sign in, and its current address."""
         ...
 
     async def remove(self, identity_id: str, user_id: str) -> Identity | None:
-        """Disconnect one of a person's; None when it is not theirs. One statement says which."""
+        """Disconnect one of a user's; None if the user has no such. One statement decides."""
         ...
 
     async def remove_all_of(self, user_id: str) -> None:
-        """Disconnect all of a person's."""
+        """Disconnect all of a user's."""
         ...

@@ -1,8 +1,9 @@
-"""What a proof that an address is somebody's does to the account of that address.
+"""What happens to an account when the owner of its email address is proved.
 
-To read an address's mail is not to own the account. One that the operator made, or whose address was proved before, has
-an owner, and keeps all that opens it; whoever reads the mail is asked for the factors like anybody else. One that was
-made by somebody who never proved the address may have been made by anybody: the first who does takes it.
+Being able to read an address's email is not the same as owning the account. An account that the operator created, or
+whose address was verified before, has an owner and keeps its credentials: the user still has to present the second
+factors. An account whose address was never verified could have been created by anyone, so the first user who verifies
+the address takes it over.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 
 
 async def prove_address(tx: Transaction, user: User, *, where: Origin = NOWHERE) -> bool:
-    """Note that the person reads the mail of their address; whether anything was taken from the account for it.
+    """Record that the user's email address is verified; return whether earlier credentials were removed.
 
-    From an unclaimed one goes what an earlier, unproven owner has set: the password, the second factors and passkeys,
-    the accounts elsewhere, and the sessions. Each is recorded, and who has just proved the address is to be told.
+    From an unclaimed account, everything is removed that its unverified creator set: the password, second factors,
+    passkeys, connected accounts and sessions. Each removal is recorded, and the user is to be notified.
     """
     if user.email_verified_at is not None:
         return False
@@ -34,7 +35,7 @@ async def prove_address(tx: Transaction, user: User, *, where: Origin = NOWHERE)
 
 
 async def _take_from_nobody(tx: Transaction, user: User, where: Origin) -> bool:
-    """Drop what opens the account; whether there was any."""
+    """Remove all credentials of the account; return whether there were any."""
     had_password = await tx.passwords.of(user.id) is not None
     if had_password:
         await tx.passwords.remove(user.id)
@@ -48,7 +49,7 @@ async def _take_from_nobody(tx: Transaction, user: User, where: Origin) -> bool:
 
 
 async def erase(tx: Transaction, user_id: str) -> None:
-    """Remove a person and all that is theirs. Their sessions and grants must have ended, and been published."""
+    """Remove a user and all their data. Their sessions and grants must have ended, and that been published."""
     await tx.codes.forget_user(user_id)
     await tx.mails.forget_user(user_id)
     await tx.events.forget_user(user_id)

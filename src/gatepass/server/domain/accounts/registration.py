@@ -1,4 +1,4 @@
-"""Making an account, whoever asked for it."""
+"""Creating accounts, for sign-up and for the operator."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 PASSWORD_PROBLEMS = ("password_too_short", "password_too_long", "password_too_common", "password_leaked", "busy")
-"""What may be wrong with a new password."""
+"""The error codes of a new password."""
 
 
 class Registration:
-    """Makes accounts that are proved by a password."""
+    """Creates accounts with a password."""
 
     def __init__(
         self, database: Database, hasher: PasswordHasher, settings: Settings, *, leaked: LeakedPasswords | None = None
@@ -51,9 +51,9 @@ class Registration:
         where: Origin = NOWHERE,
         count: Callable[[Transaction], Awaitable[Refusal | None]] | None = None,
     ) -> User:
-        """Write the account, which its owner makes or the operator, who may also know that the address is theirs.
+        """Create an account, for the user or for the operator, who may also declare the address verified.
 
-        `count` counts it where there are limits, or refuses.
+        `count` counts the new account where there are limits, or refuses it.
 
         Raises:
             Refusal: `email_taken`, `invalid_email`, what `count` returns, or as `hash`.
@@ -73,7 +73,7 @@ class Registration:
             if await tx.users.by_email(address) is None and count is not None and (refused := await count(tx)):
                 return refused
             if not await tx.users.add(user):
-                return Refusal("email_taken", "There is an account with this address.")
+                return Refusal("email_taken", "There is already an account with this email address.")
             await tx.passwords.put(user.id, password_hash, tx.now)
             actor = OPERATOR if by_operator else None
             await record(tx, "account_created", user.id, actor=actor, where=where)
@@ -84,11 +84,11 @@ class Registration:
         return await decide(self._database, unit, shared=True)
 
     def is_short(self, password: str) -> bool:
-        """Whether it is long enough beside a second factor only."""
+        """Whether the password is long enough only together with a second factor."""
         return len(password) < self._min_length
 
     async def hash(self, password: str, *, email: str, has_factor: bool = False) -> str:
-        """Hash a password that somebody may set; beside a second factor it may be shorter.
+        """Check and hash a new password; with a second factor it may be shorter.
 
         Raises:
             Refusal: `password_too_short`, `password_too_long`, `password_too_common` or `password_leaked`.
@@ -96,11 +96,11 @@ class Registration:
         min_length = self._min_length_with_factor if has_factor else self._min_length
         check_new_password(password, min_length=min_length, context=(email, self._issuer))
         if self._leaked is not None and await self._leaked.has(password):
-            raise Refusal("password_leaked", "This password has leaked somewhere, and is known to those who guess.")
+            raise Refusal("password_leaked", "This password appeared in a data leak: choose another one.")
         return await self._hasher.hash(password)
 
 
 def new_registration(database: Database, hasher: PasswordHasher, settings: Settings) -> Registration:
-    """What creates accounts, with the service that knows leaked passwords if one is set."""
+    """The registration for these settings, with the service that knows leaked passwords if one is configured."""
     url = settings.leaked_passwords_url
     return Registration(database, hasher, settings, leaked=LeakedPasswordRanges(url) if url else None)

@@ -1,7 +1,7 @@
-"""Asking a service of the operator's whether somebody may make an account: a captcha, a list, a payment.
+"""The operator's own sign-up service, which decides whether a user may sign up: by captcha, list or payment.
 
-It is asked before anything is hashed, mailed or written, and fails closed: while it is away nobody signs up, while all
-sign in.
+It is asked before anything is hashed, mailed or written, and fails closed: while it is down, sign-up fails, but sign-in
+works.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from gatepass.server.domain.events.event import Origin
 
 _DEADLINE_SECONDS = 3.0
-"""For the whole exchange."""
+"""For the whole request."""
 _ALLOWED, _REFUSED = (200, 204), 403
 
 
 class SignupCheck:
-    """The service at `signup_check_url`; without one everybody may."""
+    """The service at `signup_check_url`; without one, sign-up is always allowed."""
 
     def __init__(self, url: str, token: str) -> None:
         self._url = url
         self._headers = {"authorization": f"Bearer {token}"} if token else {}
 
     async def ask(self, email: str, where: Origin, *, proof: str | None = None) -> None:
-        """Ask once. `proof` is what the application has sent along, the answer to a captcha say.
+        """Ask the service. `proof` comes from the application, for example the answer to a captcha.
 
         Raises:
             Refusal: `signup_refused`.
@@ -42,12 +42,12 @@ class SignupCheck:
         except (TimeoutError, OSError) as error:
             raise _unavailable(type(error).__name__) from error
         if status == _REFUSED:
-            raise Refusal("signup_refused", "This sign-up is not taken here.")
+            raise Refusal("signup_refused", "This sign-up was refused.")
         if status not in _ALLOWED:
             raise _unavailable(f"status {status}")
 
     async def _post(self, question: dict[str, str | None]) -> int:
-        """Post JSON; no redirect is followed, and of the answer only the status is read."""
+        """Post JSON, without following redirects, and return only the status of the answer."""
         import httpx  # noqa: PLC0415 - only where it is set, and it takes 100 ms
 
         try:

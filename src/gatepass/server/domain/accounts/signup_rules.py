@@ -1,4 +1,4 @@
-"""Who may make an account for themselves: whether anybody may, with which addresses, and how many from one network."""
+"""The rules of sign-up: whether it is open, for which email domains, and how many accounts one network may create."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class SignupRules:
-    """The same for every way to an account: by password, passkey, mail or another site."""
+    """The rules that apply to every way to sign up: by password, passkey, email or another site."""
 
     def __init__(self, throttle: Throttle, settings: Settings) -> None:
         self._throttle = throttle
@@ -26,7 +26,7 @@ class SignupRules:
         self._domains = frozenset(_domain_of(normalise_email(f"anybody@{name}")) for name in settings.signup_domains)
 
     def check(self, email: str) -> None:
-        """Refuse an address, as we spell it, whose owner may make no account.
+        """Refuse a normalized address that may not sign up.
 
         Raises:
             Refusal: `signup_closed`, or as `check_domain`.
@@ -35,33 +35,33 @@ class SignupRules:
         self.check_domain(email)
 
     def check_open(self) -> None:
-        """Refuse everybody where only the operator adds people.
+        """Refuse if sign-up is closed.
 
         Raises:
             Refusal: `signup_closed`.
         """
         if not self._is_open:
-            raise Refusal("signup_closed", "Only the operator adds people here.")
+            raise Refusal("signup_closed", "Sign-up is closed: only the operator creates accounts.")
 
     def check_domain(self, email: str) -> None:
-        """Refuse an address of another domain; a subdomain is another one. A change of address is no way around this.
+        """Refuse an address outside the allowed domains; subdomains do not count. Changes of address are checked too.
 
         Raises:
             Refusal: `email_domain_not_allowed`.
         """
         if self._domains and _domain_of(email) not in self._domains:
-            raise Refusal("email_domain_not_allowed", "Addresses of this domain are not taken here.")
+            raise Refusal("email_domain_not_allowed", "Email addresses at this domain are not allowed here.")
 
     async def ask(self, email: str, where: Origin, *, proof: str | None = None) -> None:
-        """Ask the operator's own service, if there is one. Raises as `SignupCheck.ask`."""
+        """Ask the sign-up service, if one is configured. Raises as `SignupCheck.ask`."""
         await self._service.ask(email, where, proof=proof)
 
     async def wait(self, tx: Transaction, email: str, where: Origin) -> float:
-        """How many seconds until a network may have another account; 0 when it may now."""
+        """How many seconds until this network may create another account; 0 if it may now."""
         return await self._throttle.wait(tx, self._throttle.attempt("sign_up", email, where))
 
     async def count(self, tx: Transaction, email: str, where: Origin) -> Refusal | None:
-        """Count an account that is made, or refuse it for a while: then nothing is counted."""
+        """Count a new account, or refuse it while the network is over its limit; a refusal is not counted."""
         attempt = self._throttle.attempt("sign_up", email, where)
         if wait := await self._throttle.wait(tx, attempt):
             return too_many_attempts(wait)

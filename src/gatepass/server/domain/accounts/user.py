@@ -1,4 +1,4 @@
-"""People: who they are to the server, apart from how they prove it."""
+"""User accounts, without their credentials."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _MOST_LOCAL_OCTETS = 64
 
 
 Closed: TypeAlias = Literal["account_disabled", "account_locked"]
-"""Why an account lets nobody in: by the operator's will, or by its owner's."""
+"""Why nobody can sign in to an account: disabled by the operator, or locked by its user."""
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
-    """A person. Times in seconds since 1970; `None` where it has not happened."""
+    """A user. Times in seconds since 1970; `None` where it has not happened."""
 
     id: str
     email: str
@@ -38,22 +38,22 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def closed(self) -> Closed | None:
-        """Why nobody may sign in; None where its owner may."""
+        """Why sign-in is refused; None if it is allowed."""
         if self.disabled_at is not None:
             return "account_disabled"
         return None if self.locked_at is None else "account_locked"
 
     @property
     def is_unclaimed(self) -> bool:
-        """Whether nobody has shown or vouched for whose account this is: anybody could have made it, or set it up."""
+        """Whether the owner was never verified: anyone could have created the account and set its credentials."""
         return self.email_verified_at is None and self.origin != "operator"
 
 
 class Users(Protocol):
-    """Where people are kept; an e-mail address belongs to at most one of them."""
+    """The store of users; an email address belongs to at most one of them."""
 
     async def add(self, user: User) -> bool:
-        """Keep the user; False when the e-mail address is taken, and then nothing is written."""
+        """Add the user; False if the email address is taken, and then nothing is written."""
         ...
 
     async def by_id(self, user_id: str) -> User | None:
@@ -61,15 +61,15 @@ class Users(Protocol):
         ...
 
     async def by_email(self, email: str) -> User | None:
-        """Find by normalised e-mail address."""
+        """Find by normalized email address."""
         ...
 
     async def signed_in(self, session_id: str, user_id: str, now: float) -> User | None:
-        """Find by identifier, if the session is theirs and lives."""
+        """Find by identifier, if the session belongs to the user and is active."""
         ...
 
     async def all(self) -> list[User]:
-        """Everybody, by e-mail address."""
+        """All users, by email address."""
         ...
 
     async def set_roles(self, user_id: str, roles: tuple[str, ...]) -> None:
@@ -77,19 +77,19 @@ class Users(Protocol):
         ...
 
     async def set_locked(self, user_id: str, at: float | None) -> None:
-        """Lock from `at` on, until the owner has proved to be that; or unlock with `None`."""
+        """Lock the account from `at` on, or unlock it with `None`."""
         ...
 
     async def set_email(self, user_id: str, email: str, verified_at: float | None) -> bool:
-        """Give another address; False when it is somebody else's, and then nothing is written."""
+        """Change the address; False if another user has it, and then nothing is written."""
         ...
 
     async def set_verified(self, user_id: str, at: float) -> None:
-        """Note when the address was proved to be the person's."""
+        """Record when the address was verified."""
         ...
 
     async def remove(self, user_id: str) -> None:
-        """Remove the person; everything that is theirs must be gone."""
+        """Remove the user, whose other data must have been removed."""
         ...
 
     async def set_disabled(self, user_id: str, at: float | None) -> None:
@@ -98,30 +98,30 @@ class Users(Protocol):
 
 
 def account_closed(reason: Closed) -> Refusal:
-    """The answer to whoever has proved that it is their account."""
+    """The refusal for a user who has proved that a closed account is theirs."""
     match reason:
         case "account_disabled":
             return Refusal("account_disabled", "The operator has disabled this account.")
         case "account_locked":
-            return Refusal("account_locked", "This account was locked; set a new password to open it.")
+            return Refusal("account_locked", "This account is locked: set a new password to unlock it.")
 
 
 def normalise_email(text: str) -> str:
-    """Check an e-mail address and give the one spelling under which we keep it, wholly in lower case.
+    """Check an email address and return its normalized spelling, in lower case.
 
     Raises:
         Refusal: `invalid_email`.
     """
-    text = text.strip(_BLANKS)  # keyboards of telephones put one after a word; a line break is no mistake of theirs
+    text = text.strip(_BLANKS)  # phone keyboards add a space after a word; a line break is not such a mistake
     if len(text) > MAX_EMAIL_LENGTH:
-        raise Refusal("invalid_email", f"An e-mail address has at most {MAX_EMAIL_LENGTH} characters.")
+        raise Refusal("invalid_email", f"An email address has at most {MAX_EMAIL_LENGTH} characters.")
     try:
-        # `test_environment` admits addresses under .test, which RFC 2606 reserves for the very people who try us out.
+        # `test_environment` allows addresses under .test, which RFC 2606 reserves for testing.
         address = validate_email(text, check_deliverability=False, test_environment=True).normalized
     except (EmailNotValidError, UnicodeError) as error:
-        raise Refusal("invalid_email", "This is not an e-mail address.") from error
+        raise Refusal("invalid_email", "This is not a valid email address.") from error
     if len(address.rpartition("@")[0].encode()) > _MOST_LOCAL_OCTETS:
-        raise Refusal("invalid_email", f"Before the @ an e-mail address has at most {_MOST_LOCAL_OCTETS} octets.")
+        raise Refusal("invalid_email", f"Before the @, an email address has at most {_MOST_LOCAL_OCTETS} octets.")
     return address.lower()
 
 

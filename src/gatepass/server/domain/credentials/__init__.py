@@ -1,1 +1,1 @@
-"""What people prove themselves with."""
+"""Credentials: passwords, passkeys, second factors and codes."""

@@ -1,7 +1,7 @@
-"""Whether somebody has the factor that they claim: a code, a recovery code or a passkey. Each proof counts once.
+"""Checking a second factor: a code, a recovery code or a passkey. Each proof is accepted once.
 
-It takes two steps. What can be computed is computed first; what the store alone can tell, whether a code or a challenge
-was used before and whether a counter has gone up, is decided inside the transaction of what the proof is for.
+It takes two steps. First, everything that can be computed is. Then, inside the transaction of the sign-in or change,
+the store decides the rest: whether a code or challenge was already used, and whether a passkey's counter has gone up.
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ if TYPE_CHECKING:
     from gatepass.server.domain.ports import Database, Transaction
 
 ANYBODY = ""
-"""The party of a challenge for signing in: who answers it, the answer says."""
+"""The party of a sign-in challenge: the user is not known before the answer."""
 
 Reason: TypeAlias = Literal["wrong_code", "code_used", "unknown_passkey", "challenge_used", "counter_went_back"]
-"""Why a factor was refused, for the log of events; whoever tried is told less."""
+"""Why a factor was refused, for the event log; the user is told less."""
 
 
 class CodeClaim(Confidential, frozen=True):
-    """Six digits of an authenticator application, or a recovery code."""
+    """A code of an authenticator app, or a recovery code."""
 
     code: str
     is_recovery_code: bool
 
 
 class PasskeyClaim(Confidential, frozen=True, kw_only=True):
-    """A passkey whose signature is right."""
+    """A passkey whose signature was verified."""
 
     passkey: Passkey
     asserted: Asserted
@@ -64,7 +64,7 @@ Claim: TypeAlias = CodeClaim | PasskeyClaim
 
 
 class FactorProven(msgspec.Struct, frozen=True):
-    """The person has the factor; `amr` as in RFC 8176."""
+    """The factor was proved; `amr` as in RFC 8176."""
 
     amr: tuple[str, ...]
 
@@ -89,11 +89,11 @@ class FactorProofs:
 
     @property
     def knows_passkeys(self) -> bool:
-        """Whether there can be any here."""
+        """Whether passkeys are available on this server."""
         return self._relying_party.is_possible
 
     async def request_options(self, ceremony: Ceremony, party: str, *, user_id: str = "") -> Json:
-        """What a browser is asked for: one of this person's passkeys, else any."""
+        """Options for using a passkey: one of this user's, or any if no user is given."""
         self._relying_party.require()
         await _load_webauthn()
 
@@ -105,7 +105,7 @@ class FactorProofs:
         return self._relying_party.request_options(challenge, allowed=allowed)
 
     async def creation_options(self, ceremony: Ceremony, party: str, *, user_id: str, email: str) -> Json:
-        """What a browser is asked for: a new passkey, on a device that has none of this person's."""
+        """Options for creating a passkey, on a device that holds none of this user's."""
         self._relying_party.require()
         await _load_webauthn()
 
@@ -117,7 +117,7 @@ class FactorProofs:
         return self._relying_party.creation_options(challenge, user_id=user_id, email=email, known=known)
 
     async def register(self, credential: Json, ceremony: Ceremony, party: str) -> tuple[RegisteredPasskey, Answered]:
-        """Verify a new passkey. The caller uses the challenge up.
+        """Verify a new passkey. The caller marks the challenge as used.
 
         Raises:
             Refusal: `invalid_passkey`.
@@ -131,7 +131,7 @@ class FactorProofs:
         return self._relying_party.register(credential, challenge), answered
 
     async def passkey_claim(self, credential: Json, ceremony: Ceremony, party: str) -> PasskeyClaim:
-        """Verify the use of a passkey, as far as it can be computed.
+        """Verify the use of a passkey, as far as that can be computed.
 
         Raises:
             Refusal: `invalid_passkey`.
@@ -161,7 +161,7 @@ class FactorProofs:
         ceremony: Ceremony,
         party: str,
     ) -> Claim:
-        """Take the one factor that was sent.
+        """Read the one factor that was sent.
 
         Raises:
             Refusal: `invalid_body` when it is not one, or `invalid_passkey`.
@@ -177,7 +177,7 @@ class FactorProofs:
                 raise Refusal("invalid_body", "Send one of `code`, `recovery_code` and `passkey`.")
 
     async def consume(self, tx: Transaction, user_id: str, claim: Claim, where: Origin) -> FactorProven | FactorRefused:
-        """Use the proof up, and say whether it was one."""
+        """Mark the proof as used, and say whether it was valid."""
         if isinstance(claim, PasskeyClaim):
             return await self._consume_passkey(tx, user_id, claim, where)
         if claim.is_recovery_code:
@@ -185,7 +185,7 @@ class FactorProofs:
         return await self._consume_totp(tx, user_id, claim.code)
 
     def recovery_digests(self, user_id: str, codes: tuple[str, ...]) -> list[bytes]:
-        """What is kept of recovery codes."""
+        """The stored digests of recovery codes."""
         return [recovery_codes.digest_of(self._recovery_key, user_id, code) for code in codes]
 
     async def _consume_totp(self, tx: Transaction, user_id: str, code: str) -> FactorProven | FactorRefused:
@@ -220,7 +220,7 @@ class FactorProofs:
         ):
             await record(tx, "passkey_counter_went_back", user_id, actor="", where=where)
             return FactorRefused("counter_went_back")
-        # RFC 8176: a key in hardware, or one that a provider carries from device to device.
+        # RFC 8176: a hardware key, or one that a provider syncs between devices.
         return FactorProven(("swk" if passkey.can_be_backed_up else "hwk", "user"))
 
     async def _now(self) -> float:
@@ -231,11 +231,11 @@ class FactorProofs:
 
 
 def totp_context(user_id: str) -> str:
-    """What a secret is sealed for: nobody's else."""
+    """The context that a secret is sealed for: this user."""
     return f"totp {user_id}"
 
 
 async def _load_webauthn() -> None:
-    """Import the library beside the event loop, the first time: that takes 160 ms."""
+    """Import the library in a thread the first time, because that takes 160 ms."""
     if "webauthn" not in sys.modules:
         await asyncio.to_thread(importlib.import_module, "webauthn")

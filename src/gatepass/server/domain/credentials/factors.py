@@ -1,4 +1,4 @@
-"""Which second factors somebody has."""
+"""Which second factors a user has."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FactorKind = Literal["passkey", "totp", "recovery_code"]
 
 
 class Factors(msgspec.Struct, frozen=True, kw_only=True):
-    """How many a person has of each."""
+    """How many of each kind of factor a user has."""
 
     passkeys: int
     totp: int
@@ -18,12 +18,12 @@ class Factors(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def are_asked(self) -> bool:
-        """Whether a second factor is asked of the person. Recovery codes alone are none: they stand in for others."""
+        """Whether the user is asked for a second factor. Recovery codes alone do not count: they only replace one."""
         return bool(self.passkeys or self.totp)
 
     @property
     def kinds(self) -> tuple[FactorKind, ...]:
-        """What the person may answer with, the safest first."""
+        """The kinds of factor that the user can present, the safest first."""
         counts: tuple[tuple[FactorKind, int], ...] = (
             ("passkey", self.passkeys),
             ("totp", self.totp),
@@ -33,8 +33,8 @@ class Factors(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FactorCounts(Protocol):
-    """Counts what a person has, by one statement: it is asked at every sign-in."""
+    """Counts a user's factors in one statement, because every sign-in needs it."""
 
     async def of(self, user_id: str) -> Factors:
-        """What the person has."""
+        """The user's factors."""
         ...

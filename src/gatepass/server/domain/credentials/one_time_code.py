@@ -1,7 +1,7 @@
-"""Codes that travel by mail: each opens one thing, once, for a while. What is kept of one is a digest.
+"""Codes sent by email: each is for one purpose, works once, and expires. Only a digest is stored.
 
-A link carries a token of 256 bits. A sign-in mail has a short code besides, for typing; it is worth something only to
-the browser or application that asked for the mail, and for a few tries.
+A link holds a token of 256 bits. A sign-in email also has a short code for typing, which works only in the browser or
+application that requested it, and for a few tries.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ from gatepass.server.base.confidential import Confidential
 
 LinkPurpose = Literal["signup", "change_email", "sign_in", "reset", "lock"]
 Purpose = Literal[LinkPurpose, "nothing"]
-"""What a code opens. `nothing` is kept where there is no account, so that asking costs the same."""
+"""The purpose of a code. `nothing` is stored if there is no account, so that both cases cost the same."""
 
 MOST_TRIES = 5
-"""Of a short code; it has 10^8 values."""
+"""For a short code, which has 10^8 possible values."""
 _TOKEN_BYTES = 32
 _DIGITS = 8
 
 
 class Code(Confidential, frozen=True, kw_only=True):
-    """A code as it is kept; times in seconds since 1970.
+    """A stored code; times in seconds since 1970.
 
-    `holder` is a digest of what the browser or application that asked keeps, `payload` what the purpose needs.
+    `holder` is a digest of the secret held by the browser or application that requested it; `payload` is data for the
+    purpose.
     """
 
     digest: bytes
@@ -40,64 +41,64 @@ class Code(Confidential, frozen=True, kw_only=True):
 
 
 class Codes(Protocol):
-    """Where codes are kept until they are used or too old."""
+    """The store of codes, until they are used or expire."""
 
     async def add(self, code: Code) -> None:
-        """Keep a code; an earlier one of the same purpose and holder is worth nothing from now on."""
+        """Add a code; it invalidates an earlier one of the same purpose and holder."""
         ...
 
     async def look(self, digest: bytes, purpose: Purpose, now: float) -> Code | None:
-        """Return a code that could be used now, and leave it."""
+        """Return a code that is still valid, without using it."""
         ...
 
     async def is_waited_for(self, holder: bytes, purpose: Purpose, now: float) -> bool:
-        """Whether the holder has a code that could be used now, and tries left."""
+        """Whether the holder has a valid code with tries left."""
         ...
 
     async def use(self, digest: bytes, purpose: Purpose, now: float, *, holder: bytes | None = None) -> Code | None:
-        """Use a code up; None when there is none, or it is another holder's. One statement says which."""
+        """Use a code; None if it is not valid or belongs to another holder. One statement decides."""
         ...
 
     async def use_short(self, holder: bytes, short_digest: bytes, purpose: Purpose, now: float) -> Code | None:
-        """Use a code up by its short form; a wrong one costs the holder's code a try."""
+        """Use a code by its short form; a wrong guess costs the holder's code one try."""
         ...
 
     async def forget_openers(self, user_id: str) -> None:
-        """Drop what opens a person's account; what locks it stays, or a thief would drop that too."""
+        """Remove the codes that open a user's account. Links that lock it stay: a thief would want them gone."""
         ...
 
     async def forget_locks(self, user_id: str, *, made_since: Code) -> None:
-        """Drop the links that lock a person's account and are no older than this one.
+        """Remove the links that lock a user's account and are no older than this one.
 
-        An older one is the word of who had the account before, and stays good against whoever came later.
+        An older link came from an earlier owner of the account, and still works against later intruders.
         """
         ...
 
     async def forget_user(self, user_id: str) -> None:
-        """Drop all codes of a person who is gone."""
+        """Remove all codes of a user who was deleted."""
         ...
 
     async def forget_expired(self, now: float) -> None:
-        """Drop what is too old."""
+        """Remove expired codes."""
         ...
 
 
 def new_token() -> str:
-    """Make what a link carries."""
+    """Make a token for a link."""
     return secrets.token_urlsafe(_TOKEN_BYTES)
 
 
 def new_short_code() -> str:
-    """Make what a person types: eight digits."""
+    """Make a code for typing: eight digits."""
     return f"{secrets.randbelow(10**_DIGITS):0{_DIGITS}}"
 
 
 def digest_of(token: str) -> bytes:
-    """What is kept of a token, or of a holder. They are random, so a plain hash is enough."""
+    """The stored digest of a token or holder. Both are random, so a plain hash is enough."""
     return hashlib.sha256(token.encode()).digest()
 
 
 def short_digest_of(key: bytes, holder: bytes, typed: str) -> bytes:
-    """What is kept of a short code: a MAC, since all of them could be tried against a plain hash."""
+    """The stored digest of a short code: a MAC, because a plain hash of so few values could be guessed."""
     digits = "".join(typed.split()).replace("-", "")
     return hmac.digest(key, holder + digits.encode(), hashlib.sha256)

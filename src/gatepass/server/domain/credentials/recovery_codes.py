@@ -1,4 +1,4 @@
-"""Recovery codes, for whoever has lost their other factors: shown once, kept as digests, each good for one sign-in."""
+"""Recovery codes, for users who lost their other factors: shown once, stored as digests, each for one sign-in."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
 
 COUNT = 10
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
-"""Without what is easily taken for another."""
+"""Without characters that are easily confused."""
 _GROUPS, _GROUP_LENGTH = 4, 4
-"""Sixteen characters are 79 bits: nobody guesses one, and nobody finds one from its digest."""
+"""Sixteen characters have 79 bits, too many to guess, also from a digest."""
 
 
 class RecoveryCodes(Protocol):
-    """Where the digests are kept."""
+    """The store of digests of recovery codes."""
 
     async def replace(self, user_id: str, digests: Sequence[bytes]) -> None:
-        """Keep these, and none of those before."""
+        """Replace all codes by these."""
         ...
 
     async def use(self, user_id: str, digest: bytes) -> bool:
-        """Use a code up; False when there is no such one, or it was used before. One statement says which."""
+        """Use a code; False if it does not exist or was already used. One statement decides."""
         ...
 
 
@@ -41,7 +41,7 @@ def tell_apart(typed: str) -> tuple[str | None, str | None]:
 
 
 def digest_of(key: bytes, user_id: str, typed: str) -> bytes:
-    """What is kept of a code: a MAC under a key of the server's, whichever way the code was typed."""
+    """The stored digest of a code: a MAC under a server key, independent of how the code was typed."""
     return hmac.digest(key, f"{user_id}:{_plain(typed)}".encode(), hashlib.sha256)
 
 

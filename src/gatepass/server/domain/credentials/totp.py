@@ -1,4 +1,4 @@
-"""Codes of an authenticator application (TOTP, RFC 6238): six digits, 30 seconds, SHA-1, as all of them take."""
+"""Codes of an authenticator app (TOTP, RFC 6238): six digits, 30 seconds, SHA-1, which all apps support."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ DIGITS = 6
 _SECRET_BYTES = 20
 """RFC 4226 §4, R6."""
 _DRIFT_STEPS = 1
-"""Before and after the current one; RFC 6238 §5.2 allows for the delay of one."""
+"""Steps accepted before and after the current one; RFC 6238 §5.2 allows one of delay."""
 
 
 class TotpSecret(Confidential, frozen=True, kw_only=True):
-    """Somebody's secret, sealed. Times in seconds since 1970; until it is confirmed it opens nothing.
+    """A user's secret, sealed. Times in seconds since 1970; it has no effect until it is confirmed.
 
-    `last_step` is the number of the latest code that was used: that one and those before it are worth nothing.
+    `last_step` is the number of the latest code that was used; that code and earlier ones are refused.
     """
 
     user_id: str
@@ -36,35 +36,35 @@ class TotpSecret(Confidential, frozen=True, kw_only=True):
 
 
 class TotpSecrets(Protocol):
-    """Where each person's secret is kept."""
+    """The store of secrets, one for each user."""
 
     async def of(self, user_id: str) -> TotpSecret | None:
-        """The person's secret, confirmed or not."""
+        """The user's secret, confirmed or not."""
         ...
 
     async def put(self, secret: TotpSecret) -> bool:
-        """Keep a new secret in place of an unconfirmed one; False when there is a confirmed one, which stays."""
+        """Set a new secret, replacing an unconfirmed one; False if there is a confirmed one, which stays."""
         ...
 
     async def confirm(self, user_id: str, step: int, now: float) -> bool:
-        """Confirm the secret and use its first code up; False when there is nothing to confirm."""
+        """Confirm the secret by its first code; False if there is nothing to confirm."""
         ...
 
     async def use(self, user_id: str, step: int) -> bool:
-        """Use a code up; False when it or a later one was used before. One statement says which."""
+        """Use a code; False if it or a later one was already used. One statement decides."""
         ...
 
     async def remove_set_up_since(self, user_id: str, since: float) -> bool:
-        """Forget the secret when it was made or confirmed then or later; False when it was not."""
+        """Remove the secret if it was created or confirmed then or later; False if it was not."""
         ...
 
     async def remove(self, user_id: str) -> bool:
-        """Forget the secret; False when there was none."""
+        """Remove the secret; False if there was none."""
         ...
 
 
 class Enrolment(msgspec.Struct, frozen=True):
-    """What an authenticator application is told of a secret: in a QR code, or typed."""
+    """What an authenticator app needs of a secret: as a QR code, or for typing."""
 
     secret: str
     uri: str
@@ -76,13 +76,13 @@ def new_secret() -> bytes:
 
 
 def enrolment(secret: bytes, *, account: str, issuer: str) -> Enrolment:
-    """Spell a secret for an application (Key URI Format)."""
+    """The secret as a URI for an app (Key URI Format)."""
     spelled = _spelled(secret)
     return Enrolment(secret=spelled, uri=_totp(secret).provisioning_uri(name=account, issuer_name=issuer))
 
 
 def step_of(secret: bytes, typed: str, now: float) -> int | None:
-    """The number of the step whose code was typed, if that is now; the latest where two are the same."""
+    """The number of the step that the typed code belongs to, if it is current; the latest of two equal ones."""
     code, current, totp = "".join(typed.split()), int(now // STEP_SECONDS), _totp(secret)
     found: int | None = None
     for step in range(current - _DRIFT_STEPS, current + _DRIFT_STEPS + 1):

@@ -1,4 +1,4 @@
-"""Devices that somebody has asked us to remember: the second factor is not asked there for a while."""
+"""Trusted devices, where a user is not asked for the second factor for a while."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TOKEN_BYTES = 32
 
 
 class TrustedDevice(Confidential, frozen=True, kw_only=True):
-    """A remembered device; times in seconds since 1970. `digest` is of what its cookie holds."""
+    """A trusted device; times in seconds since 1970. `digest` is of its cookie's value."""
 
     id: str
     user_id: str
@@ -24,38 +24,38 @@ class TrustedDevice(Confidential, frozen=True, kw_only=True):
 
 
 class RememberedDevices(Protocol):
-    """Where devices are kept."""
+    """The store of trusted devices."""
 
     async def add(self, device: TrustedDevice) -> None:
-        """Remember a device."""
+        """Add a device."""
         ...
 
     async def knows(self, user_id: str, digest: bytes, now: float) -> bool:
-        """Whether this is a device of the person's."""
+        """Whether this is a trusted device of the user."""
         ...
 
     async def of(self, user_id: str, now: float) -> list[TrustedDevice]:
-        """The person's devices, the latest first."""
+        """The user's devices, the latest first."""
         ...
 
     async def forget(self, device_id: str, user_id: str) -> bool:
-        """Forget a device; False when it is not the person's."""
+        """Remove a device; False if the user has no such device."""
         ...
 
     async def forget_all_of(self, user_id: str) -> None:
-        """Forget all of the person's."""
+        """Remove all of the user's devices."""
         ...
 
     async def forget_expired(self, now: float) -> None:
-        """Drop what is too old."""
+        """Remove expired devices."""
         ...
 
 
 def new_device_token() -> str:
-    """Make what the cookie of a device holds."""
+    """Make the cookie value of a device."""
     return secrets.token_urlsafe(_TOKEN_BYTES)
 
 
 def digest_of(token: str) -> bytes:
-    """What is kept of it. It is random, so a plain hash is enough."""
+    """The stored digest of a cookie value. It is random, so a plain hash is enough."""
     return hashlib.sha256(token.encode()).digest()

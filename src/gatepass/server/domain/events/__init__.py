@@ -1,1 +1,1 @@
-"""The log of what happened to whom."""
+"""The log of events."""

@@ -1,4 +1,4 @@
-"""What happened and is worth keeping: a row in the same transaction as the thing itself. Holds no secret.
+"""Events of the audit log: each is a row written in the transaction of what it records. They hold no secrets.
 
 An ordinary refresh writes none.
 """
@@ -57,12 +57,12 @@ EventKind = Literal[
 ]
 
 OPERATOR = "operator"
-"""The `actor` of what is done from the command line."""
+"""The `actor` of commands of the command line."""
 SERVER = "server"
-"""The `actor` of what the server does by itself."""
+"""The `actor` of what the server does on its own."""
 
 MOST_SHOWN = 200
-"""Of a person's events at once."""
+"""How many of a user's events are returned at once."""
 _MAX_USER_AGENT = 256
 
 
@@ -74,7 +74,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, address: str, user_agent: str) -> Origin:
-        """What is kept of it: a browser's name is as long as its owner likes."""
+        """The stored form: a browser's name is cut, because it can be of any length."""
         return cls(address=address, user_agent=user_agent[:_MAX_USER_AGENT])
 
 
@@ -84,8 +84,8 @@ NOWHERE = Origin()
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One event; `at` in seconds since 1970.
 
-    `user_id` is whom it is about, `actor` who did it: a user or client id, `operator`, `server`, or nothing where
-    nobody has proved who they are. `reason` says more in one word, such as why a sign-in was refused.
+    `user_id` is the user it is about; `actor` is who did it: a user or client id, `operator`, `server`, or empty if the
+    actor is not authenticated. `reason` gives details in one word, such as why a sign-in was refused.
     """
 
     id: str
@@ -101,7 +101,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Events(Protocol):
-    """The log, append only but for what is too old or about somebody who is gone."""
+    """The event log: append-only, except that old events and those about deleted users are removed."""
 
     async def record(self, event: Event) -> None:
         """Append the event."""
@@ -112,29 +112,29 @@ class Events(Protocol):
         ...
 
     async def of_user(self, user_id: str) -> list[Event]:
-        """Return what a person is shown: their events, newest first, `MOST_SHOWN` of them at most."""
+        """Return the events shown to a user: theirs, newest first, `MOST_SHOWN` at most."""
         ...
 
     async def after(self, event_id: str, *, user_id: str | None = None, limit: int = 1_000) -> Sequence[Event]:
-        """Return events in the order of their ids from the one after `event_id` on, of one person or of everybody."""
+        """Return events by id, starting after `event_id`, of one user or of all."""
         ...
 
     async def sign_ins_since(self, at: float) -> tuple[int, int]:
-        """How many sign-ins were tried from then on, and how many of them by callers whose address is not known."""
+        """How many sign-ins were tried since then, and how many from an unknown client address."""
         ...
 
     async def settings_seen(self) -> dict[str, str]:
-        """What the settings were when a server last started: name and digest, nothing where none has."""
+        """The settings at the last start of a server, as names and digests; empty if there was none."""
         ...
 
     async def see_settings(self, digests: dict[str, str]) -> None:
-        """Keep what the settings are."""
+        """Store the current settings."""
         ...
 
     async def forget_before(self, at: float) -> None:
-        """Drop what is older."""
+        """Remove older events."""
         ...
 
     async def forget_user(self, user_id: str) -> None:
-        """Drop what is about or by a person who is gone."""
+        """Remove the events about or by a deleted user."""
         ...

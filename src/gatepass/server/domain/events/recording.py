@@ -1,4 +1,4 @@
-"""Recording an event inside the transaction of what it tells of."""
+"""Recording an event inside the transaction that it describes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def record(  # noqa: PLR0913 - an event has this many sides
     jti: str = "",
     where: Origin = NOWHERE,
 ) -> None:
-    """Record an event about a person; unless an actor is named, it was they who did it."""
+    """Record an event about a user, who is also its actor unless another is named."""
     await tx.events.record(
         Event(
             id=new_id("evt"),

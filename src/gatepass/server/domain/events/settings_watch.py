@@ -1,4 +1,4 @@
-"""Noticing at the start that a setting is another one than at the last start."""
+"""Detecting at startup that settings have changed since the last start."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _OF_ONE_PROCESS = ("host", "port")
 
 
 async def note_settings(database: Database, data_key: DataKey, settings: Settings) -> None:
-    """Record the names of the settings that have changed. Their values, some of which are secret, are kept as MACs."""
+    """Record the names of changed settings. Their values, some of them secret, are stored as MACs."""
     key = data_key.derive("settings")
     names = [name for name in settings.__struct_fields__ if name not in _OF_ONE_PROCESS]
-    values = {name: msgspec.to_builtins(getattr(settings, name)) for name in names}  # of secrets the repr says nothing
+    values = {name: msgspec.to_builtins(getattr(settings, name)) for name in names}  # the repr hides secrets
     now = {name: hmac.digest(key, f"{name}={value!r}".encode(), hashlib.sha256).hex() for name, value in values.items()}
 
     async def look(tx: Transaction) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Opening the data key with the master key, and sealing it under another one."""
+"""Decrypting the data key with the master key, and re-encrypting it under another."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CONTEXT = "data key"
 
 
 async def unlock(database: Database, masters: Sequence[MasterKey], path: Path) -> DataKey:
-    """Open a database's data key with the master key that there is; in a new database both are made.
+    """Decrypt a database's data key with the available master key; a new database gets both.
 
     Args:
         database: the database.
@@ -49,13 +49,13 @@ async def unlock(database: Database, masters: Sequence[MasterKey], path: Path) -
     if await database.read(look) is not None:
         raise StartupError(
             f"The master key is missing: there is no {path}, and this database was made with one.",
-            "Put back the file that was made with this database, or set GATEPASS_MASTER_KEY to what it held.",
+            "Restore the file that belongs to this database, or set GATEPASS_MASTER_KEY to its content.",
         )
     return await open_data_key(database, (load_master_key(path),))
 
 
 async def open_data_key(database: Database, masters: Sequence[MasterKey]) -> DataKey:
-    """Open a database's data key, which is made when there is none.
+    """Decrypt a database's data key, creating one if there is none.
 
     Raises:
         StartupError: when none of the master keys is the right one.
@@ -69,7 +69,7 @@ async def open_data_key(database: Database, masters: Sequence[MasterKey]) -> Dat
 
 
 async def rewrap(database: Database, masters: Sequence[MasterKey], new: MasterKey) -> None:
-    """Seal the data key under another master key. Doing it twice changes nothing.
+    """Encrypt the data key under another master key. Doing it twice changes nothing.
 
     Raises:
         StartupError: when neither the new master key nor one of the others is the right one.
@@ -84,10 +84,10 @@ async def rewrap(database: Database, masters: Sequence[MasterKey], new: MasterKe
 
 
 async def change_master_key_file(database: Database, path: Path, new: Path | None) -> None:
-    """Change the master key in a file: to the one in the file `new` (made when absent), else to a random one.
+    """Change the master key file: to the key in the file `new` (created if absent), or to a random one.
 
-    The new key is on disk beside the old before the database needs it, and takes the old one's place after. Whoever
-    opens the database between tries both; a change that was cut short is finished by the next.
+    The new key is on disk beside the old one before the database needs it, and replaces it afterwards. A process that
+    opens the database in between tries both; an interrupted change is completed by the next.
 
     Raises:
         StartupError: when the files cannot be read or written, or hold another database's key.
@@ -111,11 +111,11 @@ async def _make(database: Database, master: MasterKey) -> bytes:
 
     async def unit(tx: Transaction) -> bytes:
         if (sealed := await tx.keys.sealed_data_key()) is not None:
-            return sealed  # another process was quicker
+            return sealed  # another process was faster
         if await tx.keys.all():
             raise StartupError(
                 "This database was made by a development version, without a data key.",
-                "Begin with an empty --data-dir.",
+                "Use an empty --data-dir.",
             )
         await tx.keys.keep_data_key(new)
         return new
@@ -124,7 +124,7 @@ async def _make(database: Database, master: MasterKey) -> bytes:
 
 
 def _unseal(sealed: bytes, masters: Sequence[MasterKey]) -> bytes:
-    """Try one after the other; the last one's refusal is the answer."""
+    """Try each master key; the error of the last one counts."""
     for master in masters[:-1]:
         try:
             return master.unseal(sealed, _CONTEXT)

@@ -14,6 +14,6 @@ JWKS_PATH = "/.well-known/jwks.json"
 
 
 def render_jwks(keys: KeyRing) -> bytes:
-    """The public keys as JSON. A shared secret is never among them."""
+    """The public keys as JSON. A shared secret is never included."""
     members = keys.published.to_jwks()["keys"]
     return msgspec.json.encode({"keys": [{**member, "use": "sig"} for member in members]})

@@ -1,4 +1,4 @@
-"""The keys in force: one that signs, those that verify, and the secret of the refresh tokens."""
+"""The keys in use: the one that signs, those that verify, and the secret of the refresh tokens."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from gatepass.server.domain.keys.signer import OutsideKey, Signer
 
     Outside = Sequence[OutsideKey]
-    """The keys held outside that this process can sign with."""
+    """The keys of outside signers that this process can use."""
 
 _REFRESH_SECRET_BYTES = 32
 
 
 class KeyRing:
-    """A view of the stored keys at one moment, opened. Made anew when they change."""
+    """The stored keys, decrypted, at one moment. Replaced when they change."""
 
     def __init__(self, stored: list[StoredKey], data_key: DataKey, now: float, outside: Outside = ()) -> None:
         every = {
@@ -39,7 +39,7 @@ class KeyRing:
         self.signing_key = opened[line(stored, "sig")[0]]
         self.newest_key = opened[line(stored, "sig")[-1]]
         self.signer = _signer(self.signing_key, outside)
-        # Status lists and events: the tokens' signer, unless that key is a secret that an API shares.
+        # Status lists and events: the tokens' signer, unless that key is a secret shared with an API.
         self.document_signer = (
             LocalSigner(opened[line(stored, "documents")[0]]) if is_symmetric(self.signing_key.alg) else self.signer
         )
@@ -58,7 +58,7 @@ class KeyRing:
         self.refresh_key = next(reversed(self.refresh_keys.values()))
 
     def id_token_signer(self, alg: str) -> Signer | None:
-        """What signs ID tokens with an algorithm: the access tokens' key or one beside it; None where neither does."""
+        """The signer of ID tokens with this algorithm: the access tokens' key or a separate one; None without any."""
         return self._id_token_signers.get(alg)
 
     def _signers_of_id_tokens(self, beside: Sequence[Key]) -> dict[str, Signer]:
@@ -69,7 +69,7 @@ class KeyRing:
 
 
 class LiveKeys:
-    """The key ring in force, replaced as a whole when the stored keys change. `current` is read at each use."""
+    """The current key ring, replaced as a whole when the stored keys change. Read `current` at each use."""
 
     def __init__(self, stored: list[StoredKey], data_key: DataKey, now: float, outside: Outside = ()) -> None:
         self._data_key = data_key
@@ -78,7 +78,7 @@ class LiveKeys:
         self.current = KeyRing(stored, data_key, now, outside)
 
     def update(self, stored: list[StoredKey], now: float) -> bool:
-        """Take over what is stored now; whether that changed anything."""
+        """Load the stored keys; return whether anything changed."""
         rows = _in_force(stored, now)
         if rows == self._rows:
             return False
@@ -88,7 +88,7 @@ class LiveKeys:
 
 
 def _in_force(stored: list[StoredKey], now: float) -> list[tuple[StoredKey, bool, bool]]:
-    """What a ring is made of: each key, and what it is still good for."""
+    """The keys of a ring, and what each may still be used for."""
     found = [(key, still_verifies(key, now), still_proves_hints(key, now)) for key in stored]
     return [each for each in found if any(each[1:])]
 
@@ -100,13 +100,13 @@ def _signer(key: Key, outside: Outside) -> Signer:
         if each.signer.kid == key.kid:
             return GuardedSigner(each.signer, each.public_key)
     raise StartupError(
-        f"The signing key {key.kid} is held outside, and no signer for it was given.",
-        "Start with its signer (`outside_keys`), or let a key here take over: gatepass key rotate --now",
+        f"The signing key {key.kid} is in an outside signer, which is not configured.",
+        "Configure its signer (`outside_keys`), or switch to a key in the database: gatepass key rotate --now",
     )
 
 
 def outside_key_row(key: OutsideKey, data_key: DataKey) -> StoredKey:
-    """What is stored of a key held outside. It is sealed too, so that no other can be put in its place.
+    """The stored row of an outside signer's key. It is sealed, so that it cannot be replaced by another.
 
     Raises:
         StartupError: when signer and public key do not belong together, or the key is none to sign with.
@@ -114,7 +114,7 @@ def outside_key_row(key: OutsideKey, data_key: DataKey) -> StoredKey:
     signer, public = key.signer, key.public_key
     if (signer.kid, signer.alg) != (public.kid, public.alg) or public.is_private:
         raise StartupError(
-            f"The signer {signer.kid} ({signer.alg}) does not go with the public key {public.kid} ({public.alg}).",
+            f"The signer {signer.kid} ({signer.alg}) does not match the public key {public.kid} ({public.alg}).",
             "Give both the same `kid` and `alg`, and no private key.",
         )
     sealed = data_key.seal(msgspec.json.encode(public.to_jwk()), signer.kid)

@@ -1,7 +1,7 @@
-"""The master key seals the data key, and the data key every secret in the database, before it gets there.
+"""The master key encrypts the data key, and the data key encrypts every secret in the database.
 
-So a copy of the database alone tells nothing, and the master key can be changed by sealing one small thing anew, while
-servers that hold the data key go on.
+So a copy of the database alone reveals nothing, and changing the master key means re-encrypting one small value, while
+servers that already hold the data key keep running.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _NONCE_BYTES = 12
 
 
 class SealingKey:
-    """AES-256-GCM; what is sealed is version (1 byte), nonce (12), ciphertext and tag."""
+    """AES-256-GCM; the output is version (1 byte), nonce (12), ciphertext and tag."""
 
     def __init__(self, key: bytes) -> None:
         if len(key) != KEY_BYTES:
@@ -44,16 +44,16 @@ class SealingKey:
         self._aead = AESGCM(key)
 
     def seal(self, plaintext: bytes, context: str) -> bytes:
-        """Encrypt; `context` (the key id) has to be given again to decrypt, so that rows cannot be swapped."""
+        """Encrypt; the same `context` (such as the key id) is needed to decrypt, so that rows cannot be swapped."""
         nonce = os.urandom(_NONCE_BYTES)
         return _VERSION + nonce + self._aead.encrypt(nonce, plaintext, context.encode())
 
     def derive(self, purpose: str) -> bytes:
-        """Derive another key of 32 bytes (HKDF-Expand, RFC 5869 §2.3), the same at every node and every start."""
+        """Derive another key of 32 bytes (HKDF-Expand, RFC 5869 §2.3), the same on every node and at every start."""
         return HKDFExpand(SHA256(), KEY_BYTES, f"gatepass {purpose}".encode()).derive(self._key)
 
     def unseal(self, sealed: bytes, context: str) -> bytes:
-        """Decrypt what `seal` made.
+        """Decrypt the output of `seal`.
 
         Raises:
             StartupError: when it was sealed under another key, or altered.
@@ -65,28 +65,28 @@ class SealingKey:
             return self._aead.decrypt(nonce, ciphertext, context.encode())
         except (InvalidTag, ValueError) as error:
             raise StartupError(
-                "The keys in this database cannot be decrypted: the master key is another one.",
-                "Put back the master.key file that was made with this database, or set GATEPASS_MASTER_KEY.",
+                "The keys in this database cannot be decrypted: this is the wrong master key.",
+                "Restore the master.key file that belongs to this database, or set GATEPASS_MASTER_KEY.",
             ) from error
 
 
 class MasterKey(SealingKey):
-    """Seals the data key, and nothing else. Kept apart from the database and its backups."""
+    """Encrypts the data key, and nothing else. Kept apart from the database and its backups."""
 
 
 class DataKey(SealingKey):
-    """Seals the secrets in a database. Kept there, sealed under the master key."""
+    """Encrypts the secrets in a database. Stored there, encrypted under the master key."""
 
 
 def load_master_keys(setting: str, path: Path) -> tuple[MasterKey, ...]:
-    """As `read_master_keys`, and the file is made when absent."""
+    """As `read_master_keys`, but create the file if absent."""
     return read_master_keys(setting, path) or (load_master_key(path),)
 
 
 def read_master_keys(setting: str, path: Path) -> tuple[MasterKey, ...]:
-    """Take the master key from the setting (base64url of 32 bytes), else from the file; none where there is none.
+    """Read the master key from the setting (base64url of 32 bytes) or the file; return none if there is none.
 
-    Where a change of the file was cut short there are two, and the database tells which is right.
+    If a change of the file was interrupted, there are two, and the database tells which is right.
 
     Raises:
         StartupError: when the setting or a file cannot be read, or others could read the file.
@@ -99,7 +99,7 @@ def read_master_keys(setting: str, path: Path) -> tuple[MasterKey, ...]:
 
 
 def load_master_key(path: Path) -> MasterKey:
-    """Take a master key from a file, which is made when absent. Raises as `load_master_keys`."""
+    """Read a master key from a file, which is created if absent. Raises as `load_master_keys`."""
     return MasterKey(_read(path) or _create(path, os.urandom(KEY_BYTES)))
 
 
@@ -108,7 +108,7 @@ def load_master_key(path: Path) -> MasterKey:
 
 @contextmanager
 def only_one_changes(path: Path) -> Generator[None]:
-    """Keep others from changing the same file meanwhile. The lock ends with the process, however that ends."""
+    """Lock the file against other processes that change it. The lock ends with the process, however that ends."""
     descriptor = os.open(path.parent, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -118,19 +118,19 @@ def only_one_changes(path: Path) -> Generator[None]:
 
 
 def proposed_master_key(path: Path) -> MasterKey | None:
-    """What the file is being changed to, by us or by somebody who was cut short."""
+    """The new key of a change that is running or was interrupted."""
     key = _read(_next(path))
     return None if key is None else MasterKey(key)
 
 
 def propose_master_key(path: Path, new: Path | None) -> None:
-    """Put another master key beside the file, safe on disk: that of the file `new`, which is made when absent."""
+    """Write a new master key beside the file, synced to disk: that of the file `new`, which is created if absent."""
     key = os.urandom(KEY_BYTES)
     _create(_next(path), key if new is None else _read(new) or _create(new, key))
 
 
 def accept_master_key(path: Path) -> None:
-    """Put the proposed master key in the file's place, in one step."""
+    """Replace the file by the proposed master key, atomically."""
     _next(path).replace(path)
     _sync(path.parent)
 
@@ -145,25 +145,27 @@ def _read(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise StartupError(f"Cannot read {path}: {error.strerror}.", "Let the server's user read it.") from error
+        raise StartupError(f"Cannot read {path}: {error.strerror}.", "Let the server's user read the file.") from error
 
 
 def _decode(text: str, origin: str) -> bytes:
     try:
         return base64url.decode(text.strip().rstrip("="))
     except MalformedError as error:
-        raise StartupError(f"{origin} is not base64url.", "It is one line: base64url of 32 random bytes.") from error
+        raise StartupError(
+            f"{origin} is not base64url.", "The file must hold one line: 32 random bytes in base64url."
+        ) from error
 
 
 def _read_private_file(path: Path) -> str:
     text = path.read_text(encoding="utf-8-sig", errors="replace")
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise StartupError(f"Others on this machine can read {path}.", f"Close it: chmod 600 {path}")
+        raise StartupError(f"Other users of this machine can read {path}.", f"Restrict it: chmod 600 {path}")
     return text
 
 
 def _create(path: Path, key: bytes) -> bytes:
-    """Write a key that only we can read, whole or not at all: two processes that start at once end up with one."""
+    """Write a key readable only by us, atomically: two processes that start at once end up with one."""
     draft = path.with_name(f"{path.name}.{os.urandom(8).hex()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -185,7 +187,7 @@ def _create(path: Path, key: bytes) -> bytes:
 
 
 def _sync(folder: Path) -> None:
-    """Have the disk keep a folder's names (fsync of a file does not)."""
+    """Sync a folder's names to disk (fsync of a file does not)."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,8 +1,7 @@
-"""Making, rotating and withdrawing the server's keys: what `keys/schedule.py` decides, done in one transaction each.
+"""Creating, rotating and withdrawing the server's keys: the steps of `keys/schedule.py`, each in one transaction.
 
-Every node and every command decides anew inside its transaction, by what is stored there and by the database's clock,
-and a new key names its place in the line. So of any number that come at once, one does the step and the others find
-it done.
+Every node and command decides anew inside its transaction, from the stored keys and the database's clock, and a new key
+names its generation. So if several act at once, one makes the step and the others find it done.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 
 
 def pace_of(settings: Settings) -> KeySchedule:
-    """The pace that is set."""
+    """The configured pace."""
     return KeySchedule.of(
         rotation=settings.key_rotation_seconds,
         prepublish=settings.key_prepublish_seconds,
@@ -47,7 +46,7 @@ def pace_of(settings: Settings) -> KeySchedule:
 
 
 async def stored_keys(database: Database) -> list[StoredKey]:
-    """Every key that is stored."""
+    """Every stored key."""
 
     async def unit(tx: Transaction) -> list[StoredKey]:
         return await tx.keys.all()
@@ -65,10 +64,10 @@ async def provide_keys(  # noqa: PLR0913 - of the server's start, each is anothe
     id_token_alg: str | None = None,
     outside: Sequence[OutsideKey] = (),
 ) -> LiveKeys:
-    """Open the stored keys, making what is missing.
+    """Decrypt the stored keys, creating missing ones.
 
-    Another algorithm than the last key's is a rotation, and so is another key held outside: it is pre-published now,
-    and signs when everybody can know it.
+    A configured algorithm other than the last key's is a rotation, and so is another outside key: the new key is
+    pre-published now, and signs when every verifier can know it.
 
     Raises:
         StartupError: when the stored keys are under another master key, or the one that signs is held outside and its
@@ -88,13 +87,13 @@ async def provide_keys(  # noqa: PLR0913 - of the server's start, each is anothe
 
 
 def _is_outdated(stored: Sequence[StoredKey], id_token_alg: str) -> bool:
-    """Whether ID tokens have a key of their own, and it is of another algorithm than they are to have from now on."""
+    """Whether ID tokens have a separate key whose algorithm is no longer the configured one."""
     keys = line(stored, "id_token")
     return bool(keys) and keys[-1].alg != id_token_alg
 
 
 async def _let_id_tokens_have(alg: str, database: Database, data_key: DataKey, pace: KeySchedule) -> None:
-    """Let a key of another algorithm follow, unless the access tokens' key is of it: then that one signs them too."""
+    """Rotate ID tokens to a key of another algorithm, unless the access tokens' key has it and signs them too."""
 
     async def unit(tx: Transaction) -> bool:
         stored = await tx.keys.all()
@@ -109,7 +108,7 @@ async def _let_id_tokens_have(alg: str, database: Database, data_key: DataKey, p
 
 
 async def _let_follow(database: Database, new: StoredKey, data_key: DataKey, pace: KeySchedule) -> None:
-    """Put a key held outside at the end of the line, unless it has been there. Nothing else waits before it then."""
+    """Add an outside key as the next one, unless it is already there. No other key waits before it then."""
 
     async def unit(tx: Transaction) -> None:
         now, stored = tx.now, await _readable(tx, data_key)
@@ -125,7 +124,7 @@ async def _let_follow(database: Database, new: StoredKey, data_key: DataKey, pac
 
 
 async def make_first_keys(database: Database, data_key: DataKey, pace: KeySchedule, *, alg: str) -> None:
-    """Make what a new store lacks: the first signing key, which signs at once, and the refresh tokens' secret.
+    """Create what a new store needs: the first signing key, which signs at once, and the refresh tokens' secret.
 
     Raises:
         StartupError: when the stored keys are under another master key.
@@ -146,7 +145,7 @@ async def make_first_keys(database: Database, data_key: DataKey, pace: KeySchedu
 async def take_steps(
     database: Database, data_key: DataKey, pace: KeySchedule, *, alg: str, id_token_alg: str | None = None
 ) -> bool:
-    """Do what is due, if anything is; whether something was. The algorithms are for the very first keys.
+    """Make the steps that are due; return whether there were any. The algorithms are for the very first keys.
 
     Raises:
         StartupError: when the stored keys are under another master key.
@@ -177,10 +176,10 @@ async def rotate(  # noqa: PLR0913 - the call reads as what is wanted
     at_once: bool = False,
     use: Literal["sig", "id_token"] = "sig",
 ) -> StoredKey:
-    """Let another key follow the one that signs; which key that is.
+    """Rotate to another key; return the new key.
 
-    A key of the right algorithm that is pre-published already is the one. The former goes on verifying while its tokens
-    live.
+    If a key of the right algorithm is already pre-published, it is the new one. The old key keeps verifying while its
+    tokens live.
 
     Args:
         database: Where the keys are.
@@ -213,14 +212,14 @@ async def rotate(  # noqa: PLR0913 - the call reads as what is wanted
             await _add(tx, made[use, alg], stored, signs_from=now + pace.prepublish, actor=OPERATOR)
         if at_once:
             await _retire(tx, signing.kid, actor=OPERATOR)
-        await _take_due(tx, made, pace, alg)  # a secret needs a key for documents beside it
+        await _take_due(tx, made, pace, alg)  # a shared secret needs a separate key for documents
         return line(await tx.keys.all(), use)[-1]
 
     return await database.transaction(unit)
 
 
 async def retire(database: Database, data_key: DataKey, kid: str) -> StoredKey | None:
-    """Sign no longer with a key; its tokens verify until they end. The key that signs now, None without such a key.
+    """Stop signing with a key; its tokens stay valid. Returns the key that signs now, None if there is no such key.
 
     Raises:
         StartupError: when the stored keys are under another master key.
@@ -229,7 +228,7 @@ async def retire(database: Database, data_key: DataKey, kid: str) -> StoredKey |
 
 
 async def compromise(database: Database, data_key: DataKey, kid: str) -> StoredKey | None:
-    """Sign and verify no longer with a key, and tell every verifier. The key that signs now, None without such a key.
+    """Withdraw a key and tell every verifier. Returns the key that signs now, None if there is no such key.
 
     Raises:
         StartupError: when the stored keys are under another master key.
@@ -238,7 +237,7 @@ async def compromise(database: Database, data_key: DataKey, kid: str) -> StoredK
 
 
 async def _withdraw(database: Database, data_key: DataKey, kid: str, *, is_compromised: bool) -> StoredKey | None:
-    """Withdraw a key; the one that waits behind it takes over, or else a new one of the same algorithm."""
+    """Withdraw a key; the next one takes over, or a new one of the same algorithm."""
     key = _find(await stored_keys(database), kid)
     if key is None:
         return None
@@ -264,17 +263,17 @@ async def _withdraw(database: Database, data_key: DataKey, kid: str, *, is_compr
 
 
 def _find(stored: Iterable[StoredKey], kid: str) -> StoredKey | None:
-    """A signing key by its id. The secret of the refresh tokens is none."""
+    """A signing key by its id; not the secret of the refresh tokens."""
     return next((key for key in stored if key.kid == kid and key.use != "refresh"), None)
 
 
 async def _make(wanted: Iterable[tuple[Use, str]], data_key: DataKey) -> dict[tuple[Use, str], StoredKey]:
-    """Make keys before the transaction in which one of them may be needed, and beside the event loop."""
+    """Make keys in a thread, before the transaction that may need one."""
     return {(use, alg): await asyncio.to_thread(new_signing_key, alg, data_key, use=use) for use, alg in wanted}
 
 
 async def _readable(tx: Transaction, data_key: DataKey) -> list[StoredKey]:
-    """Every key, which the data key opens: with keys under two of them the server could never start again."""
+    """Every key, if the data key decrypts them: with keys under two, the server could never start again."""
     stored = await tx.keys.all()
     for key in stored:
         data_key.unseal(key.sealed, key.kid)
@@ -292,7 +291,7 @@ async def _take_due(
     for step in due(stored, pace, alg=alg, id_token_alg=id_token_alg, now=now):
         match step:
             case Publish(use=use, alg=new_alg):
-                # What nobody made beforehand is made the next time.
+                # A key that was not made beforehand is made the next time.
                 if (new := made.get((use, new_alg))) is not None:
                     is_first = not line(stored, use)
                     await _add(tx, new, stored, signs_from=now if is_first else now + pace.prepublish)

@@ -1,8 +1,8 @@
-"""The life of a signing key: pre-published, signing, retired, dropped. Decided here, from what is stored alone.
+"""The life cycle of a signing key: pre-published, signing, retired, dropped. Decided from stored data alone.
 
-Keys of one use stand in a line, by generation. Of those that are not retired the first signs, and the others wait in
-the JWKS, so that every verifier knows them before they sign. Retiring the first therefore promotes the second: one
-write, which every node reads the same.
+The keys of one use are ordered by generation. The first one that is not retired signs; the others wait in the JWKS, so
+that every verifier knows them before they sign. Retiring the first therefore promotes the second: one write, which
+every node reads the same way.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 PUBLISHED_AFTER_RETIREMENT = MAX_LIFETIME + 300
-"""Seconds for which a retired key still verifies: the longest life of a token, and time for clocks that differ."""
+"""Seconds for which a retired key still verifies: the longest life of a token, plus clock skew."""
 
 HINTS_AFTER_RETIREMENT = 90 * 86_400
 """Seconds for which an ID token still tells whom it was about (`id_token_hint`): the longest life of a session."""
@@ -28,16 +28,16 @@ DOCUMENTS_ALG = "ES256"
 """What status lists and events are signed with where the tokens' key is a shared secret."""
 
 _SPREADING_SECONDS = 60
-"""Until every node publishes a new key, and caches on the way have let go of the JWKS without it."""
+"""Time until every node publishes a new key, and caches have dropped the JWKS without it."""
 
 Use = Literal["sig", "documents", "id_token", "refresh"]
 State = Literal["pre-published", "signing", "retired", "compromised"]
 
 
 class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key as the database keeps it, sealed. Times in seconds since 1970.
+    """A stored key, sealed. Times in seconds since 1970.
 
-    `held` says where the private part is: `here`, sealed with the rest, or `outside`, with a signer of the operator's.
+    `held` says where the private part is: `here`, sealed with the row, or `outside`, with the operator's signer.
     """
 
     kid: str
@@ -57,14 +57,14 @@ class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredKeys(Protocol):
-    """Where the server's keys are kept."""
+    """The store of the server's keys."""
 
     async def all(self) -> list[StoredKey]:
         """Every key, newest first."""
         ...
 
     async def add(self, key: StoredKey) -> bool:
-        """Keep a new key; False when another node has put one at its place in the line."""
+        """Add a key; False if another node has added one of the same generation."""
         ...
 
     async def retire(self, kid: str, now: float) -> None:
@@ -76,32 +76,32 @@ class StoredKeys(Protocol):
         ...
 
     async def drop(self, kid: str) -> None:
-        """Forget a key for good."""
+        """Delete a key."""
         ...
 
     async def sealed_data_key(self) -> bytes | None:
-        """What the keys are sealed under, sealed itself."""
+        """The sealed data key."""
         ...
 
     async def keep_data_key(self, sealed: bytes) -> None:
-        """Keep the data key, in place of what is kept."""
+        """Store the data key, replacing the old one."""
         ...
 
 
 class KeySchedule(msgspec.Struct, frozen=True, kw_only=True):
-    """How fast keys follow each other, in seconds: a new one each `rotation` (0: never), known `prepublish` before."""
+    """The pace of rotation, in seconds: a new key each `rotation` (0: never), published `prepublish` before."""
 
     rotation: float
     prepublish: float
 
     @classmethod
     def of(cls, *, rotation: float, prepublish: float, jwks_max_age: float) -> KeySchedule:
-        """Never let a key sign before the last cached JWKS without it has expired."""
+        """A key never signs before the last cached JWKS without it has expired."""
         return cls(rotation=rotation, prepublish=max(prepublish, jwks_max_age + _SPREADING_SECONDS))
 
 
 class Publish(msgspec.Struct, frozen=True):
-    """Put a new key at the end of its line. It signs at once when nothing else does."""
+    """Publish a new key as the last of its use. It signs at once if there is no other."""
 
     at: float
     use: Use
@@ -109,14 +109,14 @@ class Publish(msgspec.Struct, frozen=True):
 
 
 class Retire(msgspec.Struct, frozen=True):
-    """Take a key out of the line: its successor's time has come, or it is needed no more."""
+    """Retire a key: its successor's time has come, or it is no longer needed."""
 
     at: float
     kid: str
 
 
 class Drop(msgspec.Struct, frozen=True):
-    """Forget a key whose last token has ended."""
+    """Drop a key whose last token has expired."""
 
     at: float
     kid: str
@@ -126,10 +126,10 @@ Step: TypeAlias = Publish | Retire | Drop
 
 
 def plan(stored: Sequence[StoredKey], pace: KeySchedule, *, alg: str, id_token_alg: str | None = None) -> list[Step]:
-    """Every step that is known to come, each with its time; the algorithms are for the very first keys only.
+    """Every known future step with its time; the algorithms are for the very first keys only.
 
-    A later key takes after the one before it, not after a setting: two nodes with different settings would otherwise
-    make keys against each other. `id_token_alg` is None where nobody wants ID tokens yet.
+    A later key has the algorithm of the one before it, not of a setting: otherwise two nodes with different settings
+    would keep replacing each other's keys. `id_token_alg` is None until ID tokens are needed.
     """
     steps = [
         *_plan_signing(stored, pace, alg),
@@ -143,7 +143,7 @@ def plan(stored: Sequence[StoredKey], pace: KeySchedule, *, alg: str, id_token_a
 def due(
     stored: Sequence[StoredKey], pace: KeySchedule, *, alg: str, now: float, id_token_alg: str | None = None
 ) -> list[Step]:
-    """The steps whose time has come."""
+    """The steps that are due."""
     return [step for step in plan(stored, pace, alg=alg, id_token_alg=id_token_alg) if step.at <= now]
 
 
@@ -153,7 +153,7 @@ def _plan_signing(stored: Iterable[StoredKey], pace: KeySchedule, alg: str) -> l
 
 
 def _plan_documents(stored: Sequence[StoredKey], pace: KeySchedule, alg: str) -> list[Step]:
-    """Documents have a key of their own while a token's key is a secret, which no document may be signed by."""
+    """Documents have a separate key while the token key is a shared secret, which must not sign documents."""
     keys = line(stored, "documents")
     if not any(map(is_symmetric, [key.alg for key in line(stored, "sig")] or [alg])):
         return [Retire(0, key.kid) for key in keys]
@@ -161,7 +161,7 @@ def _plan_documents(stored: Sequence[StoredKey], pace: KeySchedule, alg: str) ->
 
 
 def _plan_id_tokens(stored: Sequence[StoredKey], pace: KeySchedule, alg: str | None) -> list[Step]:
-    """ID tokens have a key of their own where the access tokens' is of another algorithm than theirs."""
+    """ID tokens have a separate key if their algorithm differs from the access tokens'."""
     keys, signing = line(stored, "id_token"), line(stored, "sig")[:1]
     if keys and [key.alg for key in signing] == [keys[-1].alg]:
         return [Retire(0, key.kid) for key in keys]
@@ -183,7 +183,7 @@ def line(stored: Iterable[StoredKey], use: Use) -> list[StoredKey]:
 
 
 def next_generation(stored: Iterable[StoredKey], use: Use) -> int:
-    """The place of the next new key. Whoever else has read the same wants the same place, and only one gets it."""
+    """The generation of the next key. Several processes may compute the same one; only one can store it."""
     return 1 + max((key.generation for key in stored if key.use == use), default=0)
 
 
@@ -197,14 +197,14 @@ def state_of(key: StoredKey, stored: Iterable[StoredKey]) -> State:
 
 
 def still_verifies(key: StoredKey, now: float) -> bool:
-    """Whether a token that the key signed may be alive, or comes to be."""
+    """Whether a token that the key signed may be valid now or later."""
     if key.compromised_at is not None:
         return False
     return key.retired_at is None or now < key.retired_at + PUBLISHED_AFTER_RETIREMENT
 
 
 def kept_until(key: StoredKey) -> float:
-    """When a key is forgotten for good. Its private part signs nothing by then; its public part tells whose it was."""
+    """When a key is dropped. Its private part no longer signs by then; its public part identifies old tokens."""
     if key.retired_at is None:
         return math.inf
     return key.retired_at + (HINTS_AFTER_RETIREMENT if key.use == "id_token" else PUBLISHED_AFTER_RETIREMENT)
@@ -216,10 +216,10 @@ def still_proves_hints(key: StoredKey, now: float) -> bool:
 
 
 def rotates_by_itself(key: StoredKey) -> bool:
-    """A secret that an API shares is handed over by hand, and a key held outside is made there."""
+    """Whether it rotates on schedule: a shared secret is distributed by hand, and an outside key is made outside."""
     return key.held == "here" and not is_symmetric(key.alg)
 
 
 def is_symmetric(alg: str) -> bool:
-    """Whether the algorithm's key is a shared secret, which no JWKS may ever hold."""
+    """Whether the algorithm's key is a shared secret, which must never be in a JWKS."""
     return alg.startswith("HS")

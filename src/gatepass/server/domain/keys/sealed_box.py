@@ -1,4 +1,4 @@
-"""What somebody else keeps for us, in a cookie or an application, and can neither read nor make."""
+"""Data that a browser or application keeps for the server, encrypted and authenticated."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 class SealedBox(Generic[S]):
-    """Seals structs of one kind into text. How long one is good for stands in it: `open` knows no time.
+    """Encrypts structs of one kind into text. Their expiry is in the struct: `open` does not check time.
 
     Args:
         kind: the struct.
@@ -42,7 +42,7 @@ class SealedBox(Generic[S]):
         return base64url.encode(self._data_key.seal(octets, self._context))
 
     def open(self, text: str) -> S | None:
-        """Read it back; None when it is not one of ours."""
+        """Decrypt; None if it was not made by `seal`."""
         try:
             octets = self._data_key.unseal(base64url.decode(text), self._context)
             if self._is_compressed:

@@ -1,4 +1,4 @@
-"""Signing as a port: the key may be here, or behind a network (KMS, PKCS#11), so it is awaited."""
+"""The signing port: the key may be local, or behind a network (KMS, PKCS#11), so signing is awaited."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from gatepass.jose import Key
 
 SIGN_SECONDS = 5.0
-"""How long a signer outside may take. Clients give up after 15 s, and a request may wait for other things as well."""
+"""Timeout of an outside signer. Clients give up after 15 s, and a request may wait for other things as well."""
 
 
 class Signer(Protocol):
-    """Something that signs under one key with one algorithm."""
+    """Signs with one key and one algorithm."""
 
     @property
     def alg(self) -> str:
@@ -29,13 +29,13 @@ class Signer(Protocol):
         ...
 
     async def sign(self, message: bytes) -> bytes:
-        """Sign a JWS signing input; the answer is the signature's octets as RFC 7518 §3 lays them out."""
+        """Sign a JWS signing input; return the signature's octets in the format of RFC 7518 §3."""
         ...
 
 
 @dataclass(frozen=True)
 class OutsideKey:
-    """A key whose private part is elsewhere: who signs with it, and the public part, which goes into the JWKS."""
+    """A key whose private part is elsewhere: its signer, and the public part for the JWKS."""
 
     signer: Signer
     public_key: Key
@@ -56,7 +56,7 @@ class LocalSigner:
 
 
 class GuardedSigner:
-    """A signer outside, held to its word: it answers in time, and its signature verifies, or the caller gets a 503."""
+    """An outside signer with checks: it answers in time with a valid signature, or the caller gets a 503."""
 
     def __init__(self, signer: Signer, public_key: Key) -> None:
         self._signer = signer
@@ -75,7 +75,7 @@ class GuardedSigner:
                 signature = await self._signer.sign(message)
             self._public_key.verify(message, signature)
         except Exception as error:
-            # Only its kind is logged: what an error of somebody else's says may be more than a log should hold.
+            # Only the error's type is logged: its text may hold more than a log should.
             raise Unavailable(
                 "signer_unavailable",
                 "The server's key cannot be reached just now; try again shortly.",

@@ -1,4 +1,4 @@
-"""Failed attempts, counted by account and by address; after a number of them each costs a longer pause."""
+"""Failed attempts, counted by account and by network; above a limit, each one adds a longer pause."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Protocol
 import msgspec
 
 _IPV6_NETWORK_BITS = 64
-"""What one customer is given at least: within it an address is changed for nothing."""
+"""The IPv6 prefix that one customer gets at least, who can change addresses freely within it."""
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
-    """What has been counted since the window began.
+    """The counts of the current window.
 
-    `changes` is how often an attempt was at something else than the one before: many accounts, each tried once or
-    twice from one address, are somebody else's list of passwords. `last_at` in seconds since 1970.
+    `changes` counts how often an attempt was for another account than the one before: many accounts, each tried once or
+    twice from one network, are a sign of a stolen password list. `last_at` in seconds since 1970.
     """
 
     failures: int
@@ -27,7 +27,7 @@ NEVER = Tried(failures=0, changes=0, last_at=0)
 
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
-    """How many failures are free within a window, and the pauses after that: each twice the one before (seconds)."""
+    """How many failures a window allows, and the pauses after that: each twice the one before (seconds)."""
 
     free: int
     window: float
@@ -35,7 +35,7 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
     longest_pause: float
 
     def wait(self, tried: Tried, now: float) -> float:
-        """How many seconds until the next attempt; 0 when it may be made now."""
+        """How many seconds until the next attempt; 0 if it is allowed now."""
         over = tried.failures - self.free
         if over < 0:
             return 0.0
@@ -44,31 +44,31 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attempts(Protocol):
-    """Where attempts are counted. A `subject` names an account or an address, as a digest where it is somebody's."""
+    """The store of counts. A `subject` is an account or a network, as a digest if it is personal."""
 
     async def of(self, subject: str, *, since: float) -> Tried:
-        """What is counted of a window that began after `since`."""
+        """The counts of a window that began after `since`."""
         ...
 
     async def hold(self, subject: str, *, since: float, now: float) -> Tried:
-        """As `of`, and whoever else holds or counts this subject waits for the end of this transaction."""
+        """As `of`, and lock the subject until this transaction ends."""
         ...
 
     async def count(self, subject: str, *, at: str, since: float, now: float) -> Tried:
-        """Count a failure, `at` something; a window that began at `since` or before begins anew. One statement."""
+        """Count a failure `at` something; a window that began at `since` or before starts over. One statement."""
         ...
 
     async def clear(self, subject: str) -> None:
-        """Forget what was counted."""
+        """Clear the counts."""
         ...
 
     async def forget_before(self, since: float) -> None:
-        """Drop windows that began before."""
+        """Remove windows that began before then."""
         ...
 
 
 def network_of(address: str) -> str:
-    """What an address is counted under: itself, or the /64 that an IPv6 address lies in; nothing for none."""
+    """The network that an address is counted for: itself, or the /64 of an IPv6 address; empty if it is unknown."""
     if not address:
         return ""
     parsed = ipaddress.ip_address(address)

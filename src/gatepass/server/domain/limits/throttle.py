@@ -1,10 +1,10 @@
-"""The guard at every way in that a secret opens: it counts failures, and makes whoever guesses wait longer and longer.
+"""Throttling of sign-in: counts failures, and makes each further attempt wait longer.
 
-An address that nobody has is counted like any other, so the pauses tell nothing. A success clears the account's count
-and not the network's: else a thief of passwords would sign in to an account of their own now and then.
+An address without an account is counted like any other, so pauses do not reveal which exist. A success clears the
+account's count but not the network's: otherwise an attacker could clear it by signing in to an account of their own.
 
-Callers whose address is not known have no network in common: what they try is counted for the account alone, so that
-guessing at it is slow and nobody is kept out of another.
+Callers with an unknown address share no network count: their attempts count for the account only, so that guessing is
+slow without locking out other users.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from gatepass.server.domain.ports import Transaction
 
 _MAIL_WINDOW = 3_600.0
-"""So long mails and new accounts count."""
+"""The window for mails and new accounts."""
 _STUFFING_CHANGES = 20
-"""So many times another account than the one before, from one network within its window."""
+"""The limit of changes of account from one network within its window."""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """What is tried (a digest of the e-mail address) and from which network, empty where that is not known."""
+    """What is attempted (a digest of the email address) and from which network, empty if that is unknown."""
 
     account: str
     network: str
@@ -40,7 +40,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Throttle:
-    """Counts attempts under limits."""
+    """Applies limits to attempts."""
 
     def __init__(self, key: bytes, *, account: Limit, network: Limit, notices_stuffing: bool = True) -> None:
         self._key = key
@@ -50,7 +50,7 @@ class Throttle:
 
     @classmethod
     def of_sign_ins(cls, key: bytes, settings: Settings) -> Throttle:
-        """The guard of passwords and whatever else could be guessed."""
+        """The throttle for passwords and other guessable secrets."""
         pauses = {
             "first_pause": float(settings.attempt_pause_seconds),
             "longest_pause": float(settings.attempt_longest_pause_seconds),
@@ -63,7 +63,7 @@ class Throttle:
 
     @classmethod
     def of_mails(cls, key: bytes, settings: Settings) -> Throttle:
-        """The guard of other people's mailboxes: what it counts are mails that were asked for."""
+        """The throttle for emails, which counts requests to send one."""
         return cls(
             key,
             account=Limit(
@@ -77,7 +77,7 @@ class Throttle:
 
     @classmethod
     def of_signups(cls, key: bytes, settings: Settings) -> Throttle:
-        """The guard of new accounts: what it counts are those that are made, and from one network only."""
+        """The throttle for new accounts, counted by network only."""
         hour = _MAIL_WINDOW
         return cls(
             key,
@@ -87,7 +87,7 @@ class Throttle:
         )
 
     def attempt(self, what: str, name: str, where: Origin) -> Attempt:
-        """An attempt of a kind, such as `password`, at what belongs to a name, such as an e-mail address."""
+        """An attempt of a kind, such as `password`, for a name, such as an email address."""
         digest = hmac.digest(self._key, f"{what}:{name}".encode(), hashlib.sha256).hex()
         network = f"{what}@{network_of(where.address)}" if where.address else ""
         return Attempt(account=f"{what}:{digest}", network=network, where=where)
@@ -95,10 +95,10 @@ class Throttle:
     async def choose(
         self, tx: Transaction, what: str, name: str, where: Origin, *, browser: str
     ) -> tuple[Attempt, float]:
-        """The attempt to count, and how long until it may be made.
+        """The attempt to count, and how long until it is allowed.
 
-        What is known by a name, a browser or a session, has a counter of its own, so that nobody who guesses elsewhere
-        keeps it waiting; once that is used up it is like any other.
+        A known browser or session has its own counter, so that attempts elsewhere do not make it wait; once that
+        counter is used up, it is treated like any other.
         """
         attempt = self.attempt(what, name, where)
         if browser:
@@ -108,13 +108,13 @@ class Throttle:
         return attempt, await self.wait(tx, attempt)
 
     async def wait(self, tx: Transaction, attempt: Attempt) -> float:
-        """How many seconds until this may be tried; 0 when it may be now."""
+        """How many seconds until this is allowed; 0 if it is now."""
         now, account = tx.now, self._account
         tried = await tx.attempts.of(attempt.account, since=now - account.window)
         return max(account.wait(tried, now), await self._network_wait(tx, attempt))
 
     async def hold(self, tx: Transaction, attempt: Attempt) -> float:
-        """As `wait`, in the transaction that judges: attempts at one account are judged one after the other."""
+        """As `wait`, in the deciding transaction: attempts for one account are serialized."""
         now, account = tx.now, self._account
         tried = await tx.attempts.hold(attempt.account, since=now - account.window, now=now)
         return max(account.wait(tried, now), await self._network_wait(tx, attempt))
@@ -141,5 +141,5 @@ class Throttle:
 
 
 def too_many_attempts(wait: float) -> Refusal:
-    """The answer while it is not time yet, the same whether or not there is such an account."""
-    return Refusal("too_many_attempts", "Too many attempts; try again later.", retry_after=ceil(wait))
+    """The refusal while the caller must wait, the same whether or not the account exists."""
+    return Refusal("too_many_attempts", "Too many attempts: try again later.", retry_after=ceil(wait))

@@ -1,4 +1,4 @@
-"""Tokens that are for once only: the second use of the same one is refused, at whichever node it comes."""
+"""Single-use tokens: the second use of the same token is refused, on every node."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Purpose = Literal[
 
 
 class UsedOnce(Protocol):
-    """Where the names of used tokens are kept until they expire."""
+    """The store of ids of used tokens, until they expire."""
 
     async def use(self, purpose: Purpose, token_id: str, *, expires_at: float) -> bool:
-        """Use a token up; False when it was used before. One statement says which."""
+        """Mark a token as used; False if it already was. One statement decides."""
         ...
 
     async def forget_expired(self, now: float) -> None:
-        """Drop what has expired by itself."""
+        """Remove expired ids."""
         ...

@@ -1,1 +1,1 @@
-"""Mails: what they say, and how they are sent."""
+"""Emails: their content, queue and delivery."""

@@ -1,4 +1,4 @@
-"""Sending what is in the queue of letters: a few at a time, again and later when the mail server is away."""
+"""Sending the queued emails: a few at a time, with retries while the mail server is down."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ log = structlog.get_logger("gatepass")
 
 _AT_ONCE = 10
 _CLAIM_SECONDS = 300.0
-"""How long a letter is one node's: longer than sending `_AT_ONCE` of them may take."""
+"""How long one node owns a queued email: longer than sending `_AT_ONCE` of them can take."""
 _MOST_SHOWN = 50
 
 
 class MailDelivery:
-    """Sends letters, or where there is no mail server keeps them to be looked at."""
+    """Sends queued emails, or keeps them for the outbox page if there is no mail server."""
 
     def __init__(self, database: Database, data_key: DataKey, sender: Sender | None, *, settings: Settings) -> None:
         self._database = database
@@ -39,13 +39,13 @@ class MailDelivery:
         self._site_name = settings.site_name
 
     async def send_due(self) -> None:
-        """Send the letters that are due."""
+        """Send the emails that are due."""
         while self._sender is not None and (letters := await self._claim()):
             for waiting in letters:
                 await self._send(waiting, self._sender)
 
     async def latest(self) -> list[Mail]:
-        """The mails that were written last, for the outbox of a server without a mail server."""
+        """The latest emails, for the outbox of a server without a mail server."""
 
         async def unit(tx: Transaction) -> list[QueuedMail]:
             return await tx.mails.latest(_MOST_SHOWN)
@@ -54,7 +54,7 @@ class MailDelivery:
         return [in_words(letter, site_name=self._site_name) for letter in letters if letter.to]
 
     async def forget_old(self, tx: Transaction) -> None:
-        """Drop what has waited too long."""
+        """Remove emails that have waited too long."""
         await tx.mails.forget_before(tx.now - LONGEST_WAIT_SECONDS)
 
     async def _claim(self) -> list[QueuedMail]:
@@ -64,7 +64,7 @@ class MailDelivery:
         async def unit(tx: Transaction) -> list[QueuedMail]:
             return await tx.mails.claim(now=tx.now, until=tx.now + _CLAIM_SECONDS, limit=_AT_ONCE)
 
-        # Most of the time there is nothing, and that costs no write.
+        # Most of the time the queue is empty, and checking costs no write.
         return await self._database.transaction(unit) if await self._database.read(look) else []
 
     async def _send(self, waiting: QueuedMail, sender: Sender) -> None:

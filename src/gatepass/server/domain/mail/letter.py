@@ -1,4 +1,4 @@
-"""A letter: which mail goes to whom, before it is put into words. The queue keeps letters, sealed: they hold links."""
+"""An email before it is rendered: its kind, recipient and links. Stored sealed in the queue, because of the links."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ LetterKind = Literal[
 ]
 
 LONGEST_WAIT_SECONDS = 86_400
-"""How long a letter waits for a mail server that is away; by then its link is worth nothing."""
+"""How long an email is retried while the mail server is down; after that its link has expired."""
 _FIRST_PAUSE_SECONDS = 10.0
 _LONGEST_PAUSE_SECONDS = 3_600.0
 
 
 class Letter(Confidential, frozen=True, kw_only=True):
-    """What a mail is made from. `link` is what it is about, `lock` the way to say that it was somebody else.
+    """The data of an email. `link` is its main link, `lock` the link for "this wasn't me".
 
-    `to` is empty for a letter that is to nobody: it costs what the others cost, and is never sent.
+    `to` is empty for a dummy: it costs what a real email costs, and is never sent.
     """
 
     kind: LetterKind
@@ -48,7 +48,7 @@ class Letter(Confidential, frozen=True, kw_only=True):
 
 
 class QueuedMail(msgspec.Struct, frozen=True, kw_only=True):
-    """A letter in the queue; `tries` counts this one, `created_at` in seconds since 1970."""
+    """A queued email; `tries` includes this one, `created_at` in seconds since 1970."""
 
     id: str
     sealed: bytes
@@ -57,38 +57,38 @@ class QueuedMail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MailQueue(Protocol):
-    """Where letters wait, sealed, until they are sent."""
+    """The queue of sealed emails."""
 
     async def add(self, mail_id: str, sealed: bytes, *, user_id: str, now: float) -> None:
-        """Put a letter into the queue."""
+        """Add an email."""
         ...
 
     async def claim(self, *, now: float, until: float, limit: int) -> list[QueuedMail]:
-        """Take letters that are due; nobody else is given them before `until`. One statement."""
+        """Take emails that are due; no other node gets them before `until`. One statement."""
         ...
 
     async def is_any_due(self, now: float) -> bool:
-        """Whether there is a letter to claim."""
+        """Whether there is an email to claim."""
         ...
 
     async def put_off(self, mail_id: str, due_at: float) -> None:
-        """Try a letter again later."""
+        """Retry an email later."""
         ...
 
     async def remove(self, mail_id: str) -> None:
-        """Drop a letter that was sent, or never can be."""
+        """Remove an email that was sent, or never can be."""
         ...
 
     async def latest(self, limit: int) -> list[QueuedMail]:
-        """The letters put in last, newest first."""
+        """The latest emails, newest first."""
         ...
 
     async def forget_before(self, created_at: float) -> None:
-        """Drop letters that have waited too long."""
+        """Remove emails that have waited too long."""
         ...
 
     async def forget_user(self, user_id: str) -> None:
-        """Drop the letters to somebody who is gone."""
+        """Remove the emails to a deleted user."""
         ...
 
 

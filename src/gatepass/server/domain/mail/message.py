@@ -1,7 +1,7 @@
-"""An e-mail message in text and HTML (RFC 5322, RFC 2045).
+"""An email message in text and HTML (RFC 5322, RFC 2045).
 
-Headers are set through `email.policy`, which refuses line breaks in a value: nothing that somebody typed can become a
-header of its own, or another recipient.
+Headers are set through `email.policy`, which refuses line breaks in a value, so user input cannot add a header or a
+recipient.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gatepass.server.base.confidential import Confidential
 
 
 class Mail(Confidential, frozen=True, kw_only=True):
-    """A mail in words."""
+    """A rendered email."""
 
     to: str
     subject: str
@@ -27,11 +27,11 @@ class Mail(Confidential, frozen=True, kw_only=True):
 
 
 class InvalidMail(Exception):
-    """A mail that cannot be sent to anybody, whatever the mail server says."""
+    """An email that no mail server could deliver."""
 
 
 def message_of(mail: Mail, *, sender: str, sender_name: str, mail_id: str, now: float) -> EmailMessage:
-    """Spell a mail.
+    """Build the message.
 
     Raises:
         InvalidMail: when the address is none, or a header would not be one line.
@@ -45,14 +45,14 @@ def message_of(mail: Mail, *, sender: str, sender_name: str, mail_id: str, now: 
         message["Message-ID"] = f"<{mail_id}@{_address(sender).domain}>"
     except (ValueError, MessageError, IndexError) as error:
         raise InvalidMail("a header of this mail cannot be written") from error
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834 §5: no out-of-office note comes back
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834 §5: prevents out-of-office replies
     message.set_content(mail.text)
     message.add_alternative(mail.html, subtype="html")
     return message
 
 
 def _as_ascii(address: str) -> str:
-    """An address with its domain in ASCII (RFC 5890, A-labels), which any mail server takes if the rest is so too."""
+    """An address with its domain in ASCII (RFC 5890, A-labels), which works with every mail server."""
     user, _, domain = address.rpartition("@")
     if not user.isascii() or domain.isascii():
         return address

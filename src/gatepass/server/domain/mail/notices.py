@@ -1,4 +1,4 @@
-"""Writing letters inside the transaction of what they are about: each is sealed, and goes out after the commit."""
+"""Queueing emails inside the transaction that they are about; each is sealed, and sent after the commit."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ _LINK_PAGES: Mapping[LinkPurpose, str] = {
     "reset": "reset",
     "lock": "lock",
 }
-"""The page that a link of each purpose leads to."""
+"""The page that links of each purpose lead to."""
 
 
 class MailLink(Confidential, frozen=True):
-    """The link that a mail brings, and the digest of its token, which is what is kept."""
+    """The link of an email, and the digest of its token, which is what is stored."""
 
     url: str
     digest: bytes
 
 
 class Notices:
-    """Puts letters into the queue."""
+    """Queues emails to users."""
 
     def __init__(self, data_key: DataKey, settings: Settings) -> None:
         self._data_key = data_key
@@ -53,41 +53,41 @@ class Notices:
         self.can_send = settings.mail != "none"
 
     def require(self) -> None:
-        """Refuse what needs a mail where none can be sent.
+        """Refuse an action that needs email if none can be sent.
 
         Raises:
             Refusal: `mail_not_configured`.
         """
         if not self.can_send:
-            raise Refusal("mail_not_configured", "This server sends no mail; ask whoever runs it.")
+            raise Refusal("mail_not_configured", "This server cannot send email: ask its operator.")
 
     def page_url(self, name: str) -> str:
-        """The URL of a page, made from the issuer's."""
+        """The URL of a page, based on the issuer's."""
         return f"{self._issuer}/pages/{name}"
 
     def mail_link(self, purpose: LinkPurpose) -> MailLink:
-        """A new link for a mail, made from the issuer's URL."""
+        """A new link for an email, based on the issuer's URL."""
         token = new_token()
         return MailLink(f"{self.page_url(_LINK_PAGES[purpose])}?token={token}", digest_of(token))
 
     async def send(self, tx: Transaction, letter: Letter, *, user_id: str = NOBODY) -> None:
-        """Put a letter into the queue; it goes with the person when their account does."""
+        """Queue an email; it is removed together with the user."""
         if self.can_send:
             mail_id = new_id("mail")
             sealed = self._data_key.seal(msgspec.json.encode(letter), mail_id)
             await tx.mails.add(mail_id, sealed, user_id=user_id, now=tx.now)
 
     async def tell_taken(self, tx: Transaction, user: User, *, language: str) -> None:
-        """Tell who has just proved their address that what others had set in the account before is gone."""
+        """Notify a user who has just verified their address that earlier credentials were removed."""
         await self.send(tx, Letter(kind="earlier_access_removed", to=user.email, language=language), user_id=user.id)
 
     async def warn(
         self, tx: Transaction, kind: LetterKind, user: User, *, language: str, at: float | None = None, **values: str
     ) -> None:
-        """Tell somebody what was done with their account, with a link that locks it down at once.
+        """Notify a user of a change to their account, with a link that locks the account.
 
-        It goes to the address that `user` has here. Used, the link also puts that address back, and takes away the
-        factors that were set up since: `at` is when that was done, in seconds since 1970; by default now.
+        It goes to the address that `user` has here. The link also restores that address, and removes the factors that
+        were added since `at`, the time of the change in seconds since 1970 (by default now).
         """
         link = self.mail_link("lock")
         await tx.codes.add(

@@ -1,4 +1,4 @@
-"""Handing mails to a mail server (RFC 5321), over TLS unless it is on this machine."""
+"""Sending emails to a mail server (RFC 5321), over TLS unless it is on this machine."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 _SECONDS = 20.0
 _PORTS = {"smtp": 587, "smtps": 465}
 _NEVER = 500
-"""From here on a reply means that trying again will not help (RFC 5321 §4.2.1)."""
+"""Replies from here on are permanent failures (RFC 5321 §4.2.1)."""
 
 
 class NotSent(Exception):
-    """The mail server did not take a mail. `for_good`: nor will it later."""
+    """The mail server refused an email. `for_good`: a retry would not help."""
 
     def __init__(self, reason: str, *, for_good: bool) -> None:
         super().__init__(reason)
@@ -28,10 +28,10 @@ class NotSent(Exception):
 
 
 class Sender(Protocol):
-    """Sends mails."""
+    """Sends emails."""
 
     async def send(self, message: EmailMessage) -> None:
-        """Send one.
+        """Send one email.
 
         Raises:
             NotSent: when it was not taken.
@@ -53,7 +53,7 @@ class SmtpSender:
         self._tls = ssl.create_default_context(cafile=ca_file or None)
 
     async def check(self) -> None:
-        """See that the mail server lets us in. Raises as `Sender.send`."""
+        """Check that the mail server accepts our login. Raises as `Sender.send`."""
         import aiosmtplib  # noqa: PLC0415 - only servers with a mail server need it
 
         client = aiosmtplib.SMTP(
@@ -75,7 +75,7 @@ class SmtpSender:
             raise NotSent(f"the mail server cannot be reached: {type(error).__name__}", for_good=False) from error
 
     async def send(self, message: EmailMessage) -> None:
-        """Send one in a connection of its own. Raises as `Sender`."""
+        """Send one email in its own connection. Raises as `Sender`."""
         import aiosmtplib  # noqa: PLC0415 - only servers with a mail server need it
 
         try:
@@ -99,7 +99,7 @@ class SmtpSender:
             for_good = all(refused.code >= _NEVER for refused in error.recipients)
             raise NotSent("the recipient is refused", for_good=for_good) from error
         except aiosmtplib.SMTPResponseException as error:
-            # What an authentication failure says of our settings is no verdict on the mail.
+            # An authentication failure is about our settings, not about this email.
             for_good = error.code >= _NEVER and not isinstance(error, aiosmtplib.SMTPAuthenticationError)
             raise NotSent(f"the mail server answered {error.code}", for_good=for_good) from error
         except (aiosmtplib.SMTPException, OSError) as error:
@@ -107,7 +107,7 @@ class SmtpSender:
 
 
 def mail_sender(settings: Settings) -> SmtpSender | None:
-    """The mail server that is set, if one is."""
+    """The configured mail server, if there is one."""
     if settings.mail != "smtp":
         return None
     host = urlsplit(settings.smtp_url).hostname or ""

@@ -1,4 +1,4 @@
-"""Putting letters into words."""
+"""Rendering emails in the user's language."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def in_words(letter: Letter, *, site_name: str) -> Mail:
-    """Write the mail of a letter, in text and in HTML."""
+    """Render an email, in text and in HTML."""
     t = translate(letter.language)
     key = f"mail.{letter.kind}"
     paragraphs = [t(f"{key}.text", **letter.values)]

@@ -1,1 +1,1 @@
-"""Other sites that people sign in with."""
+"""Providers: other sites that users sign in with."""

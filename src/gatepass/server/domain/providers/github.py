@@ -1,4 +1,4 @@
-"""GitHub, which signs nobody's ID token: OAuth 2 with its API for who somebody is and which addresses are theirs."""
+"""GitHub, which has no ID tokens: OAuth 2, and its API for the user's identity and email addresses."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MAY_NOT_SEE = (403, 404)
 
 
 class Address(msgspec.Struct, frozen=True):
-    """One of somebody's addresses, as the API has them."""
+    """One of the user's addresses, as in the API."""
 
     email: str
     primary: bool = False
@@ -48,7 +48,7 @@ class GitHub:
         self._settings = settings
         self._web = settings.issuer or WEB
         checked_url(self._web, "issuer")
-        self._api = API if self._web == WEB else f"{self._web}/api/v3"  # as a GitHub of one's own has it
+        self._api = API if self._web == WEB else f"{self._web}/api/v3"  # as GitHub Enterprise has it
         self._http = HttpxFetch(ca_file=settings.ca_file or None)
 
     async def way_there(self, journey: Journey, now: float) -> str:  # noqa: ARG002 - nothing is looked up
@@ -64,7 +64,7 @@ class GitHub:
         return f"{self._web}/login/oauth/authorize?{urlencode(query)}"
 
     async def redeem(self, answer: Mapping[str, str], journey: Journey, now: float) -> ProvenIdentity:  # noqa: ARG002 - as above
-        """Trade the code for a token, and ask with it who that is; the token is dropped after that."""
+        """Exchange the code for a token, and ask the API who the user is; the token is then discarded."""
         form = {
             "client_id": self._settings.client_id,
             "client_secret": self._settings.client_secret,
@@ -75,14 +75,14 @@ class GitHub:
         async with in_time():
             found = await trade(self._http, Post(f"{self._web}/login/oauth/access_token", form, {}), self._web)
             token = found.get("access_token")
-            if not isinstance(token, str):  # its refusals are answers of 200
+            if not isinstance(token, str):  # it reports errors with status 200
                 raise Refusal("provider_denied", "The provider did not confirm the sign-in.")
             claimed = await self._who(token)
         return ProvenIdentity(claimed=claimed, once="", until=0.0)
 
     async def check_id_token(self, token: str, *, nonce: str | None, now: float) -> ProvenIdentity:  # noqa: ARG002 - as above
-        """There are none."""
-        raise Refusal("invalid_id_token", "This provider has no ID tokens: send people there by its page.")
+        """GitHub has no ID tokens."""
+        raise Refusal("invalid_id_token", "This provider has no ID tokens: use its sign-in page.")
 
     async def _who(self, token: str) -> Claimed:
         headers = {"Authorization": f"Bearer {token}", "X-GitHub-Api-Version": "2022-11-28"}
@@ -100,9 +100,9 @@ class GitHub:
         )
 
     async def _addresses(self, headers: dict[str, str]) -> list[Address]:
-        """The person's addresses; none where the application may not see them, as a GitHub App without that right.
+        """The user's addresses; none if the application may not see them, as a GitHub App without that permission.
 
-        Whoever is connected already signs in without one.
+        A connected user can sign in without one.
         """
         answer = await self._http.get(f"{self._api}/user/emails?per_page=100", headers)
         if answer.status in _MAY_NOT_SEE:
@@ -117,7 +117,7 @@ class GitHub:
 
 
 def _best(addresses: list[Address]) -> Address:
-    """The primary address if it is verified, else another one that is, else the primary one."""
+    """The primary address if verified, or another verified one, or the primary one unverified."""
     primary = [each for each in addresses if each.primary]
     verified = [each for each in (*primary, *addresses) if each.verified]
     return next(iter((*verified, *primary)), Address(""))

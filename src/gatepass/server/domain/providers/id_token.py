@@ -1,4 +1,4 @@
-"""An ID token (OpenID Connect Core §2), checked by our own JOSE library against an explicit policy."""
+"""Checking an ID token (OpenID Connect Core §2) with our own JOSE library, against an explicit policy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gatepass.jose.errors import JoseError
 
 MAX_AGE_SECONDS = 300
-"""How old its `iat` may be: a token that lies about in a log or a history is worth nothing soon."""
+"""The maximum age of its `iat`, so that a token from a log or history soon becomes useless."""
 SKEW_SECONDS = 60
 MAX_LENGTH = 16_384
 _MAX_SUBJECT = 255
@@ -25,9 +25,9 @@ _REQUIRED = ("iss", "sub", "aud", "exp", "iat")
 
 
 class IdTokenPolicy(Confidential, frozen=True, kw_only=True):
-    """What a token must be to be taken here and now.
+    """What an ID token must satisfy.
 
-    `nonce` is what it must carry, or None where nobody sent one; `is_issuer` says whether `iss` is the provider's.
+    `nonce` is its expected nonce, or None if none was sent; `is_issuer` says whether `iss` is the provider's.
     """
 
     keys: KeySet
@@ -47,9 +47,9 @@ def check(token: str, policy: IdTokenPolicy) -> dict[str, Any]:
     claims = jwt.verify(
         token,
         policy.keys,
-        issuer=None,  # of some providers it depends on other claims: see `_check_issuer`
+        issuer=None,  # for some providers it depends on other claims: see `_check_issuer`
         audience=policy.client_ids,
-        typ=None,  # most write JWT, some nothing: see `_check_kind`
+        typ=None,  # most set JWT, some set nothing: see `_check_kind`
         required=_REQUIRED,
         leeway=SKEW_SECONDS,
         now=policy.now,
@@ -61,15 +61,15 @@ def check(token: str, policy: IdTokenPolicy) -> dict[str, Any]:
 
 
 def name_of(token: str) -> str:
-    """What one token is remembered by: all but its signature, of which an ECDSA token has many."""
+    """The id under which a used token is remembered: all but its signature, because an ECDSA token has many."""
     return hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest()
 
 
 def _check_kind(token: str, claims: dict[str, Any]) -> None:
-    """Refuse other tokens of the same issuer: access tokens, and logout tokens, whose `aud` is the client too."""
+    """Refuse other types of token: access tokens, and logout tokens, whose `aud` is also the client."""
     kind = jwt.peek(token).headers.get("typ", "JWT")
     if not isinstance(kind, str) or kind.upper() != "JWT" or "events" in claims:
-        raise _refused("it is another kind of token")
+        raise _refused("it is not an ID token")
 
 
 def _check_issuer(claims: dict[str, Any], policy: IdTokenPolicy) -> None:
@@ -78,37 +78,37 @@ def _check_issuer(claims: dict[str, Any], policy: IdTokenPolicy) -> None:
 
 
 def _check_parties(claims: dict[str, Any], policy: IdTokenPolicy) -> None:
-    """§3.1.3.7, 3 to 5: it is for nobody whom we do not know, and was issued to one of us."""
+    """§3.1.3.7, 3 to 5: it is only for audiences that we know, and was issued to one of our clients."""
     audience = claims["aud"]
     audiences = [audience] if isinstance(audience, str) else cast("list[str]", audience)
     if not set(audiences) <= set(policy.client_ids):
-        raise _refused("`aud` names others besides")
+        raise _refused("`aud` has other audiences")
     azp = claims.get("azp")
     if azp is None and len(audiences) > 1:
         raise _refused("it has several in `aud` and no `azp`")
     if azp is not None and azp not in policy.client_ids:
-        raise _refused("`azp` is somebody else")
+        raise _refused("`azp` is another application")
 
 
 def _check_subject(claims: dict[str, Any], _policy: IdTokenPolicy) -> None:
     subject = claims["sub"]
     if not 0 < len(subject) <= _MAX_SUBJECT or not subject.isascii():
-        raise _refused("`sub` is not a name")
+        raise _refused("`sub` is missing or empty")
 
 
 def _check_age(claims: dict[str, Any], policy: IdTokenPolicy) -> None:
     age = policy.now - claims["iat"]
     if not -SKEW_SECONDS <= age <= MAX_AGE_SECONDS:
-        raise _refused("it is too old, or from the future")
+        raise _refused("it has expired, or is from the future")
 
 
 def _check_nonce(claims: dict[str, Any], policy: IdTokenPolicy) -> None:
     if policy.nonce is not None and claims.get("nonce") != policy.nonce:
-        raise _refused("`nonce` is not the one that was sent")
+        raise _refused("`nonce` does not match the request")
 
 
 def refused_by(error: JoseError) -> Refusal:
-    """The refusal for what the JOSE library found."""
+    """The refusal for an error of the JOSE library."""
     return _refused(error.code)
 
 

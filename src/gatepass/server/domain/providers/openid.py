@@ -1,4 +1,4 @@
-"""An OpenID provider, known by discovery: the code flow with PKCE, and the ID tokens that it signs."""
+"""An OpenID provider, found by discovery: the code flow with PKCE, and ID tokens."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from gatepass.server.domain.providers.provider import Journey
 
 EXCHANGE_SECONDS = 10.0
-"""For all that is asked of a provider on behalf of one person, from the first name look-up to the last octet."""
+"""The time for all requests to a provider in one sign-in, from the first DNS lookup to the last byte."""
 
 _HTTP_OK = 200
 
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """What we know of a provider beforehand: one row of the presets, filled in by the settings.
+    """The profile of a provider: one row of the presets, completed by the settings.
 
     Attributes:
         id: Its name in settings and paths.
@@ -70,7 +70,7 @@ class Profile:
 
 
 class ProviderMetadata(msgspec.Struct, frozen=True, kw_only=True):
-    """What we use of a provider's metadata (OpenID Connect Discovery §3, RFC 9207 §3), its URLs checked."""
+    """The parts of a provider's metadata that are used (OpenID Connect Discovery §3, RFC 9207 §3), its URLs checked."""
 
     authorization_endpoint: str
     token_endpoint: str
@@ -137,7 +137,7 @@ class OpenIDProvider:
         return self._proven(token, claims)
 
     async def check_id_token(self, token: str, *, nonce: str | None, now: float) -> ProvenIdentity:
-        """Check one that an application was given, by this provider and for one of us."""
+        """Check an ID token that an application got from this provider for one of our clients."""
         if len(token) > id_token.MAX_LENGTH:
             raise Refusal("invalid_id_token", "The ID token is refused: it is too long.")
         async with in_time():
@@ -149,7 +149,7 @@ class OpenIDProvider:
     # ── discovery and keys ──
 
     async def _discovered(self, now: float) -> tuple[ProviderMetadata, IssuerKeys]:
-        """The metadata, at most a day old, and the keys that it names."""
+        """The metadata, at most a day old, and the keys it refers to."""
         if self._metadata is not None and self._keys is not None and 0 <= now - self._discovered_at < DISCOVERY_SECONDS:
             return self._metadata, self._keys
         async with self._lock:
@@ -164,7 +164,9 @@ class OpenIDProvider:
 
     async def _discover(self, now: float) -> tuple[ProviderMetadata, IssuerKeys]:
         found = await self._json(f"{self._profile.discovery}/.well-known/openid-configuration")
-        if found.get("issuer") != self._profile.issuer:  # Discovery §4.3: else the document is somebody else's
+        if (
+            found.get("issuer") != self._profile.issuer
+        ):  # Discovery §4.3: otherwise the document belongs to another issuer
             raise FetchError(f"the metadata of {self._profile.discovery} is about another issuer")
         methods = found.get("token_endpoint_auth_methods_supported")
         metadata = ProviderMetadata(
@@ -177,7 +179,7 @@ class OpenIDProvider:
             names_itself=found.get("authorization_response_iss_parameter_supported") is True,
         )
         jwks_url = self._site.checked_endpoint(found, "jwks_uri")
-        # Keys that name no algorithm are for RS256, the one that every provider has (Core §15.1).
+        # Keys without an algorithm are for RS256, which every provider supports (Core §15.1).
         keys = IssuerKeys(self._profile.discovery, jwks_url=jwks_url, alg="RS256")
         self._metadata, self._keys, self._discovered_at, self._failed_at = metadata, keys, now, None
         return metadata, keys
@@ -185,7 +187,7 @@ class OpenIDProvider:
     async def _checked(
         self, token: str, keys: IssuerKeys, *, client_ids: tuple[str, ...], nonce: str | None, now: float
     ) -> dict[str, Any]:
-        """Check an ID token; for a key that nobody knows the provider is asked once more, and then not for a while."""
+        """Check an ID token; for an unknown key, fetch the keys once more, and then not again for a while."""
         async with self._lock:
             if keys.is_due(now):
                 await self._fetch_keys(keys, now)
@@ -209,7 +211,7 @@ class OpenIDProvider:
         except JoseError as error:
             raise id_token.refused_by(error) from error
         if reason := self._profile.refuse(claims):
-            raise Refusal("provider_denied", f"This account of the provider's may not sign in here: {reason}.")
+            raise Refusal("provider_denied", f"The settings do not allow this account of the provider: {reason}.")
         return claims
 
     async def _fetch_keys(self, keys: IssuerKeys, now: float) -> None:
@@ -222,12 +224,12 @@ class OpenIDProvider:
     # ── the code ──
 
     def _check_sender(self, answer: Mapping[str, str], metadata: ProviderMetadata) -> None:
-        """RFC 9207 §2.4: the answer of another authorization server must not have its code sent to this one."""
+        """RFC 9207 §2.4: never send the code of another authorization server to this one."""
         sender = answer.get("iss")
         if sender is None and not metadata.names_itself:
             return
         if sender is None or (sender != self._profile.issuer and "{" not in self._profile.issuer):
-            raise Refusal("invalid_state", "The answer is another provider's.")
+            raise Refusal("invalid_state", "The answer is from another provider.")
 
     async def _trade(self, code: str, journey: Journey, metadata: ProviderMetadata, now: float) -> dict[str, Any]:
         form = {
@@ -245,7 +247,7 @@ class OpenIDProvider:
         return await trade(self._http, Post(metadata.token_endpoint, form, headers), self._profile.issuer)
 
     async def _userinfo(self, url: str, access_token: object, claims: dict[str, Any]) -> dict[str, Any]:
-        """OpenID Connect Core §5.3: the address, where the ID token does not have it, of the same person."""
+        """OpenID Connect Core §5.3: the address of the same user, if the ID token does not have it."""
         if not isinstance(access_token, str):
             return {}
         answer = await self._http.get(url, {"Authorization": f"Bearer {access_token}"})
@@ -281,7 +283,7 @@ def challenge_of(verifier: str) -> str:
 
 
 def basic(client_id: str, secret: str) -> str:
-    """RFC 6749 §2.3.1: both are encoded as in a form first, so that a colon can be in either."""
+    """RFC 6749 §2.3.1: both are form-encoded first, so that either may contain a colon."""
     pair = f"{quote_plus(client_id)}:{quote_plus(secret)}"
     return "Basic " + base64.b64encode(pair.encode()).decode()
 
@@ -298,7 +300,7 @@ def code_of(answer: Mapping[str, str]) -> str:
 
 
 async def trade(http: HttpxFetch, post: Post, issuer: str) -> dict[str, Any]:
-    """Send a code to where tokens are, and read the answer.
+    """Send a code to the token endpoint, and read the answer.
 
     Raises:
         Refusal: `provider_denied`, when the code is none, used, or was not asked for by us.
@@ -314,7 +316,7 @@ async def trade(http: HttpxFetch, post: Post, issuer: str) -> dict[str, Any]:
 
 @asynccontextmanager
 async def in_time() -> AsyncGenerator[None]:
-    """Ask a provider for so long, and no longer.
+    """Run a request to a provider with a time limit.
 
     Raises:
         Unavailable: `provider_unavailable`, when it is away, too slow, or answers nonsense; the log says which.

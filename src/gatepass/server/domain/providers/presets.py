@@ -1,4 +1,4 @@
-"""What is known of each kind of provider beforehand: one function each, from settings to a profile."""
+"""Presets of providers: one function each, from settings to a profile."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _APPLE_SECRET_SECONDS = 300
 
 
 def make_providers(settings: Mapping[str, ProviderSettings]) -> dict[str, Provider]:
-    """Every provider that is set, by its id.
+    """Every configured provider, by its id.
 
     Raises:
         StartupError: a URL or a key of one is none that can be used.
@@ -54,11 +54,11 @@ def _make(provider_id: str, settings: ProviderSettings) -> Provider:
             case "openid":
                 return OpenIDProvider(_openid(provider_id, settings, settings.issuer, provider_id))
     except InvalidPolicyError as error:
-        raise StartupError(f"`providers.{provider_id}` cannot be used: {error}.", "Look at its issuer.") from error
+        raise StartupError(f"`providers.{provider_id}` cannot be used: {error}.", "Check its issuer.") from error
 
 
 def _openid(provider_id: str, settings: ProviderSettings, issuer: str, name: str) -> Profile:
-    """OpenID Connect as it is written."""
+    """Standard OpenID Connect."""
     issuer = settings.issuer or issuer
 
     def is_email_verified(claims: dict[str, Any]) -> bool:
@@ -82,7 +82,7 @@ def _openid(provider_id: str, settings: ProviderSettings, issuer: str, name: str
 
 
 def _google(profile: Profile, settings: ProviderSettings) -> Profile:
-    """`hd` in the request is a wish, which people can change; the claim is what counts."""
+    """`hd` in the request is only a hint, which users can change; the claim counts."""
     if not settings.domains:
         return profile
 
@@ -94,10 +94,10 @@ def _google(profile: Profile, settings: ProviderSettings) -> Profile:
 
 
 def _microsoft(provider_id: str, settings: ProviderSettings) -> Profile:
-    """Each tenant is an issuer of its own, which `tid` names.
+    """Each tenant is a separate issuer, named by `tid`.
 
-    Whoever runs a tenant writes what they like into its `email`: it counts only where Microsoft has seen that the
-    domain is the tenant's (`xms_edov`, an optional claim), or the operator says so.
+    The administrator of a tenant can put anything into its `email`: it counts only if Microsoft has verified that the
+    domain belongs to the tenant (`xms_edov`, an optional claim), or the operator says so.
     """
     base, tenant = settings.issuer or MICROSOFT, settings.tenant
     is_one = tenant not in _MANY_TENANTS
@@ -131,13 +131,14 @@ def _microsoft(provider_id: str, settings: ProviderSettings) -> Profile:
 
 
 def _apple(profile: Profile, settings: ProviderSettings) -> Profile:
-    """The secret is a token that we sign; and the answer comes as a form where an address is asked for."""
+    """The client secret is a token that we sign; and the answer comes as a form post if an address is requested."""
     try:
         pem = Path(settings.private_key_file).read_bytes()
         key = Key.from_pem(pem, "ES256", kid=settings.key_id)
     except (OSError, JoseError) as error:
         raise StartupError(
-            f"`private_key_file` of `providers.{profile.id}` is not a P-256 key.", "Apple gives it out as AuthKey_….p8."
+            f"`private_key_file` of `providers.{profile.id}` is not a P-256 key.",
+            "Use the AuthKey_….p8 file from Apple.",
         ) from error
 
     def secret(now: float) -> str:
@@ -154,5 +155,5 @@ def _apple(profile: Profile, settings: ProviderSettings) -> Profile:
 
 
 def _is_true(value: object) -> bool:
-    """Apple, and some others, write booleans as text."""
+    """Apple and some others send booleans as text."""
     return value is True or value == "true"

@@ -1,4 +1,4 @@
-"""What the flows ask of a provider, whichever protocol it speaks."""
+"""The port of a provider, whatever protocol it uses."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class Journey(Confidential, frozen=True, kw_only=True):
-    """What goes with a person to the provider and must come back, or be matched by what does.
+    """The values of one redirect to a provider, which come back or are matched with the answer.
 
-    `verifier` is of PKCE (RFC 7636), `nonce` comes back in the ID token.
+    `verifier` is PKCE's (RFC 7636); `nonce` comes back in the ID token.
     """
 
     state: str
@@ -24,7 +24,7 @@ class Journey(Confidential, frozen=True, kw_only=True):
 
 
 class ProvenIdentity(Confidential, frozen=True, kw_only=True):
-    """What a provider has proved. `once` names the ID token that did, which must not be used again before `until`."""
+    """What a provider proved. `once` is the id of the ID token, which must not be used again before `until`."""
 
     claimed: Claimed
     once: str
@@ -32,7 +32,7 @@ class ProvenIdentity(Confidential, frozen=True, kw_only=True):
 
 
 class Provider(Protocol):
-    """One provider. Whatever it answers with may be a lie, too long, too late or nothing."""
+    """One provider. Its answers may be false, too long, too late or missing."""
 
     @property
     def id(self) -> str:
@@ -41,11 +41,11 @@ class Provider(Protocol):
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """The name shown to users."""
         ...
 
     async def way_there(self, journey: Journey, now: float) -> str:
-        """The URL to send a person's browser to.
+        """The URL to send a user's browser to.
 
         Raises:
             Unavailable: `provider_unavailable`.
@@ -53,7 +53,7 @@ class Provider(Protocol):
         ...
 
     async def redeem(self, answer: Mapping[str, str], journey: Journey, now: float) -> ProvenIdentity:
-        """Trade the code of the answer that a browser has brought, whose state was checked, for what it proves.
+        """Exchange the code of an answer whose state was checked for the identity it proves.
 
         Raises:
             Refusal: `provider_denied` when the provider said no, `invalid_state` when the answer is another provider's,
@@ -63,5 +63,5 @@ class Provider(Protocol):
         ...
 
     async def check_id_token(self, token: str, *, nonce: str | None, now: float) -> ProvenIdentity:
-        """Check an ID token that an application has been given. Raises as `redeem`."""
+        """Check an ID token sent by an application. Raises as `redeem`."""
         ...

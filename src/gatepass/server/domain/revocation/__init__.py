@@ -1,1 +1,1 @@
-"""What is revoked: indexes in status lists, named tokens, and the log of both."""
+"""Revocations: indexes in status lists, tokens by `jti`, keys by `kid`, and the log of them all."""

@@ -1,4 +1,4 @@
-"""What is revoked just now, in memory: the log, applied up to a position."""
+"""The current revocations in memory: the log, applied up to a position."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class LogRead(msgspec.Struct, frozen=True):
-    """A reading of the log: where it stands, which lists there are, and the entries that were asked for.
+    """A reading of the log: its position, the existing lists, and the requested entries.
 
-    `begun_at` is when it began, by a clock that never goes back: what was revoked before that is in it.
+    `begun_at` is when it began, by a monotonic clock: it includes everything revoked before that.
     """
 
     head: Position
@@ -29,9 +29,9 @@ class LogRead(msgspec.Struct, frozen=True):
 
 
 class KnownRevocations:
-    """The bits of every list, the revoked tokens and keys, as of a position.
+    """The bits of every list, the revoked tokens and keys, as of a position in the log.
 
-    `changed_at` says for each list which event changed it last, and `as_of` when the log was last read, by
+    `changed_at` has for each list the event that changed it last, and `as_of` is when the log was last read, by
     `time.monotonic`.
     """
 
@@ -45,7 +45,7 @@ class KnownRevocations:
         self.as_of = float("-inf")
 
     def begin_anew(self, read: LogRead) -> None:
-        """Hold what was read from the beginning of the log, and nothing else."""
+        """Replace everything by a reading from the beginning of the log."""
         self.lists = {number: Bits() for number in read.lists}
         self.changed_at = dict.fromkeys(read.lists, read.head.event_id)
         self.jtis = {}
@@ -55,7 +55,7 @@ class KnownRevocations:
         self.position, self.as_of = read.head, read.begun_at
 
     def advance(self, read: LogRead) -> bool:
-        """Apply what came since, of the same epoch; whether there are new lists."""
+        """Apply later entries of the same epoch; return whether there are new lists."""
         opened = set(read.lists) - set(self.lists)
         for number in opened:
             self.lists[number] = Bits()
@@ -64,11 +64,11 @@ class KnownRevocations:
         return bool(opened)
 
     def list_changed_at(self, number: int) -> int:
-        """Which event changed a list last."""
+        """The event that changed a list last."""
         return self.changed_at.get(number, 0)
 
     def is_revoked(self, status: StatusIndex | None, jti: str) -> bool:
-        """Whether the place's bit is set, or the token is revoked by name, as of the last reading."""
+        """Whether the bit of the status index is set, or the token is revoked by its `jti`."""
         if jti in self.jtis:
             return True
         bits = None if status is None else self.lists.get(status.list)

@@ -1,4 +1,4 @@
-"""The log of revocations: what happened since when, in commit order, for as long as a token can live."""
+"""The log of revocations, in commit order, kept for as long as a token can live."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from gatepass.tokens.revocation_event import Position
 
 MOST_TOKENS = 50_000
-"""Tokens that may be revoked by name at a time: the snapshot holds all of them, 36 bytes each, and readers bound it."""
+"""How many tokens may be revoked by `jti` at a time: the snapshot holds all of them, 36 bytes each."""
 
 KEPT_SECONDS = MAX_LIFETIME + 300
-"""How long a revocation counts: the longest life of a token, and time for clocks that differ. A bit is 0 again then."""
+"""How long a revocation is kept: the longest life of a token, plus clock skew. After that a bit is 0 again."""
 
 
 class Revocation(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry: a bit, a token by its `jti`, or a key by its `kid`; `expires_at` in seconds since 1970."""
+    """One entry: a status index, a token by its `jti`, or a key by its `kid`; `expires_at` in seconds since 1970."""
 
     id: int
     expires_at: float
@@ -32,22 +32,22 @@ class Revocation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RevocationLog(Protocol):
-    """Where revocations are kept. An id is given when the transaction commits: no later one is ever lower."""
+    """The store of revocations. Ids are given at commit, in commit order."""
 
     async def revoke_indexes(self, indexes: Sequence[StatusIndex], now: float) -> None:
         """Set bits."""
         ...
 
     async def revoke_token(self, jti: str, *, client_id: str, expires_at: float) -> None:
-        """Revoke one access token of a client's by its name, until it ends by itself."""
+        """Revoke one access token of a client by its `jti`, until it expires."""
         ...
 
     async def count_names(self, now: float) -> dict[str, int]:
-        """How many tokens are revoked by name, by whose they are."""
+        """How many tokens are revoked by `jti`, by client."""
         ...
 
     async def revoke_key(self, kid: str, now: float) -> None:
-        """Say that a key is no longer to be trusted."""
+        """Revoke a key."""
         ...
 
     async def is_revoked(self, *, status: StatusIndex | None, jti: str, now: float) -> bool:
@@ -55,17 +55,17 @@ class RevocationLog(Protocol):
         ...
 
     async def head(self) -> Position:
-        """The epoch, and the last id in it."""
+        """The current epoch and its last id."""
         ...
 
     async def after(self, event_id: int, now: float) -> list[Revocation]:
-        """What came after an id and still counts, oldest first."""
+        """The unexpired entries after an id, oldest first."""
         ...
 
     async def open_epoch(self) -> None:
-        """Begin another line of events, because the store has lost some: every reader takes everything anew."""
+        """Start a new epoch, because the store has lost entries: every reader reads everything again."""
         ...
 
     async def forget_expired(self, now: float) -> None:
-        """Drop what no longer counts."""
+        """Remove expired entries."""
         ...

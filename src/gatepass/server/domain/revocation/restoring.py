@@ -1,4 +1,4 @@
-"""What a restored database must not go on with: sessions that ended since, events and places that were lost."""
+"""Cleaning up a restored database: sessions that ended since the backup, and lost events and status indexes."""
 
 from __future__ import annotations
 
@@ -14,23 +14,22 @@ if TYPE_CHECKING:
 
 
 async def begin_anew(database: Database, *, keep_sessions: bool) -> int:
-    """Open a new epoch, and with it a new status list; end every session unless told to keep them; how many ended.
+    """Start a new epoch with a new status list, and end every session unless told to keep them; return how many ended.
 
-    Whoever logged out after the backup was made would be signed in again by it, and a stolen token would work again:
-    so nobody stays signed in.
+    Sessions that ended after the backup would be active again, and stolen tokens would work again, so all sessions end.
     """
 
     async def unit(tx: Transaction) -> int:
         now = tx.now
         await tx.revocations.open_epoch()
         await record(tx, "store_restored", actor=OPERATOR)
-        # A code that was used since would work once more, a mail that was sent be sent again.
+        # Used codes would work once more, and sent emails would be sent again.
         await tx.codes.forget_expired(inf)
         await tx.mails.forget_before(inf)
         if keep_sessions:
             return 0
         count = await tx.sessions.end_all(reason="restored", now=now)
-        # Only what was answered lately may have access tokens that are still alive.
+        # Only recently refreshed grants can have access tokens that are still valid.
         await tx.revocations.revoke_indexes(await tx.grants.end_all(now, answered_after=now - KEPT_SECONDS), now)
         return count
 

@@ -1,4 +1,4 @@
-"""Whether a token of our own is revoked, for the server's own calls and for introspection."""
+"""Checks whether one of our own tokens is revoked, for the server's own calls and for introspection."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class RevocationCheck:
-    """Asks the database; where a statement is a journey, goes by what is known of its log in this process."""
+    """Asks the database, or the in-memory copy of the log where a query would need a network round trip."""
 
     def __init__(self, database: Database, known: KnownRevocations) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""A place in a status list of ours: what grants and clients are given, and what a revocation names."""
+"""A position in one of our status lists: given to grants and clients, and named by revocations."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class StatusIndex(msgspec.Struct, frozen=True, order=True):
-    """The number of the list, and the place in it."""
+    """The number of the list, and the index in it."""
 
     list: int
     idx: int

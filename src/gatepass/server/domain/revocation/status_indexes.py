@@ -1,7 +1,7 @@
-"""Giving out places in status lists: each once, in an order that tells nobody how many there are.
+"""Allocating indexes in status lists: each is used once, in an order that does not reveal how many there are.
 
-A list's places are the values of a counter, put through a permutation whose key only the server knows. A process
-reserves the counter in blocks, so that a sign-in costs no statement for its place.
+A list's indexes are the values of a counter, put through a permutation whose key only the server knows. A process
+reserves the counter in blocks, so that a sign-in needs no statement for its index.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from gatepass.server.domain.ports import Database, Transaction
 
 BLOCK = 128
-"""How many places a process reserves at once: permuting them takes about a millisecond."""
+"""How many indexes a process reserves at once: permuting them takes about a millisecond."""
 _HALF_BITS = 10
 _HALF = (1 << _HALF_BITS) - 1
-_ROUNDS = 4  # enough for a pseudo-random permutation that can be asked both ways (Luby and Rackoff)
+_ROUNDS = 4  # enough rounds for a strong pseudo-random permutation (Luby and Rackoff)
 _KEY_BYTES = 32
 assert SIZE == 1 << 2 * _HALF_BITS
 
 
 class Block(msgspec.Struct, frozen=True):
-    """A run of a list's counter that is this process's own."""
+    """A range of a list's counter that is reserved for this process."""
 
     list: int
     sealed_key: bytes
@@ -41,13 +41,13 @@ class Block(msgspec.Struct, frozen=True):
 
 
 class StatusLists(Protocol):
-    """Where the lists and their counters are kept."""
+    """The store of lists and their counters."""
 
     async def reserve(self, count: int, *, new_sealed_key: Callable[[int], bytes], now: float) -> Block:
-        """Reserve the next counters of the open list.
+        """Reserve the next values of the open list's counter.
 
-        A new one is opened when that has not so many left, or was opened in another epoch: a store that went back may
-        have forgotten which of its places it gave out. The others stay published.
+        A new list is opened if the current one is nearly full or from another epoch, because a restored store may have
+        forgotten which indexes it gave out. The old lists stay published.
         """
         ...
 
@@ -57,7 +57,7 @@ class StatusLists(Protocol):
 
 
 class ListKeys:
-    """The keys of the lists' permutations, kept sealed: what `seal` and `unseal` do is the caller's."""
+    """The keys of the permutations, stored sealed; the caller provides `seal` and `unseal`."""
 
     def __init__(self, seal: Callable[[bytes, str], bytes], unseal: Callable[[bytes, str], bytes]) -> None:
         self._seal = seal
@@ -68,7 +68,7 @@ class ListKeys:
         return self._seal(os.urandom(_KEY_BYTES), _context(number))
 
     def places(self, block: Block) -> list[StatusIndex]:
-        """The places of a block."""
+        """The indexes of a block."""
         key = self._unseal(block.sealed_key, _context(block.list))
         counters = range(block.first, block.first + block.count)
         return [StatusIndex(block.list, permuted(counter, key)) for counter in counters]
@@ -79,7 +79,7 @@ def _context(number: int) -> str:
 
 
 class StatusIndexes:
-    """Gives out places from blocks, each of which `reserve` reserves in a transaction of its own."""
+    """Allocates indexes from blocks, each reserved by `reserve` in its own transaction."""
 
     def __init__(self, reserve: Callable[[], Awaitable[list[StatusIndex]]]) -> None:
         self._reserve = reserve
@@ -87,7 +87,7 @@ class StatusIndexes:
         self._left: list[StatusIndex] = []
 
     async def next(self) -> StatusIndex:
-        """Take a place nobody has had. Raises as the database does."""
+        """A new index. Raises as the database does."""
         while not self._left:
             async with self._lock:
                 if not self._left:
@@ -95,12 +95,12 @@ class StatusIndexes:
         return self._left.pop()
 
     def let_go(self) -> None:
-        """Give out nothing more of what was reserved: the store has gone back, and may reserve the same for others."""
+        """Discard the reserved blocks, because a restored store may reserve the same range for others."""
         self._left = []
 
 
 def permuted(counter: int, key: bytes) -> int:
-    """Map a counter below 2^20 to a place, one to one: a Feistel network of two halves of 10 bits."""
+    """Map a counter below 2^20 to an index, one to one: a Feistel network of two halves of 10 bits."""
     left, right = counter >> _HALF_BITS, counter & _HALF
     for turn in range(_ROUNDS):
         mixed = hmac.digest(key, bytes((turn, right >> 8, right & 0xFF)), "sha256")
@@ -115,7 +115,7 @@ async def _nobody_waits() -> None:
 def status_indexes(
     database: Database, data_key: DataKey, *, on_reserved: Callable[[], Awaitable[None]] = _nobody_waits
 ) -> StatusIndexes:
-    """Places in status lists for this process, reserved block by block; `on_reserved` is done after each."""
+    """The status indexes of this process, reserved block by block; `on_reserved` runs after each."""
     lists = list_keys(data_key)
 
     async def reserve() -> list[StatusIndex]:
@@ -130,5 +130,5 @@ def status_indexes(
 
 
 def list_keys(data_key: DataKey) -> ListKeys:
-    """The keys of the status lists, sealed under the data key like every other."""
+    """The permutation keys of the status lists, sealed under the data key."""
     return ListKeys(data_key.seal, data_key.unseal)

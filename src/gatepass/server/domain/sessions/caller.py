@@ -1,4 +1,4 @@
-"""The person who makes a request."""
+"""The user who makes a request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gatepass.server.domain.revocation.status_index import StatusIndex  # noqa: 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """The person who makes a request, and the session that they make it in.
 
-    `status` is the place of their access token; None at a page, where a cookie speaks for them.
+    `status` is the status index of their access token; None at a page, where a cookie authenticates.
     """
 
     user: User

@@ -1,4 +1,4 @@
-"""OAuth clients: the one that is built in, and those that the operator has registered.
+"""OAuth clients: the built-in one, and those that are registered.
 
 The built-in one is the operator's own applications, which sign people in by `/login`. A registered client proves
 itself, by a secret of 256 bits of which only a digest is kept, or by a signature under its own key.
@@ -23,7 +23,7 @@ FIRST_PARTY = "first-party"
 """The built-in client's identifier, reserved. User identifiers begin with `usr_`, so it can never pass for one."""
 
 ACCOUNT_SCOPE = "gatepass:account"
-"""With it a client's tokens open people's accounts at this server, as those of the built-in client do."""
+"""With this scope, a client's tokens can manage accounts at this server, as those of the built-in client can."""
 
 OPENID = "openid"
 """The scope that asks for an ID token, and opens UserInfo (OpenID Connect Core §3.1.2.1)."""
@@ -33,7 +33,7 @@ _SECRET_PREFIX = "gps_"  # noqa: S105 - what secret scanners look for
 _SECRET_BYTES = 32
 
 AssertionAudience = Literal["issuer", "token_endpoint"]
-"""Whom the assertions of a client may name: the issuer, or the URL of the token endpoint too."""
+"""What a client's assertions may have as `aud`: the issuer, or also the URL of the token endpoint."""
 GrantType = Literal[
     "authorization_code",
     "client_credentials",
@@ -99,7 +99,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_public(self) -> bool:
-        """Whether it can keep no secret (RFC 6749 §2.1), so that nothing proves it to be itself."""
+        """Whether it cannot keep a secret (RFC 6749 §2.1), so that nothing authenticates it."""
         return self.auth_method == "none"
 
     @property
@@ -123,7 +123,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
         return self.audience or (issuer,)
 
     def has_secret(self, secret: str, now: float) -> bool:
-        """Whether this is the client's secret; the time it takes does not tell how much of it is right."""
+        """Whether this is the client's secret, compared in constant time."""
         presented = digest(secret)
         is_current = self.secret_digest is not None and hmac.compare_digest(self.secret_digest, presented)
         is_former = self.second_secret_digest is not None and hmac.compare_digest(self.second_secret_digest, presented)
@@ -131,7 +131,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Clients(Protocol):
-    """Where registered clients are kept. A removed one is not found."""
+    """The store of registered clients; removed ones are not found."""
 
     async def add(self, client: Client) -> None:
         """Keep a new client."""
@@ -162,11 +162,11 @@ class Clients(Protocol):
         ...
 
     async def move(self, client_id: str, status: StatusIndex) -> None:
-        """Give it another place: what is minted for it from now on is not what was revoked."""
+        """Give it another status index: tokens issued from now on are not revoked."""
         ...
 
     async def remove(self, client_id: str, now: float) -> StatusIndex | None:
-        """Remove the client; the place that it had, or None when it is not found."""
+        """Remove the client; return its status index, or None if it is not found."""
         ...
 
 
@@ -178,7 +178,7 @@ def check_names(*, audience: tuple[str, ...], scope: tuple[str, ...]) -> None:
     """
     for name in audience:
         if not NAME.fullmatch(name):
-            raise Refusal("invalid_audience", f"An audience is one word of ASCII without quotes, not {name!r}.")
+            raise Refusal("invalid_audience", f"An audience is ASCII without spaces or quotes, not {name!r}.")
     for name in scope:
         is_ours = name.startswith(OWN_SCOPE_PREFIX)
         if not NAME.fullmatch(name) or (is_ours and name != ACCOUNT_SCOPE):
@@ -191,5 +191,5 @@ def new_secret() -> str:
 
 
 def digest(secret: str) -> bytes:
-    """What is kept of a secret. It is random, so a plain hash is enough."""
+    """The stored digest of a secret. It is random, so a plain hash is enough."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

@@ -1,8 +1,8 @@
-"""What a client's tokens may be for, as it is today: read whenever a token is made, never remembered from a sign-in.
+"""What a client's tokens may be for today: read whenever a token is issued, never remembered from a sign-in.
 
-A grant keeps the scopes that were given, and of the audience what was named. What was taken from the client since is
-gone from the next token. A grant that named no audience has the client's: one that was added comes too. A scope that
-was added does not: nobody gave it then (RFC 6749 §6).
+A grant keeps the scopes that were granted and the audience that was named. What the client has lost since is missing
+from the next token. A grant that named no audience has all of the client's, including later ones. A scope that was
+added later is not included, because it was not granted (RFC 6749 §6).
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from gatepass.server.domain.sessions.grant import TokenSubject
 
 _ISSUER = '"issuer"'
-"""How a grant keeps that the issuer was named, which may have another URL by now. No audience is spelled so."""
+"""How a grant stores the issuer as audience, whose URL may change. No other audience is spelled so."""
 
 
 class ClientPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """A client's."""
+    """The audience and scopes that a client may have."""
 
     client_id: str
     audience: tuple[str, ...]
@@ -36,7 +36,7 @@ class ClientPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of_first_party(cls, settings: Settings) -> ClientPolicy:
-        """The built-in client's are settings."""
+        """The policy of the built-in client, from the settings."""
         return cls(
             client_id=FIRST_PARTY,
             audience=settings.first_party_audience,
@@ -46,12 +46,12 @@ class ClientPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of_client(cls, client: Client, issuer: str) -> ClientPolicy:
-        """A registered client's were given to it."""
+        """The policy of a registered client."""
         return cls(client_id=client.id, audience=client.audience_at(issuer), scope=client.scope, issuer=issuer)
 
     @classmethod
     def behind(cls, subject: TokenSubject, settings: Settings) -> ClientPolicy:
-        """Those that came along with a grant."""
+        """The policy of the client of a grant."""
         if subject.client_scope is None:
             return cls.of_first_party(settings)
         issuer = settings.issuer_url
@@ -61,7 +61,7 @@ class ClientPolicy(msgspec.Struct, frozen=True, kw_only=True):
     def check(
         self, *, audience: Sequence[str] = (), scope: str | None = None, cookie: bool = False, jkt: str | None = None
     ) -> TokenRequest:
-        """Check what is asked for: some of the audience (else all), and some of the scopes (else all).
+        """Check the requested audience and scopes; by default all.
 
         Raises:
             Refusal: `invalid_audience` or `invalid_scope`.
@@ -78,7 +78,7 @@ class ClientPolicy(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def today(self, subject: TokenSubject, *, audience: Sequence[str] = (), scope: str | None = None) -> TokenSubject:
-        """What a grant's tokens say today; narrowed to what is asked for, if anything is (RFC 6749 §6, RFC 8707 §2.2).
+        """What a grant's tokens may say today, narrowed to a request if there is one (RFC 6749 §6, RFC 8707 §2.2).
 
         Raises:
             Refusal: `invalid_audience`, also where all that the grant named is gone, or `invalid_scope`.
@@ -100,7 +100,7 @@ class ClientPolicy(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(dict.fromkeys((*audience, self.issuer))) if OPENID in scope else audience
 
     def left_of(self, audience: Sequence[str], scope: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """What is left of what a grant keeps: audience and scope.
+        """What a grant may still have: audience and scope.
 
         Raises:
             Refusal: `invalid_audience`, where that is nothing.
@@ -108,18 +108,18 @@ class ClientPolicy(msgspec.Struct, frozen=True, kw_only=True):
         named = [self.issuer if name == _ISSUER else name for name in audience]
         left = tuple(name for name in named if name in self.audience) if named else self.audience
         if not left:
-            raise Refusal("invalid_audience", "What this sign-in was for is not to be had any more.")
+            raise Refusal("invalid_audience", "The client has lost the audience of this sign-in: sign in again.")
         return left, tuple(name for name in scope if name in self.scope)
 
 
 def _some_of(allowed: tuple[str, ...], token_request: Sequence[str]) -> tuple[str, ...]:
     if not set(token_request) <= set(allowed):
-        raise Refusal("invalid_audience", "Tokens for this audience are not to be had here.")
+        raise Refusal("invalid_audience", "The client may not request tokens for this audience.")
     return tuple(dict.fromkeys(token_request))
 
 
 def _scopes_of(allowed: tuple[str, ...], token_request: str) -> tuple[str, ...]:
     scopes = tuple(dict.fromkeys(token_request.split()))
     if not set(scopes) <= set(allowed):
-        raise Refusal("invalid_scope", "Not all of these scopes are to be had here.")
+        raise Refusal("invalid_scope", "The client may not request all of these scopes.")
     return scopes

@@ -1,4 +1,4 @@
-"""DPoP proofs (RFC 9449), each of which is good once."""
+"""DPoP proofs (RFC 9449), each accepted once."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 PROOF_SECONDS = 60
-"""How far a proof's `iat` may be from our clock, in either direction."""
+"""The maximum distance of a proof's `iat` from our clock, in either direction."""
 
 
 async def use_proof(tx: Transaction, proof: DPoPProof) -> Refusal | None:
-    """Use a proof up; refused when it was used before, at any node."""
+    """Mark a proof as used; refused if it already was, on any node."""
     name = hashlib.sha256(f"{proof.thumbprint} {proof.jti}".encode()).hexdigest()
     is_first = await tx.used_once.use("dpop_proof", name, expires_at=proof.iat + PROOF_SECONDS + 1)
-    return None if is_first else Refusal("invalid_dpop_proof", "The DPoP proof was used before.")
+    return None if is_first else Refusal("invalid_dpop_proof", "The DPoP proof was already used.")

@@ -70,21 +70,21 @@ class RotationPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Advanced(msgspec.Struct, frozen=True):
-    """The owner moved on: `serial` is new."""
+    """The client moved on: `serial` is new."""
 
     serial: int
     subject: TokenSubject
 
 
 class Same(msgspec.Struct, frozen=True):
-    """Another tab, a reload or a retry: `serial` is the one that is current already."""
+    """Another tab, a reload or a retry: `serial` is still the current one."""
 
     serial: int
     subject: TokenSubject
 
 
 class Reissued(msgspec.Struct, frozen=True):
-    """The last answer seems to have been lost: `serial` is new and the one nobody used is poison."""
+    """The last answer was probably lost: `serial` is new, and using the unused one from now on means theft."""
 
     serial: int
     subject: TokenSubject
@@ -92,7 +92,7 @@ class Reissued(msgspec.Struct, frozen=True):
 
 
 class Stolen(msgspec.Struct, frozen=True):
-    """Two parties hold this grant: it is to end in the same transaction, and if it is our own the session with it."""
+    """Two parties hold this grant: it must end in the same transaction, and for a first-party grant the session too."""
 
     user_id: str
     session_id: str
@@ -140,26 +140,26 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Grants(Protocol):
-    """Where grants are kept: one row each, and no table of tokens."""
+    """The store of grants: one row each, and no table of tokens."""
 
     async def add(self, grant: Grant) -> None:
-        """Keep a new grant."""
+        """Add a grant."""
         ...
 
     async def advance(self, refresh_credential: RefreshCredential, *, pace: RotationPolicy, now: float) -> Advance:
-        """Move the grant on as the presented serial calls for, in one statement. `Stolen`: end the session."""
+        """Advance the grant according to the presented serial, in one statement. `Stolen`: end the session."""
         ...
 
     async def held_by(self, refresh_credential: RefreshCredential) -> Held | None:
-        """What the presented token belongs to, ended or not."""
+        """The grant that the presented token belongs to, ended or not."""
         ...
 
     async def bearer_at(self, status: StatusIndex) -> TokenSubject | None:
-        """What an access token of the grant at this place says; None when the grant has ended or moved."""
+        """The subject of access tokens of the grant at this status index; None if the grant has ended or moved."""
         ...
 
     async def at(self, status: StatusIndex) -> str | None:
-        """The grant that is at this place; None when it has ended or moved."""
+        """The grant at this status index; None if it has ended or moved."""
         ...
 
     async def session_of(self, grant_id: str) -> str | None:
@@ -167,7 +167,7 @@ class Grants(Protocol):
         ...
 
     async def end(self, grant_id: str, now: float) -> list[StatusIndex]:
-        """End one grant; its place, or nothing when it had ended before. So do the next three, for more than one."""
+        """End one grant; return its status index, or nothing if it had ended. The next three end several."""
         ...
 
     async def end_of_session(self, session_id: str, now: float) -> list[StatusIndex]:
@@ -175,7 +175,7 @@ class Grants(Protocol):
         ...
 
     async def end_of_user(self, user_id: str, now: float, *, keep_session: str = "") -> list[StatusIndex]:
-        """End a person's grants, but those of one session."""
+        """End a user's grants, except those of one session."""
         ...
 
     async def end_of_client(self, client_id: str, now: float) -> list[StatusIndex]:
@@ -183,21 +183,21 @@ class Grants(Protocol):
         ...
 
     async def end_all(self, now: float, *, answered_after: float) -> list[StatusIndex]:
-        """End every grant; the places of those that were answered after a moment."""
+        """End every grant; return the status indexes of those refreshed after a moment."""
         ...
 
     async def live_of_user(self, user_id: str, now: float) -> list[tuple[str, StatusIndex]]:
-        """A person's grants that have not ended, each with its place."""
+        """A user's active grants, each with its status index."""
         ...
 
     async def live_of_client(self, client_id: str, now: float) -> list[tuple[str, StatusIndex]]:
-        """A client's grants that have not ended, each with its place."""
+        """A client's active grants, each with its status index."""
         ...
 
     async def remove_all_of(self, user_id: str) -> None:
-        """Forget a person's grants, which have ended."""
+        """Remove a user's grants, which have ended."""
         ...
 
     async def move(self, grants: Sequence[tuple[str, StatusIndex]]) -> None:
-        """Give each grant another place: what is minted for it from now on is not what was revoked."""
+        """Give each grant another status index: tokens issued from now on are not revoked."""
         ...

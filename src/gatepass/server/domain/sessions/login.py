@@ -1,7 +1,7 @@
-"""Where every way to sign in ends: whoever has proved a first thing, by password, mail, passkey or another site.
+"""The last step of every way to sign in, after a first factor was proved: by password, email, passkey or another site.
 
-If the person has a second factor and the proof is not of two already, a challenge is answered instead of a session.
-It holds all that the sign-in has found out, sealed; so it is kept nowhere, and only the use of it is written down.
+If the user has a second factor and the first proof does not already count as two, the answer is a challenge instead of
+a session. It holds the state of the sign-in, sealed, so nothing is stored until it is used.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _ID_BYTES = 16
 
 
 class Pending(Confidential, frozen=True, kw_only=True):
-    """A sign-in that waits for its second factor. `password` is a digest of the hash that the account had then.
+    """A sign-in that waits for its second factor. `password` is a digest of the account's password hash at that time.
 
-    A new password makes the challenge worthless, as it ends the sessions.
+    A new password invalidates the challenge, as it ends the sessions.
     """
 
     id: str
@@ -50,7 +50,7 @@ class Pending(Confidential, frozen=True, kw_only=True):
 
 
 class FactorDue(Confidential, frozen=True, kw_only=True):
-    """A second factor is asked; `expires_in` in seconds."""
+    """A second factor is required; `expires_in` in seconds."""
 
     challenge: str
     factors: tuple[FactorKind, ...]
@@ -62,7 +62,7 @@ LoginResult: TypeAlias = Opened | FactorDue
 
 
 class LoginCompletion:
-    """Opens the session of whoever has proved a first thing, or seals a challenge where a second one is due."""
+    """Opens a session after the first factor, or seals a challenge if a second one is required."""
 
     def __init__(self, data_key: DataKey, settings: Settings) -> None:
         self._challenges = SealedBox(Pending, data_key, "second factor")
@@ -78,7 +78,7 @@ class LoginCompletion:
         status: StatusIndex,
         device: str,
     ) -> LoginResult | Refusal:
-        """Open a session, or ask for the second factor. `device` is what the cookie of a trusted device holds."""
+        """Open a session, or require the second factor. `device` is the cookie value of a trusted device."""
         if token_request.proof is not None and (refused := await use_proof(tx, token_request.proof)):
             return refused
         factors = await tx.factors.of(user.id)
@@ -106,7 +106,7 @@ class LoginCompletion:
         return bool(device) and await tx.devices.knows(user.id, device_digest(device), tx.now)
 
     def read(self, challenge: str, now: float) -> Pending:
-        """Open a challenge.
+        """Decrypt a challenge.
 
         Raises:
             Refusal: `invalid_challenge`, when it is not one of ours, or too old.
@@ -118,5 +118,7 @@ class LoginCompletion:
 
 
 def invalid_challenge() -> Refusal:
-    """The one answer for every challenge that nothing can be done with."""
-    return Refusal("invalid_challenge", "The challenge is too old, used, or another browser's: sign in again.")
+    """The one refusal for every invalid challenge."""
+    return Refusal(
+        "invalid_challenge", "The challenge has expired, was already used or belongs to another browser: sign in again."
+    )

@@ -1,4 +1,4 @@
-"""Opening a session and its first grant, inside the transaction of the way in that proved who somebody is."""
+"""Opening a session and its first grant, inside the transaction that authenticated the user."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _TOKEN_ID_BYTES = 16
 
 
 class Authentication(msgspec.Struct, frozen=True, kw_only=True):
-    """How the person proved who they are, and where they sit: `acr` and `amr` as in RFC 9068 §2.2.1."""
+    """How and where the user authenticated: `acr` and `amr` as in RFC 9068 §2.2.1."""
 
     acr: str
     amr: tuple[str, ...]
@@ -38,7 +38,7 @@ class Authentication(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
-    """A fresh grant: what its access tokens say, its refresh token, and the time on the database's clock.
+    """A new grant: the subject of its access tokens, its refresh token, and the time on the database's clock.
 
     `token_id` is the `jti` of the first access token; the event that tells of the sign-in names it. `password` tells
     in cookie mode which one the account has (`password_digest`).
@@ -94,7 +94,7 @@ async def open_grant(  # noqa: PLR0913 - what a grant is made of
     status: StatusIndex,
     grant_id: str = "",
 ) -> Opened:
-    """Write what a client holds of a session, at a status index that nobody has had.
+    """Store a client's grant of a session, at a new status index.
 
     `grant_id` is the identifier that was given out in advance, if one was.
     """
@@ -130,17 +130,17 @@ async def open_grant(  # noqa: PLR0913 - what a grant is made of
 
 
 async def password_digest(tx: Transaction, user_id: str) -> bytes:
-    """What tells one password of a person's from the next, without being of use to anybody."""
+    """Identifies a user's current password, without helping to guess it."""
     return digest_of_password(await tx.passwords.of(user_id))
 
 
 def digest_of_password(password_hash: str | None) -> bytes:
-    """The same, of the hash."""
+    """The same, from the hash."""
     return hashlib.sha256((password_hash or "").encode()).digest()
 
 
 def digest(secret: bytes) -> bytes:
-    """What the database keeps of a grant's secret. It is random, so a plain hash is enough."""
+    """The stored digest of a grant's secret. It is random, so a plain hash is enough."""
     return hashlib.sha256(secret).digest()
 
 

@@ -1,4 +1,4 @@
-"""Access tokens of our own, presented to ourselves."""
+"""Verifying our own access tokens when they are presented to this server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MAX_POLICIES = 64
 
 
 class OwnTokens:
-    """Verifies access tokens of this server with the keys in force. Whether one is revoked, the database knows."""
+    """Verifies access tokens of this server with the current keys. The database knows which are revoked."""
 
     def __init__(self, keys: LiveKeys, settings: Settings, clock: Clock) -> None:
         self._keys = keys
@@ -31,7 +31,7 @@ class OwnTokens:
         self._verifiers: dict[tuple[str, ...], Verifier] = {}
 
     def verify(self, token: str, audience: tuple[str, ...], thumbprint: str | None = None) -> Principal:
-        """Verify a token that is for one of the audiences, and bound to the key that its sender has, if to any.
+        """Verify a token for one of the audiences, bound to the sender's key if it is bound.
 
         Raises as `Verifier.verify`.
         """
@@ -48,7 +48,7 @@ class OwnTokens:
         return of_access_token(checked)
 
     def look_at(self, token: str, audience: tuple[str, ...]) -> Principal:
-        """Verify a token that is spoken of, and speaks for nobody: its sender need not have its key."""
+        """Verify a token that is the subject of a request, not its credential: the sender need not hold its key."""
         try:
             return self.verify(token, audience)
         except UnprovenCnfError:
@@ -56,7 +56,7 @@ class OwnTokens:
             return self.verify(token, audience, str(named.get("jkt", "")))
 
     def look_at_any(self, token: str) -> Principal:
-        """The same, whatever it is for."""
+        """The same, for any audience."""
         claims = jwt.peek(token).claims
         named: Any = claims.get("aud")
         key: Any = claims.get("cnf")
@@ -71,7 +71,7 @@ class OwnTokens:
         return of_access_token(checked)
 
     def _verifier(self, audience: tuple[str, ...]) -> Verifier:
-        """The verifier for an audience; a changed ring makes new ones, which remember nothing."""
+        """The verifier for an audience; a changed key ring creates new ones, with empty caches."""
         ring = self._keys.current
         if ring is not self._ring:
             self._ring = ring
@@ -92,6 +92,6 @@ def _jkt_in(cnf: Any) -> str | None:  # noqa: ANN401 - not verified yet, so it c
 
 
 def status_of(principal: Principal) -> StatusIndex | None:
-    """The place that a token of ours names; the list's number ends its URI."""
+    """The status index of one of our tokens; the list's number is at the end of its URI."""
     place = principal.status
     return None if place is None else StatusIndex(int(place.uri.rpartition("/")[2]), place.idx)

@@ -1,4 +1,4 @@
-"""Step-up: what changes who owns an account needs a sign-in that is fresh (RFC 9470)."""
+"""Step-up: sensitive changes to an account need a recent sign-in (RFC 9470)."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
 
 def check_recent(auth_time: float, *, now: float, seconds: float) -> None:
-    """Refuse when the sign-in at `auth_time` is older than that.
+    """Refuse if the sign-in at `auth_time` is older than this many seconds.
 
     Raises:
         Refusal: `recent_sign_in_required`.
     """
     if auth_time + seconds < now:
-        raise Refusal("recent_sign_in_required", f"This needs a sign-in of the last {int(seconds)} seconds.")
+        raise Refusal("recent_sign_in_required", f"This requires a sign-in within the last {int(seconds)} seconds.")
 
 
 async def check_still(tx: Transaction, user: User, session_id: str) -> Refusal | None:
-    """Say so when the session has ended since, inside the transaction that adds another way in.
+    """Refuse if the session has ended in the meantime, inside the transaction that adds a credential.
 
-    Whoever has signed out a thief must not find that a call of theirs, begun before, has come through after it.
+    After a user has signed out a thief, no earlier call of the thief may still complete.
     """
     if await tx.sessions.is_live(session_id, user.id, tx.now):
         return None
@@ -32,10 +32,10 @@ async def check_still(tx: Transaction, user: User, session_id: str) -> Refusal |
 
 
 def session_ended() -> Refusal:
-    """The answer to who is signed out."""
+    """The refusal for a session that has ended."""
     return Refusal("session_ended", "The session has ended: sign in again.")
 
 
 def second_factor_first() -> Refusal:
-    """The answer to who has signed in without the second factor that they have."""
-    return Refusal("second_factor_required", "This needs a sign-in with the second factor: see POST /reauthenticate.")
+    """The refusal for a sign-in without the user's second factor."""
+    return Refusal("second_factor_required", "This requires the second factor: send it to POST /reauthenticate.")

@@ -1,4 +1,4 @@
-"""What a refresh token proves, in the words of grants."""
+"""Reading refresh tokens."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def refresh_credential(token: RefreshToken, client_id: str, jkt: str | None = None) -> RefreshCredential:
-    """What the token proves, in the words of grants, at the client that presents it, with the key that it has."""
+    """What a refresh token proves, presented by this client and with this key."""
     return RefreshCredential(
         grant_id=f"{GRANT_PREFIX}_{encode_id(token.grant_id)}",
         client_id=client_id,
@@ -28,12 +28,12 @@ def refresh_credential(token: RefreshToken, client_id: str, jkt: str | None = No
 
 
 def invalid_refresh_token() -> Refusal:
-    """The one answer for every token that is not ours, or not for this call."""
-    return Refusal("invalid_refresh_token", "This is not a refresh token for this call.")
+    """The one refusal for every token that is not ours, or not for this request."""
+    return Refusal("invalid_refresh_token", "This refresh token is not valid for this request.")
 
 
 def read_in_body(text: str, keys: Mapping[bytes, RefreshKey]) -> RefreshToken | None:
-    """Read a refresh token of the kind that travels in bodies; None for everything else."""
+    """Read a refresh token that is meant for bodies; None for anything else."""
     try:
         token = refresh_token.read(text, keys)
     except refresh_token.InvalidRefreshToken:

@@ -1,4 +1,4 @@
-"""Ending things, and telling everybody: each ends what hangs on it, and publishes the places in one transaction."""
+"""Ending sessions and grants: each also publishes the revoked status indexes, in one transaction."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 _MOVED_AT_ONCE = 1_000
-"""Grants that get places by one reservation."""
+"""How many grants get new status indexes at once."""
 
 
 async def end_session(
@@ -29,7 +29,7 @@ async def end_session(
     if not await tx.sessions.end(session_id, user_id, reason=reason, now=now):
         return False
     await tx.revocations.revoke_indexes(await tx.grants.end_of_session(session_id, now), now)
-    if reason == "refresh_token_reused":  # by whom, nobody knows
+    if reason == "refresh_token_reused":  # the actor is unknown
         await record(tx, "refresh_token_reused", user_id, actor="", session_id=session_id, where=where)
     else:
         await record(tx, "session_ended", user_id, session_id=session_id, reason=reason, where=where)
@@ -45,7 +45,7 @@ async def end_sessions_of(  # noqa: PLR0913 - the last three are for the log, an
     where: Origin = NOWHERE,
     keep: str = "",
 ) -> int:
-    """End everything of a person but the session to `keep`; how many sessions those were."""
+    """End all sessions and grants of a user, except the session to `keep`; return how many sessions."""
     now = tx.now
     count = await tx.sessions.end_all_of(user_id, reason=reason, now=now, keep=keep)
     await tx.revocations.revoke_indexes(await tx.grants.end_of_user(user_id, now, keep_session=keep), now)
@@ -55,7 +55,7 @@ async def end_sessions_of(  # noqa: PLR0913 - the last three are for the log, an
 
 
 async def end_grant(tx: Transaction, grant_id: str) -> None:
-    """End what one client holds of a session; the session and its other grants live on."""
+    """End one client's grant of a session; the session and its other grants stay active."""
     now = tx.now
     await tx.revocations.revoke_indexes(await tx.grants.end(grant_id, now), now)
 
@@ -68,15 +68,15 @@ async def end_session_of_client(tx: Transaction, session_id: str, user_id: str) 
 
 
 async def end_tokens_of(tx: Transaction, user_id: str, lists: ListKeys) -> None:
-    """Kill a person's access tokens and keep their sessions: what they say is no longer true."""
+    """Revoke a user's access tokens but keep their sessions: the claims of the tokens are outdated."""
     await move_grants(tx, await tx.grants.live_of_user(user_id, tx.now), lists)
 
 
 async def move_grants(tx: Transaction, grants: Sequence[tuple[str, StatusIndex]], lists: ListKeys) -> None:
-    """Kill the access tokens of grants, and keep these.
+    """Revoke the access tokens of grants, but keep the grants.
 
-    Each grant's bit is set and the grant gets another place, so that a token minted from what was read before this
-    commit is born dead.
+    Each grant's bit is set and the grant gets another status index, so that a token issued from data read before this
+    commit is revoked from the start.
     """
     now = tx.now
     for start in range(0, len(grants), _MOVED_AT_ONCE):
@@ -88,7 +88,7 @@ async def move_grants(tx: Transaction, grants: Sequence[tuple[str, StatusIndex]]
 
 
 async def drop_factors(tx: Transaction, user_id: str) -> None:
-    """Forget every second factor of a person, passkeys included, and the devices where none was asked."""
+    """Remove every second factor of a user, including passkeys and trusted devices."""
     await tx.totp.remove(user_id)
     await tx.passkeys.remove_all_of(user_id)
     await tx.recovery_codes.replace(user_id, ())
@@ -96,7 +96,7 @@ async def drop_factors(tx: Transaction, user_id: str) -> None:
 
 
 async def record_factors(tx: Transaction, user_id: str, *, where: Origin = NOWHERE) -> bool:
-    """Record each kind of factor that is about to be dropped; whether there is any."""
+    """Record each kind of factor that is about to be removed; return whether there is any."""
     factors = await tx.factors.of(user_id)
     kinds = [kind for kind, count in (("totp", factors.totp), ("passkey", factors.passkeys)) if count]
     for kind in kinds:
@@ -105,7 +105,7 @@ async def record_factors(tx: Transaction, user_id: str, *, where: Origin = NOWHE
 
 
 async def disconnect_all(tx: Transaction, user_id: str, *, where: Origin = NOWHERE) -> bool:
-    """Forget a person's accounts elsewhere, and record each; whether there was any."""
+    """Remove a user's connected accounts, and record each; return whether there were any."""
     identities = await tx.identities.of(user_id)
     for identity in identities:
         await record(tx, "provider_disconnected", user_id, reason=identity.provider, where=where)
@@ -114,9 +114,9 @@ async def disconnect_all(tx: Transaction, user_id: str, *, where: Origin = NOWHE
 
 
 async def take_back_factors(tx: Transaction, user_id: str, *, since: float, where: Origin = NOWHERE) -> None:
-    """Forget the factors that were set up then or later; older ones stay, or a mailbox alone would get past them.
+    """Remove the factors added since then; older ones stay, or access to the mailbox alone would bypass them.
 
-    Whoever set one up may have made recovery codes besides, so those go too.
+    The intruder who added one may have created recovery codes too, so those are removed as well.
     """
     taken = [
         kind
@@ -133,7 +133,7 @@ async def take_back_factors(tx: Transaction, user_id: str, *, since: float, wher
 
 
 async def replace_password(tx: Transaction, user_id: str, password_hash: str, *, is_short: bool = False) -> None:
-    """Keep another password; whoever had the old one may have had a browser remembered, so none is any more."""
+    """Set a new password, and remove trusted devices, which may belong to someone who knew the old one."""
     await tx.passwords.put(user_id, password_hash, tx.now)
     await tx.passwords.mark_short(user_id, is_short=is_short)
     await tx.devices.forget_all_of(user_id)

@@ -1,4 +1,4 @@
-"""Moving a grant on, inside the transaction of whichever call presents its refresh token."""
+"""Advancing a grant, inside the transaction of the call that presents its refresh token."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def pace_of(settings: Settings) -> RotationPolicy:
-    """The time limits of refreshing that are set."""
+    """The configured time limits of refreshing."""
     return RotationPolicy(
         quiet=settings.refresh_quiet_seconds,
         grace=settings.refresh_grace_seconds,
@@ -26,7 +26,7 @@ def pace_of(settings: Settings) -> RotationPolicy:
 
 
 async def advance(tx: Transaction, token: RefreshCredential, *, pace: RotationPolicy) -> Advance:
-    """Move the grant on; what is out of the ordinary is recorded.
+    """Advance the grant, and record anything unusual.
 
     A theft ends the session. Of another client's grant it ends that grant alone, and the offline session that it hangs
     on: the token was stolen from that client, and one that is careless must not sign people out everywhere.
@@ -40,7 +40,8 @@ async def advance(tx: Transaction, token: RefreshCredential, *, pace: RotationPo
         case Stolen(user_id, session_id):
             await end_session(tx, session_id, user_id, "refresh_token_reused")
         case Reissued(_, subject, store_went_back=True):
-            # The store lost writes, so it may have lost events and reserved places too: readers and lists begin anew.
+            # The store lost writes, so it may have lost events and index reservations too: readers and lists start
+            # over.
             await tx.revocations.open_epoch()
             await record(tx, "store_went_back", subject.user_id, actor=SERVER, session_id=subject.session_id)
         case _:

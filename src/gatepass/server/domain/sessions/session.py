@@ -1,4 +1,4 @@
-"""A session: one sign-in of one person on one device. What a client holds of it is a grant."""
+"""A session: one sign-in of one user on one device. What a client holds of it is a grant."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TWO_FACTORS = "2"
 """`acr` of a sign-in with two of them."""
 
 MOST_SHOWN = 100
-"""Of a person's sessions at once: a program that signs in every minute must not make an answer of megabytes."""
+"""How many of a user's sessions are returned at once, so that answers stay small."""
 
 EndReason = Literal[
     "logout",
@@ -68,10 +68,10 @@ class SessionInUse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sessions(Protocol):
-    """Where sessions are kept. What ends with a session is told in `ending.py`."""
+    """The store of sessions. `revoke.py` has what ends together with a session."""
 
     async def add(self, session: Session) -> None:
-        """Keep a new session."""
+        """Add a session."""
         ...
 
     async def is_live(self, session_id: str, user_id: str, now: float) -> bool:
@@ -83,19 +83,19 @@ class Sessions(Protocol):
         ...
 
     async def prove_again(self, session_id: str, *, acr: str, amr: tuple[str, ...], now: float) -> bool:
-        """Note that the person has proved once more who they are; False when the session has ended meanwhile."""
+        """Record that the user has authenticated again; False if the session has ended in the meantime."""
         ...
 
     async def forget_expired(self, before: float, most: int) -> int:
-        """Forget sessions whose absolute lifetime ended before, the oldest first, and their grants; how many."""
+        """Remove sessions whose absolute lifetime ended before then, the oldest first, and their grants; how many."""
         ...
 
     async def all_of(self, user_id: str) -> list[Session]:
-        """All that is kept of the user's sessions, the ended ones too."""
+        """All stored sessions of the user, including ended ones."""
         ...
 
     async def remove_all_of(self, user_id: str) -> None:
-        """Forget the user's sessions; their grants must be gone."""
+        """Remove the user's sessions, whose grants must be gone."""
         ...
 
     async def live_of(self, user_id: str, *, now: float, idle_seconds: float) -> list[SessionInUse]:
@@ -103,13 +103,13 @@ class Sessions(Protocol):
         ...
 
     async def end(self, session_id: str, user_id: str, *, reason: EndReason, now: float) -> bool:
-        """End the session; False when it was not this user's or had ended before."""
+        """End the session; False if it is not this user's or has already ended."""
         ...
 
     async def end_all(self, *, reason: EndReason, now: float) -> int:
-        """End everybody's live sessions; how many there were."""
+        """End all active sessions; return how many there were."""
         ...
 
     async def end_all_of(self, user_id: str, *, reason: EndReason, now: float, keep: str = "") -> int:
-        """End all of the user's live sessions but the one to `keep`; how many there were."""
+        """End all active sessions of the user except the one to `keep`; return how many there were."""
         ...

@@ -1,4 +1,4 @@
-"""From a grant to its access token, after the commit: signing may wait for a network."""
+"""Issuing access tokens for grants, after the commit, because signing may wait for a network."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 log = structlog.get_logger("gatepass")
 
 LARGE_TOKEN_BYTES = 4_096
-"""From here on the operator is warned: cookies of browsers end here, and some proxies' buffers."""
+"""The size from which the operator is warned: browsers limit cookies here, and some proxies their buffers."""
 LARGEST_TOKEN_BYTES = 7_168
-"""Beyond it no token is issued: nginx, Node and others take 8 KiB of headers, and there are others beside this one."""
+"""The size above which no token is issued: nginx, Node and others accept 8 KiB of headers in total."""
 
 
 _JTI_BYTES = 16
 _JITTER = 0.03
-"""By how much of its life a refreshed token may end early: a fleet that began together does not stay together."""
+"""The part of its life by which a refreshed token may expire early, so that many clients do not refresh at once."""
 
 
 class IssuedToken(Confidential, frozen=True, kw_only=True):
-    """An access token, and what an answer says of it; `expires_in` in seconds."""
+    """An access token, and what the response says about it; `expires_in` in seconds."""
 
     token: str
     token_type: Literal["Bearer", "DPoP"]
@@ -45,7 +45,7 @@ class IssuedToken(Confidential, frozen=True, kw_only=True):
 
 
 class TokenIssuer:
-    """Makes access tokens (RFC 9068), and signs them after the commit: signing may wait for a network."""
+    """Issues access tokens (RFC 9068); signing happens after the commit, because it may wait for a network."""
 
     def __init__(self, settings: Settings) -> None:
         self._issuer = settings.issuer_url
@@ -55,7 +55,7 @@ class TokenIssuer:
     async def mint(
         self, subject: TokenSubject, *, keys: KeyRing, now: float, first_id: str | None = None
     ) -> IssuedToken:
-        """Mint a grant's access token. A session's first one has its name already, and lives exactly as is set."""
+        """Issue a grant's access token. A session's first one has a given `jti`, and the exact configured lifetime."""
         early = 0 if first_id else random.uniform(0, _JITTER)  # noqa: S311 - to spread a load, no secret
         seconds = self._seconds - int(self._seconds * early)
         issued_at = int(now)
@@ -63,7 +63,7 @@ class TokenIssuer:
             iss=self._issuer,
             sub=subject.user_id,
             aud=_one_or_many(subject.audience),
-            # The last token of a session does not outlive it.
+            # A session's last token does not outlive it.
             exp=max(min(issued_at + seconds, int(subject.expires_at)), issued_at + 1),
             iat=issued_at,
             jti=first_id or secrets.token_urlsafe(_JTI_BYTES),
@@ -82,7 +82,7 @@ class TokenIssuer:
     async def mint_for_client(
         self, client: Client, token_request: TokenRequest, *, keys: KeyRing, now: float
     ) -> IssuedToken:
-        """Mint a client's own access token: it speaks for nobody else, and belongs to no session (RFC 9068 §2.2)."""
+        """Issue a client's own access token, without a user or session (RFC 9068 §2.2)."""
         issued_at = int(now)
         claims = AccessToken(
             iss=self._issuer,
@@ -115,11 +115,11 @@ class TokenIssuer:
         )
 
     def _note_size(self, subject: str, size: int) -> None:
-        """Refuse a token that servers would not take in a header, and warn of the first that is on its way there."""
+        """Refuse a token that is too large for a header, and warn about the first that comes close."""
         if size > LARGEST_TOKEN_BYTES:
             raise Refusal(
                 "token_too_large",
-                "The roles, scopes and audiences of this account make a token that servers do not take.",
+                "The token would be too large: remove roles, scopes or audiences.",
                 private=f"the token of {subject} has {size} bytes; most servers take 8 KiB of headers, or of one",
             )
         if not self._has_warned_of_size:
@@ -128,7 +128,7 @@ class TokenIssuer:
 
 
 def _bound_to(jkt: str | None) -> dict[str, str] | None:
-    """Name the key that the token's sender must prove to have (RFC 9449 §6.1)."""
+    """The confirmation claim for the key that the token's sender must prove (RFC 9449 §6.1)."""
     return None if jkt is None else {"jkt": jkt}
 
 

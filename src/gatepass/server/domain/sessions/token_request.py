@@ -8,7 +8,7 @@ from gatepass.tokens import dpop_proof  # noqa: TC001 - msgspec reads the annota
 
 
 class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What the client asked for, checked against what it may have; `jkt` is the key to bind its tokens to.
+    """What a client requested, checked against what it may have; `jkt` is the key to bind its tokens to.
 
     `named` is what it named of the audience, as grants keep it (see `rights`); nothing stands for all.
     `claims` are those that were asked for one by one, as grants keep them.

@@ -48,9 +48,7 @@ class ClientAdmin:
             Refusal: `invalid_jwks`, `invalid_body` for a name that nobody could read, or as `check_names`.
         """
         if not new.name.strip() or not new.name.isprintable() or len(new.name) > _LONGEST_NAME:
-            raise Refusal(
-                "invalid_body", f"A client's name is one line of 1 to {_LONGEST_NAME} characters that can be seen."
-            )
+            raise Refusal("invalid_body", f"A client's name is one line of 1 to {_LONGEST_NAME} printable characters.")
         check_names(audience=new.audience, scope=new.scope)
         if new.jwks is not None:
             _check_jwks(new.jwks)
@@ -167,8 +165,8 @@ def _check_jwks(jwks: str) -> None:
         raise Refusal("invalid_jwks", f"This is not a JWK Set: {error.code}.") from error
     if not len(keys) or keys.skipped:
         reasons = "; ".join(keys.reasons) or "there is none"
-        raise Refusal("invalid_jwks", f"The members of a client's JWK Set are public keys, and usable: {reasons}.")
+        raise Refusal("invalid_jwks", f"A client's JWK Set must hold usable public keys only: {reasons}.")
 
 
 def _not_found() -> Refusal:
-    return Refusal("client_not_found", "There is no such client.")
+    return Refusal("client_not_found", "There is no client with this id.")

@@ -218,4 +218,4 @@ def _found(result: T | None) -> T:
 
 
 def _not_found() -> Refusal:
-    return Refusal("user_not_found", "Nobody has this e-mail address.")
+    return Refusal("user_not_found", "No user has this email address.")

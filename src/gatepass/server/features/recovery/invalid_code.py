@@ -7,4 +7,4 @@ from gatepass.server.base.errors import Refusal
 
 def invalid_code() -> Refusal:
     """The same for every reason: which one it is tells a stranger about accounts."""
-    return Refusal("invalid_code", "The link or code is wrong, too old, or was used before.")
+    return Refusal("invalid_code", "The link or code is wrong, has expired or was already used.")

@@ -46,7 +46,9 @@ async def refresh(needs: Needs, token: RefreshToken, jkt: str | None) -> tuple[M
             case Advanced() | Same() | Reissued():
                 return verdict, now
             case Stolen():
-                return Refusal("refresh_token_reused", "This token was used before; the session has been ended.")
+                return Refusal(
+                    "refresh_token_reused", "This token was already used, so the session was ended: sign in again."
+                )
             case Ended():
                 return session_ended()
             case Unknown():

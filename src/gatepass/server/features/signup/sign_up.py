@@ -134,7 +134,7 @@ async def verify_address(needs: Needs, call: Call, token: str, *, browser: str, 
             return too_many_attempts(wait)
         if not is_theirs:
             await needs.throttle.failed(tx, attempt)
-            return Refusal("invalid_credentials", "This is not the password chosen.")
+            return Refusal("invalid_credentials", "This is not the password that was chosen at sign-up.")
         used = await tx.codes.use(code.digest, "signup", tx.now)
         user = User(id=new_id("usr"), email=code.email, created_at=tx.now, email_verified_at=tx.now)
         if used is None or not await tx.users.add(user):
@@ -161,4 +161,4 @@ async def _knows(needs: Needs, password: str, code: Code) -> bool:
 
 
 def _invalid_code() -> Refusal:
-    return Refusal("invalid_code", "The link is wrong, too old, or was used before.")
+    return Refusal("invalid_code", "The link is wrong, has expired or was already used.")

@@ -97,7 +97,7 @@ class BearerAuth:
         with _as_bad_token():
             proof = await self._dpop.proof(request, token=token)
         if proof is None:
-            raise Refusal("invalid_token", "The scheme DPoP needs a proof in the header DPoP.")
+            raise Refusal("invalid_token", "The DPoP scheme requires a proof in the DPoP header.")
         return proof
 
 
@@ -117,9 +117,9 @@ def _credentials(request: Request, in_body: str | None) -> tuple[str, str]:
 def _check_may_call(principal: Principal) -> None:
     """Refuse a token that speaks for no person, or that a client holds to whom this account is not open."""
     if principal.session_id is None:
-        raise Refusal("invalid_token", "The access token is a client's own: nobody has signed in with it.")
+        raise Refusal("invalid_token", "This requires a user's access token; this one belongs to a client.")
     if principal.client_id != FIRST_PARTY and ACCOUNT_SCOPE not in principal.scopes:
-        raise Refusal("insufficient_scope", f"A client's tokens need the scope {ACCOUNT_SCOPE} here.")
+        raise Refusal("insufficient_scope", f"A client's token needs the scope {ACCOUNT_SCOPE} here.")
 
 
 @contextmanager

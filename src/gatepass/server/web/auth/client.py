@@ -134,7 +134,7 @@ class ClientAuthentication:
     async def _by_assertion(self, form: ClientForm, assertion: str) -> Client:
         """RFC 7523 §3: a short-lived JWT about itself, for us alone, once."""
         if form.client_assertion_type != ASSERTION_TYPE:
-            raise Refusal("invalid_request", "The type of the client assertion is not one we know.")
+            raise Refusal("invalid_request", "This type of client assertion is not supported.")
         try:
             # Whose keys to check with, only the assertion itself can say; what it says is proven right after.
             named = jwt.peek(assertion).claims.get("iss")
@@ -210,4 +210,4 @@ def _basic(header: str) -> tuple[str, str]:
 
 
 def _invalid_client() -> Refusal:
-    return Refusal("invalid_client", "The client is unknown, or did not prove to be itself.")
+    return Refusal("invalid_client", "The client is unknown, or failed to authenticate.")

@@ -61,7 +61,7 @@ class DPoPBinding:
         try:
             return dpop_proof.check(text, method=request.method, url=url, token=token, now=now, seconds=PROOF_SECONDS)
         except InvalidProofError as error:
-            raise Refusal("invalid_dpop_proof", f"The DPoP proof shows nothing: {error}.") from error
+            raise Refusal("invalid_dpop_proof", f"The DPoP proof is not valid: {error}.") from error
 
     async def use(self, proof: DPoPProof) -> None:
         """Use a proof up.

@@ -1,7 +1,7 @@
-"""Challenges of ceremonies (§13.4.3): random, for one purpose and one party, short-lived, and kept nowhere.
+"""Challenges of passkey ceremonies (§13.4.3): random, for one purpose and party, short-lived, and not stored.
 
-A challenge carries its end and a MAC over what it is for. Only one that has been answered is written down, so that it
-is answered once; the sign-in page, which asks for one each time it is looked at, costs no row.
+A challenge holds its expiry and a MAC. It is stored only after it was answered, so that it is answered once; the
+sign-in page, which needs a new one at each load, writes no row.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ _NONCE_BYTES, _TIME_BYTES, _MAC_BYTES = 16, 8, 16
 
 
 class Answered(msgspec.Struct, frozen=True):
-    """A challenge of ours: its name, for using it up, and when it ends, in seconds since 1970."""
+    """A verified challenge: its id, for marking it used, and when it expires, in seconds since 1970."""
 
     id: str
     expires_at: float
 
 
 def new_challenge(key: bytes, ceremony: Ceremony, party: str, now: float) -> bytes:
-    """Make a challenge that `party`, and nobody else, may answer in this kind of ceremony."""
+    """Make a challenge that only `party` may answer, in this kind of ceremony."""
     message = os.urandom(_NONCE_BYTES) + int(now + CHALLENGE_SECONDS).to_bytes(_TIME_BYTES, "big")
     return message + _mac(key, ceremony, party, message)
 
 
 def read_challenge(key: bytes, ceremony: Ceremony, party: str, challenge: bytes, now: float) -> Answered | None:
-    """Recognise a challenge of ours that has not ended; None for every other."""
+    """Read a challenge of ours that has not expired; None for anything else."""
     message, mac = challenge[: _NONCE_BYTES + _TIME_BYTES], challenge[_NONCE_BYTES + _TIME_BYTES :]
     if not hmac.compare_digest(mac, _mac(key, ceremony, party, message)):
         return None

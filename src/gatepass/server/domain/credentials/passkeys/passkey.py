@@ -1,4 +1,4 @@
-"""A passkey as it is kept."""
+"""A stored passkey."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ MOST_PER_PERSON = 20
 
 
 class Passkey(msgspec.Struct, frozen=True, kw_only=True):
-    """A public key of somebody's, and what its authenticator said of it. Times in seconds since 1970.
+    """A user's public key, and what the authenticator reported. Times in seconds since 1970.
 
-    `sign_count` goes up with each use where the authenticator counts; one that went back is a copy's (§6.1.1).
+    `sign_count` goes up with each use, if the authenticator counts; a lower value means that the passkey was copied
+    (§6.1.1).
     """
 
     id: str
@@ -31,36 +32,36 @@ class Passkey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Passkeys(Protocol):
-    """Where passkeys are kept; a credential belongs to one person."""
+    """The store of passkeys; a credential belongs to one user."""
 
     async def add(self, passkey: Passkey) -> bool:
-        """Keep a passkey; False when its credential is known already, whoever's it is."""
+        """Add a passkey; False if its credential already exists, for any user."""
         ...
 
     async def by_credential(self, credential_id: bytes) -> Passkey | None:
-        """Find by what an authenticator calls it."""
+        """Find by credential id."""
         ...
 
     async def of(self, user_id: str) -> list[Passkey]:
-        """The person's, the oldest first."""
+        """The user's passkeys, the oldest first."""
         ...
 
     async def use(self, passkey_id: str, *, sign_count: int, is_backed_up: bool, now: float) -> bool:
-        """Note a use; False when the counter has not gone up, and both sides count. One statement says which."""
+        """Record a use; False if the counter has not gone up and both sides count. One statement decides."""
         ...
 
     async def rename(self, passkey_id: str, user_id: str, name: str) -> bool:
-        """Name it anew; False when it is not the person's."""
+        """Rename it; False if the user has no such passkey."""
         ...
 
     async def remove(self, passkey_id: str, user_id: str) -> bool:
-        """Forget it; False when it is not the person's."""
+        """Remove it; False if the user has no such passkey."""
         ...
 
     async def remove_made_since(self, user_id: str, since: float) -> bool:
-        """Forget those of the person's that were made then or later; False when there are none."""
+        """Remove the user's passkeys that were created then or later; False if there are none."""
         ...
 
     async def remove_all_of(self, user_id: str) -> None:
-        """Forget all of the person's."""
+        """Remove all of the user's passkeys."""
         ...

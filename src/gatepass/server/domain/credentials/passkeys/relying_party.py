@@ -1,7 +1,7 @@
-"""The two ceremonies of a passkey, from our side (§7.1, §7.2): what a browser is asked, and what is made of its answer.
+"""The two passkey ceremonies on the server's side (§7.1, §7.2): the options for a browser, and checking its answer.
 
-The person is verified by the authenticator every time (a PIN, a finger), so a passkey is two factors by itself.
-Everything here is computed; what was asked and answered before is the caller's to know.
+The authenticator verifies the user every time (by PIN, fingerprint or face), so a passkey counts as two factors.
+Everything here is computed; the caller knows which challenges exist and were used.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TIMEOUT_SECONDS = 300
 
 
 class RegisteredPasskey(msgspec.Struct, frozen=True, kw_only=True):
-    """A new credential."""
+    """A newly created credential."""
 
     credential_id: bytes
     public_key: bytes
@@ -38,41 +38,41 @@ class RegisteredPasskey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Asserted(msgspec.Struct, frozen=True, kw_only=True):
-    """A credential that was used; whether its counter may be what it is now, the store knows."""
+    """A verified use of a credential; the store decides whether its counter is acceptable."""
 
     sign_count: int
     is_backed_up: bool
 
 
 class RelyingParty:
-    """Us, as authenticators know us.
+    """This server as a WebAuthn relying party.
 
     Args:
         rp_id: the host that credentials are for.
-        origins: whose pages may ask for them.
-        name: what people read.
     """
 
     def __init__(self, *, rp_id: str, origins: Sequence[str], name: str) -> None:
         self._id = rp_id
         self.is_possible = not _is_address(rp_id)
-        """Whether browsers make passkeys for us: they do for names only (WebAuthn §5.1.2, an RP ID is a domain)."""
+        """Whether browsers create passkeys for this server: only for domain names (WebAuthn §5.1.2, RP ID)."""
         self._origins = list(origins)
         self._name = name
 
     def require(self) -> None:
-        """Refuse where there can be no passkeys.
+        """Refuse if passkeys are not available.
 
         Raises:
             Refusal: `passkeys_unavailable`.
         """
         if not self.is_possible:
-            raise Refusal("passkeys_unavailable", "The issuer is an IP address, and passkeys are for names only.")
+            raise Refusal(
+                "passkeys_unavailable", "Passkeys are not available: the issuer is an IP address, not a domain name."
+            )
 
-    # ── what a browser is asked ──
+    # ── options for the browser ──
 
     def creation_options(self, challenge: bytes, *, user_id: str, email: str, known: Sequence[Passkey] = ()) -> Json:
-        """Options for `navigator.credentials.create`: a credential that signs in without a name, on a new device."""
+        """Options for `navigator.credentials.create`: a discoverable credential, on a device that has none yet."""
         import webauthn  # noqa: PLC0415 - takes 160 ms
         from webauthn.helpers import structs  # noqa: PLC0415
 
@@ -93,7 +93,7 @@ class RelyingParty:
         return _plain(webauthn.options_to_json(options))
 
     def request_options(self, challenge: bytes, *, allowed: Sequence[Passkey] = ()) -> Json:
-        """Options for `navigator.credentials.get`: one of these credentials, else any."""
+        """Options for `navigator.credentials.get`: one of these credentials, or any."""
         import webauthn  # noqa: PLC0415
         from webauthn.helpers import structs  # noqa: PLC0415
 
@@ -106,10 +106,10 @@ class RelyingParty:
         )
         return _plain(webauthn.options_to_json(options))
 
-    # ── what is made of its answer ──
+    # ── checking the answer ──
 
     def register(self, credential: Json, challenge: bytes) -> RegisteredPasskey:
-        """Verify the answer to `creation_options`. Which make the authenticator is, we do not ask.
+        """Verify the answer to `creation_options`. No attestation is requested.
 
         Raises:
             Refusal: `invalid_passkey`.
@@ -157,7 +157,7 @@ class RelyingParty:
                 expected_rp_id=self._id,
                 expected_origin=self._origins,
                 credential_public_key=passkey.public_key,
-                credential_current_sign_count=0,  # the store compares, by the statement that writes it
+                credential_current_sign_count=0,  # the store compares counters in the statement that writes them
                 require_user_verification=True,
             )
         except (WebAuthnException, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -165,7 +165,7 @@ class RelyingParty:
         return Asserted(sign_count=found.new_sign_count, is_backed_up=found.credential_backed_up)
 
 
-# ── reading what is not trusted yet ──
+# ── reading unverified input ──
 
 
 class _ClientData(msgspec.Struct, frozen=True, rename="camel"):
@@ -175,7 +175,7 @@ class _ClientData(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def challenge_in(credential: Json) -> bytes:
-    """The challenge that a credential claims to answer. Whether it is one of ours, its MAC tells.
+    """The challenge that a credential claims to answer; not verified yet.
 
     Raises:
         Refusal: `invalid_passkey`.
@@ -187,7 +187,7 @@ def challenge_in(credential: Json) -> bytes:
 
 
 def credential_id_in(credential: Json) -> bytes:
-    """The credential that an answer names.
+    """The id of the credential that an answer names.
 
     Raises:
         Refusal: `invalid_passkey`.
@@ -199,8 +199,8 @@ def credential_id_in(credential: Json) -> bytes:
 
 
 def invalid_passkey() -> Refusal:
-    """The one answer for every credential that is not what was asked for."""
-    return Refusal("invalid_passkey", "The passkey is not known here, or its answer is not what was asked.")
+    """The one refusal for every credential that does not match."""
+    return Refusal("invalid_passkey", "The passkey is unknown, or its response does not match the challenge.")
 
 
 _TRANSPORTS = frozenset({"ble", "cable", "hybrid", "internal", "nfc", "smart-card", "usb"})
@@ -211,14 +211,14 @@ def _client_data(credential: Json) -> _ClientData:
 
 
 def _refuse_embedded(credential: Json) -> None:
-    """§13.4.2: nobody is asked within a frame on another site's page; ours are never in one."""
+    """§13.4.2: refuse a ceremony in a frame of another origin; our pages are never framed."""
     found = _client_data(credential)
     if found.cross_origin or found.top_origin is not None:
         raise ValueError("asked for in a frame of another origin")
 
 
 def _check_user_handle(credential: Json, user_id: str) -> None:
-    """§7.2, step 6: an answer that names its owner names the right one."""
+    """§7.2, step 6: if the answer has a user handle, it must be the passkey's user."""
     handle = credential["response"].get("userHandle")
     if handle and _bytes(handle) != user_id.encode():
         raise ValueError("another user's handle")

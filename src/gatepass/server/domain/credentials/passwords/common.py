@@ -1,4 +1,4 @@
-"""Passwords that whoever guesses tries first: leaked ones, what keyboards suggest, and what is known of the person."""
+"""Common passwords, which are guessed first: from lists, keyboard patterns, and the user's own data."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _SHORTEST_UNIT = 4
-"""Characters; what repeats something shorter is as good as that."""
+"""Characters; a repetition of something shorter is as easy to guess."""
 _SHORTEST_WORD = 4
-"""Characters of a word of the person's that counts."""
+"""The minimum length of a word from the context that counts."""
 _FEWEST_OWN = 8
-"""Characters that a password needs besides such words."""
+"""The minimum number of other characters that a password needs."""
 _ROWS = ("0123456789", "1234567890", "abcdefghijklmnopqrstuvwxyz", "qwertyuiopasdfghjklzxcvbnm", "1qaz2wsx3edc4rfv5tgb")
 _LINES = tuple(line for row in _ROWS for line in (row * 12, row[::-1] * 12))
 _WORDS = re.compile(r"[^\W_]+")
@@ -25,13 +25,13 @@ _PADDING = re.compile(r"^[\d\W_]+|[\d\W_]+$")
 
 @cache
 def common_passwords() -> frozenset[str]:
-    """Some 37,000 in lower case (`scripts/common_passwords.py` says whose lists they are)."""
+    """About 37,000 passwords in lower case (`scripts/common_passwords.py` names the sources)."""
     packed = files("gatepass.server.domain.credentials.passwords").joinpath("common_passwords.zz").read_bytes()
     return frozenset(zlib.decompress(packed).decode("ascii").split("\n"))
 
 
 def is_common(password: str) -> bool:
-    """Whether it is on the list, only repeats or pads what is there, or runs along an alphabet or a keyboard."""
+    """Whether the password is on the list, repeats or pads an entry, or runs along an alphabet or a keyboard."""
     word = _smallest_unit(password.lower())
     return (
         len(word) <= _SHORTEST_UNIT
@@ -42,7 +42,7 @@ def is_common(password: str) -> bool:
 
 
 def is_made_of(password: str, texts: Iterable[str]) -> bool:
-    """Whether too little is left of it without the words of these texts: an e-mail address, the name of the service."""
+    """Whether too little of the password is left without the words of the email address and the service's name."""
     rest = password.lower()
     words = {word for text in map(str.lower, texts) for word in (text.split("@")[0], *_WORDS.findall(text))}
     known = sorted((word for word in words if len(word) >= _SHORTEST_WORD), key=len, reverse=True)
@@ -52,6 +52,6 @@ def is_made_of(password: str, texts: Iterable[str]) -> bool:
 
 
 def _smallest_unit(text: str) -> str:
-    """What the text is a whole number of repetitions of; mostly itself."""
+    """The shortest unit that the text is a repetition of; usually the text itself."""
     length = (text + text).find(text, 1)
     return text[:length]

@@ -1,8 +1,9 @@
-"""What the password of an address that nobody has is compared with: a hash of a kind that somebody's could be.
+"""Decoys: password hashes to check for addresses without an account, so that timing does not reveal which exist.
 
-People who moved in have hashes of other kinds until they sign in, some ten times cheaper than ours and some ten times
-dearer. If everybody else cost the same, the time would tell who they are. So of the addresses that have no password as
-many cost like each kind as there are people with it; which one, a keyed hash of the address says, always the same.
+Imported users keep hashes of other kinds until they sign in. Some take a tenth of the time of ours, and some ten times
+as long. If all unknown addresses took the time of our own kind, the timing would identify imported users. So unknown
+addresses are spread over the kinds in the same proportions as real users. A keyed hash of the address chooses the kind,
+so that it is always the same for one address.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _DRAWN_BYTES = 8
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """A kind of hash that is not our own: how many people have it, and the hash of one of them."""
+    """An imported kind of hash: how many users have it, and one such hash as an example."""
 
     name: str
     count: int
@@ -32,7 +33,7 @@ class Kind(msgspec.Struct, frozen=True):
 
 
 class Decoys:
-    """Draws. Whoever compares with what is drawn forgets the result: it is somebody's hash."""
+    """Chooses the decoy for an address. The result of checking it must be ignored: it is a real user's hash."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
@@ -40,17 +41,17 @@ class Decoys:
         self._kinds: tuple[Kind, ...] = ()
 
     def learn(self, total: int, kinds: Sequence[Kind]) -> None:
-        """Take over how many passwords there are, and how many of each kind."""
+        """Set how many passwords there are in total, and how many of each kind."""
         self._total = total
         self._kinds = tuple(sorted(kinds, key=lambda kind: kind.name))
 
     def is_of(self, kinds: Sequence[Kind]) -> bool:
-        """Whether these numbers are known already."""
+        """Whether these numbers are already set."""
         counts = [(kind.name, kind.count) for kind in sorted(kinds, key=lambda kind: kind.name)]
         return counts == [(kind.name, kind.count) for kind in self._kinds]
 
     def of(self, email: str) -> str | None:
-        """The hash to compare with; None for one of our own kind."""
+        """The hash to check for an address; None for one of our own kind."""
         drawn = hmac.digest(self._key, email.encode(), hashlib.sha256)[:_DRAWN_BYTES]
         place = int.from_bytes(drawn, "big") * self._total >> (8 * _DRAWN_BYTES)
         for kind in self._kinds:

@@ -1,7 +1,7 @@
-"""Password hashes that other systems made: read once when people move in, checked once, and then made anew as ours.
+"""Password hashes of other systems: read at import, checked at the first sign-in, and then replaced by ours.
 
-Each way of hashing is one struct; kept is a line of its fields, in the manner of PHC strings. The costs are bounded:
-whoever writes a file to import must not be able to stop the server with one sign-in.
+Each algorithm is one struct, stored as a line of its fields like a PHC string. Costs are bounded, so that an imported
+file cannot stop the server with a single sign-in.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from gatepass.jose import base64url
 from gatepass.server.domain.credentials.passwords import system_crypt
 
 PREFIX = "$foreign$"
-"""What a hash begins with that is not in a format of our own."""
+"""The prefix of stored hashes that are not in our own format."""
 
 _OUR_COST = "$m=19456,t=2,p=1"
-"""Argon2's default here. Where another is set, all hashes are of a named kind, which changes nothing."""
+"""Argon2's default type here. If another is configured, all hashes belong to a named kind, which is harmless."""
 _BCRYPT_BYTES = 72
-"""Of a password that bcrypt reads; it never looked at the rest."""
+"""The bytes of a password that bcrypt uses; it ignores the rest."""
 SCRYPT_MEMORY = 256 << 20
-"""Bytes that one check may take."""
+"""Memory limit of one check, in bytes."""
 PBKDF2_WORK = 5_000_000
-"""Iterations over all blocks of one check: each block of a long hash costs as much as the first (RFC 8018 §5.2)."""
+"""Limit of iterations in one check: each block of a long hash costs as much as the first (RFC 8018 §5.2)."""
 
 _ITOA64 = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -75,7 +75,7 @@ class Scrypt(msgspec.Struct, frozen=True, kw_only=True, tag="scrypt"):
 
 
 class FirebaseScrypt(msgspec.Struct, frozen=True, kw_only=True, tag="firebase-scrypt"):
-    """Google's own: scrypt makes the key under which the project's `signer_key` is encrypted; that is the hash."""
+    """Firebase's variant: scrypt derives the key that encrypts the project's `signer_key`; the result is the hash."""
 
     log_n: Log2
     block: Small
@@ -158,11 +158,11 @@ class Phpass(msgspec.Struct, frozen=True, kw_only=True, tag="phpass"):
 ForeignHash: TypeAlias = Pbkdf2 | Scrypt | FirebaseScrypt | Bcrypt | Crypt | Phpass
 
 
-# ── what is kept ──
+# ── the stored format ──
 
 
 def kind_of(password_hash: str) -> str:
-    """What a hash costs, in a word that two hashes share if checking them takes as long; nothing for our own kind."""
+    """The kind of a hash; hashes of one kind take equally long to check. Empty for our own kind."""
     if not is_foreign(password_hash):
         cost = password_hash.rpartition("$")[0].rpartition("$")[0]
         return "" if cost.endswith(_OUR_COST) else cost
@@ -170,17 +170,17 @@ def kind_of(password_hash: str) -> str:
 
 
 def keep(foreign: ForeignHash) -> str:
-    """Write a hash as it is kept."""
+    """Format a hash for the store."""
     return PREFIX + base64url.encode(msgspec.msgpack.encode(foreign))
 
 
 def is_foreign(kept: str) -> bool:
-    """Whether a hash that is kept is one of these."""
+    """Whether a stored hash is of another system."""
     return kept.startswith(PREFIX)
 
 
 def matches(password: str, kept: str) -> bool:
-    """Whether the password belongs to a hash that was kept by `keep`."""
+    """Whether the password matches a hash formatted by `keep`."""
     return _read(kept).matches(password.encode())
 
 
@@ -191,7 +191,7 @@ def _read(kept: str) -> ForeignHash:
 
 
 def scrypt_bytes(cost: Scrypt | FirebaseScrypt) -> int:
-    """What scrypt takes (RFC 7914 §2, §6), with room for OpenSSL's own."""
+    """The memory that scrypt needs (RFC 7914 §2, §6), with room for OpenSSL's overhead."""
     return 128 * cost.block * ((1 << cost.log_n) + cost.lanes + 2)
 
 
@@ -208,7 +208,7 @@ def _scrypt(password: bytes, cost: Scrypt | FirebaseScrypt, length: int) -> byte
 
 
 def _as_itoa64(raw: bytes) -> str:
-    """Six bits a letter, the lowest first, of three bytes at a time; phpass's own."""
+    """Encode as phpass does: six bits per character, the lowest first, from three bytes at a time."""
     characters: list[str] = []
     for start in range(0, len(raw), 3):
         three = raw[start : start + 3]

@@ -1,7 +1,7 @@
-"""Argon2id (RFC 9106) in a few threads that never stand in the way of the event loop.
+"""Argon2id (RFC 9106) in a few threads that do not block the event loop.
 
-A hash takes some 20 ms of a core and 19 MiB. So there is one thread per core, at the lowest priority, and a bounded
-queue: when more people log in than the machine can check, the excess is told to come back, and everybody else is
+A hash takes about 20 ms of a core and 19 MiB. So there is one thread per core, at the lowest priority, and a bounded
+queue: when more users log in than the machine can check, the excess is refused with `busy`, and all other requests are
 served as before.
 """
 
@@ -44,38 +44,38 @@ class Argon2Cost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PasswordHashes(Protocol):
-    """Where the hash of each person's password is kept."""
+    """The store of password hashes."""
 
     async def of(self, user_id: str) -> str | None:
-        """The hash in PHC string format, or None when the person has no password."""
+        """The hash in PHC string format, or None if the user has no password."""
         ...
 
     async def put(self, user_id: str, password_hash: str, now: float) -> None:
-        """Keep the hash in place of an earlier one."""
+        """Set the hash, replacing an earlier one."""
         ...
 
     async def name_kinds(self, most: int) -> int:
-        """Note how passwords were hashed of which that is not noted yet; how many those were."""
+        """Record the kind of each hash where that is missing; return how many there were."""
         ...
 
     async def kinds(self) -> list[Kind]:
-        """How many there are of each kind that is not our own."""
+        """How many hashes there are of each kind other than our own."""
         ...
 
     async def count(self) -> int:
-        """How many there are."""
+        """How many passwords there are."""
         ...
 
     async def mark_short(self, user_id: str, *, is_short: bool) -> None:
-        """Note whether the password is shorter than one that stands alone: then the last factor cannot be removed."""
+        """Record whether the password is long enough only with a second factor, so that the last one must stay."""
         ...
 
     async def is_short(self, user_id: str) -> bool:
-        """Whether that is noted of the person's password."""
+        """Whether the user's password is marked as short."""
         ...
 
     async def remove(self, user_id: str) -> None:
-        """Forget the hash: no password opens the account until one is set."""
+        """Remove the hash: no password works until a new one is set."""
         ...
 
 
@@ -89,7 +89,7 @@ class PasswordHasher:
         )
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="argon2", initializer=_lower_priority)
         self._places = _Places(workers + queue_length)
-        # What an unknown e-mail address is checked against: a real hash, at the real cost, of a password nobody has.
+        # The hash checked for an unknown email address: a real one, at the real cost, of a random password.
         self._decoy = self._argon2.hash(os.urandom(16))
         _give_memory_back()
 
@@ -102,7 +102,7 @@ class PasswordHasher:
         return await self._run(lambda: self._argon2.hash(prepared(password)))
 
     async def verify(self, password: str, password_hash: str | None) -> bool:
-        """Whether the password belongs to the hash; `None` costs the same and is False.
+        """Whether the password matches the hash; with `None` it takes equally long and is False.
 
         Raises:
             Unavailable: `busy`, when the queue is full.
@@ -111,17 +111,17 @@ class PasswordHasher:
         return matches and password_hash is not None
 
     def needs_rehash(self, password_hash: str, password: str = "") -> bool:
-        """Whether the hash was made at another cost than today's, by another system, or maybe of another spelling."""
+        """Whether the hash has another cost than today's, is from another system, or may be of another spelling."""
         if password != prepared(password):
             return True
         return foreign.is_foreign(password_hash) or self._argon2.check_needs_rehash(password_hash)
 
     def close(self) -> None:
-        """End the threads once what they are at is done."""
+        """Stop the threads after their current work."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _matches_in_a_spelling(self, password: str, password_hash: str) -> bool:
-        """As it is hashed today, else as it was typed: older hashes, and other systems', were made of that."""
+        """Check the normalized password, then the password as typed: older and imported hashes were made of that."""
         now = prepared(password)
         return self._matches(now, password_hash) or (now != password and self._matches(password, password_hash))
 
@@ -137,7 +137,7 @@ class PasswordHasher:
         if not self._places.take():
             raise Unavailable("busy", "Too many people are signing in just now; try again shortly.", retry_after=1)
         future = self._pool.submit(work)
-        # The place is taken until the thread is done, not until the caller is gone: hanging up frees no core.
+        # The slot stays taken until the thread is done, even if the caller is gone: a disconnect frees no core.
         future.add_done_callback(lambda _: self._places.leave())
         return await asyncio.wrap_future(future)
 
@@ -148,13 +148,13 @@ def usable_cores() -> int:
 
 
 def _lower_priority() -> None:
-    """Let this thread run only when nobody else wants the core. Linux counts niceness per thread; others do not."""
+    """Run this thread only when nothing else needs the core. Linux sets niceness per thread; other systems do not."""
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
 
 
 class _Places:
-    """Who is at a thread or waits for one. When the last has left, the memory of the hashes goes back to the system."""
+    """Counts the callers that use or wait for a thread. When the last has left, freed memory returns to the system."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -162,7 +162,7 @@ class _Places:
         self._lock = threading.Lock()
 
     def take(self) -> bool:
-        """Take a place; False when there is none."""
+        """Take a slot; False if there is none."""
         with self._lock:
             if self._taken >= self._limit:
                 return False
@@ -170,7 +170,7 @@ class _Places:
             return True
 
     def leave(self) -> None:
-        """Leave it."""
+        """Free the slot."""
         with self._lock:
             self._taken -= 1
             is_empty = self._taken == 0
@@ -180,7 +180,7 @@ class _Places:
 
 _libc = ctypes.CDLL(None)
 _mallopt, _malloc_trim = getattr(_libc, "mallopt", None), getattr(_libc, "malloc_trim", None)
-"""glibc's; other C libraries do as they like."""
+"""For glibc; other C libraries are left alone."""
 
 
 def _give_memory_back() -> None:
@@ -189,19 +189,19 @@ def _give_memory_back() -> None:
 
 
 def keep_large_blocks() -> None:
-    """Let glibc keep the 19 MiB of a hash for the next one: mapping them anew each time costs half as much again.
+    """Let glibc keep the 19 MiB of a hash for the next one: mapping them each time makes a hash half as slow again.
 
-    They are given back by `_Places` when nobody is left; else each thread would hold on to its own for ever. Call it
-    before any thread is started, for a thread that has an arena of its own lends it to the next ones.
+    `_Places` returns the memory when no caller is left; otherwise each thread would keep its own forever. Call this
+    before any thread starts, because threads inherit their arenas.
     """
     if _mallopt is not None:
-        _mallopt(_M_ARENA_MAX, 1)  # malloc_trim gives back all that is free in the main arena only
+        _mallopt(_M_ARENA_MAX, 1)  # malloc_trim returns free memory of the main arena only
         _mallopt(_M_MMAP_THRESHOLD, _LARGEST_THRESHOLD_BYTES)
         _mallopt(_M_TRIM_THRESHOLD, 2 * _LARGEST_THRESHOLD_BYTES)
 
 
 def password_hasher(settings: Settings) -> PasswordHasher:
-    """The hasher at the cost that is set."""
+    """The hasher with the configured cost."""
     return PasswordHasher(
         Argon2Cost(memory_kib=settings.argon2_memory_kib, passes=settings.argon2_passes, lanes=settings.argon2_lanes),
         queue_length=settings.login_queue_length,

@@ -1,7 +1,7 @@
-"""Looking a password up among leaked ones, by k-anonymity: only the first five digits of its SHA-1 leave the server.
+"""Looking up leaked passwords with k-anonymity: only the first five digits of the SHA-1 leave the server.
 
-The service answers with the rest of every digest that begins so, and we look whether ours is there. When it is slow or
-away the password is taken: nobody is kept from an account by somebody else's trouble.
+The service returns the rest of every digest with that prefix. If the service is slow or down, the password is accepted,
+so that its failure does not prevent sign-ups.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ log = structlog.get_logger("gatepass")
 
 PREFIX_DIGITS = 5
 DEADLINE_SECONDS = 2.0
-"""For the whole exchange."""
+"""For the whole request."""
 _MAX_BYTES = 1 << 20
 
 
@@ -26,7 +26,7 @@ class LeakedPasswordRanges:
         self._url = url
 
     async def has(self, password: str) -> bool:
-        """Ask for the range that the password's digest is in."""
+        """Request the range of the password's digest."""
         digest = hashlib.sha1(password.encode(), usedforsecurity=False).hexdigest().upper()
         prefix, rest = digest[:PREFIX_DIGITS], digest[PREFIX_DIGITS:]
         try:
@@ -38,7 +38,7 @@ class LeakedPasswordRanges:
         return any(_names(line, rest) for line in listed.splitlines())
 
     async def _fetch(self, prefix: str) -> str:
-        """Read at most a megabyte of text; no redirect is followed."""
+        """Read at most a megabyte of text, without following redirects."""
         import httpx  # noqa: PLC0415 - only where it is set, and it takes 100 ms
 
         body = b""
@@ -59,6 +59,6 @@ class LeakedPasswordRanges:
 
 
 def _names(line: str, rest: str) -> bool:
-    """Whether a line, `REST:COUNT`, is of this digest; a count of 0 is padding, which hides how long the list is."""
+    """Whether a line, `REST:COUNT`, is this digest; a count of 0 is padding that hides the length of the list."""
     found, _, count = line.strip().partition(":")
     return found.upper() == rest and count.strip() != "0"

@@ -1,4 +1,4 @@
-"""Which passwords we take (NIST SP 800-63B-4 §3.1.1.2): long ones that nobody guesses first, made of whatever."""
+"""The password policy (NIST SP 800-63B-4 §3.1.1.2): long and not common, with no rules on characters."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MAX_LENGTH = 1024
-"""Characters. Longer ones would only buy the sender hashing time."""
+"""In characters. Longer passwords would only cost hashing time."""
 
 
 class LeakedPasswords(Protocol):
-    """Knows more leaked passwords than our own list has."""
+    """A source of leaked passwords beyond our own list."""
 
     async def has(self, password: str) -> bool:
-        """Whether the password is known to have leaked; False as well when that cannot be found out just now."""
+        """Whether the password is known to have leaked; also False if that cannot be found out now."""
         ...
 
 
 def prepared(password: str) -> str:
-    """A password as it is hashed: in NFC, and with every space a plain one.
+    """The password in the form that is hashed: in NFC, with every space replaced by a plain one.
 
-    Keyboards and systems spell the same letters in two ways. Of RFC 8265 §4.2 (OpaqueString) these two rules only: to
-    refuse what a version of Unicode does not know would refuse emoji that are new.
+    Keyboards and systems encode the same letters in two ways. Only these two rules of RFC 8265 §4.2 (OpaqueString)
+    apply: refusing code points unknown to a version of Unicode would refuse new emoji.
     """
     spaced = "".join(" " if unicodedata.category(letter) == "Zs" else letter for letter in password)
     return unicodedata.normalize("NFC", spaced)
 
 
 def check_new_password(password: str, *, min_length: int, context: Iterable[str] = ()) -> None:
-    """Raise unless the password may be set. `context` are texts that others know of the person, or of the service.
+    """Check a new password. `context` holds texts that others know about the user or the service.
 
     Raises:
         Refusal: `password_too_short`, `password_too_long` or `password_too_common`.
@@ -45,6 +45,9 @@ def check_new_password(password: str, *, min_length: int, context: Iterable[str]
     if len(password) > MAX_LENGTH:
         raise Refusal("password_too_long", f"A password has at most {MAX_LENGTH} characters.")
     if is_common(password):
-        raise Refusal("password_too_common", "This is one of the passwords that are tried first.")
+        raise Refusal("password_too_common", "This password is too common: use several unrelated words.")
     if is_made_of(password, context):
-        raise Refusal("password_too_common", "This password is made of your address or the name of this service.")
+        raise Refusal(
+            "password_too_common",
+            "This password consists of your email address or the name of this service: use other words.",
+        )

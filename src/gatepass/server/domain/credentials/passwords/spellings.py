@@ -1,4 +1,4 @@
-"""Reading password hashes in the spellings of other systems, to be taken over when people move in."""
+"""Parsing the password hash formats of other systems, for importing users."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ if TYPE_CHECKING:
 
 _ARGON2_VERSIONS = {"1.0": "16", "1.3": "19"}
 _SCRYPT_WORK = 1 << 30
-"""Bytes that all lanes of one check may go through, some two seconds: OpenSSL takes them one after the other."""
+"""Bytes that all lanes of one check may process, about two seconds: OpenSSL runs them one after the other."""
 _NO_PASSWORD = re.compile(r"[!*].*", re.DOTALL)
 _MOST_ROUNDS = 500_000
 _LEAST_BYTES = 8
 
 
 class FirebaseProject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A Firebase project's hash parameters, under the names and in the base64 that its console shows."""
+    """A Firebase project's hash parameters, with the names and base64 of its console."""
 
     signer_key: str
     salt_separator: str
@@ -53,9 +53,9 @@ class FirebaseProject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 def read_hash(text: str) -> str | None:
-    """Return what to keep for a hash in the spelling of Django, Werkzeug, passlib, PHC, crypt(3) and some others.
+    """Convert a hash of Django, Werkzeug, passlib, PHC, crypt(3) and some others to our stored format.
 
-    None for what stands where there is no password that could be right: Django's `!…`, or `*` as in /etc/shadow.
+    None for a marker of an unusable password: Django's `!…`, or `*` as in /etc/shadow.
 
     Raises:
         Refusal: `unknown_password_hash`, also for one whose cost is out of bounds.
@@ -71,7 +71,7 @@ def read_hash(text: str) -> str | None:
 
 
 def read_keycloak(*, secret_data: str, credential_data: str) -> str:
-    """Return what to keep for a `password` credential of a Keycloak export; both arguments are the JSON texts in it.
+    """Convert a `password` credential of a Keycloak export; both arguments are the JSON texts in it.
 
     Raises:
         Refusal: `unknown_password_hash`.
@@ -97,7 +97,7 @@ def read_keycloak(*, secret_data: str, credential_data: str) -> str:
 
 
 def read_firebase(*, password_hash: str, salt: str, project: FirebaseProject) -> str:
-    """Return what to keep for a user of `firebase auth:export`.
+    """Convert the password hash of a user in `firebase auth:export`.
 
     Raises:
         Refusal: `unknown_password_hash`.
@@ -126,7 +126,7 @@ class _KeycloakCredential(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def _keycloak_argon2(secret: _KeycloakSecret, credential: _KeycloakCredential) -> str:
-    """Keycloak's own since its version 25, in PHC's spelling."""
+    """Keycloak's default since version 25, written as PHC does."""
     given = {name: values[0] for name, values in credential.additional_parameters.items() if values}
     kind, memory, lanes = given.get("type", "id"), given.get("memory", ""), given.get("parallelism", "")
     version = _ARGON2_VERSIONS.get(given.get("version", "1.3"), "")
@@ -197,7 +197,7 @@ _ASP_NET_DIGESTS = ("sha1", "sha256", "sha512")
 
 
 def _asp_net(found: re.Match[str]) -> ForeignHash:
-    """ASP.NET Core Identity: version 3 says what it did in 32-bit numbers, version 2 did one thing."""
+    """ASP.NET Core Identity: version 3 has its parameters as 32-bit numbers, version 2 has fixed ones."""
     raw = _base64(found[0])
     if raw[0] == 0:
         fields: dict[str, object] = {"digest": "sha1", "iterations": 1_000, "salt": raw[1:17], "hash": raw[17:]}
@@ -211,7 +211,7 @@ def _asp_net(found: re.Match[str]) -> ForeignHash:
 
 
 def _better_auth(found: re.Match[str]) -> ForeignHash:
-    """better-auth: the salt is the letters of a hexadecimal number."""
+    """better-auth: the salt is the text of a hexadecimal number."""
     return Scrypt(log_n=14, block=16, lanes=1, salt=found["salt"].encode(), hash=bytes.fromhex(found["hash"]))
 
 
@@ -260,7 +260,7 @@ def _is_bearable_pbkdf2(made: Pbkdf2) -> bool:
 
 
 def _is_bearable_scrypt(made: Scrypt | FirebaseScrypt) -> bool:
-    """Whether one can be checked at all (RFC 7914 §2: N is less than 2^(128 * r / 8)), in bounded room and time."""
+    """Whether the hash can be checked (RFC 7914 §2: N is less than 2^(128 * r / 8)), within memory and time."""
     work = (128 * made.block << made.log_n) * made.lanes
     return made.log_n < 16 * made.block and scrypt_bytes(made) <= SCRYPT_MEMORY and work <= _SCRYPT_WORK
 
@@ -273,10 +273,13 @@ def _log2(n: str) -> int:
 
 
 def _base64(text: str) -> bytes:
-    """Read base64 in any of its spellings: with or without padding, of URLs, and passlib's with a dot for the plus."""
+    """Decode base64 in any variant: with or without padding, URL-safe, and passlib's with `.` for `+`."""
     plain = text.rstrip("=").replace("-", "+").replace("_", "/").replace(".", "+")
     return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
 
 
 def _unknown() -> Refusal:
-    return Refusal("unknown_password_hash", "This is no password hash that can be taken over.")
+    return Refusal(
+        "unknown_password_hash",
+        "This password hash cannot be imported: its format is unknown, or its cost is out of bounds.",
+    )

@@ -1,4 +1,4 @@
-"""The system's crypt(3), by libxcrypt's function that threads may share; other C libraries have none."""
+"""The system's crypt(3), through libxcrypt's thread-safe function; other C libraries have none."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _crypt_ra() -> Any:  # noqa: ANN401 - a function of C
 
 
 def made(password: bytes, like: str) -> bytes:
-    """Hash a password as `like` was made; nothing where that cannot be done, or not with such a password."""
+    """Hash a password with the settings of `like`; empty if that is not possible."""
     function = _crypt_ra()
     if function is None or b"\0" in password:
         return b""

@@ -49,9 +49,9 @@ async def disconnect(needs: Needs, call: Call, identity_id: str) -> None:
             return refused
         identities = {each.id: each for each in await tx.identities.of(user.id)}
         if identity_id not in identities:
-            return Refusal("identity_not_found", "You have no such account connected.")
+            return Refusal("identity_not_found", "No connected account has this id.")
         if len(identities) == 1 and not await _opens_otherwise(needs, tx, user):
-            return Refusal("last_way_in", "Nothing else opens your account: set a password or add a passkey first.")
+            return Refusal("last_way_in", "This is your only way to sign in: set a password or add a passkey first.")
         await tx.identities.remove(identity_id, user.id)
         await record(tx, "provider_disconnected", user.id, reason=identities[identity_id].provider, where=origin)
         return None

@@ -44,7 +44,7 @@ async def check_removable(tx: Transaction, user_id: str) -> Refusal | None:
     factors = await tx.factors.of(user_id)
     if factors.passkeys + factors.totp > 1 or not await tx.passwords.is_short(user_id):
         return None
-    return Refusal("password_too_short", "Alone this password would be too short: set a longer one first.")
+    return Refusal("password_too_short", "Without a second factor, your password is too short: set a longer one first.")
 
 
 async def note_removed(needs: Needs, tx: Transaction, call: Call, factor: Factor) -> None:
@@ -58,4 +58,4 @@ async def note_removed(needs: Needs, tx: Transaction, call: Call, factor: Factor
 
 def not_found() -> Refusal:
     """The answer where there is no such credential."""
-    return Refusal("factor_not_found", "You have nothing of this kind and id.")
+    return Refusal("factor_not_found", "There is no factor of this kind and id.")

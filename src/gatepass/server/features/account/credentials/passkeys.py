@@ -77,7 +77,7 @@ async def add_passkey(needs: Needs, call: Call, credential: Json, name: str) -> 
             **msgspec.structs.asdict(registered),
         )
         if not await tx.passkeys.add(passkey):
-            return Refusal("factor_exists", "This passkey is known already.")
+            return Refusal("factor_exists", "This passkey is already registered.")
         codes = await note_added(needs, tx, call, "passkey", at=passkey.created_at)
         return PasskeyMade(id=passkey.id, name=passkey.name, recovery_codes=codes)
 

@@ -38,7 +38,9 @@ async def replace_recovery_codes(needs: Needs, call: Call) -> tuple[str, ...]:
         if refused := await check_still(tx, user, caller.session_id):
             return refused
         if not (await tx.factors.of(user.id)).are_asked:
-            return Refusal("factor_not_found", "Recovery codes stand in for a second factor, and there is none.")
+            return Refusal(
+                "factor_not_found", "Recovery codes need a second factor: add a passkey or an authenticator app first."
+            )
         await tx.recovery_codes.replace(user.id, needs.proofs.recovery_digests(user.id, codes))
         await record(tx, "recovery_codes_made", user.id, where=origin)
         return None

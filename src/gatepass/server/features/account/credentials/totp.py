@@ -63,7 +63,7 @@ async def offer_totp(needs: Needs, user: User) -> TotpOffered:
     async def unit(tx: Transaction) -> Refusal | None:
         if await tx.totp.put(TotpSecret(user_id=user.id, sealed=sealed, last_step=0, created_at=tx.now)):
             return None
-        return Refusal("factor_exists", "There is an authenticator application already; remove that one first.")
+        return Refusal("factor_exists", "There is already an authenticator app: remove it first.")
 
     await decide(needs.database, unit)
     return _offered(needs, user, secret)
@@ -104,7 +104,7 @@ async def confirm_totp(needs: Needs, call: Call, code: str) -> tuple[str, ...]:
         step = step_of(needs.data_key.unseal(secret.sealed, totp_context(user.id)), code, tx.now)
         if step is None:
             await needs.throttle.failed(tx, attempt)
-            return Refusal("invalid_code", "The code is not the one that the application shows now.")
+            return Refusal("invalid_code", "The code is wrong: enter the current code of the authenticator app.")
         await needs.throttle.succeeded(tx, attempt)
         at = tx.now
         await tx.totp.confirm(user.id, step, at)

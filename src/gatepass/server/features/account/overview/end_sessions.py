@@ -23,7 +23,7 @@ async def end_own_session(database: Database, call: Call, session_id: str) -> No
 
     async def unit(tx: Transaction) -> Refusal | None:
         has_ended = await end_session(tx, session_id, user.id, "ended_by_user", where=origin)
-        return None if has_ended else Refusal("session_not_found", "You have no live session of this id.")
+        return None if has_ended else Refusal("session_not_found", "There is no active session with this id.")
 
     await decide(database, unit)
 

@@ -111,4 +111,4 @@ async def confirm_address(needs: Needs, call: Call, token: str) -> None:
 
 
 def _invalid_code() -> Refusal:
-    return Refusal("invalid_code", "The link is wrong, too old, used, or for another account.")
+    return Refusal("invalid_code", "The link is wrong, has expired, was already used or belongs to another account.")

@@ -116,7 +116,7 @@ async def _read(needs: Needs, call: Call, given: Given) -> ComparedPassword | Cl
     """Take the one proof that was given, and check what can be checked without using it up."""
     if given.password is not None:
         if (given.code, given.recovery_code, given.passkey) != (None,) * 3 or len(given.password) > MAX_LENGTH:
-            raise Refusal("invalid_body", "Send one proof.")
+            raise Refusal("invalid_body", "Send exactly one of `password`, `code`, `recovery_code` and `passkey`.")
         return await _check_password(needs, call, given.password)
     return await needs.proofs.read(
         code=given.code,
@@ -163,4 +163,4 @@ def _wrong(claim: ComparedPassword | Claim) -> Refusal:
         case PasskeyClaim():
             return invalid_passkey()
         case _:
-            return Refusal("invalid_code", "The code is wrong, or was used before.")
+            return Refusal("invalid_code", "The code is wrong or was already used.")

@@ -132,4 +132,6 @@ async def sign_in(needs: Needs, call: Call, proof: MailProof, token_request: Tok
 
 
 def _invalid_code() -> Refusal:
-    return Refusal("invalid_code", "The link or code is wrong, too old, used, or for another browser.")
+    return Refusal(
+        "invalid_code", "The link or code is wrong, has expired, was already used or belongs to another browser."
+    )

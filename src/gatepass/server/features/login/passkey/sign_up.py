@@ -86,12 +86,12 @@ async def sign_up(needs: Needs, call: Call, signup: PasskeySignup) -> PasskeySig
         if not await tx.used_once.use("passkey_challenge", answered.id, expires_at=answered.expires_at):
             return invalid_passkey()
         if await tx.passkeys.by_credential(registered.credential_id) is not None:
-            return Refusal("factor_exists", "This passkey is known already.")
+            return Refusal("factor_exists", "This passkey is already registered.")
         if refused := await needs.rules.count(tx, address, where):
             return refused
         user = User(id=signup.id, email=address, created_at=tx.now)
         if not await tx.users.add(user):
-            return Refusal("email_taken", "There is an account with this address.")
+            return Refusal("email_taken", "There is already an account with this email address.")
         passkey = Passkey(
             id=new_id("psk"),
             user_id=user.id,
@@ -111,4 +111,4 @@ async def sign_up(needs: Needs, call: Call, signup: PasskeySignup) -> PasskeySig
 def _check_open(needs: Needs) -> None:
     needs.rules.check_open()
     if needs.settings.mail == "smtp":
-        raise Refusal("signup_by_mail_only", "Sign up by mail first, and add a passkey then.")
+        raise Refusal("signup_by_mail_only", "Sign up by email first, then add a passkey.")

@@ -129,5 +129,8 @@ async def _sign_in_elsewhere(
         proven, token_request=token_request, where=call.origin, device=call.device, language=call.language
     )
     if isinstance(result, Existing):
-        raise Refusal("account_exists", "Sign in to the account of this address first, then connect the two.")
+        raise Refusal(
+            "account_exists",
+            "There is already an account with this email address: sign in to it, then connect the two.",
+        )
     return result

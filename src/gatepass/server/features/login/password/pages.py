@@ -45,7 +45,7 @@ async def show(core: Core, call: Call, _body: None) -> Response:
         return await show_form(core, call, LoginForm(return_to=return_to, email=call.query.get("login_hint", "")))
     if "again" not in call.query:
         return core.pages.go_to(return_to)
-    error = Refusal("recent_sign_in_required", "This needs a fresh sign-in.")
+    error = Refusal("recent_sign_in_required", "Sign in again to continue.")
     return await show_form(core, call, LoginForm(return_to=return_to, email=visitor.user.email), error)
 
 

@@ -146,7 +146,7 @@ async def _refuse(tx: Transaction, checked: CheckedPassword, reason: Reason) -> 
         case "account_disabled" | "account_locked":
             return account_closed(reason)
         case "unknown_address" | "wrong_password":
-            return Refusal("invalid_credentials", "The e-mail address or the password is wrong.")
+            return Refusal("invalid_credentials", "The email address or password is wrong.")
 
 
 async def _hash_anew(hasher: PasswordHasher, password: str, password_hash: str | None) -> str | None:

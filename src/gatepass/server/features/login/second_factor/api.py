@@ -91,7 +91,7 @@ async def login(core: Core, call: Call, body: FactorRequest) -> Response:
         if core.login_responses.challenge_cookie.read(call.request) != body.challenge:
             raise invalid_challenge()
     elif body.remember:
-        raise Refusal("invalid_body", "Only a browser in cookie mode can be remembered.")
+        raise Refusal("invalid_body", "`remember` requires cookie mode.")
     claim = await core.proofs.read(
         code=body.code,
         recovery_code=body.recovery_code,

@@ -147,4 +147,4 @@ def wrong_factor(claim: Claim) -> Refusal:
     """The answer for a factor that is none; which of the many reasons it has, the log of events knows."""
     if isinstance(claim, PasskeyClaim):
         return invalid_passkey()
-    return Refusal("invalid_code", "The code is wrong, or was used before.")
+    return Refusal("invalid_code", "The code is wrong or was already used.")

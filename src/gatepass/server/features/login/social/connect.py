@@ -62,7 +62,7 @@ async def submit_connect(core: Core, call: Call, _form: ConnectAtLoginForm) -> R
 async def _still_waiting(core: Core, call: Call) -> PendingConnection:
     waiting = waiting_cookie(core).read(call.request)
     if waiting is None or waiting.expires_at <= await core.database.read(_now):
-        raise Refusal("invalid_state", "Nothing is waiting to be connected: sign in with the provider again.")
+        raise Refusal("invalid_state", "There is no account waiting to be connected: sign in with the provider again.")
     return waiting
 
 

@@ -91,7 +91,7 @@ async def come_back(core: Core, call: Call, _body: None) -> Response:
     again = core.pages.path("login")
     try:
         if any(len(query.getlist(name)) > 1 or len(query.get(name, "")) > _MOST for name in _ANSWER):
-            raise Refusal("invalid_state", "The answer is not one.")
+            raise Refusal("invalid_state", "The provider's answer is malformed.")
         answer = {name: query[name] for name in _ANSWER if name in query}
         pending = await core.redirects.end(call.request, provider_id, answer)
         if pending.connect_to:
@@ -123,7 +123,7 @@ async def _connect(core: Core, call: Call, answer: dict[str, str], pending: Pend
     if not isinstance(visitor, Caller):
         return visitor
     if visitor.user.id != pending.connect_to:
-        raise Refusal("invalid_state", "Somebody else has signed in meanwhile.")
+        raise Refusal("invalid_state", "Another user has signed in since: start again.")
     proven = await core.linking.redeem(pending.provider, answer, pending.journey)
     await core.linking.connect(
         visitor.user,

@@ -62,7 +62,7 @@ async def token(core: Core, call: Call, form: TokenForm) -> Response:
     """Serve the grant that is asked for."""
     grant = GRANTS.get(form.grant_type)
     if grant is None:
-        raise Refusal("unsupported_grant_type", "The grant type is none that is served here.")
+        raise Refusal("unsupported_grant_type", "The server does not support this grant type.")
     if form.grant_type not in call.client.grant_types:
-        raise Refusal("unauthorized_client", "The client was not given this grant type.")
+        raise Refusal("unauthorized_client", "The client may not use this grant type.")
     return await grant(core, call.client, form, await core.dpop.thumbprint(call.request))
