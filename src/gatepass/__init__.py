@@ -1,4 +1,4 @@
-"""JWT authentication for Python: a server, a verifier for your API, and a JOSE library."""
+"""A complete login server, API verifier and JWT library for Python."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __version__: str
 
 
 def __getattr__(name: str) -> str:
-    """Look the version up when it is asked for: whoever imports `gatepass.jose` need not wait for that."""
+    """Look up the version on demand, so that importing `gatepass.jose` stays fast."""
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib.metadata import version  # noqa: PLC0415 - as said

@@ -1,4 +1,4 @@
-"""Calling APIs as a service, with an access token of its own that is renewed before it expires.
+"""Calling APIs as a service, with its own access token that is renewed before it expires.
 
 with httpx.Client(auth=ClientCredentials(issuer="https://auth.example.com", client_id=…, client_secret=…)) as http:
     http.get("https://api.example.com/orders")
@@ -39,7 +39,7 @@ RENEW_AT = 0.8
 """The part of a token's life after which it is renewed, in the background while it is still good."""
 
 SPARE_SECONDS = 10
-"""A token that expires this soon is no longer sent: the request may take a while."""
+"""A token that expires this soon is no longer sent, because the request may take a while."""
 
 RETRY_SECONDS = 5
 """How long to wait after a failed renewal while the token is still valid."""
@@ -150,7 +150,7 @@ class ClientCredentials(httpx.Auth):
         self._retry_at = 0.0
 
     def _begin(self) -> None:
-        """Start over in a process that forked: its lock and its fetch belong to the parent."""
+        """Start over in a forked process, because the lock and the fetch belong to the parent."""
         self._process = os.getpid()
         self._lock = threading.Lock()
         self._flight: Future[_Held] | None = None
@@ -224,7 +224,7 @@ class ClientCredentials(httpx.Auth):
         return request
 
     def _is_worth_another(self, request: httpx.Request, response: httpx.Response, token: str) -> bool:
-        """Tell whether the request may succeed with a new token or nonce. What was streamed cannot be sent again."""
+        """Whether the request may succeed with a new token or nonce. A streamed body cannot be sent again."""
         if (nonce := response.headers.get("DPoP-Nonce")) is not None:
             self._nonces[request.url.host] = nonce  # RFC 9449 §8.2: from now on this one
         challenges = response.headers.get("WWW-Authenticate", "")
@@ -243,12 +243,12 @@ class ClientCredentials(httpx.Auth):
     # ── fetching ──
 
     def _is_flying(self) -> bool:
-        """A fetch that is long past its deadline is lost."""
+        """Whether a fetch is in progress; one long past its deadline counts as lost."""
         return self._flight is not None and not self._flight.done() and time.monotonic() < self._flight_ends
 
     def _start(self) -> Future[_Held]:
         flight: Future[_Held] = Future()
-        flight.set_running_or_notify_cancel()  # from here on no waiter can cancel it
+        flight.set_running_or_notify_cancel()  # from here on a waiting caller cannot cancel it
         self._flight, self._flight_ends = flight, time.monotonic() + FETCH_SECONDS + 1
         try:
             threading.Thread(target=self._fly, args=(flight,), name="gatepass-token", daemon=True).start()

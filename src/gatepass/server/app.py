@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from gatepass.server.base.settings import Settings
     from gatepass.server.domain.keys.signer import OutsideKey
 
-# What signs comes before what is signed: changes of the store are taken over in this order.
+# Signing keys come before what they sign, because changes of the store are applied in this order.
 MODULES = (keys, signup, login, recovery, session, account, mail, oauth, revocation_feed, site)
 
 
@@ -46,7 +46,7 @@ async def open_server(
     most_connections: int | None = None,
     shared: Path | None = None,
 ) -> AsyncGenerator[Server]:
-    """Open the store and the keys, made at the first start, and close them at the end.
+    """Open the store and the keys, created at the first start, and close them at the end.
 
     Args:
         settings: The settings.

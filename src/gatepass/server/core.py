@@ -1,4 +1,4 @@
-"""What modules may use: made once for each process, of the settings, the store and the keys."""
+"""What modules may use: created once for each process, from the settings, the store and the keys."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ log = structlog.get_logger("gatepass")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Core:
-    """What modules may use. A module says in a protocol of its own which of it its acts need.
+    """What modules may use. Each module declares in a protocol which parts its acts need.
 
     Attributes:
         settings: The settings.
@@ -178,7 +178,7 @@ def make_core(  # noqa: PLR0913 - everything is made of these
     most_connections: int,
     shared: Path | None = None,
 ) -> Core:
-    """Make everything, in the order in which each needs what came before: a flat list.
+    """Create everything, in order of dependency: a flat list.
 
     Args:
         settings: The settings.
@@ -205,7 +205,7 @@ def make_core(  # noqa: PLR0913 - everything is made of these
         log.warning("there are no passkeys", reason="the issuer is an IP address, and passkeys are for names only")
     known = KnownRevocations()
     replica = Replica(database, known)
-    # A list is published before a token names it.
+    # A status list is published before a token refers to it.
     indexes = status_indexes(database, data_key, on_reserved=replica.catch_up)
     own_tokens = OwnTokens(keys, settings, database.clock)
     revocation_check = RevocationCheck(database, known)

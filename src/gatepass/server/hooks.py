@@ -1,8 +1,8 @@
-"""The extension points for people who build on Gatepass, without a fork.
+"""Extension points for building on Gatepass without a fork.
 
-A plugin is an object that a package of the operator's own names in the entry point group `gatepass.plugins`. It is
-found wherever that package is installed beside Gatepass, and loaded in every process that serves: what a plugin opens,
-a connection to a key management service say, is each worker's own.
+A plugin is an object that one of the operator's packages names in the entry point group `gatepass.plugins`. It is found
+wherever that package is installed beside Gatepass, and loaded in every serving process: what a plugin opens, such as a
+connection to a key management service, belongs to one process.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 GROUP = "gatepass.plugins"
 _START_SECONDS = 10.0
-"""How long a plugin may take for what a server cannot start without."""
+"""How long a plugin may take at startup."""
 
 SigningKeys: TypeAlias = "Callable[[], Awaitable[Sequence[OutsideKey]]]"
 
@@ -45,7 +45,7 @@ class Plugin:
         self._signing_keys: SigningKeys | None = None
 
     def signing_keys(self, function: SigningKeys) -> SigningKeys:
-        """Sign with keys that are held elsewhere (KMS, PKCS#11): the function returns them, the newest last.
+        """Sign with outside keys (KMS, PKCS#11): the function returns them, the newest last.
 
         It is called once in each process, before that serves, and has 10 seconds.
         """
@@ -53,7 +53,7 @@ class Plugin:
         return function
 
     async def read_signing_keys(self) -> Sequence[OutsideKey]:
-        """Ask for the keys that are held elsewhere.
+        """Call the plugin for its outside keys.
 
         Raises:
             StartupError: when the plugin fails or takes too long: then the server does not start with other keys.
@@ -63,8 +63,8 @@ class Plugin:
         try:
             async with asyncio.timeout(_START_SECONDS):
                 return tuple(await self._signing_keys())
-        except Exception as error:  # whatever a plugin raises
-            # Only its kind is told: what an error of somebody else's says may be more than a log should hold.
+        except Exception as error:  # a plugin may raise anything
+            # Only the error's type is shown: its text may hold more than a log should.
             raise StartupError(
                 f"The plugin {self.name} gives no signing keys: {type(error).__name__}.",
                 "Check that the service it uses can be reached from here.",
@@ -72,7 +72,7 @@ class Plugin:
 
 
 def load_plugins() -> tuple[Plugin, ...]:
-    """Load every plugin that is installed, in the order of their names.
+    """Load every installed plugin, in the order of their names.
 
     Raises:
         StartupError: when one cannot be loaded: a server without it would not be the one that was asked for.

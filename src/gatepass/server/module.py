@@ -1,4 +1,4 @@
-"""What a capability brings along, for the application to put in place."""
+"""What a capability adds to the server."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 log = structlog.get_logger("gatepass")
 
 _PAUSE_SECONDS = 1.0
-"""How long to let things be after a step that failed."""
+"""How long to wait after a step that failed."""
 
 Step: TypeAlias = Callable[[], Awaitable[object]]
 Expiry: TypeAlias = "Callable[[Transaction], Awaitable[object]]"
-"""Forgets, inside a transaction, what no longer counts at its time."""
+"""Removes, inside a transaction, what has expired at its time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What is done again and again beside answering. What fails once is tried again the next time.
+    """A periodic background job. If a run fails, the next one tries again.
 
     Attributes:
         every: Seconds between two times.
@@ -44,7 +44,7 @@ class Job:
     run: Step
 
     async def repeat(self) -> None:
-        """Do it again and again, until cancelled."""
+        """Run it periodically, until cancelled."""
         while True:
             await asyncio.sleep(self.every)
             try:

@@ -1,4 +1,4 @@
-"""Putting in place what modules bring: routes, proofs, documents, jobs, and what belongs to the start and the end."""
+"""Assembling what modules add: routes, proofs, documents, jobs, and what runs at start and shutdown."""
 
 from __future__ import annotations
 
@@ -72,13 +72,13 @@ class Server:
         )
 
     async def start(self) -> None:
-        """Do what comes before the first answer."""
+        """Run what comes before the first answer."""
         for module in self._modules:
             if module.start is not None:
                 await module.start()
 
     async def run_in_background(self) -> None:
-        """Do what has to be done beside answering, until cancelled."""
+        """Run the background jobs, until cancelled."""
         jobs = (
             Job(every=0, run=self.core.replica.follow),
             Job(every=_EXPIRY_SECONDS, run=self._forget_expired),
@@ -90,13 +90,13 @@ class Server:
             tasks.create_task(self._warm_up())
 
     def drain(self) -> None:
-        """End what never ends by itself: the server is about to stop."""
+        """End long-lived responses, because the server is about to stop."""
         for module in self._modules:
             if module.drain is not None:
                 module.drain()
 
     async def _forget_expired(self) -> None:
-        """Forget in one transaction what no longer counts, of every module."""
+        """Remove expired rows of every module in one transaction."""
 
         async def unit(tx: Transaction) -> None:
             for module in self._modules:
@@ -106,7 +106,7 @@ class Server:
         await self.core.database.transaction(unit, shared=True)
 
     async def _warm_up(self) -> None:
-        """Get ready for people, once those who waited for the start have been answered."""
+        """Warm up pages, after the first waiting requests were answered."""
         await asyncio.sleep(_WARM_UP_SECONDS)
         for module in self._modules:
             if module.warm_up is not None:
@@ -122,7 +122,7 @@ class Server:
                 documents.publish_at_root(path, metadata)
 
     def _publish_descriptions(self) -> None:
-        """Publish what describes all modules together: the OpenAPI document, and the page that shows it."""
+        """Publish the OpenAPI document of all modules, and the page that shows it."""
         documents, issuer = self.core.documents, self.core.settings.issuer_url
         api = msgspec.json.encode(describe(self.routes, issuer=issuer, version=version("gatepass")))
         documents.publish("/openapi.json", documents.make(api))

@@ -1,4 +1,4 @@
-"""For the tests of your API: an issuer in this process, with keys and a clock of its own. Nothing touches the network.
+"""For testing your API: an in-process issuer with its own keys and clock. Nothing uses the network.
 
 issuer = Issuer(audience="orders")
 client = TestClient(make_app(issuer.verifier()))

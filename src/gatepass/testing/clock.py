@@ -1,4 +1,4 @@
-"""Time that stands still until a test moves it."""
+"""A clock that stands still until a test moves it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class Clock:
     """
 
     def __init__(self, now: float | None = None) -> None:
-        """Begin at a time, or at the real one."""
+        """Start at a time, or at the current one."""
         self.now = float(int(time.time())) if now is None else now
 
     def __call__(self) -> float:
-        """Tell the time."""
+        """The clock's time."""
         return self.now
 
     def advance(self, seconds: float) -> None:

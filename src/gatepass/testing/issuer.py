@@ -1,4 +1,4 @@
-"""An issuer in this process: it signs what a test asks for, and verifiers ask it instead of the network."""
+"""An in-process issuer: it signs what a test needs, and verifiers fetch from it instead of the network."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _Issued(NamedTuple):
 
 
 class Issuer:
-    """Signs access tokens like those of a Gatepass server, good or bad in any way a test wants.
+    """Signs access tokens like a Gatepass server's, valid or invalid in any way a test needs.
 
     Attributes:
         url: Its name, in `iss`.
@@ -141,7 +141,7 @@ class Issuer:
         return Verifier(**own | policy)
 
     def fetch(self, url: str) -> Fetched:
-        """Answer what a verifier asks for: the metadata and the keys.
+        """Answer a verifier's fetch: the metadata and the keys.
 
         Raises:
             FetchError: The issuer is down.
@@ -157,12 +157,12 @@ class Issuer:
         return Fetched(200, {"cache-control": "max-age=3600"}, json.dumps(document).encode())
 
     def is_revoked(self, principal: Principal) -> bool:
-        """Tell a verifier whether a token has been revoked."""
+        """Whether a token has been revoked."""
         name = principal.token_id
         kid, session_id = self._issued.get(name or "", (None, principal.session_id))
         return name in self._revoked or session_id in self._ended or (kid is not None and kid in self._stolen)
 
-    # ── what happens ──
+    # ── events ──
 
     def revoke(self, token: str) -> None:
         """Revoke a token; its verifiers know at once."""
@@ -198,7 +198,7 @@ class Issuer:
 
 @contextmanager
 def issuer_for(verifier: Verifier | AnyOf, url: str | None = None) -> Generator[Issuer]:
-    """Have a verifier that the application has made already ask an issuer of this process, until the block ends.
+    """Make an existing verifier of the application use an in-process issuer until the block ends.
 
     Args:
         verifier: The application's own; its policy stays as it is. Or one of `Verifier.any_of`.
@@ -215,10 +215,10 @@ def issuer_for(verifier: Verifier | AnyOf, url: str | None = None) -> Generator[
     audience = verifier.audience if isinstance(verifier.audience, str) else verifier.audience[0]
     issuer = Issuer(verifier.issuer, audience=audience, typ=verifier.typ)
     stand_in = issuer.verifier(audience=verifier.audience, leeway=verifier.leeway, dpop=verifier.dpop)
-    # Roles, audience_claim and all: what is tested is the application's own policy.
+    # Including roles and audience_claim: the application's own policy is what is tested.
     vars(stand_in)["_policy"] = vars(verifier)["_policy"]
     own = dict(vars(verifier))
-    # Instance attributes come before a class's methods: whoever holds the verifier now calls the other one.
+    # Instance attributes take precedence over methods, so all users of the verifier call the other one.
     methods = ("start", "astart", "verify", "averify", "verified", "remembered", "at_once", "health")
     vars(verifier).update({name: getattr(stand_in, name) for name in methods}, clock=stand_in.clock)
     try:

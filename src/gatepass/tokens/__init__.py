@@ -1,1 +1,1 @@
-"""Each kind of token: its claims, how it is minted and how it is checked, in one file."""
+"""The types of token, one file each: claims, signing input and checks."""

@@ -1,4 +1,4 @@
-"""Access tokens (RFC 9068): what one says, how it is put into bytes for signing, and how it is checked."""
+"""Access tokens (RFC 9068): their claims, their encoding for signing, and their checks."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ TYP = "at+jwt"
 """The header's `typ` (RFC 9068 §2.1)."""
 
 MAX_LIFETIME = 3600
-"""Seconds that an access token may live: the snapshot of revoked tokens reaches back no further."""
+"""The longest lifetime of an access token in seconds; the snapshot of revoked tokens covers no more."""
 
 MAX_CLOCK_LEAD = 60
-"""Seconds that the issuer's clock may be ahead of ours before its `iat` is refused."""
+"""How many seconds `iat` may be ahead of our clock."""
 
 REQUIRED = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
 """RFC 9068 §2.2. They are required when checking too: a token without `jti` could never be revoked."""
@@ -42,7 +42,7 @@ REQUIRED_OF_OTHERS = ("iss", "exp", "sub")
 _NOT_ACCESS_TOKENS = ("events", "at_hash", "c_hash")
 
 _KINDS_OF_OTHERS = {"token_use": ("id",), "typ": ("ID", "Refresh", "Offline", "Logout")}
-"""How Cognito and Keycloak say in a claim which other kind of token one is."""
+"""The claims by which Cognito and Keycloak mark other types of token."""
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Claims = TypeVar("Claims", bound=msgspec.Struct)
@@ -93,10 +93,10 @@ class AccessToken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class OtherAccessToken(msgspec.Struct, frozen=True, kw_only=True):
-    """The claims that we read of an access token whose issuer does not follow RFC 9068.
+    """The claims read from an access token whose issuer does not follow RFC 9068.
 
-    `azp`, `cid` and `appid` are what several of them write for `client_id`, `scp` for `scope`, `session_id` for `sid`.
-    Those that no rule asks for are None where they have another type than here: see `read_other`.
+    `azp`, `cid` and `appid` are used by several issuers for `client_id`, `scp` for `scope`, `session_id` for `sid`.
+    Claims that are not required are None if they have another type than here: see `read_other`.
     """
 
     iss: Text
@@ -133,7 +133,7 @@ class Checked(NamedTuple, Generic[Claims]):
 
 
 def signing_input(claims: AccessToken, *, alg: str, kid: str) -> bytes:
-    """Put the token into the octets that its signature covers (RFC 7515 §5.1).
+    """The octets that the token's signature covers (RFC 7515 §5.1).
 
     Args:
         claims: What the token says.
@@ -199,11 +199,11 @@ def check_other(  # noqa: PLR0913 - the call reads as its policy
     thumbprint: str | None = None,
     audience_claim: str = "aud",
 ) -> Checked[OtherAccessToken]:
-    """Check an access token of an issuer that writes another `typ`, or none, and fewer claims than RFC 9068 asks for.
+    """Check an access token of an issuer with another `typ`, or none, and fewer claims than RFC 9068 requires.
 
-    `aud` alone keeps such an issuer's other tokens apart from its access tokens, so it is required here too, or the
-    claim that is named in its place; what is visibly an ID token, a logout token or a security event is refused
-    (RFC 8725bis §3.12).
+    Only `aud` distinguishes such an issuer's access tokens from its other tokens, so it is required here too, or the
+    claim that is configured in its place; what is recognizable as an ID token, a logout token or a security event is
+    refused (RFC 8725bis §3.12).
 
     Args:
         token: The compact serialization.
@@ -255,8 +255,8 @@ def _check_audience(every: Mapping[str, Any], claim: str, audience: str | Collec
 def read_other(every: Mapping[str, Any], *, strict: Collection[str] = ()) -> OtherAccessToken:
     """Read the claims of an issuer that does not follow RFC 9068.
 
-    A claim that no rule asks for never refuses a token: one of another type is read where it has a meaning (`amr` as
-    text or as a list of objects, roles as text or as an object), and else counts as absent, so that it grants nothing.
+    An optional claim never refuses a token: one of another type is read where it has a meaning (`amr` as text or a list
+    of objects, roles as text or an object), and is otherwise ignored, so that it grants nothing.
 
     Args:
         every: The claims.
@@ -282,10 +282,10 @@ _ASKED_OF_OTHERS = ("iss", "sub", "exp", "aud", "iat")
 
 
 def names_in(claim: object) -> tuple[str, ...] | None:
-    """Read a claim that lists names in any of the shapes that issuers write; None: it lists none.
+    """Read a claim that lists names, in any format that issuers use; None if it lists none.
 
-    Text is one name; an object has them as its members, of which false and null are none; a list has names, or objects
-    that name a `method` (Supabase's `amr`).
+    A string is one name; an object's members are names, except those with false or null; a list has names, or objects
+    with a `method` (Supabase's `amr`).
     """
     if isinstance(claim, str):
         return (claim,)
@@ -302,7 +302,7 @@ def names_in(claim: object) -> tuple[str, ...] | None:
 
 
 def refuse_unproven(every: Mapping[str, Any], thumbprint: str | None) -> None:
-    """Refuse a token that is bound to anything but what its sender proved, and a proof that binds nothing.
+    """Refuse a token bound to anything but the sender's proved key, and a proof for an unbound token.
 
     Args:
         every: The token's claims.

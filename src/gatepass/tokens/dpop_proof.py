@@ -1,4 +1,4 @@
-"""DPoP proofs (RFC 9449): a sender shows, for one request, that it has the key that its access token is bound to."""
+"""DPoP proofs (RFC 9449): the sender proves, for one request, that it has the key its access token is bound to."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ TYP = "dpop+jwt"
 """The header's `typ` (RFC 9449 §4.2)."""
 
 ALGORITHMS = ("ES256", "ES384", "ES512", "Ed25519", "EdDSA", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512")
-"""What a proof may be signed with. Asymmetric ones only: a secret in a header would be everybody's."""
+"""The algorithms of proofs, asymmetric only: the key is in the header, so a secret would be public."""
 
 MAX_LENGTH = 8192
-"""Characters of a proof."""
+"""The maximum length of a proof in characters."""
 
 _LIMITS = Limits(token_length=MAX_LENGTH)
 
@@ -55,7 +55,7 @@ class _Claims(msgspec.Struct, frozen=True):
 
 
 class DPoPProof(NamedTuple):
-    """A proof that passed every check but two, which need a memory: its nonce, and whether it was used before.
+    """A proof that passed every check but two, which need state: its nonce, and whether it was already used.
 
     Attributes:
         thumbprint: The SHA-256 thumbprint of the key (RFC 7638), as in a token's `cnf.jkt`.
@@ -111,7 +111,7 @@ def make(  # noqa: PLR0913 - each is named where it is called
 def check(  # noqa: PLR0913 - the call reads as its policy
     proof: str, *, method: str, url: str, token: str | None, now: float, seconds: float
 ) -> DPoPProof:
-    """Check a proof by the rules of RFC 9449 §4.3; the nonce and whether it was used before are the caller's to check.
+    """Check a proof by the rules of RFC 9449 §4.3, except the nonce and reuse, which the caller checks.
 
     Args:
         proof: The value of the one `DPoP` header.
@@ -163,7 +163,7 @@ def token_hash(token: str) -> str:
 
 
 def is_same_target(htu: str, url: str) -> bool:
-    """Tell whether two URLs are the same but for query and fragment, in any spelling (RFC 3986 §6.2.2, §6.2.3)."""
+    """Whether two URLs are equal without query and fragment, in any spelling (RFC 3986 §6.2.2, §6.2.3)."""
     try:
         return _target(urlsplit(htu)) == _target(urlsplit(url))
     except ValueError:
@@ -178,6 +178,6 @@ def _target(parts: SplitResult) -> tuple[str, str, int | None, str]:
 
 
 def _plainer(escape: re.Match[str]) -> str:
-    """Decode what need not be encoded, and nothing else: an encoded slash stays apart from a real one."""
+    """Decode only what need not be encoded: an encoded slash stays different from a plain one."""
     character = chr(int(escape[1], 16))
     return character if character.isascii() and (character.isalnum() or character in "-._~") else escape[0].upper()

@@ -1,8 +1,8 @@
-"""Heartbeats of the revocation stream: signed, so that no relay can make old information look fresh.
+"""Heartbeats of the revocation stream: signed, so that a relay cannot make old information look fresh.
 
-A node sends one every two seconds, whether or not it can reach its store. `as_of` tells the two apart: it is when the
-node last read the store with success. So a node without its store, a half-open connection and a
-lying relay all look the same to a verifier: stale.
+A node sends one every two seconds, whether or not it can reach its store. `as_of` is when the node last read the store
+successfully. So a node without its store, a half-open connection and a dishonest relay all look the same to a verifier:
+stale.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from gatepass.jose import Key, KeySet
 
 TYP = "heartbeat+jwt"
-"""The header's `typ`: no heartbeat passes for an event, nor the reverse (RFC 8725 §3.11)."""
+"""The header's `typ`, so that a heartbeat cannot pass for an event, or an event for a heartbeat (RFC 8725 §3.11)."""
 
 INTERVAL_SECONDS = 2.0
-"""How often a node sends one."""
+"""The interval between heartbeats, in seconds."""
 
 SILENCE_SECONDS = 5.0
-"""A stream that has been silent for so long is dead: two heartbeats are missing."""
+"""A stream silent for this long is dead: two heartbeats are missing."""
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,17 +48,17 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def position(self) -> Position:
-        """What the node knew."""
+        """The last event that the node knew."""
         return Position(self.epoch, self.head)
 
 
 def claims(*, issuer: str, position: Position, as_of: float, now: float) -> Heartbeat:
-    """Put a heartbeat together; its times are kept to the millisecond."""
+    """Build a heartbeat; its times are rounded to the millisecond."""
     return Heartbeat(iss=issuer, epoch=position.epoch, head=position.event_id, as_of=round(as_of, 3), iat=round(now, 3))
 
 
 def signing_input(token: Heartbeat, *, alg: str, kid: str) -> bytes:
-    """Put the heartbeat into the octets that its signature covers (RFC 7515 §5.1).
+    """The octets that the heartbeat's signature covers (RFC 7515 §5.1).
 
     Raises:
         InvalidPolicyError: `alg` is symmetric: then whoever could check it could also forge it.
@@ -69,7 +69,7 @@ def signing_input(token: Heartbeat, *, alg: str, kid: str) -> bytes:
 
 
 def check(token: str, keys: Key | KeySet, *, issuer: str, now: float) -> Heartbeat:
-    """Check a heartbeat. It has no `exp`: how old it is, is all that it says.
+    """Check a heartbeat. It has no `exp`, because its age is its meaning.
 
     Raises:
         JoseError: It is refused; `code` says why.

@@ -1,12 +1,11 @@
-"""Refresh tokens: opaque to clients, and proof in themselves.
+"""Refresh tokens: opaque to clients, self-authenticating for the server.
 
     gpr_ BASE64URL( version 1 | flags 1 | key id 4 | grant 16 | serial 8 | secret 16 | MAC 32 ) BASE64URL( CRC-32 )
 
-The MAC under a server secret refuses a forgery before the database is asked; the secret of the grant, of which the
-database keeps a digest, makes the server secret alone worthless too. The prefix and the checksum are for secret
-scanners, which can tell a leaked token from a lookalike without asking us. Nothing is stored per token: the grant's row
-says what a serial means. RFC 6749 §1.5 leaves the form to the server; RFC 9700 §4.14.2 asks for what the serial gives,
-detection of reuse.
+The MAC under a server secret detects a forgery without a database query; the secret of the grant, of which the database
+stores a digest, makes the server secret alone useless. The prefix and the checksum are for secret scanners, which can
+recognize a leaked token offline. Nothing is stored per token: the grant's row decides what a serial means. RFC 6749
+§1.5 leaves the format to the server; RFC 9700 §4.14.2 requires the detection of reuse, for which there is the serial.
 """
 
 from __future__ import annotations
@@ -35,23 +34,23 @@ _LAYOUT = struct.Struct(f">BB{KEY_ID_BYTES}s{GRANT_ID_BYTES}sQ{SECRET_BYTES}s")
 _MAC_BYTES = 32
 _BODY_CHARS = (_LAYOUT.size + _MAC_BYTES) * 4 // 3
 LENGTH = len(PREFIX) + _BODY_CHARS + 6
-"""Characters; every refresh token has exactly this many."""
+"""The length of every refresh token in characters."""
 
 
 class InvalidRefreshToken(ValueError):
-    """Not a refresh token of ours; which part was wrong stays untold."""
+    """Not one of our refresh tokens; the error does not say why."""
 
     code = "invalid_refresh_token"
 
 
 class RefreshKey:
-    """The server secret under which tokens are authenticated: an id of 4 bytes and 32 random bytes."""
+    """The server secret that authenticates tokens: an id of 4 bytes and 32 random bytes."""
 
     __slots__ = ("_keyed", "id")
 
     def __init__(self, key_id: bytes, secret: bytes) -> None:
         self.id = key_id
-        # A copy of a keyed context costs half of a call of hmac.digest, which also lets go of the interpreter's lock.
+        # Copying a keyed context takes half the time of hmac.digest, which also releases the interpreter's lock.
         self._keyed = hmac.new(secret, b"gatepass refresh token\0", "sha256")
 
     def mac(self, body: bytes) -> bytes:
@@ -66,7 +65,7 @@ class RefreshKey:
 
 
 class RefreshToken(msgspec.Struct, frozen=True, kw_only=True):
-    """What a token says. `secret` is the grant's, 16 bytes; `in_cookie` whether it was handed out as a cookie."""
+    """The content of a token. `secret` is the grant's, 16 bytes; `in_cookie` means that it was issued as a cookie."""
 
     grant_id: bytes
     serial: int
@@ -79,14 +78,14 @@ class RefreshToken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def mint(token: RefreshToken, key: RefreshKey) -> str:
-    """Spell the token, authenticated under the key."""
+    """Encode the token, authenticated with the key."""
     flags = _IN_COOKIE if token.in_cookie else 0
     body = _LAYOUT.pack(_VERSION, flags, key.id, token.grant_id, token.serial, token.secret)
     return _spell(body + key.mac(body))
 
 
 def read(text: str, keys: Mapping[bytes, RefreshKey]) -> RefreshToken:
-    """Read a token that one of the keys (by id) authenticates.
+    """Decode a token, if one of the keys (by id) authenticates it.
 
     Raises:
         InvalidRefreshToken: for anything else, whatever it looks like.
@@ -98,7 +97,7 @@ def read(text: str, keys: Mapping[bytes, RefreshKey]) -> RefreshToken:
     except (UnicodeEncodeError, binascii.Error):
         raise InvalidRefreshToken from None
     body, mac = raw[: _LAYOUT.size], raw[_LAYOUT.size :]
-    # One spelling per token: a lenient decoder's other spellings of the same bytes are refused by spelling it again.
+    # One spelling per token: other encodings of the same bytes are refused by encoding it again.
     if len(mac) != _MAC_BYTES or text != _spell(raw):
         raise InvalidRefreshToken
     version, flags, key_id, grant_id, serial, secret = _LAYOUT.unpack(body)

@@ -1,4 +1,4 @@
-"""Revocation events: security event tokens (RFC 8417) that say what has been revoked since the one before."""
+"""Revocation events: security event tokens (RFC 8417) with what was revoked since the previous one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REVOKED = "urn:gatepass:revoked"
 
 
 class Position(msgspec.Struct, frozen=True):
-    """A place in the line of events: ids go up in commit order within an epoch."""
+    """A position in an epoch's events: ids increase in commit order."""
 
     epoch: str
     event_id: int
@@ -31,7 +31,7 @@ class Position(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> Position | None:
-        """Read what `str` wrote; None for anything else."""
+        """Parse the output of `str`; None for anything else."""
         epoch, _, number = text.partition(":")
         is_position = epoch.isalnum() and epoch.isascii() and number.isdecimal() and number.isascii()
         return cls(epoch, int(number)) if is_position and len(number) <= _MAX_DIGITS else None
@@ -94,12 +94,12 @@ class RevocationEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def claims(*, issuer: str, now: float, position: Position, revoked: Revoked) -> RevocationEvent:
-    """Put an event message together."""
+    """Build an event message."""
     return RevocationEvent(iss=issuer, iat=int(now), jti=str(position), events=_Events(revoked))
 
 
 def signing_input(token: RevocationEvent, *, alg: str, kid: str) -> bytes:
-    """Put the event into the octets that its signature covers (RFC 7515 §5.1).
+    """The octets that the event's signature covers (RFC 7515 §5.1).
 
     Raises:
         InvalidPolicyError: `alg` is symmetric: then whoever could check it could also forge it.
@@ -110,7 +110,7 @@ def signing_input(token: RevocationEvent, *, alg: str, kid: str) -> bytes:
 
 
 def check(token: str, keys: Key | KeySet, *, issuer: str, now: float) -> RevocationEvent:
-    """Check an event message. It has no `exp`: what it says stays true (RFC 8417 §2.2).
+    """Check an event message. It has no `exp`, because it stays true (RFC 8417 §2.2).
 
     Raises:
         JoseError: It is refused; `code` says why.

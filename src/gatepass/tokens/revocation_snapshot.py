@@ -1,6 +1,6 @@
-"""The snapshot: every token and key that is revoked by name, for readers that start, or that have missed an event.
+"""The snapshot: every token and key revoked by id, for readers that start or have missed an event.
 
-It reaches back as far as an access token can live; older tokens have expired.
+It covers the longest lifetime of an access token; older tokens have expired.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TYP = "revocations+jwt"
 MEDIA_TYPE = "application/jwt"
 
 MAX_LENGTH = 4_000_000
-"""Characters of a snapshot: some 60,000 tokens that were revoked by name within the hour."""
+"""The maximum length of a snapshot in characters: about 60,000 tokens revoked by `jti` within the hour."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +46,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def signing_input(token: Snapshot, *, alg: str, kid: str) -> bytes:
-    """Put the snapshot into the octets that its signature covers (RFC 7515 §5.1).
+    """The octets that the snapshot's signature covers (RFC 7515 §5.1).
 
     Raises:
         InvalidPolicyError: `alg` is symmetric: then whoever could check it could also forge it.

@@ -1,6 +1,7 @@
-"""Status lists: one bit for each grant, for everybody to read (Token Status List, draft-ietf-oauth-status-list).
+"""Public status lists: one bit for each grant (Token Status List, draft-ietf-oauth-status-list).
 
-An access token names its place as `status.status_list {idx, uri}`. The list at `uri` is a JWT that any cache may keep.
+An access token has its position as `status.status_list {idx, uri}`. The list at `uri` is a JWT that any cache may
+store.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ TYP = "statuslist+jwt"
 MEDIA_TYPE = "application/statuslist+jwt"
 
 SIZE = 1 << 20
-"""How many indexes every list has. A fixed size tells nobody how many grants there are."""
+"""How many indexes every list has. A fixed size does not reveal how many grants there are."""
 
 _BYTES = SIZE // 8
 
 
 class StatusReference(msgspec.Struct, frozen=True):
-    """Where a token's status is: the place in a list."""
+    """A token's position in a status list."""
 
     idx: int
     uri: str
@@ -87,7 +88,7 @@ class Bits:
 
     @classmethod
     def decompress(cls, lst: str, *, shorter: bool = False) -> Bits:
-        """Read the claim `lst`, inflating no further than the one size there is.
+        """Decompress the claim `lst`, up to the fixed size.
 
         Args:
             lst: The claim.
@@ -136,7 +137,7 @@ class StatusList(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     event_id: int = 0
 
     def unpack(self) -> Bits:
-        """Inflate the list.
+        """Decompress the list.
 
         Raises:
             BadClaimError: It is not a list of 1-bit statuses of the one size there is.
@@ -147,12 +148,12 @@ class StatusList(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def claims(bits: Bits, **fields: object) -> StatusList:
-    """Put bits and the other claims together; this is the part that takes milliseconds."""
+    """Build the claims; compressing the bits takes milliseconds."""
     return StatusList(status_list=_List(1, bits.compress()), **fields)  # type: ignore[arg-type] # named by the caller
 
 
 def signing_input(token: StatusList, *, alg: str, kid: str) -> bytes:
-    """Put the token into the octets that its signature covers (RFC 7515 §5.1).
+    """The octets that the token's signature covers (RFC 7515 §5.1).
 
     Raises:
         InvalidPolicyError: `alg` is symmetric: then whoever could check the list could also forge it.
@@ -189,7 +190,7 @@ def check(  # noqa: PLR0913 - the call reads as its policy
         now=now,
         into=StatusList,
     )
-    if found.iss not in {None, issuer}:  # the draft has no `iss`: the keys and the URL say whose it is
+    if found.iss not in {None, issuer}:  # the draft has no `iss`: the keys and the URL identify the issuer
         raise WrongIssuerError("the list is another issuer's", claim="iss")
     if found.sub != uri:
         raise BadClaimError("the list is about another place", claim="sub")

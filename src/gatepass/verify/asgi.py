@@ -34,7 +34,7 @@ PRINCIPAL = "gatepass.principal"
 """The key of the scope that holds the principal."""
 
 UNESCAPED = "/:@!$&'()*+,;=~"
-"""What stands in a path as it is (RFC 3986 §3.3)."""
+"""The characters that need no encoding in a path (RFC 3986 §3.3)."""
 
 _DENIAL = "websocket.http.response"
 
@@ -92,9 +92,9 @@ class Bearer(Guard[Principal_co]):
 
 
 class _Sending:
-    """A `send` that tells whether an answer has begun.
+    """A `send` that knows whether a response has begun.
 
-    Starlette and others answer 500 to an exception that they do not know, and raise it again: a 500 waits for that.
+    Starlette and others answer an unknown exception with 500 and raise it again, so a 500 is held back.
     """
 
     __slots__ = ("_held", "_send", "has_begun")

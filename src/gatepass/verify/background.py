@@ -18,7 +18,7 @@ class Background:
     """Runs coroutines. The thread begins with the first, and anew in a process that forked."""
 
     def __init__(self, name: str, cleanup: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Start nothing yet.
+        """Prepare, without starting the thread.
 
         Args:
             name: The thread's.
@@ -44,7 +44,7 @@ class Background:
             raise
 
     def _running(self) -> asyncio.AbstractEventLoop:
-        if self._process != os.getpid():  # whoever held the lock is in the other process
+        if self._process != os.getpid():  # the lock's holder is in the parent process
             self._process, self._lock, self._loop = os.getpid(), threading.Lock(), None
         with self._lock:
             if self._loop is None:
@@ -55,7 +55,7 @@ class Background:
             return self._loop
 
     def close(self, seconds: float) -> None:
-        """End the thread, and wait for its end; the next coroutine begins another."""
+        """Stop the thread and wait for it; the next coroutine starts another."""
         with self._lock:
             loop, thread, self._loop = self._loop, self._thread, None
         if loop is not None and thread is not None and self._process == os.getpid():

@@ -23,13 +23,13 @@ ERRORS = (
     httpcore.ProxyError,
     httpcore.ConnectionNotAvailable,
     OSError,
-    UnicodeError,  # a host that is no name
+    UnicodeError,  # an invalid host name
 )
 """What `exchange` raises when there is no answer."""
 
 
 class BodyTooLongError(Exception):
-    """The answer is longer than was asked for."""
+    """The response is longer than allowed."""
 
 
 def exchange(  # noqa: PLR0913 - each is named where it is called
@@ -86,7 +86,7 @@ def _pool(proxy: str | None, context: ssl.SSLContext, backend: _Backend) -> http
 
 
 class _Backend(httpcore.NetworkBackend):
-    """Sockets whose operations all end at the deadline, so that a server that sends byte by byte gains no time."""
+    """Sockets whose operations all end at the deadline, so that a server that sends slowly gains no time."""
 
     def __init__(self, deadline: float) -> None:
         self._deadline = deadline

@@ -1,4 +1,4 @@
-"""From an error to a response: status and `WWW-Authenticate` (RFC 6750 §3, RFC 9470 §3), known to no other module."""
+"""Turning an error into a response: status and `WWW-Authenticate` (RFC 6750 §3, RFC 9470 §3), only here."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _unavailable(error: IssuerUnavailableError) -> str:
 
 
 class _Scheme(NamedTuple):
-    """RFC 6750 or RFC 9449, and what every challenge of ours says."""
+    """The scheme, RFC 6750 or RFC 9449, and what all our challenges contain."""
 
     name: str
     resource_metadata: str | None

@@ -1,7 +1,7 @@
-"""Time by two clocks: the wall clock, which may be set at any moment, and one that only ever runs.
+"""Time by two clocks: the wall clock, which may be set, and a monotonic one.
 
-What was true a while ago is worth less the older it is, and a clock that was set back must not make it young again. So
-an age is the larger of what the two clocks say. The one that runs counts while the machine is suspended, too.
+The age of information is the larger of what both clocks say, so that a wall clock set back does not make it younger.
+The monotonic clock also counts while the machine is suspended.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ class Moment(NamedTuple):
     run: float
 
     def since(self, earlier: Moment) -> float:
-        """Return the seconds that have passed: the larger of two answers."""
+        """The seconds that have passed: the larger of the two."""
         return max(self.wall - earlier.wall, self.run - earlier.run)
 
     def surely_since(self, earlier: Moment) -> float:
-        """Return the seconds that have passed by both clocks: the smaller of two answers."""
+        """The seconds that have surely passed: the smaller of the two."""
         return min(self.wall - earlier.wall, self.run - earlier.run)
 
 
@@ -47,7 +47,7 @@ LONG_AGO = Moment(-inf, -inf)
 
 
 class Lifetime(NamedTuple):
-    """How long something is good.
+    """A validity period.
 
     Attributes:
         began: Since when.
@@ -58,5 +58,5 @@ class Lifetime(NamedTuple):
     seconds: float
 
     def is_over(self, now: Moment) -> bool:
-        """Tell whether it has ended, by either clock."""
+        """Whether it has ended, by either clock."""
         return now.since(self.began) >= self.seconds

@@ -1,4 +1,4 @@
-"""What is revoked, by word of the application itself: an object of its own in place of following the issuer."""
+"""Revocations known to the application: its own object instead of following the issuer."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Denylist(Protocol):
-    """Knows in memory what has been revoked."""
+    """The application's in-memory revocations."""
 
     def is_revoked(self, principal: Principal) -> bool:
-        """Tell whether a token must not be accepted any more. It is asked at every request."""
+        """Whether a token is revoked. Called at every request."""
         ...
 
 
 class Consulting:
-    """Asks a denylist; a verifier uses it as it uses a `Follower`, whose verdict it is as well."""
+    """Asks a denylist; takes the place of a `Follower` and its verdict."""
 
     kids: frozenset[str] = frozenset()
 
@@ -34,7 +34,7 @@ class Consulting:
         self.verdict = self
 
     def clears(self, principal: Principal, now: float) -> bool:  # noqa: ARG002 - as a Verdict
-        """Tell whether a token is not revoked."""
+        """Whether a token is not revoked."""
         return not self._denylist.is_revoked(principal)
 
     def judge(self, principal: Principal) -> None:
@@ -47,11 +47,11 @@ class Consulting:
             raise RevokedError("the token has been revoked")
 
     def settle(self, principal: Principal) -> Iterator[Wait]:  # noqa: ARG002 - as a Follower
-        """Nothing is worth waiting for."""
+        """Nothing to wait for."""
         return iter(())
 
     def prefetch(self, seconds: float) -> Iterator[Wait]:  # noqa: ARG002 - as a Follower
-        """Nothing has to be fetched."""
+        """Nothing to fetch."""
         return iter(())
 
     def health(self, *, keys_fresh: bool, keys_usable: bool) -> Health:
@@ -59,10 +59,10 @@ class Consulting:
         return Health(keys_fresh=keys_fresh, feed="off", ready=keys_usable)
 
     def learn_offer(self) -> None:
-        """What the issuer offers is not taken."""
+        """The issuer's offer is ignored."""
 
     def close(self, seconds: float) -> None:
-        """There is nothing to end."""
+        """Nothing to stop."""
 
     def after_fork(self) -> None:
-        """There is nothing to begin anew."""
+        """Nothing to restart."""

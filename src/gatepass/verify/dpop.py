@@ -42,7 +42,7 @@ _RETRY_SECONDS = 5
 
 
 class DPoP(NamedTuple):
-    """The proof that came with a request, and what it has to be about.
+    """The proof of a request, and the request it must match.
 
     Attributes:
         proof: The value of the request's one `DPoP` header.
@@ -76,7 +76,7 @@ class InMemoryReplays:
 
     A generation lasts by both clocks: a wall clock that is set back makes old proofs young again.
 
-    When one is full no proof is accepted until it ends: forgetting some would let them be used again.
+    If a generation is full, no proof is accepted until it ends: dropping some would allow their reuse.
     """
 
     def __init__(self, *, size: int = MAX_REPLAYS, clock: Callable[[], float] = time.monotonic) -> None:
@@ -116,11 +116,11 @@ class InMemoryReplays:
             return True
 
     def after_fork(self) -> None:
-        """Let go of a lock that nobody in this process will release."""
+        """Replace a lock whose holder is in the parent process."""
         self._lock = threading.Lock()
 
     def _turn(self, now: Moment, seconds: float) -> None:
-        """Begin a generation when the last one has lasted as long as anything is to be kept."""
+        """Start a new generation when the last one is old enough."""
         self._seconds = max(self._seconds, seconds)
         lasted = now.surely_since(self._began)
         if lasted < self._seconds:
@@ -167,7 +167,7 @@ class DPoPPolicy:
         self._secret = nonce_secret
 
     def check(self, dpop: DPoP, token: str, now: float) -> DPoPProof:
-        """Check everything about a proof except whether it was used before.
+        """Check everything about a proof except whether it was already used.
 
         Raises:
             InvalidProofError: It shows nothing about this request.

@@ -82,13 +82,13 @@ class IssuerUnavailableError(JoseError):
 
 
 class CrossSiteRequestError(JoseError):
-    """The token came in a cookie, and nothing shows that a page of our own sent it: another site's may have."""
+    """The token came in a cookie, without proof that one of our own pages sent it."""
 
     code: ClassVar[str] = "cross_site_request"
 
 
 class InactiveTokenError(JoseError):
-    """The issuer was asked about the token and says that it is not active (RFC 7662 §2.2); it does not say why."""
+    """The issuer says that the token is not active (RFC 7662 §2.2); it does not say why."""
 
     code: ClassVar[str] = "inactive"
 
@@ -100,13 +100,13 @@ class RevokedError(JoseError):
 
 
 class RevocationStaleError(IssuerUnavailableError):
-    """With `stale="refuse"`: what we know about revocations is too old to tell whether the token has been revoked."""
+    """With `stale="refuse"`: the known revocations are too old to accept the token."""
 
     code: ClassVar[str] = "revocation_stale"
 
 
 class ReplaysUnavailableError(IssuerUnavailableError):
-    """It is unknown whether the DPoP proof was used before: the store of used proofs does not answer, or is full."""
+    """It is unknown whether the DPoP proof was already used: the store of proofs is unavailable or full."""
 
     code: ClassVar[str] = "replays_unavailable"
 

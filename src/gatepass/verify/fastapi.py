@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Bearer", "Cookie", "Resource"]
 
 NO_SCOPES = SecurityScopes()
-"""For whoever calls a bearer without FastAPI, which hands in those that a route declares."""
+"""For calling a bearer without FastAPI, which passes the scopes that a route declares."""
 
 
 class Bearer(starlette.Bearer[Principal_co], SecurityBase):

@@ -1,9 +1,9 @@
 """Fetching an issuer's keys.
 
-A refresh runs in a thread of its own, which starts when keys are needed and ends with the answer. So no event loop
-ever waits for it or for the parsing of the answer, a caller that is cancelled does not cancel it for the others, and
-one refresh serves threads and tasks alike: they wait for the same future. The thread has no event loop either: where
-gevent or eventlet make a greenlet of it, another loop may be running in the very thread that it shares.
+A refresh runs in its own thread, which starts when keys are needed and ends with the answer. So event loops never wait
+for it or for parsing the answer, a cancelled caller does not cancel it for others, and one refresh serves threads and
+tasks alike: they wait for the same future. The thread has no event loop either: where gevent or eventlet turn it into a
+greenlet, another loop may be running in the same thread.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class KeySource:
     def __init__(
         self, issuer: IssuerKeys, fetch: Fetch, *, clock: Callable[[], float], on_learned: Callable[[], None]
     ) -> None:
-        """Supply an issuer.
+        """Keep an issuer's keys.
 
         Args:
             issuer: The issuer.
@@ -61,9 +61,9 @@ class KeySource:
         self._landed = 0
 
     def refresh_if_due(self, now: float) -> None:
-        """Begin a refresh if one is due, in the background."""
+        """Start a refresh in the background if one is due."""
         if not self.issuer.is_due(now):
-            return  # without the lock, since every request comes by here during an outage
+            return  # without the lock, because every request passes here during an outage
         with self._lock:
             if not self._is_flying() and self.issuer.is_due(now):
                 self._start(now)
@@ -87,7 +87,7 @@ class KeySource:
     def look_again(self, now: float) -> Future[None] | None:
         """Return a refresh that may bring the key of a document that came from the issuer itself.
 
-        Strangers cannot cause these, so they do not share the tokens' allowance.
+        Outsiders cannot cause these, so they do not share the limit for tokens.
         """
         with self._lock:
             if self._is_flying():
@@ -100,16 +100,16 @@ class KeySource:
         self._flight = None
 
     def _is_flying(self) -> bool:
-        """Tell whether a refresh is under way.
+        """Whether a refresh is in progress.
 
-        One that is long past its deadline is lost: its thread hangs in a name look-up or a user's fetch, or ended in a
+        One long past its deadline counts as lost: its thread hangs in a DNS lookup or a user's fetch, or ended in a
         fork.
         """
         return self._flight is not None and not self._flight.done() and time.monotonic() < self._flight_ends
 
     def _start(self, now: float) -> Future[None]:
         flight: Future[None] = Future()
-        flight.set_running_or_notify_cancel()  # from here on no waiter can cancel it
+        flight.set_running_or_notify_cancel()  # from here on a waiting caller cannot cancel it
         self.started += 1
         self._flight, self._flight_ends = flight, time.monotonic() + FETCH_SECONDS + 1
         try:
@@ -122,7 +122,7 @@ class KeySource:
         return flight
 
     def _fly(self, flight: Future[None], number: int, began: float) -> None:
-        """The refreshing thread: whatever happens in it, the flight lands."""
+        """The refreshing thread; it always completes the future."""
         with _Runner() as runner:
             self._land(flight, number, began, self._outcome(began, runner))
 
@@ -137,7 +137,7 @@ class KeySource:
         flight.set_result(None)
 
     def _outcome(self, began: float, runner: _Runner) -> Published | str:
-        """What the issuer publishes, or why we could not learn it."""
+        """What the issuer publishes, or why that could not be fetched."""
         try:
             return follow_now(self.issuer.refresh(began), lambda url: self._get(url, runner))
         except FetchError as error:
@@ -188,7 +188,7 @@ class _Runner:
         waiting = bounded()
         try:
             return self._loops.run(waiting)
-        finally:  # where there is no loop to be had, nobody has awaited them
+        finally:  # without a loop, they were never awaited
             waiting.close()
             if inspect.iscoroutine(answer):
                 answer.close()
@@ -199,9 +199,9 @@ class _Runner:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the loop, which waits for a name look-up that nobody can cancel: the flight has landed by then."""
+        """Close the loop, which waits for a DNS lookup that cannot be cancelled; the future is complete by then."""
         if self._loops is not None:
-            with suppress(OSError, RuntimeError):  # it was only the loop's end that went wrong
+            with suppress(OSError, RuntimeError):  # only closing the loop failed
                 self._loops.close()
 
 

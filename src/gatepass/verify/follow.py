@@ -1,7 +1,7 @@
-"""Following what an issuer revokes, in a thread of its own: the I/O around `following`.
+"""Following an issuer's revocations in a background thread: the I/O around `following`.
 
-The thread begins with the first token and ends with the verifier, or at once when the issuer offers nothing to follow.
-It runs its own event loop, so the application's never waits for it, nor for the parsing of what it receives.
+The thread starts with the first token and ends with the verifier, or at once if the issuer offers nothing to follow. It
+runs its own event loop, so the application's never waits for it, nor for parsing what it receives.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ if TYPE_CHECKING:
     """(url, last event id) -> the bytes of a stream of server-sent events."""
 
 FIRST_SECONDS = 2.0
-"""How long a token waits for a document that was never there before."""
+"""How long a token waits for a document that was never fetched before."""
 
 TICK_SECONDS = 0.25
-"""How often the thread looks whether something is due."""
+"""How often the thread checks whether something is due."""
 
 MAX_FLIGHTS = 16
-"""Documents that are fetched at once."""
+"""How many documents are fetched concurrently."""
 
 _KEYS_AHEAD_SECONDS = 3600
 
@@ -61,7 +61,7 @@ T = TypeVar("T")
 
 
 class Follower:
-    """Keeps a `Revocations` supplied.
+    """Keeps a `Revocations` up to date.
 
     Attributes:
         revocations: What is known so far.
@@ -127,10 +127,10 @@ class Follower:
         """Keys that are revoked."""
         return self.revocations.known.names.kids
 
-    # ── from the threads that verify ──
+    # ── called by verifying threads ──
 
     def settle(self, principal: Principal) -> Iterator[Wait]:
-        """Yield what is worth waiting for, until a token can be judged by what is known."""
+        """Yield what to wait for, until a token can be judged."""
         while True:
             with self._lock:
                 now = self.now
@@ -152,7 +152,7 @@ class Follower:
         return asked + FIRST_SECONDS - time.monotonic()
 
     def prefetch(self, seconds: float) -> Iterator[Wait]:
-        """Begin, and yield what is worth waiting for until the first attempts have ended.
+        """Start, and yield what to wait for until the first attempts have ended.
 
         Args:
             seconds: How long to wait at most.
@@ -170,16 +170,16 @@ class Follower:
             yield news, left
 
     def judge(self, principal: Principal) -> None:
-        """Return if a token passes, by what is known. Raises as `Verdict.judge`."""
+        """Return if a token is accepted by the known revocations. Raises as `Verdict.judge`."""
         self.verdict.judge(principal, self.now)
 
     def health(self, *, keys_fresh: bool, keys_usable: bool) -> Health:
-        """Say how up to date we are."""
+        """How up to date the revocations are."""
         with self._lock:
             return self.revocations.health(self.now, keys_fresh=keys_fresh, keys_usable=keys_usable)
 
     def learn_offer(self) -> None:
-        """Take what the issuer's metadata says, once it has been read."""
+        """Apply the issuer's metadata, once it has been fetched."""
         issuer = self._source.issuer
         if issuer.fetched_at is None:
             return
@@ -191,19 +191,19 @@ class Follower:
             self.wake()
 
     def wake(self) -> None:
-        """Have the thread look what is due."""
+        """Wake the thread to check what is due."""
         loop, wake = self._loop, self._wake
         if loop is not None and wake is not None:
             with suppress(RuntimeError):  # it has ended
                 loop.call_soon_threadsafe(wake.set)
 
     def stop(self) -> None:
-        """Have the thread end; nobody waits for it."""
+        """Tell the thread to stop, without waiting."""
         self._is_closed = True
         self.wake()
 
     def close(self, seconds: float) -> None:
-        """End the thread.
+        """Stop the thread.
 
         Args:
             seconds: How long to wait for its end.
@@ -214,7 +214,7 @@ class Follower:
             thread.join(seconds)
 
     def after_fork(self) -> None:
-        """Begin anew in a process that has no such thread."""
+        """Start over in a forked process, which has no such thread."""
         self._begin()
         self._asked.clear()
         self._flights.clear()
@@ -222,7 +222,7 @@ class Follower:
         self.revocations.restart()
 
     def _runs(self) -> bool:
-        """See that the thread runs, if there is something to do."""
+        """Make sure that the thread runs if there is something to do."""
         if self._thread is not None and self._thread.is_alive():
             return True
         if self.revocations.known.is_idle:
@@ -270,13 +270,13 @@ class Follower:
                 await self._close()
 
     def _keep_keys(self) -> None:
-        """Have the keys fetched that nobody has asked for yet, or that no token keeps usable."""
+        """Fetch the keys if no token has caused that, or if they have become too old."""
         wall = self._clock()
         if not self._source.issuer.is_usable(wall + _KEYS_AHEAD_SECONDS):
             self._source.refresh_if_due(wall)
 
     def _look(self) -> str | None:
-        """Look at the clocks, fetch what is due, each document once at a time; return where to listen, if it is due."""
+        """Read the clocks and fetch what is due, each document once at a time; return where to listen, if due."""
         with self._lock:
             now = self.now
             self._sleep.note(now)
@@ -295,7 +295,7 @@ class Follower:
         return connection, asyncio.create_task(self._hear_out(url, connection))
 
     def _hang_up(self, connections: Mapping[StreamConnection, asyncio.Task[None]]) -> None:
-        """End the connections that are dead, or not needed any more."""
+        """Close connections that are dead or no longer needed."""
         with self._lock:
             now = self.now
             given_up = [task for connection, task in connections.items() if self._stream.is_given_up(connection, now)]
@@ -312,7 +312,7 @@ class Follower:
     # ── documents ──
 
     async def _bring(self, want: Want) -> None:
-        """Fetch a document, and keep what it says."""
+        """Fetch a document, and apply it."""
         try:
             async with asyncio.timeout(http_client.FETCH_SECONDS):
                 token = token_in(want.url, await self._get(want.url))
@@ -335,7 +335,7 @@ class Follower:
             del self._flights[want.url]
             self._asked.pop(want.url, None)
             self._tell(want.url)
-            if len(self._flights) <= MAX_FLIGHTS // 2:  # looking what is due costs more the more lists there are
+            if len(self._flights) <= MAX_FLIGHTS // 2:  # checking what is due costs more with more lists
                 self.wake()
 
     async def _bring_list(self, url: str, token: str) -> None:
@@ -348,7 +348,7 @@ class Follower:
         self._learn_names(lambda: self._documents.learn_snapshot(read, self.now))
 
     async def _checked(self, check: Callable[[KeySet, float], T]) -> T:
-        """Check a document with the issuer's keys, and once more with new ones if it names a key that we lack."""
+        """Check a document with the issuer's keys, and once more with new keys if it names an unknown one."""
         try:
             return check(self._source.issuer.keys, self._clock())
         except UnknownKeyError:
@@ -365,7 +365,7 @@ class Follower:
     # ── the stream ──
 
     async def _hear_out(self, url: str, connection: StreamConnection) -> None:
-        """Listen until the stream ends, breaks, is given up for its silence, or does not follow on what we know."""
+        """Listen until the stream ends, breaks, is silent for too long, or does not continue from our position."""
         reason, retry_after = "it ended", 0.0
         try:
             await self._hear(url, connection)
@@ -397,7 +397,7 @@ class Follower:
         parser = Parser()
         async with self._listen(url, str(position)) as chunks:
             async for chunk in chunks:
-                for message in parser.feed(chunk):  # octets that drip, and make no message, are silence
+                for message in parser.feed(chunk):  # bytes that never complete a message count as silence
                     await self._heed(connection, said(message))
 
     async def _heed(self, connection: StreamConnection, what: Said | None) -> None:
@@ -432,7 +432,7 @@ class Follower:
     # ── telling ──
 
     def _learn_names(self, learn: Callable[[], None]) -> None:
-        """Keep what was read, and tell the verifier if keys are among it."""
+        """Apply what was read, and tell the verifier about revoked keys."""
         kids = self.kids
         with self._lock:
             learn()
@@ -441,7 +441,7 @@ class Follower:
             self.wake()
 
     def _tell(self, url: str = "") -> None:
-        """Let those look again who wait for a document, or those who wait for any news."""
+        """Wake callers that wait for a document, or for any news."""
         with self._lock:
             news, self._news = self._news, _future()
             landed = self._awaited.pop(url, None)
@@ -461,5 +461,5 @@ class Follower:
 
 def _future() -> Future[None]:
     future: Future[None] = Future()
-    future.set_running_or_notify_cancel()  # from here on no waiter can cancel it
+    future.set_running_or_notify_cancel()  # from here on a waiting caller cannot cancel it
     return future

@@ -1,4 +1,4 @@
-"""Claims that nobody can change, since several requests share a principal."""
+"""Immutable claims, because several requests share a principal."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any, cast
 _intern = sys.intern
 
 _REPEATED = frozenset({"iss", "aud", "client_id", "azp", "scope", "scp"})
-"""Claims that are the same in thousands of remembered tokens, which share one string."""
+"""Claims that are equal in thousands of cached tokens, which share one string."""
 
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 def read_only(claims: dict[str, Any]) -> Mapping[str, Any]:
-    """Make a claims set immutable, in place: nobody else holds it."""
+    """Make a claims set immutable, in place; the caller must hold the only reference."""
     for name, value in claims.items():
         kind = value.__class__
         if kind is str:

@@ -1,5 +1,5 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# Its types are stubs of somebody else's, with gaps.
+# Its types come from third-party stubs, with gaps.
 """Protect the methods of a gRPC server (`grpc.aio`).
 
 bearer = Bearer(verifier)
@@ -139,7 +139,7 @@ class _Interceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # pyri
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any]:
         handler = await continuation(handler_call_details)
-        if cast("object", handler) is None:  # there is no such method, as the server answers by itself
+        if cast("object", handler) is None:  # there is no such method; the server answers that itself
             return handler
         bearer = self._methods.get(handler_call_details.method, self._bearer)
         try:
@@ -160,13 +160,13 @@ def _refusing(handler: grpc.RpcMethodHandler[Any, Any], refused: Refused) -> grp
 
 
 def _spelled(answer: Challenge) -> tuple[grpc.StatusCode, str, tuple[tuple[str, str], ...]]:
-    """Write an answer as gRPC does: a status, details and trailing metadata."""
+    """Convert an answer to gRPC: a status, details and trailing metadata."""
     trailers = tuple((name.lower(), value) for name, value in answer.headers.items())
     return _STATUS[answer.status], answer.detail, trailers
 
 
 def _like(handler: grpc.RpcMethodHandler[Any, Any], behavior: Callable[..., Any]) -> grpc.RpcMethodHandler[Any, Any]:
-    """Return a handler of the same kind that behaves otherwise."""
+    """Return a handler of the same kind with another behavior."""
     kinds: dict[tuple[bool, bool], Callable[..., grpc.RpcMethodHandler[Any, Any]]] = {
         (False, False): grpc.unary_unary_rpc_method_handler,
         (False, True): grpc.unary_stream_rpc_method_handler,
@@ -196,7 +196,7 @@ class _SyncInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg] # pyri
         own = next(found for name in names if (found := getattr(handler, name)) is not None)
 
         def behavior(request: object, context: grpc.ServicerContext) -> Any:  # noqa: ANN401 - the handler's
-            # In the thread of the call: the thread that all calls come by waits for nobody.
+            # In the thread of the call, because the thread that accepts all calls must not block.
             try:
                 _principal.set(bearer.admit(incoming))
                 return own(request, context)

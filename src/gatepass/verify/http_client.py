@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     """url -> answer. It may block or be async, and raises whatever it likes when there is no answer."""
 
 FETCH_SECONDS = 5.0
-"""For a whole refresh: metadata and keys, from the first name look-up to the last octet."""
+"""The time for a whole refresh: metadata and keys, from the first DNS lookup to the last byte."""
 
 MAX_BYTES = 512 * 1024
-"""What one answer may hold."""
+"""The maximum size of an answer."""
 
 EVENT_STREAM = "text/event-stream"
 
@@ -42,10 +42,10 @@ _HTTP_NOT_MODIFIED = 304
 
 _MAX_KEPT = 4
 _MAX_KEPT_BYTES = 65536
-"""Answers that are kept for `If-None-Match`, and how long one may be: metadata and keys."""
+"""Answers that are cached for `If-None-Match`, and their maximum size: metadata and keys."""
 
 _ETAG = re.compile(r"[!-~]+")
-"""The validators that can be sent back: in a header that we write there is nothing beyond ASCII."""
+"""The validators that can be sent back: our headers are ASCII only."""
 
 
 class Post(NamedTuple):
@@ -175,19 +175,19 @@ class HttpxFetch:
         return Fetched(status, found, body)
 
     def _condition(self, url: str) -> tuple[Fetched | None, dict[str, str]]:
-        """What is remembered of a URL, and the header that asks whether it is still so."""
+        """The cached answer of a URL, and the conditional header."""
         known = self._known.get(url)
         return known, {} if known is None else {"If-None-Match": known.headers["etag"]}
 
     def _renewed(self, url: str, known: Fetched | None, fetched: Fetched) -> Fetched:
         if known is not None and fetched.status == _HTTP_NOT_MODIFIED:
-            # RFC 9111 §4.3.4: what it says of freshness counts from now on.
+            # RFC 9111 §4.3.4: its freshness applies from now on.
             return Fetched(known.status, {**known.headers, **fetched.headers}, known.body)
         self._keep(url, fetched)
         return fetched
 
     def _keep(self, url: str, fetched: Fetched) -> None:
-        """Remember what need not be sent again: a few documents, none of them large."""
+        """Cache what need not be sent again: a few small documents."""
         self._known.pop(url, None)
         is_kept = fetched.status == _HTTP_OK and len(fetched.body) <= _MAX_KEPT_BYTES
         if is_kept and _ETAG.fullmatch(fetched.headers.get("etag", "")):
@@ -196,7 +196,7 @@ class HttpxFetch:
                 del self._known[next(iter(self._known))]
 
     async def aclose(self) -> None:
-        """Close the connections that are kept."""
+        """Close the kept connections."""
         if self._kept is not None:
             await self._kept[1].aclose()
             self._kept = None
@@ -274,12 +274,12 @@ class HttpxFetch:
             ):
                 _refuse_compressed(url, answer.headers.get("content-encoding"))
                 yield answer
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:  # the last: a host that is no name
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:  # the last: an invalid host name
             raise FetchError(f"{url}: {type(error).__name__}: {error}") from None
 
     @asynccontextmanager
     async def _client(self, url: str) -> AsyncGenerator[AsyncClient]:
-        """Give a client of httpx: a new one, or the one that is kept for this event loop."""
+        """An httpx client: a new one, or the kept one of this event loop."""
         import httpx  # noqa: PLC0415 - as above
 
         loop = asyncio.get_running_loop()
@@ -295,19 +295,19 @@ class HttpxFetch:
             yield client
 
     def _trusted(self) -> ssl.SSLContext:
-        """Whom to trust. Made once: reading the public authorities holds every thread up for some 20 ms."""
+        """The TLS context. Made once, because reading the public authorities blocks all threads for 20 ms."""
         import httpx  # noqa: PLC0415 - as above
 
         self._context = self._context or httpx.create_ssl_context()
         return self._context
 
     def _proxy_for(self, url: str) -> str | None:
-        """Which proxy to go through.
+        """The proxy for a URL.
 
         Raises:
             FetchError: The environment names one that cannot be used.
         """
-        # On loopback no proxy is asked, whatever the environment says: plain text must not leave this machine.
+        # Loopback never uses a proxy, whatever the environment says: plain text must not leave this machine.
         if is_loopback(url) or self._proxy is not None:
             return None if is_loopback(url) else self._proxy
         found = proxy_for(url)

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from .waiting import Wait
 
 MAX_FLIGHTS = 100
-"""Tokens that are asked about at once; the others are told to come back."""
+"""How many tokens are asked about concurrently; further ones are refused."""
 
 MAX_CACHE_SECONDS = 300
 
@@ -54,7 +54,7 @@ _MAX_LENGTH = 16_384
 _RETRY_SECONDS = 5
 
 _TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
-"""RFC 6750 §2.1: what a token is made of."""
+"""RFC 6750 §2.1: the characters of a token."""
 
 _KINDS = ("bearer", "dpop")
 
@@ -207,7 +207,7 @@ class Introspector:
         return principal
 
     def _flight(self, token: str) -> futures.Future[Fetched]:
-        """Ask, unless a request about this very token is under way."""
+        """Ask, unless a request about this token is in progress."""
         with self._lock:
             flight = self._flights.get(token)
             if flight is not None and not flight.done():
@@ -232,7 +232,7 @@ class Introspector:
             return await drive(self._caller.call(form), self._http, self._http.post)
 
     def _read(self, found: dict[str, Any], thumbprint: str | None) -> Principal:
-        """RFC 7662 §2.2: a token is active, or nothing is said of it. A member that is null is not there."""
+        """RFC 7662 §2.2: a token is active, or nothing more is said. A null member counts as missing."""
         found = {name: value for name, value in found.items() if value is not None}
         kind = found.get("token_type", "bearer")
         if found.get("active") is not True or not isinstance(kind, str) or kind.lower() not in _KINDS:

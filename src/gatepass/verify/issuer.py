@@ -1,7 +1,7 @@
-"""What is known of an issuer's keys, and what to fetch when: decided here, without I/O, clock or lock.
+"""What is known of an issuer's keys, and what to fetch when, without I/O, clock or lock.
 
-`IssuerKeys` answers three questions: which keys are there, is it time to fetch, and (`refresh`) what to fetch and what
-the answers mean. `fetch.py` does the fetching.
+`IssuerKeys` decides which keys there are, when to fetch, and (`refresh`) what to fetch and how to read the answers.
+`fetch.py` does the fetching.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ FRESH_SECONDS = 600
 
 MIN_FRESH_SECONDS = 60
 MAX_FRESH_SECONDS = 3600
-"""What `Cache-Control: max-age` may make of it: a withdrawn key is forgotten within the hour."""
+"""The bounds of `Cache-Control: max-age`: a withdrawn key is dropped within the hour."""
 
 USABLE_SECONDS = 3 * 24 * 3600
-"""How long the last known keys go on verifying while the issuer cannot be reached: a long weekend."""
+"""How long the last known keys keep verifying while the issuer is unreachable: a long weekend."""
 
 DISCOVERY_SECONDS = 24 * 3600
-"""How long the metadata's word on where the keys are is believed."""
+"""How long the metadata's URL of the keys is used."""
 
 UNKNOWN_KID_SECONDS = 30
-"""Tokens with an unknown `kid` cause one fetch, and then none for so long."""
+"""Tokens with an unknown `kid` cause one fetch, and then none for this long."""
 
 FIRST_BACKOFF_SECONDS = 5
 MAX_BACKOFF_SECONDS = 60
-"""After a failed fetch we wait, twice as long each time."""
+"""The wait after a failed fetch, doubled each time."""
 
 MAX_KEYS = 100
-"""An issuer with more keys than this is refused: making a key from a JWK costs time."""
+"""The maximum number of an issuer's keys: parsing a JWK takes time."""
 
 _HTTP_OK = 200
 _HTTP_ABSENT = (404, 410)
@@ -115,7 +115,7 @@ class IssuerKeys:
     def __init__(
         self, url: str, *, jwks_url: str | None = None, alg: str | None = None, allow_http: bool = False
     ) -> None:
-        """Know an issuer by its URL.
+        """Describe an issuer by its URL.
 
         Args:
             url: The issuer, as its tokens and its metadata write it.
@@ -156,11 +156,11 @@ class IssuerKeys:
         return self._is_within(now, self._fresh_seconds)
 
     def is_usable(self, now: float) -> bool:
-        """Tell whether the keys may verify, fresh or not."""
+        """Whether the keys may verify, fresh or not."""
         return self._is_within(now, USABLE_SECONDS)
 
     def is_due(self, now: float) -> bool:
-        """Tell whether it is time to fetch, whatever token comes."""
+        """Whether it is time to fetch, for any token."""
         if self.failure is not None:
             return self.retry_after(now) == 0
         return not self.is_fresh(now)
@@ -168,11 +168,11 @@ class IssuerKeys:
     def retry_after(self, now: float) -> float:
         """Seconds until a fetch may follow a failed one."""
         wait = self._retry_at - now
-        # A longer wait than any back-off: the clock was set back.
+        # A longer wait than any back-off means that the clock was set back.
         return wait if 0 < wait <= MAX_BACKOFF_SECONDS else 0
 
     def may_ask(self, now: float) -> bool:
-        """Tell whether a token with an unknown `kid` is a reason to fetch; if so, the next ones are not."""
+        """Whether a token with an unknown `kid` may cause a fetch; if so, the next ones may not."""
         if self._asked_at is not None and 0 <= now - self._asked_at < UNKNOWN_KID_SECONDS:
             return False
         self._asked_at = now
@@ -184,9 +184,9 @@ class IssuerKeys:
     # ── what ──
 
     def refresh(self, now: float) -> Generator[str, Fetched, Published]:
-        """Say what to fetch: yields each URL to get, takes the answer, and returns what the issuer publishes.
+        """Yields each URL to fetch, receives the answer, and returns what the issuer publishes.
 
-        It changes nothing; give what comes of it to `learn` or `fail`.
+        It changes nothing; pass the result to `learn` or `fail`.
 
         Raises:
             FetchError: An answer was not what it should be.
@@ -204,7 +204,7 @@ class IssuerKeys:
         return Published(keys, fresh_seconds(answer.headers), jwks_url, offer)
 
     def learn(self, published: Published, now: float) -> None:
-        """Keep what a refresh that began at `now` brought."""
+        """Apply the result of a refresh that began at `now`."""
         if published.keys.to_jwks() != self.keys.to_jwks() or published.keys.left_out != self.keys.left_out:
             self.keys = published.keys
         if published.jwks_url != self._jwks_url or not 0 <= now - self._discovered_at < DISCOVERY_SECONDS:
@@ -216,12 +216,12 @@ class IssuerKeys:
         self._backoff = 0
 
     def fail(self, reason: str, now: float) -> None:
-        """Record that a refresh failed: wait, twice as long each time. The keys known before stay."""
+        """Record a failed refresh, and double the wait. The known keys stay."""
         self.failure = reason
         self._backoff = min(2 * self._backoff or FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS)
         self._retry_at = now + self._backoff
         if not self._is_given:
-            self._jwks_url = None  # perhaps the keys have moved
+            self._jwks_url = None  # the keys may have moved
 
     def _discover(self) -> Generator[str, Fetched, tuple[str, Offer]]:
         metadata = yield from self.read_metadata()
@@ -243,7 +243,7 @@ class IssuerKeys:
                     raise FetchError(f"{url} is about another issuer than {self.url}")
                 return metadata
             if trouble is None and answer.status not in _HTTP_ABSENT:
-                # Whoever fails at one place may still have the document at the next; if not, this is the reason.
+                # A failure at one URL may still succeed at the next; if not, this is the reason.
                 trouble = f"{url} answered {answer.status}" + (" and no JSON" if answer.status == _HTTP_OK else "")
         raise FetchError(trouble or f"{self.url} has no metadata document; is the issuer right? If so, pass jwks_url=")
 
@@ -256,7 +256,7 @@ class IssuerKeys:
         )
 
     def checked_endpoint(self, metadata: dict[str, Any], name: str) -> str:
-        """Return a URL that the metadata names, if it is one that keys and secrets may travel to.
+        """Return a URL from the metadata, if keys and secrets may be sent there.
 
         Raises:
             FetchError: It is not.
@@ -273,7 +273,7 @@ class IssuerKeys:
         return url
 
     def _offer_of(self, metadata: dict[str, Any]) -> Offer:
-        """What is not at the issuer's own origin is not offered: its word on what is revoked comes from itself."""
+        """The offer without URLs outside the issuer's own origin."""
         return Offer(
             *(
                 url if isinstance(url, str) and is_same_origin(url, self.url) else None
@@ -283,7 +283,7 @@ class IssuerKeys:
 
 
 def is_same_origin(url: str, issuer: str) -> bool:
-    """Tell whether a URL that we were told is at an issuer's scheme, host and port (RFC 6454 §4)."""
+    """Whether a URL has an issuer's scheme, host and port (RFC 6454 §4)."""
     try:
         parts, own = checked_url(url, "url"), urlsplit(issuer)
     except InvalidPolicyError:
@@ -296,7 +296,7 @@ def _origin(parts: SplitResult) -> tuple[str, str | None, int]:
 
 
 def fresh_seconds(headers: Mapping[str, str]) -> int:
-    """Read how long an answer is fresh from its headers (RFC 9111 §4.2), within our clamps."""
+    """How long an answer is fresh by its headers (RFC 9111 §4.2), within our bounds."""
     directives = [part.strip().lower() for part in headers.get("cache-control", "").split(",")]
     if "no-store" in directives or "no-cache" in directives:
         return MIN_FRESH_SECONDS
@@ -308,7 +308,7 @@ def fresh_seconds(headers: Mapping[str, str]) -> int:
 
 
 def whole_seconds(text: str) -> int | None:
-    """RFC 9111 §1.2.2: a non-negative integer. More than nine digits are as good as nine."""
+    """RFC 9111 §1.2.2: a non-negative integer, of at most nine digits."""
     return int(text[:9]) if text.isascii() and text.isdigit() else None
 
 
@@ -320,11 +320,11 @@ def _json_object(body: bytes) -> dict[str, Any] | None:
 
 
 def checked_url(url: str, name: str, *, allow_http: bool = False) -> SplitResult:
-    """Parse a URL that keys depend on: only TLS proves who answers it, except on this machine.
+    """Parse a URL that keys depend on, which must be https, except on this machine.
 
     With `allow_http` the hosts of a development network are asked without TLS, too; each such URL is logged.
     """
-    # What parsers disagree about is refused first: two readings of one URL could be two hosts.
+    # Refuse first what parsers disagree about: two readings of one URL could be two hosts.
     if not all("!" <= character <= "~" and character != "\\" for character in url):
         raise InvalidPolicyError(f"{name} has characters that no URL has")
     try:
@@ -348,7 +348,7 @@ _log = logging.getLogger(__name__)
 
 
 def _is_in_development(host: str) -> bool:
-    """Tell whether a host is one that only a private network knows: no name of the internet is without a dot."""
+    """Whether a host is of a private network: public names have a dot."""
     try:
         return ip_address(host).is_private
     except ValueError:
@@ -356,7 +356,7 @@ def _is_in_development(host: str) -> bool:
 
 
 def is_loopback(url: str) -> bool:
-    """Tell whether a URL is on this machine, by its host alone: names are not looked up."""
+    """Whether a URL is on this machine, by its host alone, without DNS."""
     host = (urlsplit(url).hostname or "").rstrip(".")
     if host == "localhost":
         return True

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from .principal import Principal
 
     Seen: TypeAlias = tuple[float, float, Principal]
-    """From when and until when a verified token is good, in seconds since 1970, and who it speaks for."""
+    """The validity period of a verified token, in seconds since 1970, and its principal."""
 
 LONGEST_REMEMBERED = 8192
-"""Characters; a longer token is verified each time, so that remembered tokens stay within a known memory."""
+"""In characters; longer tokens are not cached, so that the cache has bounded memory."""
 
 
 class Memory:
-    """One set of keys, how long it is fresh, and the tokens that it verified: replaced as a whole, never mixed.
+    """A set of keys, how long it is fresh, and the tokens it verified: replaced as a whole, never mixed.
 
     Attributes:
         published: The keys as they were published or given.
@@ -51,11 +51,11 @@ class Memory:
             self.keys = KeySet([key for key in every if key.kid not in refused])
 
     def is_fresh(self, now: float) -> bool:
-        """Tell whether the keys need not be fetched again; given keys never do."""
+        """Whether the keys need not be fetched again; given keys never do."""
         return self.fetched_at <= now < self.fresh_until
 
     def remember(self, token: str, principal: Principal, *, leeway: float, size: int) -> None:
-        """Keep a token that these keys have verified; one thread at a time.
+        """Cache a token that these keys have verified; one thread at a time.
 
         Args:
             token: The token.
@@ -66,12 +66,12 @@ class Memory:
         if not size or len(token) > LONGEST_REMEMBERED:
             return
         while token not in self.seen and len(self.seen) >= size:
-            del self.seen[next(iter(self.seen))]  # the oldest, which ends first
+            del self.seen[next(iter(self.seen))]  # the oldest, which expires first
         self.seen[token] = _good_from(principal, leeway), principal.expires_at + leeway, principal
 
 
 def _good_from(principal: Principal, leeway: float) -> float:
-    """When a token begins to be good, in seconds since 1970: a clock that was set back takes it for one to come."""
+    """When a token becomes valid, in seconds since 1970; a clock that was set back treats it as not yet valid."""
     made_at, not_before = principal.claims.get("iat"), principal.claims.get("nbf")
     return max(
         made_at - access_token.MAX_CLOCK_LEAD if isinstance(made_at, int | float) else -math.inf,

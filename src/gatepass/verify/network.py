@@ -1,4 +1,4 @@
-"""How an issuer is reached: with httpx, or by a function of the caller's."""
+"""How to reach an issuer: with httpx, or by the caller's function."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Network(NamedTuple):
         return cls(fetch, ca_file, proxy, authorization)
 
     def for_keys(self) -> Fetch:
-        """Return what gets the metadata and the keys.
+        """The fetcher of the metadata and keys.
 
         Raises:
             InvalidPolicyError: httpx is needed and not installed, or the file cannot be read.
@@ -66,7 +66,7 @@ class Network(NamedTuple):
         return self.fetch or HttpxFetch(ca_file=self.ca_file, proxy=self.proxy)
 
     def for_documents(self) -> Fetch:
-        """Return what gets the snapshot and the status lists: large, and often, so connections are kept.
+        """The fetcher of the snapshot and status lists, which keeps connections, because they are large and frequent.
 
         Raises:
             InvalidPolicyError: As for `for_keys`.
@@ -76,9 +76,9 @@ class Network(NamedTuple):
         )
 
     def for_stream(self) -> Listen | None:
-        """Return what listens to the push stream, or None: a function of the caller's cannot.
+        """The listener of the push stream; None with a caller's function, which cannot listen.
 
-        Over a connection of its own: one that is kept may be as dead as the stream that is to be replaced.
+        Over a new connection, because a kept one may be as dead as the stream to be replaced.
 
         Raises:
             InvalidPolicyError: As for `for_keys`.

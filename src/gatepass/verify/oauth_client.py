@@ -30,7 +30,7 @@ _HTTP_OK = 200
 
 
 class EndpointCaller:
-    """One client at one authorization server. It decides what to send; a driver does the sending."""
+    """One client at one authorization server. It decides what to send; a driver sends it."""
 
     def __init__(  # noqa: PLR0913 - each is named where it is called
         self,
@@ -43,7 +43,7 @@ class EndpointCaller:
         url: str | None,
         clock: Callable[[], float],
     ) -> None:
-        """Know how to call.
+        """Set it up.
 
         Args:
             issuer: The authorization server.
@@ -73,7 +73,7 @@ class EndpointCaller:
             checked_url(url, "url")
 
     def call(self, form: Mapping[str, str], *, dpop_key: Key | None = None) -> Generator[str | Post, Fetched, Fetched]:
-        """Say what to get or to post: yields each request, takes the answer, and returns the last one.
+        """Yields each request to send, receives the answer, and returns the last one.
 
         Args:
             form: What to send.
@@ -98,7 +98,7 @@ class EndpointCaller:
         return Post(url, {**form, **more}, headers)
 
     def forget(self) -> None:
-        """Ask again where to call: it did not work."""
+        """Look up the endpoint again, because it did not work."""
         self._url = self._given_url
 
     def _proof(self) -> tuple[dict[str, str], dict[str, str]]:

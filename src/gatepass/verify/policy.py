@@ -1,4 +1,4 @@
-"""What an API asks of its tokens, checked when it is said: a mistake fails at start-up and not at a request."""
+"""What an API requires of its tokens, checked at start-up, so that mistakes do not fail at a request."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from .principal import Principal
 
 MAX_LEEWAY = 300
-"""Seconds; a clock that is further off needs repair."""
+"""In seconds; a clock that is further off needs repair."""
 
 _ROLES = ("roles",)
 
 
 class TokenPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """What a token has to say; the arguments of `Verifier`, which says what each means.
+    """The requirements for a token; the arguments of `Verifier`, which documents each.
 
     Attributes:
         follows_rfc9068: Whether the rules of RFC 9068 hold.
@@ -81,7 +81,7 @@ class TokenPolicy(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def read(self, token: str, keys: Key | KeySet, now: float, thumbprint: str | None) -> Principal:
-        """Verify a token, and tell who it speaks for.
+        """Verify a token, and return its principal.
 
         Args:
             token: The compact serialization.
@@ -129,7 +129,7 @@ class TokenPolicy(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def refuse_hopeless(self, seen: Unverified) -> None:
-        """Refuse what no key that is fetched could make good, by what the token says of itself.
+        """Refuse a token that no fetched key could verify, by its unverified content.
 
         Raises:
             JoseError: It is of another algorithm, type or issuer.
@@ -193,7 +193,7 @@ def _is_rfc9068(typ: str | None) -> bool:
 
 
 def _checked_audience_claim(claim: object, typ: str | None) -> str:
-    """RFC 9068 §2.2 has the audience in `aud`; others say aloud where they have it."""
+    """RFC 9068 §2.2 has the audience in `aud`; for others it must be named explicitly."""
     if not isinstance(claim, str) or not claim:
         raise InvalidPolicyError("audience_claim is the name of a claim")
     if claim != "aud" and _is_rfc9068(typ):
@@ -211,7 +211,7 @@ def _checked_path(path: object) -> tuple[str, ...]:
 
 
 def _checked_audience(audience: object) -> str | tuple[str, ...]:
-    """RFC 9068 §4: an API knows its own name, and demands it."""
+    """RFC 9068 §4: an API knows its own name, and requires it."""
     names = (audience,) if isinstance(audience, str) else audience
     if not isinstance(names, Collection):
         raise InvalidPolicyError("audience is a name or a collection of names")

@@ -65,7 +65,7 @@ class Bearer(django.Bearer[Principal_co]):
                 return answering(who, lambda error: NotLetIn(bearer.answer_to(error, incoming))), None
 
             def authenticate_header(self, request: Request) -> str:
-                """Say how to sign in when that is optional and a permission then requires it: 401, not 403."""
+                """The challenge if signing in is optional and a permission requires it: 401, not 403."""
                 incoming = django.DjangoRequest(request._request)  # noqa: SLF001 - as above
                 return bearer.answer_to(MissingTokenError("the request has no token"), incoming).headers[
                     "WWW-Authenticate"

@@ -1,6 +1,6 @@
-"""The single way in: a token, verified against one issuer and one policy, becomes a `Principal`.
+"""The verifier: turns a token into a `Principal`, for one issuer and one policy.
 
-`AnyOf` holds several such verifiers apart, and chooses among them.
+`AnyOf` combines several verifiers, and chooses among them.
 """
 
 from __future__ import annotations
@@ -184,18 +184,18 @@ class Verifier:
                 IssuerKeys(issuer, jwks_url=jwks_url, alg=alg, allow_http=allow_http_in_development), network
             )
         self._follower = self._new_follower(revoking, source, network)
-        self._source = source if keys is None else None  # keys that were given are never fetched anew
+        self._source = source if keys is None else None  # given keys are never fetched again
         self._memory = Memory(KeySet([]), math.inf, -math.inf) if keys is None else Memory(keys, -math.inf, math.inf)
         _verifiers.add(self)
 
     def _new_source(self, issuer: IssuerKeys, network: Network) -> KeySource:
-        """Make what keeps the issuer's keys up to date."""
+        """Make the source of the issuer's keys."""
         return KeySource(issuer, network.for_keys(), clock=self.clock, on_learned=self._weakly_adopt())
 
     def _new_follower(
         self, revoking: RevocationPolicy, source: KeySource | None, network: Network
     ) -> Follower | Consulting | None:
-        """Make what knows what has been revoked, if that is asked for."""
+        """Make the follower of revocations, if requested."""
         if revoking.denylist is not None:
             return Consulting(revoking.denylist)
         if source is None or revoking.mode is None:
@@ -214,7 +214,7 @@ class Verifier:
         return follower
 
     def _weakly_adopt(self) -> Callable[[], None]:
-        """Return `_adopt` without a hold on us: a verifier that nobody uses any more ends, and its thread with it."""
+        """Return `_adopt` with a weak reference, so that an unused verifier is collected, and its thread ends."""
         return partial(_call, weakref.WeakMethod(self._adopt))
 
     @staticmethod
@@ -251,7 +251,7 @@ class Verifier:
 
     @property
     def issuers(self) -> tuple[str, ...]:
-        """The issuer, as the one of a tuple: what a document about this API names."""
+        """The issuer, as a tuple of one, for documents about this API."""
         return (self.issuer,)
 
     def verify(self, token: str, dpop: DPoP | None = None) -> Principal:
@@ -337,7 +337,7 @@ class Verifier:
 
     def close(self) -> None:
         """Stop following what the issuer revokes; tokens are judged by what is known so far."""
-        self._notice_fork()  # a thread of another process never ends in this one
+        self._notice_fork()  # the parent's thread does not exist in this process
         if self._follower is not None:
             self._follower.close(_CLOSE_SECONDS)
 
@@ -355,7 +355,7 @@ class Verifier:
     # ── tokens ──
 
     def at_once(self, token: str) -> Principal | None:
-        """Verify what can be verified without waiting for anything, as nearly every token can.
+        """Verify without waiting, which is possible for nearly every token.
 
         Returns:
             Whom it speaks for; None if `verified` has to say.
@@ -387,12 +387,12 @@ class Verifier:
         return principal if self._is_cleared(principal, now) else None
 
     def _is_cleared(self, principal: Principal, now: float) -> bool:
-        """Tell whether a token is known not to be revoked."""
+        """Whether a token is known not to be revoked."""
         follower = self._follower
         return follower is None or follower.verdict.clears(principal, now)
 
     def verified(self, token: str, dpop: DPoP | None) -> Generator[Wait, None, Principal]:
-        """Verify, and ask whether it has been revoked: yields what to wait for, and returns who it speaks for.
+        """Verify and check revocation: yields what to wait for, and returns the principal.
 
         Raises:
             JoseError: As for `verify`.
@@ -404,7 +404,7 @@ class Verifier:
             raise UnprovenCnfError("a DPoP proof is needed")
         thumbprint = None if proof is None else proof.thumbprint
         principal = yield from self._standing(token, thumbprint)
-        if proof is not None:  # last, so that nobody without a good token fills the memory
+        if proof is not None:  # last, so that only valid tokens fill the memory
             yield from self.dpop.spend(proof, self.clock())
         return principal
 
@@ -418,13 +418,13 @@ class Verifier:
         if self._follower is None:
             return principal
         yield from self._follower.settle(principal)
-        if self._memory is not memory:  # perhaps its very key was revoked meanwhile
+        if self._memory is not memory:  # its key may have been revoked meanwhile
             principal = yield from self._authentic(token, thumbprint)
         self._follower.judge(principal)
         return principal
 
     def _remembered(self, token: str, now: float) -> Principal | None:
-        """Find a token that these very keys have verified: a lookup, and three comparisons of times."""
+        """Find a cached token that these keys have verified: a lookup, and three comparisons of times."""
         memory = self._memory
         seen = memory.seen.get(token)
         if seen is None or not seen[0] <= now < seen[1]:
@@ -444,7 +444,7 @@ class Verifier:
             try:
                 return self._attempt(token, thumbprint)
             except UnknownKeyError as error:
-                refusal = error  # the keys are others now, and so is the reason
+                refusal = error  # the keys have changed, and so has the reason
         raise self._verdict(refusal)
 
     def _attempt(self, token: str, thumbprint: str | None = None) -> Principal:
@@ -454,7 +454,7 @@ class Verifier:
         if source is not None and not source.issuer.is_usable(now):
             raise UnknownKeyError("the issuer's keys are not known yet, or not any more")
         principal = self._policy.read(token, memory.keys, now, thumbprint)
-        # Only now, so that nobody who cannot show a good token makes us fetch.
+        # Only now, so that only valid tokens cause a fetch.
         if source is not None and not memory.is_fresh(now):
             source.refresh_if_due(now)
         if self._cache_size:
@@ -463,12 +463,12 @@ class Verifier:
         return principal
 
     def _notice_fork(self) -> None:
-        """Start over in a process that was forked in C, which Python's own hook does not notice; before any lock."""
+        """Start over in a process forked in C, which Python's own hook does not notice; before any lock."""
         if self._process != os.getpid():
             self.after_fork()
 
     def after_fork(self) -> None:
-        """Start over in a process that forked: its threads, and the holders of its locks, are in the parent."""
+        """Start over in a forked process: the threads and the holders of its locks are in the parent."""
         self._process = os.getpid()
         self._lock = threading.Lock()
         self.dpop.after_fork()
@@ -480,13 +480,13 @@ class Verifier:
     # ── keys ──
 
     def _is_usable_meanwhile(self, now: float) -> bool:
-        """Have stale keys fetched in the background, and tell whether they may still verify until then."""
-        source = cast("KeySource", self._source)  # keys that were given are always fresh
+        """Refresh stale keys in the background, and return whether they may still verify until then."""
+        source = cast("KeySource", self._source)  # given keys are always fresh
         source.refresh_if_due(now)
         return source.issuer.is_usable(now)
 
     def _flights(self, token: str, refusal: UnknownKeyError) -> Iterator[futures.Future[None]]:
-        """Yield each refresh that is worth waiting for: at most one that was under way already, and one of our own."""
+        """Yield each refresh worth waiting for: at most one already in progress, and one of our own."""
         if self._source is not None or self._memory.refused:
             self._refuse_hopeless(token)
         if self._source is None:
@@ -499,7 +499,7 @@ class Verifier:
             yield flight
 
     def _refuse_hopeless(self, token: str) -> None:
-        """Refuse what no key could make good, before anything is fetched for it."""
+        """Refuse a token that no key could verify, before fetching anything for it."""
         seen = jwt.peek(token)
         if seen.headers.get("kid") in self._memory.refused:
             raise RevokedError("the token's key has been revoked")
@@ -507,13 +507,13 @@ class Verifier:
             self._policy.refuse_hopeless(seen)
 
     def _adopt(self) -> None:
-        """Verify with what has been learned from now on; keys that are new have verified nothing yet."""
+        """Use new keys from now on, with an empty token cache."""
         follower, source = self._follower, self._source
         refused: frozenset[str] = frozenset()
         if follower is not None:
             follower.learn_offer()
             refused = follower.kids
-        with self._lock:  # both of the threads that learn come by here
+        with self._lock:  # both background threads call this
             before = self._memory
             if source is None:
                 self._memory = Memory(before.published, -math.inf, math.inf, refused=refused, before=before)
@@ -522,7 +522,7 @@ class Verifier:
                 self._memory = Memory(issuer.keys, at, issuer.fresh_until, refused=refused, before=before)
 
     def _verdict(self, refusal: UnknownKeyError) -> JoseError:
-        """Tell an unknown key from one that could not be looked up."""
+        """Distinguish an unknown key from one that could not be fetched."""
         issuer, now = cast("KeySource", self._source).issuer, self.clock()
         if issuer.failure is None and issuer.is_usable(now):
             self._tell_once(str(refusal))
@@ -532,14 +532,14 @@ class Verifier:
         )
 
     def _tell_once(self, reason: str) -> None:
-        """Log why a token finds no key, each reason once: it may be the policy that is wrong, not the token."""
+        """Log why there is no key for a token, each reason once: the policy may be wrong, not the token."""
         if reason not in self._told and len(self._told) < _REASONS_TOLD:
             self._told.add(reason)
             _log.warning("a token of %s was refused: %s", self.issuer, reason)
 
 
 class AnyOf:
-    """Verifies the tokens of several issuers. What `iss` says of itself chooses the verifier, which then proves it.
+    """Verifies the tokens of several issuers. The unverified `iss` chooses the verifier, which then verifies it.
 
     Attributes:
         issuers: All of them.
@@ -548,7 +548,7 @@ class AnyOf:
     """
 
     def __init__(self, verifiers: Sequence[Verifier]) -> None:
-        """Hold the verifiers apart.
+        """Combine the verifiers.
 
         Raises:
             InvalidPolicyError: There is none, or two are for the same issuer.
@@ -569,7 +569,7 @@ class AnyOf:
         """
         ends = time.monotonic() + seconds
         for verifier in self._verifiers:
-            verifier.start(0)  # all of them begin, before any is waited for
+            verifier.start(0)  # start all before waiting for any
         return {each.issuer: each.start(max(0.0, ends - time.monotonic())) for each in self._verifiers}
 
     async def astart(self, seconds: float = FETCH_SECONDS) -> dict[str, Health]:
@@ -605,7 +605,7 @@ class AnyOf:
 
     def verified(self, token: str, dpop: DPoP | None) -> Generator[Wait, None, Principal]:
         """Verify, yielding what to wait for, as `Verifier.verified` does."""
-        # Nobody has checked `iss` yet. Whatever it says, the token then has to be this issuer's.
+        # `iss` is not verified yet: the token must then prove to be this issuer's.
         claimed = jwt.peek(token).claims.get("iss")
         verifier = self._by_issuer.get(claimed) if isinstance(claimed, str) else None
         if verifier is None:
@@ -622,7 +622,7 @@ class AnyOf:
         return None
 
     def health(self) -> dict[str, Health]:
-        """Say for each issuer how up to date its keys are, and what is known to be revoked."""
+        """For each issuer, how up to date its keys and revocations are."""
         return {verifier.issuer: verifier.health() for verifier in self._verifiers}
 
     def close(self) -> None:
@@ -643,7 +643,7 @@ def _after_fork() -> None:
 
 
 def _at_exit() -> None:
-    """End the threads before the interpreter does."""
+    """Stop the threads before the interpreter ends."""
     for verifier in list(_verifiers):
         verifier.close()
 

@@ -35,7 +35,7 @@ async def await_(flow: Generator[Wait, None, T]) -> T:
                 await _await_elsewhere(flight, seconds)
                 continue
             wrapped = asyncio.wrap_future(flight)
-            wrapped.add_done_callback(_read)  # its error is the flow's to raise
+            wrapped.add_done_callback(_read)  # the flow raises its error
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await asyncio.wait((wrapped,))
@@ -52,13 +52,13 @@ def _is_in_asyncio() -> bool:
 
 
 async def _await_elsewhere(flight: futures.Future[Any], seconds: float) -> None:
-    """Wait under trio, in a thread of its own."""
+    """Wait under trio, in a separate thread."""
     import anyio.to_thread  # noqa: PLC0415 - whoever runs trio under a framework has it
 
     await anyio.to_thread.run_sync(futures.wait, (flight,), seconds, abandon_on_cancel=True)
 
 
 def _read(done: asyncio.Future[Any]) -> None:
-    """Keep asyncio from logging an error that nobody has looked at."""
+    """Keep asyncio from logging an unretrieved error."""
     if not done.cancelled():
         done.exception()

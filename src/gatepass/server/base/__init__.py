@@ -1,1 +1,1 @@
-"""What everything stands on: errors, identifiers, time, settings, texts."""
+"""The base layer: errors, identifiers, time, settings, texts."""

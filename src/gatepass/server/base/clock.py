@@ -1,4 +1,4 @@
-"""Time, as something that tests can set."""
+"""A clock that tests can set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages whose values are nobody's business but the caller's."""
+"""Messages whose values must not appear in logs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import msgspec
 
 
 class Confidential(msgspec.Struct, frozen=True):
-    """A struct with a password or a token in it: where it is shown, in a log or an error tracker, only its name is."""
+    """A struct with a password or token in it: logs and error trackers see only its name."""
 
     def __repr__(self) -> str:
-        """Show the kind of message."""
+        """Show only the struct's name."""
         return f"{type(self).__name__}(…)"

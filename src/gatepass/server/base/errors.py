@@ -1,4 +1,4 @@
-"""What can go wrong, as values that any layer may raise; only `web/errors.py` turns them into HTTP."""
+"""The errors that any layer may raise; only `web/errors.py` turns them into HTTP."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ class GatepassError(Exception):
 
 
 class Refusal(GatepassError):
-    """The request was understood and is refused."""
+    """The request was understood but refused."""
 
 
 class Unavailable(GatepassError):
-    """Nothing is wrong with the request; the server cannot do its part just now. Nothing was written."""
+    """The request is valid, but the server cannot handle it now. Nothing was written."""
 
 
 class StoreUnavailable(Unavailable):
-    """The database cannot do its part just now, and why: `full`, `read_only`, or else `unavailable`."""
+    """The database cannot be used now: `full`, `read_only`, or else `unavailable`."""
 
     def __init__(self, *, cause: Cause = "unavailable", private: str = "") -> None:
         super().__init__(
@@ -61,7 +61,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def cause_of(number: int | None) -> Cause:
-    """What an `errno` of writing a file says of the place where it is."""
+    """What an `errno` of writing a file says about its location."""
     if number in _FULL:
         return "full"
     return "read_only" if number == errno.EROFS else "unavailable"
@@ -79,7 +79,7 @@ def hint_for(number: int | None) -> str:
 
 
 def no_data(where: str) -> StartupError:
-    """The refusal of a command that looks at data where there is none: it makes none either."""
+    """The error of a command that needs an existing database; it does not create one."""
     return StartupError(
         f"There is no database here: {where}.",
         "Name the server's --data-dir or --database, or create a database: gatepass serve",

@@ -1,4 +1,4 @@
-"""Identifiers: 128 bits, ordered by the time at which they were made, so that indexes grow at one end."""
+"""Identifiers: 128 bits, ordered by creation time, so that indexes grow at one end."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ _RANDOM_BYTES = 8
 
 
 def new_id(prefix: str) -> str:
-    """Make an identifier such as `usr_0dbq3x…`: the prefix says of what, the rest is 64 bits of time and 64 of chance.
+    """Make an identifier such as `usr_0dbq3x…`: the prefix names the type, the rest is 64 bits of time and 64 random.
 
-    An identifier is a name, never a credential.
+    An identifier is not a secret or a credential.
     """
-    # Milliseconds and their binary fraction (RFC 9562 §6.2, method 3): what is made in one transaction keeps its order.
+    # Milliseconds and their binary fraction (RFC 9562 §6.2, method 3): identifiers of one transaction keep their order.
     raw = (time.time_ns() * 65_536 // 1_000_000).to_bytes(_TIME_BYTES, "big") + os.urandom(_RANDOM_BYTES)
     return f"{prefix}_{encode_id(raw)}"
 
 
 def encode_id(raw: bytes) -> str:
-    """Spell 16 bytes as 26 characters of lower-case base32hex, whose order is the order of the bytes."""
+    """Encode 16 bytes as 26 characters of lower-case base32hex, in the same order as the bytes."""
     return base64.b32hexencode(raw).decode("ascii").rstrip("=").lower()
 
 
 def decode_id(text: str) -> bytes:
-    """Read what `encode_id` wrote."""
+    """Decode the output of `encode_id`."""
     return base64.b32hexdecode(text.upper() + "=" * (-len(text) % 8))

@@ -1,4 +1,4 @@
-"""Every text that a person reads, by key and language. `t("login.title")` is a text; `{name}` in it is a value."""
+"""The texts of pages and emails, by key and language. `t("login.title")` is a text; `{name}` in it is a value."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 LANGUAGES = ("en", "de", "fr")
-"""The languages that there are; the first is for everybody who asks for none of them."""
+"""The supported languages; the first is the default."""
 
 _MOST_PREFERENCES = 20
 
 
 class Translate(Protocol):
-    """Gives the text of a key in one language."""
+    """Returns the text of a key in one language."""
 
     def __call__(self, key: str, /, **values: object) -> str:
         """The text with its values in place.
@@ -37,7 +37,7 @@ def texts(language: str) -> Mapping[str, str]:
 
 
 def translate(language: str) -> Translate:
-    """Speak a language."""
+    """The texts of a language, as a function."""
     known = texts(language)
 
     def t(key: str, /, **values: object) -> str:
@@ -47,7 +47,7 @@ def translate(language: str) -> Translate:
 
 
 def preferred_language(accepted: str) -> str:
-    """Choose by Accept-Language (RFC 9110 §12.5.4): the language with the highest weight that there is."""
+    """Choose by Accept-Language (RFC 9110 §12.5.4): the supported language with the highest weight."""
     wanted: list[tuple[float, str]] = []
     for part in accepted.split(",")[:_MOST_PREFERENCES]:
         name, _, weight = part.strip().partition(";q=")

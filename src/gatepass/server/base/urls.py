@@ -1,4 +1,4 @@
-"""URLs and hosts, as settings and headers have them."""
+"""Parsing URLs and hosts from settings and headers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ISSUER = re.compile(r"https?://[\w.~:/\[\]%!$&'()*+,;=-]+", re.ASCII)
 
 
 def as_browsers_write(url: str) -> str:
-    """A URL with its host in lower case and without a port that goes without saying (WHATWG URL §4.4)."""
+    """A URL with a lower-case host and without a default port (WHATWG URL §4.4)."""
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     usual = {"http": 80, "https": 443}[parts.scheme]
@@ -20,7 +20,7 @@ def as_browsers_write(url: str) -> str:
 
 
 def host_of_url(url: str) -> str | None:
-    """The host of a URL that an issuer may have; None when it is none."""
+    """The host of a URL that is valid for an issuer; None if it is not."""
     try:
         parts = urlsplit(url)
         _ = parts.port  # refuses one that is no port
@@ -30,7 +30,7 @@ def host_of_url(url: str) -> str | None:
 
 
 def is_https_or_local(url: str) -> bool:
-    """Whether secrets may be sent to a URL: nobody on the way reads them."""
+    """Whether secrets may be sent to a URL, because it is HTTPS or on this machine."""
     host = host_of_url(url)
     return host is not None and (url.startswith("https:") or is_loopback(host))
 

@@ -1,4 +1,4 @@
-"""Serving: the sockets, uvicorn with our HTTP edge, and an orderly end."""
+"""Serving: the sockets, uvicorn with our HTTP edge, and a graceful shutdown."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ _BACKLOG = 2048
 _KEEP_ALIVE_SECONDS = 20
 _OUTBOX_KEY_BYTES = 16
 _ADDRESS_IS_NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
-"""IPv6 is often named in /etc/hosts and not there; one address of the host is enough."""
+"""IPv6 is often in /etc/hosts but not available; one address of the host is enough."""
 
 
 class _Uvicorn(uvicorn.Server):
-    """uvicorn without its signal handlers, which kill the process before its store is closed."""
+    """uvicorn without its signal handlers, which end the process before the store is closed."""
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -58,9 +58,9 @@ async def serve(  # noqa: PLR0913 - what a test or a parent process may hand ove
     lifeline: int | None = None,
     shared: Path | None = None,
 ) -> None:
-    """Serve until SIGTERM, SIGINT or `stop`, then finish what is in flight.
+    """Serve until SIGTERM, SIGINT or `stop`, then finish the requests in progress.
 
-    At SIGTERM the server says first that it is not ready, and goes on for `drain_seconds`.
+    At SIGTERM the server first reports that it is not ready, and continues for `drain_seconds`.
 
     Args:
         settings: port 0 takes a free port.
@@ -103,7 +103,7 @@ async def serve(  # noqa: PLR0913 - what a test or a parent process may hand ove
 
 
 def started(settings: Settings, sockets: list[socket.socket]) -> Settings:
-    """The settings in force: with the port that was taken, and a key for the outbox."""
+    """The settings in use: with the port that was taken, and a key for the outbox."""
     key = settings.outbox_key or secrets.token_urlsafe(_OUTBOX_KEY_BYTES)
     return msgspec.structs.replace(settings, port=sockets[0].getsockname()[1], outbox_key=key)
 
@@ -173,7 +173,7 @@ def _configuration(settings: Settings, server: Server) -> uvicorn.Config:
 async def _stop(
     uvicorn_server: uvicorn.Server, server: Server, stop: asyncio.Event | None, lifeline: int | None
 ) -> None:
-    """Ask uvicorn to end on a signal, or when told; streams, which never end by themselves, end first."""
+    """Stop uvicorn on a signal or when told; streams, which never end on their own, end first."""
     is_patient = stop is None
     if stop is None:
         stop = asyncio.Event()

@@ -1,4 +1,4 @@
-"""Several processes behind one socket: a parent that does nothing but start them, and stop them in order.
+"""Several processes behind one socket: the parent only starts and stops them.
 
 The parent forks before it has any thread or event loop, so a child begins with everything imported. A child that ends
 is replaced; a child whose parent ends, stops.
@@ -33,7 +33,7 @@ log = structlog.get_logger("gatepass")
 _READY = b"ready"
 _WITHOUT_A_WORD = ("A worker ended at its start.", "What it wrote to standard error says why.")
 _PAUSE_SECONDS = 1.0
-"""How long to wait before a child that ended is replaced: one that cannot start would do nothing else."""
+"""How long to wait before replacing a child that ended, so that one that cannot start does not loop."""
 
 
 def serve_with_workers(settings: Settings, *, on_ready: Callable[[Settings], None]) -> None:
@@ -58,13 +58,13 @@ class _Parent:
         self._sockets = sockets
         self._shared = shared
         self._numbers: dict[int, int] = {}
-        """By process id, which of the workers it is."""
+        """The number of each worker, by process id."""
         self._is_stopping = False
         self._lifeline, self._held = os.pipe()
-        """A pipe that the children see closed when the parent is gone, however it went."""
+        """A pipe that closes when the parent is gone, for whatever reason."""
 
     def run(self, on_ready: Callable[[Settings], None]) -> None:
-        """Start the first, which makes what a new store lacks, then the others; replace them until told to stop."""
+        """Start the first, which initializes a new store, then the others; replace them until told to stop."""
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, self._stop)
         try:
@@ -119,7 +119,7 @@ class _Parent:
             raise StartupError(message, hint)
 
     def _work(self, number: int, writing: int) -> NoReturn:
-        """Be a child, to the end."""
+        """Run as a child, until the end."""
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, signal.SIG_DFL)
 
@@ -144,4 +144,4 @@ class _Parent:
             with suppress(OSError):
                 os.write(writing, msgspec.msgpack.encode((error.message, error.hint)))
         finally:
-            os._exit(status)  # what follows in the stack is the parent's
+            os._exit(status)  # the frames below belong to the parent

@@ -1,1 +1,1 @@
-"""The nouns' ports over SQL: one text for every database. Only `app.py` and the command line import this package."""
+"""The stores of the domain's ports in SQL, the same text for every database. Only `app.py` and the CLI import this."""

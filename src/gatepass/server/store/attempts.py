@@ -25,7 +25,7 @@ class SqlAttempts:
         )
 
     async def hold(self, subject: str, *, since: float, now: float) -> Tried:
-        """Write the row as it is: with that PostgreSQL gives it to nobody else."""
+        """Write the row unchanged, which locks it on PostgreSQL."""
         row = await self._connection.row(
             "INSERT INTO attempts (subject, failures, changes, last_of, began_at, last_at)"
             " VALUES (?1, 0, 0, '', ?2, ?2) ON CONFLICT (subject) DO UPDATE SET failures = attempts.failures"
@@ -36,7 +36,7 @@ class SqlAttempts:
         return _tried(row[:3]) if row is not None and float(row[3] or 0) > since else NEVER
 
     async def count(self, subject: str, *, at: str, since: float, now: float) -> Tried:
-        """Insert, or count on."""
+        """Insert, or add to the count."""
         return _tried(
             await self._connection.row(
                 "INSERT INTO attempts (subject, failures, changes, last_of, began_at, last_at)"

@@ -1,4 +1,4 @@
-"""What the SQL of a noun is written against: a connection inside a transaction, of whichever database."""
+"""The connection that each store's SQL is written against, inside a transaction, of either database."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Row: TypeAlias = tuple[Value, ...]
 
 
 class Connection(Protocol):
-    """Runs one statement, whose values are numbered `?1`, `?2` and so on."""
+    """Runs one statement, with values numbered `?1`, `?2` and so on."""
 
     async def rows(self, sql: str, *values: Value) -> list[Row]:
         """Every row that the statement returns."""
@@ -21,5 +21,5 @@ class Connection(Protocol):
 
 
 def words(text: Value) -> tuple[str, ...]:
-    """Read a list that is kept as words between blanks, as OAuth writes scopes."""
+    """Read a list that is stored as words separated by spaces, as OAuth writes scopes."""
     return tuple(str(text).split())

@@ -1,4 +1,4 @@
-"""The SQL of grants: the refresh table as one statement."""
+"""The SQL of grants: the whole refresh table in one statement."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from gatepass.server.store.connection import Connection, Row, Value
 
 SERIALS_TO_SKIP = 1_000_000
-"""How far a grant jumps when a serial comes back that the store no longer knows of: past whatever else it forgot.
+"""How far a grant's serial jumps when a serial comes back that the store does not know: past everything that was lost.
 
-So wide a gap between `spent` and `current` comes from nothing else, and tells that the owner has not moved on since.
+Only such a jump leaves so wide a gap between `spent` and `current`, so it shows that the client has not moved on since.
 """
 
 
 class _Rule(NamedTuple):
-    """When a row of the table applies, what it is called, and what it changes; what it leaves out stays as it is."""
+    """One row of the table: when it applies, its name, and what it changes; columns left out stay as they are."""
 
     when: str
     verdict: str
@@ -44,10 +44,10 @@ class _Rule(NamedTuple):
 
 
 # ?3 is the presented serial, ?4 now, ?5 the quiet time, ?6 the grace, ?7 the idle lifetime, ?8 the client, ?9 the key.
-# The first to apply counts.
+# The first row that applies counts.
 _TABLE = (
     _Rule("ended_at IS NOT NULL OR expires_at <= ?4 OR answered_at + ?7 <= ?4", "ended", {}),
-    # A theft whose consequences were not written, because the server died between the two.
+    # A theft was detected, but the server died before its consequences were written.
     _Rule("verdict = 'stolen'", "stolen", {}),
     _Rule(
         "?3 = current AND ?4 - touched_at >= ?5",
@@ -55,7 +55,7 @@ _TABLE = (
         {"spent": "current", "current": "current + 1", "touched_at": "?4", "answered_at": "?4"},
     ),
     _Rule("?3 = current", "same", {"answered_at": "?4"}),
-    # What an owner sent or saved about the time that writes were lost is any of the serials in the gap.
+    # A client around the time of the lost writes may present any serial of the gap.
     _Rule(
         f"?3 >= spent AND ?3 < current AND current - spent >= {SERIALS_TO_SKIP}",
         "same",
@@ -63,7 +63,7 @@ _TABLE = (
     ),
     _Rule("?3 = spent AND ?4 - answered_at <= ?6", "same", {"touched_at": "?4", "answered_at": "?4"}),
     _Rule("?3 = spent", "reissued", {"current": "current + 1", "touched_at": "?4", "answered_at": "?4"}),
-    _Rule("?3 < current", "stolen", {}),  # the session ends in the statements that follow, and its grants with it
+    _Rule("?3 < current", "stolen", {}),  # the session and its grants end in later statements
     _Rule(
         "?3 > current",
         "store_went_back",
@@ -92,8 +92,8 @@ _BEARER = (
     "claims",
 )
 
-# The person's roles, the facts of the sign-in and what a registered client may have today come along by primary key, so
-# that a refresh is one statement, and what it hands out was true when it was read.
+# The user's roles, the facts of the sign-in and a registered client's current rights are read by primary key in the
+# same statement, so that a refresh is one statement and returns data that was true when it was read.
 _WHOLE_BEARER = f"""{", ".join(_BEARER)},
     (SELECT roles FROM users WHERE users.id = grants.user_id),
     (SELECT auth_time FROM sessions WHERE sessions.id = grants.session_id),
@@ -205,7 +205,7 @@ class SqlGrants:
         return await self._end("client_id = ?1", client_id, now)
 
     async def end_all(self, now: float, *, answered_after: float) -> list[StatusIndex]:
-        """Update in two steps, since only one of them has places to tell."""
+        """Update in two steps, because only one of them returns status indexes."""
         ended = await self._end("answered_at > ?1", answered_after, now)
         await self._connection.row("UPDATE grants SET ended_at = ?1 WHERE ended_at IS NULL", now)
         return ended

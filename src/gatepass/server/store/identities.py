@@ -1,4 +1,4 @@
-"""The SQL of accounts at other sites."""
+"""The SQL of connected accounts."""
 
 from __future__ import annotations
 

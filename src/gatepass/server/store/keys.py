@@ -28,7 +28,7 @@ class SqlKeys:
         return [msgspec.convert(dict(zip(_FIELDS, row, strict=True)), StoredKey) for row in rows]
 
     async def add(self, key: StoredKey) -> bool:
-        """Insert, unless the place in the line is taken."""
+        """Insert, unless the generation is taken."""
         row = await self._connection.row(
             f"INSERT INTO keys ({_COLUMNS}) VALUES ({_VALUES}) ON CONFLICT (use, generation) DO NOTHING RETURNING kid",
             *msgspec.structs.astuple(key),

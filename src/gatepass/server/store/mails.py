@@ -31,7 +31,7 @@ class SqlMails:
         )
 
     async def claim(self, *, now: float, until: float, limit: int) -> list[QueuedMail]:
-        """Move the time at which they are due; of two nodes the second finds that it is no longer past."""
+        """Move their due time; of two nodes the second finds that they are no longer due."""
         rows = await self._connection.rows(
             "UPDATE mails SET due_at = ?2, tries = tries + 1 WHERE due_at <= ?1"
             " AND id IN (SELECT id FROM mails WHERE due_at <= ?1 ORDER BY due_at, id LIMIT ?3)"

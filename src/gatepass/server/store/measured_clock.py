@@ -1,4 +1,4 @@
-"""The database's clock, as this node reckons it: its own steady clock and a measured offset."""
+"""The database's clock, computed from this node's steady clock and a measured offset."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ if TYPE_CHECKING:
     from gatepass.server.base.clock import Clock
 
 LARGEST_DRIFT = 5.0
-"""A node whose reckoning was off by more seconds than this is not ready, until it has been right again for a while."""
+"""If a node's offset was wrong by more seconds than this, it is not ready until it has been right for a while."""
 FRESH_SECONDS = 15.0
 """How long a measurement is good for."""
 _SLACK = 0.05
-"""What a better measurement must beat: an answer that took long says little of the time at its end."""
+"""How fast a measurement must be to replace another: a slow answer says little about the time at its end."""
 
 
 def steady_clock() -> float:
-    """Seconds that nobody sets back or forth, those of a machine that sleeps included."""
+    """A monotonic clock that also counts the time while the machine sleeps."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
@@ -35,7 +35,7 @@ class MeasuredClock:
         self._measured_at = float("-inf")
         self._drifted_at = float("-inf")
         self.drift = 0.0
-        """By how many seconds the reckoning was off when it was last measured."""
+        """By how many seconds the offset was wrong at the last measurement."""
 
     def __call__(self) -> float:
         """The time at the database, in seconds since 1970."""
@@ -43,7 +43,7 @@ class MeasuredClock:
         return self.local() + self._offset
 
     def observe(self, sent_at: float, database_time: float, received_at: float) -> None:
-        """Take over what the database said between two moments of the local clock: it was read in their middle."""
+        """Take a measurement: the database's clock was read midway between two moments of the local clock."""
         offset, uncertainty = database_time - (sent_at + received_at) / 2, (received_at - sent_at) / 2
         if self._offset is not None:
             self.drift = abs(offset - self._offset)
@@ -56,6 +56,6 @@ class MeasuredClock:
 
     @property
     def is_right(self) -> bool:
-        """Whether it was measured lately, and has not been found far off lately."""
+        """Whether the offset was measured recently, and was not far off."""
         now = self.local()
         return abs(now - self._measured_at) <= FRESH_SECONDS and abs(now - self._drifted_at) > FRESH_SECONDS

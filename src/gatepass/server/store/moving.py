@@ -1,4 +1,4 @@
-"""Moving everything from SQLite to PostgreSQL: one transaction there, in which every table's rows are counted."""
+"""Moving all data from SQLite to PostgreSQL in one transaction, with the rows of every table counted."""
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # (apsw's stubs name a type that Python 3.11 does not have)
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 _ROWS_AT_ONCE = 5_000
 _NOT_MOVED = ("migrations", "store_line")
-"""What each database says of itself."""
+"""Tables about the database itself, which are not copied."""
 
 
 async def move(source: Path, target: str) -> dict[str, int]:
-    """Copy every row, and count them; how many there are of each table. The source stays as it is.
+    """Copy every row, and return the number of rows of each table. The source stays unchanged.
 
-    Nobody can write to the source meanwhile.
+    The source is locked against writes meanwhile.
 
     Raises:
         StartupError: when either cannot be used, the target is not empty, or a count differs: then nothing was written.
     """
     if not source.exists():  # noqa: ASYNC240 - nobody else waits in a command
         raise StartupError(f"There is no database {source}.", "Name the database: --from sqlite:///path/to/gatepass.db")
-    SqliteDatabase(source, system_clock).close()  # brings its tables up to date
+    SqliteDatabase(source, system_clock).close()  # migrates its tables
     postgres = await PostgresDatabase.open(target, connections=1)
     reading = apsw.Connection(str(source))
     try:
@@ -67,7 +67,7 @@ async def _copy(reading: apsw.Connection, writing: Any) -> dict[str, int]:  # no
 
 
 def _tables(connection: apsw.Connection) -> Iterator[str]:
-    """Every table, after those that it refers to."""
+    """Every table, after those it refers to."""
     names = [str(row[0]) for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
     left = {
         name: {str(row[2]) for row in connection.execute(f"PRAGMA foreign_key_list({name})")}

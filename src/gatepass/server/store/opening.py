@@ -75,7 +75,7 @@ async def open_store(
 
 
 async def open_first_epoch(database: Database) -> None:
-    """Begin the line of revocation events, in a database that has none yet."""
+    """Start the first epoch of revocation events in a new database."""
 
     async def unit(tx: Transaction) -> None:
         if not (await tx.revocations.head()).epoch:
@@ -88,7 +88,7 @@ def _check_not_empty(path: Path) -> None:
     try:
         is_empty = path.is_file() and path.stat().st_size == 0
     except OSError:
-        return  # opening it says why
+        return  # opening it reports why
     if is_empty:
         raise no_data(f"{path} is empty")
     if not path.exists():

@@ -1,13 +1,13 @@
 """PostgreSQL: the same statements over `asyncpg`, from any number of nodes.
 
-Units mean what they mean on SQLite, where they run one after the other: a unit holds a lock of the whole database, so
-that what it has read is still true when it writes. Units that only add what is their own share that lock. What happens
-most, a refresh, is one statement, which is a transaction by itself and holds no lock but the row's.
+A unit has the same guarantees as on SQLite, where units are serialized: it holds a lock of the whole database, so that
+what it has read is still true when it writes. Units that only add rows share that lock. A refresh, the most frequent
+operation, is a single statement, which is its own transaction and locks only its row.
 
-That one statement must not mix two moments. At READ COMMITTED it would: having waited for the grant's row it would see
-the new row and beside it, in its sub-selects, the person's roles as they were before it waited. So lone statements run
-at REPEATABLE READ, where PostgreSQL refuses them instead, and they are run again. Units run at READ COMMITTED, since
-their first statement, which takes the lock, would fix what they see to the time before they had it.
+That single statement must not mix two snapshots. At READ COMMITTED it would: after waiting for the grant's row it would
+see the new row, but in its sub-selects the user's roles from before the wait. So lone statements run at REPEATABLE
+READ, where PostgreSQL refuses such a mix, and are run again. Units run at READ COMMITTED, because at a higher level
+their first statement, which takes the lock, would fix their snapshot before they have the lock.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ T = TypeVar("T")
 
 CHANNEL = "gatepass"
 POLL_SECONDS = 0.5
-"""How often a node looks for what is new although nobody has woken it."""
+"""How often a node polls for changes without a notification."""
 
 _KNOWN_SECONDS = 1.0
-"""How old what was read of the log may be to be gone by."""
+"""The maximum age of a reading of the log to be used without asking again."""
 _CONNECT_SECONDS = 3.0
 _STATEMENT_SECONDS = 10.0
 _MOST_TRIES = 12
-"""Each time that a statement is refused for another one's sake, that other one has got its way."""
+"""Each refusal means that a concurrent statement succeeded, so retries make progress."""
 _MIGRATION_TRIES = 12
 
 _LOCK = "SELECT pg_advisory_xact_lock(1734440037, 1)"
 _BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; {_LOCK}"
 _BEGIN_SHARED = "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock_shared(1734440037, 1)"
-# Only who may have changed what others hold in memory wakes them; sign-ins and refreshes do not.
+# Only units that change what other processes cache notify them; sign-ins and refreshes do not.
 _COMMIT = f"NOTIFY {CHANNEL}; COMMIT"
 _MIGRATION_LOCK = "SELECT pg_advisory_xact_lock(1734440037, 2)"
 
@@ -62,12 +62,12 @@ _SESSION = {
     "default_transaction_isolation": "repeatable read",
     "statement_timeout": "10s",
     "lock_timeout": "5s",
-    # A node that stops in the midst of a unit must not keep the others from theirs.
+    # A node that hangs in a unit must not block the others.
     "idle_in_transaction_session_timeout": "5s",
     "jit": "off",
 }
 
-# Which line of history a server goes on with: another cluster, or another timeline after a failover or a restore.
+# The history that a server continues: another cluster, or another timeline after a failover or restore.
 _LINE = (
     "SELECT (SELECT system_identifier FROM pg_control_system())::text || '/'"
     " || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
@@ -88,14 +88,14 @@ _AWAY = (
     asyncpg.LockNotAvailableError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
-    asyncpg.ObjectNotInPrerequisiteStateError,  # a standby, asked for what only a primary knows
+    asyncpg.ObjectNotInPrerequisiteStateError,  # a standby, asked for something that only a primary knows
 )
 _PLACE = re.compile(r"\?(\d+)")
 
 
 @cache
 def translated(sql: str) -> str:
-    """Write numbered values as PostgreSQL does."""
+    """Write numbered parameters as PostgreSQL does."""
     return _PLACE.sub(r"$\1", sql)
 
 
@@ -120,7 +120,7 @@ class PooledConnection:
 
     @contextmanager
     def alone(self) -> Generator[None]:
-        """Let the first statement be a transaction by itself, and the second begin another."""
+        """Let the first statement be its own transaction, and the second begin another."""
         self._is_alone, self._has_run = True, False
         try:
             yield
@@ -139,7 +139,7 @@ class PooledConnection:
         return found
 
     def is_closed(self) -> bool:
-        """Whether the line is down."""
+        """Whether the connection is closed."""
         closed: bool = self.raw.is_closed()
         return closed
 
@@ -178,7 +178,7 @@ class PostgresDatabase:
         self._read = SqlTransaction(_PoolAsConnection(self), clock)
         self._woken = asyncio.Event()
         self._committed_at = float("-inf")
-        """When this process last committed what others are woken for, by `time.monotonic`."""
+        """When this process last committed a change that notifies others, by `time.monotonic`."""
         self._listener: Any = None
 
     @classmethod
@@ -191,7 +191,7 @@ class PostgresDatabase:
         rest_seconds: float = 30,
         must_exist: bool = False,
     ) -> PostgresDatabase:
-        """Connect, and bring the schema up to date.
+        """Connect, and migrate the schema.
 
         Args:
             url: `postgresql://user:password@host:port/database`, as libpq reads it.
@@ -238,11 +238,11 @@ class PostgresDatabase:
         return await unit(self._read)
 
     def still_holds(self, read_at: float) -> bool:
-        """Spare the journey for as long as nobody else must have noticed yet; see the port."""
+        """Skip the round trip while a reading is recent enough; see the port."""
         return read_at > self._committed_at and time.monotonic() - read_at <= _KNOWN_SECONDS
 
     async def changed(self) -> None:
-        """Wait until somebody says so, or half a second; and ask what time it is."""
+        """Wait for a notification, or half a second; and read the database's time."""
         with suppress(Unavailable):  # the poll is enough, only later
             await self._listen()
         with suppress(TimeoutError):
@@ -253,7 +253,7 @@ class PostgresDatabase:
                 await _measure(connection.raw, self.clock)
 
     async def condition(self) -> Condition:
-        """Ask for the schema's version, and write something that is soon forgotten; see the port."""
+        """Read the schema's version, and write a short-lived row; see the port."""
         async with self.connection() as connection:
             newest, is_read_only = await connection.raw.fetchrow(
                 "SELECT (SELECT MAX(number) FROM migrations), pg_is_in_recovery()"
@@ -268,7 +268,7 @@ class PostgresDatabase:
         )
 
     def check_settled(self) -> None:
-        """See that what was on its way when a standby took over has arrived by now; see the port."""
+        """Refuse until requests in flight at a failover must have arrived; see the port."""
         left = self._rests_until - self.clock()
         if left > 0:
             raise Unavailable(
@@ -285,7 +285,7 @@ class PostgresDatabase:
 
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator[PooledConnection]:
-        """Borrow a connection. What says that PostgreSQL is away becomes `store_unavailable`, and hangs up."""
+        """Borrow a connection. Errors that mean PostgreSQL is unreachable become `store_unavailable` and close it."""
         try:
             connection = await self._pool.acquire()
         except _AWAY as error:
@@ -297,10 +297,10 @@ class PostgresDatabase:
         except _AWAY as error:
             connection.terminate()
             if isinstance(error, ValueError):
-                raise  # asyncpg's word for a value of the wrong type: a defect
+                raise  # asyncpg's error for a value of the wrong type: a defect
             raise _unavailable(error) from error
         except asyncio.CancelledError:
-            connection.terminate()  # in the midst of something
+            connection.terminate()  # in the middle of an operation
             raise
         finally:
             if not connection.is_closed() and connection.is_in_transaction():
@@ -308,7 +308,7 @@ class PostgresDatabase:
             self._pool.give_back(connection)
 
     async def _tried(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Try again what was refused because another one changed the same row, or two waited for each other."""
+        """Retry what was refused because of a concurrent change or a deadlock."""
         for _ in range(_MOST_TRIES - 1):
             with suppress(*_CONFLICT):
                 return await attempt()
@@ -349,10 +349,10 @@ class PostgresDatabase:
         return connection
 
     async def _follow_line(self, connection: PooledConnection, line: str) -> None:
-        """Go on with another line of history. Whoever sees it first opens another epoch, before anything else is done.
+        """Continue on another timeline. The first process that notices starts a new epoch, before anything else.
 
-        What was committed last on the other line may be lost: events that readers have seen, and places in status
-        lists that tokens name. With the epoch there are new lists, so that none of those is given out again.
+        The last commits on the old timeline may be lost: events that readers have seen, and status indexes that tokens
+        name. A new epoch has new lists, so that no index is used twice.
         """
         raw = connection.raw
         async with raw.transaction(isolation="read_committed"):
@@ -371,7 +371,7 @@ class PostgresDatabase:
         self._woken.set()
 
     async def _listen(self) -> None:
-        """Have a line on which other nodes can wake this one. Without it the poll is enough, only later."""
+        """Open a connection for notifications by other nodes. Without it, polling is enough, only slower."""
         if self._listener is not None and not self._listener.is_closed():
             return
         try:
@@ -380,11 +380,11 @@ class PostgresDatabase:
         except (*_AWAY, asyncpg.PostgresError) as error:
             raise _unavailable(error) from error
         self._listener = raw
-        self._woken.set()  # who knows what was said meanwhile
+        self._woken.set()  # notifications may have been missed
 
 
 async def _connect(url: str) -> Any:  # noqa: ANN401 - asyncpg's connection
-    """Connect with our settings, by SET: a pooler before PostgreSQL takes no other way."""
+    """Connect, and apply our settings by SET, the only way that works through a pooler."""
     try:
         raw = await asyncpg.connect(
             url, timeout=_CONNECT_SECONDS, command_timeout=_STATEMENT_SECONDS, statement_cache_size=500
@@ -392,7 +392,7 @@ async def _connect(url: str) -> Any:  # noqa: ANN401 - asyncpg's connection
     except ValueError as error:
         if isinstance(error, asyncpg.InterfaceError):
             raise
-        raise StartupError(  # and nothing of the URL: what cannot be read may be the password
+        raise StartupError(  # without the URL: the unreadable part may be the password
             "The database URL is not valid.",
             "Write it like postgresql://user:password@host:5432/database, with the password percent-encoded.",
         ) from None
@@ -405,10 +405,10 @@ async def _connect(url: str) -> Any:  # noqa: ANN401 - asyncpg's connection
 
 
 async def _check_that_connections_stay(one: Any, other: Any) -> None:  # noqa: ANN401 - asyncpg's connections
-    """Refuse a pooler that lends PostgreSQL's connections for a transaction at a time, as PgBouncer may.
+    """Refuse a pooler in transaction mode, which may switch connections between transactions, as PgBouncer can.
 
-    LISTEN, prepared statements and our settings belong to a connection. With such a pooler two of ours, each at rest
-    while the other asks, are one.
+    LISTEN, prepared statements and our settings belong to a connection. Through such a pooler, two of our connections
+    can share one.
     """
     try:
         found = {await each.fetchval("SELECT pg_backend_pid()") for each in (one, other, one)}
@@ -423,7 +423,7 @@ async def _check_that_connections_stay(one: Any, other: Any) -> None:  # noqa: A
 
 
 def _is_full(error: Exception) -> bool:
-    """Whether PostgreSQL has as many connections as it takes."""
+    """Whether PostgreSQL has reached its connection limit."""
     return isinstance(error, asyncpg.TooManyConnectionsError)
 
 
@@ -450,10 +450,10 @@ async def _check_not_empty(raw: Any) -> None:  # noqa: ANN401 - asyncpg's connec
 
 
 async def _migrate(raw: Any) -> None:  # noqa: ANN401 - asyncpg's connection
-    """Bring the schema up to date under a lock, so that of nodes that start at once one does it.
+    """Migrate the schema under a lock, so that only one of several nodes that start at once does it.
 
-    A change waits for a table's users, and whoever comes later waits for the change: so it waits briefly, lets
-    everybody through, and tries again.
+    A migration waits for a table's users, and later users wait for the migration: so it waits only briefly, lets the
+    others through, and tries again.
     """
     for _ in range(_MIGRATION_TRIES):
         with suppress(asyncpg.LockNotAvailableError):

@@ -1,7 +1,7 @@
-"""Connections to PostgreSQL, a bounded number of them, each lent to one caller at a time.
+"""A bounded pool of connections to PostgreSQL, each lent to one caller at a time.
 
-asyncpg's own pool resets a connection with a statement each time that it comes back, which would cost as much as what
-it was lent for. Ours holds nothing that needs resetting.
+asyncpg's own pool resets a connection by a statement each time it is returned, which would cost as much as its use. Our
+connections hold nothing that needs resetting.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 WAIT_SECONDS = 3.0
 """How long a caller waits for a connection while all are lent."""
 _PAUSE_SECONDS = 0.5
-"""How long everybody is told at once that there is none, after one could not be made."""
+"""How long callers are refused immediately after a connection could not be made."""
 
 
 class Lent(Protocol):
-    """What the pool needs to know of a connection."""
+    """What the pool needs of a connection."""
 
     def is_closed(self) -> bool:
-        """Whether it is of no more use."""
+        """Whether it can no longer be used."""
         ...
 
     def terminate(self) -> None:
-        """Close it without a word."""
+        """Close it abruptly."""
         ...
 
 
@@ -35,11 +35,11 @@ C = TypeVar("C", bound=Lent)
 
 
 class NoConnection(Exception):
-    """All are lent, or none can be made."""
+    """All connections are lent, or none can be made."""
 
 
 class Pool(Generic[C]):
-    """At most `size` connections, made when they are needed; the one that came back last is lent first."""
+    """At most `size` connections, made when needed; the last one returned is lent first."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Pool(Generic[C]):
         self._make = make
         self._free = size
         self._is_full = is_full
-        """Whether an error of `make` says that others hold all that there are; then ours go round."""
+        """Whether an error of `make` means that the database has no more connections; then ours are shared."""
         self._full_until = 0.0
         self._idle: list[C] = []
         self._lent: set[C] = set()
@@ -80,13 +80,13 @@ class Pool(Generic[C]):
                 except Exception as error:
                     if not self._must_share_after(error):
                         raise
-                continue  # one may have come back meanwhile
+                continue  # one may have been returned meanwhile
             handed_over = await self._wait(until)
             if handed_over is not None:
                 return handed_over
 
     def give_back(self, connection: C) -> None:
-        """Let the next one have it; or its place, when it is closed."""
+        """Give it to the next caller, or its slot if it is closed."""
         self._lent.discard(connection)
         if self._is_closed:
             connection.terminate()
@@ -104,15 +104,15 @@ class Pool(Generic[C]):
         self._idle.clear()
 
     def _must_share(self) -> bool:
-        """Whether a moment ago no more could be had, and there is one that will come back."""
+        """Whether no more connections could be made a moment ago, and one of ours will be returned."""
         return bool(self._lent) and asyncio.get_running_loop().time() < self._full_until
 
     def _must_share_after(self, error: BaseException) -> bool:
-        """Whether one could not be made because others hold the rest, and there are some of ours."""
+        """Whether a connection could not be made because others hold them, and we have some."""
         return isinstance(error, Exception) and self._is_full(error) and bool(self._lent or self._idle)
 
     async def _wait(self, until: float) -> C | None:
-        """Wait for a connection, or for room for one."""
+        """Wait for a connection, or for a slot for one."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[C | None] = loop.create_future()
         self._waiting.append(future)
@@ -127,7 +127,7 @@ class Pool(Generic[C]):
             timer.cancel()
 
     def _pass_on(self, connection: C | None) -> None:
-        """What came to somebody who is gone."""
+        """Pass on what was given to a cancelled caller."""
         if connection is not None:
             self.give_back(connection)
         else:
@@ -153,12 +153,12 @@ class Pool(Generic[C]):
         return connection
 
     def _wake(self, connection: C | None) -> bool:
-        """Hand it to who has waited longest; whether somebody has."""
+        """Give it to the longest waiting caller; return whether there was one."""
         while self._waiting:
             future = self._waiting.popleft()
             if not future.done():
                 if connection is not None:
-                    self._lent.add(connection)  # from now on, and not only when its borrower has woken up
+                    self._lent.add(connection)  # from now on, and not only when the borrower resumes
                 future.set_result(connection)
                 return True
         return False

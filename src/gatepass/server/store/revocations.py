@@ -23,7 +23,7 @@ _AT_ONCE = 100
 
 @cache
 def _insertion_of_places(count: int) -> str:
-    """Insert so many places, each with an id, a list and an index, which all expire at ?1."""
+    """An INSERT of this many status indexes, each with an id, list and index, which all expire at ?1."""
     rows = ", ".join(f"(?{3 * row + 2}, ?{3 * row + 3}, ?{3 * row + 4}, ?1)" for row in range(count))
     return f"INSERT INTO revocations (id, status_list, status_idx, expires_at) VALUES {rows}"
 
@@ -35,7 +35,7 @@ class SqlRevocations:
         self._connection = connection
 
     async def revoke_indexes(self, indexes: Sequence[StatusIndex], now: float) -> None:
-        """Take ids for all of them, and insert, many in one statement."""
+        """Allocate ids for all of them, and insert, many in one statement."""
         first = await self._take_ids(len(indexes)) + 1
         for start in range(0, len(indexes), _AT_ONCE):
             some = indexes[start : start + _AT_ONCE]
@@ -64,7 +64,7 @@ class SqlRevocations:
         await self._insert(await self._take_ids(1) + 1, None, None, None, kid, now + KEPT_SECONDS, None)
 
     async def is_revoked(self, *, status: StatusIndex | None, jti: str, now: float) -> bool:
-        """Look for either, by index."""
+        """Look up either, by index."""
         place = status or StatusIndex(0, 0)
         row = await self._connection.row(
             "SELECT 1 WHERE EXISTS (SELECT 1 FROM revocations WHERE status_list = ?1 AND status_idx = ?2"
@@ -77,7 +77,7 @@ class SqlRevocations:
         return row is not None
 
     async def head(self) -> Position:
-        """Read the one row; none means that nothing has been revoked in the first epoch."""
+        """Read the one row; if it is missing, nothing was revoked in the first epoch."""
         row = await self._connection.row("SELECT epoch, last_id FROM revocation_head WHERE one = 1")
         return Position(str(row[0]), int(row[1] or 0)) if row else Position("", 0)
 
@@ -92,7 +92,7 @@ class SqlRevocations:
         return [_revocation(row) for row in rows]
 
     async def open_epoch(self) -> None:
-        """Name a new epoch; ids go on, since the places of the old one still count."""
+        """Name a new epoch; ids continue, because the status indexes of the old one stay in use."""
         await self._connection.row(
             "INSERT INTO revocation_head (one, epoch, last_id) VALUES (1, ?1, 0)"
             " ON CONFLICT (one) DO UPDATE SET epoch = excluded.epoch",
@@ -104,10 +104,10 @@ class SqlRevocations:
         await self._connection.row("DELETE FROM revocations WHERE expires_at <= ?1", now)
 
     async def _take_ids(self, count: int) -> int:
-        """Take the next ids from the one row that counts them: whoever holds it commits before the next takes any.
+        """Allocate ids from the one row that counts them: the transaction that holds it commits before the next can.
 
-        A sequence would not do: it gives out ids in the order of asking, and a reader that has seen 8 would never
-        look for the 7 that commits after it.
+        A sequence would not do: it allocates in order of request, and a reader that has seen 8 would never look for the
+        7 that commits after it.
         """
         row = await self._connection.row(
             "UPDATE revocation_head SET last_id = last_id + ?1 WHERE one = 1 RETURNING last_id - ?1", count
@@ -144,7 +144,7 @@ class SqlStatusLists:
         return [int(row[0] or 0) for row in rows]
 
     async def _open(self, new_sealed_key: Callable[[int], bytes], now: float) -> None:
-        """Insert the next number; of two nodes at once the second finds it there."""
+        """Insert the next number; of two nodes at once, the second finds it there."""
         row = await self._connection.row("SELECT MAX(list) FROM status_lists")
         number = int(row[0] or 0) + 1 if row else 1
         await self._connection.row(

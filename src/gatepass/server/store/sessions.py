@@ -67,7 +67,7 @@ class SqlSessions:
         await self._connection.row("DELETE FROM sessions WHERE user_id = ?1", user_id)
 
     async def live_of(self, user_id: str, *, now: float, idle_seconds: float) -> list[SessionInUse]:
-        """Join with the grants, whose last answer says when the session was last used."""
+        """Join with the grants, whose last refresh tells when the session was last used."""
         columns = ", ".join(f"sessions.{name}" for name in _COLUMNS.split(", "))
         rows = await self._connection.rows(
             f"SELECT {columns}, MAX(grants.answered_at) AS last_seen"
@@ -109,7 +109,7 @@ class SqlSessions:
     async def forget_expired(self, before: float, most: int) -> int:
         """Delete the grants, which refer to the sessions, and then these.
 
-        Another node may have deleted the same meanwhile; then the oldest are others, whose grants are still there.
+        Another node may have deleted the same rows meanwhile; the oldest are then others, whose grants still exist.
         """
         oldest = "SELECT id FROM sessions WHERE expires_at < ?1 ORDER BY expires_at, id LIMIT ?2"
         await self._connection.rows(f"DELETE FROM grants WHERE session_id IN ({oldest})", before, most)
@@ -122,7 +122,7 @@ class SqlSessions:
         return len(gone)
 
     async def end_all(self, *, reason: EndReason, now: float) -> int:
-        """Update every row that lives."""
+        """Update every active row."""
         ended = await self._connection.rows(
             "UPDATE sessions SET ended_at = ?1, end_reason = ?2 WHERE ended_at IS NULL AND expires_at > ?1 RETURNING 1",
             now,

@@ -65,5 +65,5 @@ class SqlTransaction:
 
 
 async def write_something(tx: Transaction) -> None:
-    """Write a row that is forgotten within a minute: only a write tells that one can be made."""
+    """Write a row that is removed within a minute: only a write shows that writing works."""
     await tx.used_once.use("readiness", new_id("rdy"), expires_at=tx.now)

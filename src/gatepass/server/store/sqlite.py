@@ -1,8 +1,8 @@
-"""SQLite: one writer thread that commits whole batches, and reads beside it.
+"""SQLite: one writer thread that commits in batches, with concurrent reads.
 
-A unit of work on SQLite never suspends, since its statements are plain calls; so the writer thread drives it to its
-end in one step, inside a savepoint of its own. All units that wait at that moment share one BEGIN IMMEDIATE … COMMIT
-and one sync of the disk, and their callers hear of it after that.
+A unit of work on SQLite never suspends, because its statements are plain calls; so the writer thread runs it to its end
+in one step, inside its own savepoint. All waiting units share one BEGIN IMMEDIATE … COMMIT and one disk sync, and their
+callers get their results after that.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -40,10 +40,10 @@ T = TypeVar("T")
 BUSY_SECONDS = 5.0
 """How long to wait for another process's write lock before giving up."""
 MOST_WAITING = 4_096
-"""Units that may wait for the writer; while another process holds the lock, more would only fill the memory."""
+"""Units that may wait for the writer; if another process holds the lock, more would only fill the memory."""
 _BATCH = 256
 _WATCH_SECONDS = 0.1
-"""How often another process's changes are looked for; a look takes some microseconds."""
+"""How often to check for changes by other processes; a check takes some microseconds."""
 
 
 class SqliteConnection:
@@ -57,7 +57,7 @@ class SqliteConnection:
         return self._execute(sql, values).fetchall()
 
     async def row(self, sql: str, *values: Value) -> Row | None:
-        """Run to the end and fetch the first."""
+        """Run to the end, and fetch the first row."""
         found = self._execute(sql, values).fetchall()
         return found[0] if found else None
 
@@ -78,7 +78,7 @@ class SqliteDatabase:
     """`gatepass.server.domain.ports.Database` on one file. `close()` it when done."""
 
     def __init__(self, path: Path, clock: Clock, *, vfs: str | None = None) -> None:
-        """Open the file, make it or bring it up to date, and start the writer.
+        """Open the file, create or migrate it, and start the writer.
 
         Raises:
             StartupError: when the file cannot be used: locked, read-only, not a database, or from a newer version.
@@ -103,11 +103,11 @@ class SqliteDatabase:
         self._thread.start()
 
     async def transaction(self, unit: Callable[[Transaction], Awaitable[T]], *, shared: bool = False) -> T:  # noqa: ARG002 - there is one writer
-        """Hand the unit to the writer; see the port."""
+        """Give the unit to the writer; see the port."""
         return await self.statement(unit)
 
     async def statement(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Hand the unit to the writer: here all of it is one transaction, for nothing is saved by less."""
+        """Give the unit to the writer: here all of it is one transaction, which costs no more."""
         if self._jobs.qsize() >= MOST_WAITING:
             raise _unavailable()
         loop = asyncio.get_running_loop()
@@ -117,32 +117,32 @@ class SqliteDatabase:
         return result
 
     async def read(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Run the unit here and now: in WAL mode a reader waits for nobody, and a look-up by key takes microseconds."""
+        """Run the unit at once: in WAL mode a reader never waits, and a look-up by key takes microseconds."""
         try:
             return _drive(unit, self._read)
         except apsw.Error as error:
             raise _unavailable(error, self._reader.system_errno) from error
 
     def still_holds(self, read_at: float) -> bool:  # noqa: ARG002 - the port's
-        """Have everybody look: it takes some microseconds, and is exact."""
+        """Always read again: it takes some microseconds, and is exact."""
         return False
 
     async def changed(self) -> None:
-        """Look every 100 ms whether another connection has committed; see the port."""
+        """Check every 100 ms whether another connection has committed; see the port."""
         while (version := self.data_version()) == self._seen_version:  # noqa: ASYNC110 - SQLite wakes nobody
             await asyncio.sleep(_WATCH_SECONDS)
         self._seen_version = version
 
     def check_settled(self) -> None:
-        """Do nothing: what SQLite has answered is on the disk; see the port."""
+        """Do nothing: what SQLite has committed is on disk; see the port."""
 
     async def condition(self) -> Condition:
-        """Write something that is soon forgotten; see the port."""
+        """Write a short-lived row; see the port."""
         await self.statement(write_something)
         return Condition(is_migrated=True, is_clock_right=True)
 
     def data_version(self) -> int:
-        """Give a number that differs from the last one when another connection, of any process, has committed since.
+        """A number that changes whenever another connection, of any process, has committed.
 
         Raises:
             Unavailable: as `transaction`.
@@ -155,7 +155,7 @@ class SqliteDatabase:
         return version
 
     def close(self) -> None:
-        """Finish what is waiting, and close the file."""
+        """Finish the waiting units, and close the file."""
         self._jobs.put(None)
         self._thread.join()
         self._checkpoints.close()
@@ -171,7 +171,7 @@ class SqliteDatabase:
                 return
 
     def _gather(self, first: _Job) -> tuple[list[_Job], bool]:
-        """Take what is waiting, up to a batch; False when the end of the queue was among it."""
+        """Take waiting units, up to a batch; False if the end of the queue was among them."""
         batch = [first]
         while len(batch) < _BATCH:
             try:
@@ -184,7 +184,7 @@ class SqliteDatabase:
         return batch, True
 
     def _commit(self, batch: list[_Job]) -> list[_Outcome]:
-        """Run the batch in one transaction. When that fails as a whole, nobody is told that theirs succeeded."""
+        """Run the batch in one transaction. If that fails as a whole, no caller is told that its unit succeeded."""
         execute = self._writer.execute
         try:
             execute("BEGIN IMMEDIATE")
@@ -193,7 +193,7 @@ class SqliteDatabase:
         except apsw.Error as error:
             number = self._writer_errno()
             if self._writer.in_transaction:
-                with suppress(apsw.Error):  # the next batch will not begin, and try again; this thread must live on
+                with suppress(apsw.Error):  # the next batch will not begin, and retries; this thread must keep running
                     execute("ROLLBACK")
             return [_Outcome(job, None, _unavailable(error, number)) for job in batch]
         return outcomes
@@ -206,7 +206,7 @@ class SqliteDatabase:
         except (apsw.ConstraintError, apsw.SQLError) as error:
             outcome = self._undo(job, error)
         except apsw.Error:
-            raise  # the disk, a lock: it concerns the whole batch
+            raise  # the disk or a lock: it affects the whole batch
         except Exception as error:  # noqa: BLE001 - the caller's own, and it gets it back
             outcome = self._undo(job, error)
         execute("RELEASE unit")
@@ -218,7 +218,7 @@ class SqliteDatabase:
 
 
 def _number_of(path: Path) -> int | None:
-    """Why nothing can be written there, by `errno`, which SQLite does not tell of a file that it could not open."""
+    """The `errno` of why the file cannot be written, which SQLite does not report when it cannot open a file."""
     try:
         with tempfile.TemporaryFile(dir=path.parent):
             return None if os.access(path, os.W_OK) else errno.EACCES
@@ -239,7 +239,7 @@ def _drive(unit: Callable[[Transaction], Awaitable[T]], tx: Transaction) -> T:
 
 
 def _answer(outcomes: list[_Outcome]) -> None:
-    """Wake the callers, each event loop once."""
+    """Wake the callers, with one call per event loop."""
     by_loop: dict[asyncio.AbstractEventLoop, list[_Outcome]] = {}
     for outcome in outcomes:
         by_loop.setdefault(outcome.job.loop, []).append(outcome)
@@ -251,7 +251,7 @@ def _answer(outcomes: list[_Outcome]) -> None:
 def _resolve(outcomes: list[_Outcome]) -> None:
     for (_, future, _), result, error in outcomes:
         if future.done():
-            continue  # its caller is gone; what it asked for is done all the same
+            continue  # its caller is gone; the unit was committed anyway
         if error is None:
             future.set_result(result)
         else:
@@ -259,7 +259,7 @@ def _resolve(outcomes: list[_Outcome]) -> None:
 
 
 def examine(path: Path) -> list[str]:
-    """What is wrong with a database's pages and indexes, in SQLite's words; nothing when all is sound.
+    """The problems of a database's pages and indexes, in SQLite's words; empty if there are none.
 
     Raises:
         StartupError: when it cannot be read at all.
@@ -277,23 +277,23 @@ def examine(path: Path) -> list[str]:
 
 
 def _create(path: Path) -> None:
-    """Make a new file that only we can read; SQLite would leave that to the umask. Its log and index take its mode."""
+    """Create a file that only we can read; SQLite leaves that to the umask. Its log and index get the same mode."""
     with suppress(FileExistsError):
-        path.touch(mode=0o600, exist_ok=False)  # never opens one that is there: closing it would end SQLite's locks
+        path.touch(mode=0o600, exist_ok=False)  # never opens an existing one: closing it would release SQLite's locks
 
 
 def _connect(path: Path, vfs: str | None) -> apsw.Connection:
     connection = apsw.Connection(str(path), vfs=vfs)
     connection.set_busy_timeout(int(BUSY_SECONDS * 1_000))
     connection.pragma("journal_mode", value="wal")
-    # FULL: a commit is on the disk before it is answered. WAL's usual NORMAL may lose the last commits with the power.
+    # FULL: a commit is on disk before it is answered. WAL's usual NORMAL may lose the last commits in a power failure.
     connection.pragma("synchronous", value="full")
     connection.pragma("foreign_keys", value=True)
     return connection
 
 
 def _migrate(connection: apsw.Connection, path: Path) -> None:
-    """Bring the schema up to date under the write lock, so that of two processes that start at once one does it."""
+    """Migrate the schema under the write lock, so that only one of two processes that start at once does it."""
     migrations = all_migrations()
     with _exclusive(connection):
         connection.execute("CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL)")
@@ -321,9 +321,9 @@ def _exclusive(connection: apsw.Connection) -> Generator[None]:
 
 
 def _unavailable(error: apsw.Error | None = None, number: int = 0) -> StoreUnavailable:
-    """A full queue or disk, a lock, a file turned read-only: for the operator by name, for the caller as a pause.
+    """A full queue or disk, a lock, a read-only file: named for the operator, and temporary for the caller.
 
-    `number` is the system's own word for it, where SQLite knows of an input or output error only.
+    `number` is the system's `errno`, where SQLite reports only an input or output error.
     """
     if error is None:
         return StoreUnavailable(private="too many wait for the writer")
@@ -332,14 +332,14 @@ def _unavailable(error: apsw.Error | None = None, number: int = 0) -> StoreUnava
     elif isinstance(error, apsw.ReadOnlyError):
         number = errno.EROFS
     elif not isinstance(error, (apsw.IOError, apsw.CantOpenError)):
-        number = 0  # left from something else
+        number = 0  # left over from something else
     system = f" ({errno.errorcode[number]}: {os.strerror(number)})" if number in errno.errorcode else ""
     return StoreUnavailable(cause=cause_of(number), private=f"{error}{system}")
 
 
 @contextmanager
 def startup_errors(path: Path) -> Generator[None]:
-    """Say in the operator's words why the file cannot be used."""
+    """Explain to the operator why the file cannot be used."""
     try:
         yield
     except (apsw.BusyError, apsw.LockedError) as error:

@@ -1,4 +1,4 @@
-"""Backups of a SQLite database while it is served, and putting one back."""
+"""Backing up a SQLite database while it is served, and restoring it."""
 
 # pyright: reportUnknownMemberType=false
 # (apsw's stubs name a type that Python 3.11 does not have)
@@ -23,7 +23,7 @@ _PAGES_AT_ONCE = 1_000
 
 
 def back_up(path: Path, target: Path) -> None:
-    """Copy the database as of one moment into a new file that only we can read; writers go on meanwhile.
+    """Copy the database as of one moment into a new file that only we can read; writers continue meanwhile.
 
     Raises:
         StartupError: when there is no database, or the target exists or cannot be written.
@@ -43,7 +43,7 @@ def back_up(path: Path, target: Path) -> None:
 async def put_back(
     source: Path, path: Path, clock: Clock, prepare: Callable[[SqliteDatabase], Awaitable[None]]
 ) -> None:
-    """Replace what the database holds by a backup, in one step, also under running servers.
+    """Replace the database's content by a backup, in one step, even under running servers.
 
     Args:
         source: the backup.
@@ -67,13 +67,13 @@ async def put_back(
             await prepare(database)
         finally:
             database.close()
-        SqliteDatabase(path, clock).close()  # makes it with the right modes when absent
+        SqliteDatabase(path, clock).close()  # creates it with the right modes if absent
         with startup_errors(path):
             _copy(copy, path)
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy by SQLite's own backup: the target changes as a whole, or not at all."""
+    """Copy with SQLite's backup API: the target changes as a whole, or not at all."""
     reading = apsw.Connection(str(source), flags=apsw.SQLITE_OPEN_READONLY)
     writing = apsw.Connection(str(target))
     try:

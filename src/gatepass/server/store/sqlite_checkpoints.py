@@ -1,7 +1,7 @@
-"""Copying SQLite's write-ahead log back into the database file, beside the writer.
+"""Copying SQLite's write-ahead log back into the database file, concurrently with the writer.
 
-Left to itself SQLite does it in the commit that makes the log a thousand pages long, and everybody waits while pages
-from all over the file are written and synced: a quarter of a second with a million sessions.
+By default, SQLite does it in the commit that makes the log a thousand pages long, and all callers wait while scattered
+pages are written and synced: a quarter of a second with a million sessions.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 _PAGES = 500
 """Pages of 4 KiB that may be in the log and not yet in the file.
 
-Few, since commits wait while a checkpoint is synced. With a million sessions 4,000 pages lie all over the file, and
-held everybody up for 150 to 300 ms; 500 do for 10 to 30, at a fifth less of what the writer could do.
+Few, because commits wait while a checkpoint is synced. With a million sessions, 4,000 scattered pages delayed all
+callers by 150 to 300 ms; 500 take 10 to 30, at a fifth less write throughput.
 """
 _MOST_PAGES = 65_536
-"""Pages in the log at which the writer copies the rest itself, so that it begins anew: 256 MiB."""
+"""Pages in the log at which the writer copies the rest itself, so that the log starts over: 256 MiB."""
 
 
 class Checkpoints:
-    """Makes checkpoints in a thread of its own, on a connection of its own, from the first time that one is due."""
+    """Makes checkpoints in a separate thread and connection, from the first time that one is due."""
 
     def __init__(self, connect: Callable[[], apsw.Connection]) -> None:
         self._connect = connect
@@ -39,31 +39,31 @@ class Checkpoints:
         self._thread: threading.Thread | None = None
 
     def attend(self, writer: apsw.Connection) -> None:
-        """Watch the log grow by this connection's commits; SQLite itself makes no checkpoint in them any more."""
+        """Track the growth of the log by this connection's commits; SQLite itself makes no checkpoints in them."""
         writer.set_wal_hook(self._on_commit)
 
     def keep_short(self, writer: apsw.Connection) -> None:
-        """Copy the rest, between two commits, where copying beside them has not come to the end of the log for long.
+        """Copy the rest between two commits, if concurrent copying has not reached the end of the log for long.
 
-        Nobody but the writer can: another thread would have to wait for a moment in which nothing is being written.
+        Only the writer can: another thread would have to wait for a moment without writes.
         """
         if self._pages >= _MOST_PAGES:
-            with suppress(apsw.Error):  # another process reads or writes; so it is tried after the next commit
+            with suppress(apsw.Error):  # another process reads or writes; tried again after the next commit
                 writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
                 self._pages = 0
 
     def close(self) -> None:
-        """End the thread; whoever closes the file last copies what is left."""
+        """Stop the thread; the last process to close the file copies the rest."""
         self._is_closing = True
         self._is_due.set()
         if self._thread is not None:
             self._thread.join()
 
     def _on_commit(self, _connection: apsw.Connection, _schema: str, pages: int) -> int:
-        """Hear how many pages are in the log."""
+        """Note how many pages are in the log."""
         self._pages = pages
         if pages < self._copied:
-            self._copied = 0  # the log has begun anew
+            self._copied = 0  # the log has started over
         if pages - self._copied >= _PAGES and not self._is_due.is_set():
             self._is_due.set()
             if self._thread is None:
@@ -74,9 +74,11 @@ class Checkpoints:
     def _run(self) -> None:
         connection = self._connect()
         while self._is_due.wait():
-            self._is_due.clear()  # first: what is said after this is heard the next time
+            self._is_due.clear()  # first, so that later signals are not missed
             if self._is_closing:
                 break
-            with suppress(apsw.Error):  # a full disk, say: commits will tell, and the next one makes it due again
+            with suppress(
+                apsw.Error
+            ):  # a full disk, for example: commits report it, and the next one makes it due again
                 _, self._copied = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         connection.close()

@@ -1,4 +1,4 @@
-"""Looking at a SQLite write-ahead log from outside: SQLite itself takes the first frame that is not sound for its end.
+"""Inspecting a SQLite write-ahead log from outside: SQLite takes the first damaged frame for its end.
 
 <https://sqlite.org/fileformat2.html#the_write_ahead_log>
 """
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _HEADER_BYTES, _FRAME_HEADER_BYTES = 32, 24
 _MAGIC = 0x377F0682
-"""Its last bit says that checksums are of big-endian numbers."""
+"""Its last bit means that checksums are of big-endian numbers."""
 
 
 class _Sums(NamedTuple):
@@ -21,7 +21,7 @@ class _Sums(NamedTuple):
     two: int
 
     def over(self, data: bytes, order: str) -> _Sums:
-        """Go on with more octets, two numbers at a time."""
+        """Continue with more octets, two numbers at a time."""
         one, two = self
         numbers = struct.unpack(f"{order}{len(data) // 4}I", data)
         for first, second in zip(numbers[::2], numbers[1::2], strict=True):
@@ -31,9 +31,9 @@ class _Sums(NamedTuple):
 
 
 def frames_behind_damage(database: Path) -> int:
-    """How many frames of the log SQLite will not see, because one before them, or the log's head, is not sound.
+    """How many frames SQLite will ignore, because an earlier one, or the log's header, is damaged.
 
-    What has simply not been written over yet, frames of an older log, does not count.
+    Frames of an older log that were not overwritten yet do not count.
     """
     try:
         log = database.with_name(f"{database.name}-wal").read_bytes()

@@ -1,4 +1,4 @@
-"""The SQL of tokens that are for once only."""
+"""The SQL of single-use tokens."""
 
 from __future__ import annotations
 

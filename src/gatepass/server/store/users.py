@@ -58,7 +58,7 @@ class SqlUsers:
         )
 
     async def all(self) -> list[User]:
-        """Select everybody."""
+        """Select all."""
         rows = await self._connection.rows(f"SELECT {_COLUMNS} FROM users ORDER BY email")
         return [user for row in rows if (user := _user(row))]
 

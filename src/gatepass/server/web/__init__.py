@@ -1,1 +1,1 @@
-"""HTTP that flows share: routes, parsing, cookies, the cross-site defence, headers, errors."""
+"""What features share of HTTP: routes, parsing, cookies, CSRF protection, headers, errors."""

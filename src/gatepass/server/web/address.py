@@ -1,4 +1,4 @@
-"""Where a request comes from: the peer, or what a proxy that we trust says of it in the one header that we believe."""
+"""The client's address: the peer's, or what a trusted proxy says in the configured header."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _PAIR = re.compile(r'([\w!#$%&\'*+.^`|~-]+)=(?:"([^"\\]*)"|([^\s"]*))', re.ASCII
 """One `name=value` of Forwarded (RFC 7239 §4); an address needs no escapes in its quotes."""
 
 UNKNOWN = ""
-"""The address of whoever has none that can be read."""
+"""The address of a client whose address cannot be read."""
 
 
 class ClientAddress:
-    """Reads a client's address: the networks of `trusted_proxy` are believed in what `trusted_header` says."""
+    """Reads a client's address: proxies in `trusted_proxy` are believed in what `trusted_header` says."""
 
     def __init__(self, settings: Settings) -> None:
         self._networks = [ipaddress.ip_network(network) for network in settings.trusted_proxy]
@@ -37,10 +37,10 @@ class ClientAddress:
         self._has_warned = False
 
     def of(self, request: Request) -> str:
-        """Return the address nearest to us that is not a trusted proxy's: what stands left of it anyone can write.
+        """Return the last address that is not a trusted proxy's: anything to the left of it can be forged.
 
-        `UNKNOWN` where a trusted proxy does not say it, or not so that it can be read: its own address is not the
-        client's, and would make one client of all of them.
+        `UNKNOWN` if a trusted proxy does not say it, or not readably: using the proxy's own address would treat all its
+        clients as one.
         """
         address = read_address(request.client.host if request.client else "")
         if not self._is_trusted(address):
@@ -55,11 +55,11 @@ class ClientAddress:
         return address
 
     def where(self, request: Request) -> Origin:
-        """Say where a request comes from, for the log of events."""
+        """The origin of a request, for the event log."""
         return Origin.of(self.of(request), request.headers.get("user-agent", ""))
 
     def _hops(self, request: Request) -> Iterator[str]:
-        """The addresses that proxies have written down, the nearest first."""
+        """The addresses that proxies have recorded, the nearest first."""
         for line in reversed(request.headers.getlist(self._header)):
             for element in filter(str.strip, reversed(line.split(","))):
                 yield _for_of(element) if self._header == "forwarded" else element
@@ -68,14 +68,14 @@ class ClientAddress:
         return bool(address) and any(ipaddress.ip_address(address) in network for network in self._networks)
 
     def _warn(self) -> None:
-        """Tell the operator once: limits for each address do not hold for these callers."""
+        """Warn the operator once: limits by address do not apply to these callers."""
         if not self._has_warned:
             self._has_warned = True
             log.warning("a trusted proxy does not say who calls", trusted_header=self._header)
 
 
 def read_address(text: str) -> str:
-    """An address in its one spelling, without brackets, port, zone and IPv4 mapping; `UNKNOWN` for anything else."""
+    """An address in canonical form, without brackets, port, zone and IPv4 mapping; `UNKNOWN` for anything else."""
     found = _WITH_PORT.fullmatch(text.strip())
     bare = (found[1] or found[2]) if found else text.strip()
     try:
@@ -87,10 +87,10 @@ def read_address(text: str) -> str:
 
 
 def _for_of(element: str) -> str:
-    """What an element of Forwarded says that it is `for`, the last one if it says it twice; else `UNKNOWN`.
+    """The `for` of an element of Forwarded, the last one if there are two; otherwise `UNKNOWN`.
 
-    No address has a comma or a semicolon in it, so the caller splits without regard to quotes: one that a client has
-    opened and not closed hides nothing of what a proxy has written after it.
+    No address contains a comma or semicolon, so the caller splits without regard to quotes: a quote that a client left
+    open cannot hide what a proxy wrote after it.
     """
     found = UNKNOWN
     for text in element.split(";"):

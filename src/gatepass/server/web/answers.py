@@ -14,7 +14,7 @@ _UNCACHED = {"cache-control": "no-store"}
 
 
 class JsonResponse(Response):
-    """JSON that no cache keeps: nearly every answer here is about one person."""
+    """JSON that must not be cached, because nearly every answer is about one user."""
 
     media_type = "application/json"
 
@@ -22,7 +22,7 @@ class JsonResponse(Response):
         super().__init__(msgspec.json.encode(content), status_code)
 
     def init_headers(self, headers: Mapping[str, str] | None = None) -> None:  # noqa: ARG002 - they are always these
-        """Write the headers at once: Starlette looks which are missing, which takes three times as long."""
+        """Write the headers directly: Starlette checks which are missing, which takes three times as long."""
         self.raw_headers = [
             (b"cache-control", b"no-store"),
             (b"content-length", str(len(self.body)).encode()),

@@ -1,7 +1,7 @@
-"""Cookie mode, for pages of the issuer's own site: where the refresh token lives, and who may make the browser send it.
+"""Cookie mode, for pages of the issuer's own site: the refresh token in a cookie, and its CSRF protection.
 
-Two defences against other sites, each enough (RFC 10017 on cookies and CSRF): the cookie is SameSite=Strict, and a call
-that bears it must carry a header that no form can send and the `Origin` of a page that we know.
+Two defenses against other sites, each sufficient (RFC 10017 on cookies and CSRF): the cookie is SameSite=Strict, and a
+request with it must carry a header that no form can send and the `Origin` of a known page.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class BrowserMode:
         self._origins = frozenset({self._own_origin, *settings.browser_origins})
 
     def check_login(self, request: Request) -> None:
-        """Refuse to plant a cookie on behalf of another site's page: signing somebody in as the attacker.
+        """Refuse to set a cookie for another site's page, which would sign the user in as the attacker (login CSRF).
 
-        A program that is no browser sends no Origin, and harms nobody but itself.
+        A program that is not a browser sends no Origin, and can harm only itself.
 
         Raises:
             Refusal: `cross_site_request`.
@@ -49,7 +49,7 @@ class BrowserMode:
             raise self._cross_site()
 
     def refresh_cookie(self, request: Request) -> str | None:
-        """Return the cookie's refresh token, once it is sure that a page of ours sent it; None when there is no cookie.
+        """Return the cookie's refresh token, after checking that a page of ours sent it; None if there is no cookie.
 
         Raises:
             Refusal: `cross_site_request`.
@@ -62,15 +62,15 @@ class BrowserMode:
         return token
 
     def page_cookie(self, request: Request) -> str | None:
-        """Return the cookie's refresh token to a page. What its forms may do, `Pages.check_form` has said before."""
+        """Return the cookie's refresh token for a page. `Pages.check_form` has already checked its forms."""
         return self._cookie.read(request) or None
 
     def set_cookie(self, response: Response, refresh_token: str, seconds: int) -> None:
-        """Hand the refresh token to the browser, out of reach of scripts, for as long as the session may live."""
+        """Set the refresh token as a cookie, unreadable for scripts, for as long as the session may last."""
         self._cookie.put(response, refresh_token, seconds)
 
     def clear_cookie(self, request: Request, response: Response) -> None:
-        """Make a browser that has the cookie forget it."""
+        """Delete the cookie in a browser that has it."""
         if self._cookie.read(request):
             self._cookie.drop(response)
 

@@ -1,4 +1,4 @@
-"""One request, as a feature sees it: who makes it, from where, in which language, and what it asks tokens for."""
+"""One request, as a feature sees it: caller, origin, language, and what tokens it requests."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallContext:
-    """What reads a request for a call, the same for all of them."""
+    """The readers that every call uses."""
 
     address: ClientAddress
     request_policy: TokenRequestPolicy
@@ -38,16 +38,16 @@ class CallContext:
 
 
 class Call(msgspec.Struct, frozen=True):  # made for each request, four times as fast as a frozen dataclass
-    """A request whose caller has been found, as its route asks. Everything else is read when it is asked for."""
+    """An authenticated request. Everything else is read on demand."""
 
     request: Request
     context: CallContext
 
-    # ── who makes it: what the route's `auth` has found ──
+    # ── the caller, as the route's `auth` requires ──
 
     @property
     def caller(self) -> Caller:
-        """The person, where the route asks for one."""
+        """The user, if the route requires one."""
         caller = found(self.request)
         assert isinstance(caller, Caller)
         return caller
@@ -61,30 +61,30 @@ class Call(msgspec.Struct, frozen=True):  # made for each request, four times as
 
     @property
     def session(self) -> TokenSession:
-        """The session of the token that is presented, where the route asks for one."""
+        """The session of the presented token, if the route requires one."""
         session = found(self.request)
         assert isinstance(session, TokenSession)
         return session
 
     @property
     def refresh_token(self) -> RefreshToken:
-        """The refresh token that is presented, where the route asks for one."""
+        """The presented refresh token, if the route requires one."""
         token = found(self.request)
         assert isinstance(token, RefreshToken)
         return token
 
     @property
     def client(self) -> Client:
-        """The registered client, where the route asks for one."""
+        """The registered client, if the route requires one."""
         client = found(self.request)
         assert isinstance(client, Client)
         return client
 
-    # ── from where ──
+    # ── its origin ──
 
     @property
     def origin(self) -> Origin:
-        """The address it comes from, and the program that sends it."""
+        """The client's address and user agent."""
         return self.context.address.where(self.request)
 
     @property
@@ -94,15 +94,15 @@ class Call(msgspec.Struct, frozen=True):  # made for each request, four times as
 
     @property
     def device(self) -> str:
-        """What the cookie of a trusted device holds; empty when there is none."""
+        """The cookie value of a trusted device; empty if there is none."""
         return self.context.trusted_device.read(self.request)
 
     def browser_of(self, user_id: str, password: bytes) -> str:
-        """The name of a browser in which this account was signed in to with this password; empty for every other."""
+        """The id of a browser in which this account was signed in to with this password; empty otherwise."""
         known = self.context.known_browsers
         return known.name_in(known.read(self.request), user_id, password)
 
-    # ── what for ──
+    # ── what it requests ──
 
     @property
     def query(self) -> QueryParams:
@@ -122,7 +122,7 @@ class Call(msgspec.Struct, frozen=True):  # made for each request, four times as
         scope: str | None = None,
         cookie: bool = False,
     ) -> TokenRequest:
-        """What tokens are asked for. Raises as `TokenRequestPolicy.check`."""
+        """The requested tokens. Raises as `TokenRequestPolicy.check`."""
         return await self.context.request_policy.check(
             self.request, client_id=client_id, audience=audience, scope=scope, cookie=cookie
         )

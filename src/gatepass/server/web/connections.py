@@ -1,7 +1,7 @@
-"""How many connections a process holds, so that a flood of them leaves files for everything else.
+"""Limiting the connections of a process, so that a flood of them leaves file descriptors for everything else.
 
-A process that has no file left can accept nobody, open no database and say nothing. So the limit of open files is taken
-as high as it goes, and connections get what the rest of the server does not need.
+A process without free file descriptors cannot accept connections, open the database or log. So the limit of open files
+is raised as far as possible, and connections get what the rest of the server does not need.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 log = structlog.get_logger("gatepass")
 
 _OTHER_FILES = 64
-"""Open files besides connections: the database, pipes, mail, other sites, and those that are just being accepted."""
+"""File descriptors besides connections: the database, pipes, mail, other sites, and connections being accepted."""
 _FEWEST = 16
 _LOGGED_SECONDS = 60.0
 
 
 def raise_file_limit() -> int:
-    """Take as many open files as this process may have, and say how many that is."""
+    """Raise the limit of open files as far as possible, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    except (ValueError, OSError):  # macOS says that there is no limit, and has one
+    except (ValueError, OSError):  # macOS reports no limit, but has one
         return soft
     return hard
 
 
 def most_connections(settings: Settings, open_files: int) -> int:
-    """How many connections a process takes: `max_connections`, or what so many open files leave for them."""
+    """How many connections a process accepts: `max_connections`, or what the limit of open files allows."""
     if open_files == resource.RLIM_INFINITY:
         return settings.max_connections
     others = _OTHER_FILES + (settings.database_connections if settings.is_on_postgres else 0)
@@ -46,8 +46,7 @@ def most_connections(settings: Settings, open_files: int) -> int:
 class Connections:
     """The connections of a process.
 
-    One more than `most` takes the place of the one that has waited longest for a request to begin. When all of them
-    are at work, it is refused.
+    One more than `most` replaces the connection that has been idle longest. If all are busy, it is refused.
 
     Args:
         most: how many there may be.
@@ -59,14 +58,14 @@ class Connections:
         self._note_refusal = note_refusal
         self._open = 0
         self._idle: dict[EdgeProtocol, None] = {}
-        """Those that wait for a request, the one that has waited longest first."""
+        """The idle connections, the one that has waited longest first."""
         self._logged_at = float("-inf")
 
     def __len__(self) -> int:
         return self._open
 
     def opened(self) -> bool:
-        """Count one more, at the cost of one that does nothing; whether there is room for it."""
+        """Count a new connection, closing an idle one if needed; return whether there is room for it."""
         self._open += 1
         if self.is_full() and self._idle:
             longest = next(iter(self._idle))
@@ -76,7 +75,7 @@ class Connections:
         return not self.is_full()
 
     def is_full(self) -> bool:
-        """Whether there is at least one too many."""
+        """Whether there are too many."""
         return self._open > self.most
 
     def closed(self, connection: EdgeProtocol) -> None:
@@ -85,11 +84,11 @@ class Connections:
         self._idle.pop(connection, None)
 
     def waits(self, connection: EdgeProtocol) -> None:
-        """Note that a connection has no request to answer."""
+        """Mark a connection as idle."""
         self._idle[connection] = None
 
     def works(self, connection: EdgeProtocol) -> None:
-        """Note that the head of a request has come."""
+        """Mark a connection as busy: the head of a request has arrived."""
         self._idle.pop(connection, None)
 
     def refused(self, now: float) -> None:

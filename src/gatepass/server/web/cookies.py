@@ -1,4 +1,4 @@
-"""A cookie that scripts cannot read, under the issuer's host and no other."""
+"""A cookie that scripts cannot read, for the issuer's host only."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _SUFFIX_LENGTH = 8
 
 
 def cookie_name(name: str, settings: Settings) -> str:
-    """What a cookie is called at this issuer.
+    """The name of a cookie at this issuer.
 
-    Over HTTPS the prefix makes browsers insist on Secure, Path=/ and no Domain: a sister host cannot plant one
-    (RFC 6265bis §4.1.3.2). Cookies are not kept apart by port, and those with the prefix not by path, so where another
-    issuer may be at the same host the name says whose it is: else a sign-in at one would end that at the other.
+    Over HTTPS the prefix makes browsers require Secure, Path=/ and no Domain, so that a sibling host cannot set one
+    (RFC 6265bis §4.1.3.2). Cookies are shared between ports, and prefixed ones between paths, so if another issuer may
+    be on the same host, the name contains which: otherwise a sign-in at one would replace the other's.
     """
     parts = urlsplit(settings.issuer_url)
     prefix = "__Host-" if parts.scheme == "https" else ""
@@ -38,17 +38,17 @@ class HostCookie:
     """One cookie."""
 
     def __init__(self, name: str, settings: Settings, *, same_site: Literal["lax", "strict"] = "strict") -> None:
-        # On plain HTTP, which is for loopback only, a Secure cookie would not be kept.
+        # On plain HTTP, which is allowed on loopback only, a Secure cookie would not be stored.
         self._secure = settings.issuer_url.startswith("https://")
         self._name = cookie_name(name, settings)
         self._same_site: Literal["lax", "strict"] = same_site
 
     def read(self, request: Request) -> str:
-        """Its value; empty when there is none."""
+        """Its value; empty if it is missing."""
         return request.cookies.get(self._name, "")
 
     def put(self, response: Response, value: str, seconds: int) -> None:
-        """Have the browser keep a value."""
+        """Set the cookie."""
         response.set_cookie(
             self._name,
             value,
@@ -60,5 +60,5 @@ class HostCookie:
         )
 
     def drop(self, response: Response) -> None:
-        """Have the browser forget it."""
+        """Delete the cookie."""
         response.delete_cookie(self._name, path="/", secure=self._secure, httponly=True, samesite=self._same_site)

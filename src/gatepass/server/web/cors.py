@@ -1,4 +1,4 @@
-"""Which other origins' pages may call, in the words of the Fetch standard (CORS). Public documents are open to all."""
+"""Which origins' pages may call the API, by the Fetch standard (CORS). Public documents are open to all."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Cors:
         self._answers_differ = bool(self._with_bearer or self._with_cookie)
 
     def headers_for(self, request: Request) -> Headers:
-        """The headers that let the asking page read the answer, if it may."""
+        """The headers that let the calling page read the answer, if it may."""
         if not self._answers_differ:
             return []
         origin = request.headers.get("origin", "")

@@ -1,11 +1,11 @@
-"""What a browser says that it is, in words that its owner knows. Never a decision: anybody can send any of it."""
+"""Readable names of browsers and devices from the User-Agent. For display only: it can be forged."""
 
 from __future__ import annotations
 
 import re
 from typing import NamedTuple
 
-# The first that is found wins: nearly every browser also claims to be some of those that stand after it.
+# The first match wins: nearly every browser also claims to be some of the later ones.
 _PROGRAMS = (
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -31,14 +31,14 @@ _PRODUCT = re.compile(r"([\w.-]{1,40})(?:/[\w.-]*)?", re.ASCII)
 
 
 class DeviceNames(NamedTuple):
-    """A program and what it runs on; either is empty where it cannot be told."""
+    """A program and its operating system; either is empty if unknown."""
 
     program: str
     system: str
 
 
 def device_of(user_agent: str) -> DeviceNames:
-    """Name a device: of browsers what people call them, of other programs the name that they begin with."""
+    """Name a device: browsers by their usual name, other programs by the first word they send."""
     if user_agent.startswith("Mozilla/"):
         return DeviceNames(_first(_PROGRAMS, user_agent), _first(_SYSTEMS, user_agent))
     product = _PRODUCT.match(user_agent)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("gatepass")
 
 _PATH, _OUTCOME = "gatepass.path", "gatepass.outcome"
-"""Where in a request's scope its route's path stands, with the names of parameters, and what it was refused for."""
+"""The keys in a request's scope of its route's path (with parameter names), and of its refusal."""
 _HAS_UNREAD_BODY = "gatepass.has_unread_body"
 """Stands in the scope where the rest of a body may still be on its way: then the connection is of no further use."""
 _IN_INTERACTION = "gatepass.in_interaction"
@@ -56,13 +56,13 @@ _PREFLIGHT_OF_A_DOCUMENT = Response(
         "access-control-max-age": "600",
     },
 )
-"""A page of any origin may read the public documents, also with a header of its own, which browsers ask about first."""
+"""A page of any origin may read the public documents, also with a custom header, which needs a preflight."""
 MAX_FORM_BYTES = 16_384
-"""Of a client's form: it is split before it is known who sends it."""
+"""For a client's form, which is split before the client is authenticated."""
 
 
 class Application:
-    """An ASGI application over a route table and a set of documents.
+    """The ASGI application: a route table and a set of public documents.
 
     Args:
         routes: the calls.
@@ -115,7 +115,7 @@ class Application:
             await _PREFLIGHT_OF_A_DOCUMENT(scope, receive, send)
             return
         request = Request(scope, receive)
-        request_id = f"{random.getrandbits(64):016x}"  # a name to look for in a log, no secret
+        request_id = f"{random.getrandbits(64):016x}"  # an id for searching logs, not a secret
         try:
             response = await self._follow(request, request_id)
         except ClientDisconnect:
@@ -138,7 +138,7 @@ class Application:
         await response(scope, receive, send)
 
     async def _follow(self, request: Request, request_id: str) -> Response:
-        """Respond, count, and trace where that is wanted."""
+        """Respond, count, and trace if configured."""
         began = perf_counter()
         with self._tracing.request(request):
             response = await self._respond(request, request_id)
@@ -148,7 +148,7 @@ class Application:
         return response
 
     async def _respond(self, request: Request, request_id: str) -> Response:
-        """Route, parse, handle; every way to fail becomes a problem document."""
+        """Route, parse, handle; every failure becomes a problem document."""
         route: Route | None = None
         try:
             check_headers(request)
@@ -168,7 +168,7 @@ class Application:
             return self._refuse(defect, request, request_id, route)
 
     async def _handle(self, request: Request, route: Route) -> Response:
-        """Find out who it is, then convert the body, then do it: a stranger's body is nobody's business."""
+        """Authenticate, then convert the body, then handle: the body of a stranger is not even parsed."""
         if route.page:
             leads_to = request.query_params.get("return_to", request.scope["path"])
             if self._pages.is_interaction(leads_to) or self._is_oauth(request):
@@ -193,7 +193,7 @@ class Application:
         return await self._serve(Call(request, self._context), route, converted)
 
     async def _admit(self, request: Request, route: Route, body: Body | None) -> Response | None:
-        """Find out who it is; the way to sign in is answered instead where a page asks for somebody."""
+        """Authenticate; a page that requires a user redirects to the sign-in page instead of failing."""
         try:
             split = None if body is None else SplitBody(body.texts(), body.converted)
             instead = await self._gate.admit(request, route, split)
@@ -207,7 +207,7 @@ class Application:
 
     @staticmethod
     async def _serve(call: Call, route: Route, converted: object) -> Response:
-        """Do it; where it is refused, show the page again that the form stands on, if the route names it."""
+        """Handle the request; if it is refused, show the form's page again if the route names it."""
         try:
             return await route.handler(call, converted)
         except GatepassError as error:
@@ -229,12 +229,12 @@ class Application:
         return Body(octets, header(request, b"content-type") or "", route)
 
     async def _pass_over_body(self, request: Request, route: Route) -> None:
-        """Take in what is on its way, so that the connection can be used again; too much of it ends the connection."""
+        """Read the rest of the body, so that the connection can be reused; close the connection if it is too long."""
         with suppress(Refusal):
             await self._body(request, route)
 
     def _log(self, error: Exception, request: Request, request_id: str) -> None:
-        """Log a defect. The traceback is text by now: structlog's own shows the values in its frames, passwords too."""
+        """Log a defect, with its traceback as text: structlog's own shows local values, including passwords."""
         log.error(
             "internal error",
             request_id=request_id,
@@ -264,7 +264,7 @@ class Application:
         return response
 
     def _error_page(self, request: Request, error: GatepassError) -> Response:
-        """Show an error as a page, with a link to where it can be tried again, or to somewhere that there is."""
+        """Show an error page, with a link back to the form or to an existing page."""
         path = request.scope["path"]
         is_there = "GET" in self._routes.methods_at(path)
         return self._pages.error_page(request, error, again=path if is_there else self._pages.path("account"))
@@ -283,7 +283,7 @@ class Application:
         return problem(code, request_id=request_id, headers=headers)
 
     def _is_oauth(self, request: Request) -> bool:
-        """Whether errors are RFC 6749's: under one folder everything is for clients that read no other."""
+        """Whether errors use RFC 6749's format, which clients expect under this path."""
         path: str = request.scope["path"]
         return path.startswith(self._oauth_prefix)
 

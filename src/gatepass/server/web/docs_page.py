@@ -1,4 +1,4 @@
-"""`/docs`: the route table as a page for people."""
+"""`/docs`: the route table as a page for developers."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _operation(route: Route) -> dict[str, Any]:
 
 
 def _marked(text: str) -> Markup:
-    """Set what stands between backticks as code."""
+    """Render text between backticks as code."""
     return Markup(_BACKTICKS.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
 
 

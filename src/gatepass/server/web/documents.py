@@ -1,4 +1,4 @@
-"""Public documents that are rendered when they change, and answered before a request object is even made."""
+"""Public documents, rendered when they change, and sent before a request object is created."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from gatepass.server.base.settings import Settings
 
 _WORTH_COMPRESSING = 1_024
-"""Bytes; below that a packet more or less is all there is to gain."""
+"""Size in bytes below which compression saves at most one packet."""
 
 
 class Answering(Protocol):
-    """What answers for a path before a request object is made."""
+    """Answers a path before a request object is created."""
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, /) -> None:
         """Send the whole answer."""
@@ -29,7 +29,7 @@ class Answering(Protocol):
 class PublicDocument:
     """Bytes with a media type, an ETag of their content (RFC 9110 §8.8.3) and a time to be cached for, in seconds.
 
-    What is large enough to gain by it is kept compressed as well.
+    Documents that are large enough are stored compressed too.
     """
 
     def __init__(self, body: bytes, *, media_type: str, max_age: int, headers: list[tuple[bytes, bytes]]) -> None:
@@ -46,7 +46,7 @@ class PublicDocument:
             self._gzipped = _Representation(gzip.compress(body, mtime=0), [*common, (b"content-encoding", b"gzip")])
 
     async def answer(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        """Send the document, or 304 to who has it."""
+        """Send the document, or 304 if the client has it."""
         representation, known = self._plain, b""
         for name, value in scope["headers"]:
             if name == b"if-none-match":
@@ -62,7 +62,7 @@ class PublicDocument:
 
 
 class _Representation:
-    """One encoding of a document, with an ETag of its own."""
+    """One encoding of a document, with its own ETag."""
 
     def __init__(self, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
         self.body = body

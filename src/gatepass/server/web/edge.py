@@ -1,6 +1,6 @@
-"""The HTTP edge: how many connections there are, how large a head may be, how long it, a body and an answer may take.
+"""The HTTP edge: limits on connections, on the size of a request's head, and on slow heads, bodies and answers.
 
-uvicorn's httptools protocol has no such limit: it takes a header of 100 MB, and waits for ever for the end of one.
+uvicorn's httptools protocol has no such limits: it accepts a header of 100 MB, and waits forever for the end of one.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ MAX_HEAD_BYTES = 32_768
 """Request line and headers together, in bytes."""
 
 UNREAD_SECONDS = 60
-"""How long an answer, or several, may wait for a client to read them; enough for the slowest network."""
+"""How long answers may wait for a client to read them; enough for the slowest network."""
 
 _SWEEP_SECONDS = 1.0
 _ALWAYS_ANSWERED = (b"/health", b"/ready", b"/metrics")
-"""What tells an operator that there are too many connections is answered on one too many."""
+"""Paths that are answered even on one connection too many, so that the operator can see the problem."""
 
 
 class EdgeProtocol(HttpToolsProtocol):
@@ -34,22 +34,22 @@ class EdgeProtocol(HttpToolsProtocol):
 
     _refusal = "malformed_request"
     _head_since: float | None = None
-    """Since when we wait for the end of a head, by the loop's clock; None while a request is being answered."""
+    """When the current head began, by the loop's clock; None while a request is being answered."""
     _body_since: float | None = None
-    """Since when we wait for the end of a body."""
+    """When the current body began."""
     _head_bytes = 0
     _unread_since: float | None = None
-    """Since when there has been something to write that the client does not take; None while there is nothing."""
+    """When data that the client does not read began to wait; None if there is none."""
     _is_one_too_many = False
     _steps = 0
-    """How often a head has begun or a piece of a body come: bytes that bring neither count as a head's."""
+    """How often a head or a piece of a body has begun: other bytes count towards a head."""
 
     def __init__(self, *arguments: Any, room: Connections, **options: Any) -> None:  # noqa: ANN401 - uvicorn's own
         super().__init__(*arguments, **options)
         self._room = room
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
-        """Expect a first head from now on."""
+        """Start the time for the first head."""
         super().connection_made(transport)
         self._head_since = self.loop.time()
         self._is_one_too_many = not self._room.opened()
@@ -61,13 +61,13 @@ class EdgeProtocol(HttpToolsProtocol):
         self._room.closed(self)
 
     def data_received(self, data: bytes) -> None:
-        """Parse, and count what belongs to a head that has not ended, or stands around a body: trailers etc."""
+        """Parse, and count bytes of an unfinished head or around a body, such as trailers."""
         steps = self._steps
         super().data_received(data)
         if self.transport.is_closing():
             return
         if self._head_since is None and self.cycle.response_complete:
-            self._head_since = self.loop.time()  # bytes that begin no request; the keep-alive timer no longer runs
+            self._head_since = self.loop.time()  # bytes that do not begin a request; the keep-alive timer has stopped
         if self._steps == steps:
             # A chunk that lies wholly inside one head. The first one, which may hold a body before it, is bounded by
             # the size of a read, and the exact count comes when the head ends.
@@ -84,19 +84,19 @@ class EdgeProtocol(HttpToolsProtocol):
             self._head_since = self.loop.time()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header, and no trailer: what comes after the head must not pass for a part of it (RFC 9110 §6.5.1)."""
+        """Keep headers and drop trailers, which must not pass for headers (RFC 9110 §6.5.1)."""
         if self._head_since is not None:
             super().on_header(name, value)
 
     def on_body(self, body: bytes) -> None:
-        """Take a piece of a body; after an answer that did not wait for it, it is what begins no request."""
+        """Read a piece of a body; if the answer did not wait for it, it does not begin a request."""
         if not self.cycle.response_complete:
             self._steps += 1
             self._head_bytes = 0
         super().on_body(body)
 
     def on_headers_complete(self) -> None:
-        """Count the head exactly and see that it is one, then let the request through."""
+        """Check the exact size and form of the head, then let the request through."""
         self._head_since = None
         self._body_since = self.loop.time()
         self._room.works(self)
@@ -104,7 +104,7 @@ class EdgeProtocol(HttpToolsProtocol):
         if size > MAX_HEAD_BYTES:
             self._refusal = "headers_too_large"
             raise ValueError("head too large")  # the parser stops, and uvicorn calls send_400_response
-        assert self.parser is not None  # it is, until the connection is lost
+        assert self.parser is not None  # it is set, until the connection is lost
         names = [name for name, _ in self.headers]
         if names.count(b"host") != 1 and self.parser.get_http_version() == "1.1":
             raise ValueError("not one Host")  # RFC 9112 §3.2
@@ -115,29 +115,29 @@ class EdgeProtocol(HttpToolsProtocol):
             raise ValueError("too many connections")
         is_upgrade = self.parser.should_upgrade()
         if is_upgrade and (b"content-length" in names or b"transfer-encoding" in names):
-            raise ValueError("upgrade with a body")  # which the parser would take for the next request
+            raise ValueError("upgrade with a body")  # which the parser would read as the next request
         super().on_headers_complete()
         if is_upgrade or is_refused:
-            self.cycle.keep_alive = False  # an upgrade is answered as if none was asked for (RFC 9110 §7.8): no more
+            self.cycle.keep_alive = False  # an upgrade is ignored (RFC 9110 §7.8): nothing more
 
     def on_message_complete(self) -> None:
-        """Wait for nothing more."""
+        """Stop the timers."""
         super().on_message_complete()
         self._body_since = None
 
     def on_response_complete(self) -> None:
-        """Be one that can be spared, unless the next request has come already."""
+        """Become idle, unless the next request has already arrived."""
         has_more = bool(self.pipeline)
         super().on_response_complete()
         if not has_more and not self.transport.is_closing():
             self._room.waits(self)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's wording is not ours
-        """Refuse what the parser could not take."""
+        """Refuse what the parser could not read."""
         self.refuse(self._refusal)
 
     def refuse_if_slow(self, seconds: float) -> None:
-        """End a connection whose head or body has not arrived within the time."""
+        """Close a connection whose head or body is too slow."""
         latest = self.loop.time() - seconds
         if self._head_since is not None and self._head_since < latest:
             is_answerable = self._steps > 0
@@ -151,7 +151,7 @@ class EdgeProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def abort_if_unread(self) -> None:
-        """Drop a connection whose client asks and does not read; also one that we have closed, which waits for that."""
+        """Drop a connection whose client does not read answers; also one we have closed that still waits for that."""
         if not self.transport.get_write_buffer_size():
             self._unread_since = None
         elif self._unread_since is None:
@@ -160,7 +160,7 @@ class EdgeProtocol(HttpToolsProtocol):
             self.transport.abort()
 
     def refuse(self, code: str) -> None:
-        """Answer with a problem, without an application, and close."""
+        """Answer with a problem, without the application, and close."""
         response = problem(code, headers={"connection": "close"})
         headers = (*response.raw_headers, (b"content-security-policy", API_POLICY.encode()), *BASE)
         head = [STATUS_LINE[response.status_code], *(b"%s: %s\r\n" % pair for pair in headers), b"\r\n"]
@@ -169,7 +169,7 @@ class EdgeProtocol(HttpToolsProtocol):
 
 
 async def sweep_slow_requests(server: Server, seconds: float) -> None:
-    """End slow connections, all by one task, until cancelled."""
+    """Close slow connections, with one task for all, until cancelled."""
     while True:
         await asyncio.sleep(_SWEEP_SECONDS)
         connections: list[Any] = list(server.server_state.connections)

@@ -1,4 +1,4 @@
-"""The headers that every answer carries."""
+"""The headers of every answer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BASE: Headers = [
 
 
 PAGE_REFERRER = (b"referrer-policy", b"same-origin")
-"""With `no-referrer` browsers would send the forms of our own pages with `Origin: null` (Fetch §3.2)."""
+"""With `no-referrer`, browsers would send our own forms with `Origin: null` (Fetch §3.2)."""
 
 
 PASSKEYS_SCRIPT = "passkeys.js"
@@ -44,11 +44,11 @@ def of_interaction(headers: Headers, form_target: str = "") -> Headers:
 
 
 def page_headers(settings: Settings) -> dict[str, Headers]:
-    """The headers of a page, by the script that it may have. That one may run, and no other, wherever it comes from."""
+    """The headers of a page. Only the given script may run on it."""
     static = f"{settings.issuer_url}/static"
     jwks = f"{settings.issuer_url}/.well-known/jwks.json"
     with_forms = f"{PAGE_POLICY}; script-src {static}/{PASSKEYS_SCRIPT}"
-    debugger = (  # a token that is pasted there can go nowhere: no form is sent, and one document is read
+    debugger = (  # a pasted token cannot be sent anywhere: no forms, and only one document may be fetched
         f"{_BASE_POLICY}; form-action 'none'; connect-src {jwks}; script-src {static}/{DEBUGGER_SCRIPT}"
     )
     return {
@@ -66,7 +66,7 @@ def _with_policy(settings: Settings, policy: str) -> Headers:
 
 
 def security_headers(settings: Settings, policy: str = API_POLICY) -> Headers:
-    """What tells a browser to trust an answer no further than it must; HSTS where the issuer is HTTPS (RFC 6797)."""
+    """Security headers; HSTS if the issuer is HTTPS (RFC 6797)."""
     headers: Headers = [(b"content-security-policy", policy.encode()), *BASE]
     if settings.issuer_url.startswith("https://"):
         headers.append((b"strict-transport-security", b"max-age=31536000"))

@@ -1,7 +1,7 @@
-"""Browsers in which somebody has signed in to an account before: whoever guesses elsewhere does not keep these waiting.
+"""Known browsers of an account, which attempts from elsewhere do not make wait.
 
-A device cookie as OWASP describes it. It is of one account and one password, has a counter of its own, and is no factor
-and no secret that opens anything: a stolen one lets its thief guess as often as one more account would be guessed at.
+A device cookie as OWASP describes it. It belongs to one account and password, has its own counter, and is neither a
+factor nor a credential: a stolen one only allows some more guesses.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ if TYPE_CHECKING:
 
 _NAME_BYTES = 16
 _KEPT_SECONDS = 86_400 * 400
-"""As long as browsers keep a cookie at all (RFC 6265bis §5.5)."""
+"""The longest life of a cookie in browsers (RFC 6265bis §5.5)."""
 
 
 class KnownBrowsers:
-    """Knows browsers again."""
+    """Recognizes browsers."""
 
     def __init__(self, key: bytes, settings: Settings) -> None:
         self._key = key
         self._cookie = HostCookie("gatepass-known", settings, same_site="lax")
 
     def read(self, request: Request) -> str:
-        """What the browser has kept; whose it is shows `name_in`."""
+        """The browser's cookie; `name_in` tells whose it is."""
         return self._cookie.read(request)
 
     def name_in(self, kept: str, user_id: str, password: bytes) -> str:
-        """The name of a browser that this account was signed in to with this password; empty for every other.
+        """The id of a browser that signed in to this account with this password; empty otherwise.
 
-        `password` is `password_digest`, so that a new password makes strangers of all of them.
+        `password` is `password_digest`, so that a new password makes all browsers unknown.
         """
         name, _, mac = kept.partition(".")
         is_theirs = bool(name) and hmac.compare_digest(mac.encode(), self._mac(name, user_id, password).encode())
         return name if is_theirs else ""
 
     def keep(self, response: Response, user_id: str, password: bytes) -> None:
-        """Have a browser that has just signed in keep a new name."""
+        """Give a browser that has just signed in a new id."""
         name = secrets.token_urlsafe(_NAME_BYTES)
         self._cookie.put(response, f"{name}.{self._mac(name, user_id, password)}", _KEPT_SECONDS)
 

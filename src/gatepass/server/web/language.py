@@ -1,4 +1,4 @@
-"""The language that a request is answered in."""
+"""The language of a response."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _YEAR_SECONDS = 365 * 86_400
 
 
 class LanguageChoice:
-    """The language that somebody has chosen, in a cookie, else the one that their browser asks for."""
+    """The language that the user has chosen, from a cookie, or the browser's."""
 
     def __init__(self, settings: Settings) -> None:
-        # Lax: a link in a mail leads to a page in the language that was chosen here.
+        # Lax: a link in an email opens a page in the chosen language.
         self._cookie = HostCookie("gatepass-language", settings, same_site="lax")
 
     def of(self, request: Request) -> str:

@@ -1,10 +1,10 @@
-"""Where a process is in its life, for whoever asks whether to send requests here."""
+"""The state of a process, for health checks."""
 
 from __future__ import annotations
 
 
 class Lifecycle:
-    """It starts, listens, and drains before it ends.
+    """The process starts, listens, and drains before it ends.
 
     Attributes:
         is_listening: Set when every address of the server is served: one may answer before the others do.

@@ -1,4 +1,4 @@
-"""The answers to a sign-in: a session's first tokens, or the challenge for the second factor."""
+"""Responses to a sign-in: a session's first tokens, or the challenge for the second factor."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class SecondFactorRequired(Problem, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 class LoginResponses:
-    """Answers to whoever has signed in, or has begun to: tokens or a challenge, and the cookies that go with them."""
+    """Responses to a sign-in: tokens or a challenge, and the cookies for them."""
 
     def __init__(  # noqa: PLR0913 - all that an answer needs
         self,
@@ -63,15 +63,15 @@ class LoginResponses:
         self._cookie_auth = cookie_auth
         self.known_browsers = known_browsers
         self._device_seconds = settings.remember_device_days * _DAY
-        # Lax: a sign-in at another site ends with a link from there, and goes on with these.
+        # Lax: a sign-in at another site ends with a link from there, and needs these
         self.device_cookie = HostCookie("gatepass-device", settings, same_site="lax")
         self.challenge_cookie = HostCookie("gatepass-challenge", settings, same_site="lax")
 
     async def answer(self, result: LoginResult) -> Response:
-        """Answer a call: with the session's first tokens, or with the challenge.
+        """Answer an API call: with the session's first tokens, or with the challenge.
 
-        In cookie mode the challenge is a cookie besides, and worth nothing in a browser without it: nobody can be made
-        to end what somebody else has begun.
+        In cookie mode the challenge is also a cookie, and useless in another browser, so that an attacker cannot make a
+        user complete the attacker's sign-in.
         """
         if isinstance(result, Opened):
             response = await self._token_responses.answer_first(result, keys=self._keys.current)
@@ -85,7 +85,7 @@ class LoginResponses:
         return response
 
     async def go_on(self, request: Request, result: LoginResult, return_to: str) -> Response:
-        """Answer a page: go on signed in, or to where the second factor is asked."""
+        """Answer a page: redirect to the target, or to the second factor."""
         path = self._pages.return_path(return_to, self._pages.path("account"))
         if isinstance(result, FactorDue):
             query = self._pages.return_query(path).removeprefix("&")
@@ -100,13 +100,13 @@ class LoginResponses:
         return response
 
     def keep_device(self, response: Response, device: str) -> None:
-        """Let the browser forget the challenge, and keep the name of a device that is trusted from now on, if any."""
+        """Delete the challenge's cookie, and set the cookie of a newly trusted device, if any."""
         self.challenge_cookie.drop(response)
         if device:
             self.device_cookie.put(response, device, self._device_seconds)
 
     async def _replace(self, request: Request, opened: Opened) -> None:
-        """End the session that this browser had before, if it was the same person's: its cookie is gone now."""
+        """End the browser's previous session, if it was the same user's, because its cookie is replaced."""
         before = await self._cookie_auth.of(request)
         if before is None or before.user.id != opened.subject.user_id:
             return

@@ -1,6 +1,6 @@
-"""Counting what is answered: each path with its outcome and how long it took, as Prometheus reads it.
+"""Metrics of responses for Prometheus: each path with its outcome and duration.
 
-A request costs three look-ups in dictionaries. Everything else happens when somebody asks.
+A request costs three dictionary look-ups. Everything else happens when the metrics are read.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0
 """Upper bounds of the histogram's buckets, in seconds."""
 
 Gauges: TypeAlias = "Mapping[str, tuple[str, float]]"
-"""By name: what it is, and how much it is now."""
+"""Gauges by name: description and value."""
 
 
 class Timing(msgspec.Struct):
-    """How long answers took: how many within each bound, the last without one, and all of their seconds together."""
+    """Durations: the count within each bound, the last without one, and the total seconds."""
 
     buckets: list[int] = msgspec.field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
     seconds: float = 0.0
 
 
 class Counts(msgspec.Struct):
-    """What one process has answered: by path and outcome, and by path."""
+    """The counts of one process: by path and outcome, and by path."""
 
     outcomes: dict[str, dict[str, int]] = {}
     timings: dict[str, Timing] = {}
 
     def add(self, other: Counts) -> None:
-        """Count what another process has answered as well."""
+        """Add the counts of another process."""
         for path, outcomes in other.outcomes.items():
             own = self.outcomes.setdefault(path, {})
             for outcome, count in outcomes.items():
@@ -50,7 +50,7 @@ class Counts(msgspec.Struct):
 
 
 class Metrics:
-    """The counts of this process, and those that others beside it have written down.
+    """The counts of this process and of its siblings.
 
     Args:
         shared: this process's file in the folder where its siblings have theirs; None when there are none.
@@ -62,7 +62,7 @@ class Metrics:
         self._gauges: list[Callable[[], Gauges]] = []
 
     def add_gauges(self, gauges: Callable[[], Gauges]) -> None:
-        """Say this too of the process, as it is when somebody asks."""
+        """Add gauges, which are read when the metrics are."""
         self._gauges.append(gauges)
 
     def note(self, path: str, outcome: str, seconds: float) -> None:
@@ -79,14 +79,14 @@ class Metrics:
         timing.seconds += seconds
 
     async def write_down(self) -> None:
-        """Let the siblings know."""
+        """Write the counts for the siblings."""
         if self._shared is not None:
             draft = self._shared.with_suffix(f".{os.getpid()}")
             draft.write_bytes(msgspec.json.encode(self._counts))  # some kilobytes, in memory
             draft.replace(self._shared)
 
     def text(self) -> bytes:
-        """Everything, in Prometheus' own format."""
+        """All metrics, in Prometheus' format."""
         from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest  # noqa: PLC0415 - when asked
 
         registry = CollectorRegistry()

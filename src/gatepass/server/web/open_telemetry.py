@@ -22,7 +22,7 @@ _SERVER_ERROR = 500
 
 
 class OpenTelemetry:
-    """One span a request, sent in batches by a thread of the SDK's."""
+    """One span for each request, sent in batches by the SDK's thread."""
 
     def __init__(self, endpoint: str) -> None:
         self._provider = TracerProvider(

@@ -1,4 +1,4 @@
-"""OpenAPI 3.1, made from the route table and the structs that it names, so that it cannot disagree with them."""
+"""The OpenAPI 3.1 description, generated from the route table and its structs, so that it cannot disagree with them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ANY_STORE = ("store_unavailable", "signer_unavailable")
 
 
 def describe(routes: Iterable[Route], *, issuer: str, version: str) -> dict[str, Any]:
-    """Return the API's description as a JSON object; pages are for people and no part of it."""
+    """Return the API's description as a JSON object; pages are not part of it."""
     routes = tuple(route for route in routes if not route.page)
     kinds = {
         kind
@@ -44,14 +44,14 @@ def describe(routes: Iterable[Route], *, issuer: str, version: str) -> dict[str,
         "servers": [{"url": issuer}],
         "paths": paths,
         "components": {
-            "schemas": dict(sorted(components.items())),  # wherever their classes live
+            "schemas": dict(sorted(components.items())),  # wherever their classes are defined
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }
 
 
 def problems_of(route: Route) -> tuple[str, ...]:
-    """Every code that the call may answer with: its own, and those that come with taking a body or a proof."""
+    """Every error code of a call: its own, and those of its body and authentication."""
     body = _ANY_BODY if route.body is not None else _ANY_FORM if route.form is not None else ()
     return tuple(dict.fromkeys((*route.problems, *route.auth.problems, *body, *_ANY_STORE, *_ANY_CALL)))
 

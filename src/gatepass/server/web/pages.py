@@ -1,7 +1,7 @@
-"""Pages that the server renders: HTML forms that need no script, and what defends them.
+"""Server-rendered pages: HTML forms that work without scripts, and their CSRF protection.
 
-Every form carries a field that belongs to the browser it was rendered for: a MAC of a random cookie (a signed
-double-submit token). Beside it the `Origin` of every form must be the issuer's. Either is enough against other sites.
+Every form has a field that is bound to its browser: a MAC of a random cookie (a signed double-submit token). In
+addition, the `Origin` of every form must be the issuer's. Each is sufficient against other sites.
 """
 
 from __future__ import annotations
@@ -42,23 +42,23 @@ if TYPE_CHECKING:
     from gatepass.server.base.texts import Translate
 
 PREFIX = "/pages"
-"""Where every page lies, under the issuer's path: no page and no call of the API share a path."""
+"""The path of all pages, under the issuer's path, separate from the API."""
 
 _BROWSER_BYTES = 16
 _BROWSER = re.compile(r"[A-Za-z0-9_-]{22}")
 _BROWSER_SECONDS = 86_400 * 30
 _PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
-"""A path as browsers read one: they take a backslash for a slash, and drop tabs and newlines."""
+"""A path, safe for browsers, which read a backslash as a slash and drop tabs and newlines."""
 
 
 class PageForm(Confidential, frozen=True, kw_only=True):
-    """What every form of a page carries, beside its own fields. Texts only, and none required: people leave out any."""
+    """The fields of every page form. Strings only, none required: users leave out any."""
 
     csrf: str = ""
 
 
 class PageResponse(Response):
-    """HTML, which no cache keeps: it is about one person, or carries a form of one browser."""
+    """HTML that must not be cached, because it is about one user or has one browser's form token."""
 
     media_type = "text/html"
 
@@ -71,7 +71,7 @@ class PageResponse(Response):
 
 
 class Pages:
-    """Renders templates with all that each needs, and knows browsers again.
+    """Renders templates with their context, and recognizes browsers.
 
     Args:
         settings: the issuer, whose URL every link is made from; never the Host header.
@@ -89,7 +89,7 @@ class Pages:
         self._interaction = f"{self._base}{PREFIX}/authorize/"
         self._address = urlsplit(settings.issuer_url)
         self._origin = origin_of(settings.issuer_url)
-        # Lax, since people come here from a link in a mail; a form needs more than this.
+        # Lax, because users come here from links in emails; forms need more than this.
         self._cookie = HostCookie("gatepass-browser", settings, same_site="lax")
 
     # ── answers ──
@@ -106,8 +106,8 @@ class Pages:
     ) -> PageResponse:
         """Render a page; with an error its text stands above the form, and its status is the answer's.
 
-        `script` is the one that may run, where the page has any. `here` is where to come back to in another language;
-        empty for a page that is shown once.
+        `script` is the page's script, if it has one. `here` is where to return after a change of language; empty for a
+        page that is shown once.
         """
         browser = self.browser_of(request) or self.new_browser()
         language = self.language.of(request)
@@ -135,15 +135,15 @@ class Pages:
         return response
 
     def error_page(self, request: Request, error: GatepassError, *, again: str) -> Response:
-        """Say what went wrong, and lead to where it can be tried again."""
+        """Show an error, with a link to try again."""
         return self.page(request, "error.html", error=error, again=again)
 
     def message(self, request: Request, key: str, *, next_path: str | None = None, **values: object) -> Response:
-        """Say one thing: `KEY.title`, `KEY.text`, and where to go on from there, `KEY.next`."""
+        """Show a message: `KEY.title`, `KEY.text`, and the link `KEY.next`."""
         return self.page(request, "message.html", key=key, next_path=next_path, values=values)
 
     def go_to(self, path: str) -> Response:
-        """Send the browser on; 303, so that what was posted is not posted again (RFC 9700 §4.12)."""
+        """Redirect with 303, so that a POST is not repeated (RFC 9700 §4.12)."""
         return Response(status_code=303, headers={"location": path, "cache-control": "no-store"})
 
     def path(self, name: str) -> str:
@@ -151,14 +151,14 @@ class Pages:
         return f"{self._base}{PREFIX}/{name}"
 
     def url(self, name: str) -> str:
-        """The URL of a page, for a mail."""
+        """The URL of a page, for an email."""
         return f"{self._issuer}{PREFIX}/{name}"
 
     def at_the_issuer(self, request: Request) -> Response | None:
-        """Lead to the same page at the issuer's own address, where this machine was called by another of its names.
+        """Redirect to the same page at the issuer's own address, if the request used another name of this machine.
 
-        At http://127.0.0.1:8000 browsers would send forms with an Origin, and keep cookies, that are not those of
-        http://localhost:8000; so a page there could be looked at, and nothing done with it.
+        At http://127.0.0.1:8000, browsers send another Origin and keep other cookies than at http://localhost:8000, so
+        forms there would not work.
         """
         try:
             called = urlsplit(f"//{request.headers.get('host', '')}")
@@ -170,22 +170,22 @@ class Pages:
         return self.go_to(self._origin + _here(request))
 
     def sign_in_first(self, request: Request) -> Response:
-        """Send somebody who is not signed in to the sign-in page, and back here after it.
+        """Redirect a visitor who is not signed in to the sign-in page, and back here afterwards.
 
-        The cookie of a session is SameSite=Strict, so a browser that follows a link from another site does not send
-        it the first time. Then a page of ours that reloads at once finds out: that second request comes from us.
+        The session cookie is SameSite=Strict, so a browser that follows a link from another site does not send it at
+        first. A page that reloads itself finds out: the second request comes from our own site.
         """
         here = _here(request)
-        if request.method != "GET":  # what was filled in is lost, and there may be nothing to look at there
+        if request.method != "GET":  # the form's content is lost, and its path may have no page
             here = self.path("account")
         elif request.headers.get("sec-fetch-site") == "cross-site":
             return self.page(request, "again.html", again=here)
         return self.go_to(f"{self.path('login')}?return_to={quote(here, safe='')}")
 
     def come_again(self, request: Request) -> Response | None:
-        """A page that reloads at once, where the browser comes from another site and keeps the session's cookie back.
+        """A page that reloads itself, if the browser came from another site and may have withheld the session cookie.
 
-        None where it may have sent all that it has.
+        None if the browser can have sent all its cookies.
         """
         if request.headers.get("sec-fetch-site") != "cross-site":
             return None
@@ -210,24 +210,24 @@ class Pages:
         return self.go_to(path)
 
     def prove_again(self, request: Request) -> Response:
-        """Send somebody whose sign-in is too old, or of too little, to prove more, and back to where they were."""
+        """Redirect a user whose sign-in is too old or too weak to reauthenticate, and back afterwards."""
         back = request.scope["path"] if request.method == "GET" else self.path("account")
         return self.go_to(f"{self.path('reauthenticate')}?return_to={quote(back, safe='')}")
 
     def return_path(self, text: str, otherwise: str) -> str:
-        """Where to go after a sign-in: a path of this server, or `otherwise` for anything else (open redirects)."""
+        """Where to go after a sign-in: a path of this server, or `otherwise` (against open redirects)."""
         is_ours = _PATH.fullmatch(text) is not None and (text == self._base or text.startswith(f"{self._base}/"))
         return text if is_ours else otherwise
 
     def return_query(self, text: str) -> str:
-        """Where to go, as one more parameter of a link; nothing where it is none of our paths."""
+        """The target as a parameter of a link; empty if it is not one of our paths."""
         path = self.return_path(text, "")
         return f"&return_to={quote(path, safe='')}" if path else ""
 
     # ── browsers ──
 
     def check_origin(self, request: Request) -> None:
-        """Refuse a form that no page of ours has sent, before anything else is looked at.
+        """Refuse a form that was not sent by one of our pages, before anything else.
 
         Raises:
             Refusal: `cross_site_request`.
@@ -236,7 +236,7 @@ class Pages:
             raise Refusal("cross_site_request", f"This form was not sent from {self._origin}.")
 
     def check_form(self, request: Request, form: PageForm) -> None:
-        """Refuse a form that was not filled in by the browser it was rendered for.
+        """Refuse a form that was not rendered for this browser.
 
         Raises:
             Refusal: `form_expired`.
@@ -246,20 +246,20 @@ class Pages:
             raise Refusal("form_expired", "The form has expired: reload the page.")
 
     def browser_of(self, request: Request) -> str | None:
-        """The name that we gave this browser, which nobody else knows; None when it has none yet."""
+        """The secret id that this browser was given; None if it has none."""
         value = self._cookie.read(request)
         return value if _BROWSER.fullmatch(value) else None
 
     def new_browser(self) -> str:
-        """Make a name for a browser."""
+        """Make an id for a browser."""
         return secrets.token_urlsafe(_BROWSER_BYTES)
 
     def set_browser(self, response: Response, browser: str) -> None:
-        """Tell a browser its name."""
+        """Set a browser's id."""
         self._cookie.put(response, browser, _BROWSER_SECONDS)
 
     def rename_browser(self, response: Response) -> None:
-        """Give a browser another name at a sign-in: a name that was planted is worth nothing after it."""
+        """Give a browser a new id at sign-in, so that an id planted before is useless."""
         self.set_browser(response, self.new_browser())
 
     def _token(self, browser: str) -> str:
@@ -269,11 +269,11 @@ class Pages:
     # ── templates ──
 
     def add_templates(self, package: str) -> None:
-        """Find templates in the folder `templates` of this package too, after those that were added before."""
+        """Also find templates in the folder `templates` of this package, after earlier ones."""
         self._packages.append(package)
 
     def warm_up(self, *templates: str) -> None:
-        """Import and compile what the first page would otherwise wait for, a quarter of a second. For a thread."""
+        """Import and compile what the first page needs, which takes a quarter of a second. For a thread."""
         for name in templates:
             self._template(name)
 
@@ -321,7 +321,7 @@ def _day(context: Context, at: float) -> str:
 
 
 def error_text(t: Translate, error: GatepassError, *, origin: str) -> str:
-    """What a person reads of an error: the catalogue's words for its code, else its own."""
+    """The text of an error: the catalogue's for its code, or the error's own."""
     try:
         return t(f"error.{error.code}", origin=origin)
     except KeyError:
@@ -329,6 +329,6 @@ def error_text(t: Translate, error: GatepassError, *, origin: str) -> str:
 
 
 def status_of(error: GatepassError) -> int:
-    """The status of a page that shows an error. 401 names a scheme (RFC 9110 §15.5.2), and a form is none."""
+    """The status of a page with an error. 401 needs a challenge (RFC 9110 §15.5.2), which forms do not have."""
     status = PROBLEMS[error.code].status
     return 403 if status == 401 else status  # noqa: PLR2004 - as said

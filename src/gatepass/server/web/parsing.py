@@ -1,4 +1,4 @@
-"""From bytes to a frozen struct, or a refusal."""
+"""Parsing bytes into a frozen struct, or refusing them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gatepass.server.web.routing import Route
 
     Fields = list[tuple[str, str]]
-    """The names and values of a form, some perhaps more than once."""
+    """The names and values of a form, possibly with duplicates."""
 
 _ONCE_ONLY = (
     b"authorization",
@@ -40,7 +40,7 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 def check_headers(request: Request) -> None:
-    """Refuse a header that stands twice where a reader could take either: two readers might not take the same.
+    """Refuse a duplicate header that parsers could resolve differently.
 
     Raises:
         Refusal: `duplicate_header`.
@@ -54,7 +54,7 @@ def check_headers(request: Request) -> None:
 
 
 def header(request: Request, name: bytes) -> str | None:
-    """Read a header by its name in lower case. Starlette's way decodes every one before it: four times as long."""
+    """Read a header by its lower-case name. Starlette decodes every earlier one, which takes four times as long."""
     for found, value in request.scope["headers"]:
         if found == name:
             text: str = value.decode("latin-1")
@@ -63,7 +63,7 @@ def header(request: Request, name: bytes) -> str | None:
 
 
 async def read_body(request: Request, *, max_bytes: int) -> bytes:
-    """Read the whole body. How long it may take to arrive, the HTTP edge watches.
+    """Read the whole body. The HTTP edge limits the time.
 
     Raises:
         Refusal: `body_too_large`; the rest of the body is not waited for.
@@ -85,7 +85,7 @@ async def read_body(request: Request, *, max_bytes: int) -> bytes:
 
 
 def parse_json(body: bytes, content_type: str, kind: Any) -> Any:  # noqa: ANN401 - the struct that the route names
-    """Decode a JSON body into the route's struct. No body at all stands for `{}`.
+    """Decode a JSON body into the route's struct. An empty body counts as `{}`.
 
     Raises:
         Refusal: `unsupported_media_type`, `malformed_request` or `invalid_body`.
@@ -94,7 +94,7 @@ def parse_json(body: bytes, content_type: str, kind: Any) -> Any:  # noqa: ANN40
         _check_media_type(content_type)
     try:
         decoded = _decoder(kind).decode(body or b"{}")
-        decode_object(body or b"{}", _MAX_DEPTH)  # msgspec takes the last of two members of one name
+        decode_object(body or b"{}", _MAX_DEPTH)  # msgspec accepts duplicate members and uses the last
     except msgspec.ValidationError as error:
         raise Refusal("invalid_body", str(error)[:_MAX_DETAIL]) from error
     except MalformedError as error:
@@ -105,7 +105,7 @@ def parse_json(body: bytes, content_type: str, kind: Any) -> Any:  # noqa: ANN40
 
 
 def parse_object(text: str) -> dict[str, Any]:
-    """Decode a JSON object that a script has put into a field of a form.
+    """Decode a JSON object from a form field filled in by a script.
 
     Raises:
         Refusal: `invalid_request`.
@@ -118,7 +118,7 @@ def parse_object(text: str) -> dict[str, Any]:
 
 
 def text_members(body: bytes) -> dict[str, str]:
-    """The texts in a JSON object, by name; none where it is no object."""
+    """The strings in a JSON object, by name; empty if it is not an object."""
     try:
         members = _decoder(dict[str, Any]).decode(body or b"{}")
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -127,15 +127,15 @@ def text_members(body: bytes) -> dict[str, str]:
 
 
 def once_only(fields: Fields) -> dict[str, str]:
-    """The fields of a form that stand in it once, by name."""
+    """The fields that appear once in a form, by name."""
     names = [name for name, _ in fields]
     return {name: value for name, value in fields if value and names.count(name) == 1}
 
 
 def read_form(fields: Fields, kind: Any) -> Any:  # noqa: ANN401 - the struct that the route names
-    """Convert a form into the route's struct, by OAuth's rules (RFC 6749 §3.2): none twice, an empty one is none.
+    """Convert a form into the route's struct, by OAuth's rules (RFC 6749 §3.2): no duplicates, empty ones are ignored.
 
-    But for those that the struct has as tuples (`resource` and `audience`: RFC 8707 §2, RFC 8693 §2.1).
+    Except for fields that the struct has as tuples (`resource` and `audience`: RFC 8707 §2, RFC 8693 §2.1).
 
     Raises:
         Refusal: `invalid_request`.
@@ -155,7 +155,7 @@ def read_form(fields: Fields, kind: Any) -> Any:  # noqa: ANN401 - the struct th
 
 
 def split_form(body: bytes, content_type: str) -> Fields:
-    """Split a form into its fields, as they stand in it.
+    """Split a form into its fields, in order.
 
     Raises:
         Refusal: `unsupported_media_type` or `invalid_request`.
@@ -163,7 +163,7 @@ def split_form(body: bytes, content_type: str) -> Fields:
     _check_media_type(content_type, _FORM)
     try:
         text = body.decode("ascii")
-        if _ENCODED.isdisjoint(text):  # nearly every form of a program, and three times as fast
+        if _ENCODED.isdisjoint(text):  # nearly every form sent by a program, and three times as fast
             return _plain_fields(text)
         return parse_qsl(text, strict_parsing=bool(body), max_num_fields=_MAX_FIELDS, errors="strict")
     except (ValueError, UnicodeDecodeError):
@@ -171,7 +171,7 @@ def split_form(body: bytes, content_type: str) -> Fields:
 
 
 def _plain_fields(text: str) -> Fields:
-    """Split a form in which nothing is encoded, as `parse_qsl` does; ValueError for what is no form."""
+    """Split a form without percent-encoding, as `parse_qsl` does; ValueError for anything else."""
     pairs = text.split("&") if text else []
     if len(pairs) > _MAX_FIELDS:
         raise ValueError("too many fields")
@@ -182,7 +182,7 @@ def _plain_fields(text: str) -> Fields:
 
 
 def _check_media_type(content_type: str, expected: str = "application/json") -> None:
-    """Take the one media type only: no form of another site's page can send JSON without asking first (CORS)."""
+    """Require the media type: a form of another site cannot send JSON without a preflight (CORS)."""
     media_type, _, parameters = content_type.lower().partition(";")
     if media_type.strip() != expected or parameters.strip().replace('"', "") not in ("", "charset=utf-8"):
         raise Refusal("unsupported_media_type", f"Send the body as Content-Type: {expected}.")
@@ -205,7 +205,7 @@ class RawForm(Confidential, frozen=True, kw_only=True):
 
 
 class Body:
-    """The octets of a request, and what its route makes of them."""
+    """A request's body, and how its route reads it."""
 
     __slots__ = ("_content_type", "_fields", "_octets", "_route")
 
@@ -216,7 +216,7 @@ class Body:
         self._fields: Fields | None = None
 
     def texts(self) -> dict[str, str]:
-        """The texts that stand in it once, by name; none where it cannot be split."""
+        """The strings that appear once in it, by name; empty if it cannot be split."""
         if self._route.form is None:
             return text_members(self._octets)
         try:

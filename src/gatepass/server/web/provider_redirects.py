@@ -1,6 +1,6 @@
-"""The way to a provider and back: what was asked travels in a sealed cookie, so that only this browser can end it.
+"""Redirects to a provider and back: their state is in a sealed cookie, so that only the same browser can complete them.
 
-Nothing is kept on the way there. On the way back the `state` is used up, before anybody is asked anything.
+Nothing is stored when a redirect starts. On return, the `state` is marked as used before any request is made.
 """
 
 from __future__ import annotations
@@ -35,27 +35,27 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 class SealedCookie(Generic[S]):
-    """A cookie that nobody can read, make or keep longer than it is good for. Lax: people come back by a link."""
+    """A sealed cookie with an expiry. SameSite=Lax, because users return by a link."""
 
     def __init__(self, name: str, kind: type[S], data_key: DataKey, settings: Settings) -> None:
         self._cookie = HostCookie(name, settings, same_site="lax")
         self._box = SealedBox(kind, data_key, name)
 
     def put(self, response: Response, content: S, seconds: int) -> None:
-        """Give it to a browser."""
+        """Set it in a browser."""
         self._cookie.put(response, self._box.seal(content), seconds)
 
     def read(self, request: Request) -> S | None:
-        """What the browser has; None when there is nothing, or nothing of ours."""
+        """The browser's value; None if there is none of ours."""
         return self._box.open(self._cookie.read(request))
 
     def drop(self, response: Response) -> None:
-        """Have the browser forget it."""
+        """Delete it."""
         self._cookie.drop(response)
 
 
 class PendingRedirect(Confidential, frozen=True, kw_only=True):
-    """Somebody on the way; `connect_to` is the user whose account is to be connected, empty for signing in."""
+    """A redirect in progress; `connect_to` is the user whose account is to be connected, empty for signing in."""
 
     provider: str
     journey: Journey
@@ -65,7 +65,7 @@ class PendingRedirect(Confidential, frozen=True, kw_only=True):
 
 
 class ProviderRedirects:
-    """Sends people away and knows them again."""
+    """Starts and completes redirects to providers."""
 
     def __init__(self, database: Database, data_key: DataKey, pages: Pages, settings: Settings) -> None:
         self._database = database
@@ -73,7 +73,7 @@ class ProviderRedirects:
         self._cookie = SealedCookie("gatepass-provider", PendingRedirect, data_key, settings)
 
     def new(self, provider_id: str) -> Journey:
-        """Make the secrets of a journey. Each provider has a redirect URI of its own (RFC 9700 §4.4.2.2)."""
+        """Make the secrets of a redirect. Each provider has its own redirect URI (RFC 9700 §4.4.2.2)."""
         return Journey(
             state=new_token(),
             nonce=new_token(),
@@ -84,7 +84,7 @@ class ProviderRedirects:
     async def begin(
         self, response: Response, provider_id: str, journey: Journey, *, return_to: str, connect_to: str = ""
     ) -> None:
-        """Have the browser keep what belongs to the journey."""
+        """Store the redirect in the browser's cookie."""
         pending = PendingRedirect(
             provider=provider_id,
             journey=journey,
@@ -95,7 +95,7 @@ class ProviderRedirects:
         self._cookie.put(response, pending, JOURNEY_SECONDS)
 
     async def end(self, request: Request, provider_id: str, answer: Mapping[str, str]) -> PendingRedirect:
-        """Know a browser again by the `state` that it brings back, once.
+        """Complete the redirect that this `state` belongs to, once.
 
         Raises:
             Refusal: `invalid_state`.
@@ -115,7 +115,7 @@ class ProviderRedirects:
         return await decide(self._database, unit)
 
     def drop(self, response: Response) -> None:
-        """Have the browser forget the journey."""
+        """Delete the redirect's cookie."""
         self._cookie.drop(response)
 
 

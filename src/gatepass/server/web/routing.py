@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 Handler: TypeAlias = "Callable[[Call, Any], Awaitable[Response]]"
 Show: TypeAlias = "Callable[[Call, Any, GatepassError], Awaitable[Response]]"
-"""Shows a page again, with what was filled in and what is wrong with it."""
+"""Shows a page again, with the submitted values and the error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A call: what the dispatcher needs of it, and what the API's description says of it.
+    """A call or page: what the dispatcher needs, and what the API's description says.
 
     `body`, `form` and the values of `answers` are msgspec structs; a call with a `form` takes a form and answers errors
     as OAuth does (RFC 6749 §5.2). `auth` is who may make it, which is decided before the body is converted. `problems`
@@ -49,7 +49,7 @@ class Route:
 
 
 def page(path: str, handler: Handler, auth: Auth, *, show: Show | None = None) -> Route:
-    """A page that is looked at."""
+    """A page that is viewed."""
     return Route(method="GET", path=path, handler=handler, auth=auth, summary="", page=True, show=show)
 
 
@@ -62,7 +62,7 @@ def page_form(  # noqa: PLR0913 - each says one thing of the page
     show: Show | None = None,
     from_elsewhere: bool = False,
 ) -> Route:
-    """A page's form that is sent; `show` is the page that it stands on."""
+    """A submitted form of a page; `show` is the page it is on."""
     return Route(
         method="POST",
         path=path,
@@ -77,7 +77,7 @@ def page_form(  # noqa: PLR0913 - each says one thing of the page
 
 
 class NoRoute(Exception):
-    """Nothing at this path, or not by this method: then `allowed` names those that there are."""
+    """There is no route at this path, or not for this method: then `allowed` lists the methods."""
 
     def __init__(self, allowed: tuple[str, ...] = ()) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ class RouteTable:
         return route, parameters
 
     def methods_at(self, path: str) -> tuple[str, ...]:
-        """The methods that the path knows; none when there is no such path."""
+        """The methods of the path; empty if there is no such path."""
         return tuple(sorted(self._at(path)[0]))
 
     def is_open_to_pages(self, path: str) -> bool:

@@ -1,8 +1,8 @@
-"""Whether a request comes from the machine that the server runs on, as far as a request can tell.
+"""Whether a request comes from the server's own machine, as far as a request can tell.
 
-An address alone proves nothing: a proxy or a tunnel on this machine calls from loopback too, and a page of another
-site whose name suddenly leads here (DNS rebinding) is opened by a browser on this machine. What holds a secret asks for
-more than this: a tunnel that says nothing of itself looks like this machine.
+An address alone proves nothing: a proxy or tunnel on this machine also connects from loopback, and so does a browser
+here that was sent by another site's page (DNS rebinding). Anything secret needs more than this check, because some
+tunnels are indistinguishable from this machine.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 _FORWARDING = re.compile(
     r"via|cdn-loop|.*forwarded.*|(.*-)?ip|.*clientip|.*remote-addr|(proxy|cf|ngrok|tailscale|x-(envoy|original|proxy))-.*"
 )
-"""Names of headers by which proxies and tunnels say that they are there, whatever the product."""
+"""Headers by which proxies and tunnels identify themselves, whatever the product."""
 
 
 class ThisMachine:
-    """The guard of what is meant for this machine only; it lets nobody in unless the issuer is on loopback."""
+    """Guards routes for this machine only; always refuses unless the issuer is on loopback."""
 
     def __init__(self, settings: Settings) -> None:
         parts = urlsplit(settings.issuer_url)
         self._host = parts.netloc.lower() if is_loopback(parts.hostname or "") else None
 
     def sent(self, request: Request) -> bool:
-        """Whether the caller is on this machine, called it by the issuer's own name, and no proxy stands between."""
+        """Whether the request comes from this machine, by the issuer's own name, without a proxy."""
         peer = request.client.host if request.client else ""
         return (
             self._host is not None

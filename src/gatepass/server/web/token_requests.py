@@ -1,4 +1,4 @@
-"""What a sign-in is for: the client, the audiences and the scopes that it asks for, and the key to bind tokens to."""
+"""What a sign-in requests: client, audiences, scopes, and the key to bind tokens to."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class TokenRequestPolicy:
-    """Checks what is asked for, the same at every way in."""
+    """Checks token requests, the same for every way to sign in."""
 
     def __init__(self, database: Database, dpop: DPoPBinding, settings: Settings) -> None:
         self._database = database
@@ -37,9 +37,9 @@ class TokenRequestPolicy:
         scope: str | None = None,
         cookie: bool = False,
     ) -> TokenRequest:
-        """Return what the sign-in is for, within what its client's tokens may be for.
+        """Return the token request of a sign-in, limited to what its client may have.
 
-        A proof is used up when the sign-in succeeds, not here: else anybody could have rows written.
+        A proof is marked as used when the sign-in succeeds, not here: otherwise anyone could cause writes.
 
         Raises:
             Refusal: `unknown_client`, `invalid_audience`, `invalid_scope` or `invalid_dpop_proof`.
@@ -59,7 +59,7 @@ class TokenRequestPolicy:
         )
 
     async def _client(self, client_id: str) -> Client:
-        """A registered client that may hold grants; its refresh tokens go to `/oauth/token`, where it proves itself."""
+        """A registered client that may hold grants; it sends its refresh tokens to `/oauth/token`."""
 
         async def unit(tx: Transaction) -> Client | None:
             return await tx.clients.by_id(client_id)

@@ -1,4 +1,4 @@
-"""The answers that carry the tokens of a grant."""
+"""Responses with the tokens of a grant."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ log = structlog.get_logger("gatepass")
 
 
 class TokenPair(Confidential, frozen=True, kw_only=True, omit_defaults=True):
-    """A sign-in or refresh that worked. `expires_in` in seconds; in cookie mode the refresh token is a cookie."""
+    """A successful sign-in or refresh. `expires_in` in seconds; in cookie mode the refresh token is a cookie."""
 
     token: str
     expires_in: int
@@ -34,7 +34,7 @@ class TokenPair(Confidential, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class TokenResponses:
-    """Answers with the tokens of a grant: in the body, and in cookie mode the refresh token in its cookie."""
+    """Responds with the tokens of a grant: in the body, or in cookie mode the refresh token in its cookie."""
 
     def __init__(self, token_issuer: TokenIssuer, browser: BrowserMode) -> None:
         self._token_issuer = token_issuer
@@ -43,7 +43,7 @@ class TokenResponses:
     async def answer(
         self, subject: TokenSubject, refresh: RefreshToken, *, keys: KeyRing, now: float, first_id: str | None = None
     ) -> Response:
-        """Answer with an access token that begins at `now` and the grant's refresh token; no cache keeps it."""
+        """Answer with an access token issued at `now` and the grant's refresh token; not cacheable."""
         issued = await self._token_issuer.mint(subject, keys=keys, now=now, first_id=first_id)
         spelled = refresh_token.mint(refresh, keys.refresh_key)
         response = JsonResponse(
@@ -60,12 +60,12 @@ class TokenResponses:
         return response
 
     async def answer_first(self, opened: Opened, *, keys: KeyRing) -> Response:
-        """Answer with a fresh session's first tokens."""
+        """Answer with a new session's first tokens."""
         return await self.answer(
             opened.subject, opened.refresh_token, keys=keys, now=opened.now, first_id=opened.token_id
         )
 
     def set_cookie(self, response: Response, opened: Opened, *, keys: KeyRing) -> None:
-        """Give a page's browser a fresh session's refresh token; a page has no use for the access token."""
+        """Set a new session's refresh token as a cookie; a page does not need the access token."""
         spelled = refresh_token.mint(opened.refresh_token, keys.refresh_key)
         self._browser.set_cookie(response, spelled, int(opened.subject.expires_at - opened.now))

@@ -1,4 +1,4 @@
-"""Traces by OpenTelemetry, when a place to send them to is set; nothing of it is loaded otherwise."""
+"""OpenTelemetry traces, if an endpoint is configured; otherwise nothing of it is loaded."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 class Tracing(Protocol):
-    """Follows requests."""
+    """Traces requests."""
 
     def request(self, request: Request) -> AbstractContextManager[object]:
-        """Follow one, as a part of what its `traceparent` names (W3C Trace Context)."""
+        """Trace a request, as a child of its `traceparent` (W3C Trace Context)."""
         ...
 
     def answered(self, path: str, status: int, outcome: str) -> None:
-        """Say of the one that is followed how it ended. Neither its query nor a token is ever told."""
+        """Record the outcome of the traced request. Never records its query or a token."""
         ...
 
     def close(self) -> None:
-        """Send what has not been sent."""
+        """Flush."""
         ...
 
 
@@ -33,7 +33,7 @@ _NOTHING = nullcontext()
 
 
 class NoTracing:
-    """Follows nothing."""
+    """Traces nothing."""
 
     def request(self, request: Request) -> AbstractContextManager[object]:  # noqa: ARG002 - nothing is followed
         """Do nothing."""

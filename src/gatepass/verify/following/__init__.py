@@ -1,7 +1,7 @@
-"""Following what an issuer revokes: the protocol, decided without I/O, clock or lock. `follow.py` fetches and listens.
+"""Following an issuer's revocations: the protocol without I/O, clock or lock. `follow.py` fetches and listens.
 
-Revoked is a bit of a status list, a token's `jti`, or a key's `kid`; never a time, and never a token's text. Three
-documents say so: the status lists, a snapshot of names, and a stream of events that carries on from the snapshot. A
+A revocation is a bit of a status list, a token's `jti` or a key's `kid`; never a time, and never a token's text. It is
+published in three ways: the status lists, a snapshot of ids, and a stream of events that continues from the snapshot. A
 reader that has missed an event starts over from the documents.
 
 A chapter of the protocol is a file:

@@ -1,4 +1,4 @@
-"""A document of the issuer: who signed it, which of two is newer, and when it has to be fetched again."""
+"""A document of the issuer: its signer, which of two is newer, and when to fetch it again."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from gatepass.verify.issuer import Fetched
 
 TTL_SECONDS = 30
-"""How long a document is fresh that does not say."""
+"""How long a document without `ttl` is fresh."""
 
 MIN_TTL_SECONDS = 5
 MAX_TTL_SECONDS = 3600
-"""What a list's `ttl` may make of it."""
+"""The bounds of a list's `ttl`."""
 
 _HTTP_OK = 200
 _HTTP_MISSING = (404, 410)
@@ -58,15 +58,15 @@ class Document:
 
     @property
     def is_on_its_way(self) -> bool:
-        """Whether it may be here in a moment, for the first time."""
+        """Whether its first fetch is in progress."""
         return not self.is_known and not self.trouble
 
     def is_due(self, now: Moment, seconds: float) -> bool:
-        """Tell whether it is time to fetch it, when it is fresh for so long."""
+        """Whether it is time to fetch it, given how long it is fresh."""
         return self.trouble.is_over(now) if self.trouble else now.since(self.fetched_at) >= seconds
 
     def refuse_older(self, epoch: str | None, event_id: int, iat: int) -> None:
-        """Refuse what says less than we know: within an epoch the later event counts, between epochs the clock.
+        """Refuse what is older than what we have: within an epoch by event, between epochs by time.
 
         Raises:
             BadClaimError: It is older than what we have.
@@ -76,7 +76,7 @@ class Document:
             raise BadClaimError("it is older than what we have", claim="iat")
 
     def came(self, *, epoch: str | None, event_id: int, iat: int, kid: str, now: Moment) -> None:
-        """Record that it is here."""
+        """Record that it was fetched."""
         self.epoch, self.event_id, self.iat, self.kid = epoch, event_id, iat, kid
         self.is_known, self.fetched_at = True, now
         self.trouble.ended()
@@ -87,19 +87,19 @@ class Document:
         self.trouble.hurry()
 
     def distrust(self) -> None:
-        """Let anything replace it: its key was stolen. Until then it is better than nothing."""
+        """Accept any replacement, because its key was stolen. Until then it is better than nothing."""
         self.event_id = self.iat = -1
         self.expire()
 
     def begin_anew(self) -> None:
-        """Wait for it as for the first time."""
+        """Treat it as never fetched."""
         self.is_known = False
         self.trouble.ended()
         self.expire()
 
 
 def token_in(url: str, answer: Fetched) -> str:
-    """Read a document out of an HTTP answer.
+    """Read a document from an HTTP answer.
 
     Raises:
         MissingError: The issuer has none there.
@@ -116,7 +116,7 @@ def token_in(url: str, answer: Fetched) -> str:
 
 
 def signer_of(token: str) -> str:
-    """Read which key a document says it was signed with; the signature covers that.
+    """Read which key a document names as its signer, covered by the signature.
 
     Raises:
         InvalidKeyError: It does not say.
@@ -128,7 +128,7 @@ def signer_of(token: str) -> str:
 
 
 def refuse_future(iat: float, now: float) -> None:
-    """Refuse what claims to be of the future: it would never be replaced by what is true.
+    """Refuse a document from the future, which would never be replaced by a true one.
 
     Raises:
         IssuedInFutureError: It claims so.

@@ -1,4 +1,4 @@
-"""The documents: which ones to fetch and when, and what becomes of what was fetched."""
+"""The documents: which to fetch and when, and how they are applied."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from .verdict import Verdict
 
 RENEWAL_SECONDS = 600
-"""While the stream is live, documents are fetched only this often: bits that are 0 again come with them."""
+"""While the stream is live, documents are fetched only this often, to see bits that are 0 again."""
 
 MISSING_SECONDS = 30
-"""How long a list is not asked for again when the issuer has said that it does not exist."""
+"""How long a list is not fetched again after the issuer has said that it does not exist."""
 
 
 class Want(NamedTuple):
@@ -71,10 +71,10 @@ class ReadSnapshot(NamedTuple):
 
 
 class Documents:
-    """What is known, supplied by documents."""
+    """Updates what is known from documents."""
 
     def __init__(self, known: Known, verdict: Verdict, stream: Stream, *, jitter: Callable[[], float]) -> None:
-        """Supply it.
+        """Set it up.
 
         Args:
             known: What is known.
@@ -88,21 +88,21 @@ class Documents:
         self._jitter = jitter
         self._is_issuer_out = False
 
-    # ── what is there ──
+    # ── what is published ──
 
     def learn_offer(self, offer: Offer) -> bool:
-        """Take the issuer's word on where its revocations are, and tell whether it is news."""
+        """Learn where the issuer publishes its revocations; return whether that has changed."""
         known = self._known
         if offer == known.offer:
             return False
         known.offer = offer
-        # Without a snapshot there is nothing to carry on from, and no names are revoked as far as anybody can tell.
+        # Without a snapshot there is no starting point for the stream, and no ids are known to be revoked.
         known.snapshot = Document(offer.snapshot_url) if offer.snapshot_url is not None else None
         known.by_document = known.by_stream = NO_PROOF
         return True
 
     def missing(self, principal: Principal, now: Moment) -> str | None:
-        """Ask for what a token cannot be judged without.
+        """Request what is missing to judge a token.
 
         Returns:
             The URL of what may be here in a moment; None when there is nothing to wait for.
@@ -128,7 +128,7 @@ class Documents:
     # ── when to fetch ──
 
     def due(self, now: Moment) -> Iterator[Want]:
-        """Say which documents to fetch now: one at a time while the issuer answers none."""
+        """The documents to fetch now: one at a time while the issuer does not answer."""
         for want in self._due(now):
             yield want
             if self._is_issuer_out:
@@ -150,10 +150,10 @@ class Documents:
         return RENEWAL_SECONDS if copy.is_joined else MIN_TTL_SECONDS
 
     def _polled_seconds(self, ttl: float) -> float:
-        """How long to go by a document while no stream says more.
+        """How long to use a document without a live stream.
 
-        Only a part of its `ttl`: with the fetch itself, a revocation is known within that. Where a stream should say
-        more, documents have to come often enough to keep within `stale_after`.
+        Only a part of its `ttl`, so that a revocation is known within the `ttl` including the fetch. If there should be
+        a stream, documents are fetched often enough to stay within `stale_after`.
         """
         seconds = ttl * (0.6 + 0.2 * self._jitter())
         return min(seconds, max(MIN_TTL_SECONDS, self._known.stale_after / 4)) if self._known.feeds else seconds
@@ -186,7 +186,7 @@ class Documents:
         return ReadList(claims, claims.unpack().octets, kid)
 
     def learn_list(self, read: ReadList, now: Moment) -> None:
-        """Keep a status list.
+        """Apply a status list.
 
         Raises:
             JoseError: It is older than ours, or was signed by a key that was refused in between.
@@ -208,13 +208,13 @@ class Documents:
             known.by_document = younger(known.by_document, copy.proof, now)
 
     def _caught_up(self, copy: Copy, read: ReadList, *, was_joined: bool) -> bytearray:
-        """Return the bits of a list, and those that events have set since it was made."""
+        """The bits of a list, with those that later events have set."""
         octets = read.octets
         if copy.is_joined:
             for indexes in self._known.events.since(read.claims.event_id, copy.url):
                 set_bits(octets, indexes)
         elif was_joined and len(octets) == len(copy.octets):
-            # It is older than the events that we remember: what they said of it is in our bits alone.
+            # It is older than the events we remember: our own bits have those in between.
             union = int.from_bytes(octets, "little") | int.from_bytes(copy.octets, "little")
             return bytearray(union.to_bytes(len(octets), "little"))
         return octets
@@ -234,7 +234,7 @@ class Documents:
         return ReadSnapshot(claims, kid)
 
     def learn_snapshot(self, read: ReadSnapshot, now: Moment) -> None:
-        """Keep a snapshot. What we know to be revoked stays so, whatever it says.
+        """Apply a snapshot. What is known to be revoked stays so, whatever it says.
 
         Raises:
             JoseError: It is older than ours, or was signed by a key that was refused in between.
@@ -255,7 +255,7 @@ class Documents:
         self._verdict.look(now)
 
     def _carry_on_from(self, position: Position) -> None:
-        """Follow the line of events from a snapshot on, unless we follow it already.
+        """Follow the events from a snapshot on, unless we already do.
 
         While we listen, the stream proves more; and what was skipped by moving ahead would be missing in the lists.
         """
@@ -268,11 +268,11 @@ class Documents:
     # ── both ──
 
     def _answered(self, iat: int) -> None:
-        """Record that the issuer answers, and what its clock showed."""
+        """Record that the issuer answers, and its time."""
         self._is_issuer_out = False
         self._known.issuer_time = max(self._known.issuer_time, iat)
 
     def _proved_by(self, iat: float, ttl: float, now: Moment) -> FreshnessProof:
-        """What a document proves: where no stream says more, it counts for its `ttl`, however long a cache held it."""
+        """What a document proves: without a stream, it is valid for its `ttl`, however long a cache held it."""
         as_of = iat if self._known.feeds else min(now.wall, iat + ttl)
         return FreshnessProof(as_of, now.run - max(0.0, now.wall - as_of))

@@ -1,4 +1,4 @@
-"""The issuer's line of events: how far we know it, and which bits the last of them set."""
+"""The issuer's events: the last known position, and the bits set by recent ones."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from gatepass.tokens.revocation_event import Position
 
 RECENT_INDEXES = 10_000
-"""Bits that are remembered, for lists that come later and were made before."""
+"""How many bits are remembered, for lists made before them that arrive later."""
 
 
 class KnownEvents:
-    """Where we stand in the line of events.
+    """The last known position in the issuer's events.
 
     Attributes:
         position: The last event that we know; None before the first snapshot, and once events are missing.
@@ -30,13 +30,13 @@ class KnownEvents:
         self._complete_from = 0
 
     def start_at(self, position: Position) -> None:
-        """Follow a line of events from here on."""
+        """Follow the events from here on."""
         self.position = position
         self._recent.clear()
         self._size, self._complete_from = 0, position.event_id
 
     def remember(self, event_id: int, uri: str, indexes: tuple[int, ...]) -> None:
-        """Remember the bits of an event; the oldest give way."""
+        """Remember the bits of an event, dropping the oldest."""
         self._recent.append((event_id, uri, indexes))
         self._size += len(indexes)
         while self._size > RECENT_INDEXES:
@@ -45,7 +45,7 @@ class KnownEvents:
             self._complete_from = forgotten
 
     def cover(self, epoch: str | None, event_id: int) -> bool:
-        """Tell whether we know every event since a document that knows of this one."""
+        """Whether every event is known since a document that includes this one."""
         return self.position is not None and epoch == self.position.epoch and event_id >= self._complete_from
 
     def since(self, event_id: int, uri: str) -> Iterator[tuple[int, ...]]:

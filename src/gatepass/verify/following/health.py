@@ -1,4 +1,4 @@
-"""How up to date we are, in the words of `Verifier.health`."""
+"""How up to date the revocations are, as `Verifier.health` reports it."""
 
 from __future__ import annotations
 

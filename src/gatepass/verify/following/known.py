@@ -1,4 +1,4 @@
-"""All that is known of one issuer's revocations, and how old that is."""
+"""Everything known about one issuer's revocations, and its age."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MAX_LEEWAY = 300
 
 
 class Known:
-    """What one issuer has revoked, as far as we know. The chapters read it and add to it.
+    """What one issuer has revoked, as far as known. The other modules read and update it.
 
     Attributes:
         issuer: Whose revocations.
@@ -49,7 +49,7 @@ class Known:
     """
 
     def __init__(self, issuer: str, *, mode: Mode, stale: Stale, stale_after: float) -> None:
-        """Know nothing yet."""
+        """Start with nothing."""
         self.issuer = issuer
         self.mode = mode
         self.stale = stale
@@ -64,16 +64,16 @@ class Known:
         self.pruned_at = -inf
         self.refusals = 0
 
-    # ── what there is to follow ──
+    # ── what to follow ──
 
     @property
     def feeds(self) -> bool:
-        """Whether there is a stream to listen to."""
+        """Whether there is a stream."""
         return self.mode == "feed" and self.offer is not None and self.offer.stream_url is not None
 
     @property
     def has_no_names(self) -> bool:
-        """Whether the issuer revokes nothing by name, as far as anybody can tell: it publishes no snapshot."""
+        """Whether the issuer revokes nothing by id, as far as known: it publishes no snapshot."""
         return self.offer is not None and self.snapshot is None
 
     @property
@@ -81,29 +81,29 @@ class Known:
         """Whether there is nothing to follow: the issuer offers nothing, and no token names a list."""
         return self.has_no_names and not self.lists.awaited and not self.lists.held
 
-    # ── how old it is ──
+    # ── age ──
 
     def age_of_names(self, now: Moment) -> float:
-        """Return how old what we know of tokens and keys is: the snapshot and the stream both say it all."""
+        """The age of what is known of tokens and keys: the snapshot and the stream each have all of it."""
         return min(self.by_document.age(now), self.by_stream.age(now))
 
     def age_of(self, copy: Copy, now: Moment) -> float:
-        """Return how old what we know of a list is: by its document, or by the stream if that keeps it up to date."""
+        """The age of what is known of a list: by its document, or by the stream if that keeps it current."""
         age = copy.proof.age(now)
         return min(age, self.by_stream.age(now)) if copy.is_joined else age
 
     def are_names_fresh(self, now: Moment) -> bool:
-        """Tell whether we know which tokens and keys are revoked."""
+        """Whether the revoked tokens and keys are known recently enough."""
         return self.has_no_names or self.age_of_names(now) < self.stale_after
 
     def joins(self, copy: Copy) -> bool:
-        """Tell whether no event was missed between a list and the stream."""
+        """Whether no event was missed between a list and the stream."""
         return self.feeds and self.events.cover(copy.epoch, copy.event_id)
 
-    # ── what changes it all ──
+    # ── changes ──
 
     def start_at(self, position: Position) -> None:
-        """Follow a line of events from here on; a list of another epoch is fetched again."""
+        """Follow the events from here on; lists of another epoch are fetched again."""
         is_new_epoch = self.events.position is not None
         self.events.start_at(position)
         for copy in self.lists.held.values():
@@ -121,14 +121,14 @@ class Known:
             copy.expire()
 
     def refuse_keys(self, kids: Iterable[str]) -> None:
-        """Trust keys no more, nor what they signed."""
+        """Distrust keys, and what they signed."""
         new = self.names.add_keys(kids)
         for document in self._documents() if new else ():
             if document.kid in new:
                 document.distrust()
 
     def checked_signer(self, token: str) -> str:
-        """Return which key a document says it was signed with, unless that is revoked.
+        """The key that a document names as its signer, unless that is revoked.
 
         Raises:
             InvalidKeyError: It does not say.
@@ -139,9 +139,9 @@ class Known:
         return kid
 
     def prune(self, now: Moment) -> None:
-        """Forget tokens that have ended by themselves, by our clock and the issuer's, whatever a verifier's leeway is.
+        """Drop tokens that have expired, by our clock and the issuer's, beyond any verifier's leeway.
 
-        By both: a clock of ours that runs ahead for a while must not make us forget what is revoked.
+        By both clocks, because a clock of ours that is ahead for a while must not drop revocations.
         """
         self.pruned_at = now.run
         self.names.forget_ended(min(now.wall, self.issuer_time) - _MAX_LEEWAY)
@@ -149,7 +149,7 @@ class Known:
             copy.is_resting = True
 
     def restart(self) -> None:
-        """Start over in a process that forked: what is revoked stays so, and everything is asked again."""
+        """Start over in a forked process: what is revoked stays so, and everything is fetched again."""
         self.by_document = self.by_stream = NO_PROOF
         for document in self._documents():
             document.begin_anew()

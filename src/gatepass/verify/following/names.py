@@ -1,4 +1,4 @@
-"""Tokens and keys that are revoked by name: a `jti`, a `kid`. The snapshot and the stream bring them."""
+"""Tokens and keys that are revoked by id: `jti` or `kid`. The snapshot and the stream bring them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Names:
-    """What is revoked by name. It only grows, but for tokens that have expired.
+    """What is revoked by id. It only grows, except for tokens that have expired.
 
     Attributes:
         jtis: Revoked tokens, each with the time at which it ends by itself.
@@ -30,14 +30,14 @@ class Names:
         self.jtis.update(jtis)
 
     def add_keys(self, kids: Iterable[str]) -> frozenset[str]:
-        """Trust keys no more, and return those that were trusted until now."""
+        """Distrust keys, and return those that were trusted until now."""
         new = frozenset(kids) - self.kids
         if new:
             self.kids |= new
         return new
 
     def forget_ended(self, ended: float) -> None:
-        """Forget tokens that ended by themselves before a time."""
+        """Drop tokens that expired before a time."""
         if self.jtis:
             self.jtis = {jti: exp for jti, exp in self.jtis.items() if exp > ended}
 
@@ -52,7 +52,7 @@ class Names:
 
 
 def refuse_own_key(kid: str, kids: Iterable[str]) -> None:
-    """Refuse a document that revokes the key it is signed with: whoever stole a key could say so too.
+    """Refuse a document that revokes its own key, which the thief of a key could also sign.
 
     Raises:
         BadClaimError: It does.

@@ -1,4 +1,4 @@
-"""What a message of the issuer proves: that we knew everything as of a time. It is worth less the older it is."""
+"""Proof of freshness: everything up to a time was known. It loses value as it ages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class FreshnessProof(NamedTuple):
-    """That we knew everything that had happened by a time.
+    """Everything that happened up to a time was known.
 
     Attributes:
         as_of: That time, in seconds since 1970, by the issuer's clock.
@@ -23,7 +23,7 @@ class FreshnessProof(NamedTuple):
     run: float
 
     def age(self, now: Moment) -> float:
-        """Return the seconds since: the larger of two answers. A proof that lies in the future is none."""
+        """The age: the larger of two answers. A proof from the future proves nothing."""
         if self.as_of > now.wall + MAX_CLOCK_LEAD:
             return inf
         return max(now.wall - self.as_of, now.run - self.run)
@@ -33,5 +33,5 @@ NO_PROOF = FreshnessProof(-inf, -inf)
 
 
 def younger(one: FreshnessProof, other: FreshnessProof, now: Moment) -> FreshnessProof:
-    """Return the proof that is worth more; an older one never takes a younger one's place."""
+    """The younger of two proofs."""
     return other if other.age(now) < one.age(now) else one

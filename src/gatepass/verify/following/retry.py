@@ -1,4 +1,4 @@
-"""When to try again what has failed."""
+"""When to retry after a failure."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from gatepass.verify.clocks import Moment
 
 TROUBLE_SECONDS = 60.0
-"""For so long we try again at least every 1.5 seconds, and then every 4."""
+"""For this long, retry at least every 1.5 seconds, and then every 4."""
 
 
 class Trouble:
-    """How long something has failed, and when to try again: soon at first, a little later after a minute.
+    """How long something has been failing, and when to retry: soon at first, a little later after a minute.
 
-    Readers are many, and all lose the same server at once; so each waits a random while.
+    Many readers lose the same server at once, so each waits a random time.
     """
 
     __slots__ = ("_began", "_failed_at", "_wait")
@@ -30,9 +30,9 @@ class Trouble:
         return self._began is not None
 
     def failed(self, now: Moment, jitter: float, *, at_least: float = 0) -> None:
-        """Record that it failed; try again after some seconds, and not before the other side has asked for it."""
+        """Record a failure; retry after some seconds, and not before the server has asked."""
         if self._began is None:
-            self._began, seconds = now, 0.5 * jitter  # perhaps it has only ended, as all streams do in time
+            self._began, seconds = now, 0.5 * jitter  # it may have ended normally, as all streams do
         elif now.since(self._began) < TROUBLE_SECONDS:
             seconds = 0.25 + 1.25 * jitter
         else:
@@ -40,7 +40,7 @@ class Trouble:
         self._failed_at, self._wait = now, max(seconds, at_least)
 
     def is_over(self, now: Moment) -> bool:
-        """Tell whether it is time to try again."""
+        """Whether it is time to retry."""
         return now.since(self._failed_at) >= self._wait
 
     def hurry(self) -> None:

@@ -1,4 +1,4 @@
-"""The chapters of the protocol, put together for one issuer."""
+"""The parts of the protocol, assembled for one issuer."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Revocations:
         stale_after: float,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """Know nothing yet.
+        """Start with nothing.
 
         Args:
             issuer: Whose revocations.
@@ -54,11 +54,11 @@ class Revocations:
         self.documents = Documents(self.known, self.verdict, self.stream, jitter=jitter)
 
     def restart(self) -> None:
-        """Start over in a process that forked: what is revoked stays so, and everything is asked again."""
+        """Start over in a forked process: what is revoked stays so, and everything is fetched again."""
         self.stream.restart()
         self.verdict.close()
         self.known.restart()
 
     def health(self, now: Moment, *, keys_fresh: bool, keys_usable: bool) -> Health:
-        """Say how up to date we are."""
+        """How up to date the revocations are."""
         return health_of(self.known, self.stream, now, keys_fresh=keys_fresh, keys_usable=keys_usable)

@@ -1,4 +1,4 @@
-"""Server-sent events (HTML Living Standard §9.2.6): bytes in, messages out, without I/O and within a known memory."""
+"""Parsing server-sent events (HTML Living Standard §9.2.6), without I/O and with bounded memory."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_BYTES = 512 * 1024
-"""What one message may hold."""
+"""The maximum size of a message."""
 
 _BOM = "\ufeff"
-"""One may stand before everything else, and says nothing."""
+"""A byte order mark may come first, and is ignored."""
 
 COMMENT = ""
-"""The event name of a comment; no event has it."""
+"""The event name used for comments; no event has it."""
 
 _END_OF_LINE = re.compile(rb"\r\n|\n|\r(?=.)", re.DOTALL)
 
 
 class MessageTooLongError(Exception):
-    """A message does not end."""
+    """A message is too long."""
 
 
 class Message(NamedTuple):
@@ -54,7 +54,7 @@ class Parser:
         self._data: list[str] = []
 
     def feed(self, chunk: bytes) -> Iterator[Message]:
-        """Take bytes, and yield what they complete. Nothing is kept of a message that is not ended by an empty line.
+        """Parse bytes, and yield complete messages. A message without a final empty line is dropped.
 
         Raises:
             MessageTooLongError: A message is longer than it may be.
@@ -73,7 +73,7 @@ class Parser:
             if message is not None:
                 yield message
         del self._rest[:start]
-        # A carriage return at the very end may be half of a line's end: it is looked at again.
+        # A final carriage return may be half of a line end, so it is parsed again.
         self._scanned = max(0, len(self._rest) - 1)
         if self._held + len(self._rest) > self._max_bytes:
             raise MessageTooLongError

@@ -1,4 +1,4 @@
-"""Our copies of the issuer's status lists, and how many a flood of tokens can make us hold or fetch."""
+"""Copies of the issuer's status lists, with limits on how many tokens can cause to be stored or fetched."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MAX_LISTS = 1024
-"""Lists that are held at once: 134 MB, for a billion grants. Of more, those are held that were used last."""
+"""How many lists are held: 134 MB, for a billion grants. The most recently used ones are kept."""
 
 BURST = 1024
 LISTS_PER_SECOND = 100
-"""Unknown lists that tokens may have fetched at once, and afterwards each second; only the issuer signs tokens."""
+"""How many unknown lists tokens may cause to be fetched at once, and then each second; only the issuer signs tokens."""
 
 USED_SECONDS = 60
-"""A list that no token has named for so long is not in use."""
+"""A list that no token has named for this long is not in use."""
 
 _MAX_NOTED = 1024
 
 
 class Copy(Document):
-    """Our copy of a status list.
+    """A copy of a status list.
 
     Attributes:
         octets: The bits.
@@ -62,7 +62,7 @@ class StatusListCopies:
     """
 
     def __init__(self, issuer: str) -> None:
-        """Hold none yet, and only ever such as are at the issuer's own origin."""
+        """Start empty; only lists at the issuer's own origin are accepted."""
         self.held: dict[str, Copy] = {}
         self.awaited: dict[str, Copy] = {}
         self._issuer = issuer
@@ -74,7 +74,7 @@ class StatusListCopies:
         return self.held.get(uri) or self.awaited.get(uri)
 
     def ask(self, uri: str, run: float) -> Copy | None:
-        """Find a list, or have it fetched if it may be: at the issuer's own origin, and not too many at once."""
+        """Find a list, or request it if allowed: at the issuer's own origin, and within the rate limit."""
         copy = self.find(uri)
         if copy is not None:
             copy.wanted_at = run
@@ -87,7 +87,7 @@ class StatusListCopies:
         return copy
 
     def arrived(self, uri: str, run: float) -> Copy:
-        """Return the copy that a fetched list is for."""
+        """The copy that a fetched list is for."""
         return self.held.get(uri) or self.awaited.pop(uri, None) or Copy(uri, run)
 
     def set(self, uri: str, indexes: Iterable[int]) -> None:
@@ -106,11 +106,11 @@ class StatusListCopies:
 
     @property
     def are_all_on_their_way(self) -> bool:
-        """Whether every list that is missing may be here in a moment."""
+        """Whether all missing lists are being fetched."""
         return not self._out_of_reach and all(copy.is_on_its_way for copy in self.awaited.values())
 
     def _may_ask(self, run: float) -> bool:
-        """A token bucket: tokens that name ever new lists cause a burst of fetches, and then a fixed rate."""
+        """A token bucket: tokens that name ever new lists cause a burst of fetches, then a fixed rate."""
         elapsed = max(0.0, run - self._allowed_at)
         self._allowance = min(float(BURST), self._allowance + elapsed * LISTS_PER_SECOND)
         self._allowed_at = run
@@ -120,13 +120,13 @@ class StatusListCopies:
         return True
 
     def _note_out_of_reach(self, uri: str, run: float) -> None:
-        """Record that a token names a list that is never fetched, so that `health` reports it."""
+        """Record that a token names a list that must not be fetched, for `health`."""
         if len(self._out_of_reach) >= _MAX_NOTED:
             del self._out_of_reach[next(iter(self._out_of_reach))]
         self._out_of_reach[uri] = run
 
     def _make_room(self) -> None:
-        """Forget lists when there are too many: those first that could not be had, then those not used for longest."""
+        """Drop lists if there are too many: first those never fetched, then the least recently used."""
         while len(self.held) + len(self.awaited) >= max(1, MAX_LISTS):
             failing = next((copy for copy in self.awaited.values() if copy.trouble), None)
             copy = failing or min((*self.awaited.values(), *self.held.values()), key=lambda copy: copy.wanted_at)
@@ -136,7 +136,7 @@ class StatusListCopies:
 
 
 def set_bits(octets: bytearray, indexes: Iterable[int]) -> None:
-    """Set bits; those that a list does not have are left out."""
+    """Set bits, ignoring those out of range."""
     size = len(octets)
     for index in indexes:
         if index >> 3 < size:

@@ -1,4 +1,4 @@
-"""The stream: a greeting, then heartbeats and events; and when to connect, to doubt a connection and to give it up."""
+"""The stream: a greeting, then heartbeats and events; when to connect, reconnect and disconnect."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from .verdict import Verdict
 
 DOUBT_SECONDS = 3.0
-"""A stream that has been silent for so long, one heartbeat and a half, may be dead: another is opened beside it."""
+"""A stream silent for this long, one and a half heartbeats, may be dead: another is opened beside it."""
 
 LIVE_SECONDS = 8.0
-"""How old the last proof may be for revocations to be called live: several heartbeats, and clocks that differ."""
+"""The maximum age of the last proof to count as live: several heartbeats, plus clock skew."""
 
 _LONGEST_RETRY_AFTER = 30.0
 
@@ -44,7 +44,7 @@ class LostError(Exception):
 
 
 class Greeting(NamedTuple):
-    """Where the issuer stands.
+    """The issuer's current position.
 
     Attributes:
         data: An epoch and the last event, as JSON. Nobody signed it.
@@ -54,7 +54,7 @@ class Greeting(NamedTuple):
 
 
 class EventMessage(NamedTuple):
-    """What has been revoked.
+    """A signed event.
 
     Attributes:
         token: It, signed.
@@ -64,7 +64,7 @@ class EventMessage(NamedTuple):
 
 
 class HeartbeatMessage(NamedTuple):
-    """That nothing else has been revoked.
+    """A signed heartbeat, or a keep-alive.
 
     Attributes:
         token: It, signed; None for a comment that only keeps the connection open.
@@ -80,11 +80,11 @@ class Resync(NamedTuple):
 Said: TypeAlias = Greeting | EventMessage | HeartbeatMessage | Resync
 
 _HEARTBEAT = "heartbeat "
-"""How the comment begins that carries one."""
+"""The prefix of a comment with a heartbeat."""
 
 
 def said(message: Message) -> Said | None:
-    """Tell what a message says; None for a kind that a later version of the protocol adds."""
+    """Classify a message; None for a kind from a later version of the protocol."""
     match message.event:
         case "hello":
             return Greeting(message.data)
@@ -115,10 +115,10 @@ class StreamConnection:
 
 
 class Stream:
-    """What is known, kept up to date by a stream. Two connections at most: one that counts, and one to replace it."""
+    """Keeps what is known up to date by a stream. At most two connections: the current one, and its replacement."""
 
     def __init__(self, known: Known, verdict: Verdict, *, jitter: Callable[[], float]) -> None:
-        """Keep it up to date.
+        """Set it up.
 
         Args:
             known: What is known.
@@ -136,21 +136,21 @@ class Stream:
 
     @property
     def has_settled(self) -> bool:
-        """Whether the first attempt to listen has ended, well or not, or cannot begin."""
+        """Whether the first attempt to connect has ended, or cannot start."""
         known = self._known
         return not known.feeds or known.events.position is None or self._current is not None or bool(self._trouble)
 
     def is_live(self, now: Moment) -> bool:
-        """Whether the stream has brought us up to date, speaks, and has proved that lately."""
+        """Whether the stream is up to date, and has proved that recently."""
         connection, position = self._current, self._known.events.position
         if connection is None or connection.goal is None or position is None or position.event_id < connection.goal:
             return False
         return now.run - connection.heard_at < SILENCE_SECONDS and self._known.by_stream.age(now) < LIVE_SECONDS
 
     def due(self, now: Moment) -> str | None:
-        """Say where to listen, if it is time to begin; the position goes with it.
+        """Where to connect, if it is time; with the position to resume from.
 
-        A connection that is silent is not given up for that at once: another is opened beside it.
+        A silent connection is not closed at once: another is opened beside it.
         """
         known = self._known
         if not known.feeds or known.offer is None or known.events.position is None or self._next is not None:
@@ -160,16 +160,16 @@ class Stream:
         return known.offer.stream_url if self._trouble.is_over(now) else None
 
     def opened(self, now: Moment) -> StreamConnection:
-        """Record that we open a connection; it is the one that counts once it has greeted us."""
+        """Record a new connection; it becomes current once it has sent its greeting."""
         self._next = StreamConnection(now.run)
         return self._next
 
     def is_given_up(self, connection: StreamConnection, now: Moment) -> bool:
-        """Tell whether to hang up: it has been silent for too long, or another has taken its place."""
+        """Whether to disconnect: it was silent for too long, or was replaced."""
         return connection not in (self._current, self._next) or now.run - connection.heard_at >= SILENCE_SECONDS
 
     def closed(self, connection: StreamConnection, now: Moment, *, retry_after: float = 0) -> None:
-        """Record that a connection has ended, and open another a little later.
+        """Record the end of a connection, and plan to reconnect.
 
         Args:
             connection: The connection.
@@ -181,18 +181,18 @@ class Stream:
         elif connection is self._next:
             self._next = None
         else:
-            return  # another had taken its place
+            return  # it was already replaced
         self._trouble.failed(now, self._jitter(), at_least=min(retry_after, _LONGEST_RETRY_AFTER))
 
     def restart(self) -> None:
-        """Start over in a process that forked: the connections are the other one's."""
+        """Start over in a forked process, whose parent has the connections."""
         self._current = self._next = None
         self._trouble.ended()
 
     # ── the greeting ──
 
     def hear_greeting(self, connection: StreamConnection, data: str, now: Moment) -> None:
-        """Learn where the issuer stands. Nobody signed it: it only tells how far we have to catch up.
+        """Learn the issuer's position. It is unsigned: it only shows how far we have to catch up.
 
         Raises:
             LostError: It stands in another epoch, or behind us.
@@ -217,7 +217,7 @@ class Stream:
     # ── heartbeats ──
 
     def hear_comment(self, connection: StreamConnection, now: Moment) -> None:
-        """Record that the connection is open; that proves nothing."""
+        """Record that the connection is alive, which proves nothing."""
         connection.heard_at = now.run
 
     def read_heartbeat(self, token: str, keys: KeySet, now: float) -> heartbeat.Heartbeat:
@@ -230,7 +230,7 @@ class Stream:
         return heartbeat.check(token, keys, issuer=self._known.issuer, now=now)
 
     def hear_heartbeat(self, beat: heartbeat.Heartbeat, now: Moment) -> None:
-        """Take it as proof that there was nothing, as of its time, that we do not know.
+        """Accept it as proof that we knew everything as of its time.
 
         Raises:
             LostError: There is something: events are missing, or it is of another epoch.
@@ -242,7 +242,7 @@ class Stream:
         if beat.epoch != position.epoch or beat.head > position.event_id:
             raise self._lose("events are missing")
         if beat.head < position.event_id:
-            return  # its node knows less than we do, and so proves nothing
+            return  # its node is behind us, so it proves nothing
         known.issuer_time = max(known.issuer_time, beat.iat)
         known.by_stream = younger(
             known.by_stream, FreshnessProof(beat.as_of, now.run - max(0.0, beat.iat - beat.as_of)), now
@@ -270,7 +270,7 @@ class Stream:
         return event
 
     def hear_event(self, connection: StreamConnection, event: revocation_event.RevocationEvent, now: Moment) -> None:
-        """Do what an event message says, whatever our clock says: it is its place in the line that counts.
+        """Apply an event message by its position, whatever our clock says.
 
         Raises:
             LostError: There is a gap before it, or it is of another epoch.
@@ -282,7 +282,7 @@ class Stream:
         if position is None or at.epoch != position.epoch or revoked.after > position.event_id:
             raise self._lose("events are missing")
         if at.event_id <= position.event_id:
-            return  # we know it, and that it comes again proves nothing
+            return  # it is already known, and its repetition proves nothing
         known.names.add_tokens(revoked.jtis)
         for uri, indexes in revoked.status:
             known.lists.set(uri, indexes)
@@ -301,7 +301,7 @@ class _Greeting(msgspec.Struct, frozen=True):
 
 
 def _position_in(data: str) -> Position | None:
-    """Read a greeting; None if it is none."""
+    """Parse a greeting; None if it is malformed."""
     try:
         found = msgspec.json.decode(data, type=_Greeting)
     except (msgspec.DecodeError, UnicodeError, RecursionError):

@@ -1,4 +1,4 @@
-"""Whether a token passes, by what is known: at once for nearly all, and with reasons for the others."""
+"""Deciding whether a token is accepted: fast for nearly all, with reasons for the others."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from .status_lists import Copy
 
 WINDOW_SECONDS = 1.0
-"""For how long `clears` may go by one look at the clocks; the driver looks several times a second."""
+"""For how long `clears` may use one reading of the clocks; the thread reads them several times a second."""
 
 _SLEW_SECONDS = 0.05
-"""How far a clock may be moved back for `clears` to go on: no more than what is always moved."""
+"""How far a clock may move back before `clears` stops answering: the usual corrections."""
 
 
 class Verdict:
@@ -35,14 +35,14 @@ class Verdict:
     __slots__ = ("_held", "_known", "_names", "clears_from", "clears_until")
 
     def __init__(self, known: Known) -> None:
-        """Judge by what is known."""
+        """Use what is known."""
         self.clears_from, self.clears_until = inf, -inf
         self._known = known
         self._names = known.names
         self._held = known.lists.held
 
     def clears(self, principal: Principal, wall: float) -> bool:
-        """Tell, as fast as can be, whether a token is known not to be revoked; if not so, ask `judge`."""
+        """Whether a token is known not to be revoked, as fast as possible; if False, ask `judge`."""
         if not self.clears_from <= wall < self.clears_until or principal.token_id in self._names.jtis:
             return False
         status = principal.status
@@ -58,7 +58,7 @@ class Verdict:
             return False
 
     def judge(self, principal: Principal, now: Moment) -> None:
-        """Return if a token passes, by what we know now.
+        """Return if a token is accepted by what is known now.
 
         Raises:
             RevokedError: It has been revoked.
@@ -73,7 +73,7 @@ class Verdict:
             raise RevocationStaleError(f"nobody can say what {known.issuer} has revoked", retry_after=MIN_TTL_SECONDS)
 
     def _is_listed_as_good(self, principal: Principal, now: Moment) -> bool:
-        """Tell whether a list that is young enough has the token, or rather its grant, as good.
+        """Whether a fresh list has the token's grant as valid.
 
         Raises:
             RevokedError: It has it as revoked, however old it is.
@@ -90,27 +90,27 @@ class Verdict:
             raise RevokedError("the token's grant has been revoked")
         return self._known.age_of(copy, now) < self._known.stale_after
 
-    # ── how long `clears` may go by it ──
+    # ── validity of `clears` ──
 
     def look(self, now: Moment, *, is_awake: bool = True) -> None:
-        """Look at both clocks, and let `clears` go by what is fresh for a moment; unless we have just slept."""
+        """Read both clocks, and let `clears` use what is fresh for a moment, unless the process has just slept."""
         self._look_at_names(now, is_awake=is_awake)
         for copy in self._held.values():
             self.look_at(copy, now)
 
     def look_at(self, copy: Copy, now: Moment) -> None:
-        """Let `clears` go by a list while it is fresh, unless we want to know whether it is in use."""
+        """Let `clears` use a list while it is fresh, unless we need to see whether it is in use."""
         is_open = not copy.is_resting and self._known.age_of(copy, now) < self._known.stale_after
         copy.clears_until = inf if is_open else -inf
 
     def close(self) -> None:
-        """Have `clears` answer for nothing until the next look."""
+        """Disable `clears` until the next reading of the clocks."""
         self.clears_from, self.clears_until = inf, -inf
 
     def _look_at_names(self, now: Moment, *, is_awake: bool) -> None:
         left = min(self._known.stale_after - self._known.age_of_names(now), WINDOW_SECONDS)
         if self._known.has_no_names:
-            left = inf if self._known.is_idle else WINDOW_SECONDS  # there are no names to be up to date with
+            left = inf if self._known.is_idle else WINDOW_SECONDS  # there are no ids to follow
         if left <= 0 or not is_awake:
             self.close()
         else:

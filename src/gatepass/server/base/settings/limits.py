@@ -1,4 +1,4 @@
-"""How much the server takes from others before it says no."""
+"""Limits on what callers may do."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _LISTS = {name for name, kind in _HINTS.items() if kind == tuple[str, ...]}
 _TABLES = {name for name, kind in _HINTS.items() if get_origin(kind) is dict}
 _TABLE_DEPTH = 8
 _UTF_8 = "utf-8-sig"
-"""Of files that people write: what some editors and PowerShell put before the first character does not count."""
+"""The encoding of files written by people: the byte order mark of some editors and PowerShell is ignored."""
 _IP = r"(\d{1,3}(\.\d{1,3}){3}|\[?[0-9a-f:]+(\.\d+){0,3}\]?)"
 _SERVICE_LINKS = tuple(
     (re.compile(rf"GATEPASS(_[A-Z0-9_]+)?_{name}", re.ASCII), re.compile(value, re.ASCII))
@@ -42,7 +42,7 @@ _SERVICE_LINKS = tuple(
         (r"PORT_\d+_(TCP|UDP|SCTP)_ADDR", _IP),
     )
 )
-"""What Kubernetes sets in every container for each Service beside it, whose names begin like ours when it is called so."""
+"""The variables that Kubernetes sets in every container for each Service, which begin like ours if it is named so."""
 
 
 def load(
@@ -101,16 +101,16 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
 
 
 def _is_service_link(variable: str, text: str) -> bool:
-    """Whether Kubernetes has set it for a Service whose name begins with `gatepass`, in name and value."""
+    """Whether Kubernetes has set it for a Service whose name begins with `gatepass`, judged by name and value."""
     return any(name.fullmatch(variable) and value.fullmatch(text) for name, value in _SERVICE_LINKS)
 
 
 def _with_secrets_from_files(values: dict[str, object], where: str) -> dict[str, object]:
-    """Read each secret for which a file is named, `smtp_password_file` say."""
+    """Read each secret that is in a file, such as `smtp_password_file`."""
     found = dict(values)
     for name in IN_FILES:
         file = found.pop(f"{name}_file", None)
-        if not file:  # what Compose makes of a variable that nobody has set
+        if not file:  # what Compose passes for an unset variable
             continue
         if found.get(name):
             raise StartupError(f"Both {name} and {name}_file are set {where}.", "Set one of them.")
@@ -120,7 +120,7 @@ def _with_secrets_from_files(values: dict[str, object], where: str) -> dict[str,
 
 
 def _secret_in(file: object, setting: str) -> str:
-    """What a file holds, without the line's end."""
+    """The content of a file, without the final newline."""
     try:
         text = Path(str(file)).read_text(encoding=_UTF_8).rstrip("\r\n")
     except (OSError, ValueError) as error:

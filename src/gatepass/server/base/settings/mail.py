@@ -1,4 +1,4 @@
-"""How mails are sent."""
+"""How emails are sent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gatepass.server.base.settings.section import Secret
 from gatepass.server.base.urls import is_loopback
 
 _SMTP = re.compile(r"smtps?://([\w.%+-]+@)?(\[[0-9a-f:]+\]|[\w.-]+)(:\d{1,5})?", re.ASCII)
-"""Without a password: that is a setting of its own, which nothing prints."""
+"""Without a password, which is a separate setting that is never printed."""
 _SENDER = re.compile(r"[\w.+-]+@[\w.-]+", re.ASCII)
 
 
@@ -54,7 +54,7 @@ class MailSection(LimitSection, frozen=True, kw_only=True):
 
     @property
     def mail(self) -> Literal["smtp", "outbox", "none"]:
-        """Where mails go: to the mail server, or on a machine of one's own to a page that shows them."""
+        """Where emails go: to the mail server, or on loopback to the outbox page."""
         if self.smtp_url:
             return "smtp"
         is_local = is_loopback(self.host) and is_loopback(urlsplit(self.issuer_url).hostname or "")
@@ -62,16 +62,16 @@ class MailSection(LimitSection, frozen=True, kw_only=True):
 
     @property
     def outbox_url(self) -> str:
-        """Where the mails can be read that were not sent."""
+        """The URL of the outbox page."""
         return f"{self.issuer_url}/pages/outbox?key={quote(self.outbox_key, safe='')}"
 
     @property
     def sender(self) -> str:
-        """Whom mails are from."""
+        """The sender of emails."""
         return self.mail_from or f"no-reply@{urlsplit(self.issuer_url).hostname}"
 
     def check(self) -> None:
-        """The mail server and the sender are such, and the certificates are there."""
+        """Check the mail server, the sender, and that the certificates exist."""
         super().check()
         if self.smtp_url and not _SMTP.fullmatch(self.smtp_url):
             raise StartupError(

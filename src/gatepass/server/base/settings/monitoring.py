@@ -27,7 +27,7 @@ class MonitoringSection(SiteSection, frozen=True, kw_only=True):
     ] = ""
 
     def check(self) -> None:
-        """Traces go to a place that takes them."""
+        """Check the endpoint for traces."""
         super().check()
         if self.traces and not host_of_url(self.traces):
             raise StartupError(

@@ -1,4 +1,4 @@
-"""What a password has to be, and how it is kept."""
+"""The password policy, and how passwords are hashed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class PasswordSection(SignupSection, frozen=True, kw_only=True):
     argon2_lanes: Annotated[int, Meta(ge=1, le=16, description="Lanes of a password hash.")] = 1
 
     def check(self) -> None:
-        """Leaked passwords are looked up over HTTPS."""
+        """Check that leaked passwords are looked up over HTTPS."""
         super().check()
         if self.leaked_passwords_url and not is_https_or_local(self.leaked_passwords_url):
             raise StartupError(

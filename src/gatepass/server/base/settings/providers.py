@@ -1,4 +1,4 @@
-"""Other sites that people may sign in with, a table each: `[providers.google]`."""
+"""Other sites that users may sign in with, each a table: `[providers.google]`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from gatepass.server.base.urls import is_https_or_local
 ProviderKind: TypeAlias = Literal["openid", "google", "microsoft", "apple", "gitlab", "github"]
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
-"""It stands in paths, and in the redirect URI that the provider is told."""
+"""Used in paths, and in the provider's redirect URI."""
 _TENANT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|common|organizations|consumers")
-"""As in the `iss` of Microsoft's ID tokens, where domains do not stand."""
+"""As in the `iss` of Microsoft's ID tokens, which has ids, not domains."""
 _WITH_SECRET = ("google", "microsoft", "gitlab", "github")
 _WORD = re.compile(r"[!-~]+")
 
@@ -74,7 +74,7 @@ class ProviderSettings(Confidential, frozen=True, kw_only=True, forbid_unknown_f
     ] = ""
 
     def kind_of(self, provider_id: str) -> ProviderKind:
-        """The preset: as set, or the one that it is named for."""
+        """The preset: as configured, or the one with this name."""
         if self.kind is not None:
             return self.kind
         match provider_id:
@@ -85,7 +85,7 @@ class ProviderSettings(Confidential, frozen=True, kw_only=True, forbid_unknown_f
 
 
 def check_provider(provider_id: str, provider: ProviderSettings) -> None:
-    """Refuse what could not work, or would let the wrong people in.
+    """Refuse settings that cannot work, or would admit the wrong users.
 
     Raises:
         StartupError: what is wrong.
@@ -108,7 +108,7 @@ def check_provider(provider_id: str, provider: ProviderSettings) -> None:
 
 
 def _mistakes(kind: ProviderKind, provider: ProviderSettings) -> tuple[tuple[bool, str, str], ...]:
-    """What could be wrong: whether it is, and in words."""
+    """The possible mistakes: whether each applies, and its text."""
     words = (provider.client_id, *provider.app_client_ids, *provider.scopes)
     apple = (provider.team_id, provider.key_id, provider.private_key_file)
     needs_tenant = kind == "microsoft" and not _TENANT.fullmatch(provider.tenant)
@@ -133,7 +133,7 @@ class ProviderSection(MailSection, frozen=True, kw_only=True):
     ] = msgspec.field(default_factory=dict[str, ProviderSettings])
 
     def check(self) -> None:
-        """Each provider can work, and is spoken to over HTTPS."""
+        """Check that each provider can work, over HTTPS."""
         super().check()
         for provider_id, provider in self.providers.items():
             check_provider(provider_id, provider)

@@ -1,4 +1,4 @@
-"""The proxies before the server."""
+"""The proxies in front of the server."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class ProxySection(ServerSection, frozen=True, kw_only=True):
 
     @property
     def has_undeclared_proxy(self) -> bool:
-        """Whether others must reach a server on loopback through something that it knows nothing of."""
+        """Whether a server on loopback must be behind a proxy that is not declared."""
         is_declared = bool(self.tls_cert or self.trusted_proxy)
         is_elsewhere = not is_loopback(urlsplit(self.issuer_url).hostname or "")
         return is_loopback(self.host) and is_elsewhere and not is_declared
 
     def check_proxy_is_declared(self) -> None:
-        """Whether it is known how others reach a server that listens on loopback, before it serves.
+        """Refuse to serve on loopback for a public issuer without a declared proxy.
 
         Raises:
             StartupError: when a proxy must be there that is not declared. All people would share its address, and with
@@ -58,7 +58,7 @@ class ProxySection(ServerSection, frozen=True, kw_only=True):
             )
 
     def check(self) -> None:
-        """Nothing is served to others in plain HTTP; proxies are networks, and their header is one."""
+        """Check that nothing is served publicly over plain HTTP, and that proxies and their header are valid."""
         super().check()
         self._check_address()
         self._check_proxies()

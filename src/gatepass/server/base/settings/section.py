@@ -1,4 +1,4 @@
-"""What the sections of the settings are made of."""
+"""The base of the settings' sections."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ DAY = 86_400
 Seconds: TypeAlias = Annotated[int, Meta(ge=0)]
 
 IN_FILE = Meta(extra={"in_file": True})
-"""Of a setting that may be in a file instead, which `NAME_file` names."""
+"""Marks a setting that may be in a file instead, named by `NAME_file`."""
 SECRET = Meta(extra={"in_file": True, "secret": True})
-"""Of one that is also never shown."""
+"""Marks a setting that is also never shown."""
 Secret: TypeAlias = Annotated[str, SECRET]
 
 

@@ -1,4 +1,4 @@
-"""Where the server listens, how others reach it, and how it starts and stops."""
+"""Where the server listens, its public URL, and how it starts and stops."""
 
 from __future__ import annotations
 

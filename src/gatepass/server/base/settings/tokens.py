@@ -13,9 +13,9 @@ from gatepass.server.base.settings.section import Seconds
 from gatepass.tokens.access_token import MAX_LIFETIME
 
 NAME = re.compile(r"[!#-\[\]-~]+")
-"""A scope-token of RFC 6749 §3.3. Grants keep lists of them between blanks, so a blank would make two of one."""
+"""A scope-token of RFC 6749 §3.3. Grants store lists of them separated by spaces, so it must not contain one."""
 OWN_SCOPE_PREFIX = "gatepass:"
-"""Scopes that begin so are rights at this server: the operator gives them to a client by name, and nobody else can."""
+"""The prefix of scopes that are rights at this server, which only the operator can give to a client."""
 
 
 class TokenSection(KeySection, frozen=True, kw_only=True):

@@ -1,1 +1,1 @@
-"""A person's own account."""
+"""The user's own account."""

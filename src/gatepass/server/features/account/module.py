@@ -1,4 +1,4 @@
-"""A person's own account."""
+"""The user's own account."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _FACES = (
     reauthentication_api,
     reauthentication_pages,
 )
-"""Every subject has two faces: calls and pages."""
+"""Every subject has API calls and pages."""
 
 
 def module(core: Core) -> Module:
-    """What a person sees of their account, and changes about it; and the log of events."""
+    """The account's pages and calls, and the event log."""
 
     async def forget(tx: Transaction) -> None:
         await tx.events.forget_before(tx.now - core.settings.events_days * _DAY)

@@ -1,1 +1,1 @@
-"""What operators do with people and clients."""
+"""Administration of users and clients."""

@@ -1,4 +1,4 @@
-"""What an operator does to clients. So far from the command line only; each is one transaction."""
+"""Administration of clients, so far for the command line only; each operation is one transaction."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LONGEST_NAME = 200
 
 
 class NewClient(msgspec.Struct, frozen=True, kw_only=True):
-    """What a new client may do; with `jwks` (its public keys as a JWK Set) it gets no secret."""
+    """A new client; with `jwks` (its public keys as a JWK Set) it gets no secret."""
 
     name: str
     grant_types: tuple[GrantType, ...]
@@ -34,7 +34,7 @@ class NewClient(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClientAdmin:
-    """The operator's calls. A client that there is not is refused as `client_not_found`."""
+    """Operations on clients. A missing client is refused as `client_not_found`."""
 
     def __init__(self, database: Database, indexes: StatusIndexes, lists: ListKeys) -> None:
         self._database = database
@@ -42,7 +42,7 @@ class ClientAdmin:
         self._lists = lists
 
     async def add(self, new: NewClient) -> tuple[Client, str | None]:
-        """Register a client; its secret is told this once, and is None for one that has keys.
+        """Register a client; its secret is returned only here, and is None for a client with keys.
 
         Raises:
             Refusal: `invalid_jwks`, `invalid_body` for a name that nobody could read, or as `check_names`.
@@ -85,9 +85,9 @@ class ClientAdmin:
     async def edit(
         self, client_id: str, *, audience: tuple[str, ...] | None = None, scope: tuple[str, ...] | None = None
     ) -> Client:
-        """Replace what the client's tokens may be for; what stays None stays as it is. The client as it is then.
+        """Change the client's audience and scopes; None leaves a value unchanged. Returns the changed client.
 
-        Where a right was taken, tokens that may have it are dead, and each of its grants brings what is left.
+        If a right was removed, tokens that may have it are revoked, and each grant keeps what is left.
 
         Raises:
             Refusal: as `check_names`.
@@ -105,7 +105,7 @@ class ClientAdmin:
                 scope=before.scope if scope is None else tuple(dict.fromkeys(scope)),
             )
             await tx.clients.replace(after)
-            # No audience stands for the issuer, so one is taken too when the first is named.
+            # An empty audience means the issuer, so naming the first one also removes a right.
             has_less = not set(before.scope) <= set(after.scope) or not set(before.audience or ("",)) <= set(
                 after.audience or ("",)
             )
@@ -118,9 +118,9 @@ class ClientAdmin:
         return await decide(self._database, unit)
 
     async def rotate_secret(self, client_id: str, *, keep_old: float = 0) -> str:
-        """Give the client another secret. The old one is taken for `keep_old` seconds more.
+        """Give the client a new secret. The old one is accepted for `keep_old` seconds more.
 
-        Without that the old one, and the client's own tokens, are dead.
+        Without that, the old one and the client's own tokens stop working.
         """
         secret, status = new_secret(), await self._indexes.next()
 
@@ -146,7 +146,7 @@ class ClientAdmin:
         return secret
 
     async def remove(self, client_id: str) -> None:
-        """Remove the client; its tokens and grants are dead."""
+        """Remove the client; its tokens and grants are revoked."""
 
         async def unit(tx: Transaction) -> Refusal | None:
             before = await tx.clients.remove(client_id, tx.now)

@@ -1,4 +1,4 @@
-"""What an operator does to accounts. So far from the command line only; each is one transaction."""
+"""Administration of users, so far for the command line only; each operation is one transaction."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ T = TypeVar("T")
 
 
 class UserView(msgspec.Struct, frozen=True):
-    """A person and where they are signed in."""
+    """A user and their sessions."""
 
     user: User
     sessions: list[SessionInUse]
 
 
 class Admin:
-    """The operator's calls. An e-mail address that nobody has is refused as `user_not_found`."""
+    """Operations on users. A missing email address is refused as `user_not_found`."""
 
     def __init__(self, database: Database, registration: Registration, lists: ListKeys, *, idle_seconds: float) -> None:
         self._database = database
@@ -45,12 +45,12 @@ class Admin:
         self._idle_seconds = idle_seconds
 
     async def add(self, email: str, password: str, roles: tuple[str, ...], *, is_verified: bool = False) -> User:
-        """Make an account. Raises as `Registration.add`, and `invalid_role`."""
+        """Create an account. Raises as `Registration.add`, and `invalid_role`."""
         checked = tuple(map(check_role, roles))
         return await self._registration.add(email, password, checked, by_operator=True, is_verified=is_verified)
 
     async def import_users(self, imported: Sequence[ImportedUser]) -> list[bool]:
-        """Make accounts for people of another system; which were made: the others' addresses are taken."""
+        """Create accounts for imported users; returns which were created: the others' addresses or ids are taken."""
 
         async def unit(tx: Transaction) -> list[bool]:
             return [await _move_in(tx, imported) for imported in imported]
@@ -58,7 +58,7 @@ class Admin:
         return await self._database.transaction(unit)
 
     async def all(self) -> list[User]:
-        """Everybody, by e-mail address."""
+        """All users, by email address."""
 
         async def unit(tx: Transaction) -> list[User]:
             return await tx.users.all()
@@ -66,7 +66,7 @@ class Admin:
         return await self._database.read(unit)
 
     async def show(self, email: str) -> UserView:
-        """One person and their sessions."""
+        """One user and their sessions."""
         address = normalise_email(email)
 
         async def unit(tx: Transaction) -> UserView | None:
@@ -78,7 +78,7 @@ class Admin:
         return _found(await self._database.read(unit))
 
     async def disable(self, email: str) -> int:
-        """Keep the person from signing in, and end their sessions; how many those were."""
+        """Disable the user, and end their sessions; return how many."""
         address = normalise_email(email)
 
         async def unit(tx: Transaction) -> int | Refusal:
@@ -92,7 +92,7 @@ class Admin:
         return await decide(self._database, unit)
 
     async def enable(self, email: str) -> None:
-        """Let the person sign in again."""
+        """Enable the user."""
         address = normalise_email(email)
 
         async def unit(tx: Transaction) -> Refusal | None:
@@ -106,9 +106,10 @@ class Admin:
         await decide(self._database, unit)
 
     async def set_role(self, email: str, role: str, *, has: bool) -> tuple[str, ...]:
-        """Give or take a role; the roles that the person has now.
+        """Add or remove a role; return the user's roles.
 
-        When one is taken, the person's access tokens are dead; the sessions live, and a refresh carries what is left.
+        When one is removed, the user's access tokens are revoked; the sessions stay, and a refresh brings the remaining
+        roles.
         """
         address, checked = normalise_email(email), check_role(role)
 
@@ -127,7 +128,7 @@ class Admin:
         return await decide(self._database, unit)
 
     async def set_password(self, email: str, password: str) -> int:
-        """Set a new password, and end the person's sessions; how many those were."""
+        """Set a new password, and end the user's sessions; return how many."""
         address = normalise_email(email)
         password_hash = await self._registration.hash(password, email=address)
 
@@ -144,7 +145,7 @@ class Admin:
         return await decide(self._database, unit)
 
     async def reset_factors(self, email: str) -> int:
-        """Forget the person's second factors and passkeys, and end their sessions; how many those were."""
+        """Remove the user's second factors and passkeys, and end their sessions; return how many."""
         address = normalise_email(email)
 
         async def unit(tx: Transaction) -> int | Refusal:
@@ -158,7 +159,7 @@ class Admin:
         return await decide(self._database, unit)
 
     async def logout(self, email: str) -> int:
-        """End the person's sessions; how many those were."""
+        """End the user's sessions; return how many."""
         address = normalise_email(email)
 
         async def unit(tx: Transaction) -> int | Refusal:
@@ -172,7 +173,7 @@ class Admin:
         return await decide(self._database, unit)
 
     async def events_of(self, email: str) -> list[Event]:
-        """What is kept of what happened to a person, oldest first."""
+        """A user's events, oldest first."""
         address = normalise_email(email)
 
         async def unit(tx: Transaction) -> list[Event] | None:
@@ -182,7 +183,7 @@ class Admin:
         return _found(await self._database.read(unit))
 
     async def events_after(self, event_id: str) -> Sequence[Event]:
-        """A page of what happened after an event, oldest first."""
+        """A page of events after an event, oldest first."""
 
         async def unit(tx: Transaction) -> Sequence[Event]:
             return await tx.events.after(event_id)

@@ -1,1 +1,1 @@
-"""The server's keys: published, followed, and moved on in time."""
+"""The server's keys: published, kept current and rotated."""

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from gatepass.server.domain.ports import Transaction
 
 _KEYS_SECONDS = 1.0
-"""How often it is looked whether a key's time has come; a look takes some microseconds."""
+"""How often to check for due key steps; a check takes some microseconds."""
 
 
 def module(core: Core) -> Module:
-    """Publish the keys; take over what other processes have done to them, and do what is due."""
+    """Publish the keys, apply changes by other processes, and rotate."""
 
     def publish() -> None:
         core.documents.publish(
@@ -30,7 +30,7 @@ def module(core: Core) -> Module:
             publish()
 
     async def move_keys_on() -> None:
-        """Do what is due in the life of the keys, unless another node has; all of them notice by the store."""
+        """Make the due steps of the keys' life cycle, unless another node has; all nodes see them in the store."""
         await take_steps(
             core.database,
             core.data_key,
@@ -48,7 +48,7 @@ def module(core: Core) -> Module:
 
 
 async def _wanted_for_id_tokens(core: Core) -> str | None:
-    """The algorithm whose key is still to be made, since a client may ask for ID tokens: making one takes its time."""
+    """The algorithm of a key that is still to be made for ID tokens; making one takes time."""
     alg = core.settings.id_token_alg
     if core.keys.current.id_token_signer(alg) is not None or not await core.database.read(_has_relying_parties):
         return None

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.ports import Transaction
 
 _KINDS_SECONDS = 60.0
-"""How often it is looked whether people with hashes of other systems have moved in, or signed in."""
+"""How often to count the kinds of password hashes, which change when users are imported or sign in."""
 _NAMED_AT_ONCE = 500
 
 _FACES = (
@@ -37,11 +37,11 @@ _FACES = (
     social_api,
     social_pages,
 )
-"""Every way to sign in has two faces: calls and pages."""
+"""Every way to sign in has API calls and pages."""
 
 
 def module(core: Core) -> Module:
-    """By password, by mail, by passkey, at another site; and the second factor."""
+    """Sign-in by password, by email, by passkey, at another site; and the second factor."""
     settings = core.settings
     window = max(settings.account_window_seconds, settings.address_window_seconds)
 
@@ -60,7 +60,7 @@ def module(core: Core) -> Module:
 
 
 async def _learn_kinds(core: Core) -> None:
-    """Note of each password what it costs to check, of those too that were there before this was noted."""
+    """Record the kind of every password hash, including old ones."""
 
     async def name(tx: Transaction) -> int:
         return await tx.passwords.name_kinds(_NAMED_AT_ONCE)
@@ -71,7 +71,7 @@ async def _learn_kinds(core: Core) -> None:
 
 
 async def _read_kinds(core: Core) -> None:
-    """Take over for the decoys what is noted; all passwords are counted only when that has changed."""
+    """Update the decoys; all passwords are counted only if the kinds have changed."""
 
     async def read(tx: Transaction) -> list[Kind]:
         return await tx.passwords.kinds()

@@ -1,1 +1,1 @@
-"""Mails on their way: sent when they are due, or shown in the outbox."""
+"""Outgoing emails: sent when due, or shown in the outbox."""

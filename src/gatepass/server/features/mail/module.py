@@ -1,4 +1,4 @@
-"""Mails on their way: sent when they are due, or shown in the outbox."""
+"""Outgoing emails: sent when due, or shown in the outbox."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from gatepass.server.core import Core
 
 _SEND_SECONDS = 0.25
-"""How often it is looked whether a mail is due; a look takes some microseconds."""
+"""How often to check for due emails; a check takes some microseconds."""
 
 
 def module(core: Core) -> Module:
-    """The queue of mails, and the page that shows it where no mail server is set."""
+    """The queue of emails, and the page that shows it if there is no mail server."""
     outbox = Outbox(core)
     return Module(
         templates=__package__,

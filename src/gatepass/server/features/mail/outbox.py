@@ -1,4 +1,4 @@
-"""The outbox of a server without a mail server, on a machine of one's own: what would have been sent."""
+"""The outbox page of a server on loopback without a mail server: the emails that would have been sent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Outbox:
-    """The outbox. It has no routes where mails are sent, nor where others could reach it."""
+    """The outbox. It has no routes if emails are sent, or if others could reach it."""
 
     def __init__(self, core: Core) -> None:
         self._mail_delivery = core.mail_delivery
@@ -34,10 +34,10 @@ class Outbox:
         return (page("/pages/outbox", self.show, THIS_MACHINE),)
 
     async def check(self, request: Request, _body: None) -> None:
-        """Let in whoever is on this machine and has the link that `serve` printed.
+        """Allow requests from this machine that have the key of the link printed by `serve`.
 
-        The links in the mails open accounts. Whoever comes through a tunnel or by DNS rebinding may look like this
-        machine, and does not have the key.
+        The links in the emails open accounts. Requests through a tunnel or by DNS rebinding may look local, but lack
+        the key.
 
         Raises:
             Refusal: `not_found`.
@@ -46,7 +46,7 @@ class Outbox:
             raise Refusal("not_found", "")
 
     async def show(self, call: Call, _body: None) -> Response:
-        """Show the mails, the latest first."""
+        """Show the emails, the latest first."""
         return self._pages.page(call.request, "outbox.html", mails=await self._mail_delivery.latest())
 
     def _has_key(self, request: Request) -> bool:

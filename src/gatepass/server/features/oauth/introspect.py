@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 
 class TokenToLookAt(ClientForm, frozen=True, kw_only=True):
-    """RFC 7009 §2.1 and RFC 7662 §2.1. The hint is not needed: our two kinds of token look different."""
+    """RFC 7009 §2.1 and RFC 7662 §2.1. The hint is not needed, because our two kinds of token look different."""
 
     token: str
     token_type_hint: str | None = None
 
 
 class Introspected(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """RFC 7662 §2.2. Of a token that is not active, nothing else is said."""
+    """RFC 7662 §2.2. For an inactive token, nothing else is said."""
 
     active: bool
     token_type: str | None = None
@@ -73,7 +73,7 @@ def routes(core: Core) -> tuple[Route, ...]:
 
 
 async def introspect(core: Core, call: Call, form: TokenToLookAt) -> Response:
-    """Tell a client about a token that is meant for it: one of its audiences, or its own refresh token."""
+    """Tell a client about a token for one of its audiences, or its own refresh token."""
     client = call.client
     refresh = read_in_body(form.token, core.keys.current.refresh_keys)
     if refresh is not None:

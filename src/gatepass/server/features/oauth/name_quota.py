@@ -1,7 +1,7 @@
-"""How many tokens each client may have revoked by name at a time, so that none uses up what readers can be told of.
+"""How many tokens each client may have revoked by `jti`, so that no client fills the list of all.
 
-What there is, is divided by the number of clients. It is counted once a second and not at each call, whose cost would
-grow with it; between nodes that is exact to what they revoke within that second.
+The total is divided by the number of clients. It is counted once a second, not at each call, whose cost would grow with
+it; across nodes it is exact except for revocations of the last second.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from gatepass.server.domain.ports import Transaction
 
 _SMALLEST_SHARE = 1_000
-"""Of each client, however many there are: more than fifty would have to be full at once to leave the next without."""
+"""The minimum for each client, however many there are: it takes more than fifty full ones to use up the total."""
 _COUNTED_SECONDS = 1.0
 
 
 class NameQuota:
-    """Counts, inside the transaction that takes a name."""
+    """Counts, inside the transaction that revokes a `jti`."""
 
     def __init__(self) -> None:
         self._counted_at = float("-inf")
@@ -28,7 +28,7 @@ class NameQuota:
         self._share = 0
 
     async def take(self, tx: Transaction, client_id: str) -> bool:
-        """Take room for one more name; False when the client's share, or all there is, is used up."""
+        """Reserve one more; False if the client's share or the total is used up."""
         if not 0 <= tx.now - self._counted_at < _COUNTED_SECONDS:
             self._names = Counter(await tx.revocations.count_names(tx.now))
             self._share = max(_SMALLEST_SHARE, MOST_TOKENS // max(1, await tx.clients.count()))

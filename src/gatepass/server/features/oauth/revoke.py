@@ -46,7 +46,7 @@ def routes(core: Core) -> tuple[Route, ...]:
 
 
 async def revoke(core: Core, names: NameQuota, call: Call, form: TokenToLookAt) -> Response:
-    """Revoke the asking client's token; another's or an unknown one is left alone, and the answer is the same."""
+    """Revoke the client's own token; another's or an unknown one is ignored, and the answer is the same."""
     client = call.client
     refresh = read_in_body(form.token, core.keys.current.refresh_keys)
     if refresh is not None:
@@ -57,7 +57,7 @@ async def revoke(core: Core, names: NameQuota, call: Call, form: TokenToLookAt) 
 
 
 async def _revoke_grant(core: Core, client: Client, token: RefreshToken) -> None:
-    """The refresh token and every access token that came of its grant (RFC 7009 §2.1)."""
+    """The refresh token and every access token of its grant (RFC 7009 §2.1)."""
 
     async def unit(tx: Transaction) -> None:
         held = await tx.grants.held_by(refresh_credential(token, client.id))
@@ -68,11 +68,11 @@ async def _revoke_grant(core: Core, client: Client, token: RefreshToken) -> None
 
 
 async def _revoke_access_token(core: Core, names: NameQuota, client: Client, token: str) -> None:
-    """Whatever it is for: the API may have been taken from the client since.
+    """For any audience, because the client may have lost the API since.
 
-    One that belongs to a grant dies with what else was minted for the grant just now, which goes on at another
-    place: that costs nobody who follows more than a bit. Only a client's own tokens go by name, and never by text:
-    signatures are malleable, so the text is not one thing.
+    A token of a grant is revoked together with the grant's other current tokens, and the grant gets a new status index:
+    followers store no more than a bit. Only a client's own tokens are revoked by `jti`, and never by their text,
+    because signatures are malleable.
     """
     try:
         principal = core.own_tokens.look_at_any(token)
@@ -91,7 +91,7 @@ async def _move_grant(core: Core, principal: Principal) -> None:
 
     async def unit(tx: Transaction) -> None:
         grant_id = None if was_at is None else await tx.grants.at(was_at)
-        if was_at is not None and grant_id is not None:  # else it is dead already
+        if was_at is not None and grant_id is not None:  # otherwise it is already invalid
             await tx.revocations.revoke_indexes([was_at], tx.now)
             await tx.grants.move([(grant_id, place)])
 

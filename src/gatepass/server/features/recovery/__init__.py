@@ -1,1 +1,1 @@
-"""Getting back into an account."""
+"""Account recovery."""

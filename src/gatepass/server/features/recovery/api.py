@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
 
 class ForgottenRequest(Confidential, frozen=True, forbid_unknown_fields=True):
-    """Whose password is forgotten."""
+    """The address of the account."""
 
     email: str
 
 
 class MailSent(msgspec.Struct, frozen=True):
-    """A mail is under way, if there is such an account."""
+    """An email was sent, if the account exists."""
 
     email: str
 
 
 class ResetRequest(Confidential, frozen=True, forbid_unknown_fields=True):
-    """The token of the mail's link, and the new password."""
+    """The token of the email's link, and the new password."""
 
     token: str
     password: str
@@ -85,7 +85,7 @@ def routes(core: Core) -> tuple[Route, ...]:
 
 
 async def ask_for_link(core: Core, call: Call, body: ForgottenRequest) -> Response:
-    """Send the mail; the answer is the same whether or not there is such an account."""
+    """Send the email; the answer is the same whether or not the account exists."""
     return JsonResponse(MailSent(await send_link(core, call, body.email)), 202)
 
 

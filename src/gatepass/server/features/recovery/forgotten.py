@@ -1,4 +1,4 @@
-"""The act of asking for a new password: a link is mailed to whoever has the address."""
+"""The act of requesting a password reset: a link is sent to the account's address."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Needs(Protocol):
 
 
 async def send_link(needs: Needs, call: Call, email: str) -> str:
-    """Mail a link to the account with this address, and return the address as we spell it.
+    """Email a link to the account with this address, and return the normalized address.
 
-    Where there is no such account, or it is disabled, the same is written at the same cost, and no mail goes out.
+    If there is no such account, or it is disabled, the same is written at the same cost, but nothing is sent.
 
     Raises:
         Refusal: `mail_not_configured`, `invalid_email`, or `too_many_attempts`.

@@ -1,4 +1,4 @@
-"""The answer to a link that does not work."""
+"""The refusal of a link that does not work."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from gatepass.server.base.errors import Refusal
 
 
 def invalid_code() -> Refusal:
-    """The same for every reason: which one it is tells a stranger about accounts."""
+    """The same for every reason, because the reason would reveal information about accounts."""
     return Refusal("invalid_code", "The link or code is wrong, has expired or was already used.")

@@ -1,4 +1,4 @@
-"""The act of locking an account down with the link "this wasn't me" of a warning."""
+"""The act of locking an account with the link "this wasn't me" of a warning email."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class Needs(Protocol):
 
 
 async def lock_account(needs: Needs, call: Call, token: str) -> None:
-    """Sign everybody out, and leave a new password by mail as the only way in.
+    """End all sessions, and leave a password reset by email as the only way to sign in.
 
-    The mail goes to the address that the link went to, even if the account has another address by now. Passkeys and
-    factors that were set up since the warning are removed: a thief's passkey would outlive the new password.
+    The email goes to the address that the link was sent to, even if the account has another by now. Passkeys and
+    factors added since the warning are removed: a thief's passkey would outlive the new password.
 
     Raises:
         Refusal: `invalid_code`.
@@ -64,10 +64,10 @@ async def lock_account(needs: Needs, call: Call, token: str) -> None:
 
 
 async def _put_address_back(tx: Transaction, user: User, email: str) -> None:
-    """Give the account its owner's address again.
+    """Restore the account's earlier email address.
 
-    If the owner has another account with that address by now, this one is disabled, and only the operator can open it:
-    it would be left with the thief's address, and the thief would open it by mail.
+    If the owner has another account with that address by now, this one is disabled until the operator enables it:
+    otherwise it would keep the thief's address, and the thief could sign in by email.
     """
     if user.email == email:
         return

@@ -1,4 +1,4 @@
-"""Getting back into an account."""
+"""Account recovery."""
 
 from __future__ import annotations
 

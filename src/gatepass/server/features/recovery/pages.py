@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 
 class ForgottenForm(PageForm, frozen=True, kw_only=True):
-    """Whose password is forgotten."""
+    """The address of the account."""
 
     email: str = ""
 
 
 class ResetForm(PageForm, frozen=True, kw_only=True):
-    """The token of the mail's link, and the new password."""
+    """The token of the email's link, and the new password."""
 
     token: str = ""
     password: str = ""
@@ -64,13 +64,13 @@ async def show_forgotten(
 
 
 async def submit_forgotten(core: Core, call: Call, form: ForgottenForm) -> Response:
-    """Send the mail, and say to look for it."""
+    """Send the email, and tell the user to check it."""
     await send_link(core, call, form.email)
     return core.pages.message(call.request, "forgotten_sent")
 
 
 async def show_reset(core: Core, call: Call, form: ResetForm | None, error: GatepassError | None = None) -> Response:
-    """Show the form; whether the link is good shows when it is sent."""
+    """Show the form; whether the link is valid shows when it is submitted."""
     return core.pages.page(
         call.request,
         "confirm.html",
@@ -90,7 +90,7 @@ async def submit_reset(core: Core, call: Call, form: ResetForm) -> Response:
 
 
 async def show_lock(core: Core, call: Call, form: LockForm | None, error: GatepassError | None = None) -> Response:
-    """Show a button: programs that scan mail follow links, and press no buttons."""
+    """Show a button: email scanners follow links, but press no buttons."""
     token = call.query.get("token", "") if form is None else form.token
     action = core.pages.path("lock")
     return core.pages.page(

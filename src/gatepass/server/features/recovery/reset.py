@@ -1,4 +1,4 @@
-"""The act of setting a new password with a mailed link."""
+"""The act of setting a new password with the link of an email."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def reset_password(needs: Needs, call: Call, token: str, password: str) ->
     """
     digest, origin, language = digest_of(token), call.origin, call.language
     code, has_factor = await _look_up(needs.database, digest)
-    if code is None:  # a guess gets no hashing time
+    if code is None:  # guesses must not cost hashing time
         raise invalid_code()
     password_hash = await needs.registration.hash(password, email=code.email, has_factor=has_factor)
 
@@ -65,12 +65,12 @@ async def reset_password(needs: Needs, call: Call, token: str, password: str) ->
 
 
 async def _look_up(database: Database, digest: bytes) -> tuple[Code | None, bool]:
-    """Return what the link is for, and whether a second factor will stand beside the new password."""
+    """Return the link's user, and whether they will still have a second factor."""
 
     async def unit(tx: Transaction) -> tuple[Code | None, bool]:
         code = await tx.codes.look(digest, "reset", tx.now)
         user = None if code is None else await tx.users.by_id(code.user_id)
-        if user is None or user.is_unclaimed:  # this proof of the address takes an unclaimed account's factors away
+        if user is None or user.is_unclaimed:  # verifying the address removes an unclaimed account's factors
             return code, False
         return code, (await tx.factors.of(user.id)).are_asked
 

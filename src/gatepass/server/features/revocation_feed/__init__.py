@@ -1,1 +1,1 @@
-"""What is revoked, published: list, snapshot and stream."""
+"""Publishing revocations: lists, snapshot and stream."""

@@ -1,4 +1,4 @@
-"""The feed: follows the log, keeps the documents, and tells the readers."""
+"""The feed: follows the log, updates the documents, and notifies the readers."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ if TYPE_CHECKING:
 SNAPSHOT_PATH = "/revocations/snapshot"
 STREAM_PATH = "/revocations"
 _MOST_TOLD = 10_000
-"""Revocations in one event. Whoever missed more takes the documents again; an event of any size would have no bound."""
+"""The maximum of revocations in one event. A reader that missed more fetches the documents again."""
 _BELIEVED_SECONDS = 86_400
-"""`exp` of lists and the snapshot: a reader that cannot get a newer one for so long must not go on believing."""
+"""`exp` of lists and the snapshot: a reader without a newer one must stop trusting it after that."""
 _SNAPSHOT_SECONDS = 2.0
-"""How much younger what we know may be than what a snapshot says."""
+"""How much newer the feed may be than the `as_of` of the snapshot."""
 _REBUILD_SECONDS = 600.0
-"""How often what no longer counts is forgotten, which costs a reading of all that does."""
+"""How often expired entries are dropped, which reads all current ones."""
 _YOUNG_SECONDS = 1.0
-"""What was read so lately need not be read again for a heartbeat."""
+"""A reading this recent is good enough for a heartbeat."""
 _READ_SECONDS = 1.0
 """How long a heartbeat waits for the store."""
 _MISSED_KEPT = 64
-"""Messages that are kept for readers that come back from the same place."""
+"""How many resume messages are cached for readers at the same position."""
 
 
 class _Beat(NamedTuple):
-    """A heartbeat, what it told, and when it was made, by `time.monotonic`."""
+    """A heartbeat, what it covered, and when it was made, by `time.monotonic`."""
 
     message: bytes
     told: tuple[Position, float]
@@ -88,7 +88,7 @@ class RevocationFeed:
         self._missed: dict[int, bytes] = {}
 
     def routes(self) -> tuple[Route, ...]:
-        """The one call that is no document."""
+        """The call for the stream."""
         return (
             Route(
                 method="GET",
@@ -102,13 +102,13 @@ class RevocationFeed:
         )
 
     async def start(self) -> None:
-        """Read everything, and put the documents in place."""
+        """Read everything, and publish the documents."""
         async with self._catching_up:
             await self._begin_anew()
 
     async def catch_up(self) -> None:
-        """Read what is new, and tell the readers. Where the keys have changed, show nothing that was signed before."""
-        if self._ring is not self._keys.current:  # by then no copy is signed with a key that is to be trusted no longer
+        """Read new entries, and notify the readers. If the keys have changed, discard what was signed before."""
+        if self._ring is not self._keys.current:  # from then on no copy is signed with an untrusted key
             self._ring = self._keys.current
             self._beat = None
             for document in self._documents.values():
@@ -119,10 +119,10 @@ class RevocationFeed:
                 await self._forget_expired()
 
     async def beat(self) -> None:
-        """Read the store if it can be read in a moment, and say to every reader how old what we know is by now.
+        """Read the store if it answers quickly, and send every reader a heartbeat with the age of the data.
 
-        A store that does not answer keeps no heartbeat back. A signer that does not sign does; the line is kept open
-        then, so that not all readers come anew at once.
+        An unresponsive store does not delay heartbeats. An unavailable signer does; connections are kept open
+        meanwhile, so that readers do not all reconnect at once.
         """
         if time.monotonic() - self.known.as_of >= _YOUNG_SECONDS:
             await self._read_soon()
@@ -133,14 +133,14 @@ class RevocationFeed:
             raise
 
     async def _read_soon(self) -> None:
-        """Begin to read, unless a reading that hangs is under way, and wait for the end of it, but not for long."""
+        """Start reading, unless an earlier reading hangs, and wait for it, but not long."""
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self.catch_up())
             self._reading.add_done_callback(_outcome_is_known)
         await asyncio.wait((self._reading,), timeout=_READ_SECONDS)
 
     async def _heartbeat(self) -> bytes:
-        """Sign what has been told so far; the last one will do for who comes right after it."""
+        """Sign a heartbeat; requests right after it get the same one."""
         now, told = time.monotonic(), self._told
         if self._beat is not None and self._beat.told == told and now - self._beat.made_at < _YOUNG_SECONDS:
             return self._beat.message
@@ -155,17 +155,17 @@ class RevocationFeed:
         return message
 
     def _by_the_store(self, moment: float) -> float:
-        """What the store's clock showed at a moment of `time.monotonic`."""
+        """The store's time at a moment of `time.monotonic`."""
         return self._clock() - (time.monotonic() - moment)
 
     async def follow(self, call: Call, _body: None) -> Response:
-        """Join the readers; first of all the reader is told what it has missed, and how old what we know is."""
+        """Add a reader; first it gets the events it has missed, and the age of the data."""
         after = call.request.headers.get("last-event-id") or call.query.get("after", "")
         place = await self._places.take(call.request)
         queue, position = self.readers.join(), self.known.position
         try:
             welcome = await self._welcome(Position.parse(after), position)
-            with suppress(Unavailable):  # nobody signs: the reader hears what happened, and that it is not proved
+            with suppress(Unavailable):  # there is no signer: the reader gets the events without proof
                 welcome += await self._heartbeat()
             return EventStream(self.readers, queue, welcome, place)
         except BaseException:
@@ -189,7 +189,7 @@ class RevocationFeed:
         return stream.hello(position) + missed
 
     def _keep_missed(self, after: int, position: Position, message: bytes) -> None:
-        """Many readers come back at once, from the same place: one message serves them all while it says everything."""
+        """Many readers reconnect at once at the same position: one message serves all while it is complete."""
         if position == self.known.position:
             if len(self._missed) >= _MISSED_KEPT:
                 del self._missed[next(iter(self._missed))]
@@ -206,24 +206,24 @@ class RevocationFeed:
             self._put_in_place()
         if read.head != before:
             self._missed.clear()
-            # What could not be signed is not told twice: then everybody begins anew, as soon as it can be.
+            # Events that could not be signed are not sent again: all readers start over once there is a signer.
             self._is_behind = True
             await self._tell(read.entries, after=before.event_id)
             self._is_behind = False
         self._told = read.head, read.begun_at
 
     async def _begin_anew(self) -> None:
-        """Take over another epoch, or too much at once. It stands in the documents, so readers are sent there."""
+        """Switch to another epoch, or skip too many events: readers are sent to the documents."""
         before = self.known.position
         self._hold(await self._read(0))
         if self.known.position.epoch != before.epoch:
-            self._indexes.let_go()  # nothing that was reserved in an epoch that has ended
+            self._indexes.let_go()  # nothing that was reserved in an ended epoch
         self._is_behind = False
         self._told = self.known.position, self.known.as_of
         self.readers.send(stream.resync(self.known.position), self.known.position)
 
     async def _forget_expired(self) -> None:
-        """Hold what still counts, and nothing else: old bits are 0 again. It can wait for a moment without news."""
+        """Drop expired entries: old bits become 0 again. It can wait for a quiet moment."""
         read = await self._read(0)
         if read.head == self.known.position:
             self._hold(read)
@@ -238,7 +238,7 @@ class RevocationFeed:
         async def unit(tx: Transaction) -> LogRead:
             head = await tx.revocations.head()
             entries = await tx.revocations.after(after, tx.now)
-            # What was committed between the two readings belongs to the next one.
+            # Entries committed between the two readings belong to the next one.
             known = tuple(entry for entry in entries if entry.id <= head.event_id)
             return LogRead(head, tuple(await tx.status_lists.all()), known, begun_at)
 
@@ -313,13 +313,13 @@ class RevocationFeed:
 
 
 def _outcome_is_known(reading: asyncio.Task[None]) -> None:
-    """Keep asyncio from logging that nobody has looked: what a reading that failed did not bring shows in `as_of`."""
+    """Keep asyncio from logging an unhandled exception: a failed reading shows in `as_of`."""
     if not reading.cancelled():
         reading.exception()
 
 
 def _revoked(entries: Iterable[Revocation], *, after: int, status_uri: str) -> Revoked:
-    """What an event message says of these entries; `status_uri` is where lists lie, without the number."""
+    """The content of an event message for these entries; `status_uri` is the URI of lists without the number."""
     indexes: dict[int, list[int]] = {}
     jtis: dict[str, int] = {}
     kids: list[str] = []

@@ -1,4 +1,4 @@
-"""What is revoked, published: status lists, a snapshot and a stream."""
+"""Publishing revocations: status lists, a snapshot and a stream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Public documents that are rendered when somebody asks, so that revoking costs the same however much is revoked."""
+"""Public documents rendered on request, so that the cost of a revocation does not depend on how many there are."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     Render = Callable[[], Awaitable[PublicDocument]]
 
 _SHARE = 20
-"""A document is rendered again once this many times as long has passed as rendering it took: 5 % of a core at most."""
+"""A document is rendered again after this many times its rendering time: at most 5 % of a core."""
 _UNCHANGED_SECONDS = 1.0
-"""How long a document need not show that events have passed it by."""
+"""How long a document may lag behind events."""
 
 
 class _Rendering(msgspec.Struct, frozen=True):
@@ -37,12 +37,12 @@ class _Rendering(msgspec.Struct, frozen=True):
 
 
 class OnDemand:
-    """Answers with the last rendering, or with a new one when that says too little; one serves all who wait for it."""
+    """Answers with the last rendering, or with a new one if that is outdated; one serves all who wait for it."""
 
     def __init__(
         self, render: Render, known: KnownRevocations, *, changed_at: Callable[[], int], fresh_seconds: float
     ) -> None:
-        """Render nothing yet.
+        """Start without a rendering.
 
         Args:
             render: makes the document from what is known just then.
@@ -58,11 +58,11 @@ class OnDemand:
         self._rendering = asyncio.Lock()
 
     def discard(self) -> None:
-        """Show the last rendering to nobody any more: its key has changed, say."""
+        """Discard the last rendering, for example because its key has changed."""
         self._last = None
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the document; 503 when there is none, since nobody signs."""
+        """Send the document; 503 if there is no signer to make it."""
         try:
             document = await self._current()
         except Unavailable as error:

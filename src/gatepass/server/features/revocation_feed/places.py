@@ -1,7 +1,7 @@
-"""Who may follow the stream: so many readers in total and from one address, and places that only clients get.
+"""Limits on stream readers: in total, for each address, and streams reserved for clients.
 
-Anybody may read what is revoked, and a stream is held for as long as it is read. So strangers can fill no more than
-their share, and an API that proves to be a registered client (HTTP Basic, RFC 6749 §2.3.1) finds a place beside them.
+Revocations are public, and a stream stays open while it is read. Anonymous readers can take only their share, and an
+API that authenticates as a registered client (HTTP Basic, RFC 6749 §2.3.1) has reserved streams.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from gatepass.server.core import Core
 
 _SHORTEST_LIFE = 0.75
-"""The part of `stream_seconds` after which the first streams end: those that began together do not end together."""
+"""The part of `stream_seconds` after which streams start to end, at random, so that they do not all end together."""
 _RETRY_SECONDS = (5, 15)
-"""When whoever found no place may ask again, drawn anew for each."""
+"""When a refused reader may try again, chosen at random for each."""
 
 
 class Places:
-    """The streams of a process: half of its connections at most, some of them kept for registered clients."""
+    """The streams of a process: at most half of its connections, some of them reserved for registered clients."""
 
     def __init__(self, core: Core) -> None:
         settings = core.settings
@@ -47,7 +47,7 @@ class Places:
         return self._taken
 
     async def take(self, request: Request) -> StreamPlace:
-        """Take a place for a reader.
+        """Reserve a stream for a reader.
 
         Raises:
             Refusal: `invalid_client` for credentials that are wrong.
@@ -60,13 +60,13 @@ class Places:
             return self._take(network)
         try:
             await self._authenticate(request)
-        except Unavailable:  # whoever cannot be looked up just now is served like anybody
+        except Unavailable:  # a client that cannot be looked up now is treated as anonymous
             return self._take(network)
         return self._take(None)
 
     def _take(self, network: str | None) -> StreamPlace:
-        """Take one for a client, or for anybody from a network; from one that is not known as well."""
-        if self._taken >= self._most:  # others may have come while the client was looked up
+        """Reserve a stream for a client, or for an anonymous network."""
+        if self._taken >= self._most:  # others may have connected while the client was looked up
             raise _too_many_streams()
         if network is not None:
             if self._by_anybody >= self._for_anybody or (network and self._by_address[network] >= self._for_an_address):
@@ -78,7 +78,7 @@ class Places:
         return StreamPlace(self, network, seconds)
 
     def give_back(self, network: str | None) -> None:
-        """Let another reader have the place."""
+        """Free the stream."""
         self._taken -= 1
         if network is not None:
             self._by_anybody -= 1
@@ -88,7 +88,7 @@ class Places:
 
 
 class StreamPlace:
-    """A reader's place, to be held and then given back, once."""
+    """A reader's reserved stream, to be held and then freed, once."""
 
     def __init__(self, places: Places, network: str | None, seconds: float) -> None:
         self._places = places
@@ -97,7 +97,7 @@ class StreamPlace:
 
     @contextmanager
     def held(self, end: Callable[[], None]) -> Generator[None]:
-        """Hold it; `end` is called when its time is over. Then the reader comes again, if there is a place."""
+        """Hold it; `end` is called when its time is over, and the reader reconnects."""
         timer = asyncio.get_running_loop().call_later(self._seconds, end)
         try:
             yield
@@ -106,7 +106,7 @@ class StreamPlace:
             self.give_back()
 
     def give_back(self) -> None:
-        """Give it back."""
+        """Free it."""
         self._places.give_back(self._network)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gatepass.tokens.revocation_event import Position
 
 QUEUED_MESSAGES = 64
-"""What may wait for one slow reader. One that is further behind is told to begin anew."""
+"""The buffer of one slow reader. A reader further behind has to start over."""
 
 _UNSIGNED = b": alive\n\n"
 _END = b""
@@ -27,12 +27,12 @@ class _Hint(msgspec.Struct, frozen=True):
 
 
 def hello(position: Position) -> bytes:
-    """Where the line of events stands; not signed, so only a hint."""
+    """The current position; unsigned, so only a hint."""
     return _message("hello", msgspec.json.encode(_Hint(position.epoch, position.event_id)))
 
 
 def resync(position: Position) -> bytes:
-    """The reader has lost the thread: lists and snapshot are to be taken again."""
+    """The reader has missed events: it must fetch lists and snapshot again."""
     return _message("resync", msgspec.json.encode(_Hint(position.epoch, position.event_id)))
 
 
@@ -42,7 +42,7 @@ def revoked(position: Position, token: str) -> bytes:
 
 
 def heartbeat(token: str) -> bytes:
-    """How old what this node knows is, signed. In a comment, which who does not know it takes for a sign of life."""
+    """A signed heartbeat with the age of this node's data. As a comment, it is a keep-alive for other clients."""
     return b": heartbeat %s\n\n" % token.encode()
 
 
@@ -51,7 +51,7 @@ def _message(event: str, data: bytes) -> bytes:
 
 
 class Readers:
-    """Everybody who is connected."""
+    """The connected readers."""
 
     def __init__(self) -> None:
         self._queues: set[asyncio.Queue[bytes]] = set()
@@ -61,7 +61,7 @@ class Readers:
         return len(self._queues)
 
     def join(self) -> asyncio.Queue[bytes]:
-        """Begin to receive what is sent from now on."""
+        """Start receiving messages."""
         queue: asyncio.Queue[bytes] = asyncio.Queue(QUEUED_MESSAGES)
         if self._closing:
             queue.put_nowait(_END)
@@ -69,11 +69,11 @@ class Readers:
         return queue
 
     def leave(self, queue: asyncio.Queue[bytes]) -> None:
-        """Receive no more."""
+        """Stop receiving messages."""
         self._queues.discard(queue)
 
     def send(self, message: bytes, position: Position) -> None:
-        """Put a message before everybody; who cannot take it has lost the thread, and is told so instead."""
+        """Send a message to all readers; one whose buffer is full is told to resync instead."""
         for queue in self._queues:
             try:
                 queue.put_nowait(message)
@@ -83,13 +83,13 @@ class Readers:
                 queue.put_nowait(resync(position))
 
     def keep_alive(self, message: bytes = _UNSIGNED) -> None:
-        """Send a heartbeat, or at least a sign that the line is open; who has no room for it has messages to read."""
+        """Send a heartbeat, or at least a keep-alive; readers with full buffers have messages to read anyway."""
         for queue in self._queues:
             if not queue.full():
                 queue.put_nowait(message)
 
     def close(self) -> None:
-        """End every stream, and those to come: a server that shuts down does not wait for its readers."""
+        """End every stream, now and from now on: a shutdown does not wait for readers."""
         self._closing = True
         for queue in self._queues:
             while not queue.empty():
@@ -98,13 +98,13 @@ class Readers:
 
 
 class EventStream(Response):
-    """An answer that goes on until its reader leaves or the server ends."""
+    """A response that lasts until its reader disconnects or the server ends."""
 
     def __init__(self, readers: Readers, queue: asyncio.Queue[bytes], first: bytes, place: StreamPlace) -> None:
         super().__init__(media_type="text/event-stream")
         del self.headers["content-length"]
         self.headers["cache-control"] = "no-store"
-        self.headers["x-accel-buffering"] = "no"  # nginx would hold events back to fill a buffer
+        self.headers["x-accel-buffering"] = "no"  # nginx would buffer events
         self.headers["access-control-allow-origin"] = "*"
         self._readers = readers
         self._queue = queue
@@ -112,7 +112,7 @@ class EventStream(Response):
         self._place = place
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the end."""
+        """Send messages until the end."""
         if scope["method"] == "HEAD":
             self._first = _END
         watcher = asyncio.create_task(self._watch(receive))
@@ -129,13 +129,13 @@ class EventStream(Response):
             watcher.cancel()
 
     async def _watch(self, receive: Receive) -> None:
-        """Notice that the reader has gone."""
+        """Wait until the reader disconnects."""
         while (await receive())["type"] != "http.disconnect":
             pass
         self._end()
 
     def _end(self) -> None:
-        """Say no more; what waits is told to whoever comes again with the id of the last event."""
+        """Stop; a reader that reconnects with the id of its last event gets what was waiting."""
         while not self._queue.empty():
             self._queue.get_nowait()
         self._queue.put_nowait(_END)

@@ -31,7 +31,7 @@ class RefreshRequest(Confidential, frozen=True, forbid_unknown_fields=True):
 
 
 class LogoutRequest(Confidential, frozen=True, forbid_unknown_fields=True):
-    """The refresh token, unless a bearer token or a cookie says whose session it is."""
+    """The refresh token, unless a bearer token or cookie identifies the session."""
 
     refresh_token: str | None = None
 
@@ -81,7 +81,7 @@ def routes(core: Core) -> tuple[Route, ...]:
 
 
 async def get_new_tokens(core: Core, call: Call, _body: RefreshRequest) -> Response:
-    """Move the grant on and answer; a refusal leaves the cookie alone, for by now it may be a newer one."""
+    """Refresh and answer; a refusal leaves the cookie alone, which may be newer by now."""
     keys, token = core.keys.current, call.refresh_token
     moved, now = await refresh(core, token, await core.dpop.thumbprint(call.request))
     current = msgspec.structs.replace(token, serial=moved.serial)
@@ -89,13 +89,13 @@ async def get_new_tokens(core: Core, call: Call, _body: RefreshRequest) -> Respo
 
 
 async def logout(core: Core, call: Call, _body: LogoutRequest) -> Response:
-    """End the session that the token belongs to."""
+    """End the token's session."""
     await log_out(core.database, call.session.session_id, call.session.user_id, call.origin)
     return _signed_out(core, call)
 
 
 async def logout_all(core: Core, call: Call, _body: LogoutRequest) -> Response:
-    """End every session of the person that the token belongs to."""
+    """End every session of the token's user."""
     await log_out_everywhere(core.database, call.session.session_id, call.session.user_id, call.origin)
     return _signed_out(core, call)
 

@@ -1,4 +1,4 @@
-"""The acts of ending a session, and all sessions of a person. Their refresh tokens are dead at once."""
+"""The acts of ending a session, and all sessions of a user. Their refresh tokens stop working at once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def log_out(database: Database, session_id: str, user_id: str, origin: Ori
 
 
 async def log_out_everywhere(database: Database, session_id: str, user_id: str, origin: Origin) -> None:
-    """End every session of the person in this one: what has ended has no power over what lives.
+    """End every session of this session's user, if it is still active.
 
     Raises:
         Refusal: `session_ended`.

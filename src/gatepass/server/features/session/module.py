@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 _FORGET_SECONDS = 60.0
 _KEPT_SECONDS = 7 * 86_400.0
-"""How long after its end a session can still be told from one that never was."""
+"""How long an ended session can still be told from one that never existed."""
 _AT_ONCE = 500
-"""Forgotten in one transaction: enough to keep up, and few enough not to keep others waiting."""
+"""How many are removed in one transaction: enough to keep up, and few enough not to delay others."""
 
 
 def module(core: Core) -> Module:
-    """Moving a session on, and ending it."""
+    """Refreshing and ending sessions."""
     tokens = TokenSessions(core.database, core.bearer_auth, keys=core.keys, browser=core.browser)
 
     async def unit(tx: Transaction) -> int:

@@ -28,7 +28,7 @@ def routes(core: Core) -> tuple[Route, ...]:
 
 
 async def submit(core: Core, call: Call, _form: LogoutForm) -> Response:
-    """End the session of who looks at the page, and forget its cookie."""
+    """End the session of the page's user, and delete its cookie."""
     visitor = await core.cookie_auth.of(call.request)
     if visitor is not None:
         await log_out(core.database, visitor.session_id, visitor.user.id, call.origin)

@@ -1,4 +1,4 @@
-"""The act of moving a grant on."""
+"""The act of refreshing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Needs(Protocol):
 
 
 async def refresh(needs: Needs, token: RefreshToken, jkt: str | None) -> tuple[MovedOn, float]:
-    """Move the grant of a first-party refresh token on, and say when that was, in seconds since 1970.
+    """Advance the grant of a first-party refresh token, and return when that was, in seconds since 1970.
 
     Args:
         needs: The store, and the time limits of refreshing.

@@ -1,4 +1,4 @@
-"""`POST /signup`: an account for whoever asks, if the operator wants that."""
+"""`POST /signup`: creates an account, if sign-up is open."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class VerifySignupRequest(Confidential, frozen=True, forbid_unknown_fields=True):
-    """The token of the mail's link, and the password that was chosen."""
+    """The token of the email's link, and the password that was chosen."""
 
     token: str
     password: str
@@ -37,7 +37,7 @@ class SignedUp(msgspec.Struct, frozen=True):
 
 
 class SignupMailed(msgspec.Struct, frozen=True):
-    """A mail is under way; the account is made once it is answered."""
+    """An email was sent; the account is created when its link is used."""
 
     email: str
 
@@ -78,7 +78,7 @@ def routes(core: Core) -> tuple[Route, ...]:
 
 
 async def signup(core: Core, call: Call, body: SignupRequest) -> Response:
-    """Make the account, or with a mail server the first step to it."""
+    """Create the account, or with a mail server send the link that does."""
     made = await sign_up(core, call, body)
     match made:
         case User():
@@ -88,6 +88,6 @@ async def signup(core: Core, call: Call, body: SignupRequest) -> Response:
 
 
 async def verify(core: Core, call: Call, body: VerifySignupRequest) -> Response:
-    """Make the account for who has read the mail and knows the password."""
+    """Create the account for the user who has the email's token and the password."""
     user = await verify_address(core, call, body.token, browser="", password=body.password)
     return JsonResponse(SignedUp(user.id, user.email), 201)

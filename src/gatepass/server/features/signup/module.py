@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def module(core: Core) -> Module:
-    """Signing up, and the codes that mails carry."""
+    """Signing up, and the codes of emails."""
 
     async def forget(tx: Transaction) -> None:
         await tx.codes.forget_expired(tx.now)

@@ -29,7 +29,7 @@ class SignupForm(PageForm, frozen=True, kw_only=True):
 
 
 class VerifyForm(PageForm, frozen=True, kw_only=True):
-    """The page that the mail's link leads to."""
+    """The page of the email's link."""
 
     token: str = ""
     password: str = ""
@@ -62,7 +62,7 @@ async def show(core: Core, call: Call, form: SignupForm | None, error: GatepassE
 
 
 async def submit(core: Core, call: Call, form: SignupForm) -> Response:
-    """Make the account, and go to the sign-in page; or ask to look for the mail."""
+    """Create the account, and redirect to the sign-in page; or ask the user to check their email."""
     browser = core.pages.browser_of(call.request) or ""
     made = await sign_up(core, call, SignupRequest(form.email, form.password), browser=browser)
     if isinstance(made, str):
@@ -72,14 +72,14 @@ async def submit(core: Core, call: Call, form: SignupForm) -> Response:
 
 
 async def submit_verify(core: Core, call: Call, form: VerifyForm) -> Response:
-    """Make the account."""
+    """Create the account."""
     browser = core.pages.browser_of(call.request) or ""
     await verify_address(core, call, form.token, browser=browser, password=form.password)
     return core.pages.message(call.request, "signed_up", next_path=core.pages.path("login"))
 
 
 async def show_verify(core: Core, call: Call, form: VerifyForm | None, error: GatepassError | None = None) -> Response:
-    """Show a button; in another browser than the one that asked, a field for the password too."""
+    """Show a button; in another browser than the requesting one, also a field for the password."""
     token = call.query.get("token", "") if form is None else form.token
     code = await find_code(core, token)
     is_here = code is None or code.holder == digest_of(core.pages.browser_of(call.request) or "")

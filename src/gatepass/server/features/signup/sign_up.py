@@ -1,7 +1,7 @@
-"""The acts of creating an account: at once, or with a mail server once its owner has answered a mail.
+"""The acts of creating an account: at once, or with a mail server once its owner has used the email's link.
 
-With mail the answer is the same whether or not the address is taken, and nobody else can have prepared an account for
-it: whoever follows the link must be in the browser that asked, or know the password that was chosen.
+With email, the answer is the same whether or not the address is taken, and nobody else can prepare an account for it:
+the link works only in the requesting browser, or with the chosen password.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Needs(Protocol):
 
 
 class SignupRequest(Confidential, frozen=True, forbid_unknown_fields=True):
-    """Who wants an account; `proof` goes to the service at `signup_check_url`."""
+    """A new account's address and password; `proof` goes to the service at `signup_check_url`."""
 
     email: str
     password: str
@@ -60,7 +60,7 @@ class SignupRequest(Confidential, frozen=True, forbid_unknown_fields=True):
 
 
 async def sign_up(needs: Needs, call: Call, request: SignupRequest, *, browser: str = "") -> User | str:
-    """Make the account; or mail a link to its owner, and return the address as we spell it."""
+    """Create the account; or email a link to its owner, and return the normalized address."""
     needs.rules.check_open()
     address, where = normalise_email(request.email), call.origin
     needs.rules.check(address)
@@ -76,7 +76,7 @@ async def sign_up(needs: Needs, call: Call, request: SignupRequest, *, browser: 
 
 
 async def _wait(needs: Needs, address: str, where: Origin) -> None:
-    """Refuse before a hash is made what would be refused after it."""
+    """Refuse before hashing what would be refused afterwards."""
 
     async def unit(tx: Transaction) -> float:
         return await needs.rules.wait(tx, address, where)
@@ -86,7 +86,7 @@ async def _wait(needs: Needs, address: str, where: Origin) -> None:
 
 
 async def _send_link(needs: Needs, call: Call, address: str, password_hash: str, browser: str) -> None:
-    """Mail a link that makes the account; an owner of the address is told that there is one, at the same cost."""
+    """Email a link that creates the account; an existing owner is told that there is one, at the same cost."""
     attempt = needs.mail_throttle.attempt("signup", address, call.origin)
     link, language = needs.notices.mail_link("signup"), call.language
 
@@ -121,7 +121,7 @@ async def _send_link(needs: Needs, call: Call, address: str, password_hash: str,
 
 
 async def verify_address(needs: Needs, call: Call, token: str, *, browser: str, password: str) -> User:
-    """Make the account, once, for the browser that asked or for who knows the password."""
+    """Create the account, once, for the requesting browser or with the password."""
     code = await find_code(needs, token)
     if code is None:
         raise _invalid_code()
@@ -148,7 +148,7 @@ async def verify_address(needs: Needs, call: Call, token: str, *, browser: str, 
 
 
 async def find_code(needs: Needs, token: str) -> Code | None:
-    """What a mailed link is about; None when nothing comes of it any longer."""
+    """The sign-up that an emailed link belongs to; None if it is no longer possible."""
 
     async def unit(tx: Transaction) -> Code | None:
         return await tx.codes.look(digest_of(token), "signup", tx.now)

@@ -1,1 +1,1 @@
-"""What belongs to the site as a whole."""
+"""The site as a whole: health, discovery, language, look and debugger."""

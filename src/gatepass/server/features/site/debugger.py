@@ -1,6 +1,6 @@
-"""`/debugger`: what a token says, what each claim means, whether its signature holds, and why it would be refused.
+"""`/debugger`: decodes a token, explains each claim, checks the signature, and lists reasons to refuse it.
 
-All of it happens in the browser. The page's policy lets its script read this server's JWKS and send nothing anywhere.
+All of it happens in the browser. The page's CSP lets its script read this server's JWKS and send nothing anywhere.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TEXTS = "debugger."
 
 
 def routes(core: Core) -> tuple[Route, ...]:
-    """The page, which a script of its own fills."""
+    """The page, which a script fills."""
     return (page("/debugger", partial(show, core), ANYONE),)
 
 

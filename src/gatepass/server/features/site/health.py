@@ -1,4 +1,4 @@
-"""For operators: `GET /health` says that the process answers, `GET /ready` that it can do its work; `GET /metrics`."""
+"""For operators: `GET /health` (alive), `GET /ready` (can work) and `GET /metrics`."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 log = structlog.get_logger("gatepass")
 
 _SEEN_SECONDS = 1.0
-"""How long it is told again that the database is well: anybody may ask, and each look is a write."""
+"""How long a good state of the database is cached: the endpoint is public, and each check is a write."""
 _METRICS_TYPE = "text/plain; version=1.0.0; charset=utf-8"
 
 
 class State(msgspec.Struct, frozen=True):
-    """`ok`; whoever is not well does not answer."""
+    """Always `ok`; an unhealthy process does not answer."""
 
     status: str
 
 
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether to send requests here, and what it is that keeps from it. Each is `ok` or says what is the matter."""
+    """Whether to send requests here. Each check is `ok` or says what is wrong."""
 
     status: Literal["ok", "not_ready"]
     serving: Literal["ok", "starting", "draining"]
@@ -47,7 +47,7 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HealthChecks:
-    """Whether the process answers, whether it can do its work, and what it has counted."""
+    """Health, readiness and metrics of the process."""
 
     def __init__(self, core: Core) -> None:
         self._database = core.database
@@ -95,12 +95,12 @@ class HealthChecks:
         return JsonResponse(State("ok"))
 
     async def ready(self, _call: Call, _body: None) -> Response:
-        """Answer 200 when all is well, and 503 with the same body when something is not."""
+        """Answer 200 if everything is ok, and otherwise 503 with the same body."""
         found = await self._look()
         return JsonResponse(found, 200 if found.status == "ok" else 503)
 
     async def check_metrics(self, request: Request, _body: None) -> None:
-        """Let this machine see them, and who has the token; for everybody else there is nothing here.
+        """Allow this machine and callers with the token; for others the path does not exist.
 
         Raises:
             Refusal: `not_found`.
@@ -109,7 +109,7 @@ class HealthChecks:
             raise Refusal("not_found", "")
 
     async def metrics(self, _call: Call, _body: None) -> Response:
-        """Tell."""
+        """Answer with the metrics."""
         return Response(self._metrics.text(), media_type=_METRICS_TYPE, headers={"cache-control": "no-store"})
 
     async def _look(self) -> Readiness:
@@ -138,7 +138,7 @@ class HealthChecks:
         )
 
     async def _condition(self) -> Condition | StoreUnavailable:
-        """How the database is: as it was within the last second if that was well, else by one look for all who ask."""
+        """The database's state: cached for a second if it was good, otherwise from one check shared by all requests."""
         if self._seen is not None and asyncio.get_running_loop().time() - self._seen_at < _SEEN_SECONDS:
             return self._seen
         if self._looking is None:
@@ -146,7 +146,7 @@ class HealthChecks:
         return await asyncio.shield(self._looking)
 
     async def _look_at_database(self) -> Condition | StoreUnavailable:
-        """Write to it; log why that cannot be done, when it is new."""
+        """Write to it; log a failure if it is new."""
         try:
             self._seen = await self._database.condition()
         except StoreUnavailable as error:

@@ -1,4 +1,4 @@
-"""`/pages/language`: the language that somebody wants, whatever their browser asks for."""
+"""`/pages/language`: the user's choice of language."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def routes(core: Core) -> tuple[Route, ...]:
-    """The page. A link opens it, and no form: it changes what words are shown, and nothing that is kept here."""
+    """The page. A link is enough, without a form, because it only changes the displayed language."""
     return (page("/pages/language", partial(choose, core), ANYONE),)
 
 
 async def choose(core: Core, call: Call, _body: None) -> Response:
-    """Keep the choice in a cookie, and go back to where it was made."""
+    """Store the choice in a cookie, and return to the page."""
     back = core.pages.return_path(call.query.get("return_to", ""), core.pages.path("account"))
     response = core.pages.go_to(back)
     core.pages.language.keep(response, call.query.get("to", ""))

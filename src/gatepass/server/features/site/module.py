@@ -1,4 +1,4 @@
-"""What belongs to the site as a whole: its state, its language, its look, and tools for developers."""
+"""The site as a whole: its health, language, look, and tools for developers."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def module(core: Core) -> Module:
 
 
 def _publish_look(core: Core) -> None:
-    """Publish styles and scripts, and the site's own logo and style, or our logo."""
+    """Publish styles and scripts, and the configured logo and style, or our logo."""
     settings, documents = core.settings, core.documents
 
     def publish(name: str, body: bytes, media_type: str) -> None:

@@ -1,4 +1,4 @@
-"""Numbered SQL files, one line for every database; `apply` runs those that a database has not had yet."""
+"""Numbered SQL files, the same for every database; `apply` runs those that a database has not had yet."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Who makes a request: the proof that a route asks for."""
+"""Authentication of requests, as each route requires."""

@@ -1,8 +1,8 @@
-"""Who calls, by an access token of ours.
+"""Authentication by our own access tokens.
 
-For the server's own calls the issuer's URL is the right audience, and a token of the operator's own applications the
-right one: a registered client, which may be somebody else's, acts for a person at the APIs that its tokens are for, and
-opens their account here only with a scope that the operator has given it for that.
+For the server's own API, the audience must be the issuer's URL, and the token one of the operator's own applications: a
+registered client, which may be a third party's, acts for a user at other APIs, and can manage the account here only
+with a scope that the operator has granted for that.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class BearerAuth:
         return principal
 
     async def _proof(self, request: Request, token: str) -> DPoPProof:
-        """The sender's proof."""
+        """The request's DPoP proof."""
         with _as_bad_token():
             proof = await self._dpop.proof(request, token=token)
         if proof is None:
@@ -115,7 +115,7 @@ def _credentials(request: Request, in_body: str | None) -> tuple[str, str]:
 
 
 def _check_may_call(principal: Principal) -> None:
-    """Refuse a token that speaks for no person, or that a client holds to whom this account is not open."""
+    """Refuse a token without a user, or of a client that may not manage accounts here."""
     if principal.session_id is None:
         raise Refusal("invalid_token", "This requires a user's access token; this one belongs to a client.")
     if principal.client_id != FIRST_PARTY and ACCOUNT_SCOPE not in principal.scopes:
@@ -124,7 +124,7 @@ def _check_may_call(principal: Principal) -> None:
 
 @contextmanager
 def _as_bad_token() -> Generator[None]:
-    """To a call with a token a bad proof is a bad token (RFC 9449 §7.1)."""
+    """With a token, an invalid proof counts as an invalid token (RFC 9449 §7.1)."""
     try:
         yield
     except Refusal as error:

@@ -1,4 +1,4 @@
-"""Who a client is: a secret in the header or the body, or a signature under its own key (RFC 6749 §2.3, RFC 7523)."""
+"""Client authentication: a secret in the header or the body, or a signed assertion (RFC 6749 §2.3, RFC 7523)."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _LONGEST_ASSERTION_SECONDS = 3_600
-"""Authlib's clients sign for an hour and offer no other; the name of each is kept for as long."""
+"""Authlib's clients always sign for an hour; the id of each assertion is remembered for as long."""
 _SKEW_SECONDS = 60
 """How far a client's clock may be ahead."""
 _KNOWN_SECONDS = 1.0
 
 
 class ClientForm(Confidential, frozen=True, kw_only=True):
-    """What any form may say of the client that sends it (RFC 6749 §2.3.1, RFC 7521 §4.2)."""
+    """The client's fields in any form (RFC 6749 §2.3.1, RFC 7521 §4.2)."""
 
     client_id: str | None = None
     client_secret: str | None = None
@@ -44,22 +44,22 @@ class ClientForm(Confidential, frozen=True, kw_only=True):
 
 
 class KnownClients:
-    """Registered clients, remembered for a second at most, and until `forget` says that the store has changed."""
+    """Registered clients, cached for a second at most, and until `forget` is called because the store has changed."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: dict[str, tuple[Client, float]] = {}
 
     async def by_id(self, client_id: str) -> Client | None:
-        """Return a client. One that is not there is looked for each time."""
+        """Return a client. Missing clients are not cached."""
         client, until = self._known.get(client_id, (None, 0.0))
         if client is None or until < asyncio.get_running_loop().time():
             client = await self.read(client_id)
         return client
 
     async def read(self, client_id: str) -> Client | None:
-        """Return a client as it is in the store just now."""
-        if not client_id.isascii() or not client_id.isprintable():  # not every database can even be asked for it
+        """Return a client from the store, without the cache."""
+        if not client_id.isascii() or not client_id.isprintable():  # not every database accepts such text in a query
             return None
 
         async def unit(tx: Transaction) -> Client | None:
@@ -71,12 +71,12 @@ class KnownClients:
         return client
 
     def forget(self) -> None:
-        """Read each again when it calls next."""
+        """Clear the cache."""
         self._known.clear()
 
 
 class ClientAuthentication:
-    """Finds out which registered client calls, and makes sure that it is that one."""
+    """Authenticates registered clients."""
 
     def __init__(self, database: Database, clients: KnownClients, *, issuer: str) -> None:
         self._database = database
@@ -84,14 +84,14 @@ class ClientAuthentication:
         self._issuer = issuer
 
     async def authenticate(self, request: Request, body: SplitBody = NO_BODY) -> Client:
-        """Return the confidential client that the request proves to come from (RFC 6749 §2.1). Raises as `identify`."""
+        """Return the confidential client that authenticated the request (RFC 6749 §2.1). Raises as `identify`."""
         client = await self.identify(request, body)
         if client.is_public:
             raise _invalid_client()
         return client
 
     async def identify(self, request: Request, body: SplitBody = NO_BODY) -> Client:
-        """Return the client that the request proves to come from, or the public one that it names (RFC 6749 §3.2.1).
+        """Return the client that authenticated the request, or the public one that it names (RFC 6749 §3.2.1).
 
         Raises:
             Refusal: `invalid_request` when it uses several methods at once (§2.3), else `invalid_client`; from whoever
@@ -119,7 +119,7 @@ class ClientAuthentication:
         now = self._database.clock()
         client = await self._clients.by_id(client_id)
         if client is not None and not client.has_secret(secret, now):
-            client = await self._clients.read(client_id)  # the secret may be new
+            client = await self._clients.read(client_id)  # the secret may have changed
         is_proved = client is not None and client.has_secret(secret, now)
         if client is None or not is_proved or client.auth_method not in ("client_secret", method):
             raise _invalid_client()
@@ -132,11 +132,11 @@ class ClientAuthentication:
         return _enabled(client)
 
     async def _by_assertion(self, form: ClientForm, assertion: str) -> Client:
-        """RFC 7523 §3: a short-lived JWT about itself, for us alone, once."""
+        """RFC 7523 §3: a short-lived JWT about the client itself, for us alone, accepted once."""
         if form.client_assertion_type != ASSERTION_TYPE:
             raise Refusal("invalid_request", "This type of client assertion is not supported.")
         try:
-            # Whose keys to check with, only the assertion itself can say; what it says is proven right after.
+            # Only the assertion itself says whose keys to use; its content is verified right after.
             named = jwt.peek(assertion).claims.get("iss")
             client = await self._clients.by_id(named if isinstance(named, str) else "")
             if client is None or client.jwks is None or form.client_id not in (None, client.id):
@@ -162,10 +162,11 @@ class ClientAuthentication:
         return _enabled(client)
 
     def _is_for_us(self, audience: object, client: Client) -> bool:
-        """Whether an assertion is for this server and no other: one that another may have is worth nothing here.
+        """Whether an assertion is for this server only: one that was made for another must not work here.
 
-        So `aud` is the issuer alone (RFC 7523bis; the audience injection attack), as a text or as a list of one. The
-        token endpoint's URL, which RFC 7523 §3 allowed, is taken of clients that the operator knows to write it.
+        So `aud` must be the issuer alone (RFC 7523bis; the audience injection attack), as a string or a list of one.
+        The token endpoint's URL, which RFC 7523 §3 allowed, is accepted from clients for which the operator has allowed
+        it.
         """
         allowed: list[object] = [self._issuer]
         if client.assertion_audience == "token_endpoint":
@@ -173,7 +174,7 @@ class ClientAuthentication:
         return audience in allowed or any(audience == [name] for name in allowed)
 
     async def _use_up(self, client_id: str, jti: str, expires_at: float) -> None:
-        # A client may write anything there, as long as a form; not every database can keep all of that.
+        # A client may send any text of any length here; not every database can store it.
         name = hashlib.sha256(f"{client_id} {jti}".encode("utf-8", "surrogatepass")).hexdigest()
 
         async def unit(tx: Transaction) -> Refusal | None:

@@ -1,7 +1,7 @@
-"""Who looks at a page: by the cookie of their session, which a page reads and does not move on.
+"""Authentication of pages by the session cookie, which a page reads without refreshing.
 
-Reading it is one look at the database. The refresh token stays as it is, so a page that is open beside an application
-in cookie mode takes nothing from it.
+Reading it is one database query. The refresh token stays the same, so a page does not interfere with an application in
+cookie mode.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class CookieAuth:
-    """Knows visitors by their cookie."""
+    """Identifies users by their cookie."""
 
     def __init__(self, database: Database, *, keys: LiveKeys, browser: BrowserMode, settings: Settings) -> None:
         self._database = database
@@ -32,7 +32,7 @@ class CookieAuth:
         self._idle_seconds = settings.session_idle_seconds
 
     async def of(self, request: Request) -> Caller | None:
-        """Return who is signed in; None for everybody else. Whether a form may act for them, `Pages` has checked."""
+        """Return the signed-in user, or None. `Pages` has already checked whether a form may act for them."""
         text = self._browser.page_cookie(request)
         if text is None:
             return None

@@ -1,4 +1,4 @@
-"""The key of whoever sends a request, shown by a DPoP proof (RFC 9449): what is bound to it is of no use to a thief."""
+"""The key of a request's sender, proved by DPoP (RFC 9449): a stolen token that is bound to it is useless."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class DPoPBinding:
-    """Finds out which key the sender of a request has. Each proof is good once, at all nodes together."""
+    """Verifies which key the sender of a request has. Each proof is accepted once across all nodes."""
 
     def __init__(self, database: Database, *, issuer: str) -> None:
         self._database = database
@@ -28,10 +28,10 @@ class DPoPBinding:
         self._origin = f"{parts.scheme}://{parts.netloc}"
 
     async def thumbprint(self, request: Request) -> str | None:
-        """The thumbprint (RFC 7638) of the key that the request proves its sender to have; None when it has no proof.
+        """The thumbprint (RFC 7638) of the key that the sender has proved; None if there is no proof.
 
-        The proof is used up. So this is for who has shown something else before, a client or a refresh token of ours:
-        nobody else makes the server write a row.
+        The proof is marked as used, which writes a row. So call this only after a client or a refresh token of ours was
+        authenticated.
 
         Raises:
             Refusal: `invalid_dpop_proof`, also for a proof that was used before.
@@ -43,7 +43,7 @@ class DPoPBinding:
         return proof.thumbprint
 
     async def proof(self, request: Request, *, token: str | None = None) -> DPoPProof | None:
-        """The request's proof, if it has one and that is good; whether it was used before is not known yet.
+        """The request's proof, if it has a valid one; whether it was already used is not checked yet.
 
         Args:
             request: The request.
@@ -56,7 +56,7 @@ class DPoPBinding:
         if text is None:
             return None
         now = await self._database.read(_now)
-        # No Host header has a say in which URL the proof must be for.
+        # The Host header does not affect the URL that the proof must be for.
         url = self._origin + request.scope["path"]
         try:
             return dpop_proof.check(text, method=request.method, url=url, token=token, now=now, seconds=PROOF_SECONDS)
@@ -64,7 +64,7 @@ class DPoPBinding:
             raise Refusal("invalid_dpop_proof", f"The DPoP proof is not valid: {error}.") from error
 
     async def use(self, proof: DPoPProof) -> None:
-        """Use a proof up.
+        """Mark a proof as used.
 
         Raises:
             Refusal: `invalid_dpop_proof`, when it was used before.

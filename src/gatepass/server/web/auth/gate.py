@@ -1,4 +1,4 @@
-"""The gate before every call and page: who makes a request, by whatever its route asks for (`Route.auth`)."""
+"""The gate in front of every call and page: authenticates a request as its route requires (`Route.auth`)."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from gatepass.server.web.routing import Route
 
     Authenticator = Callable[[Request, Any], Awaitable[object]]
-    """From a request, and its `SplitBody` where the proof may be in it, to whom it comes from."""
+    """Takes a request, and its `SplitBody` if the proof may be in the body; returns the caller."""
 
 
 class Gate:
-    """Lets requests pass.
+    """Admits requests.
 
     Args:
         bearer_auth: users, by access tokens.
@@ -60,7 +60,7 @@ class Gate:
         }
 
     async def admit(self, request: Request, route: Route, body: SplitBody | None) -> Response | None:
-        """Find out who it is. Raises as what the route asks for does."""
+        """Authenticate the caller. Raises as the route's requirement does."""
         if route.page and route.auth.by_person:
             return await self._admit_to_page(request, route)
         note(request, await self._proofs[route.auth](request, body))

@@ -1,4 +1,4 @@
-"""The refresh token that a call presents, from its body or its cookie."""
+"""The refresh token of a request, from its body or its cookie."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 def refresh_token_in(
     request: Request, in_body: str | None, *, keys: KeyRing, browser: BrowserMode
 ) -> RefreshToken | None:
-    """Return the authentic refresh token of the body, else of the cookie; None when there is neither.
+    """Return the authentic refresh token of the body, or of the cookie; None if there is neither.
 
-    A token that was handed out as a cookie is refused in a body and the reverse: a script that got hold of one cannot
-    use it past the cross-site defence.
+    A token that was issued as a cookie is refused in a body and vice versa: a script that got hold of one cannot use it
+    to bypass the CSRF protection.
 
     Raises:
         Refusal: `invalid_refresh_token` or `cross_site_request`.

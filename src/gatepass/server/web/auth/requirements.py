@@ -1,4 +1,4 @@
-"""Who may make a call: what a route asks for, and whom the dispatcher has found before any body was converted."""
+"""What a route requires of its caller, and the caller that was authenticated before the body was converted."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)  # one of a kind each, and looked up at each request
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)  # singletons, looked up at each request
 class Auth:
-    """What a call asks of whoever makes it, and `needs` says that in a sentence.
+    """What a call requires of its caller; `needs` says it in a sentence.
 
-    `problems` are the codes that it may answer with before anything else. `by_person`: a person is signed in, by an
+    `problems` are the codes that it may answer with before anything else. `by_person`: a user is signed in, by an
     access token at the API and by a cookie at a page. `in_body`: the proof may be in the body, which is then split
-    first, and nothing of it looked at but the proof.
+    first, without reading anything else of it.
     """
 
     name: str
@@ -33,7 +33,7 @@ _PERSON = ("missing_token", "invalid_token", "insufficient_scope", "session_ende
 
 ANYONE = Auth(name="anyone")
 CALLER = Auth(name="caller", needs="Takes a bearer token.", problems=_PERSON, by_person=True)
-"""A person whose session lives, by a token of a first-party sign-in, or one with the scope `gatepass:account`."""
+"""A user with an active session, by a first-party token, or one with the scope `gatepass:account`."""
 RECENT = Auth(
     name="recent",
     needs="Takes a bearer token of a recent sign-in.",
@@ -56,30 +56,30 @@ SESSION = Auth(
     problems=("missing_token", "invalid_token", "insufficient_scope"),
     in_body=True,
 )
-"""Any token of a session, which may have ended."""
+"""Any token of a session, even an ended one."""
 CLIENT = Auth(
     name="client",
     needs="Takes a client's secret or signature.",
     problems=("invalid_request", "invalid_client"),
     in_body=True,
 )
-"""A registered client that proves to be itself."""
+"""A registered client that authenticates."""
 ANY_CLIENT = Auth(
     name="any client",
     needs="Takes a client's secret or signature, or the `client_id` of a public client.",
     problems=("invalid_request", "invalid_client"),
     in_body=True,
 )
-"""The same, or a public client (RFC 6749 §2.1), whose name anyone can send."""
+"""The same, or a public client (RFC 6749 §2.1), whose id anyone can send."""
 METRICS = Auth(name="metrics", needs="For this machine, or with the `metrics_token` as bearer token.")
 THIS_MACHINE = Auth(name="this machine", needs="For this machine.")
 
 
 class SplitBody(msgspec.Struct, frozen=True):
-    """A body where the proof may be, split and not converted.
+    """A body that may hold the proof, split but not converted.
 
-    `fields` are the texts that stand in it once, by name; there are none where it cannot be split. `check` raises what
-    is wrong with the whole of it: that is for who has shown no proof at all, where the body was the place for it.
+    `fields` are the strings that appear once in it, by name; empty if it cannot be split. `check` raises what is wrong
+    with the whole body, for callers without any proof.
     """
 
     fields: Mapping[str, str]
@@ -93,10 +93,10 @@ _FOUND = "gatepass.found"
 
 
 def note(request: Request, found: object) -> None:
-    """Keep in the request whom it comes from."""
+    """Store the caller in the request."""
     request.scope[_FOUND] = found
 
 
 def found(request: Request) -> Any:  # noqa: ANN401 - what it is, the route's `auth` says
-    """Whom the gate has found. `web.call.Call` says this with types."""
+    """The caller that the gate has found. `web.call.Call` says this with types."""
     return request.scope[_FOUND]

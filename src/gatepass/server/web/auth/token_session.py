@@ -1,4 +1,4 @@
-"""What a refresh token is good for: moving its grant on, or ending its session, which an access token does as well."""
+"""Calls that take a refresh token: refreshing its grant, or ending its session, for which an access token works too."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _IN_BODY = "refresh_token"
 
 
 class TokenSession(msgspec.Struct, frozen=True):
-    """A session, which may have ended, and whose it is."""
+    """A session, possibly ended, and its user."""
 
     session_id: str
     user_id: str
 
 
 class TokenSessions:
-    """Finds what the token of a call belongs to."""
+    """Finds the session that a request's token belongs to."""
 
     def __init__(self, database: Database, bearer_auth: BearerAuth, *, keys: LiveKeys, browser: BrowserMode) -> None:
         self._database = database
@@ -42,7 +42,7 @@ class TokenSessions:
         self._browser = browser
 
     async def refresh_token(self, request: Request, body: SplitBody) -> RefreshToken:
-        """Return an authentic refresh token; whether its grant lives, the call finds out as it moves it on.
+        """Return an authentic refresh token; whether its grant is active is checked when it is used.
 
         Raises:
             Refusal: `missing_refresh_token`, as `refresh_token_in`, or what is wrong with the body.
@@ -54,7 +54,7 @@ class TokenSessions:
         return token
 
     async def any_token(self, request: Request, body: SplitBody) -> TokenSession:
-        """Return the session of whichever token the call presents.
+        """Return the session of the token in the request, of any kind.
 
         Raises:
             Refusal: `missing_token`, as `BearerAuth.verify` or `refresh_token_in`, or what is wrong with the body.
@@ -67,7 +67,9 @@ class TokenSessions:
             body.check()
             raise Refusal("missing_token", "Send a bearer token, a refresh token in the body, or the cookie.")
         found = await self._held(token)
-        if found is None or found.client_id != FIRST_PARTY:  # another client's ends its own grant, at /oauth/revoke
+        if (
+            found is None or found.client_id != FIRST_PARTY
+        ):  # a registered client's token ends its own grant, at /oauth/revoke
             raise invalid_refresh_token()
         return TokenSession(found.session_id, found.user_id)
 

@@ -1,1 +1,1 @@
-"""Accounts at other sites that sign a person in here."""
+"""Connected accounts at other sites."""

@@ -1,4 +1,4 @@
-"""`/account/identities`: accounts at other sites, listed, connected and disconnected."""
+"""`/account/identities`: connected accounts, listed, connected and disconnected."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class IdentityShown(msgspec.Struct, frozen=True, kw_only=True):
-    """An account at a provider, and the address that it had there last. Times in seconds since 1970."""
+    """A connected account, with its last known address. Times in seconds since 1970."""
 
     id: str
     provider: str
@@ -32,13 +32,13 @@ class IdentityShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IdentitiesShown(msgspec.Struct, frozen=True):
-    """Every account elsewhere that opens the caller's."""
+    """The caller's connected accounts."""
 
     identities: tuple[IdentityShown, ...]
 
 
 class ConnectRequest(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An ID token that the application has been given by the provider, and the `nonce` that it had sent there."""
+    """An ID token that the application got from the provider, and the `nonce` it had sent there."""
 
     provider: str
     id_token: str
@@ -91,7 +91,7 @@ async def show(core: Core, call: Call, _body: None) -> Response:
 
 
 async def connect(core: Core, call: Call, body: ConnectRequest) -> Response:
-    """Connect the account that the ID token is about."""
+    """Connect the account of the ID token."""
     caller = call.caller
     proven = await core.linking.check_id_token(body.provider, body.id_token, body.nonce)
     identity = await core.linking.connect(

@@ -1,4 +1,4 @@
-"""The acts on accounts at other sites: listing those that sign the caller in here, and disconnecting one."""
+"""The acts on connected accounts: listing and disconnecting them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Needs(Protocol):
 
 
 async def list_identities(needs: Needs, user_id: str) -> list[Identity]:
-    """The accounts at other sites that are connected."""
+    """The caller's connected accounts."""
 
     async def unit(tx: Transaction) -> list[Identity]:
         return await tx.identities.of(user_id)
@@ -60,7 +60,7 @@ async def disconnect(needs: Needs, call: Call, identity_id: str) -> None:
 
 
 async def _opens_otherwise(needs: Needs, tx: Transaction, user: User) -> bool:
-    """Whether the person can sign in by mail, password or passkey."""
+    """Whether the user can sign in by email, password or passkey."""
     if needs.notices.can_send or await tx.passwords.of(user.id) is not None:
         return True
     return (await tx.factors.of(user.id)).passkeys > 0

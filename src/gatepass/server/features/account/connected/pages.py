@@ -1,4 +1,4 @@
-"""The page of the accounts at other sites."""
+"""The page of connected accounts."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ async def show(core: Core, call: Call, _form: PageForm | None, error: GatepassEr
 
 
 async def submit_connect(core: Core, call: Call, form: ConnectForm) -> Response:
-    """Send the browser to the provider, by a page that goes there: a form of ours may be answered by us only.
+    """Redirect the browser to the provider through a page, because the CSP lets forms lead to our own pages only.
 
-    It takes a form, which no other site can send: else one could have its own account connected to this one.
+    It needs a form, which other sites cannot send: otherwise an attacker could connect their account to this one.
     """
     journey = core.redirects.new(form.provider)
     url = await core.linking.way_there(form.provider, journey)

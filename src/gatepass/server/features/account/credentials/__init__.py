@@ -1,1 +1,1 @@
-"""Second factors, passkeys and remembered devices of a person."""
+"""The user's second factors, passkeys and trusted devices."""

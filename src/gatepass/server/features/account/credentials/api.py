@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 
 class CodeRequest(Confidential, frozen=True, forbid_unknown_fields=True):
-    """The code that the application shows."""
+    """The current code of the authenticator app."""
 
     code: str
 
 
 class RecoveryCodesMade(Confidential, frozen=True):
-    """Recovery codes, which are never shown again; none where the person has some."""
+    """New recovery codes, shown only once; empty if the user already has some."""
 
     recovery_codes: tuple[str, ...]
 
@@ -44,7 +44,7 @@ class CreationOptions(msgspec.Struct, frozen=True):
 
 
 class PasskeyRequest(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What `navigator.credentials.create` returned, as JSON, and what the person calls it."""
+    """What `navigator.credentials.create` returned, as JSON, and the passkey's name."""
 
     credential: dict[str, Any]
     name: str = ""
@@ -57,7 +57,7 @@ class RenameRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def routes(core: Core) -> tuple[Route, ...]:
-    """The calls: a flat list, by what they change."""
+    """The calls, by what they change: a flat list."""
     return (
         Route(
             method="GET",
@@ -155,7 +155,7 @@ def routes(core: Core) -> tuple[Route, ...]:
 
 
 async def show(core: Core, call: Call, _body: None) -> Response:
-    """Answer with everything that there is."""
+    """Answer with all factors."""
     return JsonResponse(await read_credentials(core.database, call.caller.user.id))
 
 
@@ -170,7 +170,7 @@ async def confirm_totp(core: Core, call: Call, body: CodeRequest) -> Response:
 
 
 async def remove_totp(core: Core, call: Call, _body: None) -> Response:
-    """Remove the application."""
+    """Remove the authenticator app."""
     await totp.remove_totp(core, call)
     return no_content()
 
@@ -203,6 +203,6 @@ async def remove_passkey(core: Core, call: Call, _body: None) -> Response:
 
 
 async def remove_device(core: Core, call: Call, _body: None) -> Response:
-    """Forget the device; this makes the account no weaker, so any sign-in will do."""
+    """Remove the device; this does not weaken the account, so any sign-in may do it."""
     await forget_device(core.database, call, call.path_params["id"])
     return no_content()

@@ -1,4 +1,4 @@
-"""What adding and removing a factor brings with it, whichever factor it is."""
+"""What adding and removing any factor has in common."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Factor: TypeAlias = Literal["totp", "passkey"]
 
 
 class Needs(Protocol):
-    """What every change of a factor uses of the core."""
+    """What the acts use of the core."""
 
     @property
     def notices(self) -> Notices: ...
@@ -28,7 +28,7 @@ class Needs(Protocol):
 
 
 async def note_added(needs: Needs, tx: Transaction, call: Call, factor: Factor, *, at: float) -> tuple[str, ...]:
-    """Record and mail that a factor was added at that time; return recovery codes if the person has none yet."""
+    """Record a new factor and notify the user; return recovery codes if the user has none yet."""
     user = call.caller.user
     await record(tx, "factor_added", user.id, reason=factor, where=call.origin)
     await needs.notices.warn(tx, "factor_added", user, language=call.language, at=at)
@@ -40,7 +40,7 @@ async def note_added(needs: Needs, tx: Transaction, call: Call, factor: Factor, 
 
 
 async def check_removable(tx: Transaction, user_id: str) -> Refusal | None:
-    """Refuse to remove the last factor while the password beside it is too short to stand alone."""
+    """Refuse to remove the last factor if the password is too short without one."""
     factors = await tx.factors.of(user_id)
     if factors.passkeys + factors.totp > 1 or not await tx.passwords.is_short(user_id):
         return None
@@ -48,7 +48,7 @@ async def check_removable(tx: Transaction, user_id: str) -> Refusal | None:
 
 
 async def note_removed(needs: Needs, tx: Transaction, call: Call, factor: Factor) -> None:
-    """Record and mail that a factor was removed; recovery codes and remembered devices go with the last one."""
+    """Record a removed factor and notify the user; the last one takes recovery codes and trusted devices with it."""
     user = call.caller.user
     await record(tx, "factor_removed", user.id, reason=factor, where=call.origin)
     await needs.notices.warn(tx, "factor_removed", user, language=call.language)
@@ -57,5 +57,5 @@ async def note_removed(needs: Needs, tx: Transaction, call: Call, factor: Factor
 
 
 def not_found() -> Refusal:
-    """The answer where there is no such credential."""
+    """The refusal if there is no such credential."""
     return Refusal("factor_not_found", "There is no factor of this kind and id.")

@@ -1,4 +1,4 @@
-"""The pages of second factors, passkeys and remembered devices."""
+"""The pages of second factors, passkeys and trusted devices."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 
 Submit: TypeAlias = "Callable[[Core, Call, Any], Awaitable[Response]]"
-"""Takes a form of its own kind."""
+"""A handler of one kind of form."""
 
 
 class TotpForm(PageForm, frozen=True, kw_only=True):
-    """The code that the application shows."""
+    """The current code of the authenticator app."""
 
     code: str = ""
 
@@ -61,7 +61,7 @@ class ButtonForm(PageForm, frozen=True, kw_only=True):
 
 
 def routes(core: Core) -> tuple[Route, ...]:
-    """The pages, and their forms; all but one stand on the page of everything."""
+    """The pages and their forms; most forms are on the overview page."""
     everything = partial(show, core)
 
     def form(path: str, handler: Submit, fields: type[PageForm]) -> Route:
@@ -83,7 +83,7 @@ def routes(core: Core) -> tuple[Route, ...]:
 
 
 async def show(core: Core, call: Call, _form: PageForm | None, error: GatepassError | None = None) -> Response:
-    """Show everything that there is, and forms."""
+    """Show all factors, with forms."""
     user = call.caller.user
     options = await creation_options(core, user) if core.proofs.knows_passkeys else None
     return core.pages.page(
@@ -107,7 +107,7 @@ async def submit_totp(core: Core, call: Call, form: TotpForm) -> Response:
 
 
 async def _show_totp_again(core: Core, call: Call, form: TotpForm, error: GatepassError) -> Response:
-    """After a wrong code the same secret is shown again."""
+    """Show the same secret again after a wrong code."""
     pending = await pending_totp(core, call.caller.user)
     if pending is None:
         return await show(core, call, form, error)
@@ -115,7 +115,7 @@ async def _show_totp_again(core: Core, call: Call, form: TotpForm, error: Gatepa
 
 
 async def submit_totp_removal(core: Core, call: Call, _form: ButtonForm) -> Response:
-    """Remove the application."""
+    """Remove the authenticator app."""
     await remove_totp(core, call)
     return _go_back(core)
 
@@ -144,7 +144,7 @@ async def submit_passkey_removal(core: Core, call: Call, form: CredentialForm) -
 
 
 async def submit_device(core: Core, call: Call, form: CredentialForm) -> Response:
-    """Forget a device."""
+    """Remove a trusted device."""
     await forget_device(core.database, call, form.id)
     return _go_back(core)
 

@@ -44,7 +44,7 @@ class PasskeyMade(Confidential, frozen=True, kw_only=True):
 
 
 async def creation_options(needs: Needs, user: User) -> Json:
-    """What a browser is asked for: a passkey that the person does not have yet.
+    """Options for a passkey that the user does not have yet.
 
     Raises:
         Refusal: `passkeys_unavailable`.
@@ -53,7 +53,7 @@ async def creation_options(needs: Needs, user: User) -> Json:
 
 
 async def add_passkey(needs: Needs, call: Call, credential: Json, name: str) -> PasskeyMade:
-    """Add the passkey that a browser has made; its challenge counts once.
+    """Add a passkey created by the browser; its challenge is accepted once.
 
     Raises:
         Refusal: `passkeys_unavailable`, `invalid_passkey`, `factor_exists`, `too_many_passkeys`, or `session_ended`.
@@ -116,5 +116,5 @@ async def remove_passkey(needs: Needs, call: Call, passkey_id: str) -> None:
 
 
 def _one_line(name: str) -> str:
-    """A name as it is kept: one line, not too long."""
+    """A name in its stored form: one line, limited in length."""
     return " ".join(name.split())[:MAX_NAME_LENGTH]

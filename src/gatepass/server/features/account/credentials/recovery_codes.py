@@ -26,7 +26,7 @@ class Needs(Protocol):
 
 
 async def replace_recovery_codes(needs: Needs, call: Call) -> tuple[str, ...]:
-    """Make new recovery codes; the old ones are worth nothing from now on.
+    """Make new recovery codes; the old ones stop working.
 
     Raises:
         Refusal: `factor_not_found` where they would stand in for no factor, or `session_ended`.

@@ -1,4 +1,4 @@
-"""The acts of setting up an authenticator application, and removing it."""
+"""The acts of setting up an authenticator app, and removing it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Needs(Protocol):
 
 
 class TotpOffered(Confidential, frozen=True, kw_only=True):
-    """What to tell an authenticator application: `uri` by the QR code, or `secret` by hand."""
+    """A new secret for an authenticator app: `uri` as a QR code, or `secret` for typing."""
 
     secret: str
     uri: str
@@ -52,7 +52,7 @@ class TotpOffered(Confidential, frozen=True, kw_only=True):
 
 
 async def offer_totp(needs: Needs, user: User) -> TotpOffered:
-    """Make a new secret, which opens nothing before it is confirmed.
+    """Make a new secret, which has no effect until it is confirmed.
 
     Raises:
         Refusal: `factor_exists`.
@@ -70,7 +70,7 @@ async def offer_totp(needs: Needs, user: User) -> TotpOffered:
 
 
 async def pending_totp(needs: Needs, user: User) -> TotpOffered | None:
-    """The secret that waits to be confirmed, once more; None when there is none."""
+    """The unconfirmed secret again; None if there is none."""
 
     async def unit(tx: Transaction) -> TotpSecret | None:
         return await tx.totp.of(user.id)
@@ -82,9 +82,9 @@ async def pending_totp(needs: Needs, user: User) -> TotpOffered | None:
 
 
 async def confirm_totp(needs: Needs, call: Call, code: str) -> tuple[str, ...]:
-    """Confirm the secret by the application's first code; return recovery codes if the person has none yet.
+    """Confirm the secret by the app's first code; return recovery codes if the user has none yet.
 
-    The code proves a second factor, so the session is one of two factors from now on.
+    The code proves a second factor, so the session counts as one with two factors from now on.
 
     Raises:
         Refusal: `invalid_code`, `factor_not_found`, `too_many_attempts`, or `session_ended`.
@@ -116,7 +116,7 @@ async def confirm_totp(needs: Needs, call: Call, code: str) -> tuple[str, ...]:
 
 
 async def remove_totp(needs: Needs, call: Call) -> None:
-    """Remove the application.
+    """Remove the authenticator app.
 
     Raises:
         Refusal: `session_ended`, `factor_not_found`, or `password_too_short`.

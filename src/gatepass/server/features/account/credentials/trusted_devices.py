@@ -1,4 +1,4 @@
-"""The act of forgetting a remembered device, which is asked for the second factor again."""
+"""The act of removing a trusted device, which is asked for the second factor again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 async def forget_device(database: Database, call: Call, device_id: str) -> None:
-    """Forget one of the caller's devices. Raises Refusal: `factor_not_found`."""
+    """Remove one of the caller's devices. Raises Refusal: `factor_not_found`."""
     user_id, origin = call.caller.user.id, call.origin
 
     async def unit(tx: Transaction) -> Refusal | None:

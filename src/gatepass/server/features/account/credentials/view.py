@@ -1,4 +1,4 @@
-"""Reading every credential of a person beside the password."""
+"""Reading all of a user's credentials besides the password."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class TotpShown(msgspec.Struct, frozen=True):
-    """An authenticator application; `created_at` in seconds since 1970."""
+    """An authenticator app; `created_at` in seconds since 1970."""
 
     created_at: int
 
 
 class PasskeyShown(msgspec.Struct, frozen=True, kw_only=True):
-    """A passkey; times in seconds since 1970. One that can be backed up may be on several devices."""
+    """A passkey; times in seconds since 1970. One that is backed up may be on several devices."""
 
     id: str
     name: str
@@ -31,7 +31,7 @@ class PasskeyShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeviceShown(msgspec.Struct, frozen=True, kw_only=True):
-    """A remembered device; times in seconds since 1970."""
+    """A trusted device; times in seconds since 1970."""
 
     id: str
     address: str
@@ -41,7 +41,7 @@ class DeviceShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FactorsShown(msgspec.Struct, frozen=True, kw_only=True):
-    """What the person has; of recovery codes the number that is left."""
+    """The user's factors, and the number of recovery codes left."""
 
     totp: TotpShown | None
     passkeys: tuple[PasskeyShown, ...]
@@ -50,7 +50,7 @@ class FactorsShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def read_credentials(database: Database, user_id: str) -> FactorsShown:
-    """Everything that there is, read at one time. An application that is not confirmed yet opens nothing: none."""
+    """All factors, in one reading. An unconfirmed authenticator app does not count."""
 
     async def unit(tx: Transaction) -> FactorsShown:
         return FactorsShown(

@@ -1,1 +1,1 @@
-"""What a person sees of their account, and the sessions that they end."""
+"""The account overview, and ending sessions."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Me(msgspec.Struct, frozen=True, kw_only=True):
-    """The person behind the token; `created_at` in seconds since 1970."""
+    """The token's user; `created_at` in seconds since 1970."""
 
     id: str
     email: str
@@ -33,7 +33,7 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionView(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the person's sign-ins; times in seconds since 1970. `current`: this call's token belongs to it."""
+    """One of the user's sessions; times in seconds since 1970. `current`: this request's token belongs to it."""
 
     id: str
     current: bool
@@ -45,13 +45,13 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SignIns(msgspec.Struct, frozen=True):
-    """The person's sign-ins, most recently used first."""
+    """The user's sessions, most recently used first."""
 
     sessions: tuple[SessionView, ...]
 
 
 class EventView(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that happened to the account; `at` in seconds since 1970. `reason` says more in a word or two."""
+    """An event of the account; `at` in seconds since 1970. `reason` gives details in a word or two."""
 
     at: int
     kind: str
@@ -62,7 +62,7 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class History(msgspec.Struct, frozen=True):
-    """What happened to the account, newest first."""
+    """The account's events, newest first."""
 
     events: tuple[EventView, ...]
 
@@ -114,7 +114,7 @@ async def me(call: Call, _body: None) -> Response:
 
 
 async def sessions(core: Core, call: Call, _body: None) -> Response:
-    """Answer with the caller's live sessions."""
+    """Answer with the caller's active sessions."""
     caller = call.caller
     found = await read_sessions(core, caller.user.id)
     return JsonResponse(SignIns(tuple(_session_view(each, caller.session_id) for each in found)))

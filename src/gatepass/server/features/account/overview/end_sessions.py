@@ -1,4 +1,4 @@
-"""The acts of ending one of one's sessions, and all the others."""
+"""The acts of ending one of the caller's sessions, and all others."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def end_own_session(database: Database, call: Call, session_id: str) -> No
 
 
 async def end_other_sessions(database: Database, call: Call) -> None:
-    """End every session of the caller's but this one; nothing, if this one has ended by now."""
+    """End every session of the caller except this one; nothing, if this one has already ended."""
     user, session_id, origin = call.caller.user, call.caller.session_id, call.origin
 
     async def unit(tx: Transaction) -> None:

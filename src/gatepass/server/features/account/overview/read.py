@@ -1,4 +1,4 @@
-"""Reading what a person sees of their account: sessions, events, factors."""
+"""Reading the account overview: sessions, events, factors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Needs(Protocol):
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
-    """What the account page shows, read at one time; events and sessions with the newest first."""
+    """What the account page shows, in one reading; newest events and sessions first."""
 
     sessions: list[SessionInUse]
     events: list[Event]
@@ -32,7 +32,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def read_sessions(needs: Needs, user_id: str) -> list[SessionInUse]:
-    """The live sessions, most recently used first."""
+    """The active sessions, most recently used first."""
     idle_seconds = needs.settings.session_idle_seconds
 
     async def unit(tx: Transaction) -> list[SessionInUse]:
@@ -42,7 +42,7 @@ async def read_sessions(needs: Needs, user_id: str) -> list[SessionInUse]:
 
 
 async def read_events(needs: Needs, user_id: str) -> list[Event]:
-    """What happened to the account, newest first."""
+    """The account's events, newest first."""
 
     async def unit(tx: Transaction) -> list[Event]:
         return await tx.events.of_user(user_id)

@@ -1,1 +1,1 @@
-"""What a person changes about their account: address, password, and its deletion."""
+"""Changes to the account: address, password, and its deletion."""

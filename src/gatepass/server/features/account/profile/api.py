@@ -31,13 +31,13 @@ class ChangeEmailRequest(Confidential, frozen=True, forbid_unknown_fields=True):
 
 
 class EmailAsked(msgspec.Struct, frozen=True):
-    """A mail is under way to the new address."""
+    """An email was sent to the new address."""
 
     email: str
 
 
 class ConfirmEmailRequest(Confidential, frozen=True, forbid_unknown_fields=True):
-    """The token of the mail's link."""
+    """The token of the email's link."""
 
     token: str
 
@@ -101,7 +101,7 @@ def routes(core: Core) -> tuple[Route, ...]:
 
 
 async def change_email(core: Core, call: Call, body: ChangeEmailRequest) -> Response:
-    """Mail the new address; nothing is changed before the link is followed."""
+    """Send a link to the new address; nothing changes before it is used."""
     return JsonResponse(EmailAsked(await send_link(core, call, body.email)), 202)
 
 
@@ -118,11 +118,11 @@ async def change_password(core: Core, call: Call, body: ChangePasswordRequest) -
 
 
 async def show_export(core: Core, call: Call, _body: None) -> Response:
-    """Answer with everything."""
+    """Answer with all data about the user."""
     return JsonResponse(await export(core.database, call))
 
 
 async def delete(core: Core, call: Call, _body: None) -> Response:
-    """Delete everything."""
+    """Delete the account."""
     await delete_account(core, call)
     return no_content()

@@ -1,4 +1,4 @@
-"""The acts of changing one's address: a link is mailed to the new one, and nothing changes before it is followed."""
+"""The acts of changing the email address: a link is sent to the new one, and nothing changes before it is used."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Needs(Protocol):
 
 
 async def send_link(needs: Needs, call: Call, email: str) -> str:
-    """Mail a link to the new address, and return that as we spell it; its owner, if it has another, is told instead.
+    """Send a link to the new address, and return the normalized address; an existing owner is notified instead.
 
     Raises:
         Refusal: `mail_not_configured`, `invalid_email`, `email_domain_not_allowed`, or `too_many_attempts`.
@@ -81,7 +81,7 @@ async def send_link(needs: Needs, call: Call, email: str) -> str:
 
 
 async def confirm_address(needs: Needs, call: Call, token: str) -> None:
-    """Take the new address, for the account that asked only, and tell the old one, which can lock the account.
+    """Set the new address, for the requesting account only, and notify the old one, which can lock the account.
 
     Raises:
         Refusal: `session_ended`, or `invalid_code`.
@@ -101,7 +101,7 @@ async def confirm_address(needs: Needs, call: Call, token: str) -> None:
             await record(tx, "email_verified", user.id, where=origin)
             return None
         await record(tx, "email_changed", user.id, where=origin)
-        # Only the old address can lock the account and take it back: the new one may be a thief's.
+        # Only the old address can lock the account and restore itself: the new one may be a thief's.
         await needs.notices.warn(tx, "email_changed", user, language=language, email=code.email)
         notice = Letter(kind="email_changed", to=code.email, language=language, values={"email": code.email})
         await needs.notices.send(tx, notice, user_id=user.id)

@@ -1,4 +1,4 @@
-"""The act of setting another password."""
+"""The act of changing the password."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Needs(Protocol):
 
 
 async def set_password(needs: Needs, call: Call, password: str) -> None:
-    """Set another password, and end every session but this one.
+    """Change the password, and end every session except this one.
 
     Raises:
         Refusal: what is wrong with the password, or `session_ended`.

@@ -1,4 +1,4 @@
-"""The act of deleting one's account."""
+"""The act of deleting the account."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Needs(Protocol):
 
 
 async def delete_account(needs: Needs, call: Call) -> None:
-    """End every session, remove everything, and mail a goodbye; what stays is that some account was deleted.
+    """End every session, remove all data, and send a last email; what stays is that some account was deleted.
 
     Raises:
         Refusal: `session_ended`.

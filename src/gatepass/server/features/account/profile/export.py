@@ -1,4 +1,4 @@
-"""The act of handing out everything that is kept of a person."""
+"""The act of exporting all data about a user."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Exported(Confidential, frozen=True, kw_only=True):
-    """All that is kept of a person; times in seconds since 1970."""
+    """All data about a user; times in seconds since 1970."""
 
     account: User
     sessions: list[Session]
@@ -28,7 +28,7 @@ class Exported(Confidential, frozen=True, kw_only=True):
 
 
 async def export(database: Database, call: Call) -> Exported:
-    """Record that everything was handed out, and return it; that event is part of it."""
+    """Record the export, and return the data, which includes that event."""
     user, origin = call.caller.user, call.origin
 
     async def unit(tx: Transaction) -> Exported:

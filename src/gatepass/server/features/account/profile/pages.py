@@ -1,4 +1,4 @@
-"""The pages that change the address and the password, hand out everything as a file, and delete the account."""
+"""The pages that change the email address and password, export the data, and delete the account."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class EmailForm(PageForm, frozen=True, kw_only=True):
 
 
 class ConfirmForm(PageForm, frozen=True, kw_only=True):
-    """The page that a mail's link leads to."""
+    """The page of an email's link."""
 
     token: str = ""
 
@@ -69,7 +69,7 @@ async def show_email(core: Core, call: Call, form: EmailForm | None, error: Gate
 
 
 async def submit_email(core: Core, call: Call, form: EmailForm) -> Response:
-    """Mail the new address."""
+    """Send a link to the new address."""
     email = await send_link(core, call, form.email)
     return core.pages.message(call.request, "email_change_sent", next_path=core.pages.path("account"), email=email)
 
@@ -114,20 +114,20 @@ async def submit_password(core: Core, call: Call, form: PasswordForm) -> Respons
 
 
 async def show_export(core: Core, call: Call, _body: None) -> Response:
-    """Hand out everything as a file."""
+    """Download all data as a file."""
     response = JsonResponse(await export(core.database, call))
     response.headers["content-disposition"] = 'attachment; filename="account.json"'
     return response
 
 
 async def show_delete(core: Core, call: Call, _body: None) -> Response:
-    """Ask once more."""
+    """Ask for confirmation."""
     action = core.pages.path("account/delete")
     return core.pages.page(call.request, "confirm.html", key="delete", action=action, token="", field=None)
 
 
 async def submit_delete(core: Core, call: Call, _form: DeleteForm) -> Response:
-    """Delete everything, and forget the browser's cookie."""
+    """Delete the account, and the browser's cookie."""
     await delete_account(core, call)
     response = core.pages.message(call.request, "deleted")
     core.browser.clear_cookie(call.request, response)

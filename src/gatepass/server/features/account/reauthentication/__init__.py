@@ -1,1 +1,1 @@
-"""Step-up (RFC 9470): a fresh proof by a person who is signed in."""
+"""Step-up (RFC 9470): a signed-in user authenticates again."""

@@ -1,4 +1,4 @@
-"""`POST /reauthenticate`: a proof, for an access token that says so."""
+"""`POST /reauthenticate`: exchanges a proof for a fresh access token."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class ProvenAgain(Confidential, frozen=True, kw_only=True):
-    """An access token that says so; the refresh token is the same as before. `expires_in` in seconds."""
+    """An access token with the new `auth_time`; the refresh token stays the same. `expires_in` in seconds."""
 
     token: str
     token_type: str

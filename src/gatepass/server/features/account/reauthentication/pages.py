@@ -1,4 +1,4 @@
-"""The page that asks a person who is signed in for a proof again."""
+"""The page where a signed-in user authenticates again."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class ProofForm(PageForm, frozen=True, kw_only=True):
-    """The page's form: the password, or the code or recovery code, or a passkey that the script fills in."""
+    """The page's form: the password, a code or recovery code, or a passkey filled in by the script."""
 
     password: str = ""
     code: str = ""
@@ -41,7 +41,7 @@ def routes(core: Core) -> tuple[Route, ...]:
 
 
 async def show(core: Core, call: Call, form: ProofForm | None, error: GatepassError | None = None) -> Response:
-    """Show the form; a person with neither factor nor password signs in again."""
+    """Show the form; a user with neither factor nor password signs in again."""
     return_to = call.query.get("return_to", "") if form is None else form.return_to
     user_id = call.caller.user.id
 
@@ -71,7 +71,7 @@ async def submit(core: Core, call: Call, form: ProofForm) -> Response:
 
 
 def _given(form: ProofForm) -> Given:
-    """What the form holds, in the words of a call."""
+    """The form's content as a proof."""
     if form.passkey:
         return Given(passkey=parse_object(form.passkey))
     if not form.code:

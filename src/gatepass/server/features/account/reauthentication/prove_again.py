@@ -1,6 +1,7 @@
-"""The act of step-up (RFC 9470): a person who is signed in gives a proof again, which makes the session fresh.
+"""The act of step-up (RFC 9470): a signed-in user authenticates again, which makes the session recent.
 
-With a second factor it is that one, since the session shows the first already; without one it is the password.
+If the user has a second factor, the proof is that one, since the session already proves the first; otherwise the
+password.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Needs(Protocol):
 
 
 class Given(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One proof: the password, where there is no second factor; else a code, a recovery code or a passkey."""
+    """One proof: the password, if there is no second factor; else a code, a recovery code or a passkey."""
 
     password: str | None = None
     code: str | None = None
@@ -55,7 +56,7 @@ class Given(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class ComparedPassword(Confidential, frozen=True, kw_only=True):
-    """A password that was compared with the hash that there was."""
+    """A password that was checked against the stored hash."""
 
     password_hash: str | None
     is_right: bool
@@ -64,7 +65,7 @@ class ComparedPassword(Confidential, frozen=True, kw_only=True):
 class ProvenSession(msgspec.Struct, frozen=True):
     """The session as it is now, at the time `now`.
 
-    `subject` is what its access tokens say from now on; None at a page, which has none.
+    `subject` is the content of its access tokens from now on; None at a page, which has none.
     """
 
     subject: TokenSubject | None
@@ -72,13 +73,13 @@ class ProvenSession(msgspec.Struct, frozen=True):
 
 
 async def passkey_options(needs: Needs, call: Call) -> Json:
-    """What a browser is asked for: one of the caller's passkeys. Raises Refusal: `passkeys_unavailable`."""
+    """Options for the caller's passkeys. Raises Refusal: `passkeys_unavailable`."""
     caller = call.caller
     return await needs.proofs.request_options("prove_again", caller.session_id, user_id=caller.user.id)
 
 
 async def prove_again(needs: Needs, call: Call, given: Given) -> ProvenSession:
-    """Use the proof up, and note in the session that it was given.
+    """Accept the proof once, and record it in the session.
 
     Raises:
         Refusal: `invalid_credentials`, `invalid_code`, `invalid_passkey`, `invalid_body`, `second_factor_required`,
@@ -113,7 +114,7 @@ async def prove_again(needs: Needs, call: Call, given: Given) -> ProvenSession:
 
 
 async def _read(needs: Needs, call: Call, given: Given) -> ComparedPassword | Claim:
-    """Take the one proof that was given, and check what can be checked without using it up."""
+    """Read the one proof that was given, and check it as far as possible without marking it as used."""
     if given.password is not None:
         if (given.code, given.recovery_code, given.passkey) != (None,) * 3 or len(given.password) > MAX_LENGTH:
             raise Refusal("invalid_body", "Send exactly one of `password`, `code`, `recovery_code` and `passkey`.")
@@ -128,7 +129,7 @@ async def _read(needs: Needs, call: Call, given: Given) -> ComparedPassword | Cl
 
 
 async def _check_password(needs: Needs, call: Call, password: str) -> ComparedPassword:
-    """Compare a password with the caller's, if there is no second factor and now is the time for an attempt."""
+    """Check a password of the caller, if there is no second factor and an attempt is allowed now."""
     caller, origin = call.caller, call.origin
     user = caller.user
 
@@ -148,7 +149,7 @@ async def _check_password(needs: Needs, call: Call, password: str) -> ComparedPa
 async def _consume(
     needs: Needs, tx: Transaction, user: User, claim: ComparedPassword | Claim, origin: Origin
 ) -> tuple[str, ...] | None:
-    """What was proven, as `amr`; None when nothing was."""
+    """The proved methods, as `amr`; None if the proof is wrong."""
     if not isinstance(claim, ComparedPassword):
         proven = await needs.proofs.consume(tx, user.id, claim, origin)
         return None if isinstance(proven, FactorRefused) else (*proven.amr, "mfa")

@@ -1,1 +1,1 @@
-"""Signing in by mail: a link, or a short code to type."""
+"""Signing in by email: a link, or a short code to type."""

@@ -1,4 +1,4 @@
-"""`POST /login/email`: a mailed code or link, for a token pair."""
+"""`POST /login/email`: a code or link from an email, for a token pair."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 
 
 class EmailLoginRequest(Confidential, frozen=True, forbid_unknown_fields=True):
-    """Who wants to sign in."""
+    """The address to send the code to."""
 
     email: str
 
 
 class CodeSent(Confidential, frozen=True):
-    """A mail is under way, if there is such an account. Keep `challenge`: the mail's code is for its holder only."""
+    """An email was sent, if the account exists. Keep `challenge`: the code works only with it."""
 
     challenge: str
     expires_in: int
 
 
 class EmailCodeRequest(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The challenge, and what the mail brought: the `code`, or the `token` of the link. The rest is as for `/login`."""
+    """The challenge, and the email's `code` or the `token` of its link. The rest is as for `/login`."""
 
     challenge: str
     code: str | None = None
@@ -81,14 +81,14 @@ def routes(core: Core) -> tuple[Route, ...]:
 
 
 async def ask(core: Core, call: Call, body: EmailLoginRequest) -> Response:
-    """Send the mail; the answer is the same whether or not there is such an account."""
+    """Send the email; the answer is the same whether or not the account exists."""
     challenge = new_token()
     await send_code(core, call, body.email, challenge)
     return JsonResponse(CodeSent(challenge, core.settings.mail_code_seconds), 202)
 
 
 async def answer(core: Core, call: Call, body: EmailCodeRequest) -> Response:
-    """Open a session for who holds the challenge and read the mail."""
+    """Open a session with the challenge and the email's code or token."""
     if body.cookie:
         core.browser.check_login(call.request)
     if (body.code is None) == (body.token is None):

@@ -1,4 +1,4 @@
-"""The pages of signing in by mail."""
+"""The pages of signing in by email."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ async def show_ask(core: Core, call: Call, form: MailLoginForm | None, error: Ga
 
 
 async def submit_ask(core: Core, call: Call, form: MailLoginForm) -> Response:
-    """Send the mail, and ask for the code."""
+    """Send the email, and ask for the code."""
     await send_code(
         core, call, form.email, core.pages.browser_of(call.request) or "", query=core.pages.return_query(form.return_to)
     )
@@ -75,7 +75,7 @@ async def submit_code(core: Core, call: Call, form: CodeForm) -> Response:
 
 
 async def show_link(core: Core, call: Call, form: CodeForm | None, error: GatepassError | None = None) -> Response:
-    """Show a button: programs that look through mail follow links, and press none."""
+    """Show a button: email scanners follow links, but press no buttons."""
     query = call.query
     form = form or CodeForm(token=query.get("token", ""), return_to=query.get("return_to", ""))
     return core.pages.page(

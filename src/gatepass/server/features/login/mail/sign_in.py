@@ -1,4 +1,4 @@
-"""The acts of signing in by mail. Link and code are for the browser or application that asked, once."""
+"""The acts of signing in by email. Link and code work once, in the browser or application that requested them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Needs(Protocol):
 
 
 class MailProof(Confidential, frozen=True, kw_only=True):
-    """What its holder shows: the challenge, and of the mail the code, or the token of the link."""
+    """The proof: the challenge, and the email's code or the token of its link."""
 
     challenge: str
     code: str | None = None
@@ -56,9 +56,9 @@ class MailProof(Confidential, frozen=True, kw_only=True):
 
 
 async def send_code(needs: Needs, call: Call, email: str, challenge: str, *, query: str = "") -> None:
-    """Mail link and code to whoever has this address; to nobody at the same cost.
+    """Email a link and code to the user of this address; without a user it costs the same.
 
-    `query` is added to the link's.
+    `query` is added to the link's query.
     """
     needs.notices.require()
     address, where = normalise_email(email), call.origin
@@ -94,7 +94,7 @@ async def send_code(needs: Needs, call: Call, email: str, challenge: str, *, que
 
 
 async def sign_in(needs: Needs, call: Call, proof: MailProof, token_request: TokenRequest) -> LoginResult:
-    """Use the code up, and open a session: it was the right one, and its holder's."""
+    """Mark the code as used, and open a session if it was right and presented by its holder."""
     holder, where, device = (
         digest_of(proof.challenge),
         call.origin,
@@ -105,7 +105,7 @@ async def sign_in(needs: Needs, call: Call, proof: MailProof, token_request: Tok
     async def look(tx: Transaction) -> bool:
         return await tx.codes.is_waited_for(holder, "sign_in", tx.now)
 
-    if not await needs.database.read(look):  # nobody gets places in status lists for a guess
+    if not await needs.database.read(look):  # a wrong guess must not reserve status indexes
         raise _invalid_code()
     status = await needs.indexes.next()
 

@@ -44,7 +44,7 @@ class PasskeyLogin(Confidential, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class SignupOptionsRequest(Confidential, frozen=True, forbid_unknown_fields=True):
-    """Who wants an account."""
+    """The address of the new account."""
 
     email: str
 
@@ -122,7 +122,7 @@ def routes(core: Core) -> tuple[Route, ...]:
 
 
 async def options(core: Core, _call: Call, _body: Nothing) -> Response:
-    """Answer with options for any passkey: which one, the person chooses."""
+    """Answer with options for any passkey; the user chooses one."""
     return JsonResponse(SignInOptions(await core.proofs.request_options("sign_in", ANYBODY)))
 
 
@@ -138,11 +138,11 @@ async def login(core: Core, call: Call, body: PasskeyLogin) -> Response:
 
 
 async def signup_options(core: Core, _call: Call, body: SignupOptionsRequest) -> Response:
-    """Answer with options for the first passkey of an account that is not there yet."""
+    """Answer with options for the first passkey of a new account."""
     return JsonResponse(await offer(core, body.email))
 
 
 async def signup(core: Core, call: Call, body: PasskeySignup) -> Response:
-    """Make the account."""
+    """Create the account."""
     made = await sign_up(core, call, body)
     return JsonResponse(made, 201)

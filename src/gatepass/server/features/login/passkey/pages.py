@@ -52,7 +52,7 @@ def routes(core: Core) -> tuple[Route, ...]:
 
 
 async def submit(core: Core, call: Call, form: SignInForm) -> Response:
-    """Sign in and go on."""
+    """Sign in, and continue."""
     token_request = await call.token_request(cookie=True)
     result = await sign_in(core, call, parse_object(form.passkey), token_request)
     return await core.login_responses.go_on(call.request, result, form.return_to)
@@ -69,7 +69,7 @@ async def show_signup(
 
 
 async def submit_signup(core: Core, call: Call, form: PasskeySignupForm) -> Response:
-    """Show the second step; then make the account."""
+    """Show the second step; then create the account."""
     if not form.passkey:
         return await _second_step(core, call, form)
     signup = PasskeySignup(id=form.id, email=form.email, credential=parse_object(form.passkey))

@@ -37,7 +37,7 @@ class Needs(Protocol):
 
 
 async def sign_in(needs: Needs, call: Call, credential: Json, token_request: TokenRequest) -> LoginResult:
-    """Open a session for whose passkey it is."""
+    """Open a session for the passkey's user."""
     where, device = call.origin, call.device
     passkey_claim = await needs.proofs.passkey_claim(credential, "sign_in", ANYBODY)
     status = await needs.indexes.next()

@@ -57,7 +57,7 @@ class PasskeySignup(Confidential, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class PasskeySignedUp(Confidential, frozen=True, kw_only=True):
-    """The new account, and its recovery codes, which are never shown again."""
+    """The new account, and its recovery codes, which are shown only once."""
 
     id: str
     email: str
@@ -65,7 +65,7 @@ class PasskeySignedUp(Confidential, frozen=True, kw_only=True):
 
 
 async def offer(needs: Needs, email: str) -> SignupOptions:
-    """Options for the first passkey of an account that is not there yet."""
+    """Options for the first passkey of a new account."""
     _check_open(needs)
     address, user_id = normalise_email(email), new_id("usr")
     needs.rules.check(address)
@@ -75,7 +75,7 @@ async def offer(needs: Needs, email: str) -> SignupOptions:
 
 
 async def sign_up(needs: Needs, call: Call, signup: PasskeySignup) -> PasskeySignedUp:
-    """Write the account and its passkey; the challenge is of this very pair of id and address."""
+    """Create the account and its passkey; the challenge is bound to this pair of id and address."""
     _check_open(needs)
     address, where, codes = normalise_email(signup.email), call.origin, new_codes()
     needs.rules.check(address)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class LoginRequest(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who signs in, and what for: with `email` and `password`, or with a `provider` and its `id_token`.
+    """A sign-in with `email` and `password`, or with a `provider` and its `id_token`.
 
     `nonce` is what was sent to the provider. `audience` narrows the token to one API, `scope` (blank-separated) to some
     scopes.
@@ -43,7 +43,7 @@ class LoginRequest(Confidential, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class PasswordLogin(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """By e-mail address and password."""
+    """By email address and password."""
 
     email: str
     password: str
@@ -54,7 +54,7 @@ class PasswordLogin(Confidential, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class ProviderLogin(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """By the ID token that a provider has given to the application."""
+    """By an ID token that the application got from a provider."""
 
     provider: str
     id_token: str
@@ -104,7 +104,7 @@ def routes(core: Core) -> tuple[Route, ...]:
 
 
 async def login(core: Core, call: Call, body: LoginRequest) -> Response:
-    """Check the one proof that there is, open a session, answer with its tokens."""
+    """Check the one proof, open a session, answer with its tokens."""
     if body.cookie:
         core.browser.check_login(call.request)
     token_request = await call.token_request(
@@ -124,7 +124,7 @@ async def login(core: Core, call: Call, body: LoginRequest) -> Response:
 async def _sign_in_elsewhere(
     core: Core, call: Call, proven: ProvenIdentity, token_request: TokenRequest
 ) -> LoginResult:
-    """Open a session for whom the provider's ID token is about."""
+    """Open a session for the user of the provider's ID token."""
     result = await core.linking.sign_in(
         proven, token_request=token_request, where=call.origin, device=call.device, language=call.language
     )

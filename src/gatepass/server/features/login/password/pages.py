@@ -50,14 +50,14 @@ async def show(core: Core, call: Call, _body: None) -> Response:
 
 
 async def submit(core: Core, call: Call, form: LoginForm) -> Response:
-    """Sign in and go on; whatever cookie was there before is replaced (session fixation)."""
+    """Sign in, and continue; any earlier cookie is replaced (against session fixation)."""
     token_request = await call.token_request(cookie=True)
     result = await sign_in(core, call, form.email, form.password, token_request)
     return await core.login_responses.go_on(call.request, result, form.return_to)
 
 
 async def show_form(core: Core, call: Call, form: LoginForm, error: GatepassError | None = None) -> Response:
-    """Show the form; a browser offers passkeys in its field for the address."""
+    """Show the form; the browser offers passkeys in its address field."""
     options = await core.proofs.request_options("sign_in", ANYBODY) if core.proofs.knows_passkeys else None
     return core.pages.page(
         call.request,

@@ -1,7 +1,7 @@
 """The act of signing in by email address and password.
 
-This is the operator's own login for its own applications, not OAuth's password grant, which RFC 9700 §2.4 forbids: no
-third party's client is ever shown a password.
+This is the operator's own login for its own applications, not OAuth's password grant, which RFC 9700 §2.4 forbids:
+third-party clients never see a password.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gatepass.server.web.call import Call
 
 Reason: TypeAlias = Literal["unknown_address", "wrong_password"] | Closed
-"""Why a sign-in was refused, for the log of events; whoever tried is told less."""
+"""Why a sign-in was refused, for the event log; the user is told less."""
 
 
 class Needs(Protocol):
@@ -52,11 +52,11 @@ class Needs(Protocol):
 
 
 class Outdated(msgspec.Struct, frozen=True):
-    """The password was changed or hashed anew while it was being checked."""
+    """The password was changed or rehashed while it was being checked."""
 
 
 class CheckedPassword(Confidential, frozen=True, kw_only=True):
-    """A password that was compared with the hash that somebody had, or with a decoy."""
+    """A password that was checked against a user's hash, or against a decoy."""
 
     attempt: Attempt
     user_id: str
@@ -66,7 +66,7 @@ class CheckedPassword(Confidential, frozen=True, kw_only=True):
 
 
 async def sign_in(needs: Needs, call: Call, address: str, password: str, token_request: TokenRequest) -> LoginResult:
-    """Check the password and complete the login; an unknown address costs as much time, and as many statements.
+    """Check the password and complete the login; an unknown address takes as much time and as many statements.
 
     Raises:
         Refusal: `invalid_credentials`, `invalid_email`, `password_too_long`, `account_disabled`, `account_locked`, or
@@ -78,7 +78,7 @@ async def sign_in(needs: Needs, call: Call, address: str, password: str, token_r
     email = normalise_email(address)
     user, password_hash, attempt = await _find(needs, call, email)
     is_right = await needs.hasher.verify(password, password_hash or needs.decoys.of(email))
-    is_right = is_right and password_hash is not None  # a decoy is somebody else's
+    is_right = is_right and password_hash is not None  # a decoy belongs to another user
     checked = CheckedPassword(
         attempt=attempt,
         user_id=user.id if user else "",
@@ -99,13 +99,13 @@ async def sign_in(needs: Needs, call: Call, address: str, password: str, token_r
         )
 
     outcome: LoginResult | Outdated = await decide(needs.database, unit, shared=True)
-    if isinstance(outcome, Outdated):  # then by what is true now: it may be of the same password
+    if isinstance(outcome, Outdated):  # then decide by the current hash, which may be of the same password
         return await sign_in(needs, call, address, password, token_request)
     return outcome
 
 
 async def _find(needs: Needs, call: Call, email: str) -> tuple[User | None, str | None, Attempt]:
-    """Return who has this address and the hash of their password, if now is the time for an attempt."""
+    """Return the user of this address and their password hash, if an attempt is allowed now."""
     where = call.origin
 
     async def unit(tx: Transaction) -> tuple[User | None, str | None, Attempt, float]:
@@ -121,8 +121,8 @@ async def _find(needs: Needs, call: Call, email: str) -> tuple[User | None, str 
 
 
 async def _decide(tx: Transaction, throttle: Throttle, checked: CheckedPassword) -> User | Outdated | Refusal:
-    """Say whether the person may sign in, by what is true now: it may have changed while the hash was computed."""
-    # Those who guess in parallel learn nothing past the limit, not even that a guess was right.
+    """Decide whether the user may sign in, by the current data, which may have changed during hashing."""
+    # Parallel guesses past the limit learn nothing, not even that a guess was right.
     if wait := await throttle.hold(tx, checked.attempt):
         return too_many_attempts(wait)
     user = await tx.users.by_id(checked.user_id)
@@ -150,7 +150,7 @@ async def _refuse(tx: Transaction, checked: CheckedPassword, reason: Reason) -> 
 
 
 async def _hash_anew(hasher: PasswordHasher, password: str, password_hash: str | None) -> str | None:
-    """Hash a password that was hashed at another cost than today's."""
+    """Rehash a password that has another cost than today's."""
     if password_hash is None or not hasher.needs_rehash(password_hash, password):
         return None
     return await hasher.hash(password)

@@ -1,1 +1,1 @@
-"""The second half of a login, whatever was the first."""
+"""The second factor of a login, after any first one."""

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 class FactorRequest(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The challenge, and one factor: a `code` of the authenticator application, a recovery code, or a passkey's answer.
+    """The challenge, and one factor: a `code` of an authenticator app, a recovery code, or a passkey's answer.
 
-    `remember` is for cookie mode: this browser is not asked again for a while.
+    `remember` is for cookie mode: this browser becomes a trusted device.
     """
 
     challenge: str
@@ -37,7 +37,7 @@ class FactorRequest(Confidential, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class ChallengeRequest(Confidential, frozen=True, forbid_unknown_fields=True):
-    """The challenge that a passkey is to answer."""
+    """The challenge that a passkey should answer."""
 
     challenge: str
 
@@ -107,5 +107,5 @@ async def login(core: Core, call: Call, body: FactorRequest) -> Response:
 
 
 async def options(core: Core, _call: Call, body: ChallengeRequest) -> Response:
-    """Answer with the options for the person's passkeys."""
+    """Answer with the options for the user's passkeys."""
     return JsonResponse(PasskeyOptions(await passkey_options(core, await pending_login(core, body.challenge))))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class FactorForm(PageForm, frozen=True, kw_only=True):
-    """The page's form: six digits or a recovery code in one field, or a passkey's answer, which the script fills in."""
+    """The form: a code or recovery code in one field, or a passkey's answer filled in by the script."""
 
     code: str = ""
     passkey: str = ""
@@ -50,7 +50,7 @@ async def show(core: Core, call: Call, _body: None) -> Response:
 
 
 async def submit(core: Core, call: Call, form: FactorForm) -> Response:
-    """Check the factor and go on."""
+    """Check the factor, and continue."""
     pending = await pending_login(core, core.login_responses.challenge_cookie.read(call.request))
     passkey = parse_object(form.passkey) if form.passkey else None
     code, recovery_code = tell_apart(form.code) if passkey is None else (None, None)

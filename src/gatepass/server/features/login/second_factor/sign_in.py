@@ -1,4 +1,4 @@
-"""The act of signing in with the second factor, once the first is proved."""
+"""The act of signing in with the second factor, after the first."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Needs(Protocol):
 
 
 class Both(msgspec.Struct, frozen=True):
-    """Both factors are proven; `amr` of the second."""
+    """Both factors are proved; `amr` of the second."""
 
     user: User
     amr: tuple[str, ...]
@@ -64,7 +64,7 @@ _DAY = 86_400
 
 
 async def pending_login(needs: Needs, challenge: str) -> Pending:
-    """Open a challenge. Raises Refusal: `invalid_challenge`."""
+    """Decrypt a challenge. Raises Refusal: `invalid_challenge`."""
 
     async def unit(tx: Transaction) -> float:
         return tx.now
@@ -73,12 +73,12 @@ async def pending_login(needs: Needs, challenge: str) -> Pending:
 
 
 async def passkey_options(needs: Needs, pending: Pending) -> Json:
-    """What a browser is asked for: one of the passkeys of the person who signs in."""
+    """Options for the passkeys of the user who is signing in."""
     return await needs.proofs.request_options("second_factor", pending.id, user_id=pending.user_id)
 
 
 async def sign_in(needs: Needs, call: Call, pending: Pending, claim: Claim, *, remember: bool) -> tuple[Opened, str]:
-    """Open the session; and what the device's cookie is to hold, if it is to be remembered."""
+    """Open the session; also returns the cookie value of the device, if it becomes trusted."""
     where, language = call.origin, call.language
     browser = call.browser_of(pending.user_id, pending.password)
     status = await needs.indexes.next()
@@ -106,7 +106,7 @@ async def sign_in(needs: Needs, call: Call, pending: Pending, claim: Claim, *, r
 
 
 async def _decide(needs: Needs, tx: Transaction, pending: Pending, claim: Claim, attempt: Attempt) -> Both | Refusal:
-    """Say whether the person may sign in, by what is true now; and use up what counts once."""
+    """Decide whether the user may sign in, by the current data, and mark single-use proofs as used."""
     user = await tx.users.by_id(pending.user_id)
     if user is None or await password_digest(tx, user.id) != pending.password:
         return invalid_challenge()
@@ -144,7 +144,7 @@ async def _remember(needs: Needs, tx: Transaction, user_id: str, device: str, wh
 
 
 def wrong_factor(claim: Claim) -> Refusal:
-    """The answer for a factor that is none; which of the many reasons it has, the log of events knows."""
+    """The refusal for a wrong factor; only the event log has the reason."""
     if isinstance(claim, PasskeyClaim):
         return invalid_passkey()
     return Refusal("invalid_code", "The code is wrong or was already used.")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ProvidersShown(msgspec.Struct, frozen=True):
-    """The providers that people can sign in with."""
+    """The providers that users can sign in with."""
 
     providers: tuple[ProviderShown, ...]
 
@@ -40,5 +40,5 @@ def routes(core: Core) -> tuple[Route, ...]:
 
 
 async def providers(core: Core, _call: Call, _body: None) -> Response:
-    """Answer with what an application may offer."""
+    """Answer with the providers for an application's buttons."""
     return JsonResponse(ProvidersShown(core.linking.shown))

@@ -1,4 +1,4 @@
-"""Connecting the account at another site with the one that was here before."""
+"""Connecting a provider's account to an existing account during sign-in."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ConnectAtLoginForm(PageForm, frozen=True, kw_only=True):
 
 
 class PendingConnection(Confidential, frozen=True, kw_only=True):
-    """An account elsewhere that is to be connected once its owner has proved the account here."""
+    """A provider's account that will be connected once its user has signed in to the account here."""
 
     claimed: Claimed
     return_to: str
@@ -31,12 +31,12 @@ class PendingConnection(Confidential, frozen=True, kw_only=True):
 
 
 def waiting_cookie(core: Core) -> SealedCookie[PendingConnection]:
-    """The cookie that keeps what a provider said until the owner of the account here has signed in."""
+    """The cookie with the provider's answer until the user has signed in here."""
     return SealedCookie("gatepass-connect", PendingConnection, core.data_key, core.settings)
 
 
 async def show_connect(core: Core, call: Call, _body: None) -> Response:
-    """Ask whoever has proved the account here whether the two are to be connected."""
+    """Ask the user, now signed in, whether to connect the two."""
     caller = call.caller
     waiting = await _still_waiting(core, call)
     return core.pages.page(

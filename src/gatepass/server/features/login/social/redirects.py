@@ -1,4 +1,4 @@
-"""There and back: the redirect to another site, and its answer."""
+"""The redirect to another site, and its answer."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gatepass.server.web.routing import Route
 
 _ANSWER = ("state", "code", "iss", "error")
-"""What counts in an answer (RFC 6749 §4.1.2, RFC 9207); the rest is nobody's business."""
+"""The parameters of an answer that are read (RFC 6749 §4.1.2, RFC 9207); others are ignored."""
 
 
 _LONGEST_PATH = 2_400
@@ -37,11 +37,11 @@ _LONGEST_PATH = 2_400
 
 
 _MOST = 4_096
-"""Characters of a code, and of everything else that a provider may send along."""
+"""The limit of characters of a code and of every other parameter."""
 
 
 class AnswerForm(Confidential, frozen=True, kw_only=True):
-    """The answer of a provider that has it sent as a form (OAuth 2.0 Form Post Response Mode)."""
+    """The answer of a provider that sends it as a form (OAuth 2.0 Form Post Response Mode)."""
 
     state: str = ""
     code: str = ""
@@ -77,14 +77,14 @@ async def start(core: Core, call: Call, _body: None) -> Response:
 
 
 async def take_form(core: Core, call: Call, form: AnswerForm) -> Response:
-    """Take an answer as if it had come by a link: with a form from elsewhere browsers send no cookie of ours."""
+    """Turn a form answer into a link, because browsers send no cookies with a form from another site."""
     answer = {name: value for name in _ANSWER if (value := getattr(form, name))}
     path = core.pages.path(f"login/callback/{call.path_params['provider']}")
     return core.pages.go_to(core.pages.with_query(path, answer))
 
 
 async def come_back(core: Core, call: Call, _body: None) -> Response:
-    """Take the provider's answer."""
+    """Handle the provider's answer."""
     if (page_first := core.pages.come_again(call.request)) is not None:
         return page_first
     query, provider_id = call.query, call.path_params["provider"]
@@ -118,7 +118,7 @@ async def _sign_in(core: Core, call: Call, answer: dict[str, str], pending: Pend
 
 
 async def _connect(core: Core, call: Call, answer: dict[str, str], pending: PendingRedirect) -> Response:
-    """Connect what the provider says to the account of whoever is signed in, and has begun this."""
+    """Connect the provider's account to the account of the user who started this and is signed in."""
     visitor = await core.recent_auth.visitor(call.request)
     if not isinstance(visitor, Caller):
         return visitor
@@ -137,7 +137,7 @@ async def _connect(core: Core, call: Call, answer: dict[str, str], pending: Pend
 
 
 def _ask_to_connect(core: Core, call: Call, existing: Existing, pending: PendingRedirect) -> Response:
-    """Say that the address has an account here, and keep what the provider said until its owner has signed in."""
+    """Say that an account with this address exists, and keep the provider's answer until its owner has signed in."""
     sign_in = core.pages.with_query(core.pages.path("login"), {"return_to": core.pages.path("login/connect")})
     values = {"email": existing.email}
     response = core.pages.page(

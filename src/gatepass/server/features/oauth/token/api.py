@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 Grant: TypeAlias = "Callable[[Core, Client, TokenForm, str | None], Awaitable[Response]]"
-"""The client, what it asks for, and the thumbprint of the key that it has proved to have, if any."""
+"""The client, its request, and the thumbprint of its proved key, if any."""
 
 GRANTS: Mapping[str, Grant] = {
     "authorization_code": authorization_code,
@@ -59,7 +59,7 @@ def routes(core: Core) -> tuple[Route, ...]:
 
 
 async def token(core: Core, call: Call, form: TokenForm) -> Response:
-    """Serve the grant that is asked for."""
+    """Serve the requested grant type."""
     grant = GRANTS.get(form.grant_type)
     if grant is None:
         raise Refusal("unsupported_grant_type", "The server does not support this grant type.")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 async def client_credentials(core: Core, client: Client, form: TokenForm, jkt: str | None) -> Response:
     """RFC 6749 §4.4: a token for the client itself, and no refresh token (§4.4.3)."""
-    if client.is_public:  # whoever calls could name it
+    if client.is_public:  # any caller could name it
         raise Refusal("unauthorized_client", "A public client has no tokens of its own.")
     with as_invalid_target():
         token_request = ClientPolicy.of_client(client, core.settings.issuer_url).check(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 async def refresh(core: Core, client: Client, form: TokenForm, jkt: str | None) -> Response:
-    """RFC 6749 §6: with the grant's audience and scopes, or those of them that are asked for this time."""
+    """RFC 6749 §6: for the grant's audience and scopes, or the requested part of them."""
     keys = core.keys.current
     token = read_in_body(form.refresh_token or "", keys.refresh_keys)
     if token is None:
@@ -73,7 +73,7 @@ async def _id_token(core: Core, client: Client, subject: TokenSubject, issued: I
 async def _check_narrowing(
     core: Core, presents: RefreshCredential, form: TokenForm, client_policy: ClientPolicy
 ) -> None:
-    """Refuse what is asked for beyond the grant before it is moved on: the client will ask again with the same."""
+    """Refuse a request beyond the grant before advancing it, because the client will retry with the same token."""
     if form.scope is None and not form.target:
         return
 

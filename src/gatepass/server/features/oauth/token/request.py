@@ -1,4 +1,4 @@
-"""What a token request says, what it is answered with, and what every grant type refuses alike."""
+"""The token request, its response, and the refusals common to all grant types."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class TokenForm(ClientForm, frozen=True, kw_only=True):
     """RFC 6749 §4.1.3, §4.4.2, §6, RFC 7636 §4.5. Fields that we do not know are ignored, as §3.2 asks for.
 
-    `resource` is RFC 8707's name for an audience, `audience` what many write; both may be repeated, and nothing else.
+    `resource` is RFC 8707's name for an audience, `audience` a common alternative; only these may be repeated.
     """
 
     grant_type: str
@@ -35,7 +35,7 @@ class TokenForm(ClientForm, frozen=True, kw_only=True):
 
     @property
     def target(self) -> tuple[str, ...]:
-        """What the token is to be for."""
+        """The requested audience."""
         return (*self.resource, *self.audience)
 
 
@@ -65,13 +65,13 @@ def answer(issued: IssuedToken, refresh: str | None = None, id_token: str | None
 
 
 def invalid_grant(why: str) -> Refusal:
-    """RFC 6749 §5.2; which of our own codes it is stands in the description, for the client's log."""
+    """RFC 6749 §5.2; the description has our own error code, for the client's log."""
     return Refusal("invalid_grant", why)
 
 
 @contextmanager
 def as_invalid_target() -> Generator[None]:
-    """OAuth's name for an audience that is not to be had (RFC 8707 §2)."""
+    """OAuth's error for an audience that is not allowed (RFC 8707 §2)."""
     try:
         yield
     except Refusal as error:
