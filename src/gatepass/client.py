@@ -260,7 +260,7 @@ class ClientCredentials(httpx.Auth):
         """The fetching thread."""
         try:
             held = self._fetch()
-        except BaseException as error:  # noqa: BLE001 - whoever waits must get an answer
+        except BaseException as error:  # noqa: BLE001 - waiting callers must get an answer
             self._caller.forget()
             with self._lock:
                 self._retry_at = self._clock() + RETRY_SECONDS

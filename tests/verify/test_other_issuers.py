@@ -406,7 +406,7 @@ def test_a_development_network_without_tls(host: str, caplog: pytest.LogCaptureF
         Verifier(**policy)
     assert not caplog.records
     verifier = Verifier(**policy, allow_http_in_development=True)
-    assert f"{url} is asked without TLS" in caplog.text
+    assert f"{url} is fetched without TLS" in caplog.text
     claims = {"iss": policy["issuer"], "sub": "u", "aud": "orders", "exp": int(NOW) + 9}
     assert verifier.verify(jwt.sign(claims, RSA)).subject == "u"
 

@@ -79,7 +79,7 @@ class Core:
         keys: The signing keys in force.
         data_key: Seals what the store keeps, and derives other keys.
         hasher: Hashes passwords in threads of its own.
-        decoys: What a password of nobody's is compared with.
+        decoys: Password hashes to check for unknown addresses.
         throttle: Counts failed attempts at what could be guessed.
         mail_throttle: Counts mails that were asked for.
         rules: Who may create an account.

@@ -66,7 +66,7 @@ class Module:
         jobs: What it does in the background.
         expiry: What it lets the store forget, once a minute.
         catch_up: Takes over what other processes have changed in the store; in the order of the modules.
-        start: Done before the server answers anybody.
+        start: Run before the server answers requests.
         warm_up: Done in a thread, once those who waited for the start have been answered.
         drain: Ends what never ends by itself, when the server is about to stop.
         gauges: What it has to say in the metrics.

@@ -50,7 +50,7 @@ class Issuer:
         """Make an issuer with a fresh key.
 
         Args:
-            url: Its name; nobody asks there.
+            url: Its URL; it is never contacted.
             audience: The API under test.
             alg: The algorithm of its keys.
             typ: The header's `typ` of its tokens; `"JWT"` or None to be like another issuer.

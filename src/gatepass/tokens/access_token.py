@@ -59,7 +59,7 @@ class AccessToken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     Attributes:
         iss: The issuer's URL.
-        sub: Who signed in: a user's id, or the client's own where no person is involved.
+        sub: Who signed in: a user's id, or the client's own where no user is involved.
         aud: The APIs that it is for, one or several.
         exp: When it ends, in seconds since 1970.
         iat: When it was made, in seconds since 1970.
@@ -214,7 +214,7 @@ def check_other(  # noqa: PLR0913 - the call reads as its policy
         now: The time, in seconds since 1970.
         leeway: Seconds that `exp` and `nbf` may be off.
         thumbprint: The key that its sender proved to have, as for `check`.
-        audience_claim: Which claim says whom it is for, at an issuer that writes no `aud`.
+        audience_claim: Which claim has the audience, for an issuer without `aud`.
 
     Raises:
         JoseError: It is refused; `code` says why, as for `check`.

@@ -61,7 +61,7 @@ def signing_input(token: Heartbeat, *, alg: str, kid: str) -> bytes:
     """The octets that the heartbeat's signature covers (RFC 7515 §5.1).
 
     Raises:
-        InvalidPolicyError: `alg` is symmetric: then whoever could check it could also forge it.
+        InvalidPolicyError: `alg` is symmetric: then every reader could also forge it.
     """
     if alg.startswith("HS"):
         raise InvalidPolicyError("a heartbeat is signed by a key pair")

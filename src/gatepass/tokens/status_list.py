@@ -156,7 +156,7 @@ def signing_input(token: StatusList, *, alg: str, kid: str) -> bytes:
     """The octets that the token's signature covers (RFC 7515 §5.1).
 
     Raises:
-        InvalidPolicyError: `alg` is symmetric: then whoever could check the list could also forge it.
+        InvalidPolicyError: `alg` is symmetric: then every reader could also forge it.
     """
     if alg.startswith("HS"):
         raise InvalidPolicyError("a status list is signed by a key pair")

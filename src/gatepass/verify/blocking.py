@@ -50,7 +50,7 @@ def exchange(  # noqa: PLR0913 - each is named where it is called
         url: Where to.
         headers: The headers.
         content: The body, if there is one.
-        context: Whom to trust.
+        context: The TLS context.
         proxy: The URL of a proxy to go through.
         deadline: When `time.monotonic` says that it is over, wherever it stands.
         max_bytes: What the body may hold.

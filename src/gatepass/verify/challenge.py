@@ -30,7 +30,7 @@ class Challenge(NamedTuple):
     Attributes:
         status: The HTTP status code.
         headers: Headers to add.
-        detail: A sentence for the person who reads the response; it reveals nothing about the token.
+        detail: A sentence for developers; it reveals nothing about the token.
     """
 
     status: int

@@ -152,7 +152,7 @@ class DPoPPolicy:
             seconds: How far a proof's `iat` may be from our clock, in either direction.
             replays: The store of used proofs; by default the memory of this process.
             nonce_secret: 32 random bytes, the same in every process that serves the API: proofs must then repeat a
-                nonce that they authenticate, so nobody can make proofs in advance.
+                nonce that they authenticate, so proofs cannot be made in advance.
 
         Raises:
             InvalidPolicyError: An argument makes no sense.
@@ -221,7 +221,7 @@ class DPoPPolicy:
 def _outcome(asked: Future[bool]) -> bool:
     try:
         return asked.result(0)
-    except Exception as error:  # noqa: BLE001 - whatever a store raises, a proof that nobody has looked up is not good
+    except Exception as error:  # noqa: BLE001 - whatever a store raises, an unchecked proof is refused
         raise ReplaysUnavailableError(
             f"used proofs cannot be looked up: {type(error).__name__}", retry_after=_RETRY_SECONDS
         ) from None

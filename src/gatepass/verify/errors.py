@@ -42,7 +42,7 @@ class InsufficientScopeError(JoseError):
 
 
 class InsufficientAuthenticationError(JoseError):
-    """The person must sign in again, or with a stronger method (RFC 9470 §3).
+    """The user must sign in again, or with a stronger method (RFC 9470 §3).
 
     Attributes:
         acr_values: The authentication contexts of which one is needed, separated by spaces, or None.
@@ -65,7 +65,7 @@ REQUIREMENTS_UNMET = (InsufficientScopeError, InsufficientAuthenticationError)
 
 
 class IssuerUnavailableError(JoseError):
-    """The issuer's keys cannot be fetched, so nobody knows whether the token is good.
+    """The issuer's keys cannot be fetched, so the token cannot be verified.
 
     Attributes:
         retry_after: Seconds until the next attempt.

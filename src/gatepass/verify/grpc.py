@@ -49,7 +49,7 @@ def principal() -> Principal:
     """Return the principal of the call that is being handled.
 
     Raises:
-        MissingTokenError: Nobody has said, for signing in is optional here.
+        MissingTokenError: There is none, because signing in is optional here.
     """
     found = _principal.get()
     if found is None:

@@ -161,7 +161,7 @@ class Guard(Generic[Principal_co]):
             role: A role; or several, of which one is enough.
             acr: Authentication context classes separated by spaces; one is enough.
             amr: Authentication methods separated by spaces; all are needed.
-            max_age: The most seconds since the person last signed in.
+            max_age: The maximum age in seconds of the user's sign-in.
 
         Raises:
             InvalidPolicyError: No principal could satisfy an argument, or signing in is optional.

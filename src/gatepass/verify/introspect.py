@@ -92,7 +92,7 @@ class Introspector:
         """Fix the policy. Nothing is asked yet.
 
         Args:
-            issuer: Whom to ask; an https URL (http on this machine only). What it says of `iss` must be this.
+            issuer: The issuer to ask; an https URL (http on this machine only). What it says of `iss` must be this.
             audience: What it must say of `aud`: this, or one of these. None for an issuer that says nothing of `aud`;
                 then every token of the issuer is taken, whichever API it is for.
             client_id: The client id of this API at the issuer.

@@ -336,7 +336,9 @@ def checked_url(url: str, name: str, *, allow_http: bool = False) -> SplitResult
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(url)):
         if parts.scheme != "http" or not (allow_http and _is_in_development(host or "")):
             raise InvalidPolicyError(f"{name} must be an https URL; http is for this machine only{_CURE}")
-        _log.warning("%s is asked without TLS: whoever is in between can make tokens. For development only", url)
+        _log.warning(
+            "%s is fetched without TLS: an attacker on the network can forge tokens. For development only", url
+        )
     if not host or parts.username is not None or parts.fragment or (name == "issuer" and parts.query):
         raise InvalidPolicyError(f"{name} is not a URL of a scheme, a host and a path")
     return parts

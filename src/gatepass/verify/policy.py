@@ -147,8 +147,8 @@ class RevocationPolicy(NamedTuple):
 
     Attributes:
         mode: How to follow the issuer; None: not at all.
-        denylist: Whom to ask in place of the issuer.
-        stale: What becomes of tokens while nobody can say.
+        denylist: The object to ask instead of the issuer.
+        stale: What happens to tokens while the revocations are not known.
         stale_after: From which age on the issuer's last proof is worth nothing.
     """
 

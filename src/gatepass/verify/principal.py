@@ -27,14 +27,14 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """The user or client that a verified token was issued to. It is immutable: several requests may share one.
 
     Attributes:
-        subject: The user's id, or the client's own id where no person is involved (`sub`).
+        subject: The user's id, or the client's own id where no user is involved (`sub`).
         client_id: The application that the token was issued to, or None if the issuer does not say.
         session_id: The sign-in that the token belongs to (`sid`).
         token_id: The token's unique id (`jti`).
         scopes: The scopes that the token grants.
         roles: The subject's roles.
         expires_at: When the token expires, in seconds since 1970 (`exp`).
-        auth_time: When the person last signed in, in seconds since 1970.
+        auth_time: When the user last signed in, in seconds since 1970.
         acr: The authentication context class: how strong that sign-in was.
         amr: The authentication methods that it used.
         claims: Every claim of the token, read-only all the way down: arrays are tuples, objects read-only mappings.
@@ -118,7 +118,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Principal:
-        """Rebuild it from what `to_dict` returned. Nothing is verified: store the document where nobody else can write.
+        """Rebuild it from what `to_dict` returned. Nothing is verified: store the document where others cannot write.
 
         Raises:
             InvalidPolicyError: It is something else.
@@ -148,7 +148,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
             role: A role; or several, of which one is enough.
             acr: Authentication context classes separated by spaces; one is enough.
             amr: Authentication methods separated by spaces; all are needed.
-            max_age: The most seconds since the person last signed in.
+            max_age: The maximum age in seconds of the user's sign-in.
             now: The time, in seconds since 1970; by default the system's.
 
         Raises:

@@ -1,4 +1,4 @@
-"""What a route requires of a principal: scopes, a role, how and when the person signed in."""
+"""What a route requires of a principal: scopes, a role, how and when the user signed in."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
         roles: Roles, of which one is enough.
         acr: Authentication context classes separated by spaces; one is enough (RFC 9470 §4).
         amr: Authentication methods separated by spaces; all are needed (RFC 8176).
-        max_age: The most seconds since the person last signed in.
+        max_age: The maximum age in seconds of the user's sign-in.
 
     Raises:
         InvalidPolicyError: No principal could satisfy one of them, or it cannot be written into a challenge.

@@ -27,7 +27,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
         url: Its public URL, such as `https://api.example.com`, without query or fragment. DPoP proofs are compared
             with it, whatever a proxy does to requests.
         scopes: The scopes that clients may ask for.
-        name: Its name for people.
+        name: Its name for display.
         documentation: The URL of a page for developers.
 
     Raises:

@@ -76,7 +76,7 @@ class Verifier:
     """Verifies access tokens of one issuer for one API. Make one when your application starts, and keep it.
 
     With an issuer alone it finds the keys by itself (RFC 8414 or OpenID Connect Discovery), fetches them at the first
-    token and keeps them fresh; tokens are then verified without asking anybody. With `keys=` it never fetches.
+    token and keeps them fresh; tokens are then verified offline. With `keys=` it never fetches.
 
     It may be shared by any number of threads, tasks and event loops.
     """
@@ -358,7 +358,7 @@ class Verifier:
         """Verify without waiting, which is possible for nearly every token.
 
         Returns:
-            Whom it speaks for; None if `verified` has to say.
+            The principal; None if `verified` is needed.
 
         Raises:
             JoseError: As for `verify`.

@@ -53,7 +53,7 @@ def _is_in_asyncio() -> bool:
 
 async def _await_elsewhere(flight: futures.Future[Any], seconds: float) -> None:
     """Wait under trio, in a separate thread."""
-    import anyio.to_thread  # noqa: PLC0415 - whoever runs trio under a framework has it
+    import anyio.to_thread  # noqa: PLC0415 - installed wherever a framework runs under trio
 
     await anyio.to_thread.run_sync(futures.wait, (flight,), seconds, abandon_on_cancel=True)
 

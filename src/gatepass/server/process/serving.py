@@ -65,7 +65,7 @@ async def serve(  # noqa: PLR0913 - what a test or a parent process may hand ove
     Args:
         settings: port 0 takes a free port.
         on_ready: called with the settings in force once requests are answered.
-        stop: ends serving when set; then no signal handlers are installed, as befits a server in somebody's thread.
+        stop: ends serving when set; then no signal handlers are installed, as for a server in a thread.
         clock: another time than the database's, for tests.
         outside_keys: signing keys held elsewhere, the newest last; see `open_server`.
         sockets: bound already, by a parent that has other workers behind them too.

@@ -30,7 +30,7 @@ async def move(source: Path, target: str) -> dict[str, int]:
     Raises:
         StartupError: when either cannot be used, the target is not empty, or a count differs: then nothing was written.
     """
-    if not source.exists():  # noqa: ASYNC240 - nobody else waits in a command
+    if not source.exists():  # noqa: ASYNC240 - a command runs nothing else
         raise StartupError(f"There is no database {source}.", "Name the database: --from sqlite:///path/to/gatepass.db")
     SqliteDatabase(source, system_clock).close()  # migrates its tables
     postgres = await PostgresDatabase.open(target, connections=1)

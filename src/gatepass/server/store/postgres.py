@@ -273,7 +273,7 @@ class PostgresDatabase:
         if left > 0:
             raise Unavailable(
                 "store_settling",
-                "The server's store has just moved to another machine; try again shortly.",
+                "The database has just failed over: try again shortly.",
                 retry_after=int(left) + 1,
             )
 

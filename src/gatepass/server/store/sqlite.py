@@ -129,7 +129,7 @@ class SqliteDatabase:
 
     async def changed(self) -> None:
         """Check every 100 ms whether another connection has committed; see the port."""
-        while (version := self.data_version()) == self._seen_version:  # noqa: ASYNC110 - SQLite wakes nobody
+        while (version := self.data_version()) == self._seen_version:  # noqa: ASYNC110 - SQLite has no notifications
             await asyncio.sleep(_WATCH_SECONDS)
         self._seen_version = version
 

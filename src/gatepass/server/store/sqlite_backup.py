@@ -49,12 +49,12 @@ async def put_back(
         source: the backup.
         path: the database, made when absent.
         clock: the time.
-        prepare: what is done to the copy before anybody sees it.
+        prepare: what is done to the copy before it is used.
 
     Raises:
         StartupError: when the backup is no database of ours or from a newer version, or the database cannot be written.
     """
-    if not source.is_file():  # noqa: ASYNC240 - nobody else waits in a command
+    if not source.is_file():  # noqa: ASYNC240 - a command runs nothing else
         raise StartupError(f"There is no file {source}.", "Name a file that `gatepass backup` wrote.")
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:

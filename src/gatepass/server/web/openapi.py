@@ -40,7 +40,7 @@ def describe(routes: Iterable[Route], *, issuer: str, version: str) -> dict[str,
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, by_kind)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Gatepass", "version": version, "description": "Signs people in and issues JSON Web Tokens."},
+        "info": {"title": "Gatepass", "version": version, "description": "Signs users in and issues JSON Web Tokens."},
         "servers": [{"url": issuer}],
         "paths": paths,
         "components": {

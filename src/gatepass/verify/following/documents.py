@@ -80,7 +80,7 @@ class Documents:
             known: What is known.
             verdict: Who goes by it.
             stream: What keeps documents up to date, so that they are fetched less often.
-            jitter: A number between 0 and 1, so that not everybody comes at once.
+            jitter: A number between 0 and 1, so that readers do not all come at once.
         """
         self._known = known
         self._verdict = verdict

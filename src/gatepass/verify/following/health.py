@@ -31,7 +31,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
             `"starting"`: no word yet. `"off"`: they are not followed, or the issuer does not publish them; a token
             that names a status list is checked against it all the same, unless `revocation=None`.
         ready: Whether good tokens are accepted: there are keys, and what `stale="refuse"` asks for.
-        known_within: The seconds within which a revocation is known at worst as things stand; None if nobody can say.
+        known_within: The seconds within which a revocation is known at worst as things stand; None if unknown.
             It is 5 while live, also when the stream freezes this very moment (a healthy one takes less than 1), and the
             lists' `ttl` while they are fetched.
         proved_seconds_ago: The age of the last proof that we know everything, in seconds, or None.

@@ -46,7 +46,7 @@ class Revocations:
             mode: `"feed"`: stream, snapshot and lists. `"list"`: snapshot and lists.
             stale: What to do with tokens when we are not up to date.
             stale_after: Seconds after which the last proof is worth nothing.
-            jitter: A number between 0 and 1, so that not everybody comes at once.
+            jitter: A number between 0 and 1, so that readers do not all come at once.
         """
         self.known = Known(issuer, mode=mode, stale=stale, stale_after=stale_after)
         self.verdict = Verdict(self.known)

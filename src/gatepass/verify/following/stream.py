@@ -47,7 +47,7 @@ class Greeting(NamedTuple):
     """The issuer's current position.
 
     Attributes:
-        data: An epoch and the last event, as JSON. Nobody signed it.
+        data: An epoch and the last event, as unsigned JSON.
     """
 
     data: str
@@ -123,7 +123,7 @@ class Stream:
         Args:
             known: What is known.
             verdict: Who goes by it.
-            jitter: A number between 0 and 1, so that not everybody comes at once.
+            jitter: A number between 0 and 1, so that readers do not all come at once.
         """
         self._known = known
         self._verdict = verdict

@@ -70,7 +70,7 @@ class Verdict:
             raise RevokedError("the token has been revoked")
         is_listed = principal.status is None or self._is_listed_as_good(principal, now)
         if known.stale == "refuse" and not (is_listed and known.are_names_fresh(now)):
-            raise RevocationStaleError(f"nobody can say what {known.issuer} has revoked", retry_after=MIN_TTL_SECONDS)
+            raise RevocationStaleError(f"the revocations of {known.issuer} are not known", retry_after=MIN_TTL_SECONDS)
 
     def _is_listed_as_good(self, principal: Principal, now: Moment) -> bool:
         """Whether a fresh list has the token's grant as valid.

@@ -5,7 +5,7 @@ A setting `port` is `--port` on the command line (where the command offers it), 
 security setting must not go unnoticed.
 
 A section of the settings is a file: a struct with the fields, what follows from them, and what they have to agree in.
-For whoever reads them, settings are one flat table, `settings.port`; so each section extends the one before it, and may
+For readers, settings are one flat table, `settings.port`; so each section extends the one before it, and may
 use what that one knows (the mail section asks whether the issuer is on loopback). A new setting is a field in its
 section. A new section is a file that extends the last one, and the base of `Settings`.
 """

@@ -26,12 +26,16 @@ class DatabaseSection(ProxySection, frozen=True, kw_only=True):
         Meta(description="sqlite:///FILE or postgresql://USER@HOST/NAME. Empty: gatepass.db in the data folder."),
     ] = ""
     database_connections: Annotated[
-        int, Meta(ge=1, description="Most connections to PostgreSQL of a server process, besides the one that listens.")
+        int,
+        Meta(
+            ge=1,
+            description="Maximum connections to PostgreSQL for each server process, besides one for notifications.",
+        ),
     ] = 16
     failover_rest_seconds: Annotated[
         Seconds,
         Meta(
-            description="How long refreshes are answered 503 after PostgreSQL failed over, in seconds; 0 where its replication is synchronous."
+            description="How long refreshes are answered 503 after PostgreSQL failed over, in seconds; 0 if its replication is synchronous."
         ),
     ] = 30
 

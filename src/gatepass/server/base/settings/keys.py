@@ -17,14 +17,14 @@ class KeySection(DatabaseSection, frozen=True, kw_only=True):
     master_key: Annotated[
         Secret,
         Meta(
-            description="32 bytes in base64url that encrypt private keys at rest. Empty: master.key in the data folder, made if absent."
+            description="32 bytes in base64url that encrypt private keys at rest. Empty: master.key in the data folder, created if absent."
         ),
     ] = ""
     jwks_max_age_seconds: Annotated[
-        Seconds, Meta(description="How long others may cache the JWKS and the metadata, in seconds.")
+        Seconds, Meta(description="How long clients may cache the JWKS and the metadata, in seconds.")
     ] = 300
     key_rotation_seconds: Annotated[
-        Seconds, Meta(description="A new signing key takes over each time after this long, in seconds; 0: never.")
+        Seconds, Meta(description="Interval at which a new signing key takes over, in seconds; 0: never.")
     ] = 30 * DAY
     key_prepublish_seconds: Annotated[
         Seconds,

@@ -25,31 +25,30 @@ class MailSection(LimitSection, frozen=True, kw_only=True):
     smtp_url: Annotated[
         str,
         Meta(
-            description="Mail server: smtps://USER@HOST:465, or smtp://USER@HOST:587 with STARTTLS. Empty: no mail, but on loopback an outbox to look at."
+            description="Mail server: smtps://USER@HOST:465, or smtp://USER@HOST:587 with STARTTLS. Empty: no email; on loopback, an outbox page."
         ),
     ] = ""
     smtp_password: Annotated[Secret, Meta(description="Password for the mail server.")] = ""
     smtp_ca_file: Annotated[
-        str, Meta(description="Certificates to trust the mail server by, a PEM file. Empty: the system's.")
+        str,
+        Meta(description="PEM file of the certificate authorities to trust for the mail server. Empty: the system's."),
     ] = ""
     outbox_key: Annotated[
         Secret,
         Meta(
-            description="What opens the outbox on loopback, the `key` in the link that `serve` prints. Empty: a new one at each start."
+            description="Key of the outbox page, part of the link that `serve` prints. Empty: a new one at each start."
         ),
     ] = ""
-    mail_from: Annotated[str, Meta(description="Sender of the mails. Empty: no-reply at the issuer's host.")] = ""
+    mail_from: Annotated[str, Meta(description="Sender of emails. Empty: no-reply at the issuer's host.")] = ""
     mails_per_address: Annotated[
         int,
-        Meta(
-            ge=1, description="Mails that anybody may have sent to one e-mail address within an hour, without a pause."
-        ),
+        Meta(ge=1, description="Emails that can be requested for one address within an hour before pauses begin."),
     ] = 5
     mail_link_seconds: Annotated[
-        int, Meta(ge=60, description="Life of a link to verify an address or set a new password, in seconds.")
+        int, Meta(ge=60, description="Lifetime of a link to verify an address or set a new password, in seconds.")
     ] = 3_600
     mail_code_seconds: Annotated[
-        int, Meta(ge=60, description="Life of a link or code to sign in with, in seconds.")
+        int, Meta(ge=60, description="Lifetime of a link or code to sign in with, in seconds.")
     ] = 600
 
     @property

@@ -19,11 +19,11 @@ class MonitoringSection(SiteSection, frozen=True, kw_only=True):
     metrics_token: Annotated[
         Secret,
         Meta(
-            description="Bearer token that opens /metrics. Empty: only this machine may look, and only while the issuer is on loopback."
+            description="Bearer token for /metrics. Empty: only for this machine, and only if the issuer is on loopback."
         ),
     ] = ""
     traces: Annotated[
-        str, Meta(description="OTLP endpoint for traces, http://localhost:4318/v1/traces say. Empty: no traces.")
+        str, Meta(description="OTLP endpoint for traces, such as http://localhost:4318/v1/traces. Empty: no traces.")
     ] = ""
 
     def check(self) -> None:

@@ -20,9 +20,7 @@ class OriginSection(ProviderSection, frozen=True, kw_only=True):
 
     browser_origins: Annotated[
         tuple[str, ...],
-        Meta(
-            description="Origins besides the issuer's own whose pages may use cookie mode; they must be of the same site."
-        ),
+        Meta(description="Origins besides the issuer's own whose pages may use cookie mode; they must be same-site."),
     ] = ()
     cors_origins: Annotated[
         tuple[str, ...], Meta(description="Origins whose pages may call this server with a bearer token (CORS).")

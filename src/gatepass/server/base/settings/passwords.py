@@ -19,16 +19,16 @@ class PasswordSection(SignupSection, frozen=True, kw_only=True):
         Meta(
             ge=8,
             le=128,
-            description="Fewest characters of a new password; NIST SP 800-63B-4 asks for 15 where it is the only factor.",
+            description="Minimum characters of a new password; NIST SP 800-63B-4 requires 15 if it is the only factor.",
         ),
     ] = 15
     password_min_length_with_factor: Annotated[
-        int, Meta(ge=8, le=128, description="Fewest characters where a second factor is asked besides the password.")
+        int, Meta(ge=8, le=128, description="Minimum characters of a password that is used with a second factor.")
     ] = 8
     leaked_passwords_url: Annotated[
         str,
         Meta(
-            description="Where five hexadecimal digits are put after to look a new password up among leaked ones (k-anonymity ranges). Empty: only the built-in list."
+            description="URL of a k-anonymity service of leaked passwords, to which five hexadecimal digits are appended. Empty: only the built-in list."
         ),
     ] = ""
     argon2_memory_kib: Annotated[int, Meta(ge=8, description="Memory of a password hash, in KiB.")] = 19_456

@@ -30,47 +30,49 @@ class ProviderSettings(Confidential, frozen=True, kw_only=True, forbid_unknown_f
 
     kind: Annotated[
         ProviderKind | None,
-        Meta(description="Which preset to start from. Absent: the one that the table is named for, else `openid`."),
+        Meta(description="The preset to use. Absent: the one with the table's name, otherwise `openid`."),
     ] = None
-    name: Annotated[str, Meta(description="What people call it. Empty: the preset's name, or the table's.")] = ""
+    name: Annotated[str, Meta(description="Name shown to users. Empty: the preset's name, or the table's.")] = ""
     issuer: Annotated[
         str,
         Meta(
-            description="The provider's URL, as its ID tokens write it; of a GitHub of one's own its web address. Presets know theirs."
+            description="The provider's URL, as in its ID tokens; for GitHub Enterprise, its web address. Presets have theirs."
         ),
     ] = ""
-    client_id: Annotated[str, Meta(description="What the provider calls this server.")]
+    client_id: Annotated[str, Meta(description="This server's client id at the provider.")]
     client_secret: Annotated[
-        str, Meta(description="The secret that goes with it. Empty: a public client, or Apple, where it is signed.")
+        str, Meta(description="The client secret. Empty: a public client, or Apple, where it is signed.")
     ] = ""
     app_client_ids: Annotated[
         tuple[str, ...],
-        Meta(description="Client ids of your applications, whose ID tokens `POST /login` takes besides."),
+        Meta(description="Client ids of your applications, whose ID tokens `POST /login` also accepts."),
     ] = ()
-    scopes: Annotated[tuple[str, ...], Meta(description="Scopes to ask for besides those that are needed.")] = ()
+    scopes: Annotated[tuple[str, ...], Meta(description="Scopes to request in addition to those needed.")] = ()
     domains: Annotated[
-        tuple[str, ...], Meta(description="Google Workspace domains (`hd`) that people must be of. Empty: anybody.")
+        tuple[str, ...],
+        Meta(description="Google Workspace domains (`hd`) that users must belong to. Empty: any account."),
     ] = ()
     tenant: Annotated[
         str,
         Meta(
-            description="Microsoft's tenant: its id, or common, organizations or consumers; `tenants` then says who may come in."
+            description="Microsoft's tenant: its id, or common, organizations or consumers, which `tenants` can restrict."
         ),
     ] = ""
     tenants: Annotated[
-        tuple[str, ...], Meta(description="Ids of Microsoft tenants (`tid`) that people must be of. Empty: any.")
+        tuple[str, ...], Meta(description="Ids of Microsoft tenants (`tid`) that users must belong to. Empty: any.")
     ] = ()
     email_is_verified: Annotated[
         bool,
         Meta(
-            description="Believe every e-mail address that it names. Only for one that gives these addresses out itself."
+            description="Trust every email address it names. Only for a provider that assigns these addresses itself."
         ),
     ] = False
     team_id: Annotated[str, Meta(description="Apple's id of your team.")] = ""
     key_id: Annotated[str, Meta(description="Apple's id of the key that signs the client secret.")] = ""
     private_key_file: Annotated[str, Meta(description="That key, a PEM file (`.p8`).")] = ""
     ca_file: Annotated[
-        str, Meta(description="Certificates to trust the provider by, a PEM file. Empty: the public ones.")
+        str,
+        Meta(description="PEM file of the certificate authorities to trust for the provider. Empty: the public ones."),
     ] = ""
 
     def kind_of(self, provider_id: str) -> ProviderKind:
@@ -129,7 +131,9 @@ class ProviderSection(MailSection, frozen=True, kw_only=True):
     providers: Annotated[
         dict[str, ProviderSettings],
         SECRET,
-        Meta(description="Other sites to sign in with: a table each, `[providers.google]`; JSON in the environment."),
+        Meta(
+            description="Other sites to sign in with, each a table such as `[providers.google]`; JSON in the environment."
+        ),
     ] = msgspec.field(default_factory=dict[str, ProviderSettings])
 
     def check(self) -> None:

@@ -21,18 +21,20 @@ class ProxySection(ServerSection, frozen=True, kw_only=True):
 
     trusted_proxy: Annotated[
         tuple[str, ...],
-        Meta(description="Networks (CIDR) of proxies that speak HTTPS for us and are believed about who calls."),
+        Meta(
+            description="Networks (CIDR) of proxies that serve HTTPS for this server and are trusted for client addresses."
+        ),
     ] = ()
     trusted_header: Annotated[
         str,
         Meta(
-            description="The one header in which they say who calls; `Forwarded` is read by RFC 7239, any other as a list of addresses."
+            description="The header with the client address; `Forwarded` is read by RFC 7239, any other as a list of addresses."
         ),
     ] = "X-Forwarded-For"
     allow_undeclared_proxy: Annotated[
         bool,
         Meta(
-            description="Whether to serve others from loopback without `trusted_proxy`: then all of them seem to call from one address."
+            description="Whether to serve a public issuer from loopback without `trusted_proxy`; all users then appear to have one address."
         ),
     ] = False
 

@@ -19,21 +19,21 @@ class RevocationSection(SessionSection, frozen=True, kw_only=True):
         int,
         Meta(
             ge=1,
-            description="Most readers of the revocation stream of a server process, and never more than half of the connections.",
+            description="Maximum readers of a server process's revocation stream, and never more than half of the connections.",
         ),
     ] = 4_096
     reserved_streams: Annotated[
         int,
         Meta(
             ge=0,
-            description="How many of these, up to half, are kept for readers that authenticate as a registered client.",
+            description="How many of these, up to half, are reserved for readers that authenticate as a registered client.",
         ),
     ] = 1_024
     streams_per_address: Annotated[
         int,
-        Meta(ge=1, description="Most streams to one address (or IPv6 /64) whose readers do not authenticate."),
+        Meta(ge=1, description="Maximum streams to one address (or IPv6 /64) for readers that do not authenticate."),
     ] = 1_024
     stream_seconds: Annotated[
         int,
-        Meta(ge=1, description="A stream ends after this long or up to a quarter less, in seconds; readers come back."),
+        Meta(ge=1, description="A stream ends after this long or up to a quarter less, in seconds; readers reconnect."),
     ] = 3_600

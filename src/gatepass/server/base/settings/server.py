@@ -21,7 +21,7 @@ class ServerSection(Section, frozen=True, kw_only=True):
     port: Annotated[int, Meta(ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")] = DEFAULT_PORT
     issuer: Annotated[
         str,
-        Meta(description="This server's URL as others see it, the `iss` of every token. Empty: http://localhost:PORT."),
+        Meta(description="This server's public URL, the `iss` of every token. Empty: http://localhost:PORT."),
     ] = ""
     tls_cert: Annotated[str, Meta(description="Certificate chain for HTTPS, a PEM file.")] = ""
     tls_key: Annotated[str, Meta(description="Private key for HTTPS, a PEM file.")] = ""
@@ -30,7 +30,7 @@ class ServerSection(Section, frozen=True, kw_only=True):
         int,
         Meta(
             ge=0,
-            description="How long to go on serving after SIGTERM while /ready says no, in seconds; for load balancers to notice.",
+            description="How long to keep serving after SIGTERM while /ready fails, in seconds, so that load balancers notice.",
         ),
     ] = 0
     shutdown_seconds: Annotated[

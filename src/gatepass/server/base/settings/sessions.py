@@ -23,7 +23,7 @@ class SessionSection(TokenSection, frozen=True, kw_only=True):
         int,
         Meta(
             ge=60,
-            description="How recent a sign-in must be for changing address or password, or deleting the account, in seconds.",
+            description="How recent a sign-in must be to change the email address or password, or delete the account, in seconds.",
         ),
     ] = 600
     remember_device_days: Annotated[
@@ -31,6 +31,6 @@ class SessionSection(TokenSection, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=365,
-            description="How long a browser that asked for it is not asked for the second factor again, in days; 0: never.",
+            description="How long a trusted device is not asked for the second factor, in days; 0: always ask.",
         ),
     ] = 30

@@ -19,22 +19,26 @@ class SignupSection(RevocationSection, frozen=True, kw_only=True):
     """Whether, with which addresses, and how many at once."""
 
     signup: Annotated[
-        Literal["open", "closed"], Meta(description="Whether anybody may sign up, or only the operator adds people.")
+        Literal["open", "closed"],
+        Meta(description="Whether anyone may sign up, or only the operator creates accounts."),
     ] = "open"
     signup_domains: Annotated[
         tuple[str, ...],
-        Meta(description="Domains whose addresses people may sign up with, and change to; exactly these. Empty: any."),
+        Meta(description="Email domains that may sign up or be changed to, without subdomains. Empty: any."),
     ] = ()
     signup_check_url: Annotated[
         str,
         Meta(
-            description="Service that is asked, by POST, whether somebody may sign up: a captcha, say. Empty: nobody is asked."
+            description="URL of a service that decides, by POST, whether a sign-up is allowed, such as a captcha. Empty: none."
         ),
     ] = ""
     signup_check_token: Annotated[Secret, Meta(description="Bearer token for that service.")] = ""
     signups_per_address: Annotated[
         int,
-        Meta(ge=1, description="Accounts that may be made from one address (or IPv6 /64) in an hour, without a pause."),
+        Meta(
+            ge=1,
+            description="Accounts that can be created from one address (or IPv6 /64) in an hour before pauses begin.",
+        ),
     ] = 50
 
     def check(self) -> None:

@@ -27,15 +27,13 @@ class SiteSection(OriginSection, frozen=True, kw_only=True):
         Meta(
             min_length=1,
             max_length=64,
-            description="What pages, mails and authenticators call this site.",
+            description="Name of this site in pages, emails and authenticator apps.",
         ),
     ] = "Gatepass"
     site_logo: Annotated[
         str, Meta(description="Logo of the pages, an SVG, PNG, WebP or JPEG file. Empty: Gatepass's own.")
     ] = ""
-    site_style: Annotated[
-        str, Meta(description="CSS file that gives the pages' variables other values, for a look of one's own.")
-    ] = ""
+    site_style: Annotated[str, Meta(description="CSS file that sets the pages' variables, for your own look.")] = ""
 
     def check(self) -> None:
         """The files are there, the logo is a picture, and the name is one line."""

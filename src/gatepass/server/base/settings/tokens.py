@@ -23,35 +23,33 @@ class TokenSection(KeySection, frozen=True, kw_only=True):
 
     audience: Annotated[
         tuple[str, ...],
-        Meta(description="APIs that first-party tokens are for, besides the issuer itself: each is one more `aud`."),
+        Meta(description="APIs that first-party tokens are for, besides the issuer itself: each adds one `aud`."),
     ] = ()
     scopes: Annotated[
-        tuple[str, ...], Meta(description="Scopes that a first-party login may have; all when it asks for none.")
+        tuple[str, ...], Meta(description="Scopes that a first-party sign-in may have; all if it requests none.")
     ] = ()
     alg: Annotated[
         Literal["ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "Ed25519", "HS256"],
         Meta(
-            description="Algorithm that access tokens are signed with. HS256 is for exactly one API that shares the secret."
+            description="Signature algorithm of access tokens. HS256 is for exactly one API, which shares the secret."
         ),
     ] = "ES256"
     id_token_alg: Annotated[
         Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519"],
         Meta(
-            description="Algorithm that ID tokens are signed with for clients that registered none. OpenID Connect expects RS256."
+            description="Signature algorithm of ID tokens for clients that registered none. OpenID Connect expects RS256."
         ),
     ] = "RS256"  # noqa: S105 - the name of an algorithm
     access_token_seconds: Annotated[
-        int, Meta(ge=1, le=MAX_LIFETIME, description="Life of an access token, in seconds; at most an hour.")
+        int, Meta(ge=1, le=MAX_LIFETIME, description="Lifetime of an access token, in seconds; at most an hour.")
     ] = 900
     refresh_quiet_seconds: Annotated[
         Seconds,
-        Meta(description="How long a refresh token may be used again before its use brings a new one, in seconds."),
+        Meta(description="How long a refresh token can be used again before its use returns a new one, in seconds."),
     ] = 60
     refresh_grace_seconds: Annotated[
         Seconds,
-        Meta(
-            description="How long after the last answer the refresh token before it still counts as a straggler's, in seconds."
-        ),
+        Meta(description="How long after a refresh the previous refresh token is still accepted, in seconds."),
     ] = 30
 
     @property

@@ -102,7 +102,7 @@ class IdentityLinking:
             raise Refusal("unknown_provider", "There is no provider with this id.") from None
 
     def name_of(self, provider_id: str) -> str:
-        """What people call a provider; its id, where it is set no longer."""
+        """The provider's name; its id if it is no longer configured."""
         provider = self._providers.get(provider_id)
         return provider_id if provider is None else provider.name
 
@@ -228,7 +228,10 @@ class IdentityLinking:
             if found is not None:
                 return found if found.user_id == user.id else _identity_taken()
             if len(await tx.identities.of(user.id)) >= MOST_PER_PERSON:
-                return Refusal("too_many_identities", f"An account has at most {MOST_PER_PERSON} of these.")
+                return Refusal(
+                    "too_many_identities",
+                    f"A user can have at most {MOST_PER_PERSON} connected accounts: disconnect one first.",
+                )
             name = self.name_of(claimed.provider)
             await self._notices.warn(tx, "provider_connected", user, language=language, provider=name)
             return await _add(tx, user, claimed, where)

@@ -63,7 +63,7 @@ class SignupCheck:
 def _unavailable(why: str) -> Unavailable:
     return Unavailable(
         "signup_check_unavailable",
-        "Nobody can sign up just now; try again shortly.",
+        "Sign-up is not available right now: try again shortly.",
         private=f"the service at `signup_check_url` cannot be asked: {why}",
         retry_after=30,
     )

@@ -22,7 +22,7 @@ PUBLISHED_AFTER_RETIREMENT = MAX_LIFETIME + 300
 """Seconds for which a retired key still verifies: the longest life of a token, plus clock skew."""
 
 HINTS_AFTER_RETIREMENT = 90 * 86_400
-"""Seconds for which an ID token still tells whom it was about (`id_token_hint`): the longest life of a session."""
+"""Seconds for which an ID token still identifies its user (`id_token_hint`): the longest life of a session."""
 
 DOCUMENTS_ALG = "ES256"
 """What status lists and events are signed with where the tokens' key is a shared secret."""
@@ -211,7 +211,7 @@ def kept_until(key: StoredKey) -> float:
 
 
 def still_proves_hints(key: StoredKey, now: float) -> bool:
-    """Whether an ID token that the key signed, alive or not, still tells whom it was about."""
+    """Whether an ID token that the key signed, expired or not, still identifies its user."""
     return key.use in ("sig", "id_token") and key.compromised_at is None and now < kept_until(key)
 
 

@@ -78,7 +78,7 @@ class GuardedSigner:
             # Only the error's type is logged: its text may hold more than a log should.
             raise Unavailable(
                 "signer_unavailable",
-                "The server's key cannot be reached just now; try again shortly.",
+                "The server's signing key cannot be reached: try again shortly.",
                 private=f"the signer of {self.kid}: {type(error).__name__}",
                 retry_after=5,
             ) from error

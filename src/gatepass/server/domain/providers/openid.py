@@ -40,7 +40,7 @@ class Profile:
 
     Attributes:
         id: Its name in settings and paths.
-        name: What people call it.
+        name: Its name for users.
         discovery: The URL whose `/.well-known/openid-configuration` is its metadata.
         issuer: What the metadata calls it; with `{tenantid}` in it of a provider that has many names.
         client_id: What it calls us.
@@ -49,7 +49,7 @@ class Profile:
         scopes: What to ask for.
         more: More parameters of the request.
         is_issuer: Whether the `iss` of some claims is the provider's.
-        refuse: Why somebody of these claims may not come in, if so.
+        refuse: Why a user with these claims is refused, or None.
         is_email_verified: Whether the provider vouches for the address in these claims.
         ca_file: The only authorities to trust it by.
     """
@@ -253,7 +253,7 @@ class OpenIDProvider:
         answer = await self._http.get(url, {"Authorization": f"Bearer {access_token}"})
         found = read_json(answer, self._profile.issuer)
         if found.get("sub") != claims["sub"]:
-            raise FetchError(f"the userinfo of {self._profile.issuer} is about somebody else")
+            raise FetchError(f"the userinfo of {self._profile.issuer} is about another user")
         return {name: found[name] for name in ("email", "email_verified") if name in found}
 
     async def _json(self, url: str) -> dict[str, Any]:
@@ -327,5 +327,5 @@ async def in_time() -> AsyncGenerator[None]:
     except (FetchError, TimeoutError) as error:
         reason = str(error) or f"no whole answer within {EXCHANGE_SECONDS:g} seconds"
         raise Unavailable(
-            "provider_unavailable", "The provider cannot be asked just now.", private=reason, retry_after=5
+            "provider_unavailable", "The provider cannot be reached: try again shortly.", private=reason, retry_after=5
         ) from error

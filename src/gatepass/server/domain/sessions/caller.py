@@ -9,7 +9,7 @@ from gatepass.server.domain.revocation.status_index import StatusIndex  # noqa: 
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """The person who makes a request, and the session that they make it in.
+    """The user who makes a request, and its session.
 
     `status` is the status index of their access token; None at a page, where a cookie authenticates.
     """

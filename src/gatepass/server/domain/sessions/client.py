@@ -53,7 +53,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         id: Its identifier: one that we made, or the URL of its metadata document.
-        name: What people read.
+        name: Its name for users.
         grant_types: The grants that it may use.
         audience: What its tokens may be for; none stands for the issuer.
         scope: The scopes that its tokens may have.
@@ -64,7 +64,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
         second_secret_digest: What is kept of the secret before, which is taken until `second_secret_until`.
         second_secret_until: See there.
         jwks: Its public keys (RFC 7517), if it registered them.
-        assertion_audience: Whom its assertions may name.
+        assertion_audience: What its assertions may have as `aud`.
         metadata: What it says of itself.
         rules: What the operator decides about it.
         origin: Who registered it.

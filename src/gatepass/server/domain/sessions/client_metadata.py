@@ -56,7 +56,7 @@ class ClientRules(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """What only the operator decides about a client.
 
     Attributes:
-        consent: When people are asked: each time, the first time, or never, for the operator's own applications.
+        consent: When users are asked for consent: each time, the first time, or never, for own applications.
         pkce: `optional` lets a confidential client leave it out.
         default_scope: The scopes of a request that names none.
         claims_in_id_token: Whether the claims of scopes stand in ID tokens too, and not only at UserInfo.

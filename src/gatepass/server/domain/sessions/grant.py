@@ -35,7 +35,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TokenSubject(msgspec.Struct, frozen=True, kw_only=True):
-    """What an access token says about the person and their sign-in, read in the same statement as the grant.
+    """What an access token says about the user and their sign-in, read in the same statement as the grant.
 
     `client_audience` and `client_scope` are what a registered client may have just now; None for the built-in one.
     """

@@ -45,7 +45,7 @@ class ClientAdmin:
         """Register a client; its secret is returned only here, and is None for a client with keys.
 
         Raises:
-            Refusal: `invalid_jwks`, `invalid_body` for a name that nobody could read, or as `check_names`.
+            Refusal: `invalid_jwks`, `invalid_body` for an unprintable name, or as `check_names`.
         """
         if not new.name.strip() or not new.name.isprintable() or len(new.name) > _LONGEST_NAME:
             raise Refusal("invalid_body", f"A client's name is one line of 1 to {_LONGEST_NAME} printable characters.")

@@ -65,7 +65,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             path="/oauth/introspect",
             handler=partial(introspect, core),
             auth=CLIENT,
-            summary="Ask what a token is worth (RFC 7662)",
+            summary="Introspect a token (RFC 7662)",
             form=TokenToLookAt,
             answers={200: Introspected},
         ),

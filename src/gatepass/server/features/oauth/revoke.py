@@ -112,7 +112,7 @@ async def _revoke_by_name(core: Core, names: NameQuota, client: Client, principa
         # RFC 7009 §2.2.1: after a 503 the client must assume that the token still exists.
         raise Unavailable(
             "too_many_revoked_tokens",
-            "The client has as many tokens revoked as readers can be told of; try again when some have expired.",
+            "The client has too many revoked tokens: try again when some have expired.",
             private=f"the client's share of {MOST_TOKENS} names is used up: {client.id}",
             retry_after=60,
         )

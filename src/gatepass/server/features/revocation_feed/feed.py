@@ -95,7 +95,7 @@ class RevocationFeed:
                 path=STREAM_PATH,
                 handler=self.follow,
                 auth=ANYONE,
-                summary="Follow what is revoked",
+                summary="Stream revocations",
                 answers={200: None},
                 problems=("invalid_client", "too_many_streams"),
             ),

@@ -113,6 +113,6 @@ class StreamPlace:
 def _too_many_streams() -> Unavailable:
     return Unavailable(
         "too_many_streams",
-        "All streams are taken; lists and snapshot are served as ever.",
+        "All streams are taken: fetch the lists and the snapshot instead.",
         retry_after=random.randint(*_RETRY_SECONDS),  # noqa: S311 - they only have to come apart
     )

@@ -44,7 +44,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             path="/refresh",
             handler=partial(get_new_tokens, core),
             auth=REFRESH,
-            summary="Get a new pair of tokens",
+            summary="Refresh the tokens",
             body=RefreshRequest,
             answers={200: TokenPair},
             problems=(
@@ -72,7 +72,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             path="/logout/all",
             handler=partial(logout_all, core),
             auth=SESSION,
-            summary="End all of the person's sessions",
+            summary="End all sessions of the user",
             body=LogoutRequest,
             answers={204: None},
             problems=(*_PROBLEMS, "session_ended"),

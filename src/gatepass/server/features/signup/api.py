@@ -50,7 +50,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             path="/signup",
             handler=partial(signup, core),
             auth=ANYONE,
-            summary="Make an account",
+            summary="Create an account",
             body=SignupRequest,
             answers={201: SignedUp, 202: SignupMailed},
             problems=(
@@ -69,7 +69,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             path="/signup/verify",
             handler=partial(verify, core),
             auth=ANYONE,
-            summary="Make the account that the mail was about",
+            summary="Create the account with the token of the sign-up email",
             body=VerifySignupRequest,
             answers={201: SignedUp},
             problems=("invalid_code", "invalid_credentials", "too_many_attempts", "busy"),

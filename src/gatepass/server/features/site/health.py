@@ -69,7 +69,7 @@ class HealthChecks:
                 path="/health",
                 handler=self.health,
                 auth=ANYONE,
-                summary="Is the process up",
+                summary="Whether the process is running",
                 answers={200: State},
             ),
             Route(
@@ -77,7 +77,7 @@ class HealthChecks:
                 path="/ready",
                 handler=self.ready,
                 auth=ANYONE,
-                summary="Can it serve",
+                summary="Whether the server can work",
                 answers={200: Readiness, 503: Readiness},
             ),
             Route(
@@ -85,7 +85,7 @@ class HealthChecks:
                 path="/metrics",
                 handler=self.metrics,
                 auth=METRICS,
-                summary="Counts, for Prometheus",
+                summary="Metrics for Prometheus",
                 answers={200: None},
             ),
         )

@@ -94,8 +94,8 @@ class ClientAuthentication:
         """Return the client that authenticated the request, or the public one that it names (RFC 6749 §3.2.1).
 
         Raises:
-            Refusal: `invalid_request` when it uses several methods at once (§2.3), else `invalid_client`; from whoever
-                names no client, what is wrong with the body.
+            Refusal: `invalid_request` when it uses several methods at once (§2.3), else `invalid_client`; without a
+                client, what is wrong with the body.
         """
         form = msgspec.convert(body.fields, ClientForm)
         basic = header(request, b"authorization")

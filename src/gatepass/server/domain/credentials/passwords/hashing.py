@@ -135,7 +135,7 @@ class PasswordHasher:
 
     async def _run(self, work: Callable[[], T]) -> T:
         if not self._places.take():
-            raise Unavailable("busy", "Too many people are signing in just now; try again shortly.", retry_after=1)
+            raise Unavailable("busy", "Too many sign-ins at once: try again shortly.", retry_after=1)
         future = self._pool.submit(work)
         # The slot stays taken until the thread is done, even if the caller is gone: a disconnect frees no core.
         future.add_done_callback(lambda _: self._places.leave())

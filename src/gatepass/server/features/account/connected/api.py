@@ -53,7 +53,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             path="/account/identities",
             handler=partial(show, core),
             auth=CALLER,
-            summary="The accounts elsewhere that open mine",
+            summary="List my connected accounts",
             answers={200: IdentitiesShown},
         ),
         Route(
@@ -61,7 +61,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             path="/account/identities",
             handler=partial(connect, core),
             auth=RECENT,
-            summary="Connect an account elsewhere by its ID token",
+            summary="Connect an account at another site by its ID token",
             body=ConnectRequest,
             answers={201: IdentityShown},
             problems=(
@@ -78,7 +78,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             path="/account/identities/{id}",
             handler=partial(remove, core),
             auth=RECENT,
-            summary="Disconnect an account elsewhere",
+            summary="Disconnect an account at another site",
             answers={204: None},
             problems=("identity_not_found", "last_way_in"),
         ),

@@ -66,7 +66,9 @@ async def add_passkey(needs: Needs, call: Call, credential: Json, name: str) -> 
             return refused
         known = await tx.passkeys.of(user.id)
         if len(known) >= MOST_PER_PERSON:
-            return Refusal("too_many_passkeys", f"A person has at most {MOST_PER_PERSON} passkeys.")
+            return Refusal(
+                "too_many_passkeys", f"A user can have at most {MOST_PER_PERSON} passkeys: remove one first."
+            )
         if not await tx.used_once.use("passkey_challenge", answered.id, expires_at=answered.expires_at):
             return invalid_passkey()
         passkey = Passkey(

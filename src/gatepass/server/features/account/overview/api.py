@@ -70,13 +70,13 @@ class History(msgspec.Struct, frozen=True):
 def routes(core: Core) -> tuple[Route, ...]:
     """The calls."""
     return (
-        Route(method="GET", path="/me", handler=me, auth=CALLER, summary="Who am I", answers={200: Me}),
+        Route(method="GET", path="/me", handler=me, auth=CALLER, summary="Get my account", answers={200: Me}),
         Route(
             method="GET",
             path="/sessions",
             handler=partial(sessions, core),
             auth=CALLER,
-            summary="Where I am signed in",
+            summary="List my sessions",
             answers={200: SignIns},
         ),
         Route(
@@ -93,7 +93,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             path="/account/events",
             handler=partial(events, core),
             auth=CALLER,
-            summary="What happened to my account",
+            summary="List the events of my account",
             answers={200: History},
         ),
     )

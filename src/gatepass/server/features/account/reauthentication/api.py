@@ -44,7 +44,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             path="/reauthenticate",
             handler=partial(prove, core),
             auth=CALLER,
-            summary="Prove again who I am, for a token with a new auth_time, and acr 2 by a second factor",
+            summary="Authenticate again, for a token with a new auth_time, and acr 2 with a second factor",
             body=Given,
             answers={200: ProvenAgain},
             problems=(
@@ -62,7 +62,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             path="/reauthenticate/options",
             handler=partial(options, core),
             auth=CALLER,
-            summary="What to ask a passkey for, to prove again who I am",
+            summary="Get options for authenticating again with a passkey",
             answers={200: RequestOptions},
             problems=("passkeys_unavailable",),
         ),

@@ -55,7 +55,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             path="/login/email",
             handler=partial(ask, core),
             auth=ANYONE,
-            summary="Have a sign-in code mailed",
+            summary="Request an email with a sign-in code",
             body=EmailLoginRequest,
             answers={202: CodeSent},
             problems=("invalid_email", "too_many_attempts", "mail_not_configured"),
@@ -65,7 +65,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             path="/login/email/code",
             handler=partial(answer, core),
             auth=ANYONE,
-            summary="Sign in with the mail's code or token",
+            summary="Sign in with the code or token of the email",
             body=EmailCodeRequest,
             answers={200: TokenPair, 403: SecondFactorRequired},
             problems=(

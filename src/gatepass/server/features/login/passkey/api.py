@@ -57,7 +57,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             path="/login/passkey/options",
             handler=partial(options, core),
             auth=ANYONE,
-            summary="What to ask a browser for to sign in with a passkey",
+            summary="Get options for signing in with a passkey",
             body=Nothing,
             answers={200: SignInOptions},
             problems=("passkeys_unavailable",),
@@ -86,7 +86,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             path="/signup/passkey/options",
             handler=partial(signup_options, core),
             auth=ANYONE,
-            summary="What to ask a browser for to make an account with a passkey",
+            summary="Get options for creating an account with a passkey",
             body=SignupOptionsRequest,
             answers={200: SignupOptions},
             problems=(
@@ -102,7 +102,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             path="/signup/passkey",
             handler=partial(signup, core),
             auth=ANYONE,
-            summary="Make an account with a passkey",
+            summary="Create an account with a passkey",
             body=PasskeySignup,
             answers={201: PasskeySignedUp},
             problems=(

@@ -73,7 +73,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             path="/login",
             handler=partial(login, core),
             auth=ANYONE,
-            summary="Sign in with e-mail address and password, or with a provider's ID token",
+            summary="Sign in with email address and password, or with a provider's ID token",
             body=LoginRequest,
             shapes=(PasswordLogin, ProviderLogin),
             answers={200: TokenPair, 403: SecondFactorRequired},

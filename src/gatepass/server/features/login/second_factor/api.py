@@ -75,7 +75,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             path="/login/factor/options",
             handler=partial(options, core),
             auth=ANYONE,
-            summary="What to ask a passkey for, as the second factor",
+            summary="Get options for a passkey as the second factor",
             body=ChallengeRequest,
             answers={200: PasskeyOptions},
             problems=("invalid_challenge", "passkeys_unavailable"),

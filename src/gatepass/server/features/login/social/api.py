@@ -33,7 +33,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             path="/login/providers",
             handler=partial(providers, core),
             auth=ANYONE,
-            summary="Other sites to sign in with",
+            summary="List the providers to sign in with",
             answers={200: ProvidersShown},
         ),
     )
