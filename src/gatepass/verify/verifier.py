@@ -379,7 +379,7 @@ class Verifier:
         return principal if self._is_cleared(principal, now) else None
 
     def remembered(self, token: str) -> Principal | None:
-        """Find a token that these very keys have verified, that nothing binds, and that is not revoked since."""
+        """Find a cached token that these keys have verified, that is not bound, and not revoked since."""
         now = self.clock()
         principal = self._remembered(token, now)
         if principal is None or principal.key_thumbprint is not None or self.dpop.required:

@@ -43,7 +43,7 @@ log = structlog.get_logger("gatepass")
 _PATH, _OUTCOME = "gatepass.path", "gatepass.outcome"
 """The keys in a request's scope of its route's path (with parameter names), and of its refusal."""
 _HAS_UNREAD_BODY = "gatepass.has_unread_body"
-"""Stands in the scope where the rest of a body may still be on its way: then the connection is of no further use."""
+"""Set in the scope if the rest of a body may still be arriving: the connection cannot be reused then."""
 _IN_INTERACTION = "gatepass.in_interaction"
 """Stands in the scope where the answer lies between an authorization request and the client's."""
 _PREFLIGHT_OF_A_DOCUMENT = Response(
@@ -123,7 +123,7 @@ class Application:
         response.raw_headers.append((b"x-request-id", request_id.encode()))
         if _HAS_UNREAD_BODY in scope:
             response.raw_headers.append((b"connection", b"close"))
-        if isinstance(response, PageResponse):  # no script of another origin reads one
+        if isinstance(response, PageResponse):  # scripts of other origins cannot read it
             headers = self._page_headers[response.script]
             is_interaction = _IN_INTERACTION in scope
             response.raw_headers.extend(of_interaction(headers, response.form_target) if is_interaction else headers)

@@ -222,7 +222,9 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         400, "Unsupported grant type", "The server does not support this grant type."
     ),
     "too_many_requests": ProblemKind(
-        429, "Too many requests", "The client has as many pushed requests waiting as it may; `Retry-After` says when."
+        429,
+        "Too many requests",
+        "The client has too many pending pushed requests; `Retry-After` says when to try again.",
     ),
     "unsupported_response_type": ProblemKind(
         400, "Unsupported response type", "The only `response_type` is `code` (RFC 6749 §4.1.2.1)."
@@ -233,34 +235,34 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         "The parameter `registration` is not supported (OpenID Connect Core §3.1.2.6).",
     ),
     "request_uri_not_supported": ProblemKind(
-        400, "Request URI not supported", "A `request_uri` is one that `/oauth/par` has given out."
+        400, "Request URI not supported", "A `request_uri` must come from `/oauth/par`."
     ),
     "invalid_redirect_uri": ProblemKind(
-        400, "Invalid redirect URI", "The `redirect_uri` is missing, or none that the client has registered."
+        400, "Invalid redirect URI", "The `redirect_uri` is missing, or not registered by the client."
     ),
     "interaction_expired": ProblemKind(
-        400, "Sign-in expired", "The pages after an authorization request are too old, or another browser's."
+        400, "Sign-in expired", "The authorization request has expired, or belongs to another browser."
     ),
-    "interaction_used": ProblemKind(400, "Sign-in completed", "The authorization request was answered before."),
+    "interaction_used": ProblemKind(400, "Sign-in completed", "The authorization request was already answered."),
     "access_denied": ProblemKind(
-        400, "Access denied", "The person does not agree, or may not use the client (RFC 6749 §4.1.2.1)."
+        400, "Access denied", "The user did not consent, or may not use the client (RFC 6749 §4.1.2.1)."
     ),
     "login_required": ProblemKind(
-        400, "Login required", "Nobody is signed in, or not lately enough, and `prompt=none` forbids to ask."
+        400, "Login required", "There is no recent enough sign-in, and `prompt=none` forbids a page."
     ),
     "consent_required": ProblemKind(
-        400, "Consent required", "The person has not agreed to this, and `prompt=none` forbids to ask."
+        400, "Consent required", "The user has not consented to this, and `prompt=none` forbids a page."
     ),
     "interaction_required": ProblemKind(
-        400, "Interaction required", "A page would have to be shown, and `prompt=none` forbids that."
+        400, "Interaction required", "A page would be needed, and `prompt=none` forbids one."
     ),
     "account_selection_required": ProblemKind(
-        400, "Account selection required", "The account would have to be chosen, and `prompt=none` forbids to ask."
+        400, "Account selection required", "The user would have to choose an account, and `prompt=none` forbids a page."
     ),
     "unmet_authentication_requirements": ProblemKind(
         400,
         "Unmet authentication requirements",
-        "The person cannot prove who they are as strongly as `acr_values` or the claim `acr` ask for.",
+        "The user cannot sign in as strongly as `acr_values` or the claim `acr` require.",
     ),
     "invalid_target": ProblemKind(
         400, "Invalid target", "The client may not request tokens for this `resource` or `audience`."

@@ -33,6 +33,6 @@ class LanguageChoice:
         return self._cookie.read(request) in LANGUAGES
 
     def keep(self, response: Response, language: str, *, seconds: int = _YEAR_SECONDS) -> None:
-        """Have a browser keep the choice; one of what is no language of ours is none."""
+        """Store the choice in a cookie; unknown languages are ignored."""
         if language in LANGUAGES:
             self._cookie.put(response, language, seconds)

@@ -104,7 +104,7 @@ class Pages:
         script: str = PASSKEYS_SCRIPT,
         **values: object,
     ) -> PageResponse:
-        """Render a page; with an error its text stands above the form, and its status is the answer's.
+        """Render a page; an error's text is shown above the form, and its status is the response's.
 
         `script` is the page's script, if it has one. `here` is where to return after a change of language; empty for a
         page that is shown once.

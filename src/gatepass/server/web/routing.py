@@ -24,12 +24,10 @@ class Route:
     """A call or page: what the dispatcher needs, and what the API's description says.
 
     `body`, `form` and the values of `answers` are msgspec structs; a call with a `form` takes a form and answers errors
-    as OAuth does (RFC 6749 §5.2). `auth` is who may make it, which is decided before the body is converted. `problems`
-    are codes beyond those of `auth` and those that any call may answer with. `shapes` are structs, one for each way to
-    fill in a `body` that can be filled in in several ways. With `page` it is a page for people: its form is checked as
-    such, unless another site sends it (`from_elsewhere`), and its errors are pages: the one that `show` shows again
-    where the handler refuses, else one of the error alone. `open_to_pages`: a page of any origin may make the call from
-    a browser, since no cookie counts for it.
+    as OAuth does (RFC 6749 §5.2). `auth` is what it requires of the caller, checked before the body is converted.
+    `problems` are error codes beyond those of `auth` and those common to all calls. `shapes` are structs, one for each
+    variant of a `body` that has several. With `page` it is an HTML page: its form is checked for CSRF, unless another
+    site sends it (`from_elsewhere`), and its errors are pages: the one that `show` renders, or a plain error page.
     """
 
     method: str

@@ -44,7 +44,7 @@ class IdTokenSigners:
         if signer is None:
             raise Unavailable(
                 "signer_unavailable",
-                "The server's key cannot be reached just now; try again shortly.",
+                "The server's signing key cannot be reached: try again shortly.",
                 private=f"a client has registered {alg}, and no key here signs with it: see `alg` and `id_token_alg`",
             )
         return signer

@@ -35,7 +35,7 @@ class SealedBox(Generic[S]):
         self._is_compressed = is_compressed
 
     def seal(self, content: S) -> str:
-        """Write it as text for a URL or a cookie."""
+        """Encrypt to text for a URL or a cookie."""
         octets = msgspec.json.encode(content)
         if self._is_compressed:
             octets = zlib.compress(octets)

@@ -70,7 +70,7 @@ class BearerAuth:
     async def verify(
         self, request: Request, check: Callable[[Principal], None] | None = None, *, in_body: str | None = None
     ) -> Principal:
-        """Verify the bearer token, or the one that is bound to a key together with its proof (RFC 9449 §7.1).
+        """Verify the bearer token, or the DPoP-bound token together with its proof (RFC 9449 §7.1).
 
         Args:
             request: The request.
@@ -87,7 +87,7 @@ class BearerAuth:
         except JoseError as error:
             raise Refusal("invalid_token", f"The access token is refused: {error.code}.") from error
         (check or _check_may_call)(principal)
-        if proof is not None:  # used up after the token has shown that it is one: nobody else has rows written
+        if proof is not None:  # used only after the token was verified, so that only token holders cause a write
             with _as_bad_token():
                 await self._dpop.use(proof)
         return principal
@@ -110,7 +110,7 @@ def _credentials(request: Request, in_body: str | None) -> tuple[str, str]:
         return "bearer", in_body
     scheme, _, token = (header or "").partition(" ")
     if scheme.lower() not in ("bearer", "dpop"):
-        raise Refusal("missing_token", "The call needs `Authorization: Bearer …`.")
+        raise Refusal("missing_token", "The request needs `Authorization: Bearer …`.")
     return scheme.lower(), token
 
 

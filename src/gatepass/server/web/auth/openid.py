@@ -73,4 +73,4 @@ def _check_scope(principal: Principal) -> None:
     if OPENID not in principal.scopes:
         raise Refusal("insufficient_scope", f"The access token needs the scope {OPENID} here.")
     if principal.session_id is None:
-        raise Refusal("invalid_token", "The access token is a client's own: nobody has signed in with it.")
+        raise Refusal("invalid_token", "This requires a user's access token; this one belongs to a client.")

@@ -40,7 +40,7 @@ RECENT = Auth(
     problems=(*_PERSON, "recent_sign_in_required", "second_factor_required"),
     by_person=True,
 )
-"""The same, who has proved lately who they are, by as much as their account asks."""
+"""The same, with a recent sign-in, as strong as the account requires."""
 OPENID_TOKEN = Auth(
     name="openid token",
     needs="Takes an access token with the scope `openid`.",

@@ -33,7 +33,7 @@ _ANSWER = ("state", "code", "iss", "error")
 
 
 _LONGEST_PATH = 2_400
-"""A cookie holds 4,096 octets (RFC 6265 §6.1), and this one more than where to go on."""
+"""The limit of the return path: a cookie holds 4,096 octets (RFC 6265 §6.1), and this one has other content too."""
 
 
 _MOST = 4_096

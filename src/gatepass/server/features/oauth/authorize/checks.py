@@ -33,7 +33,7 @@ _S256 = re.compile(r"[A-Za-z0-9_-]{43}")
 def check_no_parameter_twice(asked: Asked) -> None:
     """RFC 6749 §3.1: a parameter that stands twice has no meaning."""
     if asked.parameters.repeated:
-        raise _invalid("A parameter stands twice.")
+        raise _invalid("A parameter appears twice.")
 
 
 def check_pushed(asked: Asked) -> None:

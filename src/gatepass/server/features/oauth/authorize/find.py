@@ -29,7 +29,7 @@ async def client_by_id(core: Core, client_id: str) -> Client:
     """
     client = None if client_id in ("", FIRST_PARTY) else await core.clients.by_id(client_id)
     if client is None or client.disabled_at is not None:
-        raise Refusal("unknown_client", "There is no such client.")
+        raise Refusal("unknown_client", "There is no client with this id.")
     check_may_authorize(client)
     return client
 

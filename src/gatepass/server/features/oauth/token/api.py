@@ -31,7 +31,7 @@ GRANTS: Mapping[str, Grant] = {
     "client_credentials": client_credentials,
     "refresh_token": refresh,
 }
-"""What each grant type answers with, once it is known that the client was given it."""
+"""The handler of each grant type, called after checking that the client may use it."""
 
 
 def routes(core: Core) -> tuple[Route, ...]:
