@@ -26,6 +26,8 @@ def clock() -> SettableClock:
 ON_EVERY_DATABASE = frozenset(
     {
         "test_account",
+        "test_authorize",
+        "test_device_grant",
         "test_account_changes",
         "test_email_login",
         "test_events",

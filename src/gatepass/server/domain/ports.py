@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.sessions.authorization_code import AuthorizationCodes
     from gatepass.server.domain.sessions.client import Clients
     from gatepass.server.domain.sessions.consent import Consents
+    from gatepass.server.domain.sessions.device_code import DeviceCodes
     from gatepass.server.domain.sessions.grant import Grants
     from gatepass.server.domain.sessions.pushed_request import PushedRequests
     from gatepass.server.domain.sessions.session import Sessions
@@ -136,6 +137,11 @@ class Transaction(Protocol):
     @property
     def pushed_requests(self) -> PushedRequests:
         """See `PushedRequests`."""
+        ...
+
+    @property
+    def device_codes(self) -> DeviceCodes:
+        """See `DeviceCodes`."""
         ...
 
     @property

@@ -9,6 +9,7 @@ from gatepass.server.store.attempts import SqlAttempts
 from gatepass.server.store.authorization_codes import SqlAuthorizationCodes
 from gatepass.server.store.clients import SqlClients
 from gatepass.server.store.consents import SqlConsents
+from gatepass.server.store.device_codes import SqlDeviceCodes
 from gatepass.server.store.events import SqlEvents
 from gatepass.server.store.factors import SqlFactorCounts, SqlRecoveryCodes, SqlRememberedDevices, SqlTotpSecrets
 from gatepass.server.store.grants import SqlGrants
@@ -53,6 +54,7 @@ class SqlTransaction:
         self.clients = SqlClients(connection)
         self.authorization_codes = SqlAuthorizationCodes(connection)
         self.pushed_requests = SqlPushedRequests(connection)
+        self.device_codes = SqlDeviceCodes(connection)
         self.consents = SqlConsents(connection)
         self.revocations = SqlRevocations(connection)
         self.status_lists = SqlStatusLists(connection)

@@ -226,6 +226,14 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         "Too many requests",
         "The client has too many pending pushed requests; `Retry-After` says when to try again.",
     ),
+    "authorization_pending": ProblemKind(
+        400, "Authorization pending", "The person has not decided yet: poll again after `interval` (RFC 8628 §3.5)."
+    ),
+    "slow_down": ProblemKind(400, "Slow down", "The device polls too often: five seconds more from now on."),
+    "expired_token": ProblemKind(400, "Device code expired", "Nobody has agreed in time: begin again."),
+    "invalid_user_code": ProblemKind(
+        403, "Invalid user code", "No device waits for this code: it is wrong, too old, or was used."
+    ),
     "unsupported_response_type": ProblemKind(
         400, "Unsupported response type", "The only `response_type` is `code` (RFC 6749 §4.1.2.1)."
     ),
@@ -308,6 +316,9 @@ OAUTH_PREFIX = "/oauth/"
 
 _OAUTH_ERRORS = frozenset(
     {
+        "access_denied",
+        "authorization_pending",
+        "expired_token",
         "insufficient_scope",
         "invalid_client",
         "invalid_dpop_proof",
@@ -316,6 +327,7 @@ _OAUTH_ERRORS = frozenset(
         "invalid_scope",
         "invalid_target",
         "registration_not_supported",
+        "slow_down",
         "request_uri_not_supported",
         "unsupported_response_type",
         "invalid_token",

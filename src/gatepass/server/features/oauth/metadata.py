@@ -77,6 +77,19 @@ def of_authorization(issuer: str) -> Metadata:
     }
 
 
+def of_pushing(settings: Settings) -> Metadata:
+    """Pushed authorization requests (RFC 9126 §5)."""
+    return {
+        "pushed_authorization_request_endpoint": f"{settings.issuer_url}/oauth/par",
+        "require_pushed_authorization_requests": settings.require_pushed_authorization_requests,
+    }
+
+
+def of_devices(issuer: str) -> Metadata:
+    """Devices without a browser (RFC 8628 §4)."""
+    return {"device_authorization_endpoint": f"{issuer}/oauth/device"}
+
+
 def of_openid(settings: Settings) -> Metadata:
     """ID tokens and UserInfo."""
     algs = settings.id_token_algs

@@ -7,11 +7,22 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gatepass.server.domain.sessions.authorization_code import KEPT_SECONDS
+from gatepass.server.domain.sessions.device_code import DEVICE_SECONDS
 from gatepass.server.domain.sessions.interaction import INTERACTION_SECONDS
 from gatepass.server.features.oauth import introspect, par, revoke, userinfo
 from gatepass.server.features.oauth.authorize import api as authorize
 from gatepass.server.features.oauth.authorize.interactions import AuthorizationPages
-from gatepass.server.features.oauth.metadata import of_authorization, of_openid, of_own_api, of_tokens
+from gatepass.server.features.oauth.device import api as device
+from gatepass.server.features.oauth.device import pages as device_pages
+from gatepass.server.features.oauth.device.user_codes import UserCodes
+from gatepass.server.features.oauth.metadata import (
+    of_authorization,
+    of_devices,
+    of_openid,
+    of_own_api,
+    of_pushing,
+    of_tokens,
+)
 from gatepass.server.features.oauth.token import api as token
 from gatepass.server.module import Module
 from gatepass.server.web.auth.openid import OpenIdAuth
@@ -35,18 +46,29 @@ def module(core: Core) -> Module:
 
     async def forget_codes(tx: Transaction) -> None:
         await tx.authorization_codes.forget_before(tx.now - KEPT_SECONDS)
+        await tx.device_codes.forget_before(tx.now - DEVICE_SECONDS)
         await tx.pushed_requests.forget_before(tx.now - INTERACTION_SECONDS)
 
-    pages = AuthorizationPages(core)
+    pages, user_codes = AuthorizationPages(core), UserCodes(core)
     return Module(
         routes=(
             *authorize.routes(core, pages),
             *pages.routes(),
+            *device.routes(core, user_codes),
+            *device_pages.routes(core, user_codes),
             *(route for part in (par, token, revoke, introspect, userinfo) for route in part.routes(core)),
         ),
         templates=__package__,
         expiry=(forget_codes,),
         proofs={OPENID_TOKEN: OpenIdAuth(core.database, core.bearer_auth, core.revocation_check).identify},
         catch_up=forget_known,
-        metadata=joined((of_tokens(issuer), of_authorization(issuer), of_openid(core.settings))),
+        metadata=joined(
+            (
+                of_tokens(issuer),
+                of_authorization(issuer),
+                of_pushing(core.settings),
+                of_devices(issuer),
+                of_openid(core.settings),
+            )
+        ),
     )

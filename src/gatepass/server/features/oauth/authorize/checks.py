@@ -161,6 +161,15 @@ CHECKS: tuple[Callable[[Asked], None], ...] = (
 )
 
 
+DEVICE_CHECKS: tuple[Callable[[Asked], None], ...] = (
+    check_scope,
+    check_resource,
+    check_nonce_and_state,
+    check_dpop_jkt,
+)
+"""Those that concern a device, which has no redirect URI and no browser (RFC 8628 §3.1)."""
+
+
 def check_request(asked: Asked, redirect_uri: str) -> AuthorizationRequest:
     """Check everything, and say in our words what is asked.
 
@@ -174,12 +183,11 @@ def check_request(asked: Asked, redirect_uri: str) -> AuthorizationRequest:
     return AuthorizationRequest(
         client_id=client.id,
         redirect_uri=redirect_uri,
-        scope=tuple(scope for scope in parameters.words("scope") if scope in client.scope)
-        or client.rules.default_scope,
+        scope=requested_scope(asked),
         response_mode=cast("ResponseMode", parameters.get("response_mode") or "query"),
         state=parameters.values.get("state"),
         nonce=parameters.get("nonce"),
-        resource=tuple(_registered_resource(asked, resource) or "" for resource in parameters.resource),
+        resource=registered_resources(asked),
         code_challenge=parameters.get("code_challenge"),
         prompt=cast("tuple[Prompt, ...]", parameters.words("prompt")),
         max_age=int(parameters.get("max_age")) if parameters.get("max_age") else None,
@@ -190,6 +198,17 @@ def check_request(asked: Asked, redirect_uri: str) -> AuthorizationRequest:
         subjects=_subjects(asked, claims),
         dpop_jkt=parameters.get("dpop_jkt") or asked.proven_key,
     )
+
+
+def requested_scope(asked: Asked) -> tuple[str, ...]:
+    """The scopes that the client may have of those that it asked for; where it asked for none, its default."""
+    wanted = asked.parameters.words("scope")
+    return tuple(scope for scope in wanted if scope in asked.client.scope) or asked.client.rules.default_scope
+
+
+def registered_resources(asked: Asked) -> tuple[str, ...]:
+    """The resources that were asked for, as they are registered."""
+    return tuple(_registered_resource(asked, resource) or "" for resource in asked.parameters.resource)
 
 
 def _registered_resource(asked: Asked, resource: str) -> str | None:

@@ -31,7 +31,15 @@ def checked(  # noqa: PLR0913 - what was sent, and what is known of how
     proven_key: str = "",
 ) -> AuthorizationRequest:
     """Check everything that comes after the redirect URI. Raises as `check_request`."""
-    asked = Asked(
+    asked = asked_by(core, client, parameters, is_pushed=is_pushed, proven_key=proven_key)
+    return check_request(asked, redirect_uri)
+
+
+def asked_by(
+    core: Core, client: Client, parameters: Parameters, *, is_pushed: bool = False, proven_key: str = ""
+) -> Asked:
+    """What was sent, and what it is checked against."""
+    return Asked(
         client=client,
         parameters=parameters,
         issuer=core.settings.issuer_url,
@@ -41,7 +49,6 @@ def checked(  # noqa: PLR0913 - what was sent, and what is known of how
         must_be_pushed=core.settings.require_pushed_authorization_requests,
         proven_key=proven_key,
     )
-    return check_request(asked, redirect_uri)
 
 
 async def pushed_request(core: Core, client: Client, request_uri: str) -> PushedRequest:

@@ -6,8 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.sessions.device_code import GRANT_TYPE
 from gatepass.server.features.oauth.token.authorization_code import authorization_code
 from gatepass.server.features.oauth.token.client_credentials import client_credentials
+from gatepass.server.features.oauth.token.device_code import device_code
 from gatepass.server.features.oauth.token.refresh_token import refresh
 from gatepass.server.features.oauth.token.request import TokenAnswer, TokenForm
 from gatepass.server.web.auth.requirements import ANY_CLIENT
@@ -29,6 +31,7 @@ Grant: TypeAlias = "Callable[[Core, Client, TokenForm, str | None], Awaitable[Re
 GRANTS: Mapping[str, Grant] = {
     "authorization_code": authorization_code,
     "client_credentials": client_credentials,
+    GRANT_TYPE: device_code,
     "refresh_token": refresh,
 }
 """The handler of each grant type, called after checking that the client may use it."""

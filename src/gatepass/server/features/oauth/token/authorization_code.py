@@ -11,17 +11,19 @@ import msgspec
 
 from gatepass.jose import base64url
 from gatepass.server.base.errors import Refusal
-from gatepass.server.base.ids import new_id
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.authorization_code import RELOAD_SECONDS, digest
-from gatepass.server.domain.sessions.authorization_request import OFFLINE_ACCESS, OPENID
-from gatepass.server.domain.sessions.client_policy import ClientPolicy
 from gatepass.server.domain.sessions.open import open_grant
 from gatepass.server.domain.sessions.revoke import end_grant, end_session_of_client
-from gatepass.server.domain.sessions.token_request import TokenRequest
-from gatepass.server.features.oauth.token.request import answer, as_invalid_target, invalid_grant
-from gatepass.tokens import refresh_token
+from gatepass.server.features.oauth.token.issue import (
+    issue,
+    kind_of_own_session,
+    own_session,
+    token_request_of,
+    too_wide,
+)
+from gatepass.server.features.oauth.token.request import invalid_grant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
     from gatepass.server.domain.sessions.authorization_code import AuthorizationCode
     from gatepass.server.domain.sessions.client import Client
     from gatepass.server.domain.sessions.open import Opened
-    from gatepass.server.domain.sessions.session import Session
     from gatepass.server.features.oauth.token.request import TokenForm
 
 _VERIFIER = re.compile(r"[A-Za-z0-9\-._~]{43,128}")
@@ -119,31 +120,15 @@ async def authorization_code(core: Core, client: Client, form: TokenForm, jkt: s
             return invalid_grant(_REFUSED) if _is_reload(code, presented) else Reused(code)
         if not all(check(code, presented) for check in CHECKS):
             return invalid_grant(_REFUSED)
+        if refused := too_wide(core, client, code.request, form):
+            return refused
         return await _redeem(core, tx, code, presented, status)
 
     outcome: Redeemed | Reused = await decide(core.database, unit, shared=True)
     if isinstance(outcome, Reused):
         await _end_reused(core, outcome.code)
         raise invalid_grant(_REFUSED)
-    code, opened = outcome.code, outcome.opened
-    with as_invalid_target():
-        policy = ClientPolicy.of_client(client, core.settings.issuer_url)
-        subject = policy.today(
-            msgspec.structs.replace(opened.subject, audience=code.request.resource), audience=form.target
-        )
-    issued = await core.token_issuer.mint(subject, keys=keys, now=opened.now, first_id=opened.token_id)
-    id_token = None
-    if OPENID in subject.scope:
-        id_token = await core.id_token_issuer.mint(
-            subject,
-            client=client,
-            access_token=issued.token,
-            nonce=code.request.nonce or None,
-            keys=keys,
-            now=opened.now,
-        )
-    may_refresh = "refresh_token" in client.grant_types
-    return answer(issued, refresh_token.mint(opened.refresh_token, keys.refresh_key) if may_refresh else None, id_token)
+    return await issue(core, client, form, outcome.code.request, outcome.opened, keys=keys)
 
 
 async def _redeem(
@@ -156,9 +141,10 @@ async def _redeem(
         return invalid_grant(_REFUSED)
     if not await tx.authorization_codes.use(code.digest, tx.now):
         return Reused(code)
-    if OFFLINE_ACCESS in code.request.scope:
-        session = await _open_offline(core, tx, session, code.client_id)
-    token_request = _token_request(code, presented.jkt)
+    kind = kind_of_own_session(code.request, "browser")
+    if kind != "browser":
+        session = await own_session(core, tx, session, code.client_id, kind)
+    token_request = token_request_of(code.request, presented.jkt)
     opened = await open_grant(tx, user, session, token_request=token_request, status=status, grant_id=code.grant_id)
     return Redeemed(code, opened)
 
@@ -169,33 +155,6 @@ async def _still_agrees(tx: Transaction, code: AuthorizationCode, presented: Pre
         return True
     consent = await tx.consents.of(code.user_id, code.client_id)
     return consent is not None and consent.covers(code.request.scope, code.request.resource)
-
-
-async def _open_offline(core: Core, tx: Transaction, session: Session, client_id: str) -> Session:
-    """A session of the client's own, which a logout in the browser does not end (OpenID Connect Core §11)."""
-    offline = msgspec.structs.replace(
-        session,
-        id=new_id("ses"),
-        kind="offline",
-        client_id=client_id,
-        expires_at=tx.now + core.settings.session_max_seconds,
-    )
-    await tx.sessions.add(offline)
-    return offline
-
-
-def _token_request(code: AuthorizationCode, jkt: str | None) -> TokenRequest:
-    """What the grant is for: what was asked, and what the person agreed to of it."""
-    request = code.request
-    return TokenRequest(
-        client_id=code.client_id,
-        audience=request.resource,
-        named=request.resource,
-        scope=request.scope,
-        cookie=False,
-        claims=request.claims,
-        jkt=jkt,
-    )
 
 
 def _is_reload(code: AuthorizationCode, presented: Presented) -> bool:

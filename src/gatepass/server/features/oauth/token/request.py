@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class TokenForm(ClientForm, frozen=True, kw_only=True):
-    """RFC 6749 §4.1.3, §4.4.2, §6, RFC 7636 §4.5. Fields that we do not know are ignored, as §3.2 asks for.
+    """RFC 6749 §4.1.3, §4.4.2, §6, RFC 7636 §4.5, RFC 8628 §3.4. Fields that we do not know are ignored (§3.2).
 
     `resource` is RFC 8707's name for an audience, `audience` a common alternative; only these may be repeated.
     """
@@ -28,6 +28,7 @@ class TokenForm(ClientForm, frozen=True, kw_only=True):
     code: str | None = None
     redirect_uri: str | None = None
     code_verifier: str | None = None
+    device_code: str | None = None
     refresh_token: str | None = None
     scope: str | None = None
     audience: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""Signing in on a device without a browser (RFC 8628)."""
