@@ -166,6 +166,7 @@ def test_the_account(eye: Eye, server: RunningServer, record_property: Record) -
         "delete": "account/delete",
         "factors-empty": "account/factors",
         "identities": "account/identities",
+        "apps": "account/apps",
         "totp": "account/totp",
     }.items():
         page.goto(f"/pages/{path}")

@@ -144,6 +144,7 @@ def test_routes_are_found_by_method_and_path() -> None:
     assert routes.find("GET", "/a/7")[1] == {"id": "7"}
     assert routes.find("GET", "/a/fixed")[0].path == "/a/fixed"
     assert routes.find("DELETE", "/a/7/b")[1] == {"id": "7"}
+    assert routes.find("GET", "/a/https://b", b"/a/https%3A%2f%2Fb")[1] == {"id": "https://b"}
     for method, path, allowed in [
         ("PUT", "/a", ("GET", "POST")),
         ("POST", "/a/7", ("GET",)),

@@ -63,6 +63,14 @@ class SqlAuthorizationCodes:
             "DELETE FROM authorization_codes WHERE client_id = ?1 AND used_at IS NULL", client_id
         )
 
+    async def remove_unused_of(self, user_id: str, client_id: str) -> None:
+        """Delete by user and client."""
+        await self._connection.row(
+            "DELETE FROM authorization_codes WHERE user_id = ?1 AND client_id = ?2 AND used_at IS NULL",
+            user_id,
+            client_id,
+        )
+
     async def remove_all_of(self, user_id: str) -> None:
         """Delete by user."""
         await self._connection.row("DELETE FROM authorization_codes WHERE user_id = ?1", user_id)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from gatepass.server.domain.revocation.status_index import StatusIndex
+from gatepass.server.domain.sessions.client import FIRST_PARTY
 from gatepass.server.domain.sessions.grant import (
     Advanced,
+    ClientHold,
     Ended,
     Held,
     Reissued,
@@ -204,6 +206,10 @@ class SqlGrants:
         """Update by client."""
         return await self._end("client_id = ?1", client_id, now)
 
+    async def end_at_client(self, user_id: str, client_id: str, now: float) -> list[StatusIndex]:
+        """Update by user and client."""
+        return await self._end("user_id = ?1 AND client_id = ?3", user_id, now, client_id)
+
     async def end_all(self, now: float, *, answered_after: float) -> list[StatusIndex]:
         """Update in two steps, because only one of them returns status indexes."""
         ended = await self._end("answered_at > ?1", answered_after, now)
@@ -217,6 +223,20 @@ class SqlGrants:
     async def live_of_client(self, client_id: str, now: float) -> list[tuple[str, StatusIndex]]:
         """Select by client."""
         return await self._live("client_id = ?1", client_id, now)
+
+    async def held_by_clients(self, user_id: str, *, now: float, idle_seconds: float) -> list[ClientHold]:
+        """Select by user, one row for each client and scope."""
+        rows = await self._connection.rows(
+            "SELECT grants.client_id, grants.scope, MIN(sessions.auth_time)"
+            " FROM grants JOIN sessions ON sessions.id = grants.session_id"
+            " WHERE grants.user_id = ?1 AND grants.client_id <> ?2 AND grants.ended_at IS NULL"
+            " AND grants.expires_at > ?3 AND grants.answered_at > ?4 GROUP BY grants.client_id, grants.scope",
+            user_id,
+            FIRST_PARTY,
+            now,
+            now - idle_seconds,
+        )
+        return [ClientHold(str(client_id), words(scope), float(since or 0)) for client_id, scope, since in rows]
 
     async def _live(self, condition: str, value: str, now: float) -> list[tuple[str, StatusIndex]]:
         rows = await self._connection.rows(

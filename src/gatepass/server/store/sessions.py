@@ -10,8 +10,10 @@ from gatepass.server.domain.sessions.session import MOST_SHOWN, Session, Session
 from gatepass.server.store.connection import words
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gatepass.server.domain.sessions.session import EndReason
-    from gatepass.server.store.connection import Connection, Row
+    from gatepass.server.store.connection import Connection, Row, Value
 
 _COLUMNS = "id, user_id, auth_time, acr, amr, address, user_agent, expires_at, kind, client_id"
 
@@ -70,7 +72,8 @@ class SqlSessions:
         """Join with the grants, whose last refresh tells when the session was last used."""
         columns = ", ".join(f"sessions.{name}" for name in _COLUMNS.split(", "))
         rows = await self._connection.rows(
-            f"SELECT {columns}, MAX(grants.answered_at) AS last_seen"
+            f"SELECT {columns}, (SELECT name FROM clients WHERE clients.id = sessions.client_id),"
+            " MAX(grants.answered_at) AS last_seen"
             " FROM sessions JOIN grants ON session_id = sessions.id"
             " WHERE sessions.user_id = ?1 AND sessions.ended_at IS NULL AND sessions.expires_at > ?2"
             f" AND grants.ended_at IS NULL AND grants.answered_at > ?3 GROUP BY {columns} ORDER BY last_seen DESC"
@@ -142,11 +145,23 @@ class SqlSessions:
         )
         return len(ended)
 
+    async def end_of_client(self, user_id: str, client_id: str, *, reason: EndReason, now: float) -> None:
+        """Update the rows."""
+        await self._connection.row(
+            "UPDATE sessions SET ended_at = ?3, end_reason = ?4"
+            " WHERE user_id = ?1 AND client_id = ?2 AND ended_at IS NULL AND expires_at > ?3",
+            user_id,
+            client_id,
+            now,
+            reason,
+        )
+
 
 def _in_use(row: Row) -> SessionInUse:
-    return SessionInUse(session=_session(row[:-1]), last_seen=float(row[-1] or 0))
+    *session, client_name, last_seen = row
+    return SessionInUse(session=_session(session), last_seen=float(last_seen or 0), client_name=str(client_name or ""))
 
 
-def _session(row: Row) -> Session:
+def _session(row: Sequence[Value]) -> Session:
     fields = dict(zip(_COLUMNS.split(", "), row, strict=True))
     return msgspec.convert(fields | {"amr": words(fields["amr"])}, Session)

@@ -152,7 +152,9 @@ class Application:
         route: Route | None = None
         try:
             check_headers(request)
-            route, request.scope["path_params"] = self._routes.find(request.method, request.scope["path"])
+            route, request.scope["path_params"] = self._routes.find(
+                request.method, request.scope["path"], request.scope.get("raw_path", b"")
+            )
             request.scope[_PATH] = route.path
             return await self._handle(request, route)
         except GatepassError as error:

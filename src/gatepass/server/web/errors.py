@@ -164,6 +164,7 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     "identity_taken": ProblemKind(
         409, "Identity taken", "The provider's account is already connected to another account here."
     ),
+    "consent_not_found": ProblemKind(404, "Consent not found", "No application of this id has access to the account."),
     "identity_not_found": ProblemKind(404, "Identity not found", "The user has no connected account with this id."),
     "too_many_identities": ProblemKind(409, "Too many identities", "A user can have at most 20 connected accounts."),
     "last_way_in": ProblemKind(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -95,13 +96,15 @@ class RouteTable:
             else:
                 self._fixed.setdefault(route.path, {})[route.method] = route
 
-    def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
+    def find(self, method: str, path: str, raw_path: bytes = b"") -> tuple[Route, dict[str, str]]:
         """Return the route and its path's parameters.
+
+        `raw_path` is the path as it was sent: a slash that is encoded in it belongs to a parameter (RFC 3986 §2.2).
 
         Raises:
             NoRoute: with the allowed methods when only the method is wrong.
         """
-        methods, parameters = self._at(path)
+        methods, parameters = self._at(path, raw_path)
         route = methods.get("GET" if method == "HEAD" else method)
         if route is None:
             raise NoRoute(tuple(sorted(methods)))
@@ -115,11 +118,12 @@ class RouteTable:
         """Whether a page of any origin may call what is at the path."""
         return any(route.open_to_pages for route in self._at(path)[0].values())
 
-    def _at(self, path: str) -> tuple[dict[str, Route], dict[str, str]]:
+    def _at(self, path: str, raw_path: bytes = b"") -> tuple[dict[str, Route], dict[str, str]]:
         fixed = self._fixed.get(path)
         if fixed is not None:
             return fixed, {}
-        segments = path.split("/")
+        has_encoded_slash = b"%2f" in raw_path.lower()
+        segments = list(map(unquote, raw_path.decode("latin-1").split("/"))) if has_encoded_slash else path.split("/")
         for pattern, methods in self._patterns.items():
             parameters = _match(pattern, segments)
             if parameters is not None:

@@ -57,6 +57,10 @@ class AuthorizationCodes(Protocol):
         """Drop what a client has not redeemed."""
         ...
 
+    async def remove_unused_of(self, user_id: str, client_id: str) -> None:
+        """Forget the codes of a person at one client that have not been used."""
+        ...
+
     async def remove_all_of(self, user_id: str) -> None:
         """Drop a person's."""
         ...

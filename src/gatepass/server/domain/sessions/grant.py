@@ -139,6 +139,14 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     jkt: str | None = None
 
 
+class ClientHold(msgspec.Struct, frozen=True):
+    """What a registered client holds of a person, with the same scopes; `since` the earliest sign-in there."""
+
+    client_id: str
+    scope: tuple[str, ...]
+    since: float
+
+
 class Grants(Protocol):
     """The store of grants: one row each, and no table of tokens."""
 
@@ -182,8 +190,16 @@ class Grants(Protocol):
         """End a client's grants."""
         ...
 
+    async def end_at_client(self, user_id: str, client_id: str, now: float) -> list[StatusIndex]:
+        """End a person's grants at one client."""
+        ...
+
     async def end_all(self, now: float, *, answered_after: float) -> list[StatusIndex]:
         """End every grant; return the status indexes of those refreshed after a moment."""
+        ...
+
+    async def held_by_clients(self, user_id: str, *, now: float, idle_seconds: float) -> list[ClientHold]:
+        """What registered clients hold of a person: those grants that can still refresh, together where alike."""
         ...
 
     async def live_of_user(self, user_id: str, now: float) -> list[tuple[str, StatusIndex]]:

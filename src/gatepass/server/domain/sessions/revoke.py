@@ -67,6 +67,20 @@ async def end_session_of_client(tx: Transaction, session_id: str, user_id: str) 
         await tx.sessions.end(session_id, user_id, reason="grant_ended", now=tx.now)
 
 
+async def withdraw_consent(tx: Transaction, user_id: str, client_id: str, *, where: Origin = NOWHERE) -> bool:
+    """End all that a client holds of a person, and forget what they have allowed it; False where there is nothing."""
+    now = tx.now
+    was_remembered = await tx.consents.withdraw(user_id, client_id)
+    await tx.authorization_codes.remove_unused_of(user_id, client_id)
+    ended = await tx.grants.end_at_client(user_id, client_id, now)
+    await tx.revocations.revoke_indexes(ended, now)
+    await tx.sessions.end_of_client(user_id, client_id, reason="consent_withdrawn", now=now)
+    if not was_remembered and not ended:
+        return False
+    await record(tx, "consent_withdrawn", user_id, reason=client_id, where=where)
+    return True
+
+
 async def end_tokens_of(tx: Transaction, user_id: str, lists: ListKeys) -> None:
     """Revoke a user's access tokens but keep their sessions: the claims of the tokens are outdated."""
     await move_grants(tx, await tx.grants.live_of_user(user_id, tx.now), lists)

@@ -61,10 +61,14 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionInUse(msgspec.Struct, frozen=True, kw_only=True):
-    """A live session with the time of its last refresh, for showing to its owner."""
+    """A live session with the time of its last refresh, for showing to its owner.
+
+    `client_name` is the name of the client that the session belongs to; empty for a browser's.
+    """
 
     session: Session
     last_seen: float
+    client_name: str = ""
 
 
 class Sessions(Protocol):
@@ -112,4 +116,8 @@ class Sessions(Protocol):
 
     async def end_all_of(self, user_id: str, *, reason: EndReason, now: float, keep: str = "") -> int:
         """End all active sessions of the user except the one to `keep`; return how many there were."""
+        ...
+
+    async def end_of_client(self, user_id: str, client_id: str, *, reason: EndReason, now: float) -> None:
+        """End the user's sessions that belong to the client, offline or on devices."""
         ...

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gatepass.server.features.account.apps import api as apps_api
+from gatepass.server.features.account.apps import pages as apps_pages
 from gatepass.server.features.account.connected import api as connected_api
 from gatepass.server.features.account.connected import pages as connected_pages
 from gatepass.server.features.account.credentials import api as credentials_api
@@ -31,6 +33,8 @@ _FACES = (
     credentials_pages,
     connected_api,
     connected_pages,
+    apps_api,
+    apps_pages,
     reauthentication_api,
     reauthentication_pages,
 )

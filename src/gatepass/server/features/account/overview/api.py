@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gatepass.server.domain.sessions.session import SessionKind  # noqa: TC001 - msgspec reads the annotations
 from gatepass.server.features.account.overview.end_sessions import end_own_session
 from gatepass.server.features.account.overview.read import read_events, read_sessions
 from gatepass.server.web.answers import JsonResponse, no_content
@@ -33,9 +34,16 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionView(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the user's sessions; times in seconds since 1970. `current`: this request's token belongs to it."""
+    """One of the user's sessions; times in seconds since 1970. `current`: this request's token belongs to it.
+
+    A session that an application keeps when the browser's has ended (`offline`), or that of a device (`device`), is
+    named for its client.
+    """
 
     id: str
+    kind: SessionKind
+    client_id: str
+    client_name: str
     current: bool
     address: str
     user_agent: str
@@ -146,6 +154,9 @@ def _session_view(found: SessionInUse, current_id: str) -> SessionView:
     session = found.session
     return SessionView(
         id=session.id,
+        kind=session.kind,
+        client_id=session.client_id,
+        client_name=found.client_name,
         current=session.id == current_id,
         address=session.address,
         user_agent=session.user_agent,

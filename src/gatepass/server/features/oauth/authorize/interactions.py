@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 
 from gatepass.server.base.errors import Refusal
-from gatepass.server.base.texts import LANGUAGES, translate
+from gatepass.server.base.texts import LANGUAGES, scope_text
 from gatepass.server.domain.sessions.authorization import (
     AskConsent,
     AuthorizationState,
@@ -82,14 +82,6 @@ class Situation:
     def is_trusted(self) -> bool:
         """Whether a refusal may lead away at once: this person has agreed to the client, or no page may be shown."""
         return self.consent is not None or "none" in self.request.prompt
-
-
-def scope_text(language: str, scope: str) -> str:
-    """What a scope allows, in words; one that has none stands for itself."""
-    try:
-        return translate(language)(f"scope.{scope}")
-    except KeyError:
-        return scope
 
 
 class AuthorizationPages:

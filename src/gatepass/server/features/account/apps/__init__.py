@@ -1,0 +1,1 @@
+"""Applications that have access to a person's account."""
