@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from gatepass.server.base.errors import Refusal
+from gatepass.server.base.texts import scope_text
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.authorization_request import OPENID
 from gatepass.server.domain.sessions.recent import check_still
-from gatepass.server.features.oauth.authorize.interactions import scope_text
 from gatepass.server.web.auth.requirements import ANYONE, CALLER
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import page, page_form
