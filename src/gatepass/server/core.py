@@ -21,6 +21,7 @@ from gatepass.server.domain.mail.delivery import MailDelivery
 from gatepass.server.domain.mail.notices import Notices
 from gatepass.server.domain.mail.smtp import mail_sender
 from gatepass.server.domain.providers.presets import make_providers
+from gatepass.server.domain.public_fetch import PublicFetch
 from gatepass.server.domain.replica import Replica
 from gatepass.server.domain.revocation.known import KnownRevocations
 from gatepass.server.domain.revocation.revocation_check import RevocationCheck
@@ -105,6 +106,7 @@ class Core:
         id_token_issuer: Makes ID tokens.
         token_responses: Answers with tokens.
         dpop: The keys that senders prove to have.
+        fetch: Asks hosts that clients have named.
         clients: Registered clients, remembered for a second.
         client_auth: Which client calls.
         bearer_auth: Who calls, by access token.
@@ -153,6 +155,7 @@ class Core:
     id_token_issuer: IdTokenIssuer
     token_responses: TokenResponses
     dpop: DPoPBinding
+    fetch: PublicFetch
     clients: KnownClients
     client_auth: ClientAuthentication
     bearer_auth: BearerAuth
@@ -276,6 +279,7 @@ def make_core(  # noqa: PLR0913 - everything is made of these
         id_token_issuer=IdTokenIssuer(database, id_token_signers, subjects, settings),
         token_responses=token_responses,
         dpop=dpop,
+        fetch=PublicFetch.of(settings),
         clients=clients,
         client_auth=ClientAuthentication(database, clients, issuer=issuer),
         bearer_auth=bearer_auth,
