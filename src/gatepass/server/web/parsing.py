@@ -13,6 +13,7 @@ from gatepass.jose.errors import MalformedError
 from gatepass.jose.strict_json import decode_object
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
+from gatepass.server.web.auth.requirements import OPENID_TOKEN
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -236,6 +237,7 @@ class Body:
 
     def _split(self) -> Fields:
         if self._fields is None:
-            is_absent = not self._octets and not self._content_type
-            self._fields = [] if is_absent else split_form(self._octets, self._content_type)
+            # UserInfo has a form only where the access token is in it, and a POST without one says nothing of a type.
+            is_left_out = not self._octets and self._route.auth is OPENID_TOKEN
+            self._fields = [] if is_left_out else split_form(self._octets, self._content_type)
         return self._fields
