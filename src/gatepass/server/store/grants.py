@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from gatepass.server.domain.revocation.status_index import StatusIndex
 from gatepass.server.domain.sessions.client import FIRST_PARTY
+from gatepass.server.domain.sessions.client_metadata import ClientMetadata
 from gatepass.server.domain.sessions.grant import (
     Advanced,
     ClientHold,
@@ -17,6 +20,7 @@ from gatepass.server.domain.sessions.grant import (
     TokenSubject,
     Unknown,
 )
+from gatepass.server.domain.sessions.sector import sector_of
 from gatepass.server.store.connection import words
 
 if TYPE_CHECKING:
@@ -102,7 +106,8 @@ _WHOLE_BEARER = f"""{", ".join(_BEARER)},
     (SELECT acr FROM sessions WHERE sessions.id = grants.session_id),
     (SELECT amr FROM sessions WHERE sessions.id = grants.session_id),
     (SELECT audience FROM clients WHERE clients.id = grants.client_id),
-    (SELECT scope FROM clients WHERE clients.id = grants.client_id)
+    (SELECT scope FROM clients WHERE clients.id = grants.client_id),
+    (SELECT metadata FROM clients WHERE clients.id = grants.client_id)
 """
 _ADVANCE = f"""
 UPDATE grants SET verdict = CASE {_VERDICT} END, {", ".join(map(_assignment, _CHANGED))}
@@ -303,7 +308,7 @@ def _held(row: Row) -> Held:
 
 def _subject(values: list[Value]) -> TokenSubject:
     user_id, session_id, client_id, audience, scope, status_list, status_idx, expires_at, jkt, claims, *rest = values
-    roles, auth_time, acr, amr, client_audience, client_scope = rest
+    roles, auth_time, acr, amr, client_audience, client_scope, client_metadata = rest
     return TokenSubject(
         user_id=str(user_id),
         session_id=str(session_id),
@@ -318,6 +323,14 @@ def _subject(values: list[Value]) -> TokenSubject:
         auth_time=float(auth_time or 0),
         acr=str(acr),
         amr=words(amr),
+        client_sector=_sector(str(client_metadata or ""), str(client_id)),
         client_audience=None if client_audience is None else words(client_audience),
         client_scope=None if client_scope is None else words(client_scope),
     )
+
+
+def _sector(metadata: str, client_id: str) -> str:
+    """Nearly no client has one, and the text tells: it is read at each refresh."""
+    if "pairwise" not in metadata:
+        return ""
+    return sector_of(msgspec.json.decode(metadata, type=ClientMetadata), client_id)

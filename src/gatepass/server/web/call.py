@@ -9,8 +9,8 @@ import msgspec
 
 from gatepass.server.domain.sessions.caller import Caller, OpenIdCaller
 from gatepass.server.domain.sessions.client import Client
+from gatepass.server.domain.sessions.token_session import TokenSession
 from gatepass.server.web.auth.requirements import found
-from gatepass.server.web.auth.token_session import TokenSession
 from gatepass.tokens.refresh_token import RefreshToken
 
 if TYPE_CHECKING:

@@ -249,6 +249,9 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     "invalid_redirect_uri": ProblemKind(
         400, "Invalid redirect URI", "The `redirect_uri` is missing, or not registered by the client."
     ),
+    "invalid_client_metadata": ProblemKind(
+        400, "Invalid client metadata", "What a client says of itself contradicts itself, or is not supported here."
+    ),
     "interaction_expired": ProblemKind(
         400, "Sign-in expired", "The authorization request has expired, or belongs to another browser."
     ),

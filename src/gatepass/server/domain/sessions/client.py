@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import secrets
 from typing import Literal, Protocol
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -18,6 +17,7 @@ from gatepass.server.base.errors import Refusal
 from gatepass.server.base.settings.tokens import NAME, OWN_SCOPE_PREFIX
 from gatepass.server.domain.revocation.status_index import StatusIndex  # noqa: TC001 - msgspec reads the annotations
 from gatepass.server.domain.sessions.client_metadata import ClientMetadata, ClientRules
+from gatepass.server.domain.sessions.sector import sector_of
 
 FIRST_PARTY = "first-party"
 """The built-in client's identifier, reserved. User identifiers begin with `usr_`, so it can never pass for one."""
@@ -109,14 +109,8 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sector(self) -> str:
-        """The host at which it knows people by names of their own (OpenID Connect Core §8.1); empty for public names.
-
-        That is the host of its redirect URIs, which are of one then, or of the document that lists them.
-        """
-        if self.metadata.subject_type == "public":
-            return ""
-        uris = (self.metadata.sector_identifier_uri, *self.metadata.redirect_uris)
-        return next((host for host in (urlsplit(uri).hostname for uri in uris) if host), self.id)
+        """The host at which it knows people by names of their own; empty where everybody knows them by ours."""
+        return sector_of(self.metadata, self.id)
 
     def audience_at(self, issuer: str) -> tuple[str, ...]:
         """What its tokens may be for, at this issuer."""

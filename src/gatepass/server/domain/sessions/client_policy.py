@@ -33,6 +33,7 @@ class ClientPolicy(msgspec.Struct, frozen=True, kw_only=True):
     audience: tuple[str, ...]
     scope: tuple[str, ...]
     issuer: str
+    sector: str = ""
 
     @classmethod
     def of_first_party(cls, settings: Settings) -> ClientPolicy:
@@ -47,7 +48,13 @@ class ClientPolicy(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of_client(cls, client: Client, issuer: str) -> ClientPolicy:
         """The policy of a registered client."""
-        return cls(client_id=client.id, audience=client.audience_at(issuer), scope=client.scope, issuer=issuer)
+        return cls(
+            client_id=client.id,
+            audience=client.audience_at(issuer),
+            scope=client.scope,
+            issuer=issuer,
+            sector=client.sector,
+        )
 
     @classmethod
     def behind(cls, subject: TokenSubject, settings: Settings) -> ClientPolicy:
@@ -75,6 +82,7 @@ class ClientPolicy(msgspec.Struct, frozen=True, kw_only=True):
             cookie=cookie,
             named=tuple(_ISSUER if name == self.issuer else name for name in named),
             jkt=jkt,
+            sector=self.sector,
         )
 
     def today(self, subject: TokenSubject, *, audience: Sequence[str] = (), scope: str | None = None) -> TokenSubject:

@@ -38,6 +38,7 @@ class TokenSubject(msgspec.Struct, frozen=True, kw_only=True):
     """What an access token says about the user and their sign-in, read in the same statement as the grant.
 
     `client_audience` and `client_scope` are what a registered client may have just now; None for the built-in one.
+    `client_sector` is the host at which it knows people by pairwise names; empty where it knows them by ours.
     """
 
     user_id: str
@@ -53,6 +54,7 @@ class TokenSubject(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: float
     jkt: str | None = None
     claims: str = ""
+    client_sector: str = ""
     client_audience: tuple[str, ...] | None = None
     client_scope: tuple[str, ...] | None = None
 

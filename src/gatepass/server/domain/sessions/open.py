@@ -116,7 +116,7 @@ async def open_grant(  # noqa: PLR0913 - what a grant is made of
     )
     await tx.grants.add(grant)
     return Opened(
-        subject=_subject(session, grant, token_request.audience, user.roles),
+        subject=_subject(session, grant, token_request, user.roles),
         refresh_token=RefreshToken(
             grant_id=decode_id(grant_id.removeprefix(f"{GRANT_PREFIX}_")),
             serial=_FIRST_SERIAL,
@@ -144,13 +144,14 @@ def digest(secret: bytes) -> bytes:
     return hashlib.sha256(secret).digest()
 
 
-def _subject(session: Session, grant: Grant, audience: tuple[str, ...], roles: Sequence[str]) -> TokenSubject:
+def _subject(session: Session, grant: Grant, token_request: TokenRequest, roles: Sequence[str]) -> TokenSubject:
     return TokenSubject(
         user_id=session.user_id,
         session_id=session.id,
         client_id=grant.client_id,
-        audience=audience,
+        audience=token_request.audience,
         scope=grant.scope,
+        client_sector=token_request.sector,
         roles=tuple(roles),
         auth_time=session.auth_time,
         acr=session.acr,

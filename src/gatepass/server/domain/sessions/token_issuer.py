@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.revocation.status_index import StatusIndex
     from gatepass.server.domain.sessions.client import Client
     from gatepass.server.domain.sessions.grant import TokenSubject
+    from gatepass.server.domain.sessions.subject_identifier import SubjectIdentifiers
     from gatepass.server.domain.sessions.token_request import TokenRequest
 
 log = structlog.get_logger("gatepass")
@@ -47,7 +48,8 @@ class IssuedToken(Confidential, frozen=True, kw_only=True):
 class TokenIssuer:
     """Issues access tokens (RFC 9068); signing happens after the commit, because it may wait for a network."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, subjects: SubjectIdentifiers) -> None:
+        self._subjects = subjects
         self._issuer = settings.issuer_url
         self._seconds = settings.access_token_seconds
         self._has_warned_of_size = False
@@ -61,14 +63,14 @@ class TokenIssuer:
         issued_at = int(now)
         claims = AccessToken(
             iss=self._issuer,
-            sub=subject.user_id,
+            sub=self._subjects.subject(subject.client_sector, subject.user_id),
             aud=_one_or_many(subject.audience),
             # A session's last token does not outlive it.
             exp=max(min(issued_at + seconds, int(subject.expires_at)), issued_at + 1),
             iat=issued_at,
             jti=first_id or secrets.token_urlsafe(_JTI_BYTES),
             client_id=subject.client_id,
-            sid=subject.session_id,
+            sid=self._subjects.session(subject.client_sector, subject.session_id),
             scope=" ".join(subject.scope) or None,
             roles=subject.roles,
             auth_time=int(subject.auth_time),

@@ -12,6 +12,7 @@ class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     `named` is what it named of the audience, as grants keep it (see `rights`); nothing stands for all.
     `claims` are those that were asked for one by one, as grants keep them.
+    `sector` is the host at which the client knows people by pairwise names; empty where it knows them by ours.
     `proof` shows that key, and has not been used up yet.
     """
 
@@ -19,6 +20,7 @@ class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
     audience: tuple[str, ...]
     scope: tuple[str, ...]
     cookie: bool
+    sector: str
     named: tuple[str, ...] = ()
     claims: str = ""
     jkt: str | None = None

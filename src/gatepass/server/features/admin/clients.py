@@ -13,6 +13,7 @@ from gatepass.server.base.ids import new_id
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.client import CLIENT_PREFIX, Client, check_names, digest, new_secret
 from gatepass.server.domain.sessions.revoke import move_grants
+from gatepass.server.domain.sessions.sector import check_same_sector
 
 if TYPE_CHECKING:
     from gatepass.server.domain.ports import Database, Transaction
@@ -104,6 +105,7 @@ class ClientAdmin:
                 audience=before.audience if audience is None else tuple(dict.fromkeys(audience)),
                 scope=before.scope if scope is None else tuple(dict.fromkeys(scope)),
             )
+            check_same_sector(before.metadata, after.metadata, client_id)
             await tx.clients.replace(after)
             # An empty audience means the issuer, so naming the first one also removes a right.
             has_less = not set(before.scope) <= set(after.scope) or not set(before.audience or ("",)) <= set(

@@ -120,10 +120,10 @@ async def _introspect_refresh_token(core: Core, client: Client, token: RefreshTo
     return Introspected(
         active=True,
         token_type="refresh_token",  # noqa: S106 - the kind, not a token
-        sub=held.user_id,
+        sub=core.subjects.subject(client.sector, held.user_id),
         client_id=held.client_id,
         scope=" ".join(scope) or None,
         exp=int(held.expires_at),
-        sid=held.session_id,
+        sid=core.subjects.session(client.sector, held.session_id),
         cnf=None if held.jkt is None else {"jkt": held.jkt},
     )

@@ -16,6 +16,7 @@ from gatepass.server.domain.accounts.user import User  # noqa: TC001 - as above
 from gatepass.server.domain.sessions.caller import Caller
 from gatepass.server.domain.sessions.client import ACCOUNT_SCOPE, FIRST_PARTY
 from gatepass.server.domain.sessions.own_tokens import status_of
+from gatepass.server.domain.sessions.token_session import session_of_token
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
@@ -56,12 +57,13 @@ class BearerAuth:
         """
         principal = await self.verify(request)
         is_revoked = await self._revocation_check.is_revoked(principal)
-        user = None if is_revoked else await self._database.read(_account_of(principal))
-        if user is None:
+        found = None if is_revoked else await self._database.read(_account_of(principal))
+        if found is None:
             raise Refusal("session_ended", "The session has ended: sign in again.")
+        user, session_id = found
         return Caller(
             user=user,
-            session_id=principal.session_id or "",
+            session_id=session_id,
             auth_time=float(principal.auth_time or 0),
             acr=principal.acr or "",
             status=status_of(principal),
@@ -131,8 +133,12 @@ def _as_bad_token() -> Generator[None]:
         raise Refusal("invalid_token", error.detail) from error
 
 
-def _account_of(principal: Principal) -> Callable[[Transaction], Awaitable[User | None]]:
-    async def unit(tx: Transaction) -> User | None:
-        return await tx.users.signed_in(principal.session_id or "", principal.subject, tx.now)
+def _account_of(principal: Principal) -> Callable[[Transaction], Awaitable[tuple[User, str] | None]]:
+    async def unit(tx: Transaction) -> tuple[User, str] | None:
+        sign_in = await session_of_token(tx, principal)
+        if sign_in is None:
+            return None
+        user = await tx.users.signed_in(sign_in.session_id, sign_in.user_id, tx.now)
+        return None if user is None else (user, sign_in.session_id)
 
     return unit

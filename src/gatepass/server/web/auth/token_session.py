@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.sessions.client import FIRST_PARTY
 from gatepass.server.domain.sessions.refresh_credentials import invalid_refresh_token, refresh_credential
+from gatepass.server.domain.sessions.token_session import TokenSession, session_of_token
 from gatepass.server.web.auth.refresh_token import refresh_token_in
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from starlette.requests import Request
 
     from gatepass.server.domain.keys.keyring import LiveKeys
@@ -21,15 +22,9 @@ if TYPE_CHECKING:
     from gatepass.server.web.auth.requirements import SplitBody
     from gatepass.server.web.browser import BrowserMode
     from gatepass.tokens.refresh_token import RefreshToken
+    from gatepass.verify import Principal
 
 _IN_BODY = "refresh_token"
-
-
-class TokenSession(msgspec.Struct, frozen=True):
-    """A session, possibly ended, and its user."""
-
-    session_id: str
-    user_id: str
 
 
 class TokenSessions:
@@ -61,7 +56,10 @@ class TokenSessions:
         """
         if _IN_BODY not in body.fields and "authorization" in request.headers:
             principal = await self._bearer_auth.verify(request)
-            return TokenSession(principal.session_id or "", principal.subject)
+            session = await self._database.read(_session_of(principal))
+            if session is None:
+                raise Refusal("invalid_token", "The sign-in behind the access token is over.")
+            return session
         token = self._presented(request, body)
         if token is None:
             body.check()
@@ -81,3 +79,10 @@ class TokenSessions:
             return await tx.grants.held_by(refresh_credential(token, FIRST_PARTY))
 
         return await self._database.read(unit)
+
+
+def _session_of(principal: Principal) -> Callable[[Transaction], Awaitable[TokenSession | None]]:
+    async def unit(tx: Transaction) -> TokenSession | None:
+        return await session_of_token(tx, principal)
+
+    return unit

@@ -144,7 +144,7 @@ async def _redeem(
     kind = kind_of_own_session(code.request, "browser")
     if kind != "browser":
         session = await own_session(core, tx, session, code.client_id, kind)
-    token_request = token_request_of(code.request, presented.jkt)
+    token_request = token_request_of(code.request, presented.client, presented.jkt)
     opened = await open_grant(tx, user, session, token_request=token_request, status=status, grant_id=code.grant_id)
     return Redeemed(code, opened)
 

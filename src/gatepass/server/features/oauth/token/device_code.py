@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.sessions.client import Client
     from gatepass.server.domain.sessions.device_code import DeviceCode
     from gatepass.server.domain.sessions.open import Opened
+    from gatepass.server.domain.sessions.token_request import TokenRequest
     from gatepass.server.features.oauth.token.request import TokenForm
 
 _REFUSED = "The device code is unknown, used, or not this client's."
@@ -63,7 +64,7 @@ async def device_code(core: Core, client: Client, form: TokenForm, jkt: str | No
                 return invalid_grant(_REFUSED)
             case "approved":
                 refused = too_wide(core, client, code.request, form)
-                return refused or await _redeem(core, tx, code, jkt, status)
+                return refused or await _redeem(core, tx, code, token_request_of(code.request, client, jkt), status)
 
     approved = await decide(core.database, unit)
     return await issue(core, client, form, approved.code.request, approved.opened, keys=keys)
@@ -79,7 +80,7 @@ async def _wait(tx: Transaction, code: DeviceCode) -> Refusal:
 
 
 async def _redeem(
-    core: Core, tx: Transaction, code: DeviceCode, jkt: str | None, status: StatusIndex
+    core: Core, tx: Transaction, code: DeviceCode, token_request: TokenRequest, status: StatusIndex
 ) -> Approved | Refusal:
     """Open the device's own session, if the one in the browser that it was approved in still lives."""
     approved_in = await tx.sessions.live(code.session_id, tx.now)
@@ -90,7 +91,7 @@ async def _redeem(
         return invalid_grant(_REFUSED)
     kind = kind_of_own_session(code.request, "device")
     session = await own_session(core, tx, approved_in, code.request.client_id, kind)
-    opened = await open_grant(tx, user, session, token_request=token_request_of(code.request, jkt), status=status)
+    opened = await open_grant(tx, user, session, token_request=token_request, status=status)
     return Approved(code, opened)
 
 

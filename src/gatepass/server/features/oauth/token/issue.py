@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gatepass.server.features.oauth.token.request import TokenForm
 
 
-def token_request_of(request: AuthorizationRequest, jkt: str | None) -> TokenRequest:
+def token_request_of(request: AuthorizationRequest, client: Client, jkt: str | None) -> TokenRequest:
     """What a grant is for: what was asked, and what the person agreed to of it."""
     return TokenRequest(
         client_id=request.client_id,
@@ -36,6 +36,7 @@ def token_request_of(request: AuthorizationRequest, jkt: str | None) -> TokenReq
         scope=request.scope,
         cookie=False,
         claims=request.claims,
+        sector=client.sector,
         jkt=jkt,
     )
 
