@@ -54,7 +54,7 @@ def documents(text: str) -> list[dict[str, Any]]:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_the_road_with_curl(port: int, tmp_path: Path) -> None:
     """Sign up, sign in, call, refresh and sign out, each with the answer that the README promises."""
-    section = README.partition("## The road, with curl")[2].partition("```console")[2].partition("```")[0]
+    section = README.partition("## Step by step, with curl")[2].partition("```console")[2].partition("```")[0]
     commands = [line.removeprefix("$ ") for line in section.splitlines() if line.startswith("$ ")]
     assert len(commands) == 6
     refresh = next(command for command in commands if command.startswith("post refresh"))

@@ -35,12 +35,12 @@ API = "https://orders.example.test"
 PAGE = Path(__file__).parents[2] / "docs" / "security" / "kill-matrix.md"
 
 ARTEFACTS = {
-    "person's access token, at a verifier": "The token is verified offline by an API whose verifier follows the feed.",
-    "person's access token, introspected": "An API asks the server by RFC 7662.",
-    "person's access token, at `/me`": "The server's own calls.",
+    "user's access token, at a verifier": "The token is verified offline by an API whose verifier follows the feed.",
+    "user's access token, introspected": "An API asks the server by RFC 7662.",
+    "user's access token, at `/me`": "The server's own calls.",
     "refresh token": "`POST /refresh`, or `/oauth/token` at the grant's client.",
     "cookie session": "The same for a sign-in in cookie mode.",
-    "sign-in link in a mail": "A link that was asked for before the event, in the browser or application that asked.",
+    "sign-in link in an email": "A link that was requested before the event, in the browser or application that requested it.",
     "client's own token, at a verifier": "From `client_credentials`.",
     "client's own token, introspected": "From `client_credentials`.",
     "client's credentials": "Whether the client can still get tokens.",
@@ -129,12 +129,12 @@ class Held:
         """Try one of them over there."""
         with self.world.there.client() as api:
             return {
-                "person's access token, at a verifier": lambda: self._verifies(self.pair["token"]),
-                "person's access token, introspected": lambda: self._is_active(api, self.pair["token"]),
-                "person's access token, at `/me`": lambda: self._me(api, self.pair["token"]),
+                "user's access token, at a verifier": lambda: self._verifies(self.pair["token"]),
+                "user's access token, introspected": lambda: self._is_active(api, self.pair["token"]),
+                "user's access token, at `/me`": lambda: self._me(api, self.pair["token"]),
                 "refresh token": lambda: self._refreshes(api),
                 "cookie session": lambda: self._cookie_works(api),
-                "sign-in link in a mail": lambda: self._link_works(api),
+                "sign-in link in an email": lambda: self._link_works(api),
                 "client's own token, at a verifier": lambda: self._verifies(self.own),
                 "client's own token, introspected": lambda: self._is_active(api, self.own),
                 "client's credentials": lambda: self._authenticates(api),
@@ -200,17 +200,17 @@ class Event(NamedTuple):
 
 SESSION = frozenset(
     {
-        "person's access token, at a verifier",
-        "person's access token, introspected",
-        "person's access token, at `/me`",
+        "user's access token, at a verifier",
+        "user's access token, introspected",
+        "user's access token, at `/me`",
         "refresh token",
     }
 )
 EVERYTHING_OF_A_PERSON = SESSION | {"cookie session"}
-EVERY_WAY_IN = EVERYTHING_OF_A_PERSON | {"sign-in link in a mail"}
+EVERY_WAY_IN = EVERYTHING_OF_A_PERSON | {"sign-in link in an email"}
 OWN = frozenset({"client's own token, at a verifier", "client's own token, introspected"})
 TOKEN = SESSION - {"refresh token"}
-AT_CLIENT = SESSION - {"person's access token, at `/me`"}
+AT_CLIENT = SESSION - {"user's access token, at `/me`"}
 DEAD, ALIVE = "dead", "·"
 
 
@@ -320,10 +320,10 @@ EVENTS: tuple[Event, ...] = (
     Event("logout everywhere", _logout_everywhere, EVERYTHING_OF_A_PERSON),
     Event("a session ended from another device", _end_session, SESSION),
     Event("refresh token reused", _reuse, SESSION),
-    Event("another password, set in the cookie session", _new_password, SESSION | {"sign-in link in a mail"}),
-    Event("a forgotten password, set by mail", _forgotten_password, EVERY_WAY_IN),
-    Event('"this wasn\'t me" in a mail', _lock_down, EVERY_WAY_IN),
-    Event("another e-mail address", _new_address, frozenset({"sign-in link in a mail"})),
+    Event("password changed, in the cookie session", _new_password, SESSION | {"sign-in link in an email"}),
+    Event("password reset by email", _forgotten_password, EVERY_WAY_IN),
+    Event('"this wasn\'t me" in an email', _lock_down, EVERY_WAY_IN),
+    Event("email address changed", _new_address, frozenset({"sign-in link in an email"})),
     Event("account deleted", _delete, EVERY_WAY_IN),
     Event("`/oauth/revoke` of a refresh token", _revoke("refresh"), AT_CLIENT, at_client=True),
     Event("`/oauth/revoke` of an access token", _revoke("access"), AT_CLIENT & TOKEN, at_client=True),
@@ -445,7 +445,7 @@ def test_a_role_that_is_removed_is_not_in_the_next_token(world: World) -> None:
     with world.there.client() as api:
         renewed = api.post("/refresh", json={"refresh_token": held.pair["refresh_token"]}).json()["token"]
     assert not world.verifier.verify(renewed).roles
-    eventually(lambda: not held.works("person's access token, at a verifier"))
+    eventually(lambda: not held.works("user's access token, at a verifier"))
     assert world.verifier.verify(renewed).subject
 
 
@@ -464,10 +464,10 @@ def page() -> str:
         "",
         "# The kill matrix",
         "",
-        "What is dead and what lives on (·) after each event. Every cell is proved by",
+        "What each event revokes (dead), and what stays valid (·). Every cell is proved by",
         "`tests/stories/test_kill_matrix.py`, with the event at one server or by a command, the check at another",
-        "server on the same database, on SQLite and on PostgreSQL, and a verifier that never asks about a token.",
-        "What an operator does by a command is proved beside two workers on one socket too. Dead means within",
+        "server on the same database, on SQLite and on PostgreSQL, and a verifier that never makes a request for a token.",
+        "Commands of the operator are also tested with two workers on one socket. Dead means within",
         "a second by the",
         "stream of events, and within `status_list_seconds` for a verifier that only fetches lists.",
         "",
@@ -484,9 +484,9 @@ def page() -> str:
     lines += [f"- **{name}**: {meaning}" for name, meaning in ARTEFACTS.items()]
     lines += [
         "",
-        "Where a client holds the grant, its tokens are not for the server's own calls, so `/me` says nothing of them.",
-        "Once-only tokens are client assertions and the links and codes of mails: a client that is removed or has",
-        "another secret proves nothing by one any more; a link to set a new password dies as a sign-in link does.",
+        "Where a client holds the grant, its tokens are not for the server's own calls, so `/me` does not apply.",
+        "Single-use tokens are client assertions and the links and codes of emails: the assertions of a client that was removed",
+        "or got a new secret are refused; a link to set a new password ends as a sign-in link does.",
         "",
     ]
     return "\n".join(lines)
