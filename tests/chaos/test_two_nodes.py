@@ -179,7 +179,7 @@ def _advance(owners: list[Owner]) -> None:
 
 
 def _everything_answered_is_there(site: Site, owners: list[Owner]) -> None:
-    """Places are given out once, events number on without a gap, and what was logged out is refused."""
+    """Status indexes are given out once, events are numbered without a gap, and what was logged out is refused."""
     ((grants, places),) = site.store.run("SELECT COUNT(*), COUNT(DISTINCT (status_list, status_idx)) FROM grants")
     assert grants == places > 0
     ((last, highest),) = site.store.run("SELECT last_id, (SELECT MAX(id) FROM revocations) FROM revocation_head")

@@ -56,7 +56,7 @@ async def make_person(database: Database, number: int) -> Person:
         await tx.users.add(User(id=name, email=name, created_at=NOON, roles=("admin", "staff")))
         block = await tx.status_lists.reserve(3, new_sealed_key=LISTS.new_sealed_key, now=NOON)
         grants: list[Grant] = []
-        for place, session_id in zip(LISTS.places(block), (f"{name}-s1", f"{name}-s1", f"{name}-s2"), strict=True):
+        for place, session_id in zip(LISTS.indexes(block), (f"{name}-s1", f"{name}-s1", f"{name}-s2"), strict=True):
             if not any(grant.session_id == session_id for grant in grants):
                 session = Session(
                     id=session_id, user_id=name, auth_time=NOON, acr="1", amr=("pwd",),

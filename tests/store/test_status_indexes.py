@@ -1,4 +1,4 @@
-"""Places in status lists: each given out once, whoever asks and however often, in an order that says nothing."""
+"""Indexes in status lists: each is given out once, in an order that reveals nothing."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_one_process_takes_from_its_block(database: Database) -> None:
     async def counting() -> list[StatusIndex]:
         nonlocal reservations
         reservations += 1
-        return LISTS.places(await reserve(database))
+        return LISTS.indexes(await reserve(database))
 
     async def run() -> None:
         indexes = StatusIndexes(counting)
@@ -108,7 +108,7 @@ async def main(database):
     async def reserve():
         async def unit(tx):
             return await tx.status_lists.reserve(8, new_sealed_key=lists.new_sealed_key, now=0.0)
-        return lists.places(await database.transaction(unit))
+        return lists.indexes(await database.transaction(unit))
 
     async def writer():
         indexes = StatusIndexes(reserve)

@@ -40,7 +40,7 @@ ARTEFACTS = {
     "user's access token, at `/me`": "The server's own calls.",
     "refresh token": "`POST /refresh`, or `/oauth/token` at the grant's client.",
     "cookie session": "The same for a sign-in in cookie mode.",
-    "sign-in link in an email": "A link that was requested before the event, in the browser or application that requested it.",
+    "sign-in link in an email": "A link requested before the event, in the browser or application that requested it.",
     "client's own token, at a verifier": "From `client_credentials`.",
     "client's own token, introspected": "From `client_credentials`.",
     "client's credentials": "Whether the client can still get tokens.",
@@ -466,7 +466,7 @@ def page() -> str:
         "",
         "What each event revokes (dead), and what stays valid (·). Every cell is proved by",
         "`tests/stories/test_kill_matrix.py`, with the event at one server or by a command, the check at another",
-        "server on the same database, on SQLite and on PostgreSQL, and a verifier that never makes a request for a token.",
+        "server on the same database, on SQLite and on PostgreSQL, and a verifier that makes no request for a token.",
         "Commands of the operator are also tested with two workers on one socket. Dead means within",
         "a second by the",
         "stream of events, and within `status_list_seconds` for a verifier that only fetches lists.",
@@ -485,7 +485,7 @@ def page() -> str:
     lines += [
         "",
         "Where a client holds the grant, its tokens are not for the server's own calls, so `/me` does not apply.",
-        "Single-use tokens are client assertions and the links and codes of emails: the assertions of a client that was removed",
+        "Client assertions and the links and codes of emails work once. The assertions of a client that was removed",
         "or got a new secret are refused; a link to set a new password ends as a sign-in link does.",
         "",
     ]

@@ -17,7 +17,7 @@ from tests.support.wait import eventually
 
 from gatepass.server.base.errors import StartupError
 from gatepass.server.base.settings import load
-from gatepass.server.domain.mail.letter import pause_after
+from gatepass.server.domain.mail.queue import pause_after
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,7 +127,7 @@ def test_a_mail_outlives_the_server(tmp_path: Path, clock: SettableClock) -> Non
 
 
 def test_nothing_in_the_queue_can_be_read(tmp_path: Path, clock: SettableClock) -> None:
-    """Letters are sealed: neither address nor link of one that waits is in the database, nor a code in the clear."""
+    """Notices are sealed: neither address nor link of one that waits is in the database, nor a code in the clear."""
     with mail_server() as away:
         url = away.url
     with running_server(tmp_path, clock, smtp_url=url) as server, server.client() as api:

@@ -27,8 +27,8 @@ from gatepass.server.domain.credentials.passwords.hashing import PasswordHasher,
 from gatepass.server.domain.credentials.trusted_devices import TrustedDevice
 from gatepass.server.domain.keys.master_key import DataKey
 from gatepass.server.domain.limits.throttle import Throttle
-from gatepass.server.domain.mail.letter import Letter
 from gatepass.server.domain.mail.notices import Notices
+from gatepass.server.domain.mail.queue import Notice
 from gatepass.server.domain.revocation.status_indexes import list_keys, status_indexes
 from gatepass.server.domain.sessions.caller import Caller
 from gatepass.server.domain.sessions.grant import Grant
@@ -130,7 +130,7 @@ class Acting:
 
         async def unit(tx: Transaction) -> StatusIndex:
             block = await tx.status_lists.reserve(1, new_sealed_key=lists.new_sealed_key, now=tx.now)
-            (status,) = lists.places(block)
+            (status,) = lists.indexes(block)
             expires_at = tx.now + 86_400
             await tx.sessions.add(
                 Session(
@@ -219,12 +219,12 @@ class Acting:
 
     # ── what has come of it ──
 
-    async def letters(self) -> list[Letter]:
-        """The letters in the queue, oldest first."""
+    async def queued_notices(self) -> list[Notice]:
+        """The queued in the queue, oldest first."""
 
-        async def unit(tx: Transaction) -> list[Letter]:
+        async def unit(tx: Transaction) -> list[Notice]:
             return [
-                msgspec.json.decode(self.data_key.unseal(mail.sealed, mail.id), type=Letter)
+                msgspec.json.decode(self.data_key.unseal(mail.sealed, mail.id), type=Notice)
                 for mail in reversed(await tx.mails.latest(100))
             ]
 

@@ -91,7 +91,7 @@ class Core:
         proofs: Checks second factors.
         linking: Accounts at other sites.
         redirects: Sends browsers to other sites and knows them again.
-        indexes: Places in status lists.
+        indexes: Allocates status indexes.
         known: What is revoked, as this process has read it.
         replica: Keeps this process's copy of the store up with what others change.
         own_tokens: Verifies our own access tokens.

@@ -12,7 +12,7 @@ import pytest
 
 from gatepass.server.base.texts import LANGUAGES, preferred_language, texts, translate
 from gatepass.server.domain.events.event import EventKind
-from gatepass.server.domain.mail.letter import Letter, LetterKind
+from gatepass.server.domain.mail.queue import Notice, NoticeKind
 from gatepass.server.domain.mail.wording import in_words
 
 KEY = re.compile(r'\bt\("([\w.]+)"[,)]')
@@ -106,12 +106,12 @@ def test_the_language_is_the_browsers_choice(accepted: str, language: str) -> No
     assert preferred_language(accepted) == language
 
 
-@pytest.mark.parametrize("kind", get_args(LetterKind))
+@pytest.mark.parametrize("kind", get_args(NoticeKind))
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_letter_can_be_written(kind: LetterKind, language: str) -> None:
+def test_every_notice_can_be_written(kind: NoticeKind, language: str) -> None:
     """In text and in HTML, with all that is in it; and what somebody chose stays text."""
     link = "https://auth.example.test/pages/x?token=abc&return_to=%2F"
-    letter = Letter(
+    notice = Notice(
         kind=kind,
         to="ann@example.test",
         language=language,
@@ -120,14 +120,14 @@ def test_every_letter_can_be_written(kind: LetterKind, language: str) -> None:
         lock="https://auth.example.test/pages/lock?token=def",
         values={"email": "<b>new</b>@example.test"} if "{email}" in texts(language)[f"mail.{kind}.text"] else {},
     )
-    mail = in_words(letter, site_name="A <site>")
+    mail = in_words(notice, site_name="A <site>")
     assert mail.subject
-    assert letter.link in mail.text
+    assert notice.link in mail.text
     assert "1234 5678" in mail.text
     assert "1234 5678" in mail.html
-    assert letter.lock in mail.text
-    assert letter.lock in mail.html
+    assert notice.lock in mail.text
+    assert notice.lock in mail.html
     assert "<b>new" not in mail.html
     assert "A &lt;site&gt;" in mail.html
-    if letter.link:
+    if notice.link:
         assert link.replace("&", "&amp;") in mail.html

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.keys.schedule import StoredKeys
     from gatepass.server.domain.limits.attempts import Attempts
     from gatepass.server.domain.limits.used_once import UsedOnce
-    from gatepass.server.domain.mail.letter import MailQueue
+    from gatepass.server.domain.mail.queue import MailQueue
     from gatepass.server.domain.revocation.log import RevocationLog
     from gatepass.server.domain.revocation.status_indexes import StatusLists
     from gatepass.server.domain.sessions.authorization_code import AuthorizationCodes

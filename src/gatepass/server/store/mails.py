@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gatepass.server.domain.mail.letter import QueuedMail
+from gatepass.server.domain.mail.queue import QueuedMail
 
 if TYPE_CHECKING:
     from gatepass.server.store.connection import Connection, Row
@@ -15,7 +15,7 @@ _COLUMNS = "id, sealed, tries, created_at"
 
 
 class SqlMails:
-    """`gatepass.server.domain.mail.letter.MailQueue`."""
+    """`gatepass.server.domain.mail.queue.MailQueue`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -65,12 +65,12 @@ class SqlRevocations:
 
     async def is_revoked(self, *, status: StatusIndex | None, jti: str, now: float) -> bool:
         """Look up either, by index."""
-        place = status or StatusIndex(0, 0)
+        index = status or StatusIndex(0, 0)
         row = await self._connection.row(
             "SELECT 1 WHERE EXISTS (SELECT 1 FROM revocations WHERE status_list = ?1 AND status_idx = ?2"
             " AND expires_at > ?4) OR EXISTS (SELECT 1 FROM revocations WHERE jti = ?3 AND expires_at > ?4)",
-            place.list,
-            place.idx,
+            index.list,
+            index.idx,
             jti,
             now,
         )

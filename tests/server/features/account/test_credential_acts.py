@@ -67,9 +67,9 @@ def test_recovery_codes_come_with_the_first_factor_and_go_with_the_last(needs: A
         changes = [("factor_added", "totp"), ("factor_added", "passkey")]
         changes += [("factor_removed", "totp"), ("factor_removed", "passkey")]
         assert await needs.happened(ann.user.id) == changes
-        letters = await needs.letters()
-        assert [letter.kind for letter in letters] == [kind for kind, _ in changes]
-        assert all(letter.to == ann.user.email and letter.lock for letter in letters)
+        queued = await needs.queued_notices()
+        assert [notice.kind for notice in queued] == [kind for kind, _ in changes]
+        assert all(notice.to == ann.user.email and notice.lock for notice in queued)
 
     asyncio.run(run())
 

@@ -30,15 +30,15 @@ def test_another_password_ends_all_but_this_session(needs: Acting) -> None:
         here = await needs.sign_in(ann, "ses_here")
         await needs.sign_in(ann, "ses_elsewhere")
         await send_link(needs, needs.call(here), "ann@new.example.test")
-        link = token_in((await needs.letters())[-1].link)
+        link = token_in((await needs.queued_notices())[-1].link)
         await set_password(needs, needs.call(here), NEW_PASSWORD)
         assert await needs.live_sessions(ann.id) == {"ses_here"}
         assert (await needs.happened(ann.id))[-2:] == [
             ("sessions_ended", "password_changed"),
             ("password_changed", ""),
         ]
-        letter = (await needs.letters())[-1]
-        assert (letter.kind, letter.to, bool(token_in(letter.lock))) == ("password_changed", ann.email, True)
+        notice = (await needs.queued_notices())[-1]
+        assert (notice.kind, notice.to, bool(token_in(notice.lock))) == ("password_changed", ann.email, True)
         assert await code_of(confirm_address(needs, needs.call(here), link)) == "invalid_code"
 
     asyncio.run(run())
@@ -70,12 +70,12 @@ def test_an_address_is_confirmed_by_who_asked_for_it(needs: Acting) -> None:
         ann, bob = await needs.add_user("ann"), await needs.add_user("bob")
         anns, bobs = await needs.sign_in(ann, "ses_ann"), await needs.sign_in(bob, "ses_bob")
         assert await send_link(needs, needs.call(anns), "Ann@New.Example.test") == "ann@new.example.test"
-        token = token_in((await needs.letters())[-1].link)
+        token = token_in((await needs.queued_notices())[-1].link)
         before = needs.content()
         assert await code_of(confirm_address(needs, needs.call(bobs), token)) == "invalid_code"
         assert needs.content() == before
         await confirm_address(needs, needs.call(anns), token)
-        told = [(letter.to, bool(letter.lock)) for letter in (await needs.letters())[-2:]]
+        told = [(notice.to, bool(notice.lock)) for notice in (await needs.queued_notices())[-2:]]
         assert told == [(ann.email, True), ("ann@new.example.test", False)]
 
     asyncio.run(run())
@@ -88,14 +88,14 @@ def test_an_address_that_is_taken_meanwhile_is_not_given(needs: Acting) -> None:
         ann = await needs.add_user("ann")
         call = needs.call(await needs.sign_in(ann, "ses_ann"))
         await send_link(needs, call, "bob@example.test")
-        token = token_in((await needs.letters())[-1].link)
+        token = token_in((await needs.queued_notices())[-1].link)
         bob = await needs.add_user("bob")
         assert await code_of(confirm_address(needs, call, token)) == "invalid_code"
         owner = await needs.database.read(lambda tx: tx.users.by_email("bob@example.test"))
         assert owner == bob
         await send_link(needs, call, "bob@example.test")  # taken by now: its owner hears of it, and there is no link
-        letter = (await needs.letters())[-1]
-        assert (letter.kind, letter.to, letter.link) == ("email_taken", bob.email, "")
+        notice = (await needs.queued_notices())[-1]
+        assert (notice.kind, notice.to, notice.link) == ("email_taken", bob.email, "")
 
     asyncio.run(run())
 
@@ -143,7 +143,7 @@ def test_of_a_deleted_account_one_nameless_event_stays(needs: Acting) -> None:
         call = needs.call(await needs.sign_in(ann, "ses_ann"))
         await set_password(needs, call, NEW_PASSWORD)
         await delete_account(needs, call)
-        assert [(letter.kind, letter.to) for letter in await needs.letters()] == [("account_deleted", ann.email)]
+        assert [(notice.kind, notice.to) for notice in await needs.queued_notices()] == [("account_deleted", ann.email)]
         assert await needs.happened("") == [("account_deleted", "")]
         assert not [row for row in needs.content() if ann.id in row or ann.email in row]
 

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from gatepass.server.domain.ports import Transaction
 
 NEW_PASSWORD = "another staple entirely"
-SHORT_PASSWORD = "9 letters"
+SHORT_PASSWORD = "9 queued"
 """Long enough beside a second factor only."""
 
 
 async def mailed_token(needs: Acting, email: str) -> str:
     """Ask for a new password, and take the token out of the mail."""
     await send_link(needs, needs.call(), email)
-    return token_in((await needs.letters())[-1].link)
+    return token_in((await needs.queued_notices())[-1].link)
 
 
 async def add_totp(needs: Acting, user: User) -> None:
@@ -50,11 +50,11 @@ async def warn(needs: Acting, user: User) -> str:
         await needs.notices.warn(tx, "password_changed", user, language="en")
 
     await needs.write(unit)
-    return token_in((await needs.letters())[-1].lock)
+    return token_in((await needs.queued_notices())[-1].lock)
 
 
 def test_asking_costs_the_same_for_nobody(needs: Acting) -> None:
-    """As many rows for a disabled account and a stranger as for an account: a letter to nobody, a link to nothing."""
+    """As many rows for a disabled account and a stranger as for an account: a notice to nobody, a link to nothing."""
 
     async def run() -> None:
         await needs.add_user("ann")
@@ -66,10 +66,10 @@ def test_asking_costs_the_same_for_nobody(needs: Acting) -> None:
             await send_link(needs, needs.call(), email)
             rows.append(len(needs.content()))
         assert len({after - before for before, after in pairwise(rows)}) == 1
-        letters = (await needs.letters())[1:]
-        assert [letter.to for letter in letters] == ["ann@example.test", "", ""]
-        for letter in letters[1:]:
-            refused = await code_of(reset_password(needs, needs.call(), token_in(letter.link), NEW_PASSWORD))
+        queued = (await needs.queued_notices())[1:]
+        assert [notice.to for notice in queued] == ["ann@example.test", "", ""]
+        for notice in queued[1:]:
+            refused = await code_of(reset_password(needs, needs.call(), token_in(notice.link), NEW_PASSWORD))
             assert refused == "invalid_code"
 
     asyncio.run(run())
@@ -196,7 +196,7 @@ def test_a_short_password_needs_a_factor_that_stays(needs: Acting) -> None:
         await reset_password(needs, needs.call(), token, NEW_PASSWORD)
         assert ("factor_removed", "totp") in await needs.happened(newcomer.id)
         assert ("factor_removed", "totp") not in await needs.happened(owner.id)
-        told = [letter.kind for letter in await needs.letters() if letter.to == newcomer.email]
+        told = [notice.kind for notice in await needs.queued_notices() if notice.to == newcomer.email]
         assert told == ["reset", "earlier_access_removed", "password_changed"]
 
     asyncio.run(run())
@@ -221,8 +221,8 @@ def test_a_lock_takes_back_what_came_after_the_warning(needs: Acting) -> None:
             ("sessions_ended", "account_locked"),
             ("account_locked", ""),
         ]
-        letter = (await needs.letters())[-1]
-        assert (letter.kind, letter.to, letter.link.endswith("/pages/forgotten")) == ("account_locked", ann.email, True)
+        notice = (await needs.queued_notices())[-1]
+        assert (notice.kind, notice.to, notice.link.endswith("/pages/forgotten")) == ("account_locked", ann.email, True)
         assert await code_of(lock_account(needs, needs.call(), later)) == "invalid_code"
         await lock_account(needs, needs.call(), older)
 
@@ -291,6 +291,6 @@ def test_the_address_is_put_back_or_nobody_gets_in(needs: Acting) -> None:
         assert (found[bob.id].email, found[bob.id].closed) == (f"thief-of-{bob.email}", "account_disabled")
         assert (await needs.happened(ann.id))[-1] == ("email_changed", "put_back")
         assert (await needs.happened(bob.id))[-1] == ("account_disabled", "email_taken")
-        assert [letter.to for letter in (await needs.letters())[-2:]] == [ann.email, bob.email]
+        assert [notice.to for notice in (await needs.queued_notices())[-2:]] == [ann.email, bob.email]
 
     asyncio.run(run())

@@ -195,7 +195,7 @@ class IdentityLinking:
 
     # ── connecting ──
 
-    async def connect(  # noqa: PLR0913 - who, what, and for the letter and the log
+    async def connect(  # noqa: PLR0913 - who, what, and for the notice and the log
         self,
         user: User,
         session_id: str,
@@ -212,7 +212,7 @@ class IdentityLinking:
             session_id: The session that they do it in.
             claimed: Which account elsewhere.
             where: For the log.
-            language: Of the letter.
+            language: Of the notice.
             proven: The ID token to use up, if it was not used before.
 
         Raises:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from gatepass.server.domain.mail.letter import LONGEST_WAIT_SECONDS, Letter, pause_after
 from gatepass.server.domain.mail.message import InvalidMail, message_of
+from gatepass.server.domain.mail.queue import LONGEST_WAIT_SECONDS, Notice, pause_after
 from gatepass.server.domain.mail.smtp import NotSent
 from gatepass.server.domain.mail.wording import in_words
 
 if TYPE_CHECKING:
     from gatepass.server.base.settings import Settings
     from gatepass.server.domain.keys.master_key import DataKey
-    from gatepass.server.domain.mail.letter import QueuedMail
     from gatepass.server.domain.mail.message import Mail
+    from gatepass.server.domain.mail.queue import QueuedMail
     from gatepass.server.domain.mail.smtp import Sender
     from gatepass.server.domain.ports import Database, Transaction
 
@@ -40,8 +40,8 @@ class MailDelivery:
 
     async def send_due(self) -> None:
         """Send the emails that are due."""
-        while self._sender is not None and (letters := await self._claim()):
-            for waiting in letters:
+        while self._sender is not None and (notices := await self._claim()):
+            for waiting in notices:
                 await self._send(waiting, self._sender)
 
     async def latest(self) -> list[Mail]:
@@ -50,8 +50,8 @@ class MailDelivery:
         async def unit(tx: Transaction) -> list[QueuedMail]:
             return await tx.mails.latest(_MOST_SHOWN)
 
-        letters = [self._open(waiting) for waiting in await self._database.read(unit)]
-        return [in_words(letter, site_name=self._site_name) for letter in letters if letter.to]
+        notices = [self._open(waiting) for waiting in await self._database.read(unit)]
+        return [in_words(notice, site_name=self._site_name) for notice in notices if notice.to]
 
     async def forget_old(self, tx: Transaction) -> None:
         """Remove emails that have waited too long."""
@@ -68,13 +68,13 @@ class MailDelivery:
         return await self._database.transaction(unit) if await self._database.read(look) else []
 
     async def _send(self, waiting: QueuedMail, sender: Sender) -> None:
-        letter = self._open(waiting)
+        notice = self._open(waiting)
         is_done = True
         try:
-            if letter.to:
+            if notice.to:
                 await sender.send(
                     message_of(
-                        in_words(letter, site_name=self._site_name),
+                        in_words(notice, site_name=self._site_name),
                         sender=self._address,
                         sender_name=self._site_name,
                         mail_id=waiting.id,
@@ -83,7 +83,7 @@ class MailDelivery:
                 )
         except (NotSent, InvalidMail) as error:
             is_done = isinstance(error, InvalidMail) or error.for_good
-            log.warning("a mail was not sent", kind=letter.kind, id=waiting.id, reason=str(error), again=not is_done)
+            log.warning("a mail was not sent", kind=notice.kind, id=waiting.id, reason=str(error), again=not is_done)
 
         async def unit(tx: Transaction) -> None:
             if is_done:
@@ -93,5 +93,5 @@ class MailDelivery:
 
         await self._database.transaction(unit)
 
-    def _open(self, waiting: QueuedMail) -> Letter:
-        return msgspec.json.decode(self._data_key.unseal(waiting.sealed, waiting.id), type=Letter)
+    def _open(self, waiting: QueuedMail) -> Notice:
+        return msgspec.json.decode(self._data_key.unseal(waiting.sealed, waiting.id), type=Notice)

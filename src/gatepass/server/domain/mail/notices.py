@@ -10,7 +10,7 @@ from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
 from gatepass.server.domain.credentials.one_time_code import Code, digest_of, new_token
-from gatepass.server.domain.mail.letter import Letter
+from gatepass.server.domain.mail.queue import Notice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.accounts.user import User
     from gatepass.server.domain.credentials.one_time_code import LinkPurpose
     from gatepass.server.domain.keys.master_key import DataKey
-    from gatepass.server.domain.mail.letter import LetterKind
+    from gatepass.server.domain.mail.queue import NoticeKind
     from gatepass.server.domain.ports import Transaction
 
 LOCK_SECONDS = 7 * 86_400.0
@@ -70,19 +70,19 @@ class Notices:
         token = new_token()
         return MailLink(f"{self.page_url(_LINK_PAGES[purpose])}?token={token}", digest_of(token))
 
-    async def send(self, tx: Transaction, letter: Letter, *, user_id: str = NOBODY) -> None:
+    async def send(self, tx: Transaction, notice: Notice, *, user_id: str = NOBODY) -> None:
         """Queue an email; it is removed together with the user."""
         if self.can_send:
             mail_id = new_id("mail")
-            sealed = self._data_key.seal(msgspec.json.encode(letter), mail_id)
+            sealed = self._data_key.seal(msgspec.json.encode(notice), mail_id)
             await tx.mails.add(mail_id, sealed, user_id=user_id, now=tx.now)
 
     async def tell_taken(self, tx: Transaction, user: User, *, language: str) -> None:
         """Notify a user who has just verified their address that earlier credentials were removed."""
-        await self.send(tx, Letter(kind="earlier_access_removed", to=user.email, language=language), user_id=user.id)
+        await self.send(tx, Notice(kind="earlier_access_removed", to=user.email, language=language), user_id=user.id)
 
     async def warn(
-        self, tx: Transaction, kind: LetterKind, user: User, *, language: str, at: float | None = None, **values: str
+        self, tx: Transaction, kind: NoticeKind, user: User, *, language: str, at: float | None = None, **values: str
     ) -> None:
         """Notify a user of a change to their account, with a link that locks the account.
 
@@ -99,5 +99,5 @@ class Notices:
                 expires_at=(tx.now if at is None else at) + LOCK_SECONDS,
             )
         )
-        letter = Letter(kind=kind, to=user.email, language=language, lock=link.url, values=values)
-        await self.send(tx, letter, user_id=user.id)
+        notice = Notice(kind=kind, to=user.email, language=language, lock=link.url, values=values)
+        await self.send(tx, notice, user_id=user.id)

@@ -11,26 +11,26 @@ from gatepass.server.domain.mail.message import Mail
 if TYPE_CHECKING:
     import jinja2
 
-    from gatepass.server.domain.mail.letter import Letter
+    from gatepass.server.domain.mail.queue import Notice
 
 
-def in_words(letter: Letter, *, site_name: str) -> Mail:
+def in_words(notice: Notice, *, site_name: str) -> Mail:
     """Render an email, in text and in HTML."""
-    t = translate(letter.language)
-    key = f"mail.{letter.kind}"
-    paragraphs = [t(f"{key}.text", **letter.values)]
-    if letter.code:
-        paragraphs.append(f"    {letter.code[:4]} {letter.code[4:]}")
-    if letter.link:
-        paragraphs += [f"{t(f'{key}.button')}:\n{letter.link}", t("mail.ignore")]
-    if letter.lock:
-        paragraphs.append(f"{t('mail.lock')}\n{letter.lock}")
+    t = translate(notice.language)
+    key = f"mail.{notice.kind}"
+    paragraphs = [t(f"{key}.text", **notice.values)]
+    if notice.code:
+        paragraphs.append(f"    {notice.code[:4]} {notice.code[4:]}")
+    if notice.link:
+        paragraphs += [f"{t(f'{key}.button')}:\n{notice.link}", t("mail.ignore")]
+    if notice.lock:
+        paragraphs.append(f"{t('mail.lock')}\n{notice.lock}")
     paragraphs.append(f"-- \n{site_name}")
     return Mail(
-        to=letter.to,
+        to=notice.to,
         subject=t(f"{key}.subject"),
         text="\n\n".join(paragraphs) + "\n",
-        html=_template().render(t=t, key=key, letter=letter, site_name=site_name),
+        html=_template().render(t=t, key=key, notice=notice, site_name=site_name),
     )
 
 
@@ -45,4 +45,4 @@ def _template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("letter.html")
+    return environment.get_template("notice.html")

@@ -67,7 +67,7 @@ class ListKeys:
         """Make the key of a new list."""
         return self._seal(os.urandom(_KEY_BYTES), _context(number))
 
-    def places(self, block: Block) -> list[StatusIndex]:
+    def indexes(self, block: Block) -> list[StatusIndex]:
         """The indexes of a block."""
         key = self._unseal(block.sealed_key, _context(block.list))
         counters = range(block.first, block.first + block.count)
@@ -124,7 +124,7 @@ def status_indexes(
 
         block = await database.transaction(unit)
         await on_reserved()
-        return lists.places(block)
+        return lists.indexes(block)
 
     return StatusIndexes(reserve)
 

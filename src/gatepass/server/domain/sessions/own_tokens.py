@@ -93,5 +93,5 @@ def _jkt_in(cnf: Any) -> str | None:  # noqa: ANN401 - not verified yet, so it c
 
 def status_of(principal: Principal) -> StatusIndex | None:
     """The status index of one of our tokens; the list's number is at the end of its URI."""
-    place = principal.status
-    return None if place is None else StatusIndex(int(place.uri.rpartition("/")[2]), place.idx)
+    reference = principal.status
+    return None if reference is None else StatusIndex(int(reference.uri.rpartition("/")[2]), reference.idx)

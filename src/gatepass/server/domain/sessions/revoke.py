@@ -97,7 +97,7 @@ async def move_grants(tx: Transaction, grants: Sequence[tuple[str, StatusIndex]]
         some = grants[start : start + _MOVED_AT_ONCE]
         await tx.revocations.revoke_indexes([status for _, status in some], now)
         block = await tx.status_lists.reserve(len(some), new_sealed_key=lists.new_sealed_key, now=now)
-        moved = zip((grant_id for grant_id, _ in some), lists.places(block), strict=True)
+        moved = zip((grant_id for grant_id, _ in some), lists.indexes(block), strict=True)
         await tx.grants.move(list(moved))
 
 

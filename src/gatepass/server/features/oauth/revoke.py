@@ -87,13 +87,13 @@ async def _revoke_access_token(core: Core, names: NameQuota, client: Client, tok
 
 
 async def _move_grant(core: Core, principal: Principal) -> None:
-    was_at, place = status_of(principal), await core.indexes.next()
+    was_at, index = status_of(principal), await core.indexes.next()
 
     async def unit(tx: Transaction) -> None:
         grant_id = None if was_at is None else await tx.grants.at(was_at)
         if was_at is not None and grant_id is not None:  # otherwise it is already invalid
             await tx.revocations.revoke_indexes([was_at], tx.now)
-            await tx.grants.move([(grant_id, place)])
+            await tx.grants.move([(grant_id, index)])
 
     await core.database.transaction(unit)
 

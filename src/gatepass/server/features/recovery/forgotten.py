@@ -8,7 +8,7 @@ from gatepass.server.domain.accounts.user import normalise_email
 from gatepass.server.domain.credentials.one_time_code import Code
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.limits.throttle import too_many_attempts
-from gatepass.server.domain.mail.letter import Letter
+from gatepass.server.domain.mail.queue import Notice
 from gatepass.server.domain.ports import decide
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ async def send_link(needs: Needs, call: Call, email: str) -> str:
                 expires_at=tx.now + needs.settings.mail_link_seconds,
             )
         )
-        letter = Letter(kind="reset", to=address if gets_mail else "", language=language, link=link.url)
-        await needs.notices.send(tx, letter, user_id=user_id)
+        notice = Notice(kind="reset", to=address if gets_mail else "", language=language, link=link.url)
+        await needs.notices.send(tx, notice, user_id=user_id)
         await record(tx, "password_reset_asked", user_id, actor="", where=origin)
         return None
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 from gatepass.server.domain.credentials.one_time_code import digest_of
 from gatepass.server.domain.events.event import SERVER
 from gatepass.server.domain.events.recording import record
-from gatepass.server.domain.mail.letter import Letter
 from gatepass.server.domain.mail.notices import LOCK_SECONDS
+from gatepass.server.domain.mail.queue import Notice
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.revoke import disconnect_all, end_sessions_of, take_back_factors
 from gatepass.server.features.recovery.invalid_code import invalid_code
@@ -56,8 +56,8 @@ async def lock_account(needs: Needs, call: Call, token: str) -> None:
         await record(tx, "account_locked", user.id, where=origin)
         await _put_address_back(tx, user, code.email)
         way_back = needs.notices.page_url("forgotten")
-        letter = Letter(kind="account_locked", to=code.email, language=language, link=way_back)
-        await needs.notices.send(tx, letter, user_id=user.id)
+        notice = Notice(kind="account_locked", to=code.email, language=language, link=way_back)
+        await needs.notices.send(tx, notice, user_id=user.id)
         return None
 
     await decide(needs.database, unit)

@@ -13,8 +13,8 @@ from gatepass.server.base.errors import Unavailable
 from gatepass.server.domain.revocation.known import LogRead
 from gatepass.server.features.revocation_feed import stream
 from gatepass.server.features.revocation_feed.on_demand import OnDemand
-from gatepass.server.features.revocation_feed.places import Places
 from gatepass.server.features.revocation_feed.stream import EventStream, Readers
+from gatepass.server.features.revocation_feed.stream_slots import StreamSlots
 from gatepass.server.web.auth.requirements import ANYONE
 from gatepass.server.web.routing import Route
 from gatepass.tokens import heartbeat, revocation_event, revocation_snapshot, status_list
@@ -77,7 +77,7 @@ class RevocationFeed:
         self._clock = core.clock
         self._public = core.documents
         self._indexes = core.indexes
-        self._places = Places(core)
+        self._slots = StreamSlots(core)
         self._catching_up = asyncio.Lock()
         self._reading: asyncio.Task[None] | None = None
         self._rebuilt_at = float("-inf")
@@ -161,16 +161,16 @@ class RevocationFeed:
     async def follow(self, call: Call, _body: None) -> Response:
         """Add a reader; first it gets the events it has missed, and the age of the data."""
         after = call.request.headers.get("last-event-id") or call.query.get("after", "")
-        place = await self._places.take(call.request)
+        slot = await self._slots.take(call.request)
         queue, position = self.readers.join(), self.known.position
         try:
             welcome = await self._welcome(Position.parse(after), position)
             with suppress(Unavailable):  # there is no signer: the reader gets the events without proof
                 welcome += await self._heartbeat()
-            return EventStream(self.readers, queue, welcome, place)
+            return EventStream(self.readers, queue, welcome, slot)
         except BaseException:
             self.readers.leave(queue)
-            place.give_back()
+            slot.give_back()
             raise
 
     async def _welcome(self, after: Position | None, position: Position) -> bytes:
@@ -330,5 +330,5 @@ def _revoked(entries: Iterable[Revocation], *, after: int, status_uri: str) -> R
             jtis[entry.jti] = int(entry.expires_at)
         if entry.kid is not None:
             kids.append(entry.kid)
-    status = tuple((f"{status_uri}{number}", tuple(places)) for number, places in indexes.items())
+    status = tuple((f"{status_uri}{number}", tuple(bits)) for number, bits in indexes.items())
     return Revoked(after=after, status=status, jtis=jtis, kids=tuple(kids))

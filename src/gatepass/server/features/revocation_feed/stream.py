@@ -11,7 +11,7 @@ from starlette.responses import Response
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from gatepass.server.features.revocation_feed.places import StreamPlace
+    from gatepass.server.features.revocation_feed.stream_slots import StreamSlot
     from gatepass.tokens.revocation_event import Position
 
 QUEUED_MESSAGES = 64
@@ -100,7 +100,7 @@ class Readers:
 class EventStream(Response):
     """A response that lasts until its reader disconnects or the server ends."""
 
-    def __init__(self, readers: Readers, queue: asyncio.Queue[bytes], first: bytes, place: StreamPlace) -> None:
+    def __init__(self, readers: Readers, queue: asyncio.Queue[bytes], first: bytes, slot: StreamSlot) -> None:
         super().__init__(media_type="text/event-stream")
         del self.headers["content-length"]
         self.headers["cache-control"] = "no-store"
@@ -109,7 +109,7 @@ class EventStream(Response):
         self._readers = readers
         self._queue = queue
         self._first = first
-        self._place = place
+        self._slot = slot
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send messages until the end."""
@@ -117,7 +117,7 @@ class EventStream(Response):
             self._first = _END
         watcher = asyncio.create_task(self._watch(receive))
         try:
-            with self._place.held(self._end):
+            with self._slot.held(self._end):
                 await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
                 message = self._first
                 while message != _END:

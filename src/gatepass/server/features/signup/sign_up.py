@@ -15,7 +15,7 @@ from gatepass.server.domain.accounts.user import User, normalise_email
 from gatepass.server.domain.credentials.one_time_code import Code, digest_of
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.limits.throttle import too_many_attempts
-from gatepass.server.domain.mail.letter import Letter
+from gatepass.server.domain.mail.queue import Notice
 from gatepass.server.domain.ports import decide
 
 if TYPE_CHECKING:
@@ -108,13 +108,13 @@ async def _send_link(needs: Needs, call: Call, address: str, password_hash: str,
                 expires_at=tx.now + needs.settings.mail_link_seconds,
             )
         )
-        letter = Letter(
+        notice = Notice(
             kind="signup" if owner is None else "signup_taken",
             to=address,
             language=language,
             link=link.url if owner is None else needs.notices.page_url("login"),
         )
-        await needs.notices.send(tx, letter)
+        await needs.notices.send(tx, notice)
         return None
 
     await decide(needs.database, unit)

@@ -88,7 +88,7 @@ class PasswordHasher:
             time_cost=cost.passes, memory_cost=cost.memory_kib, parallelism=cost.lanes, type=argon2.Type.ID
         )
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="argon2", initializer=_lower_priority)
-        self._places = _Places(workers + queue_length)
+        self._slots = _Slots(workers + queue_length)
         # The hash checked for an unknown email address: a real one, at the real cost, of a random password.
         self._decoy = self._argon2.hash(os.urandom(16))
         _give_memory_back()
@@ -134,11 +134,11 @@ class PasswordHasher:
             return False
 
     async def _run(self, work: Callable[[], T]) -> T:
-        if not self._places.take():
+        if not self._slots.take():
             raise Unavailable("busy", "Too many sign-ins at once: try again shortly.", retry_after=1)
         future = self._pool.submit(work)
         # The slot stays taken until the thread is done, even if the caller is gone: a disconnect frees no core.
-        future.add_done_callback(lambda _: self._places.leave())
+        future.add_done_callback(lambda _: self._slots.leave())
         return await asyncio.wrap_future(future)
 
 
@@ -153,7 +153,7 @@ def _lower_priority() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
 
 
-class _Places:
+class _Slots:
     """Counts the callers that use or wait for a thread. When the last has left, freed memory returns to the system."""
 
     def __init__(self, limit: int) -> None:
@@ -191,7 +191,7 @@ def _give_memory_back() -> None:
 def keep_large_blocks() -> None:
     """Let glibc keep the 19 MiB of a hash for the next one: mapping them each time makes a hash half as slow again.
 
-    `_Places` returns the memory when no caller is left; otherwise each thread would keep its own forever. Call this
+    `_Slots` returns the memory when no caller is left; otherwise each thread would keep its own forever. Call this
     before any thread starts, because threads inherit their arenas.
     """
     if _mallopt is not None:

@@ -9,7 +9,7 @@ from gatepass.server.domain.accounts.user import normalise_email
 from gatepass.server.domain.credentials.one_time_code import Code, digest_of
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.limits.throttle import too_many_attempts
-from gatepass.server.domain.mail.letter import Letter
+from gatepass.server.domain.mail.queue import Notice
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.recent import check_still
 
@@ -66,13 +66,13 @@ async def send_link(needs: Needs, call: Call, email: str) -> str:
                 expires_at=tx.now + needs.settings.mail_link_seconds,
             )
         )
-        letter = Letter(
+        notice = Notice(
             kind="email_change" if is_free else "email_taken",
             to=address,
             language=language,
             link=link.url if is_free else "",
         )
-        await needs.notices.send(tx, letter, user_id=user.id)
+        await needs.notices.send(tx, notice, user_id=user.id)
         await record(tx, "email_change_asked", user.id, where=origin)
         return None
 
@@ -103,7 +103,7 @@ async def confirm_address(needs: Needs, call: Call, token: str) -> None:
         await record(tx, "email_changed", user.id, where=origin)
         # Only the old address can lock the account and restore itself: the new one may be a thief's.
         await needs.notices.warn(tx, "email_changed", user, language=language, email=code.email)
-        notice = Letter(kind="email_changed", to=code.email, language=language, values={"email": code.email})
+        notice = Notice(kind="email_changed", to=code.email, language=language, values={"email": code.email})
         await needs.notices.send(tx, notice, user_id=user.id)
         return None
 

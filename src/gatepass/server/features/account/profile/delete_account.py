@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from gatepass.server.domain.accounts.ownership import erase
 from gatepass.server.domain.events.recording import record
-from gatepass.server.domain.mail.letter import Letter
+from gatepass.server.domain.mail.queue import Notice
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.recent import check_still
 from gatepass.server.domain.sessions.revoke import end_sessions_of
@@ -41,7 +41,7 @@ async def delete_account(needs: Needs, call: Call) -> None:
         await end_sessions_of(tx, user.id, "account_deleted", where=origin)
         await erase(tx, user.id)
         await record(tx, "account_deleted")
-        await needs.notices.send(tx, Letter(kind="account_deleted", to=user.email, language=language))
+        await needs.notices.send(tx, Notice(kind="account_deleted", to=user.email, language=language))
         return None
 
     await decide(needs.database, unit)

@@ -11,7 +11,7 @@ from gatepass.server.domain.accounts.user import normalise_email
 from gatepass.server.domain.credentials.one_time_code import Code, digest_of, new_short_code, short_digest_of
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.limits.throttle import too_many_attempts
-from gatepass.server.domain.mail.letter import Letter
+from gatepass.server.domain.mail.queue import Notice
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.open import Authentication
 from gatepass.server.domain.sessions.session import SINGLE_FACTOR
@@ -85,8 +85,8 @@ async def send_code(needs: Needs, call: Call, email: str, challenge: str, *, que
                 expires_at=tx.now + needs.settings.mail_code_seconds,
             )
         )
-        letter = Letter(kind="sign_in", to=address if may_enter else "", language=language, link=url, code=short)
-        await needs.notices.send(tx, letter, user_id=user_id)
+        notice = Notice(kind="sign_in", to=address if may_enter else "", language=language, link=url, code=short)
+        await needs.notices.send(tx, notice, user_id=user_id)
         await record(tx, "sign_in_code_asked", user_id, actor="", where=where)
         return None
 

@@ -28,7 +28,7 @@ _RETRY_SECONDS = (5, 15)
 """When a refused reader may try again, chosen at random for each."""
 
 
-class Places:
+class StreamSlots:
     """The streams of a process: at most half of its connections, some of them reserved for registered clients."""
 
     def __init__(self, core: Core) -> None:
@@ -46,7 +46,7 @@ class Places:
     def __len__(self) -> int:
         return self._taken
 
-    async def take(self, request: Request) -> StreamPlace:
+    async def take(self, request: Request) -> StreamSlot:
         """Reserve a stream for a reader.
 
         Raises:
@@ -64,7 +64,7 @@ class Places:
             return self._take(network)
         return self._take(None)
 
-    def _take(self, network: str | None) -> StreamPlace:
+    def _take(self, network: str | None) -> StreamSlot:
         """Reserve a stream for a client, or for an anonymous network."""
         if self._taken >= self._most:  # others may have connected while the client was looked up
             raise _too_many_streams()
@@ -75,7 +75,7 @@ class Places:
             self._by_address[network] += 1
         self._taken += 1
         seconds = self._seconds * random.uniform(_SHORTEST_LIFE, 1)  # noqa: S311 - they only have to end apart
-        return StreamPlace(self, network, seconds)
+        return StreamSlot(self, network, seconds)
 
     def give_back(self, network: str | None) -> None:
         """Free the stream."""
@@ -87,11 +87,11 @@ class Places:
                 del self._by_address[network]
 
 
-class StreamPlace:
+class StreamSlot:
     """A reader's reserved stream, to be held and then freed, once."""
 
-    def __init__(self, places: Places, network: str | None, seconds: float) -> None:
-        self._places = places
+    def __init__(self, slots: StreamSlots, network: str | None, seconds: float) -> None:
+        self._slots = slots
         self._network = network
         self._seconds = seconds
 
@@ -107,7 +107,7 @@ class StreamPlace:
 
     def give_back(self) -> None:
         """Free it."""
-        self._places.give_back(self._network)
+        self._slots.give_back(self._network)
 
 
 def _too_many_streams() -> Unavailable:

@@ -8,7 +8,7 @@ import msgspec
 
 from gatepass.server.base.confidential import Confidential
 
-LetterKind = Literal[
+NoticeKind = Literal[
     "account_deleted",
     "account_locked",
     "earlier_access_removed",
@@ -32,13 +32,13 @@ _FIRST_PAUSE_SECONDS = 10.0
 _LONGEST_PAUSE_SECONDS = 3_600.0
 
 
-class Letter(Confidential, frozen=True, kw_only=True):
+class Notice(Confidential, frozen=True, kw_only=True):
     """The data of an email. `link` is its main link, `lock` the link for "this wasn't me".
 
     `to` is empty for a dummy: it costs what a real email costs, and is never sent.
     """
 
-    kind: LetterKind
+    kind: NoticeKind
     to: str
     language: str
     link: str = ""
