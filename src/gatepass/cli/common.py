@@ -14,6 +14,7 @@ from gatepass.server.base.settings import Settings, load
 from gatepass.server.domain.accounts.registration import new_registration
 from gatepass.server.domain.credentials.passwords.hashing import password_hasher
 from gatepass.server.domain.revocation.status_indexes import list_keys, status_indexes
+from gatepass.server.features.admin.apis import ApiAdmin
 from gatepass.server.features.admin.clients import ClientAdmin
 from gatepass.server.features.admin.people import Admin
 from gatepass.server.store.opening import open_store
@@ -56,6 +57,13 @@ async def open_admin(place: Place, *, must_exist: bool = True) -> AsyncGenerator
             yield Admin(database, registration, list_keys(data_key), idle_seconds=settings.session_idle_seconds)
         finally:
             hasher.close()
+
+
+@asynccontextmanager
+async def open_api_admin(settings: Settings, *, must_exist: bool = True) -> AsyncGenerator[ApiAdmin]:
+    """Open the store for the operator's commands on APIs; see `open_admin`."""
+    async with open_store(settings, must_exist=must_exist) as (database, data_key):
+        yield ApiAdmin(database, list_keys(data_key))
 
 
 @asynccontextmanager

@@ -46,11 +46,6 @@ def translate(language: str) -> Translate:
     return t
 
 
-def scope_text(language: str, scope: str) -> str:
-    """What a scope allows, in words; one that has none stands for itself."""
-    return texts(language).get(f"scope.{scope}", scope)
-
-
 def preferred_language(accepted: str) -> str:
     """Choose by Accept-Language (RFC 9110 §12.5.4): the supported language with the highest weight."""
     wanted: list[tuple[float, str]] = []

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.mail.queue import MailQueue
     from gatepass.server.domain.revocation.log import RevocationLog
     from gatepass.server.domain.revocation.status_indexes import StatusLists
+    from gatepass.server.domain.sessions.api import Apis
     from gatepass.server.domain.sessions.authorization_code import AuthorizationCodes
     from gatepass.server.domain.sessions.client import Clients
     from gatepass.server.domain.sessions.consent import Consents
@@ -142,6 +143,11 @@ class Transaction(Protocol):
     @property
     def device_codes(self) -> DeviceCodes:
         """See `DeviceCodes`."""
+        ...
+
+    @property
+    def apis(self) -> Apis:
+        """See `Apis`."""
         ...
 
     @property

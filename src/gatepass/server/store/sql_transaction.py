@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gatepass.server.base.ids import new_id
+from gatepass.server.store.apis import SqlApis
 from gatepass.server.store.attempts import SqlAttempts
 from gatepass.server.store.authorization_codes import SqlAuthorizationCodes
 from gatepass.server.store.clients import SqlClients
@@ -55,6 +56,7 @@ class SqlTransaction:
         self.authorization_codes = SqlAuthorizationCodes(connection)
         self.pushed_requests = SqlPushedRequests(connection)
         self.device_codes = SqlDeviceCodes(connection)
+        self.apis = SqlApis(connection)
         self.consents = SqlConsents(connection)
         self.revocations = SqlRevocations(connection)
         self.status_lists = SqlStatusLists(connection)

@@ -181,6 +181,7 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         "Cookie mode is for pages of the issuer's own site: send `Gatepass-Request: 1` and a matching `Origin`.",
     ),
     "user_not_found": ProblemKind(404, "User not found", "No user has this email address."),
+    "api_not_found": ProblemKind(404, "API not found", "There is no API of this audience."),
     "client_not_found": ProblemKind(404, "Client not found", "There is no client with this id."),
     "invalid_jwks": ProblemKind(422, "Invalid JWK Set", "The client's keys are not a JWK Set of public keys."),
     # staying signed in

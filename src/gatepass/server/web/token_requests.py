@@ -65,6 +65,7 @@ class TokenRequestPolicy:
             return await tx.clients.by_id(client_id)
 
         client = await self._database.read(unit)
-        if client is None or "refresh_token" not in client.grant_types:
+        # Of a client that asks people for their consent this would be the password grant, which goes past it.
+        if client is None or "refresh_token" not in client.grant_types or client.rules.consent != "never":
             raise Refusal("unknown_client", "There is no client with this id.")
         return client

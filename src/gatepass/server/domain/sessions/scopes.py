@@ -1,5 +1,20 @@
-"""Scopes that have a meaning of their own here, whatever APIs there are (OpenID Connect Core §5.4, §11)."""
+"""Scopes: those with a meaning of their own here (OpenID Connect Core §5.4, §11), and what each means in words."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from gatepass.server.base.texts import texts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gatepass.server.domain.sessions.api import Api
+
 STANDARD_SCOPES = ("openid", "profile", "email", "phone", "address", "roles", "offline_access")
+
+
+def scope_text(scope: str, apis: Iterable[Api], language: str) -> str:
+    """What a scope allows, in words; one that has none stands for itself."""
+    of_apis = (each.text for api in apis for each in api.scopes if each.name == scope and each.text)
+    return next(of_apis, "") or texts(language).get(f"scope.{scope}", scope)

@@ -12,6 +12,7 @@ from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.client import CLIENT_PREFIX, Client, check_names, digest, new_secret
+from gatepass.server.domain.sessions.client_metadata import ClientRules
 from gatepass.server.domain.sessions.revoke import move_grants
 from gatepass.server.domain.sessions.sector import check_same_sector
 
@@ -68,6 +69,7 @@ class ClientAdmin:
                 secret_digest=None if secret is None else digest(secret),
                 auth_method="client_secret" if new.jwks is None else "private_key_jwt",
                 jwks=new.jwks,
+                rules=ClientRules(consent="first-time" if _shows_pages(new.grant_types) else "never"),
                 assertion_audience=new.assertion_audience,
             )
             await tx.clients.add(client)
@@ -158,6 +160,11 @@ class ClientAdmin:
             return None
 
         await decide(self._database, unit)
+
+
+def _shows_pages(grant_types: tuple[GrantType, ...]) -> bool:
+    """Whether people see who asks; a client that shows no page is the operator's own."""
+    return "authorization_code" in grant_types
 
 
 def _check_jwks(jwks: str) -> None:

@@ -98,7 +98,7 @@ async def push(core: Core, call: Call, form: PushedForm) -> Response:
     except Refusal as error:
         raise Refusal("invalid_request", error.detail) from error
     proven_key = await core.dpop.thumbprint(call.request) or ""
-    request = checked(core, client, parameters, redirect_uri, is_pushed=True, proven_key=proven_key)
+    request = await checked(core, client, parameters, redirect_uri, is_pushed=True, proven_key=proven_key)
     request_uri, seconds = new_request_uri(), core.settings.request_uri_seconds
 
     async def unit(tx: Transaction) -> Refusal | None:

@@ -16,6 +16,7 @@ from gatepass.jose.errors import JoseError
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.ports import decide
+from gatepass.server.domain.sessions.api import with_public_apis
 from gatepass.server.web.auth.requirements import NO_BODY
 from gatepass.server.web.parsing import header
 
@@ -63,7 +64,10 @@ class KnownClients:
             return None
 
         async def unit(tx: Transaction) -> Client | None:
-            return await tx.clients.by_id(client_id)
+            client = await tx.clients.by_id(client_id)
+            if client is None or not client.is_self_registered:
+                return client
+            return with_public_apis(client, await tx.apis.all())
 
         client = await self._database.read(unit)
         if client is not None:

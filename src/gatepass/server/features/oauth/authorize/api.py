@@ -48,7 +48,7 @@ async def authorize(core: Core, pages: AuthorizationPages, call: Call, form: Raw
         return await pages.begin(call, new_interaction(None, core.clock(), pushed=pushed.digest), client)
     redirect_uri = redirect_uri_in(parameters, client)
     try:
-        request = checked(core, client, parameters, redirect_uri)
+        request = await checked(core, client, parameters, redirect_uri)
         return await pages.begin(call, new_interaction(request, core.clock()), client)
     except GatepassError as error:
         is_silent = parameters.get("prompt") == "none"

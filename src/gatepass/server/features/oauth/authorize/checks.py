@@ -78,6 +78,15 @@ def check_scope(asked: Asked) -> None:
         raise Refusal("invalid_scope", "Not all of these scopes are known here.")
 
 
+def check_scope_of_resource(asked: Asked) -> None:
+    """A scope of an API goes with that API, where the request names any."""
+    wanted, resources = asked.parameters.words("scope"), registered_resources(asked)
+    for scope in wanted if resources else ():
+        owners = [api.audience for api in asked.apis if scope in api.scope]
+        if owners and not set(owners) & set(resources):
+            raise Refusal("invalid_scope", "A scope belongs to an API that the request does not name as a resource.")
+
+
 def check_resource(asked: Asked) -> None:
     """RFC 8707 §2: absolute URIs without a fragment, of those that the client's tokens may be for."""
     for resource in asked.parameters.resource:
@@ -150,6 +159,7 @@ CHECKS: tuple[Callable[[Asked], None], ...] = (
     check_pkce,
     check_scope,
     check_resource,
+    check_scope_of_resource,
     check_nonce_and_state,
     check_prompt,
     check_max_age,
@@ -164,6 +174,7 @@ CHECKS: tuple[Callable[[Asked], None], ...] = (
 DEVICE_CHECKS: tuple[Callable[[Asked], None], ...] = (
     check_scope,
     check_resource,
+    check_scope_of_resource,
     check_nonce_and_state,
     check_dpop_jkt,
 )

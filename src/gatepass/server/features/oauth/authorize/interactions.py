@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 
 from gatepass.server.base.errors import Refusal
-from gatepass.server.base.texts import LANGUAGES, scope_text
+from gatepass.server.base.texts import LANGUAGES
 from gatepass.server.domain.sessions.authorization import (
     AskConsent,
     AuthorizationState,
@@ -25,6 +25,7 @@ from gatepass.server.domain.sessions.authorization_request import OPENID
 from gatepass.server.domain.sessions.consent import Consent
 from gatepass.server.domain.sessions.interaction import INTERACTION_SECONDS, Interactions
 from gatepass.server.domain.sessions.redirect_uri import form_target, host_of, is_loopback_uri
+from gatepass.server.domain.sessions.scopes import scope_text
 from gatepass.server.features.oauth.authorize.find import client_by_id
 from gatepass.server.features.oauth.authorize.issue_code import issue_code
 from gatepass.server.features.oauth.authorize.respond import refuse, respond
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from gatepass.server.base.errors import GatepassError
     from gatepass.server.core import Core
     from gatepass.server.domain.ports import Transaction
+    from gatepass.server.domain.sessions.api import Api
     from gatepass.server.domain.sessions.authorization import Step
     from gatepass.server.domain.sessions.authorization_request import AuthorizationRequest
     from gatepass.server.domain.sessions.caller import Caller
@@ -157,7 +159,7 @@ class AuthorizationPages:
             case Choose():
                 return self._show(call, situation, "choose.html")
             case AskConsent():
-                return self._show(call, situation, "consent.html", **self._consent_values(call, situation))
+                return self._show(call, situation, "consent.html", **await self._consent_values(call, situation))
             case _:
                 assert_never(step)
 
@@ -264,13 +266,16 @@ class AuthorizationPages:
         """Say that nothing can be done here: too old, answered before, or another browser's."""
         return self._pages.page(call.request, "refused.html", error=Refusal(code, ""), detail="")
 
-    def _consent_values(self, call: Call, situation: Situation) -> dict[str, object]:
+    async def _consent_values(self, call: Call, situation: Situation) -> dict[str, object]:
         """What the page of consent says beside who asks."""
         request, known = situation.request, situation.consent
         before = known.scope if known is not None else ()
+        apis = await self._core.database.read(_apis)
         return {
             "scopes": [
-                (scope, scope_text(call.language, scope), scope in before) for scope in request.scope if scope != OPENID
+                (scope, scope_text(scope, apis, call.language), scope in before)
+                for scope in request.scope
+                if scope != OPENID
             ],
             "resources": request.resource,
             "is_on_this_device": is_loopback_uri(request.redirect_uri),
@@ -347,3 +352,7 @@ class AuthorizationPages:
         language = next((each[:2] for each in request.ui_locales if each[:2] in LANGUAGES), "")
         if language and not self._pages.language.is_chosen(call.request):
             self._pages.language.keep(response, language, seconds=INTERACTION_SECONDS)
+
+
+async def _apis(tx: Transaction) -> list[Api]:
+    return await tx.apis.all()

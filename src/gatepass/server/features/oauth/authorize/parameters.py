@@ -9,8 +9,9 @@ from urllib.parse import parse_qsl
 from gatepass.server.base.errors import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from gatepass.server.domain.sessions.api import Api
     from gatepass.server.domain.sessions.client import Client
 
 MAX_BYTES = 16_384
@@ -76,6 +77,7 @@ class Asked:
         parameters: What was sent.
         issuer: Our own URL.
         known_scopes: Every scope that there is here.
+        apis: The APIs that have scopes of their own.
         subject_of_hint: Whom an ID token that comes back to us is about; raises `invalid_request` for any other text.
         is_pushed: Whether the client has pushed the request, and so proved to be itself.
         must_be_pushed: Whether every request has to be.
@@ -86,6 +88,7 @@ class Asked:
     parameters: Parameters
     issuer: str
     known_scopes: frozenset[str]
+    apis: Sequence[Api]
     subject_of_hint: Callable[[str], str]
     is_pushed: bool = False
     must_be_pushed: bool = False

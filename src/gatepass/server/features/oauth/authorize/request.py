@@ -15,13 +15,14 @@ from gatepass.server.features.oauth.authorize.parameters import Asked
 if TYPE_CHECKING:
     from gatepass.server.core import Core
     from gatepass.server.domain.ports import Transaction
+    from gatepass.server.domain.sessions.api import Api
     from gatepass.server.domain.sessions.authorization_request import AuthorizationRequest
     from gatepass.server.domain.sessions.client import Client
     from gatepass.server.domain.sessions.pushed_request import PushedRequest
     from gatepass.server.features.oauth.authorize.parameters import Parameters
 
 
-def checked(  # noqa: PLR0913 - what was sent, and what is known of how
+async def checked(  # noqa: PLR0913 - what was sent, and what is known of how
     core: Core,
     client: Client,
     parameters: Parameters,
@@ -31,19 +32,23 @@ def checked(  # noqa: PLR0913 - what was sent, and what is known of how
     proven_key: str = "",
 ) -> AuthorizationRequest:
     """Check everything that comes after the redirect URI. Raises as `check_request`."""
-    asked = asked_by(core, client, parameters, is_pushed=is_pushed, proven_key=proven_key)
+    asked = await asked_by(core, client, parameters, is_pushed=is_pushed, proven_key=proven_key)
     return check_request(asked, redirect_uri)
 
 
-def asked_by(
+async def asked_by(
     core: Core, client: Client, parameters: Parameters, *, is_pushed: bool = False, proven_key: str = ""
 ) -> Asked:
     """What was sent, and what it is checked against."""
+    apis = await core.database.read(_apis)
     return Asked(
         client=client,
         parameters=parameters,
         issuer=core.settings.issuer_url,
-        known_scopes=frozenset({*core.settings.scopes, *STANDARD_SCOPES, *client.scope}),
+        known_scopes=frozenset(
+            {*core.settings.scopes, *STANDARD_SCOPES, *client.scope, *(scope for api in apis for scope in api.scope)}
+        ),
+        apis=apis,
         subject_of_hint=partial(_subject_of_hint, core, client),
         is_pushed=is_pushed,
         must_be_pushed=core.settings.require_pushed_authorization_requests,
@@ -68,6 +73,10 @@ async def pushed_request(core: Core, client: Client, request_uri: str) -> Pushed
     if pushed is None or pushed.client_id != client.id:
         raise Refusal("invalid_request", "The pushed request is unknown, too old, answered, or another client's.")
     return pushed
+
+
+async def _apis(tx: Transaction) -> list[Api]:
+    return await tx.apis.all()
 
 
 def _subject_of_hint(core: Core, client: Client, hint: str) -> str:

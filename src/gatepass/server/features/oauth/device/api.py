@@ -87,7 +87,7 @@ async def ask(core: Core, user_codes: UserCodes, call: Call, form: DeviceForm) -
     if GRANT_TYPE not in client.grant_types:
         raise Refusal("unauthorized_client", "The client was not given this grant type.")
     proven_key = await core.dpop.thumbprint(call.request) or ""
-    asked = asked_by(core, client, _parameters(form), proven_key=proven_key)
+    asked = await asked_by(core, client, _parameters(form), proven_key=proven_key)
     for check in DEVICE_CHECKS:
         check(asked)
     request = AuthorizationRequest(

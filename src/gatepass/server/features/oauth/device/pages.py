@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from gatepass.server.base.errors import Refusal
-from gatepass.server.base.texts import scope_text
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.authorization_request import OPENID
 from gatepass.server.domain.sessions.recent import check_still
+from gatepass.server.domain.sessions.scopes import scope_text
 from gatepass.server.web.auth.requirements import ANYONE, CALLER
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import page, page_form
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gatepass.server.base.errors import GatepassError
     from gatepass.server.core import Core
     from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.domain.sessions.api import Api
     from gatepass.server.domain.sessions.client import Client
     from gatepass.server.domain.sessions.device_code import DeviceCode
     from gatepass.server.features.oauth.device.user_codes import UserCodes
@@ -73,10 +74,11 @@ async def show(core: Core, call: Call, form: UserCodeForm | None, error: Gatepas
 async def look(core: Core, user_codes: UserCodes, call: Call, form: UserCodeForm) -> Response:
     """Show which device waits, what it asks for, and from where it asked."""
 
-    async def unit(tx: Transaction) -> DeviceCode | Refusal:
-        return await user_codes.find(tx, call, form.user_code)
+    async def unit(tx: Transaction) -> tuple[DeviceCode, list[Api]] | Refusal:
+        code = await user_codes.find(tx, call, form.user_code)
+        return code if isinstance(code, Refusal) else (code, await tx.apis.all())
 
-    code = await decide(core.database, unit)
+    code, apis = await decide(core.database, unit)
     client = await _client(core, code)
     language = call.language
     return core.pages.page(
@@ -87,7 +89,7 @@ async def look(core: Core, user_codes: UserCodes, call: Call, form: UserCodeForm
         user_code=form.user_code,
         asked_at=code.asked_at,
         asked_from=code.asked_from,
-        scopes=[(scope, scope_text(language, scope)) for scope in code.request.scope if scope != OPENID],
+        scopes=[(scope, scope_text(scope, apis, language)) for scope in code.request.scope if scope != OPENID],
         resources=code.request.resource,
     )
 

@@ -54,11 +54,18 @@ async def refresh(core: Core, client: Client, form: TokenForm, jkt: str | None) 
     core.database.check_settled()
     moved, now = await decide(core.database, unit, is_lone_statement=True)
     with as_invalid_target():
-        client_policy = ClientPolicy.behind(moved.subject, core.settings)
+        client_policy = _policy_of(core, client, moved.subject)
         subject = client_policy.today(moved.subject, audience=form.target, scope=form.scope)
     issued = await core.token_issuer.mint(subject, keys=keys, now=now)
     current = msgspec.structs.replace(token, serial=moved.serial)
     return answer(issued, mint(current, keys.refresh_key), await _id_token(core, client, subject, issued, now))
+
+
+def _policy_of(core: Core, client: Client, subject: TokenSubject) -> ClientPolicy:
+    """What the client may have: read with the grant, but for one whose rights are those of anyone."""
+    if client.is_self_registered:
+        return ClientPolicy.of_client(client, core.settings.issuer_url)
+    return ClientPolicy.behind(subject, core.settings)
 
 
 async def _id_token(core: Core, client: Client, subject: TokenSubject, issued: IssuedToken, now: float) -> str | None:
