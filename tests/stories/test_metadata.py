@@ -63,7 +63,7 @@ def test_an_issuer_with_a_path_is_found_wherever_clients_look(tmp_path: Path) ->
         assert api.get(OPENID).status_code == 404
 
 
-def test_discovery_endpoint_verification(api: httpx.Client, server: RunningServer) -> None:
+def test_oidcc_discovery_endpoint_verification(api: httpx.Client, server: RunningServer) -> None:
     """OIDF `oidcc-discovery-endpoint-verification`: what Discovery §3 requires is there, and as it requires it."""
     found = document(api)
     assert found["issuer"] == server.url

@@ -228,7 +228,7 @@ def test_pages_of_any_origin_may_ask(api: httpx.Client, app: RelyingParty) -> No
     """Applications without a server ask from the browser: no cookie counts, so any origin may read the answer."""
     origin = {"origin": "https://spa.example.test"}
     token = app.sign_in(api)["access_token"]
-    for path in (PATH, "/oauth/token", "/oauth/revoke"):
+    for path in (PATH, "/oauth/token", "/oauth/revoke", "/oauth/par"):
         asked = api.options(path, headers={**origin, "access-control-request-method": "POST"})
         assert asked.status_code == 204
         assert asked.headers["access-control-allow-origin"] == "*"

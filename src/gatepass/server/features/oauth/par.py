@@ -73,6 +73,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             summary="Push an authorization request (RFC 9126)",
             form=PushedForm,
             answers={201: PushedAnswer},
+            open_to_pages=True,
             problems=(
                 "unauthorized_client",
                 "unsupported_response_type",
