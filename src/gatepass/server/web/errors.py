@@ -172,6 +172,9 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         "Last way to sign in",
         "This is the only way to sign in to the account: set a password or add a passkey first.",
     ),
+    "invalid_id_token_hint": ProblemKind(
+        400, "Invalid ID token hint", "The `id_token_hint` is no ID token that this server gave to the client."
+    ),
     "unknown_client": ProblemKind(400, "Unknown client", "There is no client with this `client_id`."),
     "invalid_audience": ProblemKind(400, "Invalid audience", "The client may not request tokens for this `audience`."),
     "invalid_scope": ProblemKind(400, "Invalid scope", "The client may not request this `scope`."),

@@ -8,6 +8,8 @@ from gatepass.server.base.texts import LANGUAGES, preferred_language
 from gatepass.server.web.cookies import HostCookie
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -36,3 +38,9 @@ class LanguageChoice:
         """Store the choice in a cookie; unknown languages are ignored."""
         if language in LANGUAGES:
             self._cookie.put(response, language, seconds)
+
+    def suggest(self, request: Request, response: Response, wanted: Sequence[str], *, seconds: int) -> None:
+        """Have a browser keep the first of the wanted languages that there is, unless the person has chosen one."""
+        language = next((each[:2] for each in wanted if each[:2] in LANGUAGES), "")
+        if language and not self.is_chosen(request):
+            self.keep(response, language, seconds=seconds)

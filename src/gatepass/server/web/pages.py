@@ -86,7 +86,7 @@ class Pages:
         self._site_name = settings.site_name
         self._has_style = bool(settings.site_style)
         self._base = urlsplit(settings.issuer_url).path
-        self._interaction = f"{self._base}{PREFIX}/authorize/"
+        self._interactions = (f"{self._base}{PREFIX}/authorize/", f"{self._base}{PREFIX}/logout/")
         self._address = urlsplit(settings.issuer_url)
         self._origin = origin_of(settings.issuer_url)
         # Lax, because users come here from links in emails; forms need more than this.
@@ -197,7 +197,7 @@ class Pages:
 
     def is_interaction(self, path: str) -> bool:
         """Whether this is a page between an authorization request and its answer, or leads back to one."""
-        return path.startswith(self._interaction)
+        return path.startswith(self._interactions)
 
     def go_back_to(self, request: Request, path: str) -> Response:
         """Lead on after a form that may have come from an interaction.

@@ -90,6 +90,11 @@ def of_devices(issuer: str) -> Metadata:
     return {"device_authorization_endpoint": f"{issuer}/oauth/device"}
 
 
+def of_logout(issuer: str) -> Metadata:
+    """Where clients send people to be signed out (OpenID Connect RP-Initiated Logout 1.0 §2.1)."""
+    return {"end_session_endpoint": f"{issuer}/oauth/logout"}
+
+
 def of_openid(settings: Settings) -> Metadata:
     """ID tokens and UserInfo."""
     algs = settings.id_token_algs

@@ -9,7 +9,7 @@ import msgspec
 from gatepass.server.domain.sessions.authorization_code import KEPT_SECONDS
 from gatepass.server.domain.sessions.device_code import DEVICE_SECONDS
 from gatepass.server.domain.sessions.interaction import INTERACTION_SECONDS
-from gatepass.server.features.oauth import introspect, par, revoke, userinfo
+from gatepass.server.features.oauth import end_session, introspect, par, revoke, userinfo
 from gatepass.server.features.oauth.authorize import api as authorize
 from gatepass.server.features.oauth.authorize.interactions import AuthorizationPages
 from gatepass.server.features.oauth.device import api as device
@@ -18,6 +18,7 @@ from gatepass.server.features.oauth.device.user_codes import UserCodes
 from gatepass.server.features.oauth.metadata import (
     of_authorization,
     of_devices,
+    of_logout,
     of_openid,
     of_own_api,
     of_pushing,
@@ -56,7 +57,7 @@ def module(core: Core) -> Module:
             *pages.routes(),
             *device.routes(core, user_codes),
             *device_pages.routes(core, user_codes),
-            *(route for part in (par, token, revoke, introspect, userinfo) for route in part.routes(core)),
+            *(route for part in (par, end_session, token, revoke, introspect, userinfo) for route in part.routes(core)),
         ),
         templates=__package__,
         expiry=(forget_codes,),
@@ -68,6 +69,7 @@ def module(core: Core) -> Module:
                 of_authorization(issuer),
                 of_pushing(core.settings),
                 of_devices(issuer),
+                of_logout(issuer),
                 of_openid(core.settings),
             )
         ),

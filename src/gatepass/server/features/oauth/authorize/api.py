@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gatepass.server.base.errors import GatepassError, Refusal, Unavailable
+from gatepass.server.base.errors import GatepassError, Unavailable
 from gatepass.server.domain.sessions.interaction import new_interaction
 from gatepass.server.features.oauth.authorize.checks import RESPONSE_MODES
 from gatepass.server.features.oauth.authorize.find import client_in, redirect_uri_in
-from gatepass.server.features.oauth.authorize.parameters import MAX_BYTES, Parameters
+from gatepass.server.features.oauth.authorize.parameters import parameters_of
 from gatepass.server.features.oauth.authorize.request import checked, pushed_request
 from gatepass.server.features.oauth.authorize.respond import Destination, refuse
 from gatepass.server.web.auth.requirements import ANYONE
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from gatepass.server.core import Core
     from gatepass.server.features.oauth.authorize.interactions import AuthorizationPages
+    from gatepass.server.features.oauth.authorize.parameters import Parameters
     from gatepass.server.web.call import Call
     from gatepass.server.web.routing import Route
 
@@ -41,7 +42,7 @@ async def authorize(core: Core, pages: AuthorizationPages, call: Call, form: Raw
 
     Until it is sure where the client wants its answer, a refusal is a page, and never a redirect.
     """
-    parameters = _parameters(call, form)
+    parameters = parameters_of(call.request.scope["query_string"], form)
     client = await client_in(core, parameters)
     if request_uri := parameters.get("request_uri"):
         pushed = await pushed_request(core, client, request_uri)
@@ -53,14 +54,6 @@ async def authorize(core: Core, pages: AuthorizationPages, call: Call, form: Raw
     except GatepassError as error:
         is_silent = parameters.get("prompt") == "none"
         return refuse(core, call, client, _destination(parameters, redirect_uri), error, is_trusted=is_silent)
-
-
-def _parameters(call: Call, form: RawForm | None) -> Parameters:
-    if form is None:
-        return Parameters.in_query(call.request.scope["query_string"])
-    if sum(len(name) + len(value) for name, value in form.fields) > MAX_BYTES:
-        raise Refusal("invalid_request", f"An authorization request has at most {MAX_BYTES} bytes.")
-    return Parameters.of(form.fields)
 
 
 def _destination(parameters: Parameters, redirect_uri: str) -> Destination:

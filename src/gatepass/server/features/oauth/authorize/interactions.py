@@ -10,7 +10,6 @@ from urllib.parse import quote
 import msgspec
 
 from gatepass.server.base.errors import Refusal
-from gatepass.server.base.texts import LANGUAGES
 from gatepass.server.domain.sessions.authorization import (
     AskConsent,
     AuthorizationState,
@@ -215,7 +214,8 @@ class AuthorizationPages:
         page = "signup" if step.create else "login"
         response = self._pages.go_to(self._pages.with_query(self._pages.path(page), query))
         self._cookie.put(response, cookie, _COOKIE_SECONDS)
-        self._speak(call, response, situation.request)
+        locales = situation.request.ui_locales
+        self._pages.language.suggest(call.request, response, locales, seconds=INTERACTION_SECONDS)
         return response
 
     async def _to_step_up(self, call: Call, situation: Situation) -> Response:
@@ -255,7 +255,8 @@ class AuthorizationPages:
         )
         response.form_target = form_target(request.redirect_uri)
         self._cookie.put(response, cookie, _COOKIE_SECONDS)
-        self._speak(call, response, request)
+        locales = request.ui_locales
+        self._pages.language.suggest(call.request, response, locales, seconds=INTERACTION_SECONDS)
         return response
 
     async def _refused(self, call: Call, _form: object, error: GatepassError) -> Response:
@@ -346,12 +347,6 @@ class AuthorizationPages:
         """
         headers = call.request.headers
         return headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-dest") != "iframe"
-
-    def _speak(self, call: Call, response: Response, request: AuthorizationRequest) -> None:
-        """Go on in the language that the client asks for, unless the person has chosen one."""
-        language = next((each[:2] for each in request.ui_locales if each[:2] in LANGUAGES), "")
-        if language and not self._pages.language.is_chosen(call.request):
-            self._pages.language.keep(response, language, seconds=INTERACTION_SECONDS)
 
 
 async def _apis(tx: Transaction) -> list[Api]:

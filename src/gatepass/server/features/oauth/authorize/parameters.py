@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from gatepass.server.domain.sessions.api import Api
     from gatepass.server.domain.sessions.client import Client
+    from gatepass.server.web.parsing import RawForm
 
 MAX_BYTES = 16_384
 _MOST_PARAMETERS = 64
@@ -51,7 +52,7 @@ class Parameters:
             Refusal: `invalid_request`, for what is too long, too many or no UTF-8.
         """
         if len(query) > MAX_BYTES:
-            raise Refusal("invalid_request", f"An authorization request has at most {MAX_BYTES} bytes.")
+            raise Refusal("invalid_request", f"A request has at most {MAX_BYTES} bytes.")
         try:
             text = query.decode("ascii")
             fields = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_PARAMETERS, errors="strict")
@@ -66,6 +67,19 @@ class Parameters:
     def words(self, name: str) -> tuple[str, ...]:
         """A parameter that lists words between blanks, each once."""
         return tuple(dict.fromkeys(self.get(name).split()))
+
+
+def parameters_of(query: bytes, form: RawForm | None) -> Parameters:
+    """Read the parameters of a request by either method: from the form of a POST, else from the URL.
+
+    Raises:
+        Refusal: `invalid_request`, as `Parameters.in_query`.
+    """
+    if form is None:
+        return Parameters.in_query(query)
+    if sum(len(name) + len(value) for name, value in form.fields) > MAX_BYTES:
+        raise Refusal("invalid_request", f"A request has at most {MAX_BYTES} bytes.")
+    return Parameters.of(form.fields)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
