@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, cast, get_args
 from urllib.parse import urlsplit
 
 from gatepass.server.base.errors import Refusal
-from gatepass.server.domain.sessions.authorization_request import OPENID, AuthorizationRequest, Prompt
+from gatepass.server.domain.sessions.authorization_request import (
+    OFFLINE_ACCESS,
+    OPENID,
+    AuthorizationRequest,
+    Prompt,
+)
 from gatepass.server.domain.sessions.requested_claims import read_claims
 from gatepass.server.domain.sessions.session import SINGLE_FACTOR, TWO_FACTORS
 
@@ -70,8 +75,11 @@ def check_pkce(asked: Asked) -> None:
 
 
 def check_scope(asked: Asked) -> None:
-    """RFC 6749 §3.3; what we do not know is ignored beside `openid` (OpenID Connect Core §3.1.2.1)."""
-    wanted = asked.parameters.words("scope")
+    """RFC 6749 §3.3; what we do not know is ignored beside `openid` (OpenID Connect Core §3.1.2.1).
+
+    Offline access is left out in silence where it is not to be had (Core §11): many clients always ask for it.
+    """
+    wanted = [scope for scope in asked.parameters.words("scope") if scope != OFFLINE_ACCESS]
     if any(scope in asked.known_scopes and scope not in asked.client.scope for scope in wanted):
         raise Refusal("invalid_scope", "The client may not ask for all of these scopes.")
     if OPENID not in wanted and any(scope not in asked.known_scopes for scope in wanted):
