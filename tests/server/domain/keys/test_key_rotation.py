@@ -13,7 +13,9 @@ import pytest
 from tests.support.server import NOON, SettableClock
 
 from gatepass.jose import KeySet, jws
-from gatepass.server.base.errors import StartupError
+from gatepass.server.base.errors import StartupError, Unavailable
+from gatepass.server.base.settings import load
+from gatepass.server.domain.keys.id_token_signers import IdTokenSigners
 from gatepass.server.domain.keys.jwks import render_jwks
 from gatepass.server.domain.keys.master_key import DataKey
 from gatepass.server.domain.keys.rotation import (
@@ -38,6 +40,8 @@ from gatepass.server.domain.keys.schedule import (
     state_of,
     still_verifies,
 )
+from gatepass.server.domain.replica import Replica
+from gatepass.server.domain.revocation.known import KnownRevocations
 from gatepass.server.store.opening import open_first_epoch
 from gatepass.server.store.sqlite import SqliteDatabase
 from gatepass.tokens.access_token import MAX_LIFETIME
@@ -462,3 +466,24 @@ def test_id_tokens_without_a_key_of_their_own_have_none_to_rotate(database: Sqli
     """The command says why."""
     with pytest.raises(StartupError, match="no key of their own"):
         asyncio.run(rotate(database, DATA_KEY, PACE, use="id_token"))
+
+
+def test_id_tokens_go_on_while_another_algorithm_waits(
+    database: SqliteDatabase, clock: SettableClock, tmp_path: Path
+) -> None:
+    """For the day in which the next key is pre-published, clients that registered nothing get what they got before."""
+    asyncio.run(take_steps(database, DATA_KEY, PACE, alg="ES256", id_token_alg="RS256"))
+    live = asyncio.run(provide_keys(database, DATA_KEY, PACE, alg="ES256", now=clock(), id_token_alg="PS256"))
+    settings = load(flags={"id_token_alg": "PS256", "data_dir": str(tmp_path)})
+    signers = IdTokenSigners(database, DATA_KEY, live, Replica(database, KnownRevocations()), settings)
+
+    def algs(*registered: str) -> list[str]:
+        return [asyncio.run(signers.signer(live.current, alg)).alg for alg in registered]
+
+    assert algs("", "RS256", "ES256") == ["RS256", "RS256", "ES256"]
+    clock.advance(DAY)
+    asyncio.run(take_steps(database, DATA_KEY, PACE, alg="ES256"))
+    assert live.update(asyncio.run(stored_keys(database)), clock())
+    assert algs("", "PS256", "ES256") == ["PS256", "PS256", "ES256"]
+    with pytest.raises(Unavailable, match="signer_unavailable"):
+        algs("RS256")

@@ -37,10 +37,10 @@ class IdTokenSigners:
             Unavailable: no key here is of that algorithm, or as the database does.
         """
         alg = registered_alg or self._settings.id_token_alg
-        signer = keys.id_token_signer(alg)
+        signer = self._find(keys, registered_alg)
         if signer is None and alg == self._settings.id_token_alg:
             async with self._one_at_a_time:
-                signer = self._keys.current.id_token_signer(alg) or await self._make(alg)
+                signer = self._find(self._keys.current, registered_alg) or await self._make(registered_alg)
         if signer is None:
             raise Unavailable(
                 "signer_unavailable",
@@ -49,9 +49,14 @@ class IdTokenSigners:
             )
         return signer
 
-    async def _make(self, alg: str) -> Signer | None:
+    def _find(self, keys: KeyRing, registered_alg: str) -> Signer | None:
+        if registered_alg:
+            return keys.id_token_signer(registered_alg)
+        return keys.default_id_token_signer(self._settings.id_token_alg)
+
+    async def _make(self, registered_alg: str) -> Signer | None:
         """Make the first one, unless another node was quicker, and publish it before it signs anything."""
-        pace = pace_of(self._settings)
+        pace, alg = pace_of(self._settings), self._settings.id_token_alg
         await take_steps(self._database, self._data_key, pace, alg=self._settings.alg, id_token_alg=alg)
         await self._replica.catch_up()
-        return self._keys.current.id_token_signer(alg)
+        return self._find(self._keys.current, registered_alg)

@@ -43,7 +43,9 @@ class KeyRing:
         self.document_signer = (
             LocalSigner(opened[line(stored, "documents")[0]]) if is_symmetric(self.signing_key.alg) else self.signer
         )
-        self._id_token_signers = self._signers_of_id_tokens([opened[row] for row in line(stored, "id_token")[:1]])
+        separate = [LocalSigner(opened[row]) for row in line(stored, "id_token")[:1]]
+        self._id_token_signers: list[Signer] = [*separate, *([] if is_symmetric(self.signer.alg) else [self.signer])]
+        self._has_separate_id_token_key = bool(separate)
         self.hints = KeySet(
             [key.public() for row, key in every.items() if still_proves_hints(row, now) and not is_symmetric(row.alg)]
         )
@@ -59,13 +61,14 @@ class KeyRing:
 
     def id_token_signer(self, alg: str) -> Signer | None:
         """The signer of ID tokens with this algorithm: the access tokens' key or a separate one; None without any."""
-        return self._id_token_signers.get(alg)
+        return next((signer for signer in reversed(self._id_token_signers) if signer.alg == alg), None)
 
-    def _signers_of_id_tokens(self, beside: Sequence[Key]) -> dict[str, Signer]:
-        signers: dict[str, Signer] = {key.alg: LocalSigner(key) for key in beside}
-        if not is_symmetric(self.signer.alg):
-            signers[self.signer.alg] = self.signer
-        return signers
+    def default_id_token_signer(self, alg: str) -> Signer | None:
+        """The signer for clients that have registered no algorithm, where `alg` is set.
+
+        A separate key is it, whatever is set: one of another algorithm waits behind it until everybody can know it.
+        """
+        return self._id_token_signers[0] if self._has_separate_id_token_key else self.id_token_signer(alg)
 
 
 class LiveKeys:
