@@ -72,6 +72,7 @@ class AccessToken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         acr: How strongly they proved it (RFC 9470 §6.1).
         amr: By which means (RFC 8176).
         cnf: The key that its sender must prove to have (RFC 7800).
+        act: Who acts for the subject, around those who acted before (RFC 8693 §4.1).
         status: Where its revocation can be read (Token Status List).
     """
 
@@ -89,6 +90,7 @@ class AccessToken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     acr: str | None = None
     amr: tuple[str, ...] = ()
     cnf: dict[str, Any] | None = None
+    act: dict[str, Any] | None = None
     status: dict[str, Any] | None = None
 
 

@@ -31,6 +31,7 @@ EventKind = Literal[
     "email_verified",
     "factor_added",
     "factor_removed",
+    "impersonated",
     "key_added",
     "key_compromised",
     "key_retired",

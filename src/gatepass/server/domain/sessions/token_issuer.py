@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import secrets
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
 import structlog
 
 from gatepass.jose import jws
@@ -43,6 +44,17 @@ class IssuedToken(Confidential, frozen=True, kw_only=True):
     token_type: Literal["Bearer", "DPoP"]
     expires_in: int
     scope: str | None
+
+
+class Delegation(Confidential, frozen=True, kw_only=True):
+    """What is exchanged, and for what (RFC 8693): the claims of a token that was checked, and what changes."""
+
+    subject: AccessToken
+    client_id: str
+    audience: tuple[str, ...]
+    scope: tuple[str, ...]
+    act: dict[str, Any] | None
+    jkt: str | None
 
 
 class TokenIssuer:
@@ -97,6 +109,22 @@ class TokenIssuer:
             scope=" ".join(token_request.scope) or None,
             cnf=_bound_to(token_request.jkt),
             status=self._status(client.status),
+        )
+        return await self._sign(claims, keys)
+
+    async def mint_exchanged(self, delegation: Delegation, *, keys: KeyRing, now: float) -> IssuedToken:
+        """Issue a token in the place of another one: of the same sign-in, at the same status index, no longer alive."""
+        issued_at = int(now)
+        claims = msgspec.structs.replace(
+            delegation.subject,
+            aud=_one_or_many(delegation.audience),
+            exp=max(min(issued_at + self._seconds, delegation.subject.exp), issued_at + 1),
+            iat=issued_at,
+            jti=secrets.token_urlsafe(_JTI_BYTES),
+            client_id=delegation.client_id,
+            scope=" ".join(delegation.scope) or None,
+            cnf=_bound_to(delegation.jkt),
+            act=delegation.act,
         )
         return await self._sign(claims, keys)
 

@@ -14,6 +14,7 @@ from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth.client import ClientForm
 from gatepass.server.web.auth.requirements import CLIENT
 from gatepass.server.web.routing import Route
+from gatepass.verify.frozen_claims import thawed
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -52,6 +53,7 @@ class Introspected(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     acr: str | None = None
     amr: tuple[str, ...] = ()
     cnf: dict[str, str] | None = None
+    act: Any = None
 
 
 _INACTIVE = Introspected(active=False)
@@ -106,6 +108,7 @@ async def _introspect_access_token(core: Core, client: Client, token: str) -> In
         acr=principal.acr,
         amr=tuple(claims.get("amr", ())),
         cnf=None if principal.key_thumbprint is None else {"jkt": principal.key_thumbprint},
+        act=thawed(claims.get("act")),
     )
 
 

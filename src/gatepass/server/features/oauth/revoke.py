@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gatepass.server.core import Core
     from gatepass.server.domain.ports import Transaction
     from gatepass.server.domain.sessions.client import Client
+    from gatepass.server.domain.sessions.grant import TokenSubject
     from gatepass.server.web.call import Call
     from gatepass.tokens.refresh_token import RefreshToken
     from gatepass.verify import Principal
@@ -71,8 +72,8 @@ async def _revoke_access_token(core: Core, names: NameQuota, client: Client, tok
     """For any audience, because the client may have lost the API since.
 
     A token of a grant is revoked together with the grant's other current tokens, and the grant gets a new status index:
-    followers store no more than a bit. Only a client's own tokens are revoked by `jti`, and never by their text,
-    because signatures are malleable.
+    followers store no more than a bit. Only a client's own tokens and exchanged ones are revoked by `jti`, and
+    never by their text, because signatures are malleable.
     """
     try:
         principal = core.own_tokens.look_at_any(token)
@@ -80,10 +81,21 @@ async def _revoke_access_token(core: Core, names: NameQuota, client: Client, tok
         return
     if principal.client_id != client.id:
         return
-    if principal.session_id is not None:
+    if principal.session_id is not None and await _is_of_own_grant(core, client, principal):
         await _move_grant(core, principal)
     else:
         await _revoke_by_name(core, names, client, principal)
+
+
+async def _is_of_own_grant(core: Core, client: Client, principal: Principal) -> bool:
+    """Whether the client holds the grant. An exchanged token has the status index of another one's, which lives on."""
+    status = status_of(principal)
+
+    async def unit(tx: Transaction) -> TokenSubject | None:
+        return None if status is None else await tx.grants.bearer_at(status)
+
+    holder = await core.database.read(unit)
+    return holder is None or (holder.client_id == client.id and "act" not in principal.claims)
 
 
 async def _move_grant(core: Core, principal: Principal) -> None:

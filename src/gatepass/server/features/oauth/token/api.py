@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.sessions.device_code import GRANT_TYPE
+from gatepass.server.features.oauth.token import token_exchange as exchange
 from gatepass.server.features.oauth.token.authorization_code import authorization_code
 from gatepass.server.features.oauth.token.client_credentials import client_credentials
 from gatepass.server.features.oauth.token.device_code import device_code
@@ -32,6 +33,7 @@ GRANTS: Mapping[str, Grant] = {
     "authorization_code": authorization_code,
     "client_credentials": client_credentials,
     GRANT_TYPE: device_code,
+    exchange.GRANT_TYPE: exchange.token_exchange,
     "refresh_token": refresh,
 }
 """The handler of each grant type, called after checking that the client may use it."""

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 
 class TokenForm(ClientForm, frozen=True, kw_only=True):
-    """RFC 6749 §4.1.3, §4.4.2, §6, RFC 7636 §4.5, RFC 8628 §3.4. Fields that we do not know are ignored (§3.2).
+    """RFC 6749 §4.1.3, §4.4.2, §6, RFC 7636 §4.5, RFC 8628 §3.4, RFC 8693 §2.1.
+
+    Fields that we do not know are ignored (RFC 6749 §3.2).
 
     `resource` is RFC 8707's name for an audience, `audience` a common alternative; only these may be repeated.
     """
@@ -30,6 +32,11 @@ class TokenForm(ClientForm, frozen=True, kw_only=True):
     code_verifier: str | None = None
     device_code: str | None = None
     refresh_token: str | None = None
+    subject_token: str | None = None
+    subject_token_type: str | None = None
+    actor_token: str | None = None
+    actor_token_type: str | None = None
+    requested_token_type: str | None = None
     scope: str | None = None
     audience: tuple[str, ...] = ()
     resource: tuple[str, ...] = ()
