@@ -283,9 +283,9 @@ def _read(found: dict[str, Any], issuer: str, began: Moment, *, kind: str) -> _H
     try:
         answer = msgspec.convert(found, _Answer)
     except msgspec.ValidationError:
-        raise FetchError(f"{issuer} answered no token") from None
+        raise FetchError(f"{issuer} answered without a token") from None
     if answer.token_type.lower() != kind or not _TOKEN.fullmatch(answer.access_token) or answer.expires_in <= 0:
-        raise FetchError(f"{issuer} answered a token of another kind")
+        raise FetchError(f"{issuer} answered with another type of token")
     spare = min(SPARE_SECONDS, answer.expires_in / 2)
     return _Held(
         answer.access_token,

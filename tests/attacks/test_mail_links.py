@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.support.mailbox import Mailbox
     from tests.support.server import RunningServer, SettableClock
 
-NOBODY = "nobody@example.test"
+NO_USER = "nobody@example.test"
 PASSWORD = "a new sentence of words"
 
 
@@ -156,7 +156,7 @@ def test_no_answer_tells_who_has_an_account(  # one test for all of them
     monkeypatch.setattr(PasswordHasher, "hash", counted)
     seen: list[list[tuple[int, set[str], str | None]]] = []
     counts: list[int] = []
-    for email in (verified_ann["email"], NOBODY):
+    for email in (verified_ann["email"], NO_USER):
         hashes.clear()
         answers = [mail_api.post(path, json={"email": email, **more}) for _ in range(7)]
         seen.append([(each.status_code, set(each.json()), each.headers.get("retry-after")) for each in answers])
@@ -164,8 +164,8 @@ def test_no_answer_tells_who_has_an_account(  # one test for all of them
     assert seen[0] == seen[1]
     assert [status for status, _, _ in seen[0]] == [202] * 5 + [429] * 2
     assert counts[0] == counts[1]
-    mailbox.next_to(ANN["email"] if path != "/signup" else NOBODY, 5)
-    assert len(mailbox.to(NOBODY)) == (5 if path == "/signup" else 0)
+    mailbox.next_to(ANN["email"] if path != "/signup" else NO_USER, 5)
+    assert len(mailbox.to(NO_USER)) == (5 if path == "/signup" else 0)
 
 
 def test_a_mailbox_cannot_be_flooded(

@@ -163,7 +163,7 @@ LIES: dict[str, Callable[[Prover, RunningServer], dict[str, str]]] = {
         "dpop": dpop_proof.make(OWNERS, method="POST", url="https://other.test/login", now=server.clock.now)
     },
     "too old": lambda prove, _: prove("/login", now=NOON - 61),
-    "of the future": lambda prove, _: prove("/login", now=NOON + 61),
+    "from the future": lambda prove, _: prove("/login", now=NOON + 61),
     "no proof at all": lambda *_: {"dpop": "x.y.z"},
     "a token": lambda _, server: {"dpop": jwt.sign({"iss": server.url, "jti": "a", "iat": NOON}, OWNERS, typ="JWT")},
 }

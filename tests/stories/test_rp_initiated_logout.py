@@ -64,10 +64,10 @@ def log_out(browser: Browser, **parameters: str) -> httpx.Response:
 
 def follow(browser: Browser, answer: httpx.Response) -> httpx.Response:
     """Follow pages and redirects, as long as they stay here."""
-    return Flow(NOBODY, browser).follow(answer)
+    return Flow(NO_USER, browser).follow(answer)
 
 
-NOBODY: Any = None
+NO_USER: Any = None
 """Following needs none."""
 
 

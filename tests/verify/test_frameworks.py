@@ -256,7 +256,7 @@ COOKIES = {
             "",
             [("Cookie", f"__Host-gatepass-access={GOOD}; __Host-gatepass-access={GOOD}"), ("Gatepass-Request", "1")],
             400,
-            f"{malformed('the cookie is there more than once')}, {METADATA}",
+            f"{malformed('the cookie was sent more than once')}, {METADATA}",
         ),
         "another cookie": Case("", [("Cookie", f"gatepass-access={GOOD}")], 401, f"Bearer {METADATA}"),
         "a header beside the cookie": Case("", [*cookie("x"), *bearer(GOOD)], 200),
@@ -277,9 +277,9 @@ PROOFS = {
         "scheme in lower case": Case("", [("Authorization", f"dpop {BOUND_TOKEN}"), dpop()[1]], 200),
         "the URL in another spelling": Case("", dpop(url="HTTPS://API.example.com:443/v1/%62ound?q=1"), 200),
         "nobody": Case("", [], 401, of_dpop()),
-        "no proof": Case("", dpop()[:1], 400, of_dpop("invalid_request", "there is not exactly one DPoP proof")),
+        "no proof": Case("", dpop()[:1], 400, of_dpop("invalid_request", "a request must have exactly one DPoP proof")),
         "two proofs": Case(
-            "", [*dpop(), dpop()[1]], 400, of_dpop("invalid_request", "there is not exactly one DPoP proof")
+            "", [*dpop(), dpop()[1]], 400, of_dpop("invalid_request", "a request must have exactly one DPoP proof")
         ),
         "a bound token as a bearer token": Case("", bearer(BOUND_TOKEN), 401, UNPROVEN),
         "a token that is not bound": Case("", dpop(token=GOOD), 401, UNPROVEN),
@@ -298,10 +298,10 @@ PROOFS = {
             of_dpop("invalid_dpop_proof", "the proof is for another token"),
         ),
         "too old": Case(
-            "", dpop(now=NOW - 61), 401, of_dpop("invalid_dpop_proof", "the proof is too old, or of the future")
+            "", dpop(now=NOW - 61), 401, of_dpop("invalid_dpop_proof", "the proof has expired, or is from the future")
         ),
-        "of the future": Case(
-            "", dpop(now=NOW + 61), 401, of_dpop("invalid_dpop_proof", "the proof is too old, or of the future")
+        "from the future": Case(
+            "", dpop(now=NOW + 61), 401, of_dpop("invalid_dpop_proof", "the proof has expired, or is from the future")
         ),
         "rubbish for a proof": Case(
             "", [dpop()[0], ("DPoP", "x")], 401, of_dpop("invalid_dpop_proof", REFUSED_PROOF.format("malformed"))

@@ -140,7 +140,7 @@ def check(  # noqa: PLR0913 - the call reads as its policy
     if not is_same_target(claims.htu, url):
         raise InvalidProofError("the proof is for another URL")
     if not now - seconds <= claims.iat <= now + seconds:
-        raise InvalidProofError("the proof is too old, or of the future")
+        raise InvalidProofError("the proof has expired, or is from the future")
     if token is not None and claims.ath != token_hash(token):
         raise InvalidProofError("the proof is for another token")
     return DPoPProof(key.thumbprint(), claims.jti, claims.iat, claims.nonce)

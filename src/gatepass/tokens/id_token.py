@@ -99,7 +99,7 @@ def check_hint(token: str, keys: Key | KeySet, *, issuer: str, client_id: str | 
 
     Args:
         token: The compact serialization.
-        keys: The issuer's keys, those that are retired too, and none that may be somebody else's.
+        keys: The issuer's keys, those that are retired too, and none that may belong to another issuer.
         issuer: What `iss` must be, exactly.
         client_id: What `aud` must be; None where the hint itself says which client it was given to.
 

@@ -143,7 +143,7 @@ class StatusList(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             BadClaimError: It is not a list of 1-bit statuses of the one size there is.
         """
         if self.status_list.bits != 1:
-            raise BadClaimError("statuses have one bit here", claim="status_list")
+            raise BadClaimError("only statuses of one bit are supported", claim="status_list")
         return Bits.decompress(self.status_list.lst, shorter=self.epoch is None)
 
 
@@ -172,7 +172,7 @@ def check(  # noqa: PLR0913 - the call reads as its policy
         token: What was fetched.
         keys: The issuer's keys.
         issuer: Whose list it must be.
-        uri: Where it was fetched from: a list that is about another place is refused.
+        uri: Where it was fetched from: a list for another URL is refused.
         now: The time, in seconds since 1970.
         leeway: Seconds that `exp` may be off.
 
@@ -193,5 +193,5 @@ def check(  # noqa: PLR0913 - the call reads as its policy
     if found.iss not in {None, issuer}:  # the draft has no `iss`: the keys and the URL identify the issuer
         raise WrongIssuerError("the list is another issuer's", claim="iss")
     if found.sub != uri:
-        raise BadClaimError("the list is about another place", claim="sub")
+        raise BadClaimError("the list is for another URL", claim="sub")
     return found

@@ -372,7 +372,7 @@ class Follower:
         except FetchError as error:
             reason, retry_after = str(error), error.retry_after
         except asyncio.CancelledError:
-            reason = f"it was silent for {SILENCE_SECONDS:g} seconds, or another took its place"
+            reason = f"it was silent for {SILENCE_SECONDS:g} seconds, or was replaced"
             raise
         except MessageTooLongError:
             reason = "a message has no end"

@@ -167,7 +167,7 @@ class Guard(Generic[Principal_co]):
             InvalidPolicyError: No principal could satisfy an argument, or signing in is optional.
         """
         if self._is_optional:
-            raise InvalidPolicyError("where signing in is optional nothing can be required")
+            raise InvalidPolicyError("nothing can be required where signing in is optional")
         requirement = Requirement.of(scope=scope, role=role, acr=acr, amr=amr, max_age=max_age)
         changed = copy.copy(self)
         changed._requirements = (*self._requirements, requirement)  # noqa: SLF001 - it is of this very class
@@ -180,7 +180,7 @@ class Guard(Generic[Principal_co]):
     def _optional(self) -> Self:
         """Return a copy that admits requests without a token as anonymous; a bad token is still refused."""
         if self._requirements:
-            raise InvalidPolicyError("where something is required signing in is not optional")
+            raise InvalidPolicyError("signing in cannot be optional where something is required")
         changed = copy.copy(self)
         changed._is_optional = True  # noqa: SLF001 - it is of this very class
         return changed
@@ -276,7 +276,7 @@ class Guard(Generic[Principal_co]):
         """RFC 9449 §4.3, 1: there is exactly one proof."""
         proofs = incoming.header("dpop")
         if len(proofs) != 1 or "," in proofs[0]:
-            raise InvalidRequestError("there is not exactly one DPoP proof")
+            raise InvalidRequestError("a request must have exactly one DPoP proof")
         url = incoming.url
         if self._resource is not None:
             url = self._resource.origin + _path_of(url)
@@ -290,7 +290,7 @@ class Guard(Generic[Principal_co]):
         if not tokens:
             return None
         if len(tokens) > 1:
-            raise InvalidRequestError("the cookie is there more than once")
+            raise InvalidRequestError("the cookie was sent more than once")
         if not self._is_from_our_page(incoming):
             raise CrossSiteRequestError("the cookie is for our own pages: send Gatepass-Request: 1 from there")
         return tokens[0]
@@ -338,4 +338,4 @@ def _path_of(url: str) -> str:
     try:
         return urlsplit(url).path
     except ValueError:
-        raise InvalidRequestError("the request's Host is none") from None
+        raise InvalidRequestError("the request's Host is not valid") from None

@@ -236,7 +236,7 @@ class Introspector:
         found = {name: value for name, value in found.items() if value is not None}
         kind = found.get("token_type", "bearer")
         if found.get("active") is not True or not isinstance(kind, str) or kind.lower() not in _KINDS:
-            raise InactiveTokenError("the issuer says that the token is not good")
+            raise InactiveTokenError("the issuer says that the token is not active")
         now = self.clock()
         until = now + self._cache_seconds
         named = {"iss": self.issuer, "sub": found.get("client_id"), "exp": until + 1}
@@ -245,7 +245,7 @@ class Introspector:
         try:
             read = read_other(claims, strict=("roles", "nbf"))
         except BadClaimError as error:
-            raise BadClaimError(f"the issuer's answer is not one: {error}", claim=error.claim) from None
+            raise BadClaimError(f"the issuer's answer is malformed: {error}", claim=error.claim) from None
         if read.iss != self.issuer:
             raise WrongIssuerError("iss is not the expected issuer", claim="iss")
         audiences = {read.aud} if isinstance(read.aud, str) else set(read.aud or ())

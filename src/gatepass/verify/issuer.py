@@ -326,7 +326,7 @@ def checked_url(url: str, name: str, *, allow_http: bool = False) -> SplitResult
     """
     # Refuse first what parsers disagree about: two readings of one URL could be two hosts.
     if not all("!" <= character <= "~" and character != "\\" for character in url):
-        raise InvalidPolicyError(f"{name} has characters that no URL has")
+        raise InvalidPolicyError(f"{name} has characters that are not allowed in a URL")
     try:
         parts = urlsplit(url)
         host = parts.hostname

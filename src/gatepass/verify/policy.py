@@ -206,7 +206,7 @@ def _checked_path(path: object) -> tuple[str, ...]:
     if not isinstance(names, tuple) or not names:
         raise InvalidPolicyError("roles is the name of a claim, or a tuple of names")
     if not all(isinstance(name, str) and name for name in cast("tuple[object, ...]", names)):
-        raise InvalidPolicyError("roles holds what is no name")
+        raise InvalidPolicyError("roles has an element that is not a name")
     return cast("tuple[str, ...]", names)
 
 
@@ -217,7 +217,7 @@ def _checked_audience(audience: object) -> str | tuple[str, ...]:
         raise InvalidPolicyError("audience is a name or a collection of names")
     names = tuple(cast("Collection[object]", names))
     if not names or not all(isinstance(name, str) and name for name in names):
-        raise InvalidPolicyError("audience holds nothing, or what is no name")
+        raise InvalidPolicyError("audience is empty, or has an element that is not a name")
     return audience if isinstance(audience, str) else cast("tuple[str, ...]", names)
 
 

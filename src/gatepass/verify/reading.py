@@ -71,13 +71,13 @@ def roles_at(claims: Mapping[str, Any], path: tuple[str, ...]) -> frozenset[str]
     found: object = claims
     for name in path:
         if not isinstance(found, Mapping):
-            raise BadClaimError("the claim of the roles is not where it should be", claim=path[0])
+            raise BadClaimError("the claim with the roles is missing, or not an object", claim=path[0])
         found = cast("Mapping[str, object]", found).get(name)
         if found is None:
             return frozenset()
     names = names_in(found)
     if names is None:
-        raise BadClaimError("the roles are no list of names", claim=path[0])
+        raise BadClaimError("the roles are not a list of names", claim=path[0])
     return _set(names)
 
 
@@ -97,9 +97,9 @@ def _status(claim: object) -> StatusReference | None:
     try:
         found = msgspec.convert(members["status_list"], StatusReference)
     except msgspec.ValidationError:
-        raise BadClaimError("status names no place in a list", claim="status") from None
+        raise BadClaimError("status does not name an index in a list", claim="status") from None
     if found.idx < 0:
-        raise BadClaimError("status names no place in a list", claim="status")
+        raise BadClaimError("status does not name an index in a list", claim="status")
     return StatusReference(found.idx, sys.intern(found.uri))
 
 

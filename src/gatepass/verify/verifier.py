@@ -241,7 +241,7 @@ class Verifier:
             policy: The other arguments of `Verifier`, the same for all.
 
         Raises:
-            InvalidPolicyError: `issuer` has no place for a tenant, or there is no tenant, or one that is no id.
+            InvalidPolicyError: `issuer` has no `{tenant}`, or there is no tenant, or one that is no id.
         """
         if issuer.count("{tenant}") != 1 or isinstance(tenants, str) or not tenants:
             raise InvalidPolicyError("issuer has {tenant} in it, and tenants is a collection of ids")
@@ -452,7 +452,7 @@ class Verifier:
         self._notice_fork()
         memory, now, source = self._memory, self.clock(), self._source
         if source is not None and not source.issuer.is_usable(now):
-            raise UnknownKeyError("the issuer's keys are not known yet, or not any more")
+            raise UnknownKeyError("the issuer's keys are not known yet, or have become too old")
         principal = self._policy.read(token, memory.keys, now, thumbprint)
         # Only now, so that only valid tokens cause a fetch.
         if source is not None and not memory.is_fresh(now):
@@ -591,7 +591,7 @@ class AnyOf:
         try:
             return self._by_issuer[issuer]
         except KeyError:
-            raise InvalidPolicyError("this is none of the expected issuers") from None
+            raise InvalidPolicyError("this is not one of the expected issuers") from None
 
     def verify(self, token: str, dpop: DPoP | None = None) -> Principal:
         """Verify a token as `Verifier.verify` does; one of another issuer is refused as `wrong_issuer`."""
@@ -609,7 +609,7 @@ class AnyOf:
         claimed = jwt.peek(token).claims.get("iss")
         verifier = self._by_issuer.get(claimed) if isinstance(claimed, str) else None
         if verifier is None:
-            raise WrongIssuerError("iss is none of the expected issuers", claim="iss")
+            raise WrongIssuerError("iss is not one of the expected issuers", claim="iss")
         return verifier.verified(token, dpop)
 
     def _remembered(self, token: str) -> Principal | None:

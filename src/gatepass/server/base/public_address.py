@@ -23,7 +23,7 @@ _NOT_PUBLIC = (
 
 
 def is_public(address: Address) -> bool:
-    """Whether it is of a host that anybody on the internet may ask."""
+    """Whether it is of a public host."""
     if isinstance(address, IPv6Address):
         inner = embedded_ipv4(address)
         if inner is not None:

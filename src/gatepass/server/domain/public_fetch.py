@@ -1,4 +1,4 @@
-"""Asking hosts that somebody else has named: a client's keys, its metadata document, where it hears of logouts.
+"""Fetching from hosts that clients name: a client's keys, its metadata document, where it hears of logouts.
 
 Whoever may name a URL could make the server look around in its own network (SSRF). So only public addresses are
 reached, over TLS, and what counts is the address of the connected socket and not what a name seemed to stand for: it
@@ -34,13 +34,13 @@ POST_SECONDS = 5.0
 MAX_BYTES = 64 * 1024
 """What an answer may hold, unless less is said."""
 MOST_AT_ONCE = 32
-"""Exchanges of one process: whoever names many slow hosts holds up others like it, and nothing else."""
+"""Exchanges of one process: a client that names many slow hosts delays only other such exchanges."""
 
 _HEADERS = {"User-Agent": "gatepass", "Accept": "application/json", "Accept-Encoding": "identity"}
 
 
 class PublicFetch:
-    """Gets and posts at URLs that somebody else has named.
+    """Gets and posts at URLs that clients name.
 
     An error's text says what went wrong, so it is for the operator: to strangers it would show the network.
     """
@@ -89,7 +89,7 @@ class PublicFetch:
     def _forget(self, key: tuple[str, int], task: asyncio.Task[Fetched]) -> None:
         del self._under_way[key]
         if not task.cancelled():
-            task.exception()  # has been told to whoever still waited
+            task.exception()  # was reported to those who still waited
 
     async def _exchange(
         self, method: str, url: str, *, seconds: float, max_bytes: int, content: bytes | None = None
@@ -127,7 +127,7 @@ class PublicFetch:
         """Refuse an address that is not to be reached.
 
         Raises:
-            OSError: It is not public, and nobody has said that it may be asked.
+            OSError: It is not public, and not allowed by the settings.
         """
         address = parsed_address(host)
         inner = embedded_ipv4(address) if isinstance(address, IPv6Address) else None

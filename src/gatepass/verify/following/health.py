@@ -27,7 +27,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         keys_fresh: Whether the issuer's keys need not be fetched again.
         feed: `"live"`: revocations arrive within a second. `"list only"`: they are fetched each `ttl`. `"stale"`: for
-            more than `stale_after` seconds nobody could say what is revoked, or a list that tokens name cannot be had.
+            more than `stale_after` seconds revocations have been unknown, or a list that tokens name cannot be fetched.
             `"starting"`: no word yet. `"off"`: they are not followed, or the issuer does not publish them; a token
             that names a status list is checked against it all the same, unless `revocation=None`.
         ready: Whether good tokens are accepted: there are keys, and what `stale="refuse"` asks for.

@@ -212,7 +212,7 @@ class Stream:
 
     def hear_resync(self) -> LostError:
         """Start over from the documents, as the issuer asks."""
-        return self._lose("the issuer does not know our place any more")
+        return self._lose("the issuer no longer has the events since our position")
 
     # ── heartbeats ──
 

@@ -62,7 +62,7 @@ class Verdict:
 
         Raises:
             RevokedError: It has been revoked.
-            BadClaimError: It names a place that its list does not have.
+            BadClaimError: Its index is out of the list's bounds.
             RevocationStaleError: We are not up to date, and `stale` is `"refuse"`.
         """
         known = self._known
@@ -85,7 +85,7 @@ class Verdict:
             return False
         copy.wanted_at, copy.is_resting = now.run, False
         if status.idx >> 3 >= len(copy.octets):
-            raise BadClaimError("status names a place that the list does not have", claim="status")
+            raise BadClaimError("status has an index that the list does not have", claim="status")
         if copy.octets[status.idx >> 3] >> (status.idx & 7) & 1:
             raise RevokedError("the token's grant has been revoked")
         return self._known.age_of(copy, now) < self._known.stale_after

@@ -55,7 +55,7 @@ AGREED = Consent(
 )
 KNOWN = AuthorizationState(caller=SIGNED_IN, subject=ANN.id, consent=AGREED, began_at=BEGAN, chosen="", now=BEGAN + 1)
 FRESH = msgspec.structs.replace(KNOWN, caller=msgspec.structs.replace(SIGNED_IN, auth_time=BEGAN + 0.5))
-NOBODY = msgspec.structs.replace(KNOWN, caller=None, subject="", consent=None)
+NO_USER = msgspec.structs.replace(KNOWN, caller=None, subject="", consent=None)
 
 
 def step(request: dict[str, object], known: AuthorizationState = KNOWN, client: Client = CLIENT) -> Step:
@@ -64,7 +64,7 @@ def step(request: dict[str, object], known: AuthorizationState = KNOWN, client: 
 
 
 ROWS: list[tuple[str, dict[str, object], AuthorizationState, str, Step]] = [
-    ("nobody is signed in", {}, NOBODY, "login_required", SignIn()),
+    ("nobody is signed in", {}, NO_USER, "login_required", SignIn()),
     ("prompt=login", {"prompt": ("login",)}, KNOWN, "login_required", SignIn(again=True)),
     ("max_age has passed", {"max_age": 50}, KNOWN, "login_required", SignIn(again=True)),
     ("max_age=0", {"max_age": 0}, KNOWN, "login_required", SignIn(again=True)),

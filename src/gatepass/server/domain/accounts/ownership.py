@@ -28,13 +28,13 @@ async def prove_address(tx: Transaction, user: User, *, where: Origin = NOWHERE)
     """
     if user.email_verified_at is not None:
         return False
-    is_anything_taken = user.is_unclaimed and await _take_from_nobody(tx, user, where)
+    is_anything_taken = user.is_unclaimed and await _remove_credentials(tx, user, where)
     await tx.users.set_verified(user.id, tx.now)
     await record(tx, "email_verified", user.id, where=where)
     return is_anything_taken
 
 
-async def _take_from_nobody(tx: Transaction, user: User, where: Origin) -> bool:
+async def _remove_credentials(tx: Transaction, user: User, where: Origin) -> bool:
     """Remove all credentials of the account; return whether there were any."""
     had_password = await tx.passwords.of(user.id) is not None
     if had_password:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.keys.master_key import DataKey
     from gatepass.server.domain.ports import Database, Transaction
 
-ANYBODY = ""
+ANY_USER = ""
 """The party of a sign-in challenge: the user is not known before the answer."""
 
 Reason: TypeAlias = Literal["wrong_code", "code_used", "unknown_passkey", "challenge_used", "counter_went_back"]

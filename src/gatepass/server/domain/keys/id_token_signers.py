@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class IdTokenSigners:
-    """The signers by algorithm. `keys/module.py` makes the key in the background, where somebody will want it."""
+    """The signers by algorithm. `keys/module.py` makes the key in the background when it may be needed."""
 
     def __init__(
         self, database: Database, data_key: DataKey, keys: LiveKeys, replica: Replica, settings: Settings

@@ -66,7 +66,7 @@ class KeyRing:
     def default_id_token_signer(self, alg: str) -> Signer | None:
         """The signer for clients that have registered no algorithm, where `alg` is set.
 
-        A separate key is it, whatever is set: one of another algorithm waits behind it until everybody can know it.
+        If there is a separate key, it is that one: a key of another algorithm waits until every verifier can know it.
         """
         return self._id_token_signers[0] if self._has_separate_id_token_key else self.id_token_signer(alg)
 

@@ -83,7 +83,7 @@ class MailDelivery:
                 )
         except (NotSent, InvalidMail) as error:
             is_done = isinstance(error, InvalidMail) or error.for_good
-            log.warning("a mail was not sent", kind=notice.kind, id=waiting.id, reason=str(error), again=not is_done)
+            log.warning("an email was not sent", kind=notice.kind, id=waiting.id, reason=str(error), again=not is_done)
 
         async def unit(tx: Transaction) -> None:
             if is_done:

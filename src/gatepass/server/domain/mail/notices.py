@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LOCK_SECONDS = 7 * 86_400.0
 """How long "this wasn't me" works."""
 
-NOBODY = ""
+NO_USER = ""
 
 _LINK_PAGES: Mapping[LinkPurpose, str] = {
     "signup": "signup/verify",
@@ -70,7 +70,7 @@ class Notices:
         token = new_token()
         return MailLink(f"{self.page_url(_LINK_PAGES[purpose])}?token={token}", digest_of(token))
 
-    async def send(self, tx: Transaction, notice: Notice, *, user_id: str = NOBODY) -> None:
+    async def send(self, tx: Transaction, notice: Notice, *, user_id: str = NO_USER) -> None:
         """Queue an email; it is removed together with the user."""
         if self.can_send:
             mail_id = new_id("mail")

@@ -93,7 +93,7 @@ class SmtpSender:
         except aiosmtplib.SMTPNotSupported as error:
             if str(message["To"]).isascii():
                 raise NotSent(f"the mail server lacks what is needed: {error}", for_good=False) from error
-            reason = "the address has letters beyond ASCII, and the mail server does not take such (SMTPUTF8)"
+            reason = "the address has non-ASCII characters, which the mail server does not support (SMTPUTF8)"
             raise NotSent(reason, for_good=True) from error
         except aiosmtplib.SMTPRecipientsRefused as error:
             for_good = all(refused.code >= _NEVER for refused in error.recipients)

@@ -108,12 +108,12 @@ def permuted(counter: int, key: bytes) -> int:
     return left << _HALF_BITS | right
 
 
-async def _nobody_waits() -> None:
+async def _do_nothing() -> None:
     """Do nothing."""
 
 
 def status_indexes(
-    database: Database, data_key: DataKey, *, on_reserved: Callable[[], Awaitable[None]] = _nobody_waits
+    database: Database, data_key: DataKey, *, on_reserved: Callable[[], Awaitable[None]] = _do_nothing
 ) -> StatusIndexes:
     """The status indexes of this process, reserved block by block; `on_reserved` runs after each."""
     lists = list_keys(data_key)

@@ -47,7 +47,7 @@ OPENID_TOKEN = Auth(
     problems=("missing_token", "invalid_request", "invalid_token", "insufficient_scope"),
     in_body=True,
 )
-"""A client that somebody has signed in at, by the access token that it was given for that."""
+"""A client with a signed-in user, by the access token that it got for that."""
 REFRESH = Auth(name="refresh", in_body=True)
 """A refresh token, in the body or the cookie."""
 SESSION = Auth(

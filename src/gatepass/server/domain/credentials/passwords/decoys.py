@@ -53,9 +53,9 @@ class Decoys:
     def of(self, email: str) -> str | None:
         """The hash to check for an address; None for one of our own kind."""
         drawn = hmac.digest(self._key, email.encode(), hashlib.sha256)[:_DRAWN_BYTES]
-        place = int.from_bytes(drawn, "big") * self._total >> (8 * _DRAWN_BYTES)
+        rank = int.from_bytes(drawn, "big") * self._total >> (8 * _DRAWN_BYTES)
         for kind in self._kinds:
-            place -= kind.count
-            if place < 0:
+            rank -= kind.count
+            if rank < 0:
                 return kind.sample
         return None

@@ -31,7 +31,7 @@ class Needs(Protocol):
 
 
 class ConnectedApp(msgspec.Struct, frozen=True, kw_only=True):
-    """A client that has access to somebody's account. `since` in seconds since 1970.
+    """A client that has access to the user's account. `since` in seconds since 1970.
 
     `remembered` says whether its next request is answered without asking, as far as it wants nothing more.
     """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gatepass.server.base.confidential import Confidential
-from gatepass.server.domain.credentials.factor_proofs import ANYBODY
+from gatepass.server.domain.credentials.factor_proofs import ANY_USER
 from gatepass.server.features.login.passkey.sign_in import sign_in
 from gatepass.server.features.login.passkey.sign_up import PasskeySignedUp, PasskeySignup, SignupOptions, offer, sign_up
 from gatepass.server.web.answers import JsonResponse
@@ -123,7 +123,7 @@ def routes(core: Core) -> tuple[Route, ...]:
 
 async def options(core: Core, _call: Call, _body: Nothing) -> Response:
     """Answer with options for any passkey; the user chooses one."""
-    return JsonResponse(SignInOptions(await core.proofs.request_options("sign_in", ANYBODY)))
+    return JsonResponse(SignInOptions(await core.proofs.request_options("sign_in", ANY_USER)))
 
 
 async def login(core: Core, call: Call, body: PasskeyLogin) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from gatepass.server.domain.accounts.user import account_closed
-from gatepass.server.domain.credentials.factor_proofs import ANYBODY, FactorRefused
+from gatepass.server.domain.credentials.factor_proofs import ANY_USER, FactorRefused
 from gatepass.server.domain.credentials.passkeys.relying_party import invalid_passkey
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.ports import decide
@@ -39,7 +39,7 @@ class Needs(Protocol):
 async def sign_in(needs: Needs, call: Call, credential: Json, token_request: TokenRequest) -> LoginResult:
     """Open a session for the passkey's user."""
     where, device = call.origin, call.device
-    passkey_claim = await needs.proofs.passkey_claim(credential, "sign_in", ANYBODY)
+    passkey_claim = await needs.proofs.passkey_claim(credential, "sign_in", ANY_USER)
     status = await needs.indexes.next()
 
     async def unit(tx: Transaction) -> LoginResult | Refusal:

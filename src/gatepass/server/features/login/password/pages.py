@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gatepass.server.base.errors import Refusal
-from gatepass.server.domain.credentials.factor_proofs import ANYBODY
+from gatepass.server.domain.credentials.factor_proofs import ANY_USER
 from gatepass.server.features.login.password.sign_in import sign_in
 from gatepass.server.web.auth.requirements import ANYONE
 from gatepass.server.web.pages import PageForm
@@ -58,7 +58,7 @@ async def submit(core: Core, call: Call, form: LoginForm) -> Response:
 
 async def show_form(core: Core, call: Call, form: LoginForm, error: GatepassError | None = None) -> Response:
     """Show the form; the browser offers passkeys in its address field."""
-    options = await core.proofs.request_options("sign_in", ANYBODY) if core.proofs.knows_passkeys else None
+    options = await core.proofs.request_options("sign_in", ANY_USER) if core.proofs.knows_passkeys else None
     return core.pages.page(
         call.request,
         "login.html",
