@@ -6,6 +6,7 @@ in, a code, tokens, UserInfo.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -216,7 +217,39 @@ def test_oidcc_server_rotate_keys(road: Road) -> None:
     main(["key", "rotate", "--use", "id_token", "--now", *road.server.place])
     eventually(lambda: kid_of(road.tokens(app)["id_token"]) != kid_of(first))
     second = road.tokens(app)["id_token"]
-    published = {key.kid for key in KeySet.from_jwks(road.api.get("/.well-known/jwks.json").content)}
-    assert {kid_of(first), kid_of(second)} <= published
+    assert {kid_of(first), kid_of(second)} <= published_by(road)
     for token in (first, second):
         assert road.read(app, token)["aud"] == app.id
+
+
+def test_oidcc_id_token_hint(road: Road) -> None:
+    """An ID token that has expired, and whose key is out of the JWKS, tells whom a request is about all the same."""
+    app = road.client()
+    hint = road.tokens(app)["id_token"]
+    main(["key", "rotate", "--use", "id_token", "--now", *road.server.place])
+    road.server.clock.advance(2 * 3_600)
+    eventually(lambda: kid_of(hint) not in published_by(road))
+    code_of(road.flow(app).ask(prompt="none", id_token_hint=hint))
+    tampered = hint[:-8] + "AAAAAAAA"
+    assert answer_of(road.flow(app).ask(prompt="none", id_token_hint=tampered))["error"] == "invalid_request"
+    other = road.client()
+    assert answer_of(road.flow(other).ask(prompt="none", id_token_hint=hint))["error"] == "invalid_request"
+
+
+def test_a_compromised_key_is_worth_nothing_as_a_hint(road: Road) -> None:
+    """Within a second nothing that it signed is a hint, the JWKS is without it, and another key signs."""
+    app = road.client()
+    hint = road.tokens(app)["id_token"]
+    main(["key", "compromise", kid_of(hint), *road.server.place])
+    done = time.monotonic()
+    eventually(lambda: kid_of(hint) not in published_by(road))
+    assert answer_of(road.flow(app).ask(prompt="none", id_token_hint=hint))["error"] == "invalid_request"
+    assert time.monotonic() - done < 1
+    after = road.tokens(app)["id_token"]
+    assert kid_of(after) != kid_of(hint)
+    assert road.read(app, after)["aud"] == app.id
+
+
+def published_by(road: Road) -> set[str | None]:
+    """The keys in the JWKS."""
+    return {key.kid for key in KeySet.from_jwks(road.api.get("/.well-known/jwks.json").content)}

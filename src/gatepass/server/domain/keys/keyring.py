@@ -77,17 +77,23 @@ class LiveKeys:
     def __init__(self, stored: list[StoredKey], data_key: DataKey, now: float, outside: Outside = ()) -> None:
         self._data_key = data_key
         self._outside = outside
+        self._stored = stored
         self._rows = _in_force(stored, now)
         self.current = KeyRing(stored, data_key, now, outside)
 
     def update(self, stored: list[StoredKey], now: float) -> bool:
         """Load the stored keys; return whether anything changed."""
+        self._stored = stored
         rows = _in_force(stored, now)
         if rows == self._rows:
             return False
         self.current = KeyRing(stored, self._data_key, now, self._outside)
         self._rows = rows
         return True
+
+    def pass_time(self, now: float) -> bool:
+        """Let go of keys that are too old by now, which no change in the store tells; return whether any was."""
+        return self.update(self._stored, now)
 
 
 def _in_force(stored: list[StoredKey], now: float) -> list[tuple[StoredKey, bool, bool]]:
