@@ -111,7 +111,7 @@ def add_relying_party(
                     scope=scope,
                     status=status,
                     created_at=tx.now,
-                    auth_method="none" if is_public else "client_secret",
+                    auth_method=more.pop("auth_method", "none" if is_public else "client_secret"),
                     secret_digest=digest(secret) if secret else None,
                     metadata=metadata or ClientMetadata(redirect_uris=(CALLBACK,)),
                     rules=rules or ClientRules(consent="never"),

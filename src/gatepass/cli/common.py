@@ -70,4 +70,9 @@ async def open_api_admin(settings: Settings, *, must_exist: bool = True) -> Asyn
 async def open_client_admin(settings: Settings, *, must_exist: bool = True) -> AsyncGenerator[ClientAdmin]:
     """Open the store for the operator's commands on clients; see `open_admin`."""
     async with open_store(settings, must_exist=must_exist) as (database, data_key):
-        yield ClientAdmin(database, status_indexes(database, data_key), list_keys(data_key))
+        yield ClientAdmin(
+            database,
+            status_indexes(database, data_key),
+            list_keys(data_key),
+            our_algs=settings.id_token_algs,
+        )

@@ -12,6 +12,7 @@ from gatepass.cli.output import fail
 _HINTS = {
     "email_taken": "`gatepass user show EMAIL` shows the account.",
     "api_not_found": "`gatepass api list` shows every API.",
+    "invalid_redirect_uri": "`docs/guides/oauth-clients.md` shows which redirect URIs there can be.",
     "client_not_found": "`gatepass client list` shows every client.",
     "user_not_found": "`gatepass user list` shows every user.",
     "invalid_email": "Write an address like ann@example.com.",
@@ -30,7 +31,7 @@ app = App(
 )
 app.command("gatepass.cli.serve:app", name="serve", help="Start the authentication server.")
 app.command("gatepass.cli.user:app", name="user", help="Add, show and change users.")
-app.command("gatepass.cli.client:app", name="client", help="Add, list and remove OAuth clients.")
+app.command("gatepass.cli.client:app", name="client", help="Add, list, change and remove OAuth clients.")
 app.command("gatepass.cli.api:app", name="api", help="Add, list and remove APIs that tokens are for.")
 app.command("gatepass.cli.events:app", name="events", help="Export the log of events.")
 app.command("gatepass.cli.key:app", name="key", help="List, rotate, withdraw and export the server's keys.")

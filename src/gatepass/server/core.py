@@ -26,6 +26,7 @@ from gatepass.server.domain.replica import Replica
 from gatepass.server.domain.revocation.known import KnownRevocations
 from gatepass.server.domain.revocation.revocation_check import RevocationCheck
 from gatepass.server.domain.revocation.status_indexes import status_indexes
+from gatepass.server.domain.sessions.client_keys import ClientKeys
 from gatepass.server.domain.sessions.client_policy import ClientPolicy
 from gatepass.server.domain.sessions.id_token_issuer import IdTokenIssuer
 from gatepass.server.domain.sessions.login import LoginCompletion
@@ -108,6 +109,7 @@ class Core:
         dpop: The keys that senders prove to have.
         fetch: Asks hosts that clients have named.
         clients: Registered clients, remembered for a second.
+        client_keys: The public keys of clients that sign.
         client_auth: Which client calls.
         bearer_auth: Who calls, by access token.
         cookie_auth: Who looks at a page, by cookie.
@@ -157,6 +159,7 @@ class Core:
     dpop: DPoPBinding
     fetch: PublicFetch
     clients: KnownClients
+    client_keys: ClientKeys
     client_auth: ClientAuthentication
     bearer_auth: BearerAuth
     cookie_auth: CookieAuth
@@ -219,6 +222,8 @@ def make_core(  # noqa: PLR0913 - everything is made of these
     token_responses = TokenResponses(token_issuer, browser)
     dpop = DPoPBinding(database, issuer=issuer)
     clients = KnownClients(database)
+    fetch = PublicFetch.of(settings)
+    client_keys = ClientKeys(fetch)
     bearer_auth = BearerAuth(database, own_tokens, dpop, revocation_check, issuer=issuer)
     cookie_auth = CookieAuth(database, keys=keys, browser=browser, settings=settings)
     login_responses = LoginResponses(
@@ -279,9 +284,10 @@ def make_core(  # noqa: PLR0913 - everything is made of these
         id_token_issuer=IdTokenIssuer(database, id_token_signers, subjects, settings),
         token_responses=token_responses,
         dpop=dpop,
-        fetch=PublicFetch.of(settings),
+        fetch=fetch,
         clients=clients,
-        client_auth=ClientAuthentication(database, clients, issuer=issuer),
+        client_keys=client_keys,
+        client_auth=ClientAuthentication(database, clients, client_keys, issuer=issuer),
         bearer_auth=bearer_auth,
         cookie_auth=cookie_auth,
         recent_auth=RecentAuth(database, bearer_auth, pages=pages, cookie_auth=cookie_auth, settings=settings),

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.sessions.device_code import DeviceCodes
     from gatepass.server.domain.sessions.grant import Grants
     from gatepass.server.domain.sessions.pushed_request import PushedRequests
+    from gatepass.server.domain.sessions.registration_token import RegistrationTokens
     from gatepass.server.domain.sessions.session import Sessions
 
 T = TypeVar("T")
@@ -148,6 +149,11 @@ class Transaction(Protocol):
     @property
     def apis(self) -> Apis:
         """See `Apis`."""
+        ...
+
+    @property
+    def registration_tokens(self) -> RegistrationTokens:
+        """See `RegistrationTokens`."""
         ...
 
     @property

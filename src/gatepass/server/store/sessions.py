@@ -145,6 +145,16 @@ class SqlSessions:
         )
         return len(ended)
 
+    async def end_all_of_client(self, client_id: str, *, reason: EndReason, now: float) -> None:
+        """Update the rows."""
+        await self._connection.row(
+            "UPDATE sessions SET ended_at = ?2, end_reason = ?3"
+            " WHERE client_id = ?1 AND ended_at IS NULL AND expires_at > ?2",
+            client_id,
+            now,
+            reason,
+        )
+
     async def end_of_client(self, user_id: str, client_id: str, *, reason: EndReason, now: float) -> None:
         """Update the rows."""
         await self._connection.row(

@@ -21,6 +21,7 @@ from gatepass.server.store.one_time_codes import SqlCodes
 from gatepass.server.store.passkeys import SqlPasskeys
 from gatepass.server.store.passwords import SqlPasswords
 from gatepass.server.store.pushed_requests import SqlPushedRequests
+from gatepass.server.store.registration_tokens import SqlRegistrationTokens
 from gatepass.server.store.revocations import SqlRevocations, SqlStatusLists
 from gatepass.server.store.sessions import SqlSessions
 from gatepass.server.store.used_once import SqlUsedOnce
@@ -57,6 +58,7 @@ class SqlTransaction:
         self.pushed_requests = SqlPushedRequests(connection)
         self.device_codes = SqlDeviceCodes(connection)
         self.apis = SqlApis(connection)
+        self.registration_tokens = SqlRegistrationTokens(connection)
         self.consents = SqlConsents(connection)
         self.revocations = SqlRevocations(connection)
         self.status_lists = SqlStatusLists(connection)

@@ -329,6 +329,7 @@ _OAUTH_ERRORS = frozenset(
         "expired_token",
         "insufficient_scope",
         "invalid_client",
+        "invalid_client_metadata",
         "invalid_dpop_proof",
         "invalid_grant",
         "invalid_request",

@@ -9,6 +9,7 @@ import msgspec
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.sessions.client import FIRST_PARTY
 from gatepass.server.domain.sessions.client_policy import ClientPolicy
+from gatepass.server.web.auth.dpop import unbound
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -45,13 +46,17 @@ class TokenRequestPolicy:
             Refusal: `unknown_client`, `invalid_audience`, `invalid_scope` or `invalid_dpop_proof`.
         """
         if client_id in (None, FIRST_PARTY):
-            client_policy = ClientPolicy.of_first_party(self._settings)
+            client_policy, must_be_bound = ClientPolicy.of_first_party(self._settings), False
         else:
-            client_policy = ClientPolicy.of_client(await self._client(client_id), self._settings.issuer_url)
+            client = await self._client(client_id)
+            client_policy = ClientPolicy.of_client(client, self._settings.issuer_url)
+            must_be_bound = client.metadata.dpop_bound_access_tokens
         token_request = client_policy.check(
             audience=() if audience is None else (audience,), scope=scope, cookie=cookie
         )
         proof = await self._dpop.proof(request)
+        if proof is None and must_be_bound:
+            raise unbound()
         return (
             token_request
             if proof is None
@@ -59,13 +64,17 @@ class TokenRequestPolicy:
         )
 
     async def _client(self, client_id: str) -> Client:
-        """A registered client that may hold grants; it sends its refresh tokens to `/oauth/token`."""
+        """A registered client of the operator's own; it sends its refresh tokens to `/oauth/token`.
+
+        Other clients have to ask people first: signing in here would be the password grant, which passes by consent
+        and PKCE (RFC 9700 §2.4).
+        """
 
         async def unit(tx: Transaction) -> Client | None:
             return await tx.clients.by_id(client_id)
 
         client = await self._database.read(unit)
-        # Of a client that asks people for their consent this would be the password grant, which goes past it.
-        if client is None or "refresh_token" not in client.grant_types or client.rules.consent != "never":
+        may_sign_in = client is not None and client.rules.consent == "never" and client.disabled_at is None
+        if client is None or not may_sign_in or "refresh_token" not in client.grant_types:
             raise Refusal("unknown_client", "There is no client with this id.")
         return client

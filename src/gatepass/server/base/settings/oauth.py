@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_network
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -20,6 +20,22 @@ class OAuthSection(MonitoringSection, frozen=True, kw_only=True):
     request_uri_seconds: Annotated[
         int, Meta(ge=60, le=300, description="How long a pushed authorization request may be opened, in seconds.")
     ] = 90
+    dynamic_registration: Annotated[
+        Literal["off", "token", "open"],
+        Meta(
+            description="Whether clients may register themselves (RFC 7591): not at all, with a token of `gatepass client registration-token`, or all of them."
+        ),
+    ] = "off"
+    client_id_metadata_documents: Annotated[
+        Literal["off", "listed", "open"],
+        Meta(
+            description="Whether a client may be the URL of its metadata document: no, on the hosts that are listed, or anywhere."
+        ),
+    ] = "off"
+    client_id_metadata_hosts: Annotated[
+        tuple[str, ...],
+        Meta(description="Hosts whose metadata documents are taken: app.example.com say, each by name."),
+    ] = ()
     fetch_private_networks: Annotated[
         tuple[str, ...],
         Meta(

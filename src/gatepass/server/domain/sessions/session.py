@@ -118,6 +118,10 @@ class Sessions(Protocol):
         """End all active sessions of the user except the one to `keep`; return how many there were."""
         ...
 
+    async def end_all_of_client(self, client_id: str, *, reason: EndReason, now: float) -> None:
+        """End every session that belongs to the client, offline or on devices."""
+        ...
+
     async def end_of_client(self, user_id: str, client_id: str, *, reason: EndReason, now: float) -> None:
         """End the user's sessions that belong to the client, offline or on devices."""
         ...

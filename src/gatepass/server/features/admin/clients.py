@@ -2,129 +2,169 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from gatepass.jose import KeySet
-from gatepass.jose.errors import JoseError
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
+from gatepass.server.domain.events.event import OPERATOR
 from gatepass.server.domain.ports import decide
-from gatepass.server.domain.sessions.client import CLIENT_PREFIX, Client, check_names, digest, new_secret
-from gatepass.server.domain.sessions.client_metadata import ClientRules
-from gatepass.server.domain.sessions.revoke import move_grants
+from gatepass.server.domain.sessions import client_lifecycle
+from gatepass.server.domain.sessions.client import CLIENT_PREFIX, Client, digest, new_secret
+from gatepass.server.domain.sessions.client_metadata import ClientMetadata, ClientRules
+from gatepass.server.domain.sessions.client_registration import check_client
+from gatepass.server.domain.sessions.registration_token import RegistrationToken, new_registration_token
+from gatepass.server.domain.sessions.registration_token import digest as token_digest
 from gatepass.server.domain.sessions.sector import check_same_sector
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.domain.revocation.status_indexes import ListKeys, StatusIndexes
     from gatepass.server.domain.sessions.client import AssertionAudience, GrantType
 
-_LONGEST_NAME = 200
-
 
 class NewClient(msgspec.Struct, frozen=True, kw_only=True):
-    """A new client; with `jwks` (its public keys as a JWK Set) it gets no secret."""
+    """What a new client may do; with public keys (`jwks`, or a `jwks_uri` in its metadata) it gets no secret."""
 
     name: str
     grant_types: tuple[GrantType, ...]
-    audience: tuple[str, ...]
+    audience: tuple[str, ...] = ()
     scope: tuple[str, ...] = ()
     jwks: str | None = None
     assertion_audience: AssertionAudience = "issuer"
+    is_public: bool = False
+    metadata: ClientMetadata = ClientMetadata()
+    rules: ClientRules = ClientRules()
+
+
+class ClientChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """What an edit changes: fields of the client, of its metadata and of its rules, each by name."""
+
+    fields: Mapping[str, Any] = {}
+    metadata: Mapping[str, Any] = {}
+    rules: Mapping[str, Any] = {}
+
+    def applied_to(self, client: Client) -> Client:
+        """The client with these changes. Keys that are named replace those before, whichever way they were given."""
+        metadata = dict(self.metadata)
+        fields = dict(self.fields)
+        if fields.get("jwks"):
+            metadata["jwks_uri"] = ""
+        if metadata.get("jwks_uri"):
+            fields["jwks"] = None
+        if fields.get("jwks") or metadata.get("jwks_uri"):
+            fields |= {"auth_method": "private_key_jwt", "secret_digest": None, "second_secret_digest": None}
+        return msgspec.structs.replace(
+            client,
+            **fields,
+            metadata=msgspec.structs.replace(client.metadata, **metadata),
+            rules=msgspec.structs.replace(client.rules, **self.rules),
+        )
 
 
 class ClientAdmin:
-    """Operations on clients. A missing client is refused as `client_not_found`."""
+    """Operations on clients. A missing client is refused as `client_not_found`.
 
-    def __init__(self, database: Database, indexes: StatusIndexes, lists: ListKeys) -> None:
+    Args:
+        database: The store.
+        indexes: Free status indexes.
+        lists: The keys of status lists.
+        our_algs: The algorithms that the server signs what clients read with.
+    """
+
+    def __init__(
+        self, database: Database, indexes: StatusIndexes, lists: ListKeys, *, our_algs: tuple[str, ...]
+    ) -> None:
         self._database = database
         self._indexes = indexes
         self._lists = lists
+        self._our_algs = our_algs
 
     async def add(self, new: NewClient) -> tuple[Client, str | None]:
-        """Register a client; its secret is returned only here, and is None for a client with keys.
+        """Register a client; returns its secret, which cannot be read again; None for one that has keys or is public.
 
         Raises:
-            Refusal: `invalid_jwks`, `invalid_body` for an unprintable name, or as `check_names`.
+            Refusal: as `check_client`.
         """
-        if not new.name.strip() or not new.name.isprintable() or len(new.name) > _LONGEST_NAME:
-            raise Refusal("invalid_body", f"A client's name is one line of 1 to {_LONGEST_NAME} printable characters.")
-        check_names(audience=new.audience, scope=new.scope)
-        if new.jwks is not None:
-            _check_jwks(new.jwks)
-        secret = new_secret() if new.jwks is None else None
-        status = await self._indexes.next()
+        has_keys = new.jwks is not None or bool(new.metadata.jwks_uri)
+        secret = None if has_keys or new.is_public else new_secret()
+        client = Client(
+            id=new_id(CLIENT_PREFIX),
+            name=new.name,
+            grant_types=new.grant_types,
+            audience=new.audience,
+            scope=new.scope,
+            status=await self._indexes.next(),
+            created_at=0,
+            secret_digest=None if secret is None else digest(secret),
+            auth_method="none" if new.is_public else "private_key_jwt" if has_keys else "client_secret",
+            jwks=new.jwks,
+            assertion_audience=new.assertion_audience,
+            metadata=new.metadata,
+            rules=new.rules,
+        )
+        if new.is_public and has_keys:
+            raise Refusal("invalid_client_metadata", "A public client has no keys: leave out --public or the keys.")
+        check_client(client, our_algs=self._our_algs)
 
         async def unit(tx: Transaction) -> Client:
-            client = Client(
-                id=new_id(CLIENT_PREFIX),
-                name=new.name,
-                grant_types=new.grant_types,
-                audience=new.audience,
-                scope=new.scope,
-                status=status,
-                created_at=tx.now,
-                secret_digest=None if secret is None else digest(secret),
-                auth_method="client_secret" if new.jwks is None else "private_key_jwt",
-                jwks=new.jwks,
-                rules=ClientRules(consent="first-time" if _shows_pages(new.grant_types) else "never"),
-                assertion_audience=new.assertion_audience,
-            )
-            await tx.clients.add(client)
-            return client
+            added = msgspec.structs.replace(client, created_at=tx.now)
+            await client_lifecycle.add_client(tx, added, actor=OPERATOR)
+            return added
 
         return await self._database.transaction(unit), secret
 
     async def all(self) -> list[Client]:
-        """Every client, by name."""
+        """All clients, by name."""
 
         async def unit(tx: Transaction) -> list[Client]:
             return await tx.clients.all()
 
         return await self._database.read(unit)
 
-    async def edit(
-        self, client_id: str, *, audience: tuple[str, ...] | None = None, scope: tuple[str, ...] | None = None
-    ) -> Client:
-        """Change the client's audience and scopes; None leaves a value unchanged. Returns the changed client.
+    async def show(self, client_id: str) -> Client:
+        """One client."""
 
-        If a right was removed, tokens that may have it are revoked, and each grant keeps what is left.
+        async def unit(tx: Transaction) -> Client | None:
+            return await tx.clients.by_id(client_id)
+
+        client = await self._database.read(unit)
+        if client is None:
+            raise _not_found()
+        return client
+
+    async def edit(self, client_id: str, changes: ClientChanges) -> Client:
+        """Change a client; return it as it is then.
+
+        Tokens that may have a removed right are revoked; the client's grants continue with the rest.
 
         Raises:
-            Refusal: as `check_names`.
+            Refusal: as `check_client` and `check_same_sector`.
         """
-        check_names(audience=audience or (), scope=scope or ())
         status = await self._indexes.next()
 
         async def unit(tx: Transaction) -> Client | Refusal:
             before = await tx.clients.by_id(client_id)
             if before is None:
                 return _not_found()
-            after = msgspec.structs.replace(
-                before,
-                audience=before.audience if audience is None else tuple(dict.fromkeys(audience)),
-                scope=before.scope if scope is None else tuple(dict.fromkeys(scope)),
-            )
-            check_same_sector(before.metadata, after.metadata, client_id)
-            await tx.clients.replace(after)
-            # An empty audience means the issuer, so naming the first one also removes a right.
-            has_less = not set(before.scope) <= set(after.scope) or not set(before.audience or ("",)) <= set(
-                after.audience or ("",)
-            )
-            if has_less:
-                await tx.revocations.revoke_indexes([before.status], tx.now)
-                await tx.clients.move(client_id, status)
-                await move_grants(tx, await tx.grants.live_of_client(client_id, tx.now), self._lists)
+            after = changes.applied_to(before)
+            if refused := self._refused(before, after):
+                return refused
+            await client_lifecycle.change_client(tx, before, after, status=status, lists=self._lists, actor=OPERATOR)
             return after
 
         return await decide(self._database, unit)
 
     async def rotate_secret(self, client_id: str, *, keep_old: float = 0) -> str:
-        """Give the client a new secret. The old one is accepted for `keep_old` seconds more.
+        """Give the client a new secret. The old one stays valid for `keep_old` seconds.
 
-        Without that, the old one and the client's own tokens stop working.
+        By default the old secret stops working and the client's own tokens are revoked.
+
+        Raises:
+            Refusal: `invalid_client_metadata` for a public client.
         """
         secret, status = new_secret(), await self._indexes.next()
 
@@ -132,49 +172,79 @@ class ClientAdmin:
             before = await tx.clients.by_id(client_id)
             if before is None:
                 return _not_found()
+            has_keys = before.jwks is not None or bool(before.metadata.jwks_uri)
             after = msgspec.structs.replace(
                 before,
-                auth_method="client_secret" if before.jwks is not None else before.auth_method,
+                auth_method="client_secret" if has_keys else before.auth_method,
                 secret_digest=digest(secret),
                 second_secret_digest=before.secret_digest if keep_old else None,
                 second_secret_until=tx.now + keep_old,
                 jwks=None,
+                metadata=msgspec.structs.replace(before.metadata, jwks_uri=""),
             )
-            await tx.clients.replace(after)
-            if not keep_old:
-                await tx.revocations.revoke_indexes([before.status], tx.now)
-                await tx.clients.move(client_id, status)
+            if refused := self._refused(before, after):
+                return refused
+            await client_lifecycle.change_secret(
+                tx, before, after, status=status, keeps_old=bool(keep_old), actor=OPERATOR
+            )
             return None
 
         await decide(self._database, unit)
         return secret
 
-    async def remove(self, client_id: str) -> None:
-        """Remove the client; its tokens and grants are revoked."""
+    async def disable(self, client_id: str) -> None:
+        """Let the client in no more; its tokens and grants end."""
+        status = await self._indexes.next()
 
         async def unit(tx: Transaction) -> Refusal | None:
-            before = await tx.clients.remove(client_id, tx.now)
-            if before is None:
+            client = await tx.clients.by_id(client_id)
+            if client is None:
                 return _not_found()
-            await tx.revocations.revoke_indexes([before, *await tx.grants.end_of_client(client_id, tx.now)], tx.now)
+            await client_lifecycle.disable_client(tx, client, status=status, actor=OPERATOR)
             return None
 
         await decide(self._database, unit)
 
+    async def enable(self, client_id: str) -> None:
+        """Let the client in again. What has ended stays ended."""
 
-def _shows_pages(grant_types: tuple[GrantType, ...]) -> bool:
-    """Whether people see who asks; a client that shows no page is the operator's own."""
-    return "authorization_code" in grant_types
+        async def unit(tx: Transaction) -> Refusal | None:
+            client = await tx.clients.by_id(client_id)
+            if client is None:
+                return _not_found()
+            await client_lifecycle.enable_client(tx, client, actor=OPERATOR)
+            return None
 
+        await decide(self._database, unit)
 
-def _check_jwks(jwks: str) -> None:
-    try:
-        keys = KeySet.from_public_jwks(jwks)
-    except JoseError as error:
-        raise Refusal("invalid_jwks", f"This is not a JWK Set: {error.code}.") from error
-    if not len(keys) or keys.skipped:
-        reasons = "; ".join(keys.reasons) or "there is none"
-        raise Refusal("invalid_jwks", f"A client's JWK Set must hold usable public keys only: {reasons}.")
+    async def remove(self, client_id: str) -> None:
+        """Remove the client; its tokens and grants are revoked."""
+
+        async def unit(tx: Transaction) -> Refusal | None:
+            is_removed = await client_lifecycle.remove_client(tx, client_id, actor=OPERATOR)
+            return None if is_removed else _not_found()
+
+        await decide(self._database, unit)
+
+    def _refused(self, before: Client, after: Client) -> Refusal | None:
+        """Why a client cannot become this, if so: a unit returns its refusal."""
+        try:
+            check_client(after, our_algs=self._our_algs)
+            check_same_sector(before.metadata, after.metadata, before.id)
+        except Refusal as refusal:
+            return refusal
+        return None
+
+    async def new_registration_token(self, *, uses: int, seconds: float) -> str:
+        """Make an initial access token (RFC 7591 §3), with which so many clients can register themselves."""
+        token = new_registration_token()
+
+        async def unit(tx: Transaction) -> None:
+            made = RegistrationToken(digest=token_digest(token), uses_left=uses, expires_at=tx.now + seconds)
+            await tx.registration_tokens.add(made)
+
+        await self._database.transaction(unit)
+        return token
 
 
 def _not_found() -> Refusal:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, get_args
 from gatepass.server.base.texts import LANGUAGES
 from gatepass.server.domain.sessions.authorization_request import Prompt
 from gatepass.server.domain.sessions.client import ACCOUNT_SCOPE, OPENID
+from gatepass.server.domain.sessions.client_registration import ASSERTION_ALGORITHMS
 from gatepass.server.domain.sessions.requested_claims import KEPT_CLAIMS
 from gatepass.server.domain.sessions.scopes import STANDARD_SCOPES
 from gatepass.server.domain.sessions.session import SINGLE_FACTOR, TWO_FACTORS
@@ -24,18 +25,6 @@ if TYPE_CHECKING:
 _METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt")
 _METHODS_AND_NONE = (*_METHODS, "none")
 """Public clients send their name alone."""
-_ASSERTION_ALGORITHMS = (
-    "ES256",
-    "ES384",
-    "ES512",
-    "Ed25519",
-    "RS256",
-    "RS384",
-    "RS512",
-    "PS256",
-    "PS384",
-    "PS512",
-)
 _CLAIMS_OF_SIGN_INS = ("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash")
 
 
@@ -56,7 +45,7 @@ def of_tokens(issuer: str) -> Metadata:
     }
     for name, methods in endpoints:
         members[f"{name}_endpoint_auth_methods_supported"] = methods
-        members[f"{name}_endpoint_auth_signing_alg_values_supported"] = _ASSERTION_ALGORITHMS
+        members[f"{name}_endpoint_auth_signing_alg_values_supported"] = ASSERTION_ALGORITHMS
     return members
 
 

@@ -6,12 +6,13 @@ import asyncio
 import base64
 import binascii
 import hashlib
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
 import msgspec
 
-from gatepass.jose import KeySet, jwt
+from gatepass.jose import jwt
 from gatepass.jose.errors import JoseError
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
@@ -21,10 +22,14 @@ from gatepass.server.web.auth.requirements import NO_BODY
 from gatepass.server.web.parsing import header
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.requests import Request
 
+    from gatepass.jose import KeySet
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.domain.sessions.client import AuthMethod, Client
+    from gatepass.server.domain.sessions.client_keys import ClientKeys
     from gatepass.server.web.auth.requirements import SplitBody
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -54,7 +59,7 @@ class KnownClients:
     async def by_id(self, client_id: str) -> Client | None:
         """Return a client. Missing clients are not cached."""
         client, until = self._known.get(client_id, (None, 0.0))
-        if client is None or until < asyncio.get_running_loop().time():
+        if client is None or client.disabled_at is not None or until < asyncio.get_running_loop().time():
             client = await self.read(client_id)
         return client
 
@@ -82,9 +87,10 @@ class KnownClients:
 class ClientAuthentication:
     """Authenticates registered clients."""
 
-    def __init__(self, database: Database, clients: KnownClients, *, issuer: str) -> None:
+    def __init__(self, database: Database, clients: KnownClients, keys: ClientKeys, *, issuer: str) -> None:
         self._database = database
         self._clients = clients
+        self._keys = keys
         self._issuer = issuer
 
     async def authenticate(self, request: Request, body: SplitBody = NO_BODY) -> Client:
@@ -141,20 +147,13 @@ class ClientAuthentication:
             raise Refusal("invalid_request", "This type of client assertion is not supported.")
         try:
             # Only the assertion itself says whose keys to use; its content is verified right after.
-            named = jwt.peek(assertion).claims.get("iss")
+            seen = jwt.peek(assertion)
+            named = seen.claims.get("iss")
             client = await self._clients.by_id(named if isinstance(named, str) else "")
-            if client is None or client.jwks is None or form.client_id not in (None, client.id):
+            if client is None or form.client_id not in (None, client.id) or not _may_sign(client, seen.headers):
                 raise _invalid_client()
             now = await self._now()
-            claims = jwt.verify(
-                assertion,
-                KeySet.from_public_jwks(client.jwks),
-                issuer=client.id,
-                audience=None,
-                typ=None,
-                required=("exp", "jti", "sub", "aud"),
-                now=now,
-            )
+            claims = await self._keys.check(client, partial(_verified, assertion, issuer=client.id, now=now), now=now)
         except JoseError as error:
             raise _invalid_client() from error
         if claims["sub"] != client.id or not self._is_for_us(claims["aud"], client):
@@ -192,6 +191,18 @@ class ClientAuthentication:
             return tx.now
 
         return await self._database.read(unit)
+
+
+def _verified(assertion: str, keys: KeySet, *, issuer: str, now: float) -> dict[str, Any]:
+    return jwt.verify(
+        assertion, keys, issuer=issuer, audience=None, typ=None, required=("exp", "jti", "sub", "aud"), now=now
+    )
+
+
+def _may_sign(client: Client, headers: Mapping[str, object]) -> bool:
+    """Whether it proves itself by signatures, and by ones of this algorithm (RFC 7591 §2)."""
+    wanted = client.metadata.token_endpoint_auth_signing_alg
+    return client.auth_method == "private_key_jwt" and wanted in ("", headers.get("alg"))
 
 
 def _enabled(client: Client) -> Client:

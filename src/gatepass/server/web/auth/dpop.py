@@ -76,5 +76,10 @@ class DPoPBinding:
         await decide(self._database, unit, is_lone_statement=True)
 
 
+def unbound() -> Refusal:
+    """The refusal of a client whose tokens are always bound to a key, and that shows none (RFC 9449 §5.2)."""
+    return Refusal("invalid_dpop_proof", "The tokens of this client are bound to a key: send a DPoP proof.")
+
+
 async def _now(tx: Transaction) -> float:
     return tx.now

@@ -13,6 +13,7 @@ from gatepass.server.features.oauth.token.client_credentials import client_crede
 from gatepass.server.features.oauth.token.device_code import device_code
 from gatepass.server.features.oauth.token.refresh_token import refresh
 from gatepass.server.features.oauth.token.request import TokenAnswer, TokenForm
+from gatepass.server.web.auth.dpop import unbound
 from gatepass.server.web.auth.requirements import ANY_CLIENT
 from gatepass.server.web.routing import Route
 
@@ -70,4 +71,7 @@ async def token(core: Core, call: Call, form: TokenForm) -> Response:
         raise Refusal("unsupported_grant_type", "The server does not support this grant type.")
     if form.grant_type not in call.client.grant_types:
         raise Refusal("unauthorized_client", "The client may not use this grant type.")
-    return await grant(core, call.client, form, await core.dpop.thumbprint(call.request))
+    jkt = await core.dpop.thumbprint(call.request)
+    if jkt is None and call.client.metadata.dpop_bound_access_tokens:
+        raise unbound()
+    return await grant(core, call.client, form, jkt)
