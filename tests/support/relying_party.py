@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tests.support.server import ANN
 
@@ -16,12 +17,21 @@ from gatepass.server.store.opening import open_store
 from gatepass.server.store.sql_transaction import SqlTransaction
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     import httpx
     from tests.support.server import RunningServer
 
     from gatepass.server.domain.ports import Transaction
 
+T = TypeVar("T")
 CALLBACK = "https://app.example.test/cb"
+
+
+def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run it in a thread of its own: Playwright has a loop of its own in the one that tests run in."""
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(lambda: asyncio.run(work())).result()
 
 
 @dataclass(frozen=True)
@@ -68,7 +78,7 @@ class RelyingParty:
 
                 return await database.read(unit)
 
-        return asyncio.run(work())
+        return run(work)
 
     def write(self, statement: str, *values: str) -> None:
         """Change something in the store that no call does."""
@@ -82,7 +92,7 @@ class RelyingParty:
 
                 await database.transaction(unit)
 
-        asyncio.run(work())
+        run(work)
 
 
 def add_relying_party(
@@ -105,7 +115,7 @@ def add_relying_party(
             async def unit(tx: Transaction) -> str:
                 client = Client(
                     id=new_id("cli"),
-                    name="app",
+                    name=more.pop("name", "app"),
                     grant_types=more.pop("grant_types", ("authorization_code", "refresh_token")),
                     audience=audience,
                     scope=scope,
@@ -122,4 +132,4 @@ def add_relying_party(
 
             return await database.transaction(unit)
 
-    return RelyingParty(asyncio.run(work()), secret, server)
+    return RelyingParty(run(work), secret, server)
