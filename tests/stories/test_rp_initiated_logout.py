@@ -9,7 +9,7 @@ import html
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support.authorization import FORM, Flow, code_of
+from tests.support.authorization import FORM, Flow, code_of, form_of
 from tests.support.pages import Browser
 from tests.support.relying_party import CALLBACK, add_relying_party
 from tests.support.server import ANN
@@ -278,9 +278,10 @@ def test_no_picture_or_preview_signs_anybody_out(browser: Browser, tokens: dict[
 def test_nobody_else_can_send_the_form(browser: Browser, party: RelyingParty) -> None:
     """Logout CSRF: the page's form is taken from our own pages only, and with what the browser was given."""
     page = log_out(browser)
-    action = page.text.partition('action="')[2].partition('"')[0]
-    assert browser.http.post(action, headers={"origin": "https://evil.example.test"}).status_code == 403
-    assert browser.http.post(action, headers={"origin": browser.server.url}).status_code == 403
+    action, _ = form_of(page.text)
+    for origin, csrf in (("https://evil.example.test", form_of(page.text)[1]["csrf"]), (browser.server.url, "guessed")):
+        answer = browser.http.post(action, data={"csrf": csrf}, headers={"origin": origin})
+        assert answer.status_code == 403
     assert is_signed_in(browser)
 
 

@@ -116,6 +116,7 @@ async def _store(settings: Settings) -> AsyncGenerator[Finding]:
                 yield Finding("error", "clock", "the database's time is not known yet", "Try again: gatepass doctor")
             yield _keys(await stored_keys(database))
             yield await _addresses(database)
+            yield await _logouts(database)
     except StartupError as error:
         yield Finding("error", "database", error.message, error.hint)
     except Unavailable as error:
@@ -167,6 +168,24 @@ async def _addresses(database: Database) -> Finding:
         text = f"the client address of {unknown} of the last day's {tried} sign-ins is unknown"
         return Finding("warning", "addresses", text, "Check that the proxy sets the header named by `trusted_header`.")
     return Finding("ok", "addresses", f"known for all {tried} sign-ins of the last day")
+
+
+async def _logouts(database: Database) -> Finding:
+    """Whether clients were told of the last day's logouts, as far as they want to be."""
+
+    async def unit(tx: Transaction) -> dict[str, int]:
+        return await tx.events.logouts_not_delivered_since(tx.now - _DAY)
+
+    missed = await database.read(unit)
+    if missed:
+        text = ", ".join(f"{client_id} missed {count}" for client_id, count in sorted(missed.items()))
+        return Finding(
+            "warning",
+            "logouts",
+            f"clients that could not be told of logouts in the last day: {text}",
+            "Check the client's `backchannel_logout_uri`, and what the server's log says of it.",
+        )
+    return Finding("ok", "logouts", "every client was told of the last day's logouts")
 
 
 def _certificate(file: Path) -> Finding:

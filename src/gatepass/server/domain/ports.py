@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.sessions.consent import Consents
     from gatepass.server.domain.sessions.device_code import DeviceCodes
     from gatepass.server.domain.sessions.grant import Grants
+    from gatepass.server.domain.sessions.logout_queue import LogoutQueue
     from gatepass.server.domain.sessions.pushed_request import PushedRequests
     from gatepass.server.domain.sessions.registration_token import RegistrationTokens
     from gatepass.server.domain.sessions.session import Sessions
@@ -119,6 +120,11 @@ class Transaction(Protocol):
     @property
     def mails(self) -> MailQueue:
         """See `MailQueue`."""
+        ...
+
+    @property
+    def logout_deliveries(self) -> LogoutQueue:
+        """See `LogoutQueue`."""
         ...
 
     @property

@@ -111,6 +111,12 @@ class SqlDeviceCodes:
         """Delete by time."""
         await self._connection.row("DELETE FROM device_codes WHERE expires_at < ?1", expired_at)
 
+    async def remove_unused_of(self, user_id: str, client_id: str) -> None:
+        """Delete by client and user."""
+        await self._connection.row(
+            "DELETE FROM device_codes WHERE client_id = ?2 AND user_id = ?1 AND state = 'approved'", user_id, client_id
+        )
+
     async def remove_all_of_client(self, client_id: str) -> None:
         """Delete by client."""
         await self._connection.row("DELETE FROM device_codes WHERE client_id = ?1", client_id)

@@ -74,6 +74,13 @@ class SqlEvents:
         )
         return msgspec.convert(row, tuple[int, int])
 
+    async def logouts_not_delivered_since(self, at: float) -> dict[str, int]:
+        """Count by time and client."""
+        rows = await self._connection.rows(
+            "SELECT reason, COUNT(*) FROM events WHERE at >= ?1 AND kind = 'logout_not_delivered' GROUP BY reason", at
+        )
+        return {str(client_id): int(count or 0) for client_id, count in rows}
+
     async def settings_seen(self) -> dict[str, str]:
         """Select all."""
         rows = await self._connection.rows("SELECT name, digest FROM settings_seen")

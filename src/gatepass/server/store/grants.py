@@ -13,6 +13,7 @@ from gatepass.server.domain.sessions.grant import (
     Advanced,
     ClientHold,
     Ended,
+    EndedGrant,
     Held,
     Reissued,
     Same,
@@ -20,6 +21,7 @@ from gatepass.server.domain.sessions.grant import (
     TokenSubject,
     Unknown,
 )
+from gatepass.server.domain.sessions.logout_queue import Logout
 from gatepass.server.domain.sessions.sector import sector_of
 from gatepass.server.store.connection import words
 
@@ -96,6 +98,7 @@ _BEARER = (
     "expires_at",
     "jkt",
     "claims",
+    "browser_session_id",
 )
 
 # The user's roles, the facts of the sign-in and a registered client's current rights are read by primary key in the
@@ -109,6 +112,8 @@ _WHOLE_BEARER = f"""{", ".join(_BEARER)},
     (SELECT scope FROM clients WHERE clients.id = grants.client_id),
     (SELECT metadata FROM clients WHERE clients.id = grants.client_id)
 """
+_LOGOUT = "client_id, user_id, CASE WHEN browser_session_id = '' THEN session_id ELSE browser_session_id END"
+"""What a client is told when its grant ends: the session by which it knows the sign-in."""
 _ADVANCE = f"""
 UPDATE grants SET verdict = CASE {_VERDICT} END, {", ".join(map(_assignment, _CHANGED))}
 WHERE id = ?1 AND secret_digest = ?2 AND client_id = ?8 AND (jkt = '' OR jkt = ?9)
@@ -126,8 +131,8 @@ class SqlGrants:
         """Insert."""
         await self._connection.row(
             "INSERT INTO grants (id, session_id, user_id, client_id, audience, scope, secret_digest, current, spent,"
-            " touched_at, answered_at, verdict, expires_at, status_list, status_idx, jkt, claims)"
-            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?9, 'new', ?10, ?11, ?12, ?13, ?14)",
+            " touched_at, answered_at, verdict, expires_at, status_list, status_idx, jkt, claims, browser_session_id)"
+            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?9, 'new', ?10, ?11, ?12, ?13, ?14, ?15)",
             grant.id,
             grant.session_id,
             grant.user_id,
@@ -142,6 +147,7 @@ class SqlGrants:
             grant.status.idx,
             grant.jkt or "",
             grant.claims,
+            grant.browser_session_id,
         )
 
     async def advance(self, refresh_credential: RefreshCredential, *, pace: RotationPolicy, now: float) -> Advance:
@@ -195,31 +201,42 @@ class SqlGrants:
         row = await self._connection.row("SELECT session_id FROM grants WHERE id = ?1", grant_id)
         return None if row is None else str(row[0])
 
-    async def end(self, grant_id: str, now: float) -> list[StatusIndex]:
+    async def end(self, grant_id: str, now: float) -> list[EndedGrant]:
         """Update by primary key."""
         return await self._end("id = ?1", grant_id, now)
 
-    async def end_of_session(self, session_id: str, now: float) -> list[StatusIndex]:
+    async def end_of_session(self, session_id: str, now: float) -> list[EndedGrant]:
         """Update by session."""
         return await self._end("session_id = ?1", session_id, now)
 
-    async def end_of_user(self, user_id: str, now: float, *, keep_session: str = "") -> list[StatusIndex]:
+    async def end_of_user(self, user_id: str, now: float, *, keep_session: str = "") -> list[EndedGrant]:
         """Update by user."""
         return await self._end("user_id = ?1 AND session_id <> ?3", user_id, now, keep_session)
 
-    async def end_of_client(self, client_id: str, now: float) -> list[StatusIndex]:
+    async def end_of_client(self, client_id: str, now: float) -> list[EndedGrant]:
         """Update by client."""
         return await self._end("client_id = ?1", client_id, now)
 
-    async def end_at_client(self, user_id: str, client_id: str, now: float) -> list[StatusIndex]:
+    async def end_at_client(self, user_id: str, client_id: str, now: float) -> list[EndedGrant]:
         """Update by user and client."""
         return await self._end("user_id = ?1 AND client_id = ?3", user_id, now, client_id)
 
-    async def end_all(self, now: float, *, answered_after: float) -> list[StatusIndex]:
+    async def end_all(self, now: float, *, answered_after: float) -> list[EndedGrant]:
         """Update in two steps, because only one of them returns status indexes."""
         ended = await self._end("answered_at > ?1", answered_after, now)
         await self._connection.row("UPDATE grants SET ended_at = ?1 WHERE ended_at IS NULL", now)
         return ended
+
+    async def given_in(self, session_id: str, user_id: str, now: float) -> list[Logout]:
+        """Select by user."""
+        rows = await self._connection.rows(
+            f"SELECT DISTINCT {_LOGOUT} FROM grants"
+            " WHERE user_id = ?1 AND browser_session_id = ?2 AND ended_at IS NULL AND expires_at > ?3",
+            user_id,
+            session_id,
+            now,
+        )
+        return [_logout(*row) for row in rows]
 
     async def live_of_user(self, user_id: str, now: float) -> list[tuple[str, StatusIndex]]:
         """Select by user."""
@@ -263,15 +280,19 @@ class SqlGrants:
                 "UPDATE grants SET status_list = ?2, status_idx = ?3 WHERE id = ?1", grant_id, status.list, status.idx
             )
 
-    async def _end(self, condition: str, value: str | float, now: float, *more: str) -> list[StatusIndex]:
+    async def _end(self, condition: str, value: str | float, now: float, *more: str) -> list[EndedGrant]:
         rows = await self._connection.rows(
             f"UPDATE grants SET ended_at = ?2 WHERE {condition} AND ended_at IS NULL AND expires_at > ?2"
-            " RETURNING status_list, status_idx",
+            f" RETURNING status_list, status_idx, {_LOGOUT}",
             value,
             now,
             *more,
         )
-        return [StatusIndex(int(number or 0), int(idx or 0)) for number, idx in rows]
+        return [EndedGrant(StatusIndex(int(number or 0), int(idx or 0)), _logout(*row)) for number, idx, *row in rows]
+
+
+def _logout(client_id: Value, user_id: Value, session_id: Value) -> Logout:
+    return Logout(str(client_id), str(user_id), str(session_id))
 
 
 def _advance(row: Row) -> Advance:
@@ -308,7 +329,7 @@ def _held(row: Row) -> Held:
 
 def _subject(values: list[Value]) -> TokenSubject:
     user_id, session_id, client_id, audience, scope, status_list, status_idx, expires_at, jkt, claims, *rest = values
-    roles, auth_time, acr, amr, client_audience, client_scope, client_metadata = rest
+    browser_session_id, roles, auth_time, acr, amr, client_audience, client_scope, client_metadata = rest
     return TokenSubject(
         user_id=str(user_id),
         session_id=str(session_id),
@@ -319,6 +340,7 @@ def _subject(values: list[Value]) -> TokenSubject:
         expires_at=float(expires_at or 0),
         jkt=str(jkt) or None,
         claims=str(claims),
+        browser_session_id=str(browser_session_id),
         roles=words(roles),
         auth_time=float(auth_time or 0),
         acr=str(acr),

@@ -16,6 +16,7 @@ from gatepass.server.store.factors import SqlFactorCounts, SqlRecoveryCodes, Sql
 from gatepass.server.store.grants import SqlGrants
 from gatepass.server.store.identities import SqlIdentities
 from gatepass.server.store.keys import SqlKeys
+from gatepass.server.store.logout_deliveries import SqlLogoutDeliveries
 from gatepass.server.store.mails import SqlMails
 from gatepass.server.store.one_time_codes import SqlCodes
 from gatepass.server.store.passkeys import SqlPasskeys
@@ -52,6 +53,7 @@ class SqlTransaction:
         self.attempts = SqlAttempts(connection)
         self.codes = SqlCodes(connection)
         self.mails = SqlMails(connection)
+        self.logout_deliveries = SqlLogoutDeliveries(connection)
         self.events = SqlEvents(connection)
         self.clients = SqlClients(connection)
         self.authorization_codes = SqlAuthorizationCodes(connection)

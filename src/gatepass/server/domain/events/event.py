@@ -41,6 +41,7 @@ EventKind = Literal[
     "key_added",
     "key_compromised",
     "key_retired",
+    "logout_not_delivered",
     "passkey_counter_went_back",
     "password_changed",
     "password_removed",
@@ -128,6 +129,10 @@ class Events(Protocol):
 
     async def sign_ins_since(self, at: float) -> tuple[int, int]:
         """How many sign-ins were tried since then, and how many from an unknown client address."""
+        ...
+
+    async def logouts_not_delivered_since(self, at: float) -> dict[str, int]:
+        """How many logouts each client was not told of since then; only those that missed one."""
         ...
 
     async def settings_seen(self) -> dict[str, str]:

@@ -71,11 +71,11 @@ class MailQueue(Protocol):
         """Whether there is an email to claim."""
         ...
 
-    async def put_off(self, mail_id: str, due_at: float) -> None:
+    async def put_off(self, waiting_id: str, due_at: float) -> None:
         """Retry an email later."""
         ...
 
-    async def remove(self, mail_id: str) -> None:
+    async def remove(self, waiting_id: str) -> None:
         """Remove an email that was sent, or never can be."""
         ...
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gatepass.server.domain.events.event import OPERATOR
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.revocation.log import KEPT_SECONDS
+from gatepass.server.domain.sessions.revoke import publish_ended
 
 if TYPE_CHECKING:
     from gatepass.server.domain.ports import Database, Transaction
@@ -30,7 +31,7 @@ async def begin_anew(database: Database, *, keep_sessions: bool) -> int:
             return 0
         count = await tx.sessions.end_all(reason="restored", now=now)
         # Only recently refreshed grants can have access tokens that are still valid.
-        await tx.revocations.revoke_indexes(await tx.grants.end_all(now, answered_after=now - KEPT_SECONDS), now)
+        await publish_ended(tx, await tx.grants.end_all(now, answered_after=now - KEPT_SECONDS))
         return count
 
     return await database.transaction(unit)

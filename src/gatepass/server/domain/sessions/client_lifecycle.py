@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gatepass.server.domain.events.recording import record
-from gatepass.server.domain.sessions.revoke import move_grants
+from gatepass.server.domain.sessions.revoke import move_grants, publish_ended
 
 if TYPE_CHECKING:
     from gatepass.server.domain.ports import Transaction
@@ -89,7 +89,7 @@ async def remove_client(tx: Transaction, client_id: str, *, actor: str) -> bool:
 
 async def end_grants_of_client(tx: Transaction, client_id: str) -> None:
     """End every grant of a client, the sessions that are its own, and what is on its way to a grant."""
-    await tx.revocations.revoke_indexes(await tx.grants.end_of_client(client_id, tx.now), tx.now)
+    await publish_ended(tx, await tx.grants.end_of_client(client_id, tx.now))
     await tx.sessions.end_all_of_client(client_id, reason="grant_ended", now=tx.now)
     await _drop_unredeemed(tx, client_id)
 

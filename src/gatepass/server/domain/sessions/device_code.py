@@ -96,6 +96,10 @@ class DeviceCodes(Protocol):
         """Drop those that expired before."""
         ...
 
+    async def remove_unused_of(self, user_id: str, client_id: str) -> None:
+        """Drop those of one client that the person has approved, and nobody has redeemed."""
+        ...
+
     async def remove_all_of_client(self, client_id: str) -> None:
         """Drop a client's."""
         ...

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gatepass.server.domain.revocation.status_index import StatusIndex
+    from gatepass.server.domain.sessions.logout_queue import Logout
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,6 +18,8 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 
     `jkt` is the thumbprint of the key that its tokens are bound to (RFC 9449); None for bearer tokens. `claims` is the
     JSON of the claims that were asked for one by one (OpenID Connect Core §5.5); empty where none were.
+    `browser_session_id` is the browser's session in which an offline grant was given, by which its client knows the
+    sign-in; empty where the grant hangs on that session itself.
     """
 
     id: str
@@ -32,6 +35,14 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: float
     jkt: str | None = None
     claims: str = ""
+    browser_session_id: str = ""
+
+
+class EndedGrant(msgspec.Struct, frozen=True):
+    """A grant that has just ended: the status index that verifiers are told of, and what its client is told."""
+
+    status: StatusIndex
+    logout: Logout
 
 
 class TokenSubject(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +65,7 @@ class TokenSubject(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: float
     jkt: str | None = None
     claims: str = ""
+    browser_session_id: str = ""
     client_sector: str = ""
     client_audience: tuple[str, ...] | None = None
     client_scope: tuple[str, ...] | None = None
@@ -176,32 +188,36 @@ class Grants(Protocol):
         """The session that a grant belongs to, ended or not."""
         ...
 
-    async def end(self, grant_id: str, now: float) -> list[StatusIndex]:
+    async def end(self, grant_id: str, now: float) -> list[EndedGrant]:
         """End one grant; return its status index, or nothing if it had ended. The next three end several."""
         ...
 
-    async def end_of_session(self, session_id: str, now: float) -> list[StatusIndex]:
+    async def end_of_session(self, session_id: str, now: float) -> list[EndedGrant]:
         """End a session's grants."""
         ...
 
-    async def end_of_user(self, user_id: str, now: float, *, keep_session: str = "") -> list[StatusIndex]:
+    async def end_of_user(self, user_id: str, now: float, *, keep_session: str = "") -> list[EndedGrant]:
         """End a user's grants, except those of one session."""
         ...
 
-    async def end_of_client(self, client_id: str, now: float) -> list[StatusIndex]:
+    async def end_of_client(self, client_id: str, now: float) -> list[EndedGrant]:
         """End a client's grants."""
         ...
 
-    async def end_at_client(self, user_id: str, client_id: str, now: float) -> list[StatusIndex]:
+    async def end_at_client(self, user_id: str, client_id: str, now: float) -> list[EndedGrant]:
         """End a person's grants at one client."""
         ...
 
-    async def end_all(self, now: float, *, answered_after: float) -> list[StatusIndex]:
+    async def end_all(self, now: float, *, answered_after: float) -> list[EndedGrant]:
         """End every grant; return the status indexes of those refreshed after a moment."""
         ...
 
     async def held_by_clients(self, user_id: str, *, now: float, idle_seconds: float) -> list[ClientHold]:
         """What registered clients hold of a person: those grants that can still refresh, together where alike."""
+        ...
+
+    async def given_in(self, session_id: str, user_id: str, now: float) -> list[Logout]:
+        """The sign-ins of a browser's session at clients that keep offline grants of it, which do not end with it."""
         ...
 
     async def live_of_user(self, user_id: str, now: float) -> list[tuple[str, StatusIndex]]:

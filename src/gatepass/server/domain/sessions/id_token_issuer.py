@@ -70,7 +70,7 @@ class IdTokenIssuer:
             nonce=nonce,
             acr=subject.acr or None,
             amr=tuple(name for name in subject.amr if name not in _NOT_IN_RFC_8176),
-            sid=self._subjects.session(subject.client_sector, subject.session_id),
+            sid=self._subjects.session(subject.client_sector, subject.browser_session_id or subject.session_id),
             at_hash=id_token.at_hash(access_token, signer.alg),
         )
         about_person = await self._about_person(subject, client)

@@ -93,10 +93,12 @@ async def open_grant(  # noqa: PLR0913 - what a grant is made of
     token_request: TokenRequest,
     status: StatusIndex,
     grant_id: str = "",
+    browser_session_id: str = "",
 ) -> Opened:
     """Store a client's grant of a session, at a new status index.
 
-    `grant_id` is the identifier that was given out in advance, if one was.
+    `grant_id` is the identifier that was given out in advance, if one was. `browser_session_id` is that of the
+    browser in which an offline grant was given.
     """
     grant_id, secret = grant_id or new_id(GRANT_PREFIX), os.urandom(SECRET_BYTES)
     grant = Grant(
@@ -113,6 +115,7 @@ async def open_grant(  # noqa: PLR0913 - what a grant is made of
         expires_at=session.expires_at,
         jkt=token_request.jkt,
         claims=token_request.claims,
+        browser_session_id=browser_session_id,
     )
     await tx.grants.add(grant)
     return Opened(
@@ -160,4 +163,5 @@ def _subject(session: Session, grant: Grant, token_request: TokenRequest, roles:
         expires_at=grant.expires_at,
         jkt=grant.jkt,
         claims=grant.claims,
+        browser_session_id=grant.browser_session_id,
     )

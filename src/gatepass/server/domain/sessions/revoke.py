@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gatepass.server.domain.events.event import NOWHERE
 from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.sessions.logout_queue import queue_logouts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.ports import Transaction
     from gatepass.server.domain.revocation.status_index import StatusIndex
     from gatepass.server.domain.revocation.status_indexes import ListKeys
+    from gatepass.server.domain.sessions.grant import EndedGrant
     from gatepass.server.domain.sessions.session import EndReason
 
 
@@ -28,7 +30,8 @@ async def end_session(
     now = tx.now
     if not await tx.sessions.end(session_id, user_id, reason=reason, now=now):
         return False
-    await tx.revocations.revoke_indexes(await tx.grants.end_of_session(session_id, now), now)
+    await publish_ended(tx, await tx.grants.end_of_session(session_id, now))
+    await queue_logouts(tx, await tx.grants.given_in(session_id, user_id, now))
     if reason == "refresh_token_reused":  # the actor is unknown
         await record(tx, "refresh_token_reused", user_id, actor="", session_id=session_id, where=where)
     else:
@@ -48,23 +51,29 @@ async def end_sessions_of(  # noqa: PLR0913 - the last three are for the log, an
     """End all sessions and grants of a user, except the session to `keep`; return how many sessions."""
     now = tx.now
     count = await tx.sessions.end_all_of(user_id, reason=reason, now=now, keep=keep)
-    await tx.revocations.revoke_indexes(await tx.grants.end_of_user(user_id, now, keep_session=keep), now)
+    await publish_ended(tx, await tx.grants.end_of_user(user_id, now, keep_session=keep))
     if count:
         await record(tx, "sessions_ended", user_id, actor=actor, reason=reason, where=where)
     return count
 
 
-async def end_grant(tx: Transaction, grant_id: str) -> None:
-    """End one client's grant of a session; the session and its other grants stay active."""
-    now = tx.now
-    await tx.revocations.revoke_indexes(await tx.grants.end(grant_id, now), now)
+async def end_grant(tx: Transaction, grant_id: str, *, by_client: bool = False) -> None:
+    """End one client's grant of a session, and the session if that is the client's own, offline or on a device.
 
-
-async def end_session_of_client(tx: Transaction, session_id: str, user_id: str) -> None:
-    """End a session that is one client's own, offline or on a device, once the grant on it has ended; no other."""
-    session = await tx.sessions.live(session_id, tx.now)
+    A browser's session and its other grants stay active. A client that does it itself (`by_client`) is not told.
+    """
+    session_id = await tx.grants.session_of(grant_id)
+    await publish_ended(tx, await tx.grants.end(grant_id, tx.now), are_clients_told=not by_client)
+    session = None if session_id is None else await tx.sessions.live(session_id, tx.now)
     if session is not None and session.kind != "browser":
-        await tx.sessions.end(session_id, user_id, reason="grant_ended", now=tx.now)
+        await tx.sessions.end(session.id, session.user_id, reason="grant_ended", now=tx.now)
+
+
+async def publish_ended(tx: Transaction, ended: Sequence[EndedGrant], *, are_clients_told: bool = True) -> None:
+    """Tell the world that grants have ended: verifiers by their status indexes, clients by logout tokens."""
+    await tx.revocations.revoke_indexes([each.status for each in ended], tx.now)
+    if are_clients_told:
+        await queue_logouts(tx, [each.logout for each in ended])
 
 
 async def withdraw_consent(tx: Transaction, user_id: str, client_id: str, *, where: Origin = NOWHERE) -> bool:
@@ -72,8 +81,9 @@ async def withdraw_consent(tx: Transaction, user_id: str, client_id: str, *, whe
     now = tx.now
     was_remembered = await tx.consents.withdraw(user_id, client_id)
     await tx.authorization_codes.remove_unused_of(user_id, client_id)
+    await tx.device_codes.remove_unused_of(user_id, client_id)
     ended = await tx.grants.end_at_client(user_id, client_id, now)
-    await tx.revocations.revoke_indexes(ended, now)
+    await publish_ended(tx, ended)
     await tx.sessions.end_of_client(user_id, client_id, reason="consent_withdrawn", now=now)
     if not was_remembered and not ended:
         return False

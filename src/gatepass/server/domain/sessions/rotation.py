@@ -8,7 +8,7 @@ from gatepass.server.domain.events.event import SERVER
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.sessions.client import FIRST_PARTY
 from gatepass.server.domain.sessions.grant import Reissued, RotationPolicy, Stolen
-from gatepass.server.domain.sessions.revoke import end_grant, end_session, end_session_of_client
+from gatepass.server.domain.sessions.revoke import end_grant, end_session
 
 if TYPE_CHECKING:
     from gatepass.server.base.settings import Settings
@@ -35,7 +35,6 @@ async def advance(tx: Transaction, token: RefreshCredential, *, pace: RotationPo
     match outcome:
         case Stolen(user_id, session_id) if token.client_id != FIRST_PARTY:
             await end_grant(tx, token.grant_id)
-            await end_session_of_client(tx, session_id, user_id)
             await record(tx, "refresh_token_reused", user_id, actor="", session_id=session_id, reason=token.client_id)
         case Stolen(user_id, session_id):
             await end_session(tx, session_id, user_id, "refresh_token_reused")

@@ -80,8 +80,12 @@ def of_devices(issuer: str) -> Metadata:
 
 
 def of_logout(issuer: str) -> Metadata:
-    """Where clients send people to be signed out (OpenID Connect RP-Initiated Logout 1.0 §2.1)."""
-    return {"end_session_endpoint": f"{issuer}/oauth/logout"}
+    """Signing out: where clients send people, and that clients are told (RP-Initiated Logout, Back-Channel Logout)."""
+    return {
+        "end_session_endpoint": f"{issuer}/oauth/logout",
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
+    }
 
 
 def of_openid(settings: Settings) -> Metadata:

@@ -9,6 +9,7 @@ import msgspec
 from gatepass.server.domain.sessions.authorization_code import KEPT_SECONDS
 from gatepass.server.domain.sessions.device_code import DEVICE_SECONDS
 from gatepass.server.domain.sessions.interaction import INTERACTION_SECONDS
+from gatepass.server.domain.sessions.logout_delivery import LogoutDelivery
 from gatepass.server.features.oauth import end_session, introspect, par, revoke, userinfo
 from gatepass.server.features.oauth.authorize import api as authorize
 from gatepass.server.features.oauth.authorize.interactions import AuthorizationPages
@@ -25,7 +26,7 @@ from gatepass.server.features.oauth.metadata import (
     of_tokens,
 )
 from gatepass.server.features.oauth.token import api as token
-from gatepass.server.module import Module
+from gatepass.server.module import Job, Module
 from gatepass.server.web.auth.openid import OpenIdAuth
 from gatepass.server.web.auth.requirements import OPENID_TOKEN
 from gatepass.server.web.metadata import RESOURCE_PATH, joined, paths_of
@@ -33,6 +34,10 @@ from gatepass.server.web.metadata import RESOURCE_PATH, joined, paths_of
 if TYPE_CHECKING:
     from gatepass.server.core import Core
     from gatepass.server.domain.ports import Transaction
+
+
+_LOGOUT_SECONDS = 0.25
+"""How often to check whether a client is to be told of a logout; a check takes some microseconds."""
 
 
 def module(core: Core) -> Module:
@@ -51,6 +56,9 @@ def module(core: Core) -> Module:
         await tx.pushed_requests.forget_before(tx.now - INTERACTION_SECONDS)
 
     pages, user_codes = AuthorizationPages(core), UserCodes(core)
+    logouts = LogoutDelivery(
+        core.database, core.fetch, core.id_token_signers, core.subjects, keys=core.keys, settings=core.settings
+    )
     return Module(
         routes=(
             *authorize.routes(core, pages),
@@ -61,6 +69,7 @@ def module(core: Core) -> Module:
         ),
         templates=__package__,
         expiry=(forget_codes,),
+        jobs=(Job(every=_LOGOUT_SECONDS, run=logouts.send_due),),
         proofs={OPENID_TOKEN: OpenIdAuth(core.database, core.bearer_auth, core.revocation_check).identify},
         catch_up=forget_known,
         metadata=joined(

@@ -15,7 +15,7 @@ from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.authorization_code import RELOAD_SECONDS, digest
 from gatepass.server.domain.sessions.open import open_grant
-from gatepass.server.domain.sessions.revoke import end_grant, end_session_of_client
+from gatepass.server.domain.sessions.revoke import end_grant
 from gatepass.server.features.oauth.token.issue import (
     issue,
     kind_of_own_session,
@@ -141,11 +141,20 @@ async def _redeem(
         return invalid_grant(_REFUSED)
     if not await tx.authorization_codes.use(code.digest, tx.now):
         return Reused(code)
-    kind = kind_of_own_session(code.request, "browser")
+    kind, browser_session_id = kind_of_own_session(code.request, "browser"), ""
     if kind != "browser":
+        browser_session_id = session.id
         session = await own_session(core, tx, session, code.client_id, kind)
     token_request = token_request_of(code.request, presented.client, presented.jkt)
-    opened = await open_grant(tx, user, session, token_request=token_request, status=status, grant_id=code.grant_id)
+    opened = await open_grant(
+        tx,
+        user,
+        session,
+        token_request=token_request,
+        status=status,
+        grant_id=code.grant_id,
+        browser_session_id=browser_session_id,
+    )
     return Redeemed(code, opened)
 
 
@@ -172,10 +181,7 @@ async def _end_reused(core: Core, code: AuthorizationCode) -> None:
     """End what the code has brought, everywhere: one of the two who used it is a thief."""
 
     async def unit(tx: Transaction) -> None:
-        session_id = await tx.grants.session_of(code.grant_id)
         await end_grant(tx, code.grant_id)
-        if session_id is not None:
-            await end_session_of_client(tx, session_id, code.user_id)
         await record(
             tx, "authorization_code_reused", code.user_id, actor="", session_id=code.session_id, reason=code.client_id
         )
