@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -142,6 +143,7 @@ def test_openid_client_finds_and_reads_everything(
 
     The ID token and UserInfo are signed with what the client has registered.
     """
+    server.clock.now = time.time()  # by which the client goes
     registered = {} if not alg else {"id_token_signed_response_alg": alg, "userinfo_signed_response_alg": alg}
     app = add_relying_party(server, metadata=ClientMetadata(**registered))  # type: ignore[arg-type]
     refresh_token = api.post("/login", json={**ann, "client_id": app.id}).json()["refresh_token"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,7 @@ def test_the_whole_road(
     subject_type: Any,  # noqa: ANN401 - one of two words
 ) -> None:
     """From discovery to revocation; the client checks `iss`, `state`, nonce, `at_hash`, the signature and `sub`."""
+    server.clock.now = time.time()  # by which the client goes
     assert api.post("/signup", json=ANN).status_code == 201
     metadata = ClientMetadata(redirect_uris=(CALLBACK,), subject_type=subject_type)
     app = add_relying_party(server, scope=SCOPE, metadata=metadata)
