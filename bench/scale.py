@@ -99,15 +99,15 @@ def reckon(world: World, *, seconds: int = 3_600, seed: int = 7) -> Figures:
 def rows(figures: Figures) -> list[str]:
     """The table of the page."""
     return [
-        f"| status lists, each of 2^20 places | {figures.lists:,} | reckoned |",
-        f"| bits set in each | {figures.bits_per_list:,.0f} | reckoned |",
+        f"| status lists, each of 2^20 indexes | {figures.lists:,} | estimated |",
+        f"| bits set in each | {figures.bits_per_list:,.0f} | estimated |",
         f"| a list on the wire | {figures.list_bytes:,} bytes | measured |",
-        f"| refreshes | {figures.refreshes_per_second:,.0f}/s | reckoned |",
-        f"| cores for them, PostgreSQL's included | {figures.refresh_cores:.1f} | reckoned |",
+        f"| refreshes | {figures.refreshes_per_second:,.0f}/s | estimated |",
+        f"| cores for them, PostgreSQL's included | {figures.refresh_cores:.1f} | estimated |",
         f"| list fetches at the CDN | {figures.fetches_at_verifiers:,.0f}/s | simulated |",
         f"| list fetches that reach a node | {figures.fetches_at_origin:,.1f}/s | simulated |",
-        f"| messages to verifiers by push | {figures.messages_per_second:,.0f}/s | reckoned |",
-        f"| open streams on each node | {figures.streams_per_node:,} | reckoned |",
+        f"| messages to verifiers by push | {figures.messages_per_second:,.0f}/s | estimated |",
+        f"| open streams on each node | {figures.streams_per_node:,} | estimated |",
     ]
 
 

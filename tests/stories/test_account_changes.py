@@ -156,11 +156,11 @@ def test_an_old_sign_in_changes_nothing(  # whoever found an open laptop
 
 
 def test_everything_is_exported(api: httpx.Client, ann: dict[str, str]) -> None:
-    """Account, sessions, accounts elsewhere and events; nothing that opens anything is among it."""
+    """Account, sessions, connected accounts, consents and events; no credential is among it."""
     pair = api.post("/login", json=ann).json()
     answer = api.get("/account/export", headers={"authorization": f"Bearer {pair['token']}"})
     exported = answer.json()
-    assert set(exported) == {"account", "sessions", "identities", "events"}
+    assert set(exported) == {"account", "sessions", "identities", "consents", "events"}
     assert exported["account"]["email"] == ANN["email"]
     assert len(exported["sessions"]) == 1
     assert [event["kind"] for event in exported["events"]] == ["account_created", "signed_in", "data_exported"]
