@@ -1,8 +1,8 @@
 """The kill matrix: each event that ends something, against each thing that it must end, and the things that live on.
 
 The events happen at one server or by a command; everything is checked at another server on the same database, and by a
-verifier that follows that other one and never asks about a token. `docs/security/kill-matrix.md` is written from what
-this test has proved: `WRITE_DOCS=1 pytest tests/stories/test_kill_matrix.py`.
+verifier that follows that other one and never asks about a token. `test_kill_matrix_page.py` writes
+`docs/security/kill-matrix.md` from what is proved here and in `test_kill_matrix_of_applications.py`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,8 @@ from __future__ import annotations
 import base64
 import io
 import json
-import os
 import secrets
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote_plus, urlsplit
 
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
     import httpx
 
 API = "https://orders.example.test"
-PAGE = Path(__file__).parents[2] / "docs" / "security" / "kill-matrix.md"
 
 ARTEFACTS = {
     "user's access token, at a verifier": "The token is verified offline by an API whose verifier follows the feed.",
@@ -86,7 +83,7 @@ class World:
         person = {"email": f"{secrets.token_hex(4)}@example.test", "password": "a password of good length"}
         with self.here.client() as api:
             assert api.post("/signup", json=person).status_code == 201
-            headers = _bearer(api.post("/login", json=person).json())
+            headers = bearer(api.post("/login", json=person).json())
             api.post("/account/email", json={"email": person["email"]}, headers=headers)
             verified = {"token": newest_token(api, "/pages/account/email/confirm")}
             assert api.post("/account/email/confirm", json=verified, headers=headers).status_code == 204
@@ -211,7 +208,6 @@ EVERY_WAY_IN = EVERYTHING_OF_A_PERSON | {"sign-in link in an email"}
 OWN = frozenset({"client's own token, at a verifier", "client's own token, introspected"})
 TOKEN = SESSION - {"refresh token"}
 AT_CLIENT = SESSION - {"user's access token, at `/me`"}
-DEAD, ALIVE = "dead", "·"
 
 
 def _logout(world: World, held: Held) -> None:
@@ -225,16 +221,16 @@ def _logout_cookie(world: World, held: Held) -> None:
         assert api.post("/logout", headers=headers).status_code == 204
 
 
-def _logout_everywhere(world: World, held: Held) -> None:
+def logout_everywhere(world: World, held: Held) -> None:
+    """Sign out of every session."""
     with world.here.client() as api:
         api.post("/logout/all", headers={"authorization": f"Bearer {held.pair['token']}"})
 
 
 def _end_session(world: World, held: Held) -> None:
     with world.here.client() as api:
-        bearer = {"authorization": f"Bearer {held.cookie_pair['token']}"}
         ended = jwt.peek(held.pair["token"]).claims["sid"]
-        assert api.delete(f"/sessions/{ended}", headers=bearer).status_code == 204
+        assert api.delete(f"/sessions/{ended}", headers=bearer(held.cookie_pair)).status_code == 204
 
 
 def _revoke(kind: str) -> Callable[[World, Held], None]:
@@ -258,7 +254,9 @@ def _reuse(world: World, held: Held) -> None:
         held.pair["refresh_token"] = current
 
 
-def _command(*words: str, stdin: str = "") -> Callable[[World, Held], None]:
+def command(*words: str, stdin: str = "") -> Callable[[World, Held], None]:
+    """Run a command about the person or the client."""
+
     def happen(world: World, held: Held) -> None:
         places = {"EMAIL": held.person["email"], "CLIENT": held.client.id}
         with pytest.MonkeyPatch.context() as patch:
@@ -268,18 +266,20 @@ def _command(*words: str, stdin: str = "") -> Callable[[World, Held], None]:
     return happen
 
 
-def _bearer(pair: dict[str, str]) -> dict[str, str]:
+def bearer(pair: dict[str, str]) -> dict[str, str]:
+    """The header of a pair of tokens."""
     return {"authorization": f"Bearer {pair['token']}"}
 
 
 def _new_password(world: World, held: Held) -> None:
     with world.here.client() as api:
         new = {"password": "another good long password"}
-        answer = api.post("/account/password", json=new, headers=_bearer(held.cookie_pair))
+        answer = api.post("/account/password", json=new, headers=bearer(held.cookie_pair))
         assert answer.status_code == 204
 
 
-def _forgotten_password(world: World, held: Held) -> None:
+def forgotten_password(world: World, held: Held) -> None:
+    """Set another password by a link in a mail."""
     with world.here.client() as api:
         api.post("/password/forgotten", json={"email": held.person["email"]})
         new = {"token": newest_token(api, "/pages/reset"), "password": "another good long password"}
@@ -288,7 +288,7 @@ def _forgotten_password(world: World, held: Held) -> None:
 
 def _lock_down(world: World, held: Held) -> None:
     with world.here.client() as api:
-        api.post("/account/password", json={"password": held.person["password"]}, headers=_bearer(held.pair))
+        api.post("/account/password", json={"password": held.person["password"]}, headers=bearer(held.pair))
         token = newest_token(api, "/pages/lock")
         held.pair = api.post("/login", json=held.person).json()
         held.cookie_pair = held._cookie_login(api)
@@ -299,17 +299,19 @@ def _lock_down(world: World, held: Held) -> None:
 def _new_address(world: World, held: Held) -> None:
     with world.here.client() as api:
         new = f"{secrets.token_hex(4)}@example.test"
-        api.post("/account/email", json={"email": new}, headers=_bearer(held.pair))
+        api.post("/account/email", json={"email": new}, headers=bearer(held.pair))
         confirmed = {"token": newest_token(api, "/pages/account/email/confirm")}
-        assert api.post("/account/email/confirm", json=confirmed, headers=_bearer(held.pair)).status_code == 204
+        assert api.post("/account/email/confirm", json=confirmed, headers=bearer(held.pair)).status_code == 204
 
 
-def _delete(world: World, held: Held) -> None:
+def delete_account(world: World, held: Held) -> None:
+    """Delete the person's account."""
     with world.here.client() as api:
-        assert api.delete("/account", headers=_bearer(held.pair)).status_code == 204
+        assert api.delete("/account", headers=bearer(held.pair)).status_code == 204
 
 
-def _compromise(world: World, held: Held) -> None:
+def compromise(world: World, held: Held) -> None:
+    """Take the key of the access tokens out of the world."""
     kid = jwt.peek(held.pair["token"]).headers["kid"]
     world.operate("key", "compromise", str(kid))
 
@@ -317,32 +319,32 @@ def _compromise(world: World, held: Held) -> None:
 EVENTS: tuple[Event, ...] = (
     Event("logout", _logout, SESSION),
     Event("logout of a cookie session", _logout_cookie, frozenset({"cookie session"})),
-    Event("logout everywhere", _logout_everywhere, EVERYTHING_OF_A_PERSON),
+    Event("logout everywhere", logout_everywhere, EVERYTHING_OF_A_PERSON),
     Event("a session ended from another device", _end_session, SESSION),
     Event("refresh token reused", _reuse, SESSION),
     Event("password changed, in the cookie session", _new_password, SESSION | {"sign-in link in an email"}),
-    Event("password reset by email", _forgotten_password, EVERY_WAY_IN),
+    Event("password reset by email", forgotten_password, EVERY_WAY_IN),
     Event('"this wasn\'t me" in an email', _lock_down, EVERY_WAY_IN),
     Event("email address changed", _new_address, frozenset({"sign-in link in an email"})),
-    Event("account deleted", _delete, EVERY_WAY_IN),
+    Event("account deleted", delete_account, EVERY_WAY_IN),
     Event("`/oauth/revoke` of a refresh token", _revoke("refresh"), AT_CLIENT, at_client=True),
     Event("`/oauth/revoke` of an access token", _revoke("access"), AT_CLIENT & TOKEN, at_client=True),
     Event("`/oauth/revoke` of a client's own token", _revoke("own"), OWN),
-    Event("`gatepass user logout`", _command("user", "logout", "EMAIL"), EVERYTHING_OF_A_PERSON),
-    Event("`gatepass user disable`", _command("user", "disable", "EMAIL"), EVERY_WAY_IN),
+    Event("`gatepass user logout`", command("user", "logout", "EMAIL"), EVERYTHING_OF_A_PERSON),
+    Event("`gatepass user disable`", command("user", "disable", "EMAIL"), EVERY_WAY_IN),
     Event(
         "`gatepass user password`",
-        _command("user", "password", "EMAIL", stdin="another good long password\n"),
+        command("user", "password", "EMAIL", stdin="another good long password\n"),
         EVERY_WAY_IN,
     ),
-    Event("`gatepass user reset-factors`", _command("user", "reset-factors", "EMAIL"), EVERYTHING_OF_A_PERSON),
-    Event("a role removed", _command("user", "role", "EMAIL", "admin", "--remove"), TOKEN),
+    Event("`gatepass user reset-factors`", command("user", "reset-factors", "EMAIL"), EVERYTHING_OF_A_PERSON),
+    Event("a role removed", command("user", "role", "EMAIL", "admin", "--remove"), TOKEN),
     Event(
-        "`gatepass client rotate-secret`", _command("client", "rotate-secret", "CLIENT"), OWN | {"client's credentials"}
+        "`gatepass client rotate-secret`", command("client", "rotate-secret", "CLIENT"), OWN | {"client's credentials"}
     ),
     Event(
         "`gatepass client remove`",
-        _command("client", "remove", "CLIENT"),
+        command("client", "remove", "CLIENT"),
         OWN | AT_CLIENT | {"client's credentials"},
         at_client=True,
     ),
@@ -350,7 +352,7 @@ EVENTS: tuple[Event, ...] = (
 
 
 # The last one, since it ends the tokens of everybody: what the others hold is signed with the same key.
-COMPROMISED = Event("`gatepass key compromise`", _compromise, TOKEN | OWN)
+COMPROMISED = Event("`gatepass key compromise`", compromise, TOKEN | OWN)
 EVENTS = (*EVENTS, COMPROMISED)
 
 
@@ -422,7 +424,7 @@ def prove(world: World, event: Event) -> None:
     held = Held(world)
     if event.at_client:
         held.held_by_client()
-    applicable = _applicable(event)
+    applicable = applicable_to(event)
     for artefact in applicable:
         assert held.works(artefact), f"{artefact} before {event.title}"
     event.happen(world, held)
@@ -433,7 +435,7 @@ def prove(world: World, event: Event) -> None:
         assert held.works(artefact) == (artefact not in event.kills), f"{artefact} after {event.title}"
 
 
-def _applicable(event: Event) -> list[str]:
+def applicable_to(event: Event) -> list[str]:
     """A client's grant is not for the server's own calls, so `/me` has nothing to say of it."""
     return [name for name in ARTEFACTS if not (event.at_client and "/me" in name)]
 
@@ -441,52 +443,9 @@ def _applicable(event: Event) -> list[str]:
 def test_a_role_that_is_removed_is_not_in_the_next_token(world: World) -> None:
     """The session lives, its access tokens die, and the next refresh carries what is left."""
     held = Held(world)
-    _command("user", "role", "EMAIL", "admin", "--remove")(world, held)
+    command("user", "role", "EMAIL", "admin", "--remove")(world, held)
     with world.there.client() as api:
         renewed = api.post("/refresh", json={"refresh_token": held.pair["refresh_token"]}).json()["token"]
     assert not world.verifier.verify(renewed).roles
     eventually(lambda: not held.works("user's access token, at a verifier"))
     assert world.verifier.verify(renewed).subject
-
-
-def test_the_page_shows_what_was_proved() -> None:
-    """`docs/security/kill-matrix.md` is this table, cell by cell."""
-    text = page()
-    if os.environ.get("WRITE_DOCS"):
-        PAGE.write_text(text)
-    assert PAGE.read_text() == text
-
-
-def page() -> str:
-    """Write the page."""
-    lines = [
-        "<!-- Written by tests/stories/test_kill_matrix.py; change it there. -->",
-        "",
-        "# The kill matrix",
-        "",
-        "What each event revokes (dead), and what stays valid (·). Every cell is proved by",
-        "`tests/stories/test_kill_matrix.py`, with the event at one server or by a command, the check at another",
-        "server on the same database, on SQLite and on PostgreSQL, and a verifier that makes no request for a token.",
-        "Commands of the operator are also tested with two workers on one socket. Dead means within",
-        "a second by the",
-        "stream of events, and within `status_list_seconds` for a verifier that only fetches lists.",
-        "",
-        "| event | " + " | ".join(ARTEFACTS) + " |",
-        "| --- |" + " :---: |" * len(ARTEFACTS),
-    ]
-    for event in EVENTS:
-        marks = [
-            " " if artefact not in _applicable(event) else DEAD if artefact in event.kills else ALIVE
-            for artefact in ARTEFACTS
-        ]
-        lines.append(f"| {event.title} | " + " | ".join(marks) + " |")
-    lines += ["", "The columns:", ""]
-    lines += [f"- **{name}**: {meaning}" for name, meaning in ARTEFACTS.items()]
-    lines += [
-        "",
-        "Where a client holds the grant, its tokens are not for the server's own calls, so `/me` does not apply.",
-        "Client assertions and the links and codes of emails work once. The assertions of a client that was removed",
-        "or got a new secret are refused; a link to set a new password ends as a sign-in link does.",
-        "",
-    ]
-    return "\n".join(lines)

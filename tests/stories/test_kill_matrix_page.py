@@ -1,0 +1,75 @@
+"""`docs/security/kill-matrix.md`, written from what the two kill matrices have proved.
+
+`WRITE_DOCS=1 pytest tests/stories/test_kill_matrix_page.py` writes it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.stories import test_kill_matrix as matrix
+from tests.stories import test_kill_matrix_of_applications as of_applications
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+PAGE = Path(__file__).parents[2] / "docs" / "security" / "kill-matrix.md"
+DEAD, ALIVE = "dead", "·"
+
+
+def test_the_page_shows_what_was_proved() -> None:
+    """`docs/security/kill-matrix.md` is these tables, cell by cell."""
+    text = page()
+    if os.environ.get("WRITE_DOCS"):
+        PAGE.write_text(text)
+    assert PAGE.read_text() == text
+
+
+def page() -> str:
+    """Write the page."""
+    of_own = ((each.title, matrix.applicable_to(each), each.kills) for each in matrix.EVENTS)
+    elsewhere = ((each.title, each.artefacts, each.kills) for each in of_applications.ENDINGS)
+    lines = [
+        "<!-- Written by tests/stories/test_kill_matrix_page.py; change it there. -->",
+        "",
+        "# The kill matrix",
+        "",
+        "What is dead and what lives on (·) after each event. Every cell is proved by",
+        "`tests/stories/test_kill_matrix.py`, with the event at one server or by a command, the check at another",
+        "server on the same database, on SQLite and on PostgreSQL, and a verifier that never asks about a token.",
+        "What an operator does by a command is proved beside two workers on one socket too. Dead means within",
+        "a second by the",
+        "stream of events, and within `status_list_seconds` for a verifier that only fetches lists.",
+        "",
+        *table(matrix.ARTEFACTS, of_own),
+        "Where a client holds the grant, its tokens are not for the server's own calls, so `/me` says nothing of them.",
+        "Once-only tokens are client assertions and the links and codes of mails: a client that is removed or has",
+        "another secret proves nothing by one any more; a link to set a new password dies as a sign-in link does.",
+        "",
+        "## Sign-ins at applications",
+        "",
+        "What registered clients hold of somebody who signed in at them through this server. Every cell is proved by",
+        "`tests/stories/test_kill_matrix_of_applications.py`, with the event at one server or by a command and the",
+        "check at another, on SQLite and on PostgreSQL. Clients that want to hear of it are told besides",
+        "([signing out](../guides/logout.md)).",
+        "",
+        *table(of_applications.ARTEFACTS, elsewhere),
+        "Where a cell is empty, what lives for a minute has expired by the end of the event. A code that was given or",
+        "approved, and not redeemed, dies with the session in which it was.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def table(columns: Mapping[str, str], rows: Iterable[tuple[str, Collection[str], Collection[str]]]) -> Iterable[str]:
+    """Write a table, and what its columns are."""
+    yield "| event | " + " | ".join(columns) + " |"
+    yield "| --- |" + " :---: |" * len(columns)
+    for title, applicable, kills in rows:
+        marks = [" " if name not in applicable else DEAD if name in kills else ALIVE for name in columns]
+        yield f"| {title} | " + " | ".join(marks) + " |"
+    yield from ("", "The columns:", "")
+    yield from (f"- **{name}**: {meaning}" for name, meaning in columns.items())
+    yield ""
