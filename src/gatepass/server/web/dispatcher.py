@@ -172,8 +172,7 @@ class Application:
     async def _handle(self, request: Request, route: Route) -> Response:
         """Authenticate, then convert the body, then handle: the body of a stranger is not even parsed."""
         if route.page:
-            leads_to = request.query_params.get("return_to", request.scope["path"])
-            if self._pages.is_interaction(leads_to) or self._is_oauth(request):
+            if self._is_oauth(request) or self._leads_to_interaction(request):
                 request.scope[_IN_INTERACTION] = True
             if route.form is None and route.auth != THIS_MACHINE:
                 elsewhere = self._pages.at_the_issuer(request)
@@ -283,6 +282,9 @@ class Application:
         if self._is_oauth(request):
             return oauth_error(code, PROBLEMS[code].meaning, headers=headers)
         return problem(code, request_id=request_id, headers=headers)
+
+    def _leads_to_interaction(self, request: Request) -> bool:
+        return self._pages.is_interaction(request.query_params.get("return_to", request.scope["path"]))
 
     def _is_oauth(self, request: Request) -> bool:
         """Whether errors use RFC 6749's format, which clients expect under this path."""
