@@ -11,7 +11,7 @@ from gatepass.server.domain.sessions.authorization_request import AuthorizationR
 
 URN = "urn:ietf:params:oauth:request_uri:"
 MOST_OF_A_CLIENT = 1_000
-"""Requests of a public client that wait at once: anyone can send them in its name."""
+"""Requests that wait at once of a client that is public, or has registered itself: anyone can send them."""
 _BYTES = 32
 
 

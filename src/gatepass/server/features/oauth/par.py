@@ -101,9 +101,10 @@ async def push(core: Core, call: Call, form: PushedForm) -> Response:
     proven_key = await core.dpop.thumbprint(call.request) or ""
     request = await checked(core, client, parameters, redirect_uri, is_pushed=True, proven_key=proven_key)
     request_uri, seconds = new_request_uri(), core.settings.request_uri_seconds
+    is_stranger = client.is_public or client.is_self_registered
 
     async def unit(tx: Transaction) -> Refusal | None:
-        if client.is_public and await tx.pushed_requests.count_of(client.id, tx.now) >= MOST_OF_A_CLIENT:
+        if is_stranger and await tx.pushed_requests.count_of(client.id, tx.now) >= MOST_OF_A_CLIENT:
             return Refusal(
                 "too_many_requests", "Too many requests of this client wait to be opened.", retry_after=seconds
             )
