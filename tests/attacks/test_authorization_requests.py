@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -190,3 +191,38 @@ def test_a_strangers_request_writes_nothing(party: RelyingParty, browser: Browse
         flow.follow(flow.ask())
     for table in ("authorization_codes", "used_once", "consents"):
         assert party.read(f"SELECT COUNT(*) FROM {table} WHERE ?1 = ''", "") == 0  # noqa: S608 - names of ours
+
+
+@pytest.mark.parametrize("max_age", ["0" * 20 + "9" * 5_000, "0" * 20 + "9" * 400, "9" * 19, "2147483648", "+1", "1e3"])
+def test_a_number_without_end(party: RelyingParty, browser: Browser, max_age: str) -> None:
+    """A `max_age` of thousands of digits is an error of the client's, and no crash."""
+    assert answer_of(Flow(party, browser).ask(max_age=max_age))["error"] == "invalid_request"
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        '{"id_token": {"sub": {"value": "usr_a"}}, "userinfo": {"sub": {"value": "usr_b"}}}',
+        '{"id_token": {"sub": {"values": []}}}',
+        '{"id_token": {"sub": {"value": 1}}}',
+    ],
+)
+def test_nobody_is_not_everybody(party: RelyingParty, browser: Browser, claims: str) -> None:
+    """A request that expects nobody, or two people at once, is refused, and not answered with whoever is there."""
+    for prompt in (None, "none"):
+        assert answer_of(Flow(party, browser).ask(claims=claims, prompt=prompt))["error"] == "login_required"
+
+
+def test_an_error_repeats_nothing_of_the_request(party: RelyingParty, browser: Browser) -> None:
+    """A description has no name that the request has made up: `error_description` allows few characters."""
+    name = 'x"\\<script>\u2028' + "y" * 2_000
+    answer = Flow(party, browser).ask(claims=json.dumps({"userinfo": {name: 1}}, ensure_ascii=False))
+    assert answer_of(answer)["error"] == "invalid_request"
+    assert "y" * 10 not in answer.headers["location"]
+
+
+def test_a_hint_of_any_length_makes_no_long_url(party: RelyingParty, browser: Browser) -> None:
+    """A `login_hint` that no address can be is ignored: it would make the sign-in page's URL too long for proxies."""
+    answer = Flow(party, browser).ask(login_hint="a" * 12_000)
+    assert answer.status_code == 303
+    assert len(answer.headers["location"]) < 4_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -251,3 +252,24 @@ def test_a_public_client_with_a_verifier(server: RunningServer, api: httpx.Clien
     answer = flow.submit(page, decision="allow")
     assert answer.headers["location"].startswith("http://127.0.0.1:51004/cb?")
     assert flow.redeem(api, code_of(answer), None, **redirect).status_code == 200
+
+
+def test_a_page_that_loads_twice_at_once(server: RunningServer, api: httpx.Client, signed_in: Browser) -> None:
+    """Of several redemptions at one moment, each with the verifier, one gets tokens, and they live (RFC 9700 §4.5)."""
+    flow = Flow(add_relying_party(server), signed_in)
+    for _ in range(5):
+        code = code_of(flow.ask())
+        with ThreadPoolExecutor(8) as threads:
+            answers = [each.result() for each in [threads.submit(flow.redeem, api, code) for _ in range(8)]]
+        (won,) = [answer.json() for answer in answers if answer.status_code == 200]
+        assert {answer.json()["error"] for answer in answers if answer.status_code != 200} == {"invalid_grant"}
+        flow.party.refresh(api, won["refresh_token"])
+
+
+@pytest.mark.parametrize("asked", ["unknown", "1", "unknown 1"])
+def test_an_essential_acr_is_not_talked_away(server: RunningServer, signed_in: Browser, asked: str) -> None:
+    """`acr_values` that ask for less, or for what nobody knows, switch off no essential `acr` (Core §5.5.1.1)."""
+    flow = Flow(add_relying_party(server), signed_in)
+    essential = '{"id_token": {"acr": {"essential": true, "value": "2"}}}'
+    answer = answer_of(flow.ask(claims=essential, acr_values=asked, prompt="none"))
+    assert answer["error"] == "unmet_authentication_requirements"

@@ -144,10 +144,15 @@ def _must_consent(request: AuthorizationRequest, client: Client, consent: Consen
             host = host_of(request.redirect_uri)
             if consent is None or not consent.was_shown(client.name, host):
                 return True
-            return not consent.covers(request.scope, request.resource)
+            return not consent.covers(request.scope_to_agree_to, resource_to_agree_to(request, client))
+
+
+def resource_to_agree_to(request: AuthorizationRequest, client: Client) -> tuple[str, ...]:
+    """What the tokens will be for: a request that names no resource asks for more than one that does."""
+    return request.resource or client.audience
 
 
 def _without_unasked_offline(request: AuthorizationRequest, client: Client, consent: Consent | None) -> tuple[str, ...]:
     """Leave offline access out where nobody was asked for it (OpenID Connect Core §11)."""
     allowed = client.rules.consent == "never" or (consent is not None and "offline_access" in consent.scope)
-    return tuple(scope for scope in request.scope if allowed or scope != "offline_access")
+    return tuple(scope for scope in request.scope_to_agree_to if allowed or scope != "offline_access")

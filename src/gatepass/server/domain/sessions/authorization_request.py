@@ -31,6 +31,7 @@ class AuthorizationRequest(Confidential, frozen=True, kw_only=True, omit_default
         login_hint: Which account it expects, for the sign-in page.
         ui_locales: The languages it prefers.
         claims: The `claims` parameter as JSON (OpenID Connect Core §5.5); empty where there is none.
+        claims_scope: The scopes that tell what it asks for there, beside those that it asks for by name.
         subjects: Whom it expects, as it knows them, by `id_token_hint` or a `sub` among the claims; none for anyone.
         dpop_jkt: The key that the code is bound to (RFC 9449 §10).
     """
@@ -49,5 +50,11 @@ class AuthorizationRequest(Confidential, frozen=True, kw_only=True, omit_default
     login_hint: str = ""
     ui_locales: tuple[str, ...] = ()
     claims: str = ""
+    claims_scope: tuple[str, ...] = ()
     subjects: tuple[str, ...] = ()
     dpop_jkt: str = ""
+
+    @property
+    def scope_to_agree_to(self) -> tuple[str, ...]:
+        """What a person is asked for: a claim by its name tells no less than its scope does."""
+        return (*self.scope, *self.claims_scope)

@@ -31,13 +31,16 @@ class Consent(msgspec.Struct, frozen=True, kw_only=True):
         """Whether this is the name, and the place that people are sent to, that the person has seen."""
         return (self.client_name, self.host) == (client_name, host)
 
-    def joined(self, earlier: Consent | None) -> Consent:
-        """With what was allowed before to the same client, as long as that is the one that people know."""
+    def joined(self, earlier: Consent | None, *, asked: tuple[str, ...]) -> Consent:
+        """With what was allowed before to the same client, as long as that is the one that people know.
+
+        Of what they were asked now, the answer of now counts: a scope that they have unticked is not allowed any more.
+        """
         if earlier is None or not earlier.was_shown(self.client_name, self.host):
             return self
         return msgspec.structs.replace(
             self,
-            scope=tuple(dict.fromkeys((*earlier.scope, *self.scope))),
+            scope=tuple(dict.fromkeys((*(each for each in earlier.scope if each not in asked), *self.scope))),
             resource=tuple(dict.fromkeys((*earlier.resource, *self.resource))),
         )
 

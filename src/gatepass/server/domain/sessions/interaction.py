@@ -37,6 +37,7 @@ class Interaction(Confidential, frozen=True, kw_only=True, omit_defaults=True):
         pushed: The digest of a pushed request's URI (RFC 9126).
         browser: A digest of the cookie of the browser that it belongs to; empty until there is one.
         chosen: The session that the person has chosen to go on with.
+        shown_to: The session of the person who reads the page: nobody else can answer it.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Interaction(Confidential, frozen=True, kw_only=True, omit_defaults=True):
     pushed: bytes = b""
     browser: bytes = b""
     chosen: str = ""
+    shown_to: str = ""
 
     @property
     def expires_at(self) -> float:

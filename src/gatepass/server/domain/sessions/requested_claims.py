@@ -116,6 +116,18 @@ def read_claims(text: str) -> RequestedClaims:
     return RequestedClaims(userinfo=_read_place(document, "userinfo"), id_token=_read_place(document, "id_token"))
 
 
+def limited_to(scope: Collection[str], text: str) -> str:
+    """The parameter without the claims about people that these scopes do not tell. Raises as `read_claims`."""
+    if not text:
+        return text
+    withheld = set(KEPT_CLAIMS) - claims_of(scope)
+    document = strict_json.decode_object(text.encode(), _DEPTH)
+    for place in ("userinfo", "id_token"):
+        for name in withheld & set(document.get(place) or ()):
+            del document[place][name]
+    return msgspec.json.encode(document).decode()
+
+
 def _read_place(document: Mapping[str, Any], place: str) -> dict[str, RequestedClaim]:
     members = document.get(place)
     if members is None:
@@ -123,7 +135,7 @@ def _read_place(document: Mapping[str, Any], place: str) -> dict[str, RequestedC
     if not isinstance(members, dict):
         raise Refusal("invalid_request", f"In the parameter claims, {place} is an object or null.")
     asked = cast("dict[str, object]", members)
-    return {name: _read_claim(name, how) for name, how in asked.items() if "#" not in name}
+    return {name: _read_claim(how) for name, how in asked.items() if "#" not in name}
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -132,13 +144,13 @@ class _Asked(msgspec.Struct, frozen=True):
     values: tuple[Any, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
-def _read_claim(name: str, how: object) -> RequestedClaim:
+def _read_claim(how: object) -> RequestedClaim:
     try:
         asked = msgspec.convert({} if how is None else how, _Asked)
     except msgspec.ValidationError:
         raise Refusal(
             "invalid_request",
-            f"In the parameter claims, {name!r} is asked for by essential, value and values, or null.",
+            "In the parameter claims, each is asked for by essential, value and values, or null.",
         ) from None
     one = () if asked.value is msgspec.UNSET else (asked.value,)
     several = () if asked.values is msgspec.UNSET else asked.values

@@ -31,6 +31,8 @@ ACR_VALUES = (SINGLE_FACTOR, TWO_FACTORS)
 _LONGEST_NONCE = 512
 _LONGEST_STATE = 2_048
 _LARGEST_MAX_AGE = 2**31
+_SECONDS = re.compile(r"[0-9]{1,10}")
+_LONGEST_LOGIN_HINT = 256
 _S256 = re.compile(r"[A-Za-z0-9_-]{43}")
 """A SHA-256 digest in base64url: a PKCE challenge (RFC 7636 §4.2), the thumbprint of a key (RFC 7638)."""
 
@@ -123,7 +125,7 @@ def check_prompt(asked: Asked) -> None:
 def check_max_age(asked: Asked) -> None:
     """OpenID Connect Core §3.1.2.1."""
     text = asked.parameters.get("max_age")
-    if text and not (text.isascii() and text.isdecimal() and int(text[:20]) < _LARGEST_MAX_AGE):
+    if text and not (_SECONDS.fullmatch(text) and int(text) < _LARGEST_MAX_AGE):
         raise _invalid("max_age is a number of seconds.")
 
 
@@ -198,11 +200,12 @@ def check_request(asked: Asked, redirect_uri: str) -> AuthorizationRequest:
     for check in CHECKS:
         check(asked)
     parameters, client = asked.parameters, asked.client
+    scope = requested_scope(asked)
     claims = read_claims(parameters.get("claims"))
     return AuthorizationRequest(
         client_id=client.id,
         redirect_uri=redirect_uri,
-        scope=requested_scope(asked),
+        scope=scope,
         response_mode=cast("ResponseMode", parameters.get("response_mode") or "query"),
         state=parameters.values.get("state"),
         nonce=parameters.get("nonce"),
@@ -211,9 +214,10 @@ def check_request(asked: Asked, redirect_uri: str) -> AuthorizationRequest:
         prompt=cast("tuple[Prompt, ...]", parameters.words("prompt")),
         max_age=int(parameters.get("max_age")) if parameters.get("max_age") else None,
         acr_values=_acr_values(asked, claims),
-        login_hint=parameters.get("login_hint"),
+        login_hint=_login_hint(asked),
         ui_locales=parameters.words("ui_locales"),
         claims=parameters.get("claims"),
+        claims_scope=tuple(each for each in claims.scopes if each in client.scope and each not in scope),
         subjects=_subjects(asked, claims),
         dpop_jkt=parameters.get("dpop_jkt") or asked.proven_key,
     )
@@ -241,15 +245,42 @@ def _registered_resource(asked: Asked, resource: str) -> str | None:
 
 
 def _acr_values(asked: Asked, claims: RequestedClaims) -> tuple[str, ...]:
-    """The values that count: what we do not know is ignored, and one that is met is enough (RFC 9470 §5)."""
-    wanted = asked.parameters.words("acr_values") or claims.essential_acr or asked.client.metadata.default_acr_values
-    return tuple(value for value in ACR_VALUES if value in wanted)
+    """The values that count: what we do not know is ignored, and one that is met is enough (RFC 9470 §5).
+
+    Where the parameter and an essential claim ask for different ones, the stricter counts.
+    """
+    asked_for = asked.parameters.words("acr_values")
+    wanted = [asked_for, claims.essential_acr] if asked_for or claims.essential_acr else [_default_acr(asked)]
+    known = [tuple(value for value in ACR_VALUES if value in values) for values in wanted]
+    return max(known, key=lambda values: min(values, default=""))
+
+
+def _default_acr(asked: Asked) -> tuple[str, ...]:
+    return asked.client.metadata.default_acr_values
+
+
+def _login_hint(asked: Asked) -> str:
+    """One that is no address is ignored, so that it makes no URL too long."""
+    hint = asked.parameters.get("login_hint")
+    return hint if len(hint) <= _LONGEST_LOGIN_HINT else ""
 
 
 def _subjects(asked: Asked, claims: RequestedClaims) -> tuple[str, ...]:
-    """Whom the client expects, as it knows them."""
+    """Whom the client expects, as it knows them: whoever is meant by everything that says so.
+
+    Raises:
+        Refusal: `login_required`, where that is nobody (OpenID Connect Core §5.5.1).
+    """
     hint = asked.parameters.get("id_token_hint")
-    return (asked.subject_of_hint(hint),) if hint else claims.subjects or ()
+    named = [
+        subjects
+        for subjects in ((asked.subject_of_hint(hint),) if hint else None, claims.subjects)
+        if subjects is not None
+    ]
+    expected = set(named[0]).intersection(*named) if named else set[str]()
+    if named and not expected:
+        raise Refusal("login_required", "The request expects nobody, or several people at once.")
+    return tuple(sorted(expected))
 
 
 def _invalid(why: str) -> Refusal:

@@ -50,9 +50,14 @@ def redirect_uri_in(parameters: Parameters, client: Client) -> str:
     Raises:
         Refusal: `invalid_redirect_uri`.
     """
-    sent, metadata = parameters.get("redirect_uri"), client.metadata
-    is_native = metadata.application_type == "native"
-    is_once = sent and "redirect_uri" not in parameters.repeated
-    if not is_once or not is_registered(sent, metadata.redirect_uris, is_native=is_native):
-        raise Refusal("invalid_redirect_uri", "The redirect_uri is none that the client has registered.")
+    sent = "" if "redirect_uri" in parameters.repeated else parameters.get("redirect_uri")
+    check_redirect_uri(sent, client)
     return sent
+
+
+def check_redirect_uri(sent: str, client: Client) -> None:
+    """Refuse a redirect URI that is not the client's, or not any more. Raises as `redirect_uri_in`."""
+    metadata = client.metadata
+    is_native = metadata.application_type == "native"
+    if not sent or not is_registered(sent, metadata.redirect_uris, is_native=is_native):
+        raise Refusal("invalid_redirect_uri", "The redirect_uri is none that the client has registered.")

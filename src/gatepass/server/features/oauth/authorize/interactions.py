@@ -19,13 +19,14 @@ from gatepass.server.domain.sessions.authorization import (
     SignIn,
     StepUp,
     next_step,
+    resource_to_agree_to,
 )
 from gatepass.server.domain.sessions.authorization_request import OPENID
 from gatepass.server.domain.sessions.consent import Consent
 from gatepass.server.domain.sessions.interaction import INTERACTION_SECONDS, Interactions
 from gatepass.server.domain.sessions.redirect_uri import form_target, host_of, is_loopback_uri
 from gatepass.server.domain.sessions.scopes import scope_text
-from gatepass.server.features.oauth.authorize.find import client_by_id
+from gatepass.server.features.oauth.authorize.find import check_redirect_uri, client_by_id
 from gatepass.server.features.oauth.authorize.issue_code import issue_code
 from gatepass.server.features.oauth.authorize.respond import refuse, respond
 from gatepass.server.web.auth.requirements import ANYONE
@@ -81,8 +82,16 @@ class Situation:
 
     @property
     def is_trusted(self) -> bool:
-        """Whether a refusal may lead away at once: this person has agreed to the client, or no page may be shown."""
-        return self.consent is not None or "none" in self.request.prompt
+        """Whether a refusal may lead away at once: this person has agreed to it, or no page may be shown."""
+        is_known = self.consent is not None and self.consent.was_shown(
+            self.client.name, host_of(self.request.redirect_uri)
+        )
+        return is_known or "none" in self.request.prompt
+
+    @property
+    def is_of_the_reader(self) -> bool:
+        """Whether who is signed in is who was shown the page."""
+        return self.caller is not None and self.caller.session_id == self.interaction.shown_to
 
 
 class AuthorizationPages:
@@ -134,10 +143,10 @@ class AuthorizationPages:
                 return self._refuse(call, situation, Refuse("access_denied"))
             case "another":
                 return self._to_sign_in(call, situation, SignIn(), another="1")
-            case "continue" if situation.caller is not None:
-                chosen = msgspec.structs.replace(interaction, chosen=situation.caller.session_id)
+            case "continue" if situation.is_of_the_reader:
+                chosen = msgspec.structs.replace(interaction, chosen=interaction.shown_to)
                 return await self._go_on(call, replace(situation, interaction=chosen))
-            case "allow" if isinstance(self._next(situation), AskConsent):
+            case "allow" if situation.is_of_the_reader and isinstance(self._next(situation), AskConsent):
                 return await self._allow(call, situation, form.scope)
             case _:
                 return await self._go_on(call, situation)
@@ -186,14 +195,14 @@ class AuthorizationPages:
         """Remember what the person has agreed to, and answer with that."""
         request, caller = situation.request, situation.caller
         assert caller is not None
-        scope = tuple(each for each in request.scope if each == OPENID or each in ticked)
+        scope = tuple(each for each in request.scope_to_agree_to if each == OPENID or each in ticked)
         consent = Consent(
             user_id=caller.user.id,
             client_id=request.client_id,
             client_name=situation.client.name,
             host=host_of(request.redirect_uri),
             scope=scope,
-            resource=request.resource,
+            resource=resource_to_agree_to(request, situation.client),
             given_at=0,
         )
         return await self._issue(call, situation, scope, consent)
@@ -244,6 +253,7 @@ class AuthorizationPages:
         """Show a page whose form belongs to this interaction and this browser."""
         request, caller = situation.request, situation.caller
         bound, cookie = self._bound(call, situation.interaction)
+        bound = msgspec.structs.replace(bound, shown_to=caller.session_id if caller is not None else "")
         response = self._pages.page(
             call.request,
             template,
@@ -275,10 +285,10 @@ class AuthorizationPages:
         return {
             "scopes": [
                 (scope, scope_text(scope, apis, call.language), scope in before)
-                for scope in request.scope
+                for scope in request.scope_to_agree_to
                 if scope != OPENID
             ],
-            "resources": request.resource,
+            "resources": resource_to_agree_to(request, situation.client),
             "is_on_this_device": is_loopback_uri(request.redirect_uri),
         }
 
@@ -287,6 +297,7 @@ class AuthorizationPages:
     async def _situation(self, call: Call, interaction: Interaction, client: Client | None = None) -> Situation:
         request = interaction.request or await self._pushed(interaction)
         client = client or await client_by_id(self._core, request.client_id)
+        check_redirect_uri(request.redirect_uri, client)  # what is sealed may be older than the client's last change
         caller = await self._core.cookie_auth.of(call.request)
         consent = None
         if caller is not None:

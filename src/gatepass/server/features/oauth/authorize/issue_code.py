@@ -13,6 +13,7 @@ from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.authorization_code import CODE_SECONDS, AuthorizationCode, digest, new_code
 from gatepass.server.domain.sessions.open import GRANT_PREFIX
 from gatepass.server.domain.sessions.recent import check_still
+from gatepass.server.domain.sessions.requested_claims import limited_to
 
 if TYPE_CHECKING:
     from gatepass.server.domain.accounts.user import User
@@ -39,7 +40,7 @@ async def issue_code(  # noqa: PLR0913 - what an answer is made of
     scope: tuple[str, ...],
     consent: Consent | None = None,
 ) -> str:
-    """Make the code, and remember the consent that was given, if one was.
+    """Make the code, for what was agreed to of the request, and remember the consent that was given, if one was.
 
     Raises:
         Refusal: `session_ended`, or `interaction_used` when the interaction was answered before.
@@ -55,7 +56,9 @@ async def issue_code(  # noqa: PLR0913 - what an answer is made of
             return Refusal("interaction_used", "This request was answered before.")
         if consent is not None:
             earlier = await tx.consents.of(user.id, request.client_id)
-            await tx.consents.put(msgspec.structs.replace(consent.joined(earlier), given_at=tx.now))
+            await tx.consents.put(
+                msgspec.structs.replace(consent.joined(earlier, asked=request.scope_to_agree_to), given_at=tx.now)
+            )
             await record(tx, "consent_given", user.id, session_id=session_id, reason=request.client_id)
         await tx.authorization_codes.add(
             AuthorizationCode(
@@ -64,7 +67,7 @@ async def issue_code(  # noqa: PLR0913 - what an answer is made of
                 user_id=user.id,
                 session_id=session_id,
                 grant_id=new_id(GRANT_PREFIX),
-                request=msgspec.structs.replace(request, scope=scope),
+                request=_agreed(request, scope),
                 expires_at=tx.now + CODE_SECONDS,
             )
         )
@@ -72,3 +75,13 @@ async def issue_code(  # noqa: PLR0913 - what an answer is made of
         return code
 
     return await decide(needs.database, unit, shared=True)
+
+
+def _agreed(request: AuthorizationRequest, scope: tuple[str, ...]) -> AuthorizationRequest:
+    """The request without the scopes, and the claims, that the person did not agree to."""
+    return msgspec.structs.replace(
+        request,
+        scope=tuple(each for each in request.scope if each in scope),
+        claims_scope=tuple(each for each in request.claims_scope if each in scope),
+        claims=limited_to(scope, request.claims),
+    )

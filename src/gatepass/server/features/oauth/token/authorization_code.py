@@ -13,6 +13,7 @@ from gatepass.jose import base64url
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.ports import decide
+from gatepass.server.domain.sessions.authorization import resource_to_agree_to
 from gatepass.server.domain.sessions.authorization_code import RELOAD_SECONDS, digest
 from gatepass.server.domain.sessions.open import open_grant
 from gatepass.server.domain.sessions.revoke import end_grant
@@ -134,13 +135,16 @@ async def authorization_code(core: Core, client: Client, form: TokenForm, jkt: s
 async def _redeem(
     core: Core, tx: Transaction, code: AuthorizationCode, presented: Presented, status: StatusIndex
 ) -> Redeemed | Reused | Refusal:
-    """Use the code up and open its grant, unless what it rests on has ended meanwhile."""
+    """Use the code up and open its grant, unless what it rests on has ended meanwhile.
+
+    Of several at once, each with the verifier, one wins, and the others are as one that loads its page again.
+    """
     session = await tx.sessions.live(code.session_id, tx.now)
     user = None if session is None else await tx.users.by_id(code.user_id)
     if session is None or user is None or user.closed is not None or not await _still_agrees(tx, code, presented):
         return invalid_grant(_REFUSED)
-    if not await tx.authorization_codes.use(code.digest, tx.now):
-        return Reused(code)
+    if not await tx.authorization_codes.use(code.digest, tx.now):  # another has, at this moment
+        return invalid_grant(_REFUSED) if code.request.code_challenge else Reused(code)
     kind, browser_session_id = kind_of_own_session(code.request, "browser"), ""
     if kind != "browser":
         browser_session_id = session.id
@@ -163,7 +167,9 @@ async def _still_agrees(tx: Transaction, code: AuthorizationCode, presented: Pre
     if presented.client.rules.consent == "never":
         return True
     consent = await tx.consents.of(code.user_id, code.client_id)
-    return consent is not None and consent.covers(code.request.scope, code.request.resource)
+    return consent is not None and consent.covers(
+        code.request.scope_to_agree_to, resource_to_agree_to(code.request, presented.client)
+    )
 
 
 def _is_reload(code: AuthorizationCode, presented: Presented) -> bool:
