@@ -103,10 +103,11 @@ def add_relying_party(
     metadata: ClientMetadata | None = None,
     rules: ClientRules | None = None,
     is_public: bool = False,
+    jwks: str | None = None,
     **more: Any,  # noqa: ANN401 - fields of a client
 ) -> RelyingParty:
     """Register one. Its tokens are for the issuer, unless an audience is named."""
-    secret = "" if is_public else new_secret()
+    secret = "" if is_public or jwks else new_secret()
 
     async def work() -> str:
         async with open_store(server.settings, server.clock) as (database, data_key):
