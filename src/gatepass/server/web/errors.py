@@ -247,6 +247,11 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         "Registration not supported",
         "The parameter `registration` is not supported (OpenID Connect Core §3.1.2.6).",
     ),
+    "invalid_request_object": ProblemKind(
+        400,
+        "Invalid request object",
+        "The `request` is not signed by the client, too old, for another server, or was sent before (RFC 9101 §7).",
+    ),
     "request_uri_not_supported": ProblemKind(
         400, "Request URI not supported", "A `request_uri` must come from `/oauth/par`."
     ),
@@ -333,6 +338,7 @@ _OAUTH_ERRORS = frozenset(
         "invalid_dpop_proof",
         "invalid_grant",
         "invalid_request",
+        "invalid_request_object",
         "invalid_scope",
         "invalid_target",
         "registration_not_supported",

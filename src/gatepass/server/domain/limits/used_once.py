@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+import hashlib
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from gatepass.server.domain.ports import Transaction
 
 Purpose = Literal[
     "client_assertion",
@@ -12,6 +16,7 @@ Purpose = Literal[
     "passkey_challenge",
     "provider_state",
     "readiness",
+    "request_object",
     "second_factor",
 ]
 
@@ -26,3 +31,12 @@ class UsedOnce(Protocol):
     async def forget_expired(self, now: float) -> None:
         """Remove expired ids."""
         ...
+
+
+async def use_name(tx: Transaction, purpose: Purpose, owner: str, name: str, *, expires_at: float) -> bool:
+    """Mark a token as used whose name (`jti`) its owner has chosen; False if it already was.
+
+    It may be any text of any length, and not every database could keep it.
+    """
+    token_id = hashlib.sha256(f"{owner} {name}".encode("utf-8", "surrogatepass")).hexdigest()
+    return await tx.used_once.use(purpose, token_id, expires_at=expires_at)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.limits.used_once import use_name
 
 if TYPE_CHECKING:
     from gatepass.server.domain.ports import Transaction
@@ -18,6 +18,6 @@ PROOF_SECONDS = 60
 
 async def use_proof(tx: Transaction, proof: DPoPProof) -> Refusal | None:
     """Mark a proof as used; refused if it already was, on any node."""
-    name = hashlib.sha256(f"{proof.thumbprint} {proof.jti}".encode()).hexdigest()
-    is_first = await tx.used_once.use("dpop_proof", name, expires_at=proof.iat + PROOF_SECONDS + 1)
+    expires_at = proof.iat + PROOF_SECONDS + 1
+    is_first = await use_name(tx, "dpop_proof", proof.thumbprint, proof.jti, expires_at=expires_at)
     return None if is_first else Refusal("invalid_dpop_proof", "The DPoP proof was already used.")

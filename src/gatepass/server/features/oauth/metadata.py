@@ -61,7 +61,8 @@ def of_authorization(issuer: str) -> Metadata:
         "display_values_supported": ("page",),
         "ui_locales_supported": tuple(LANGUAGES),
         "claims_parameter_supported": True,
-        "request_parameter_supported": False,
+        "request_parameter_supported": True,
+        "request_object_signing_alg_values_supported": ASSERTION_ALGORITHMS,
         "request_uri_parameter_supported": False,  # absent, it would mean true (Discovery §3)
     }
 

@@ -13,6 +13,7 @@ from gatepass.server.domain.sessions.pushed_request import MOST_OF_A_CLIENT, Pus
 from gatepass.server.features.oauth.authorize.find import check_may_authorize, redirect_uri_in
 from gatepass.server.features.oauth.authorize.parameters import Parameters
 from gatepass.server.features.oauth.authorize.request import checked
+from gatepass.server.features.oauth.authorize.signed_request import signed_parameters
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth.client import ClientForm
 from gatepass.server.web.auth.requirements import ANY_CLIENT
@@ -80,6 +81,7 @@ def routes(core: Core) -> tuple[Route, ...]:
                 "invalid_scope",
                 "invalid_target",
                 "invalid_dpop_proof",
+                "invalid_request_object",
                 "registration_not_supported",
                 "too_many_requests",
             ),
@@ -93,12 +95,12 @@ async def push(core: Core, call: Call, form: PushedForm) -> Response:
     check_may_authorize(client)
     if form.request_uri is not None:
         raise Refusal("invalid_request", "A pushed request names no other one (RFC 9126 §2.1).")
-    parameters = Parameters.of(_fields(form))
+    proven_key = await core.dpop.thumbprint(call.request) or ""
+    parameters = await signed_parameters(core, client, Parameters.of(_fields(form)))
     try:
         redirect_uri = redirect_uri_in(parameters, client)
     except Refusal as error:
         raise Refusal("invalid_request", error.detail) from error
-    proven_key = await core.dpop.thumbprint(call.request) or ""
     request = await checked(core, client, parameters, redirect_uri, is_pushed=True, proven_key=proven_key)
     request_uri, seconds = new_request_uri(), core.settings.request_uri_seconds
     is_stranger = client.is_public or client.is_self_registered

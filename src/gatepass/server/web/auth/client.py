@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import hashlib
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
@@ -16,10 +15,12 @@ from gatepass.jose import jwt
 from gatepass.jose.errors import JoseError
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.limits.used_once import use_name
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.api import with_public_apis
 from gatepass.server.web.auth.requirements import NO_BODY
 from gatepass.server.web.parsing import header
+from gatepass.tokens.request_object import is_request_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -177,11 +178,8 @@ class ClientAuthentication:
         return audience in allowed or any(audience == [name] for name in allowed)
 
     async def _use_up(self, client_id: str, jti: str, expires_at: float) -> None:
-        # A client may send any text of any length here; not every database can store it.
-        name = hashlib.sha256(f"{client_id} {jti}".encode("utf-8", "surrogatepass")).hexdigest()
-
         async def unit(tx: Transaction) -> Refusal | None:
-            is_first = await tx.used_once.use("client_assertion", name, expires_at=expires_at)
+            is_first = await use_name(tx, "client_assertion", client_id, jti, expires_at=expires_at)
             return None if is_first else _invalid_client()
 
         await decide(self._database, unit, is_lone_statement=True)
@@ -200,9 +198,10 @@ def _verified(assertion: str, keys: KeySet, *, issuer: str, now: float) -> dict[
 
 
 def _may_sign(client: Client, headers: Mapping[str, object]) -> bool:
-    """Whether it proves itself by signatures, and by ones of this algorithm (RFC 7591 §2)."""
+    """Whether it proves itself by signatures, and by ones of this algorithm (RFC 7591 §2); a request is no proof."""
     wanted = client.metadata.token_endpoint_auth_signing_alg
-    return client.auth_method == "private_key_jwt" and wanted in ("", headers.get("alg"))
+    is_by_key = client.auth_method == "private_key_jwt" and wanted in ("", headers.get("alg"))
+    return is_by_key and not is_request_object(headers)
 
 
 def _enabled(client: Client) -> Client:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gatepass.server.base.errors import GatepassError, Unavailable
+from gatepass.server.base.errors import GatepassError, Refusal, Unavailable
 from gatepass.server.domain.sessions.interaction import new_interaction
 from gatepass.server.features.oauth.authorize.checks import RESPONSE_MODES
 from gatepass.server.features.oauth.authorize.find import client_in, redirect_uri_in
 from gatepass.server.features.oauth.authorize.parameters import parameters_of
 from gatepass.server.features.oauth.authorize.request import checked, pushed_request
 from gatepass.server.features.oauth.authorize.respond import Destination, refuse
+from gatepass.server.features.oauth.authorize.signed_request import signed_parameters
 from gatepass.server.web.auth.requirements import ANYONE
 from gatepass.server.web.parsing import RawForm
 from gatepass.server.web.routing import page, page_form
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from gatepass.server.core import Core
+    from gatepass.server.domain.sessions.client import Client
     from gatepass.server.features.oauth.authorize.interactions import AuthorizationPages
     from gatepass.server.features.oauth.authorize.parameters import Parameters
     from gatepass.server.web.call import Call
@@ -47,13 +49,35 @@ async def authorize(core: Core, pages: AuthorizationPages, call: Call, form: Raw
     if request_uri := parameters.get("request_uri"):
         pushed = await pushed_request(core, client, request_uri)
         return await pages.begin(call, new_interaction(None, core.clock(), pushed=pushed.digest), client)
+    try:
+        parameters = await signed_parameters(core, client, parameters)
+    except Refusal as error:
+        return _refuse_object(core, call, client, parameters, error)
     redirect_uri = redirect_uri_in(parameters, client)
     try:
         request = await checked(core, client, parameters, redirect_uri)
         return await pages.begin(call, new_interaction(request, core.clock()), client)
     except GatepassError as error:
-        is_silent = parameters.get("prompt") == "none"
-        return refuse(core, call, client, _destination(parameters, redirect_uri), error, is_trusted=is_silent)
+        return _refuse(core, call, client, parameters, redirect_uri=redirect_uri, error=error)
+
+
+def _refuse_object(core: Core, call: Call, client: Client, parameters: Parameters, error: Refusal) -> Response:
+    """Refuse a request object: where the request names a redirect URI beside it, the client is told, else the person.
+
+    What stands in an object that is not the client's says nothing.
+    """
+    try:
+        redirect_uri = redirect_uri_in(parameters, client)
+    except Refusal:
+        raise error from None
+    return _refuse(core, call, client, parameters, redirect_uri=redirect_uri, error=error)
+
+
+def _refuse(  # noqa: PLR0913 - whom, why, and what is known of where
+    core: Core, call: Call, client: Client, parameters: Parameters, *, redirect_uri: str, error: GatepassError
+) -> Response:
+    is_silent = parameters.get("prompt") == "none"
+    return refuse(core, call, client, _destination(parameters, redirect_uri), error, is_trusted=is_silent)
 
 
 def _destination(parameters: Parameters, redirect_uri: str) -> Destination:

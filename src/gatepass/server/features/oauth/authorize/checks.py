@@ -50,6 +50,12 @@ def check_pushed(asked: Asked) -> None:
         raise _invalid("The request has to be pushed to /oauth/par (RFC 9126).")
 
 
+def check_signed(asked: Asked) -> None:
+    """RFC 9101 §10.5: some clients have to sign their requests, so that nobody else makes one in their name."""
+    if asked.client.metadata.require_signed_request_object and not asked.parameters.is_signed:
+        raise _invalid("The request has to be signed: send a request object (RFC 9101).")
+
+
 def check_response_type(asked: Asked) -> None:
     """Only codes: nothing else keeps tokens out of URLs (RFC 9700 §2.1.2)."""
     response_type = asked.parameters.get("response_type")
@@ -164,6 +170,7 @@ def check_authorization_details(asked: Asked) -> None:
 CHECKS: tuple[Callable[[Asked], None], ...] = (
     check_no_parameter_twice,
     check_pushed,
+    check_signed,
     check_response_type,
     check_response_mode,
     check_pkce,

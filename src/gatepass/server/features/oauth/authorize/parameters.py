@@ -23,14 +23,18 @@ _REPEATABLE = "resource"
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """The parameters by name. One without a value counts as absent (RFC 6749 §3.1)."""
+    """The parameters by name. One without a value counts as absent (RFC 6749 §3.1).
+
+    `is_signed` says that the client has signed them (RFC 9101).
+    """
 
     values: Mapping[str, str]
     repeated: frozenset[str]
     resource: tuple[str, ...]
+    is_signed: bool = False
 
     @classmethod
-    def of(cls, fields: Iterable[tuple[str, str]]) -> Parameters:
+    def of(cls, fields: Iterable[tuple[str, str]], *, is_signed: bool = False) -> Parameters:
         """Sort out which stand once, and which more often."""
         values: dict[str, str] = {}
         repeated: set[str] = set()
@@ -42,7 +46,7 @@ class Parameters:
                 repeated.add(name)
             elif value:
                 values[name] = value
-        return cls(values, frozenset(repeated), tuple(dict.fromkeys(filter(None, resource))))
+        return cls(values, frozenset(repeated), tuple(dict.fromkeys(filter(None, resource))), is_signed)
 
     @classmethod
     def in_query(cls, query: bytes) -> Parameters:
