@@ -122,7 +122,8 @@ def add_relying_party(
                     scope=scope,
                     status=status,
                     created_at=tx.now,
-                    auth_method=more.pop("auth_method", "none" if is_public else "client_secret"),
+                    auth_method=more.pop("auth_method", _method(is_public=is_public, jwks=jwks)),
+                    jwks=jwks,
                     secret_digest=digest(secret) if secret else None,
                     metadata=metadata or ClientMetadata(redirect_uris=(CALLBACK,)),
                     rules=rules or ClientRules(consent="never"),
@@ -134,3 +135,10 @@ def add_relying_party(
             return await database.transaction(unit)
 
     return RelyingParty(run(work), secret, server)
+
+
+def _method(*, is_public: bool, jwks: str | None) -> str:
+    """How such a client proves to be itself."""
+    if is_public:
+        return "none"
+    return "client_secret" if jwks is None else "private_key_jwt"
