@@ -19,9 +19,11 @@ from gatepass.server.web.auth.requirements import (
     ANYONE,
     CALLER,
     CLIENT,
+    MAY_REGISTER,
     OPENID_TOKEN,
     RECENT,
     REFRESH,
+    REGISTRATION,
     SESSION,
 )
 
@@ -109,7 +111,7 @@ def test_every_route_says_who_may_call(routes: tuple[Route, ...]) -> None:
         if route.path.startswith(("/account", "/pages/account")) and route.path != "/account/lock":
             assert route.auth in (CALLER, RECENT), route.path
         if route.path.startswith("/oauth/") and not route.page:
-            assert route.auth in (CLIENT, ANY_CLIENT, OPENID_TOKEN)
+            assert route.auth in (CLIENT, ANY_CLIENT, OPENID_TOKEN, MAY_REGISTER, REGISTRATION)
 
 
 def test_a_stranger_is_told_so_whatever_they_send(api: httpx.Client, routes: tuple[Route, ...]) -> None:
@@ -221,7 +223,7 @@ def test_what_openapi_says_of_tokens_is_what_is_asked(api: httpx.Client, routes:
     """A call that the description says to need a token needs one, and no other does."""
     paths = api.get("/openapi.json").json()["paths"]
     said = {(method, path) for path, calls in paths.items() for method, call in calls.items() if "security" in call}
-    by_token = [each for each in routes if each.auth.by_person or each.auth == OPENID_TOKEN]
+    by_token = [each for each in routes if each.auth.by_person or each.auth in (OPENID_TOKEN, REGISTRATION)]
     assert said == {(each.method.lower(), each.path) for each in by_token if not each.page}
 
 

@@ -20,6 +20,8 @@ _COLUMNS = (
     " second_secret_digest, second_secret_until, jwks, assertion_audience, metadata, rules, origin,"
     " registration_digest, disabled_at, used_at"
 )
+_UNUSED = "origin <> 'cli' AND used_at IS NULL AND removed_at IS NULL"
+"""As the index of such clients has it."""
 _KEPT_APART = ("id", "status_list", "status_idx", "created_at", "used_at")
 """Columns that `replace` leaves alone."""
 _REPLACED = tuple(name for name in _COLUMNS.split(", ") if name not in _KEPT_APART)
@@ -78,6 +80,20 @@ class SqlClients:
         """Count those that are not removed."""
         row = await self._connection.row("SELECT COUNT(*) FROM clients WHERE removed_at IS NULL")
         return int(row[0] or 0) if row else 0
+
+    async def count_unused(self) -> int:
+        """Count by index."""
+        row = await self._connection.row(f"SELECT COUNT(*) FROM clients WHERE {_UNUSED}")
+        return int(row[0] or 0) if row else 0
+
+    async def unused_since(self, created_before: float, *, most: int) -> list[str]:
+        """Select by index."""
+        rows = await self._connection.rows(
+            f"SELECT id FROM clients WHERE {_UNUSED} AND created_at < ?1 ORDER BY created_at LIMIT ?2",
+            created_before,
+            most,
+        )
+        return [str(row[0]) for row in rows]
 
     async def move(self, client_id: str, status: StatusIndex) -> None:
         """Update the columns."""

@@ -100,12 +100,12 @@ class SqlDeviceCodes:
         )
         return row is not None
 
-    async def count_of(self, client_id: str, now: float) -> int:
-        """Count by index."""
-        row = await self._connection.row(
-            "SELECT COUNT(*) FROM device_codes WHERE client_id = ?1 AND expires_at > ?2", client_id, now
+    async def addresses_of(self, client_id: str, now: float) -> list[str]:
+        """Select by index."""
+        rows = await self._connection.rows(
+            "SELECT address FROM device_codes WHERE client_id = ?1 AND expires_at > ?2", client_id, now
         )
-        return int(row[0] or 0) if row else 0
+        return [str(address) for (address,) in rows]
 
     async def forget_before(self, expired_at: float) -> None:
         """Delete by time."""

@@ -238,6 +238,15 @@ class SqlGrants:
         )
         return [_logout(*row) for row in rows]
 
+    async def offline_of(self, session_id: str, user_id: str) -> list[str]:
+        """Select by user."""
+        rows = await self._connection.rows(
+            "SELECT id FROM grants WHERE user_id = ?1 AND browser_session_id = ?2 AND ended_at IS NULL",
+            user_id,
+            session_id,
+        )
+        return [str(grant_id) for (grant_id,) in rows]
+
     async def live_of_user(self, user_id: str, now: float) -> list[tuple[str, StatusIndex]]:
         """Select by user."""
         return await self._live("user_id = ?1", user_id, now)

@@ -57,6 +57,7 @@ _PREFLIGHT_OF_A_DOCUMENT = Response(
     },
 )
 """A page of any origin may read the public documents, also with a custom header, which needs a preflight."""
+_MALFORMED = ("invalid_body", "malformed_request")
 MAX_FORM_BYTES = 16_384
 """For a client's form, which is split before the client is authenticated."""
 
@@ -258,7 +259,10 @@ class Application:
         if route is not None and route.auth is OPENID_TOKEN:
             return bearer_error(error.code, error.detail, request.headers.get("authorization", ""), headers=headers)
         if self._is_oauth(request):
-            return oauth_error(error.code, error.detail, headers=headers, by_header=_has_authorization(request))
+            # What comes as JSON is what a client says of itself (RFC 7591 §3.2.2).
+            is_metadata = route is not None and route.body is not None and error.code in _MALFORMED
+            code = "invalid_client_metadata" if is_metadata else error.code
+            return oauth_error(code, error.detail, headers=headers, by_header=_has_authorization(request))
         response = problem(error.code, error.detail, request_id=request_id, headers=headers)
         if route is not None and route.auth.by_person:
             offer_dpop(response, request.headers.get("authorization", ""))

@@ -186,6 +186,9 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     "user_not_found": ProblemKind(404, "User not found", "No user has this email address."),
     "api_not_found": ProblemKind(404, "API not found", "There is no API of this audience."),
     "client_not_found": ProblemKind(404, "Client not found", "There is no client with this id."),
+    "registration_closed": ProblemKind(
+        403, "Registration closed", "Clients cannot register themselves here (`dynamic_registration`)."
+    ),
     "invalid_jwks": ProblemKind(422, "Invalid JWK Set", "The client's keys are not a JWK Set of public keys."),
     # staying signed in
     "missing_token": ProblemKind(401, "Missing token", "The request needs `Authorization: Bearer …`."),
@@ -337,6 +340,7 @@ _OAUTH_ERRORS = frozenset(
         "invalid_client_metadata",
         "invalid_dpop_proof",
         "invalid_grant",
+        "invalid_redirect_uri",
         "invalid_request",
         "invalid_request_object",
         "invalid_scope",
@@ -424,6 +428,8 @@ def oauth_error(
         name = "invalid_request"
     response = Response(msgspec.json.encode(OAuthError(name, detail)), status, media_type="application/json")
     response.headers["Cache-Control"] = "no-store"
+    if code == "invalid_token":
+        response.headers["www-authenticate"] = f'Bearer error="{code}"'
     if by_header and code == "invalid_client":
         challenge = f'Basic realm="gatepass", error="{code}", error_description="{detail}"'
         response.headers["www-authenticate"] = challenge

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from gatepass.server.web.auth.requirements import OPENID_TOKEN
+from gatepass.server.web.auth.requirements import MAY_REGISTER, OPENID_TOKEN, REGISTRATION
 from gatepass.server.web.errors import PROBLEMS, OAuthError, Problem
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _operation(route: Route, by_kind: dict[Any, Any]) -> dict[str, Any]:
         operation["requestBody"] = {"content": {"application/json": {"schema": schema}}}
     if route.form is not None:
         operation["requestBody"] = {"content": {"application/x-www-form-urlencoded": {"schema": by_kind[route.form]}}}
-    if route.auth.by_person or route.auth is OPENID_TOKEN:
+    if route.auth.by_person or route.auth in (OPENID_TOKEN, REGISTRATION):
         operation["security"] = [{"bearer": []}]
     return operation
 
@@ -84,7 +84,7 @@ def _responses(route: Route, by_kind: dict[Any, Any]) -> dict[str, Any]:
             responses[str(status)]["content"] = {media_type: {"schema": by_kind[kind]}}
     for code in problems_of(route):
         content = {"application/problem+json": {"schema": by_kind[Problem]}}
-        if route.form is not None or route.auth is OPENID_TOKEN:
+        if route.form is not None or route.auth in (OPENID_TOKEN, MAY_REGISTER, REGISTRATION):
             content = {"application/json": {"schema": by_kind[OAuthError]}}
         response = responses.setdefault(str(PROBLEMS[code].status), {"description": "", "content": content})
         response["description"] = ", ".join(filter(None, (response["description"], f"`{code}`")))

@@ -147,6 +147,14 @@ class Clients(Protocol):
         """How many there are."""
         ...
 
+    async def count_unused(self) -> int:
+        """How many have registered themselves, and were given no code yet."""
+        ...
+
+    async def unused_since(self, created_before: float, *, most: int) -> list[str]:
+        """Some of those that did so before then."""
+        ...
+
     async def replace(self, client: Client) -> None:
         """Keep all that is known of a client anew, but for its status index and when it was used."""
         ...

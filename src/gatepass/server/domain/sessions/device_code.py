@@ -16,6 +16,8 @@ DEVICE_SECONDS = 600
 PAUSE_SECONDS = 5
 """Between two polls, and how much longer it becomes when a device asks sooner (RFC 8628 §3.5)."""
 MOST_OF_A_CLIENT = 50
+"""Codes of a client that wait at once for devices of one network: anyone can ask in the name of a public client."""
+MOST_IN_ALL = 1_000
 """Codes of a client that wait at once: the more there are, the more of them a guess may hit."""
 _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 """Consonants alone, so that no word comes of it (RFC 8628 §6.1): eight of them are 34.5 bits."""
@@ -88,8 +90,8 @@ class DeviceCodes(Protocol):
         """Use up an approved code; False when it was before. One statement says which."""
         ...
 
-    async def count_of(self, client_id: str, now: float) -> int:
-        """How many of a client's devices wait."""
+    async def addresses_of(self, client_id: str, now: float) -> list[str]:
+        """From where each of a client's devices that wait has asked."""
         ...
 
     async def forget_before(self, expired_at: float) -> None:

@@ -110,7 +110,9 @@ def host_of(uri: str) -> str:
 def form_target(uri: str) -> str:
     """What a Content-Security-Policy has to name for a form whose answer leads there: an origin, or a scheme."""
     web = _WEB.fullmatch(uri)
-    return f"{uri.partition(':')[0]}:" if web is None else f"{web['scheme']}://{host_of(uri)}"
+    if web is None or web["host"].startswith("["):  # its grammar has no IPv6 addresses (CSP3 §2.3.1)
+        return f"{uri.partition(':')[0]}:"
+    return f"{web['scheme']}://{host_of(uri)}"
 
 
 def with_parameters(uri: str, encoded: str) -> str:

@@ -26,11 +26,17 @@ _MOVED_AT_ONCE = 1_000
 async def end_session(
     tx: Transaction, session_id: str, user_id: str, reason: EndReason, *, where: Origin = NOWHERE
 ) -> bool:
-    """End a session and its grants; False when it was not this user's or had ended before."""
+    """End a session and its grants; False when it was not this user's or had ended before.
+
+    Offline grants that were given in it outlive a logout, but not a theft: nobody knows who has given them.
+    """
     now = tx.now
     if not await tx.sessions.end(session_id, user_id, reason=reason, now=now):
         return False
     await publish_ended(tx, await tx.grants.end_of_session(session_id, now))
+    if reason == "refresh_token_reused":
+        for grant_id in await tx.grants.offline_of(session_id, user_id):
+            await end_grant(tx, grant_id)
     await queue_logouts(tx, await tx.grants.given_in(session_id, user_id, now))
     if reason == "refresh_token_reused":  # the actor is unknown
         await record(tx, "refresh_token_reused", user_id, actor="", session_id=session_id, where=where)

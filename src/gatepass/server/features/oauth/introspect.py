@@ -75,7 +75,10 @@ def routes(core: Core) -> tuple[Route, ...]:
 
 
 async def introspect(core: Core, call: Call, form: TokenToLookAt) -> Response:
-    """Tell a client about a token for one of its audiences, or its own refresh token."""
+    """Tell a client about a token for one of its audiences, or its own refresh token.
+
+    One that has registered itself is told of its own tokens alone.
+    """
     client = call.client
     refresh = read_in_body(form.token, core.keys.current.refresh_keys)
     if refresh is not None:
@@ -87,6 +90,8 @@ async def _introspect_access_token(core: Core, client: Client, token: str) -> In
     try:
         principal = core.own_tokens.look_at(token, client.audience_at(core.settings.issuer_url))
     except JoseError:
+        return _INACTIVE
+    if client.is_self_registered and principal.client_id != client.id:  # its audience is open to anyone
         return _INACTIVE
     if await core.revocation_check.is_revoked(principal):
         return _INACTIVE

@@ -89,6 +89,16 @@ def of_logout(issuer: str) -> Metadata:
     }
 
 
+def of_registration(settings: Settings) -> Metadata:
+    """Clients that register themselves (RFC 7591), or are documents: where that is allowed."""
+    members: dict[str, object] = {}
+    if settings.dynamic_registration != "off":
+        members["registration_endpoint"] = f"{settings.issuer_url}/oauth/register"
+    if settings.client_id_metadata_documents != "off":
+        members["client_id_metadata_document_supported"] = True
+    return members
+
+
 def of_openid(settings: Settings) -> Metadata:
     """ID tokens and UserInfo."""
     algs = settings.id_token_algs

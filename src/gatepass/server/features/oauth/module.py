@@ -23,12 +23,16 @@ from gatepass.server.features.oauth.metadata import (
     of_openid,
     of_own_api,
     of_pushing,
+    of_registration,
     of_tokens,
 )
+from gatepass.server.features.oauth.registration import register
+from gatepass.server.features.oauth.registration.access import RegistrationAccess
+from gatepass.server.features.oauth.registration.register import forget_unused
 from gatepass.server.features.oauth.token import api as token
 from gatepass.server.module import Job, Module
 from gatepass.server.web.auth.openid import OpenIdAuth
-from gatepass.server.web.auth.requirements import OPENID_TOKEN
+from gatepass.server.web.auth.requirements import MAY_REGISTER, OPENID_TOKEN, REGISTRATION
 from gatepass.server.web.metadata import RESOURCE_PATH, joined, paths_of
 
 if TYPE_CHECKING:
@@ -59,18 +63,27 @@ def module(core: Core) -> Module:
     logouts = LogoutDelivery(
         core.database, core.fetch, core.id_token_signers, core.subjects, keys=core.keys, settings=core.settings
     )
+    registration = RegistrationAccess(core)
     return Module(
         routes=(
             *authorize.routes(core, pages),
             *pages.routes(),
             *device.routes(core, user_codes),
             *device_pages.routes(core, user_codes),
-            *(route for part in (par, end_session, token, revoke, introspect, userinfo) for route in part.routes(core)),
+            *(
+                route
+                for part in (par, register, end_session, token, revoke, introspect, userinfo)
+                for route in part.routes(core)
+            ),
         ),
         templates=__package__,
-        expiry=(forget_codes,),
+        expiry=(forget_codes, forget_unused),
         jobs=(Job(every=_LOGOUT_SECONDS, run=logouts.send_due),),
-        proofs={OPENID_TOKEN: OpenIdAuth(core.database, core.bearer_auth, core.revocation_check).identify},
+        proofs={
+            OPENID_TOKEN: OpenIdAuth(core.database, core.bearer_auth, core.revocation_check).identify,
+            MAY_REGISTER: registration.newcomer,
+            REGISTRATION: registration.registered,
+        },
         catch_up=forget_known,
         metadata=joined(
             (
@@ -80,6 +93,7 @@ def module(core: Core) -> Module:
                 of_devices(issuer),
                 of_logout(issuer),
                 of_openid(core.settings),
+                of_registration(core.settings),
             )
         ),
     )

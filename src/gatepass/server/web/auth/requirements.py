@@ -71,6 +71,18 @@ ANY_CLIENT = Auth(
     in_body=True,
 )
 """The same, or a public client (RFC 6749 §2.1), whose id anyone can send."""
+MAY_REGISTER = Auth(
+    name="may register",
+    needs="Takes a token of `gatepass client registration-token`, unless `dynamic_registration` is open.",
+    problems=("registration_closed", "invalid_token"),
+)
+"""Whoever may register a client."""
+REGISTRATION = Auth(
+    name="registration",
+    needs="Takes the client's registration access token.",
+    problems=("invalid_token",),
+)
+"""A client that has registered itself, by the token that it was given then (RFC 7592 §3)."""
 METRICS = Auth(name="metrics", needs="For this machine, or with the `metrics_token` as bearer token.")
 THIS_MACHINE = Auth(name="this machine", needs="For this machine.")
 

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.limits.attempts import network_of
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.authorization_request import AuthorizationRequest
 from gatepass.server.domain.sessions.device_code import (
     DEVICE_SECONDS,
     GRANT_TYPE,
+    MOST_IN_ALL,
     MOST_OF_A_CLIENT,
     PAUSE_SECONDS,
     DeviceCode,
@@ -28,6 +30,8 @@ from gatepass.server.web.auth.requirements import ANY_CLIENT
 from gatepass.server.web.routing import Route
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.responses import Response
 
     from gatepass.server.core import Core
@@ -101,7 +105,7 @@ async def ask(core: Core, user_codes: UserCodes, call: Call, form: DeviceForm) -
     origin, device_code = call.origin, new_device_code()
 
     async def unit(tx: Transaction) -> str | Refusal:
-        if await tx.device_codes.count_of(client.id, tx.now) >= MOST_OF_A_CLIENT:
+        if _are_too_many(await tx.device_codes.addresses_of(client.id, tx.now), origin.address):
             return Refusal("too_many_requests", "Too many devices of this client wait.", retry_after=DEVICE_SECONDS)
         for _ in range(_TRIES):
             user_code = new_user_code()
@@ -131,6 +135,13 @@ async def ask(core: Core, user_codes: UserCodes, call: Call, form: DeviceForm) -
             interval=PAUSE_SECONDS,
         )
     )
+
+
+def _are_too_many(waiting: Sequence[str], address: str) -> bool:
+    """By network, so that no stranger keeps the devices of everybody else out."""
+    network = network_of(address)
+    of_network = sum(network_of(each) == network for each in waiting)
+    return of_network >= MOST_OF_A_CLIENT or len(waiting) >= MOST_IN_ALL
 
 
 def _parameters(form: DeviceForm) -> Parameters:

@@ -56,6 +56,8 @@ async def refresh(core: Core, client: Client, form: TokenForm, jkt: str | None) 
     with as_invalid_target():
         client_policy = _policy_of(core, client, moved.subject)
         subject = client_policy.today(moved.subject, audience=form.target, scope=form.scope)
+    if subject.jkt is None and jkt is not None:  # who proves a key gets a token that is bound to it (RFC 9449 §5)
+        subject = msgspec.structs.replace(subject, jkt=jkt)
     issued = await core.token_issuer.mint(subject, keys=keys, now=now)
     current = msgspec.structs.replace(token, serial=moved.serial)
     return answer(issued, mint(current, keys.refresh_key), await _id_token(core, client, subject, issued, now))
