@@ -111,6 +111,7 @@ def of_openid(settings: Settings) -> Metadata:
         "subject_types_supported": ("public", "pairwise"),
         "id_token_signing_alg_values_supported": algs,
         "userinfo_signing_alg_values_supported": algs,
+        "authorization_signing_alg_values_supported": algs,  # JARM §4
     }
 
 

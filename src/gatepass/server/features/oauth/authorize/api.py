@@ -52,16 +52,16 @@ async def authorize(core: Core, pages: AuthorizationPages, call: Call, form: Raw
     try:
         parameters = await signed_parameters(core, client, parameters)
     except Refusal as error:
-        return _refuse_object(core, call, client, parameters, error)
+        return await _refuse_object(core, call, client, parameters, error)
     redirect_uri = redirect_uri_in(parameters, client)
     try:
         request = await checked(core, client, parameters, redirect_uri)
         return await pages.begin(call, new_interaction(request, core.clock()), client)
     except GatepassError as error:
-        return _refuse(core, call, client, parameters, redirect_uri=redirect_uri, error=error)
+        return await _refuse(core, call, client, parameters, redirect_uri=redirect_uri, error=error)
 
 
-def _refuse_object(core: Core, call: Call, client: Client, parameters: Parameters, error: Refusal) -> Response:
+async def _refuse_object(core: Core, call: Call, client: Client, parameters: Parameters, error: Refusal) -> Response:
     """Refuse a request object: where the request names a redirect URI beside it, the client is told, else the person.
 
     What stands in an object that is not the client's says nothing.
@@ -70,14 +70,14 @@ def _refuse_object(core: Core, call: Call, client: Client, parameters: Parameter
         redirect_uri = redirect_uri_in(parameters, client)
     except Refusal:
         raise error from None
-    return _refuse(core, call, client, parameters, redirect_uri=redirect_uri, error=error)
+    return await _refuse(core, call, client, parameters, redirect_uri=redirect_uri, error=error)
 
 
-def _refuse(  # noqa: PLR0913 - whom, why, and what is known of where
+async def _refuse(  # noqa: PLR0913 - whom, why, and what is known of where
     core: Core, call: Call, client: Client, parameters: Parameters, *, redirect_uri: str, error: GatepassError
 ) -> Response:
     is_silent = parameters.get("prompt") == "none"
-    return refuse(core, call, client, _destination(parameters, redirect_uri), error, is_trusted=is_silent)
+    return await refuse(core, call, client, _destination(parameters, redirect_uri), error, is_trusted=is_silent)
 
 
 def _destination(parameters: Parameters, redirect_uri: str) -> Destination:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.sessions.requested_claims import RequestedClaims
     from gatepass.server.features.oauth.authorize.parameters import Asked
 
-RESPONSE_MODES: tuple[ResponseMode, ...] = ("query", "form_post")
+RESPONSE_MODES: tuple[ResponseMode, ...] = ("query", "form_post", "jwt", "query.jwt", "form_post.jwt")
 ACR_VALUES = (SINGLE_FACTOR, TWO_FACTORS)
 _LONGEST_NONCE = 512
 _LONGEST_STATE = 2_048
@@ -66,7 +66,7 @@ def check_response_type(asked: Asked) -> None:
 
 
 def check_response_mode(asked: Asked) -> None:
-    """OAuth Multiple Response Types §2.1, Form Post Response Mode."""
+    """OAuth Multiple Response Types §2.1, Form Post Response Mode, JARM §2.3."""
     if asked.parameters.get("response_mode") not in ("", *RESPONSE_MODES):
         raise _invalid(f"The response_mode is one of {', '.join(RESPONSE_MODES)}.")
 

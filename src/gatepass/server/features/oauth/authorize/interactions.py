@@ -28,7 +28,7 @@ from gatepass.server.domain.sessions.redirect_uri import form_target, host_of, i
 from gatepass.server.domain.sessions.scopes import scope_text
 from gatepass.server.features.oauth.authorize.find import check_redirect_uri, client_by_id
 from gatepass.server.features.oauth.authorize.issue_code import issue_code
-from gatepass.server.features.oauth.authorize.respond import refuse, respond
+from gatepass.server.features.oauth.authorize.respond import prepare, refuse, respond
 from gatepass.server.web.auth.requirements import ANYONE
 from gatepass.server.web.cookies import HostCookie
 from gatepass.server.web.pages import PageForm
@@ -140,7 +140,7 @@ class AuthorizationPages:
         situation = await self._situation(call, interaction)
         match form.decision:
             case "cancel":
-                return self._refuse(call, situation, Refuse("access_denied"))
+                return await self._refuse(call, situation, Refuse("access_denied"))
             case "another":
                 return self._to_sign_in(call, situation, SignIn(), another="1")
             case "continue" if situation.is_of_the_reader:
@@ -159,7 +159,7 @@ class AuthorizationPages:
             case Issue(scope):
                 return await self._issue(call, situation, scope)
             case Refuse():
-                return self._refuse(call, situation, step)
+                return await self._refuse(call, situation, step)
             case SignIn():
                 return self._to_sign_in(call, situation, step)
             case StepUp():
@@ -175,6 +175,7 @@ class AuthorizationPages:
         self, call: Call, situation: Situation, scope: tuple[str, ...], consent: Consent | None = None
     ) -> Response:
         assert situation.caller is not None
+        await prepare(self._core, situation.client, situation.request)
         try:
             code = await issue_code(
                 self._core,
@@ -189,7 +190,7 @@ class AuthorizationPages:
             if error.code != "interaction_used":
                 raise
             return self._start_again(call, "interaction_used")
-        return respond(self._core, call, situation.request, {"code": code})
+        return await respond(self._core, call, situation.client, situation.request, {"code": code})
 
     async def _allow(self, call: Call, situation: Situation, ticked: tuple[str, ...]) -> Response:
         """Remember what the person has agreed to, and answer with that."""
@@ -207,10 +208,10 @@ class AuthorizationPages:
         )
         return await self._issue(call, situation, scope, consent)
 
-    def _refuse(self, call: Call, situation: Situation, step: Refuse) -> Response:
+    async def _refuse(self, call: Call, situation: Situation, step: Refuse) -> Response:
         error = Refusal(step.code, _REFUSALS[step.code])
         is_trusted = situation.is_trusted
-        return refuse(self._core, call, situation.client, situation.request, error, is_trusted=is_trusted)
+        return await refuse(self._core, call, situation.client, situation.request, error, is_trusted=is_trusted)
 
     def _to_sign_in(self, call: Call, situation: Situation, step: SignIn, **query: str) -> Response:
         """Lead to the sign-in page, which leads back here."""
