@@ -248,6 +248,38 @@ def test_with_offline_access_the_browsers_session_is_what_the_client_knows(
     assert told(site, api, 2)[1]["sid"] == named["sid"]
 
 
+def test_signing_in_anew_in_the_same_browser_signs_nobody_out(
+    server: RunningServer,
+    api: httpx.Client,
+    clock: SettableClock,
+    browser: Browser,
+    party: RelyingParty,
+    site: ScriptedSite,
+) -> None:
+    """One application wants a fresh sign-in: the others' go on, by the same `sid`, until the person signs out."""
+    online, offline = sign_in(api, browser, party), sign_in(api, browser, party, "openid offline_access")
+    clock.advance(10)
+    other = add(server, site)
+    flow = Flow(other, browser)
+    fresh = flow.redeem(api, code_of(flow.submit(flow.follow(flow.ask(prompt="login")), **ANN))).json()
+    assert jwt.peek(fresh["id_token"]).claims["auth_time"] == int(clock())
+    sids = {jwt.peek(tokens["id_token"]).claims["sid"] for tokens in (online, offline, fresh)}
+    assert len(sids) == 1
+    renewed = party.refresh(api, online["refresh_token"])
+    assert {jwt.peek(renewed["id_token"]).claims["sid"]} == sids
+    assert site.asked == []
+    asked = {"id_token_hint": online["id_token"], "post_logout_redirect_uri": BYE}
+    answer = flow.follow(browser.http.get("/oauth/logout", params=asked))
+    assert answer.headers["location"] == BYE
+    claims = told(site, api, 2)
+    assert {each["aud"] for each in claims} == {party.id, other.id}
+    assert {each["sid"] for each in claims} == sids
+    for tokens, client in ((renewed, party), (fresh, other)):
+        form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], **client.credentials}
+        assert api.post("/oauth/token", data=form).json()["error"] == "invalid_grant"
+    assert party.refresh(api, offline["refresh_token"])["access_token"]
+
+
 def test_a_pairwise_client_hears_of_the_person_whom_it_knows(
     server: RunningServer, api: httpx.Client, browser: Browser, site: ScriptedSite
 ) -> None:

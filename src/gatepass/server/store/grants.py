@@ -227,6 +227,18 @@ class SqlGrants:
         await self._connection.row("UPDATE grants SET ended_at = ?1 WHERE ended_at IS NULL", now)
         return ended
 
+    async def carry_over(self, session_id: str, to: str, *, known_as: str) -> None:
+        """Update by session."""
+        await self._connection.row(
+            "UPDATE grants SET session_id = ?2,"
+            " browser_session_id = CASE WHEN browser_session_id = '' THEN ?3 ELSE browser_session_id END"
+            " WHERE session_id = ?1 AND client_id <> ?4 AND ended_at IS NULL",
+            session_id,
+            to,
+            known_as,
+            FIRST_PARTY,
+        )
+
     async def given_in(self, session_id: str, user_id: str, now: float) -> list[Logout]:
         """Select by user."""
         rows = await self._connection.rows(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.sessions.session import EndReason
     from gatepass.server.store.connection import Connection, Row, Value
 
-_COLUMNS = "id, user_id, auth_time, acr, amr, address, user_agent, expires_at, kind, client_id"
+_COLUMNS = "id, user_id, auth_time, acr, amr, address, user_agent, expires_at, kind, client_id, known_as"
 
 
 class SqlSessions:
@@ -27,7 +27,7 @@ class SqlSessions:
     async def add(self, session: Session) -> None:
         """Insert."""
         await self._connection.row(
-            f"INSERT INTO sessions ({_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            f"INSERT INTO sessions ({_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             session.id,
             session.user_id,
             session.auth_time,
@@ -38,6 +38,7 @@ class SqlSessions:
             session.expires_at,
             session.kind,
             session.client_id,
+            session.known_as,
         )
 
     async def is_live(self, session_id: str, user_id: str, now: float) -> bool:
@@ -108,6 +109,10 @@ class SqlSessions:
             " ".join(amr),
         )
         return row is not None
+
+    async def go_on_from(self, session_id: str, known_as: str) -> None:
+        """Update by primary key."""
+        await self._connection.row("UPDATE sessions SET known_as = ?2 WHERE id = ?1", session_id, known_as)
 
     async def forget_expired(self, before: float, most: int) -> int:
         """Delete the grants, which refer to the sessions, and then these.

@@ -9,7 +9,7 @@ from gatepass.server.domain.sessions.login import (
     FactorDue,
 )
 from gatepass.server.domain.sessions.open import Opened
-from gatepass.server.domain.sessions.revoke import end_session
+from gatepass.server.domain.sessions.revoke import replace_session
 from gatepass.server.web.cookies import HostCookie
 from gatepass.server.web.errors import Problem, problem
 
@@ -112,6 +112,6 @@ class LoginResponses:
             return
 
         async def unit(tx: Transaction) -> None:
-            await end_session(tx, before.session_id, before.user.id, "replaced", where=self._address.where(request))
+            await replace_session(tx, before.session_id, opened.subject.session_id, where=self._address.where(request))
 
         await self._database.transaction(unit)

@@ -11,7 +11,8 @@ from gatepass.server.domain.revocation.status_index import StatusIndex  # noqa: 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """The user who makes a request, and its session.
 
-    `status` is the status index of their access token; None at a page, where a cookie authenticates.
+    `status` is the status index of their access token; None at a page, where a cookie authenticates. `sid` is
+    the name by which clients know the session; empty at a call, which has no use for it.
     """
 
     user: User
@@ -19,6 +20,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     auth_time: float
     acr: str
     status: StatusIndex | None = None
+    sid: str = ""
 
 
 class OpenIdCaller(msgspec.Struct, frozen=True, kw_only=True):

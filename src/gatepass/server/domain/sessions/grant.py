@@ -216,6 +216,10 @@ class Grants(Protocol):
         """What registered clients hold of a person: those grants that can still refresh, together where alike."""
         ...
 
+    async def carry_over(self, session_id: str, to: str, *, known_as: str) -> None:
+        """Move what registered clients hold of a session to another one; they go on to know it by that name."""
+        ...
+
     async def given_in(self, session_id: str, user_id: str, now: float) -> list[Logout]:
         """The sign-ins of a browser's session at clients that keep offline grants of it, which do not end with it."""
         ...

@@ -31,18 +31,33 @@ async def end_session(
     Offline grants that were given in it outlive a logout, but not a theft: nobody knows who has given them.
     """
     now = tx.now
-    if not await tx.sessions.end(session_id, user_id, reason=reason, now=now):
+    session = await tx.sessions.live(session_id, now)
+    if session is None or not await tx.sessions.end(session_id, user_id, reason=reason, now=now):
         return False
     await publish_ended(tx, await tx.grants.end_of_session(session_id, now))
     if reason == "refresh_token_reused":
-        for grant_id in await tx.grants.offline_of(session_id, user_id):
+        for grant_id in await tx.grants.offline_of(session.sid, user_id):
             await end_grant(tx, grant_id)
-    await queue_logouts(tx, await tx.grants.given_in(session_id, user_id, now))
+    if reason != "replaced":
+        await queue_logouts(tx, await tx.grants.given_in(session.sid, user_id, now))
     if reason == "refresh_token_reused":  # the actor is unknown
         await record(tx, "refresh_token_reused", user_id, actor="", session_id=session_id, where=where)
     else:
         await record(tx, "session_ended", user_id, session_id=session_id, reason=reason, where=where)
     return True
+
+
+async def replace_session(tx: Transaction, before_id: str, after_id: str, *, where: Origin = NOWHERE) -> None:
+    """End the session in whose browser the same person has signed in anew.
+
+    What applications hold of it goes on with the new one: that one of them wanted a fresh sign-in is no sign-out at the
+    others.
+    """
+    before = await tx.sessions.live(before_id, tx.now)
+    if before is not None:
+        await tx.sessions.go_on_from(after_id, before.sid)
+        await tx.grants.carry_over(before_id, after_id, known_as=before.sid)
+        await end_session(tx, before_id, before.user_id, "replaced", where=where)
 
 
 async def end_sessions_of(  # noqa: PLR0913 - the last three are for the log, and for the one who stays

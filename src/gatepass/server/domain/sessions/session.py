@@ -46,6 +46,9 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     """A sign-in. Times in seconds since 1970; `acr` and `amr` as in RFC 9068 §2.2.1.
 
     `client_id` is the client that an offline or a device's session belongs to; empty for a browser's.
+
+    `known_as` is the session that it goes on from, where the same person signed in anew in the same browser; empty
+    where it is the first.
     """
 
     id: str
@@ -58,6 +61,12 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: float
     kind: SessionKind = "browser"
     client_id: str = ""
+    known_as: str = ""
+
+    @property
+    def sid(self) -> str:
+        """The name by which clients know the sign-in, the same for as long as the person stays in this browser."""
+        return self.known_as or self.id
 
 
 class SessionInUse(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +97,10 @@ class Sessions(Protocol):
 
     async def prove_again(self, session_id: str, *, acr: str, amr: tuple[str, ...], now: float) -> bool:
         """Record that the user has authenticated again; False if the session has ended in the meantime."""
+        ...
+
+    async def go_on_from(self, session_id: str, known_as: str) -> None:
+        """Note that clients know the session by the name of an earlier one."""
         ...
 
     async def forget_expired(self, before: float, most: int) -> int:

@@ -148,7 +148,7 @@ class LogoutPages:
             return False
         subjects = self._core.subjects
         subject = subjects.subject(client.sector, caller.user.id)
-        return request.is_about(subject, subjects.session(client.sector, caller.session_id))
+        return request.is_about(subject, subjects.session(client.sector, caller.sid))
 
     # ── what goes out ──
 

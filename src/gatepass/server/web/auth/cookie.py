@@ -53,6 +53,8 @@ class CookieAuth:
             user = None if session is None else await tx.users.by_id(session.user_id)
             if session is None or user is None:
                 return None
-            return Caller(user=user, session_id=session.id, auth_time=session.auth_time, acr=session.acr)
+            return Caller(
+                user=user, session_id=session.id, auth_time=session.auth_time, acr=session.acr, sid=session.sid
+            )
 
         return await self._database.read(unit)

@@ -145,9 +145,9 @@ async def _redeem(
         return invalid_grant(_REFUSED)
     if not await tx.authorization_codes.use(code.digest, tx.now):  # another has, at this moment
         return invalid_grant(_REFUSED) if code.request.code_challenge else Reused(code)
-    kind, browser_session_id = kind_of_own_session(code.request, "browser"), ""
+    kind, browser_session_id = kind_of_own_session(code.request, "browser"), session.known_as
     if kind != "browser":
-        browser_session_id = session.id
+        browser_session_id = session.sid
         session = await own_session(core, tx, session, code.client_id, kind)
     token_request = token_request_of(code.request, presented.client, presented.jkt)
     opened = await open_grant(

@@ -64,6 +64,7 @@ async def own_session(core: Core, tx: Transaction, session: Session, client_id: 
         id=new_id("ses"),
         kind=kind,
         client_id=client_id,
+        known_as="",
         expires_at=tx.now + core.settings.session_max_seconds,
     )
     await tx.sessions.add(own)
