@@ -24,6 +24,7 @@ from tests.support.authorization import Flow
 from tests.support.pages import Browser
 from tests.support.relying_party import add_relying_party
 from tests.support.server import ANN, SettableClock, running_server
+from tests.support.wait import eventually
 
 from gatepass.cli.main import main
 from gatepass.server.domain.sessions.client_metadata import ClientMetadata, ClientRules
@@ -89,7 +90,7 @@ def serving(app: ASGIApp, listener: socket.socket) -> Generator[None]:
 @pytest.fixture
 def server(tmp_path: Path) -> Generator[RunningServer]:
     """A server whose time goes on."""
-    with running_server(tmp_path / "data", WallClock()) as running:
+    with running_server(tmp_path / "data", WallClock(), dynamic_registration="open") as running:
         yield running
 
 
@@ -195,6 +196,11 @@ def registered(party: RelyingParty) -> OAuthClientInformationFull:
     )
 
 
+def refused(endpoint: str, token: str) -> None:
+    """Wait until the MCP server takes the token no longer."""
+    eventually(lambda: httpx2.post(endpoint, headers={"authorization": f"Bearer {token}"}, json={}).status_code == 401)
+
+
 def test_an_agent_that_the_operator_knows(server: RunningServer, person: Browser, endpoint: str) -> None:
     """From the 401 over discovery (RFC 9728, RFC 8414), code and PKCE with `resource`, to the tool; and then refused.
 
@@ -215,8 +221,19 @@ def test_an_agent_that_the_operator_knows(server: RunningServer, person: Browser
     disconnected = person.post("/pages/account/apps/disconnect", at="/pages/account/apps", client_id=party.id)
     assert disconnected.status_code == 303
     assert agent.storage.tokens is not None
-    ended = time.monotonic()
-    header = {"authorization": f"Bearer {agent.storage.tokens.access_token}"}
-    while httpx2.post(endpoint, headers=header, json={}).status_code != 401:
-        assert time.monotonic() - ended < 5, "the token is still taken"
-        time.sleep(0.02)
+    refused(endpoint, agent.storage.tokens.access_token)
+
+
+def test_an_agent_that_registers_itself(person: Browser, endpoint: str) -> None:
+    """RFC 7591: nobody has heard of it before; two installations are two clients, and one is disconnected alone."""
+    one, other = Agent(person, Storage()), Agent(person, Storage())
+    assert " by cli_" in asyncio.run(one.call(endpoint))
+    assert " by cli_" in asyncio.run(other.call(endpoint))
+    assert one.storage.client is not None
+    assert other.storage.client is not None
+    assert one.storage.client.client_id != other.storage.client.client_id
+    client_id = str(one.storage.client.client_id)
+    person.post("/pages/account/apps/disconnect", at="/pages/account/apps", client_id=client_id)
+    assert one.storage.tokens is not None
+    refused(endpoint, one.storage.tokens.access_token)
+    assert " by cli_" in asyncio.run(other.call(endpoint))
