@@ -26,6 +26,7 @@ from gatepass.server.domain.replica import Replica
 from gatepass.server.domain.revocation.known import KnownRevocations
 from gatepass.server.domain.revocation.revocation_check import RevocationCheck
 from gatepass.server.domain.revocation.status_indexes import status_indexes
+from gatepass.server.domain.sessions.client_documents import ClientDocuments
 from gatepass.server.domain.sessions.client_keys import ClientKeys
 from gatepass.server.domain.sessions.client_policy import ClientPolicy
 from gatepass.server.domain.sessions.id_token_issuer import IdTokenIssuer
@@ -221,8 +222,8 @@ def make_core(  # noqa: PLR0913 - everything is made of these
     id_token_signers = IdTokenSigners(database, data_key, keys, replica, settings)
     token_responses = TokenResponses(token_issuer, browser)
     dpop = DPoPBinding(database, issuer=issuer)
-    clients = KnownClients(database)
     fetch = PublicFetch.of(settings)
+    clients = KnownClients(database, ClientDocuments(database, fetch, indexes, data_key, settings))
     client_keys = ClientKeys(fetch)
     bearer_auth = BearerAuth(database, own_tokens, dpop, revocation_check, issuer=issuer)
     cookie_auth = CookieAuth(database, keys=keys, browser=browser, settings=settings)
@@ -287,7 +288,7 @@ def make_core(  # noqa: PLR0913 - everything is made of these
         fetch=fetch,
         clients=clients,
         client_keys=client_keys,
-        client_auth=ClientAuthentication(database, clients, client_keys, issuer=issuer),
+        client_auth=ClientAuthentication(database, clients, client_keys, address, issuer=issuer),
         bearer_auth=bearer_auth,
         cookie_auth=cookie_auth,
         recent_auth=RecentAuth(database, bearer_auth, pages=pages, cookie_auth=cookie_auth, settings=settings),

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.sessions.api import Apis
     from gatepass.server.domain.sessions.authorization_code import AuthorizationCodes
     from gatepass.server.domain.sessions.client import Clients
+    from gatepass.server.domain.sessions.client_document_state import DocumentStates
     from gatepass.server.domain.sessions.consent import Consents
     from gatepass.server.domain.sessions.device_code import DeviceCodes
     from gatepass.server.domain.sessions.grant import Grants
@@ -155,6 +156,11 @@ class Transaction(Protocol):
     @property
     def apis(self) -> Apis:
         """See `Apis`."""
+        ...
+
+    @property
+    def client_documents(self) -> DocumentStates:
+        """See `DocumentStates`."""
         ...
 
     @property

@@ -34,7 +34,8 @@ class SqlClients:
         self._connection = connection
 
     async def add(self, client: Client) -> None:
-        """Insert."""
+        """Insert. A client that is the URL of its document may come back after it was removed."""
+        await self._connection.row("DELETE FROM clients WHERE id = ?1 AND removed_at IS NOT NULL", client.id)
         values = _values(client)
         marks = ", ".join(f"?{number}" for number in range(1, len(values) + 1))
         await self._connection.row(f"INSERT INTO clients ({_COLUMNS}) VALUES ({marks})", *values.values())

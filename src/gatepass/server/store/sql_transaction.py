@@ -8,6 +8,7 @@ from gatepass.server.base.ids import new_id
 from gatepass.server.store.apis import SqlApis
 from gatepass.server.store.attempts import SqlAttempts
 from gatepass.server.store.authorization_codes import SqlAuthorizationCodes
+from gatepass.server.store.client_documents import SqlDocumentStates
 from gatepass.server.store.clients import SqlClients
 from gatepass.server.store.consents import SqlConsents
 from gatepass.server.store.device_codes import SqlDeviceCodes
@@ -60,6 +61,7 @@ class SqlTransaction:
         self.pushed_requests = SqlPushedRequests(connection)
         self.device_codes = SqlDeviceCodes(connection)
         self.apis = SqlApis(connection)
+        self.client_documents = SqlDocumentStates(connection)
         self.registration_tokens = SqlRegistrationTokens(connection)
         self.consents = SqlConsents(connection)
         self.revocations = SqlRevocations(connection)

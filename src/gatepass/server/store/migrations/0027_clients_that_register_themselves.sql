@@ -4,6 +4,5 @@ CREATE INDEX clients_unused ON clients (created_at) WHERE origin <> 'cli' AND us
 CREATE TABLE client_documents (
     client_id TEXT PRIMARY KEY,
     fresh_until DOUBLE PRECISION NOT NULL,
-    keys_digest BYTEA NOT NULL,
     missing_since DOUBLE PRECISION
 );

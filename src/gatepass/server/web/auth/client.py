@@ -15,9 +15,11 @@ from gatepass.jose import jwt
 from gatepass.jose.errors import JoseError
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.events.event import NOWHERE
 from gatepass.server.domain.limits.used_once import use_name
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.api import with_public_apis
+from gatepass.server.domain.sessions.client_documents import is_document_url
 from gatepass.server.web.auth.requirements import NO_BODY
 from gatepass.server.web.parsing import header
 from gatepass.tokens.request_object import is_request_object
@@ -28,9 +30,12 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from gatepass.jose import KeySet
+    from gatepass.server.domain.events.event import Origin
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.domain.sessions.client import AuthMethod, Client
+    from gatepass.server.domain.sessions.client_documents import ClientDocuments
     from gatepass.server.domain.sessions.client_keys import ClientKeys
+    from gatepass.server.web.address import ClientAddress
     from gatepass.server.web.auth.requirements import SplitBody
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -53,15 +58,21 @@ class ClientForm(Confidential, frozen=True, kw_only=True):
 class KnownClients:
     """Registered clients, cached for a second at most, and until `forget` is called because the store has changed."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, documents: ClientDocuments) -> None:
         self._database = database
+        self._documents = documents
         self._known: dict[str, tuple[Client, float]] = {}
 
-    async def by_id(self, client_id: str) -> Client | None:
-        """Return a client. Missing clients are not cached."""
+    async def by_id(self, client_id: str, where: Origin = NOWHERE) -> Client | None:
+        """Return a client, of a document as it is now. Missing clients are not cached.
+
+        Raises:
+            Refusal: `too_many_attempts`, when too many documents were asked for from there.
+        """
         client, until = self._known.get(client_id, (None, 0.0))
         if client is None or client.disabled_at is not None or until < asyncio.get_running_loop().time():
-            client = await self.read(client_id)
+            is_there = not is_document_url(client_id) or await self._documents.keep_current(client_id, where)
+            client = await self.read(client_id) if is_there else None
         return client
 
     async def read(self, client_id: str) -> Client | None:
@@ -88,10 +99,13 @@ class KnownClients:
 class ClientAuthentication:
     """Authenticates registered clients."""
 
-    def __init__(self, database: Database, clients: KnownClients, keys: ClientKeys, *, issuer: str) -> None:
+    def __init__(
+        self, database: Database, clients: KnownClients, keys: ClientKeys, address: ClientAddress, *, issuer: str
+    ) -> None:
         self._database = database
         self._clients = clients
         self._keys = keys
+        self._address = address
         self._issuer = issuer
 
     async def authenticate(self, request: Request, body: SplitBody = NO_BODY) -> Client:
@@ -119,12 +133,12 @@ class ClientAuthentication:
                 raise _invalid_client()
             return await self._by_secret(client_id, secret, "client_secret_basic")
         if form.client_assertion is not None:
-            return await self._by_assertion(form, form.client_assertion)
+            return await self._by_assertion(request, form, form.client_assertion)
         if form.client_secret is not None:
             return await self._by_secret(form.client_id or "", form.client_secret, "client_secret_post")
         if form.client_id is None:
             body.check()
-        return await self._public(form.client_id or "")
+        return await self._public(request, form.client_id or "")
 
     async def _by_secret(self, client_id: str, secret: str, method: AuthMethod) -> Client:
         now = self._database.clock()
@@ -136,13 +150,13 @@ class ClientAuthentication:
             raise _invalid_client()
         return _enabled(client)
 
-    async def _public(self, client_id: str) -> Client:
-        client = await self._clients.by_id(client_id)
+    async def _public(self, request: Request, client_id: str) -> Client:
+        client = await self._clients.by_id(client_id, self._address.where(request))
         if client is None or not client.is_public:
             raise _invalid_client()
         return _enabled(client)
 
-    async def _by_assertion(self, form: ClientForm, assertion: str) -> Client:
+    async def _by_assertion(self, request: Request, form: ClientForm, assertion: str) -> Client:
         """RFC 7523 §3: a short-lived JWT about the client itself, for us alone, accepted once."""
         if form.client_assertion_type != ASSERTION_TYPE:
             raise Refusal("invalid_request", "This type of client assertion is not supported.")
@@ -150,7 +164,8 @@ class ClientAuthentication:
             # Only the assertion itself says whose keys to use; its content is verified right after.
             seen = jwt.peek(assertion)
             named = seen.claims.get("iss")
-            client = await self._clients.by_id(named if isinstance(named, str) else "")
+            where = self._address.where(request)
+            client = await self._clients.by_id(named if isinstance(named, str) else "", where)
             if client is None or form.client_id not in (None, client.id) or not _may_sign(client, seen.headers):
                 raise _invalid_client()
             now = await self._now()

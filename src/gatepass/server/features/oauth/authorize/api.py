@@ -45,7 +45,7 @@ async def authorize(core: Core, pages: AuthorizationPages, call: Call, form: Raw
     Until it is sure where the client wants its answer, a refusal is a page, and never a redirect.
     """
     parameters = parameters_of(call.request.scope["query_string"], form)
-    client = await client_in(core, parameters)
+    client = await client_in(core, parameters, call.origin)
     if request_uri := parameters.get("request_uri"):
         pushed = await pushed_request(core, client, request_uri)
         return await pages.begin(call, new_interaction(None, core.clock(), pushed=pushed.digest), client)

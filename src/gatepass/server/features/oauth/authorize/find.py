@@ -10,24 +10,25 @@ from gatepass.server.domain.sessions.redirect_uri import is_registered
 
 if TYPE_CHECKING:
     from gatepass.server.core import Core
+    from gatepass.server.domain.events.event import Origin
     from gatepass.server.domain.sessions.client import Client
     from gatepass.server.features.oauth.authorize.parameters import Parameters
 
 
-async def client_in(core: Core, parameters: Parameters) -> Client:
+async def client_in(core: Core, parameters: Parameters, where: Origin) -> Client:
     """Return the client that a request names. Raises as `client_by_id`."""
     if "client_id" in parameters.repeated:
         raise Refusal("unknown_client", "The request names more than one client.")
-    return await client_by_id(core, parameters.get("client_id"))
+    return await client_by_id(core, parameters.get("client_id"), where)
 
 
-async def client_by_id(core: Core, client_id: str) -> Client:
+async def client_by_id(core: Core, client_id: str, where: Origin) -> Client:
     """Return a client that may sign people in.
 
     Raises:
         Refusal: `unknown_client` or `unauthorized_client`.
     """
-    client = None if client_id in ("", FIRST_PARTY) else await core.clients.by_id(client_id)
+    client = None if client_id in ("", FIRST_PARTY) else await core.clients.by_id(client_id, where)
     if client is None or client.disabled_at is not None:
         raise Refusal("unknown_client", "There is no client with this id.")
     check_may_authorize(client)

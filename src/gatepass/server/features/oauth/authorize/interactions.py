@@ -290,6 +290,7 @@ class AuthorizationPages:
                 if scope != OPENID
             ],
             "resources": resource_to_agree_to(request, situation.client),
+            "document_host": host_of(situation.client.id) if situation.client.origin == "cimd" else "",
             "is_on_this_device": is_loopback_uri(request.redirect_uri),
         }
 
@@ -297,7 +298,7 @@ class AuthorizationPages:
 
     async def _situation(self, call: Call, interaction: Interaction, client: Client | None = None) -> Situation:
         request = interaction.request or await self._pushed(interaction)
-        client = client or await client_by_id(self._core, request.client_id)
+        client = client or await client_by_id(self._core, request.client_id, call.origin)
         check_redirect_uri(request.redirect_uri, client)  # what is sealed may be older than the client's last change
         caller = await self._core.cookie_auth.of(call.request)
         consent = None

@@ -16,9 +16,9 @@ from gatepass.server.domain.revocation.status_indexes import list_keys
 from gatepass.server.domain.sessions import client_lifecycle
 from gatepass.server.domain.sessions import registration_token as tokens
 from gatepass.server.domain.sessions.client import CLIENT_PREFIX, Client, digest, new_secret
+from gatepass.server.domain.sessions.client_description import ClientDescription, described
 from gatepass.server.domain.sessions.sector import check_same_sector, check_sector_document
 from gatepass.server.features.oauth.registration.access import invalid_token
-from gatepass.server.features.oauth.registration.metadata import ClientDescription, described
 from gatepass.server.web.answers import JsonResponse, no_content
 from gatepass.server.web.auth.requirements import MAY_REGISTER, REGISTRATION, found
 from gatepass.server.web.parsing import header
