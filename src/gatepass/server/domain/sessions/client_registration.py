@@ -11,6 +11,7 @@ from gatepass.jose import KeySet
 from gatepass.jose.errors import InvalidPolicyError, JoseError
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.urls import is_loopback
+from gatepass.server.domain.sessions import fapi
 from gatepass.server.domain.sessions.client import check_names
 from gatepass.server.domain.sessions.redirect_uri import check_redirect_uris
 from gatepass.server.domain.sessions.sector import check_sector
@@ -34,7 +35,6 @@ ASSERTION_ALGORITHMS = (
     "PS512",
 )
 """What clients may sign with."""
-_FAPI_ALGORITHMS = ("ES256", "PS256", "Ed25519")
 DEFAULT_SCOPE = ("openid", "profile", "email", "offline_access")
 """What a client that signs people in may ask for, if nothing else is said."""
 LONGEST_NAME = 200
@@ -138,23 +138,6 @@ def check_rules(client: Client) -> None:
         raise _invalid("Only the operator's own clients can do without consent.")
 
 
-def check_profile(client: Client) -> None:
-    """FAPI 2.0 Security Profile §5.3.2: what it leaves of all the ways."""
-    if client.rules.profile != "fapi2":
-        return
-    metadata = client.metadata
-    if client.auth_method != "private_key_jwt":
-        raise _invalid("The profile fapi2 needs private_key_jwt: give --jwks or --jwks-uri.")
-    if not all(uri.startswith("https://") for uri in metadata.redirect_uris):
-        raise Refusal("invalid_redirect_uri", "The profile fapi2 needs https redirect URIs.")
-    if not (metadata.require_pushed_authorization_requests and metadata.dpop_bound_access_tokens):
-        raise _invalid("The profile fapi2 needs pushed requests and DPoP.")
-    if client.rules.pkce != "required":
-        raise _invalid("The profile fapi2 needs PKCE.")
-    if metadata.token_endpoint_auth_signing_alg not in ("", *_FAPI_ALGORITHMS):
-        raise _invalid(f"The profile fapi2 needs one of {', '.join(_FAPI_ALGORITHMS)}.")
-
-
 CHECKS: tuple[Callable[[Client], None], ...] = (
     check_name,
     check_grant_types,
@@ -165,7 +148,7 @@ CHECKS: tuple[Callable[[Client], None], ...] = (
     check_authentication,
     check_algorithms,
     check_rules,
-    check_profile,
+    fapi.check_registration,
 )
 
 

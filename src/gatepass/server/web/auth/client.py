@@ -18,6 +18,7 @@ from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.events.event import NOWHERE
 from gatepass.server.domain.limits.used_once import use_name
 from gatepass.server.domain.ports import decide
+from gatepass.server.domain.sessions import fapi
 from gatepass.server.domain.sessions.api import with_public_apis
 from gatepass.server.domain.sessions.client_documents import is_document_url
 from gatepass.server.web.auth.requirements import NO_BODY
@@ -187,6 +188,8 @@ class ClientAuthentication:
         The token endpoint's URL, which RFC 7523 §3 allowed, is accepted from clients for which the operator has allowed
         it.
         """
+        if not fapi.may_be_audience(client, audience, self._issuer):
+            return False
         allowed: list[object] = [self._issuer]
         if client.assertion_audience == "token_endpoint":
             allowed.append(f"{self._issuer}/oauth/token")
@@ -215,7 +218,8 @@ def _verified(assertion: str, keys: KeySet, *, issuer: str, now: float) -> dict[
 def _may_sign(client: Client, headers: Mapping[str, object]) -> bool:
     """Whether it proves itself by signatures, and by ones of this algorithm (RFC 7591 §2); a request is no proof."""
     wanted = client.metadata.token_endpoint_auth_signing_alg
-    is_by_key = client.auth_method == "private_key_jwt" and wanted in ("", headers.get("alg"))
+    alg = headers.get("alg")
+    is_by_key = client.auth_method == "private_key_jwt" and wanted in ("", alg) and fapi.may_sign(client, alg)
     return is_by_key and not is_request_object(headers)
 
 

@@ -10,6 +10,7 @@ from gatepass.jose.errors import JoseError
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.limits.used_once import use_name
 from gatepass.server.domain.ports import decide
+from gatepass.server.domain.sessions import fapi
 from gatepass.server.features.oauth.authorize.parameters import Parameters
 from gatepass.tokens import request_object
 
@@ -40,6 +41,8 @@ async def signed_parameters(core: Core, client: Client, parameters: Parameters) 
         )
     except JoseError as error:
         raise _refused(f"It is refused: {error.code}.") from error
+    if not signed.is_dated and not fapi.may_be_undated(client):
+        raise _refused("It has to say since when it counts (nbf).")
     await _use_up(core, client, signed)
     return Parameters.of(signed.parameters, is_signed=True)
 
@@ -48,7 +51,8 @@ def _check_algorithm(client: Client, token: str) -> None:
     """RFC 9101 §10.5, RFC 7591 §2: the algorithm that the client has registered, if it has; never none."""
     if len(token) > request_object.MAX_LENGTH:
         raise _refused(f"It has at most {request_object.MAX_LENGTH} characters.")
-    if client.metadata.request_object_signing_alg not in ("", jwt.peek(token).headers.get("alg")):
+    alg = jwt.peek(token).headers.get("alg")
+    if client.metadata.request_object_signing_alg not in ("", alg) or not fapi.may_sign(client, alg):
         raise _refused("It is signed by another algorithm than the client has registered.")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 import msgspec
 
 from gatepass.server.domain.ports import decide
+from gatepass.server.domain.sessions import fapi
 from gatepass.server.domain.sessions.client import OPENID
 from gatepass.server.domain.sessions.client_policy import ClientPolicy
 from gatepass.server.domain.sessions.grant import Advanced, Ended, Reissued, Same, Stolen, Unknown
@@ -38,7 +39,7 @@ async def refresh(core: Core, client: Client, form: TokenForm, jkt: str | None) 
     await _check_narrowing(core, presents, form, ClientPolicy.of_client(client, core.settings.issuer_url))
 
     async def unit(tx: Transaction) -> tuple[MovedOn, float] | Refusal:
-        verdict = await advance(tx, presents, pace=core.rotation)
+        verdict = await advance(tx, presents, pace=fapi.rotation(client, core.rotation))
         match verdict:
             case Advanced() | Same() | Reissued():
                 return verdict, tx.now
