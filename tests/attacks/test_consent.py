@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     import httpx
+    from tests.support.relying_party import RelyingParty
     from tests.support.server import RunningServer
 
 ASKS = ClientRules(consent="first-time")
@@ -140,3 +141,19 @@ def test_a_consent_to_another_place_leads_no_error_away(server: RunningServer, b
     refused = flow.submit(page, decision="cancel")
     assert refused.status_code == 400
     assert "elsewhere.example.test" in refused.text
+
+
+def test_who_has_registered_itself_looks_at_its_own_tokens_alone(
+    server: RunningServer, api: httpx.Client, browser: Browser
+) -> None:
+    """Anyone can register a client for the audience of all: introspection tells it nothing of others' tokens."""
+    operators, strangers = (add_relying_party(server, rules=ASKS, origin=origin) for origin in ("cli", "dcr"))
+
+    def token_of(party: RelyingParty) -> str:
+        flow = Flow(party, browser)
+        answer = flow.submit(flow.follow(flow.ask()), decision="allow")
+        return str(flow.redeem(api, code_of(answer)).json()["access_token"])
+
+    for party, is_told in ((operators, False), (strangers, True)):
+        token = {"token": token_of(party), **strangers.credentials}
+        assert api.post("/oauth/introspect", data=token).json()["active"] is is_told

@@ -273,3 +273,24 @@ def test_an_essential_acr_is_not_talked_away(server: RunningServer, signed_in: B
     essential = '{"id_token": {"acr": {"essential": true, "value": "2"}}}'
     answer = answer_of(flow.ask(claims=essential, acr_values=asked, prompt="none"))
     assert answer["error"] == "unmet_authentication_requirements"
+
+
+def test_offline_access_does_not_outlive_a_theft(
+    server: RunningServer, api: httpx.Client, signed_in: Browser, clock: SettableClock
+) -> None:
+    """When the browser's token was stolen, nobody knows who let applications in with it: they are signed out too."""
+    party = add_relying_party(server, scope=("openid", "offline_access"), rules=ASKS)
+    flow = Flow(party, signed_in)
+    page = flow.follow(flow.ask(scope="openid offline_access", prompt="consent"))
+    kept = flow.redeem(api, code_of(flow.submit(page, decision="allow"))).json()
+    stolen = dict(signed_in.http.cookies)
+    for _ in range(2):
+        clock.advance(server.settings.refresh_quiet_seconds + 1)
+        assert signed_in.refresh().status_code == 200
+    with Browser(server) as thief:
+        thief.http.cookies.update(stolen)
+        assert thief.refresh().status_code == 401
+    form = {"grant_type": "refresh_token", "refresh_token": kept["refresh_token"], **party.credentials}
+    assert api.post("/oauth/token", data=form).json()["error"] == "invalid_grant"
+    token = {"token": kept["access_token"], **party.credentials}
+    assert api.post("/oauth/introspect", data=token).json() == {"active": False}

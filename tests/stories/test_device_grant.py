@@ -183,3 +183,17 @@ def test_devices_that_wait_have_a_limit(
     assert api.post("/oauth/device", data=other.credentials).json()["error"] == "unauthorized_client"
     for form in ({"scope": "nonsense"}, {"resource": "https://other.example.test"}, {"dpop_jkt": "x"}):
         assert api.post("/oauth/device", data={**television.credentials, **form}).status_code == 400
+
+
+def test_a_stranger_keeps_no_other_network_out(
+    api: httpx.Client, television: RelyingParty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit is one for each network, or anyone could use up the codes of a public client for everybody."""
+    monkeypatch.setattr("gatepass.server.features.oauth.device.api.MOST_OF_A_CLIENT", 1)
+    ask(api, television)
+    television.write("UPDATE device_codes SET address = ?1", "2001:db8:1:2::3")
+    ask(api, television)
+    assert api.post("/oauth/device", data=television.credentials).status_code == 429
+    television.write("UPDATE device_codes SET address = ?1", "2001:db8:1:2::3")
+    monkeypatch.setattr("gatepass.server.features.oauth.device.api.MOST_IN_ALL", 2)
+    assert api.post("/oauth/device", data=television.credentials).status_code == 429

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import apsw
 import pytest
 from tests.stories.test_oauth import API, ask, error, introspect, register
+from tests.support.relying_party import add_relying_party
 from tests.support.server import NOON
 
 from gatepass.jose import Key, KeySet, jwt
@@ -218,3 +219,16 @@ def test_the_metadata_names_the_algorithms(api: httpx.Client) -> None:
     """RFC 9449 §5.1."""
     metadata = api.get("/.well-known/oauth-authorization-server").json()
     assert "ES256" in metadata["dpop_signing_alg_values_supported"]
+
+
+def test_a_proof_at_a_refresh_binds_the_token(
+    api: httpx.Client, ann: dict[str, str], server: RunningServer, prove: Prover
+) -> None:
+    """Who proves a key never gets a bearer token (RFC 9449 §5), though the grant came without one."""
+    party = add_relying_party(server)
+    first = api.post("/login", json=ann | {"client_id": party.id}).json()
+    form = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"], **party.credentials}
+    answer = api.post("/oauth/token", data=form, headers=prove("/oauth/token")).json()
+    assert answer["token_type"] == "DPoP"
+    assert jwt.peek(answer["access_token"]).claims["cnf"] == {"jkt": OWNERS.thumbprint()}
+    assert api.post("/oauth/token", data=form | {"refresh_token": answer["refresh_token"]}).status_code == 200

@@ -173,3 +173,5 @@ def test_what_people_and_browsers_are_told() -> None:
         "com.example.app",
         "com.example.app:",
     )
+    # A Content-Security-Policy cannot name an IPv6 address: browsers would ignore it, and block the way back.
+    assert (host_of("http://[::1]:8/cb"), form_target("http://[::1]:8/cb")) == ("[::1]:8", "http:")
