@@ -34,12 +34,13 @@ async def end_session(
     session = await tx.sessions.live(session_id, now)
     if session is None or not await tx.sessions.end(session_id, user_id, reason=reason, now=now):
         return False
-    await publish_ended(tx, await tx.grants.end_of_session(session_id, now))
+    ended = await tx.grants.end_of_session(session_id, now)
+    await publish_ended(tx, ended, tells_clients=False)
+    offline = [] if reason == "replaced" else await tx.grants.given_in(session.sid, user_id, now)
     if reason == "refresh_token_reused":
         for grant_id in await tx.grants.offline_of(session.sid, user_id):
-            await end_grant(tx, grant_id)
-    if reason != "replaced":
-        await queue_logouts(tx, await tx.grants.given_in(session.sid, user_id, now))
+            await end_grant(tx, grant_id, tells_client=False)
+    await queue_logouts(tx, [*(each.logout for each in ended), *offline])  # together, so that each is told once
     if reason == "refresh_token_reused":  # the actor is unknown
         await record(tx, "refresh_token_reused", user_id, actor="", session_id=session_id, where=where)
     else:
@@ -78,22 +79,22 @@ async def end_sessions_of(  # noqa: PLR0913 - the last three are for the log, an
     return count
 
 
-async def end_grant(tx: Transaction, grant_id: str, *, by_client: bool = False) -> None:
+async def end_grant(tx: Transaction, grant_id: str, *, tells_client: bool = True) -> None:
     """End one client's grant of a session, and the session if that is the client's own, offline or on a device.
 
-    A browser's session and its other grants stay active. A client that does it itself (`by_client`) is not told.
+    A browser's session and its other grants stay active. A client that does it itself need not be told.
     """
     session_id = await tx.grants.session_of(grant_id)
-    await publish_ended(tx, await tx.grants.end(grant_id, tx.now), are_clients_told=not by_client)
+    await publish_ended(tx, await tx.grants.end(grant_id, tx.now), tells_clients=tells_client)
     session = None if session_id is None else await tx.sessions.live(session_id, tx.now)
     if session is not None and session.kind != "browser":
         await tx.sessions.end(session.id, session.user_id, reason="grant_ended", now=tx.now)
 
 
-async def publish_ended(tx: Transaction, ended: Sequence[EndedGrant], *, are_clients_told: bool = True) -> None:
+async def publish_ended(tx: Transaction, ended: Sequence[EndedGrant], *, tells_clients: bool = True) -> None:
     """Tell the world that grants have ended: verifiers by their status indexes, clients by logout tokens."""
     await tx.revocations.revoke_indexes([each.status for each in ended], tx.now)
-    if are_clients_told:
+    if tells_clients:
         await queue_logouts(tx, [each.logout for each in ended])
 
 

@@ -63,7 +63,7 @@ async def _revoke_grant(core: Core, client: Client, token: RefreshToken) -> None
     async def unit(tx: Transaction) -> None:
         held = await tx.grants.held_by(refresh_credential(token, client.id))
         if held is not None and held.client_id == client.id:
-            await end_grant(tx, held.grant_id, by_client=True)
+            await end_grant(tx, held.grant_id, tells_client=False)
 
     await core.database.transaction(unit)
 
