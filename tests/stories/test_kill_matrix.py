@@ -343,6 +343,12 @@ EVENTS: tuple[Event, ...] = (
         "`gatepass client rotate-secret`", command("client", "rotate-secret", "CLIENT"), OWN | {"client's credentials"}
     ),
     Event(
+        "`gatepass client disable`",
+        command("client", "disable", "CLIENT"),
+        OWN | AT_CLIENT | {"client's credentials"},
+        at_client=True,
+    ),
+    Event(
         "`gatepass client remove`",
         command("client", "remove", "CLIENT"),
         OWN | AT_CLIENT | {"client's credentials"},
