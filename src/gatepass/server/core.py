@@ -29,6 +29,7 @@ from gatepass.server.domain.revocation.status_indexes import status_indexes
 from gatepass.server.domain.sessions.client_documents import ClientDocuments
 from gatepass.server.domain.sessions.client_keys import ClientKeys
 from gatepass.server.domain.sessions.client_policy import ClientPolicy
+from gatepass.server.domain.sessions.dpop import DPoPNonces
 from gatepass.server.domain.sessions.id_token_issuer import IdTokenIssuer
 from gatepass.server.domain.sessions.login import LoginCompletion
 from gatepass.server.domain.sessions.own_tokens import OwnTokens
@@ -221,7 +222,8 @@ def make_core(  # noqa: PLR0913 - everything is made of these
     token_issuer = TokenIssuer(settings, subjects)
     id_token_signers = IdTokenSigners(database, data_key, keys, replica, settings)
     token_responses = TokenResponses(token_issuer, browser)
-    dpop = DPoPBinding(database, issuer=issuer)
+    nonces = DPoPNonces(data_key.derive("dpop nonces")) if settings.dpop_nonce else None
+    dpop = DPoPBinding(database, issuer=issuer, nonces=nonces)
     fetch = PublicFetch.of(settings)
     clients = KnownClients(database, ClientDocuments(database, fetch, indexes, data_key, settings))
     client_keys = ClientKeys(fetch)

@@ -36,7 +36,7 @@ class Cors:
         if origin in self._with_bearer or origin in self._with_cookie:
             headers += [
                 (b"access-control-allow-origin", origin.encode("latin-1")),
-                (b"access-control-expose-headers", b"WWW-Authenticate, Retry-After, X-Request-Id"),
+                (b"access-control-expose-headers", b"WWW-Authenticate, DPoP-Nonce, Retry-After, X-Request-Id"),
             ]
         if origin in self._with_cookie:
             headers.append((b"access-control-allow-credentials", b"true"))

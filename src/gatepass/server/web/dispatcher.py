@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from gatepass.server.base.errors import GatepassError, Refusal
+from gatepass.server.web.auth.dpop import NEXT_NONCE
 from gatepass.server.web.auth.requirements import ANY_CLIENT, ANYONE, CLIENT, OPENID_TOKEN, THIS_MACHINE, SplitBody
 from gatepass.server.web.call import Call
 from gatepass.server.web.cors import OPEN_TO_PAGES
@@ -122,6 +123,8 @@ class Application:
         except ClientDisconnect:
             return
         response.raw_headers.append((b"x-request-id", request_id.encode()))
+        if NEXT_NONCE in scope:
+            response.raw_headers.append((b"dpop-nonce", scope[NEXT_NONCE].encode()))
         if _HAS_UNREAD_BODY in scope:
             response.raw_headers.append((b"connection", b"close"))
         if isinstance(response, PageResponse):  # scripts of other origins cannot read it

@@ -222,6 +222,14 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         "Invalid grant",
         "The refresh token is not valid, or belongs to another client; `error_description` says why.",
     ),
+    "use_dpop_nonce": ProblemKind(
+        400, "DPoP nonce needed", "Make a new DPoP proof with the nonce of the header `DPoP-Nonce` (RFC 9449 §8)."
+    ),
+    "dpop_nonce_required": ProblemKind(
+        401,
+        "DPoP nonce needed with the token",
+        "Make a new DPoP proof with the nonce of the header `DPoP-Nonce` (RFC 9449 §9).",
+    ),
     "invalid_dpop_proof": ProblemKind(
         400, "Invalid DPoP proof", "The proof is not valid for this request and key, or was already used."
     ),
@@ -324,6 +332,7 @@ PROBLEMS: Mapping[str, ProblemKind] = {
 _CHALLENGES = {
     "recent_sign_in_required": 'Bearer error="insufficient_user_authentication"',
     "invalid_token": 'Bearer error="invalid_token"',
+    "dpop_nonce_required": 'Bearer error="use_dpop_nonce"',
     "invalid_client": 'Basic realm="gatepass"',
     "insufficient_scope": f'Bearer error="insufficient_scope", scope="{ACCOUNT_SCOPE}"',
 }
@@ -352,6 +361,7 @@ _OAUTH_ERRORS = frozenset(
         "invalid_token",
         "unauthorized_client",
         "unsupported_grant_type",
+        "use_dpop_nonce",
     }
 )
 
@@ -405,8 +415,7 @@ def bearer_error(code: str, detail: str, authorization: str, *, headers: Mapping
         response = oauth_error(code, detail, headers=headers)
         if PROBLEMS[code].status < 500:  # noqa: PLR2004 - not the caller's fault then
             scope = f', scope="{OPENID}"' if code == "insufficient_scope" else ""
-            name = code if code in _OAUTH_ERRORS else "invalid_request"
-            response.headers["www-authenticate"] = f'Bearer error="{name}"{scope}'
+            response.headers["www-authenticate"] = f'Bearer error="{_oauth_name(code)}"{scope}'
     offer_dpop(response, authorization)
     return response
 
@@ -419,13 +428,7 @@ def oauth_error(
     Only a client that tried to authenticate by a header gets a challenge (RFC 6749 §5.2): HTTP clients that see a
     challenge may hide the body of the answer.
     """
-    status = PROBLEMS[code].status
-    if code in _OAUTH_ERRORS:
-        name = code
-    elif status >= 500:  # noqa: PLR2004 - the server's fault
-        name = "temporarily_unavailable" if status == 503 else "server_error"  # noqa: PLR2004
-    else:
-        name = "invalid_request"
+    name, status = _oauth_name(code), PROBLEMS[code].status
     response = Response(msgspec.json.encode(OAuthError(name, detail)), status, media_type="application/json")
     response.headers["Cache-Control"] = "no-store"
     if code == "invalid_token":
@@ -435,3 +438,15 @@ def oauth_error(
         response.headers["www-authenticate"] = challenge
     response.headers.update(headers or {})
     return response
+
+
+def _oauth_name(code: str) -> str:
+    """What OAuth calls a problem: by its own name where it has one, else by the nearest."""
+    status = PROBLEMS[code].status
+    if code == "dpop_nonce_required":
+        return "use_dpop_nonce"
+    if code in _OAUTH_ERRORS:
+        return code
+    if status >= 500:  # noqa: PLR2004 - the server's fault
+        return "temporarily_unavailable" if status == 503 else "server_error"  # noqa: PLR2004
+    return "invalid_request"

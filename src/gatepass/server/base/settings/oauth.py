@@ -20,6 +20,12 @@ class OAuthSection(MonitoringSection, frozen=True, kw_only=True):
     request_uri_seconds: Annotated[
         int, Meta(ge=60, le=300, description="How long a pushed authorization request may be opened, in seconds.")
     ] = 90
+    dpop_nonce: Annotated[
+        bool,
+        Meta(
+            description="Whether DPoP proofs must repeat a nonce of the server (RFC 9449 §8), so that none can be made in advance."
+        ),
+    ] = False
     dynamic_registration: Annotated[
         Literal["off", "token", "open"],
         Meta(

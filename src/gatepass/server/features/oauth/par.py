@@ -81,6 +81,7 @@ def routes(core: Core) -> tuple[Route, ...]:
                 "invalid_scope",
                 "invalid_target",
                 "invalid_dpop_proof",
+                "use_dpop_nonce",
                 "invalid_request_object",
                 "registration_not_supported",
                 "too_many_requests",

@@ -54,6 +54,7 @@ def routes(core: Core) -> tuple[Route, ...]:
                 "session_ended",
                 "cross_site_request",
                 "invalid_dpop_proof",
+                "use_dpop_nonce",
                 "invalid_audience",
             ),
         ),

@@ -126,11 +126,12 @@ def _check_may_call(principal: Principal) -> None:
 
 @contextmanager
 def _as_bad_token() -> Generator[None]:
-    """With a token, an invalid proof counts as an invalid token (RFC 9449 §7.1)."""
+    """With a token, a bad proof is an invalid token (RFC 9449 §7.1); without the nonce it has its own 401 (§9)."""
     try:
         yield
     except Refusal as error:
-        raise Refusal("invalid_token", error.detail) from error
+        code = "dpop_nonce_required" if error.code == "use_dpop_nonce" else "invalid_token"
+        raise Refusal(code, error.detail) from error
 
 
 def _account_of(principal: Principal) -> Callable[[Transaction], Awaitable[tuple[User, str] | None]]:

@@ -16,14 +16,26 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.domain.sessions.dpop import DPoPNonces
     from gatepass.tokens.dpop_proof import DPoPProof
 
 
-class DPoPBinding:
-    """Verifies which key the sender of a request has. Each proof is accepted once across all nodes."""
+NEXT_NONCE = "gatepass.dpop_nonce"
+"""The key in a request's scope of the nonce that the answer brings."""
 
-    def __init__(self, database: Database, *, issuer: str) -> None:
+
+class DPoPBinding:
+    """Verifies which key the sender of a request has. Each proof is accepted once across all nodes.
+
+    Args:
+        database: The store.
+        issuer: Our own URL, which every proof is for.
+        nonces: What proofs have to repeat; None where they need not.
+    """
+
+    def __init__(self, database: Database, *, issuer: str, nonces: DPoPNonces | None = None) -> None:
         self._database = database
+        self._nonces = nonces
         parts = urlsplit(issuer)
         self._origin = f"{parts.scheme}://{parts.netloc}"
 
@@ -50,7 +62,7 @@ class DPoPBinding:
             token: The access token that it carries; None where it asks for one.
 
         Raises:
-            Refusal: `invalid_dpop_proof`.
+            Refusal: `invalid_dpop_proof`, or `use_dpop_nonce` where it lacks the nonce that the answer will bring.
         """
         text = header(request, b"dpop")
         if text is None:
@@ -59,9 +71,19 @@ class DPoPBinding:
         # The Host header does not affect the URL that the proof must be for.
         url = self._origin + request.scope["path"]
         try:
-            return dpop_proof.check(text, method=request.method, url=url, token=token, now=now, seconds=PROOF_SECONDS)
+            proof = dpop_proof.check(text, method=request.method, url=url, token=token, now=now, seconds=PROOF_SECONDS)
         except InvalidProofError as error:
             raise Refusal("invalid_dpop_proof", f"The DPoP proof is not valid: {error}.") from error
+        self._check_nonce(request, proof, now)
+        return proof
+
+    def _check_nonce(self, request: Request, proof: DPoPProof, now: float) -> None:
+        """RFC 9449 §8, §8.2: the answer brings the nonce for the next proof, whether this one is taken or not."""
+        if self._nonces is None:
+            return
+        request.scope[NEXT_NONCE] = self._nonces.current(now)
+        if not self._nonces.accepts(proof.nonce, now):
+            raise Refusal("use_dpop_nonce", "The DPoP proof has to repeat the nonce of the header DPoP-Nonce.")
 
     async def use(self, proof: DPoPProof) -> None:
         """Mark a proof as used.

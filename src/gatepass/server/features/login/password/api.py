@@ -90,6 +90,7 @@ def routes(core: Core) -> tuple[Route, ...]:
                 "invalid_scope",
                 "cross_site_request",
                 "invalid_dpop_proof",
+                "use_dpop_nonce",
                 "unknown_provider",
                 "invalid_id_token",
                 "provider_denied",

@@ -79,6 +79,7 @@ def routes(core: Core, user_codes: UserCodes) -> tuple[Route, ...]:
                 "invalid_scope",
                 "invalid_target",
                 "invalid_dpop_proof",
+                "use_dpop_nonce",
                 "too_many_requests",
             ),
         ),

@@ -58,6 +58,7 @@ def routes(core: Core) -> tuple[Route, ...]:
                 "invalid_scope",
                 "invalid_target",
                 "invalid_dpop_proof",
+                "use_dpop_nonce",
             ),
             open_to_pages=True,
         ),
