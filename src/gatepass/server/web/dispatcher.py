@@ -18,8 +18,9 @@ from gatepass.server.web.auth.dpop import NEXT_NONCE
 from gatepass.server.web.auth.requirements import ANY_CLIENT, ANYONE, CLIENT, OPENID_TOKEN, THIS_MACHINE, SplitBody
 from gatepass.server.web.call import Call
 from gatepass.server.web.cors import OPEN_TO_PAGES
-from gatepass.server.web.errors import OAUTH_PREFIX, PROBLEMS, bearer_error, oauth_error, offer_dpop, problem
+from gatepass.server.web.errors import PROBLEMS, problem
 from gatepass.server.web.headers import of_interaction, page_headers, security_headers
+from gatepass.server.web.oauth_errors import OAUTH_PREFIX, bearer_error, oauth_error, offer_dpop
 from gatepass.server.web.pages import PageResponse
 from gatepass.server.web.parsing import Body, check_headers, header, read_body
 from gatepass.server.web.routing import NoRoute

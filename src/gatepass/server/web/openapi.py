@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gatepass.server.web.auth.requirements import MAY_REGISTER, OPENID_TOKEN, REGISTRATION
-from gatepass.server.web.errors import PROBLEMS, OAuthError, Problem
+from gatepass.server.web.errors import PROBLEMS, Problem
+from gatepass.server.web.oauth_errors import OAuthError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
