@@ -142,7 +142,7 @@ def test_a_second_factor_is_asked_where_the_client_asks_for_two(server: RunningS
     page = flow.follow(flow.ask(acr_values="2"))
     assert "second factor" in page.text
     answer = answer_of(flow.submit(page, decision="cancel"))
-    assert answer["error"] == "access_denied"
+    assert answer["error"] == "unmet_authentication_requirements"
     assert answer_of(Flow(party, signed_in).ask(acr_values="2", prompt="none"))["error"] == (
         "unmet_authentication_requirements"
     )

@@ -145,6 +145,11 @@ def test_whoever_sees_a_token_cannot_trade_it(
     first = shop.sign_in(api)["access_token"]
     assert exchange(api, service(server, BANK, STOCK), first).json()["error"] == "invalid_request"
     assert exchange(api, shop, first).json()["error"] == "unauthorized_client"
+    homeless = add_relying_party(
+        server, grant_types=(GRANT_TYPE,), rules=ClientRules(consent="never", exchange_audience=(STOCK,))
+    )
+    for_the_issuer = api.post("/login", json=ANN).json()["token"]
+    assert exchange(api, homeless, for_the_issuer).json()["error"] == "invalid_request"
     assert exchange(api, orders, first).status_code == 200
 
 

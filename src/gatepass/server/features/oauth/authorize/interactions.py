@@ -139,6 +139,8 @@ class AuthorizationPages:
             return self._start_again(call)
         situation = await self._situation(call, interaction)
         match form.decision:
+            case "cancel" if isinstance(self._next(situation), StepUp):
+                return await self._refuse(call, situation, Refuse("unmet_authentication_requirements"))
             case "cancel":
                 return await self._refuse(call, situation, Refuse("access_denied"))
             case "another":

@@ -50,12 +50,13 @@ async def token_exchange(core: Core, client: Client, form: TokenForm, jkt: str |
     if client.is_public:
         raise Refusal("unauthorized_client", "A public client cannot prove to be the actor.")
     _check_types(form)
-    subject = await _live(core, form.subject_token, client.audience_at(core.settings.issuer_url))
+    subject = await _live(core, form.subject_token, client.audience)
     if subject.key_thumbprint is not None and jkt is None:
         raise _invalid("A token that is bound to a key is exchanged for one that is: send a DPoP proof.")
     actor = await _actor(core, client, form)
     audience = _audience(client, form.target)
     scope = _scope(client, subject, form.scope)
+    _check_may_act(subject, actor)
     act = None if client.rules.may_impersonate and form.actor_token is None else _act(subject, actor)
     now = core.clock()
     delegation = Delegation(
@@ -86,7 +87,12 @@ def _check_types(form: TokenForm) -> None:
 
 
 async def _live(core: Core, token: str | None, audience: tuple[str, ...]) -> Principal:
-    """A token of ours that is for one of the audiences and not revoked: whoever merely sees one cannot trade it."""
+    """A token of ours that is for one of the audiences and not revoked: whoever merely sees one cannot trade it.
+
+    A client without an audience of its own trades none: the issuer is that of nearly every token.
+    """
+    if not audience:
+        raise _invalid("The client has no API of its own that tokens are sent to.")
     try:
         principal = core.own_tokens.look_at(token or "", audience)
     except JoseError as error:
@@ -109,13 +115,16 @@ async def _actor(core: Core, client: Client, form: TokenForm) -> str:
     return actor.subject
 
 
-def _act(subject: Principal, actor: str) -> Actor:
-    """RFC 8693 §4.1, §4.4: this actor around those before; `may_act` says who may be one."""
-    claims: Mapping[str, Any] = subject.claims
-    may_act = claims.get("may_act")
-    if may_act is not None and dict(may_act).get("sub") != actor:
+def _check_may_act(subject: Principal, actor: str) -> None:
+    """RFC 8693 §4.4: where the token says who may act, nobody else may, in their own name or in none."""
+    may_act = subject.claims.get("may_act")
+    if may_act is not None and cast("Mapping[str, object]", may_act).get("sub") != actor:
         raise _invalid("The subject_token names another actor.")
-    former = claims.get("act")
+
+
+def _act(subject: Principal, actor: str) -> Actor:
+    """RFC 8693 §4.1: this actor around those before."""
+    former = subject.claims.get("act")
     if _depth(former) >= MOST_ACTORS:
         raise _invalid(f"Actors are nested {MOST_ACTORS} deep at most.")
     return {"sub": actor} if former is None else {"sub": actor, "act": thawed(former)}
