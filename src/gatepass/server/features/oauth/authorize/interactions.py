@@ -139,10 +139,8 @@ class AuthorizationPages:
             return self._start_again(call)
         situation = await self._situation(call, interaction)
         match form.decision:
-            case "cancel" if isinstance(self._next(situation), StepUp):
-                return await self._refuse(call, situation, Refuse("unmet_authentication_requirements"))
             case "cancel":
-                return await self._refuse(call, situation, Refuse("access_denied"))
+                return await self._refuse(call, situation, self._cancelled(situation))
             case "another":
                 return self._to_sign_in(call, situation, SignIn(), another="1")
             case "continue" if situation.is_of_the_reader:
@@ -154,6 +152,11 @@ class AuthorizationPages:
                 return await self._go_on(call, situation)
 
     # ── what goes out ──
+
+    def _cancelled(self, situation: Situation) -> Refuse:
+        """What the client is told of a person who does not go on."""
+        is_too_weak = isinstance(self._next(situation), StepUp)
+        return Refuse("unmet_authentication_requirements" if is_too_weak else "access_denied")
 
     async def _go_on(self, call: Call, situation: Situation) -> Response:
         step = self._next(situation)
