@@ -1,7 +1,7 @@
 """ID tokens (OpenID Connect Core 1.0 §2): what a client is told of a sign-in.
 
-Nobody but the client takes one for anything. It opens no API: the header's `typ` is JWT, an access token's `at+jwt`,
-and an issuer takes its own back only as `id_token_hint`, which says whom a request is about and proves nothing more.
+It is for the client alone and opens no API: its header's `typ` is JWT, an access token's `at+jwt`. An issuer accepts
+its own back only as `id_token_hint`, which says whom a request is about and proves nothing more.
 """
 
 from __future__ import annotations
