@@ -24,6 +24,7 @@ from gatepass.jose.errors import JoseError
 from gatepass.server.app import open_server
 from gatepass.server.base.settings import Settings, load
 from gatepass.server.base.settings.providers import ProviderKind, ProviderSettings
+from gatepass.server.base.settings.trusted_issuers import TrustedIssuerSettings
 from gatepass.server.web.errors import PROBLEMS
 from gatepass.server.web.openapi import problems_of
 from gatepass.tokens import access_token, dpop_proof
@@ -170,12 +171,17 @@ def setting_row(field: FieldInfo, hint: object) -> list[str]:
     ]
 
 
+_SETTING_COLUMNS = ("setting", "what it may be", "default", "meaning")
+
+
+def setting_rows(struct: type[msgspec.Struct]) -> list[list[str]]:
+    """Describe every field of a settings struct."""
+    hints = get_type_hints(struct, include_extras=True)
+    return [setting_row(field, hints[field.name]) for field in msgspec.structs.fields(struct)]
+
+
 def settings() -> str:
-    """Every field of the settings struct."""
-    hints = get_type_hints(Settings, include_extras=True)
-    rows = [setting_row(field, hints[field.name]) for field in msgspec.structs.fields(Settings)]
-    provider_hints = get_type_hints(ProviderSettings, include_extras=True)
-    provider = [setting_row(field, provider_hints[field.name]) for field in msgspec.structs.fields(ProviderSettings)]
+    """Every setting, and what their tables may hold."""
     return f"""# Settings
 
 Each can be set in three places. The first that has it wins:
@@ -187,13 +193,19 @@ Each can be set in three places. The first that has it wins:
 Lists are arrays in TOML (`audience = ["orders", "invoices"]`), a flag given several times, and separated by commas in
 the environment. A name that is not in this table refuses to start the server, and the message suggests the nearest one.
 
-{table(["setting", "what it may be", "default", "meaning"], rows)}
+{table(_SETTING_COLUMNS, setting_rows(Settings))}
 ## Providers
 
 What the table of one provider may hold: `[providers.google]` in the file, or all of them as one JSON object in
 `GATEPASS_PROVIDERS`. [Other sites to sign in with](../guides/social.md) shows how.
 
-{table(["setting", "what it may be", "default", "meaning"], provider)}"""
+{table(_SETTING_COLUMNS, setting_rows(ProviderSettings))}
+## Trusted issuers
+
+What the table of one issuer may hold: `[trusted_issuers.corp]` in the file, or all of them as one JSON object in
+`GATEPASS_TRUSTED_ISSUERS`. [Assertions of other issuers](../guides/jwt-bearer.md) shows how.
+
+{table(_SETTING_COLUMNS, setting_rows(TrustedIssuerSettings))}"""
 
 
 # ── HTTP ────────────────────────────────────────────────────────────────────────────────────────────────────────────

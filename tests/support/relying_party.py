@@ -115,7 +115,7 @@ def add_relying_party(
 
             async def unit(tx: Transaction) -> str:
                 client = Client(
-                    id=new_id("cli"),
+                    id=more.pop("id", new_id("cli")),
                     name=more.pop("name", "app"),
                     grant_types=more.pop("grant_types", ("authorization_code", "refresh_token")),
                     audience=audience,

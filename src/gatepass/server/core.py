@@ -36,6 +36,7 @@ from gatepass.server.domain.sessions.own_tokens import OwnTokens
 from gatepass.server.domain.sessions.rotation import pace_of
 from gatepass.server.domain.sessions.subject_identifier import SubjectIdentifiers
 from gatepass.server.domain.sessions.token_issuer import TokenIssuer
+from gatepass.server.domain.sessions.trusted_issuers import TrustedIssuers
 from gatepass.server.web.address import ClientAddress
 from gatepass.server.web.auth.bearer import BearerAuth
 from gatepass.server.web.auth.client import ClientAuthentication, KnownClients
@@ -112,6 +113,7 @@ class Core:
         fetch: Asks hosts that clients have named.
         clients: Registered clients, remembered for a second.
         client_keys: The public keys of clients that sign.
+        trusted_issuers: Whose assertions clients may trade for tokens.
         client_auth: Which client calls.
         bearer_auth: Who calls, by access token.
         cookie_auth: Who looks at a page, by cookie.
@@ -162,6 +164,7 @@ class Core:
     fetch: PublicFetch
     clients: KnownClients
     client_keys: ClientKeys
+    trusted_issuers: TrustedIssuers
     client_auth: ClientAuthentication
     bearer_auth: BearerAuth
     cookie_auth: CookieAuth
@@ -290,6 +293,7 @@ def make_core(  # noqa: PLR0913 - everything is made of these
         fetch=fetch,
         clients=clients,
         client_keys=client_keys,
+        trusted_issuers=TrustedIssuers(settings, client_keys),
         client_auth=ClientAuthentication(database, clients, client_keys, address, issuer=issuer),
         bearer_auth=bearer_auth,
         cookie_auth=cookie_auth,

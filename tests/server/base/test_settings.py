@@ -282,3 +282,46 @@ def test_a_file_that_is_not_toml(tmp_path: Path, content: bytes) -> None:
         load(file=file)
     with pytest.raises(StartupError, match="Cannot read"):
         load(file=tmp_path / "absent.toml")
+
+
+TRUSTED = {
+    "issuer": "https://corp.test",
+    "jwks_url": "https://corp.test/jwks",
+    "clients": ["cli_1"],
+    "audiences": ["https://api.test"],
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"issuer": "corp.test"}, "issuer"),
+        ({"issuer": "http://corp.test"}, "issuer"),
+        ({"jwks_url": ""}, "keys"),
+        ({"jwks_file": "keys.json"}, "keys"),
+        ({"jwks_url": "http://corp.test/jwks"}, "jwks_url"),
+        ({"jwks_url": "", "jwks_file": "/nowhere/keys.json"}, "public keys"),
+        ({"clients": []}, "clients"),
+        ({"audiences": []}, "audiences"),
+        ({"issuer": "http://localhost:8000"}, "this server itself"),
+    ],
+)
+def test_an_issuer_that_cannot_be_trusted_so(changed: dict[str, object], said: str) -> None:
+    """Nothing is trusted by mistake: keys in one place, by https, for clients and APIs that are named."""
+    with pytest.raises(StartupError, match=said):
+        load(flags={"trusted_issuers": {"corp": TRUSTED | changed}})
+    assert load(flags={"trusted_issuers": {"corp": TRUSTED}}).trusted_issuers["corp"].clients == ("cli_1",)
+
+
+def test_an_issuer_is_trusted_by_one_table() -> None:
+    """Of two tables, one would decide which clients may use its assertions, and nobody could tell which."""
+    with pytest.raises(StartupError, match="twice"):
+        load(flags={"trusted_issuers": {"corp": TRUSTED, "again": TRUSTED}})
+
+
+def test_private_keys_are_no_keys_of_an_issuer(tmp_path: Path) -> None:
+    """A file with private keys is in the wrong place."""
+    file = tmp_path / "keys.json"
+    file.write_text('{"keys": [{"kty": "oct", "k": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "alg": "HS256"}]}')
+    with pytest.raises(StartupError, match="public keys"):
+        load(flags={"trusted_issuers": {"corp": {**TRUSTED, "jwks_url": "", "jwks_file": str(file)}}})

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.ports import Transaction
 
 Purpose = Literal[
+    "assertion_grant",
     "client_assertion",
     "dpop_proof",
     "id_token",

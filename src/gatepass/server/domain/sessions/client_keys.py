@@ -62,12 +62,16 @@ class ClientKeys:
         """
         if client.jwks is not None:
             return check(KeySet.from_public_jwks(client.jwks))
-        published = self._at(client.metadata.jwks_uri)
+        return await self.check_at(client.metadata.jwks_uri, check, now=now)
+
+    async def check_at(self, url: str, check: Callable[[KeySet], T], *, now: float) -> T:
+        """The same, with the keys that are published at a URL."""
+        published = self._at(url)
         async with published.lock:
             if published.keys.is_due(now):
                 await self._refresh(published, now)
         if not published.keys.is_usable(now):
-            raise UnknownKeyError("the client's keys cannot be read")
+            raise UnknownKeyError("the published keys cannot be read")
         try:
             return check(published.keys.keys)
         except UnknownKeyError:
@@ -94,5 +98,5 @@ class ClientKeys:
         try:
             keys.learn(await follow(keys.refresh(now), self._fetch.get), now)
         except FetchError as error:
-            log.warning("a client's keys could not be fetched", reason=str(error))
+            log.warning("published keys could not be fetched", reason=str(error))
             keys.fail(str(error), now)

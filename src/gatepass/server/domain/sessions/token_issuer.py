@@ -85,7 +85,7 @@ class TokenIssuer:
             sid=self._subjects.session(subject.client_sector, subject.session_id),
             scope=" ".join(subject.scope) or None,
             roles=subject.roles,
-            auth_time=int(subject.auth_time),
+            auth_time=int(subject.auth_time) or None,  # nobody knows, where another issuer has not said it
             acr=subject.acr,
             amr=subject.amr,
             cnf=_bound_to(subject.jkt),

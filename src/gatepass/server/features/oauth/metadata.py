@@ -15,8 +15,9 @@ from gatepass.server.domain.sessions.requested_claims import KEPT_CLAIMS
 from gatepass.server.domain.sessions.scopes import STANDARD_SCOPES
 from gatepass.server.domain.sessions.session import SINGLE_FACTOR, TWO_FACTORS
 from gatepass.server.features.oauth.authorize.checks import RESPONSE_MODES
+from gatepass.server.features.oauth.token import jwt_bearer
 from gatepass.server.features.oauth.token.api import GRANTS
-from gatepass.tokens import dpop_proof
+from gatepass.tokens import assertion_grant, dpop_proof
 
 if TYPE_CHECKING:
     from gatepass.server.base.settings import Settings
@@ -28,8 +29,9 @@ _METHODS_AND_NONE = (*_METHODS, "none")
 _CLAIMS_OF_SIGN_INS = ("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash")
 
 
-def of_tokens(issuer: str) -> Metadata:
+def of_tokens(settings: Settings) -> Metadata:
     """The token endpoint, revocation and introspection."""
+    issuer, trusts = settings.issuer_url, bool(settings.trusted_issuers)
     endpoints = (
         ("token", _METHODS_AND_NONE),
         ("revocation", _METHODS_AND_NONE),
@@ -39,10 +41,12 @@ def of_tokens(issuer: str) -> Metadata:
         "token_endpoint": f"{issuer}/oauth/token",
         "revocation_endpoint": f"{issuer}/oauth/revoke",
         "introspection_endpoint": f"{issuer}/oauth/introspect",
-        "grant_types_supported": tuple(GRANTS),
+        "grant_types_supported": tuple(name for name in GRANTS if trusts or name != jwt_bearer.GRANT_TYPE),
         "dpop_signing_alg_values_supported": dpop_proof.ALGORITHMS,
         "protected_resources": (issuer,),
     }
+    if trusts:
+        members["authorization_grant_profiles_supported"] = (assertion_grant.PROFILE,)
     for name, methods in endpoints:
         members[f"{name}_endpoint_auth_methods_supported"] = methods
         members[f"{name}_endpoint_auth_signing_alg_values_supported"] = ASSERTION_ALGORITHMS

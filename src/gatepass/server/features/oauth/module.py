@@ -87,7 +87,7 @@ def module(core: Core) -> Module:
         catch_up=forget_known,
         metadata=joined(
             (
-                of_tokens(issuer),
+                of_tokens(core.settings),
                 of_authorization(issuer),
                 of_pushing(core.settings),
                 of_devices(issuer),

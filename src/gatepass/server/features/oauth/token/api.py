@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.sessions.device_code import GRANT_TYPE
+from gatepass.server.features.oauth.token import jwt_bearer as bearer
 from gatepass.server.features.oauth.token import token_exchange as exchange
 from gatepass.server.features.oauth.token.authorization_code import authorization_code
 from gatepass.server.features.oauth.token.client_credentials import client_credentials
@@ -34,6 +35,7 @@ GRANTS: Mapping[str, Grant] = {
     "authorization_code": authorization_code,
     "client_credentials": client_credentials,
     GRANT_TYPE: device_code,
+    bearer.GRANT_TYPE: bearer.jwt_bearer,
     exchange.GRANT_TYPE: exchange.token_exchange,
     "refresh_token": refresh,
 }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class TokenForm(ClientForm, frozen=True, kw_only=True):
-    """RFC 6749 §4.1.3, §4.4.2, §6, RFC 7636 §4.5, RFC 8628 §3.4, RFC 8693 §2.1.
+    """RFC 6749 §4.1.3, §4.4.2, §6, RFC 7636 §4.5, RFC 8628 §3.4, RFC 8693 §2.1, RFC 7523 §2.1.
 
     Fields that we do not know are ignored (RFC 6749 §3.2).
 
@@ -32,6 +32,7 @@ class TokenForm(ClientForm, frozen=True, kw_only=True):
     code_verifier: str | None = None
     device_code: str | None = None
     refresh_token: str | None = None
+    assertion: str | None = None
     subject_token: str | None = None
     subject_token_type: str | None = None
     actor_token: str | None = None
