@@ -62,8 +62,7 @@ class Flow:
     def follow(self, answer: httpx.Response) -> httpx.Response:
         """Follow redirects and pages that lead on, as long as they stay at the server."""
         while True:
-            again = _REFRESH.search(answer.text) if answer.status_code == 200 else None
-            target = html.unescape(again[1]) if again else answer.headers.get("location", "")
+            target = leads_on_to(answer) or answer.headers.get("location", "")
             if not target or urlsplit(target).netloc not in ("", urlsplit(self.browser.server.url).netloc):
                 return answer
             answer = self.browser.http.get(target)
@@ -87,6 +86,12 @@ class Flow:
         } | changed
         sent = {name: value for name, value in form.items() if value is not None}
         return api.post("/oauth/token", data=sent, headers=headers or {})
+
+
+def leads_on_to(answer: httpx.Response) -> str:
+    """Where a page leads by itself, without a redirect; empty when it stays."""
+    found = _REFRESH.search(answer.text) if answer.status_code == 200 else None
+    return html.unescape(found[1]) if found else ""
 
 
 def form_of(page: str) -> tuple[str, dict[str, Any]]:
