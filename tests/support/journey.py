@@ -20,14 +20,19 @@ def travel(browser: Browser, url: str, person: dict[str, str], *, by_post: bool 
     for _ in range(_MOST_PAGES):
         if not is_at_the_server(browser, answer):
             return answer
-        action, fields = form_of(answer.text)
-        answer = send(browser, action, fields | (person if asks_for_a_password(answer) else {"decision": "allow"}))
+        answer = fill_in(browser, answer, **(person if asks_for_a_password(answer) else {"decision": "allow"}))
     raise AssertionError(f"the way does not end: {answer.url}\n{answer.text}")
 
 
 def arrive(browser: Browser, url: str) -> httpx.Response:
     """Open a page; where redirects, and pages that lead on by themselves, end."""
     return _go_on(browser, browser.get(url))
+
+
+def fill_in(browser: Browser, page: httpx.Response, **filled: str) -> httpx.Response:
+    """Send the form of a page with these fields; where that ends."""
+    action, fields = form_of(page.text)
+    return send(browser, action, fields | filled)
 
 
 def send(browser: Browser, url: str, fields: dict[str, str]) -> httpx.Response:
