@@ -54,7 +54,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def server(request: pytest.FixtureRequest, tmp_path: Path, clock: SettableClock) -> Generator[RunningServer]:
     """A server with its usual settings, but for a cheap password hash: on SQLite, and on PostgreSQL."""
-    with running_server(tmp_path / "data", clock, database=_new_database(request)) as running:
+    with running_server(tmp_path / "data", clock, is_awaited=False, database=_new_database(request)) as running:
         yield running
 
 
@@ -91,7 +91,7 @@ def mailing(
 ) -> Generator[RunningServer]:
     """A server that sends its mails there."""
     database = _new_database(request)
-    with running_server(tmp_path / "data", clock, database=database, smtp_url=mailbox.url) as running:
+    with running_server(tmp_path / "data", clock, is_awaited=False, database=database, smtp_url=mailbox.url) as running:
         yield running
 
 

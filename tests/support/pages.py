@@ -6,9 +6,8 @@ import html
 import re
 from typing import TYPE_CHECKING, Self
 
-import httpx
-
 if TYPE_CHECKING:
+    import httpx
     from tests.support.server import RunningServer
 
 _INPUT = re.compile(r"<input([^>]*)>")
@@ -20,7 +19,7 @@ class Browser:
 
     def __init__(self, server: RunningServer) -> None:
         self.server = server
-        self.http = httpx.Client(base_url=server.address, timeout=30)
+        self.http = server.client()
 
     def __enter__(self) -> Self:
         return self

@@ -40,6 +40,9 @@ OUTBOX_KEY = "the key that serve would print"
 OUTBOX = f"/pages/outbox?key={quote(OUTBOX_KEY)}"
 """Where a server of the tests shows the mails that it does not send."""
 
+AUTHORITIES = httpx.create_ssl_context()
+"""For clients of the tests: reading the public authorities again for each would take longer than most tests."""
+
 NOON = float(int(time.time()))
 """Where a test's clock begins, in seconds since 1970: at the real time, since commands beside the server go by that."""
 
@@ -88,14 +91,23 @@ class RunningServer:
 
     def client(self, **options: Any) -> httpx.Client:  # noqa: ANN401 - httpx's own options
         """A client of its own connections and cookies."""
-        return httpx.Client(base_url=self.address, timeout=30, **options)
+        return httpx.Client(base_url=self.address, timeout=30, **{"verify": AUTHORITIES, **options})
 
 
 @contextmanager
 def running_server(
-    data_dir: Path, clock: SettableClock | None = None, *, outside_keys: Sequence[OutsideKey] = (), **settings: object
+    data_dir: Path,
+    clock: SettableClock | None = None,
+    *,
+    outside_keys: Sequence[OutsideKey] = (),
+    is_awaited: bool = True,
+    **settings: object,
 ) -> Generator[RunningServer]:
-    """Run a server on a free port until the block ends; any setting may be given."""
+    """Run a server on a free port until the block ends; any setting may be given.
+
+    `is_awaited` may be false where nobody needs its data folder afterwards: then the block does not wait for its end,
+    which takes uvicorn a fifth of a second.
+    """
     clock = clock or SettableClock()
     flags = {"port": 0, "data_dir": str(data_dir), "outbox_key": OUTBOX_KEY, **CHEAP_ARGON2, **settings}
     told: queue.SimpleQueue[Settings | BaseException] = queue.SimpleQueue()
@@ -121,7 +133,8 @@ def running_server(
     finally:
         if not loop.is_closed():
             loop.call_soon_threadsafe(stop.set)
-        thread.join(timeout=30)
+        if is_awaited:
+            thread.join(timeout=30)
 
 
 @contextmanager

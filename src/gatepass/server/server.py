@@ -15,6 +15,7 @@ from gatepass.server.web.auth.gate import Gate
 from gatepass.server.web.cors import Cors
 from gatepass.server.web.dispatcher import Application
 from gatepass.server.web.docs_page import render_docs
+from gatepass.server.web.documents import DeferredDocument
 from gatepass.server.web.headers import PAGE_POLICY
 from gatepass.server.web.metadata import METADATA_PATHS, joined, paths_of
 from gatepass.server.web.openapi import describe
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from gatepass.server.core import Core
     from gatepass.server.domain.ports import Transaction
     from gatepass.server.module import Module
+    from gatepass.server.web.documents import PublicDocument
     from gatepass.server.web.tracing import Tracing
 
 _EXPIRY_SECONDS = 60.0
@@ -123,8 +125,13 @@ class Server:
 
     def _publish_descriptions(self) -> None:
         """Publish the OpenAPI document of all modules, and the page that shows it."""
-        documents, issuer = self.core.documents, self.core.settings.issuer_url
-        api = msgspec.json.encode(describe(self.routes, issuer=issuer, version=version("gatepass")))
-        documents.publish("/openapi.json", documents.make(api))
-        page = render_docs(self.routes, issuer)
-        documents.publish("/docs", documents.make(page, "text/html; charset=utf-8", PAGE_POLICY))
+        self.core.documents.publish("/openapi.json", DeferredDocument(self._openapi))
+        self.core.documents.publish("/docs", DeferredDocument(self._docs))
+
+    def _openapi(self) -> PublicDocument:
+        described = describe(self.routes, issuer=self.core.settings.issuer_url, version=version("gatepass"))
+        return self.core.documents.make(msgspec.json.encode(described))
+
+    def _docs(self) -> PublicDocument:
+        page = render_docs(self.routes, self.core.settings.issuer_url)
+        return self.core.documents.make(page, "text/html; charset=utf-8", PAGE_POLICY)

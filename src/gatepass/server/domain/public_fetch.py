@@ -16,11 +16,11 @@ from urllib.parse import urlencode, urlsplit
 
 from gatepass.jose.errors import InvalidPolicyError
 from gatepass.server.base.public_address import embedded_ipv4, is_public, parsed_address
+from gatepass.server.base.tls import public_authorities
 from gatepass.server.base.urls import is_loopback
 from gatepass.verify.issuer import Fetched, FetchError, checked_url
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncGenerator, Iterable, Mapping
     from urllib.parse import SplitResult
 
@@ -56,7 +56,6 @@ class PublicFetch:
         self._networks = tuple(ip_network(network) for network in private_networks)
         self._turns = asyncio.Semaphore(MOST_AT_ONCE)
         self._under_way: dict[tuple[str, int], asyncio.Task[Fetched]] = {}
-        self._context: ssl.SSLContext | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> PublicFetch:
@@ -120,7 +119,7 @@ class PublicFetch:
         from gatepass.server.domain.public_sockets import PublicSockets  # noqa: PLC0415 - as above
 
         backend = PublicSockets(self._check)
-        async with httpcore.AsyncConnectionPool(ssl_context=self._trusted(), network_backend=backend) as pool:
+        async with httpcore.AsyncConnectionPool(ssl_context=public_authorities(), network_backend=backend) as pool:
             yield pool
 
     def _check(self, host: str) -> None:
@@ -136,13 +135,6 @@ class PublicFetch:
             return
         if not any(reached in network for network in self._networks if network.version == reached.version):
             raise OSError(f"{reached} is not a public address")
-
-    def _trusted(self) -> ssl.SSLContext:
-        """The public authorities, or those of `SSL_CERT_FILE`. Made once: reading them takes some 20 ms."""
-        import httpx  # noqa: PLC0415 - as above
-
-        self._context = self._context or httpx.create_ssl_context()
-        return self._context
 
 
 def _checked(url: str) -> SplitResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hashlib
 from typing import TYPE_CHECKING, Protocol
@@ -10,6 +11,8 @@ from urllib.parse import urlsplit
 from gatepass.server.web.headers import API_POLICY, security_headers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import Receive, Scope, Send
 
     from gatepass.server.base.settings import Settings
@@ -85,6 +88,20 @@ def _takes_gzip(accepted: bytes) -> bool:
         if coding.strip() in (b"gzip", b"*"):
             return weight.replace(b" ", b"").rstrip(b"0.") != b"q="
     return False
+
+
+class DeferredDocument:
+    """A document that is rendered when it is first asked for, so that no start waits for what few read."""
+
+    def __init__(self, render: Callable[[], PublicDocument]) -> None:
+        self._render = render
+        self._document: PublicDocument | None = None
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Render it in a thread if nobody has, and send it."""
+        if self._document is None:
+            self._document = await asyncio.to_thread(self._render)
+        await self._document.answer(scope, receive, send)
 
 
 class PublicDocuments:

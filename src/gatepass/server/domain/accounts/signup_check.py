@@ -10,6 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from gatepass.server.base.errors import Refusal, Unavailable
+from gatepass.server.base.tls import public_authorities
 
 if TYPE_CHECKING:
     from gatepass.server.domain.events.event import Origin
@@ -52,7 +53,7 @@ class SignupCheck:
 
         try:
             async with (
-                httpx.AsyncClient(headers=self._headers) as client,
+                httpx.AsyncClient(headers=self._headers, verify=public_authorities()) as client,
                 client.stream("POST", self._url, json=question) as response,
             ):
                 return response.status_code

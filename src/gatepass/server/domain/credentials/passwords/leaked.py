@@ -11,6 +11,8 @@ import hashlib
 
 import structlog
 
+from gatepass.server.base.tls import public_authorities
+
 log = structlog.get_logger("gatepass")
 
 PREFIX_DIGITS = 5
@@ -44,7 +46,7 @@ class LeakedPasswordRanges:
         body = b""
         try:
             async with (
-                httpx.AsyncClient(headers={"add-padding": "true"}) as client,
+                httpx.AsyncClient(headers={"add-padding": "true"}, verify=public_authorities()) as client,
                 client.stream("GET", self._url + prefix) as response,
             ):
                 if not response.is_success:
