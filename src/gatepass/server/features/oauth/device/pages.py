@@ -123,7 +123,7 @@ async def approve(needs: Needs, user_codes: UserCodes, call: Call, user_code: st
             code.user_digest, request, user_id=caller.user.id, session_id=caller.session_id, now=tx.now
         )
         if not is_first:
-            return Refusal("invalid_user_code", "No device waits for this code.")
+            return _decided()
         await record(
             tx,
             "consent_given",
@@ -144,10 +144,14 @@ async def deny(needs: Needs, user_codes: UserCodes, call: Call, user_code: str) 
         code = await user_codes.find(tx, call, user_code)
         if isinstance(code, Refusal):
             return code
-        await tx.device_codes.deny(code.user_digest, tx.now)
-        return None
+        is_first = await tx.device_codes.deny(code.user_digest, tx.now)
+        return None if is_first else _decided()
 
     await decide(needs.database, unit)
+
+
+def _decided() -> Refusal:
+    return Refusal("invalid_user_code", "No device waits for this code.")
 
 
 async def _client(core: Core, code: DeviceCode) -> Client:
