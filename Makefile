@@ -27,7 +27,7 @@ INSTALL = $(UV) pip install --quiet --python $(BIN)/python --require-hashes --co
 COMPILE = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q src
 
 .PHONY: help setup serve demo test check soak fuzz bench docs reference lock upgrade clean
-.PHONY: lint types contracts site chromium pgbouncer
+.PHONY: lint types contracts site chromium pgbouncer relying-parties
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,7 +44,7 @@ demo: $(STAMPS)/dev ## walk the whole road against a server and a sample API
 	@$(COMPILE)
 	@$(BIN)/python examples/demo.py $(ARGS)
 
-test: $(STAMPS)/dev $(STAMPS)/docs chromium pgbouncer ## run every test
+test: $(STAMPS)/dev $(STAMPS)/docs chromium pgbouncer relying-parties ## run every test
 	$(BIN)/pytest -n $(WORKERS) $(ARGS)
 
 check: lint types contracts site ## linters, types, contracts, documentation
@@ -118,6 +118,10 @@ $(STAMPS)/dev $(STAMPS)/docs $(STAMPS)/fuzz: $(STAMPS)/%: requirements/%.txt $(S
 
 pgbouncer:
 	@command -v pgbouncer > /dev/null || test -x /usr/sbin/pgbouncer || scripts/apt-install pgbouncer || echo "no pgbouncer: its tests are skipped" >&2
+
+relying-parties:
+	@test -e /usr/lib/apache2/modules/mod_auth_openidc.so || scripts/apt-install libapache2-mod-auth-openidc || echo "no mod_auth_openidc: its tests are skipped" >&2
+	@command -v oidc-agent > /dev/null || scripts/apt-install oidc-agent-cli || echo "no oidc-agent: its tests are skipped" >&2
 
 chromium:
 	@scripts/ensure-chromium

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.stories.test_authorize import browser, signed_in
-from tests.stories.test_oauth import Registered, ask, error, register
+from tests.stories.test_oauth import ask, error, register
 from tests.support.authorization import Flow, code_of
+from tests.support.commands import Registered
 from tests.support.relying_party import CALLBACK, add_relying_party
 from tests.support.scripted_site import ScriptedSite
 from tests.support.server import ANN, SettableClock

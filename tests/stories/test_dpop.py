@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import httpx
-    from tests.stories.test_oauth import Registered
+    from tests.support.commands import Registered
     from tests.support.server import RunningServer
 
 OWNERS = Key.generate("ES256")

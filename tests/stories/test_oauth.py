@@ -6,10 +6,10 @@ import asyncio
 import base64
 import json
 import secrets
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import quote_plus
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.commands import Registered, add_client
 from tests.support.server import ANN, NOON
 from tests.support.wait import eventually
 
@@ -31,27 +31,11 @@ if TYPE_CHECKING:
 API = "https://orders.example.test"
 
 
-class Registered(NamedTuple):
-    """A client's credentials."""
-
-    id: str
-    secret: str
-
-    @property
-    def basic(self) -> dict[str, str]:
-        """The header of client_secret_basic."""
-        credentials = f"{quote_plus(self.id)}:{quote_plus(self.secret)}".encode()
-        return {"authorization": "Basic " + base64.b64encode(credentials).decode()}
-
-
 def register(
     server: RunningServer, capsys: pytest.CaptureFixture[str], *words: str, name: str = "worker"
 ) -> Registered:
     """Add a client by the command line."""
-    capsys.readouterr()
-    main(["client", "add", name, *words, "--json", *server.place])
-    answer = json.loads(capsys.readouterr().out)
-    return Registered(answer["client_id"], answer.get("client_secret", ""))
+    return add_client(server, name, *words)
 
 
 @pytest.fixture
@@ -136,6 +120,24 @@ def test_a_client_proves_itself(api: httpx.Client, worker: Registered) -> None:
         assert error(refused) == (401, "invalid_client")
         challenge = refused.headers["www-authenticate"]
         assert challenge.startswith('Basic realm="gatepass", error="invalid_client", error_description="')
+
+
+def test_an_empty_secret_is_none(
+    server: RunningServer, api: httpx.Client, worker: Registered, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """RFC 6749 §2.3.1: so public clients may send one, as oidc-agent and Go's oauth2 do; it proves nothing."""
+    public = register(server, capsys, "--public", "--grant", "device_code", "--scope", "openid", name="agent")
+    form = {"scope": "openid"}
+    assert api.post("/oauth/device", data=form, headers=public.basic).status_code == 200
+    assert api.post("/oauth/device", data=form | {"client_id": public.id}, headers=public.basic).status_code == 200
+    assert api.post("/oauth/device", data=form | {"client_id": public.id, "client_secret": ""}).status_code == 200
+    another = api.post("/oauth/device", data=form | {"client_id": worker.id}, headers=public.basic)
+    assert error(another) == (401, "invalid_client")
+    form = {"grant_type": "client_credentials"}
+    empty = worker._replace(secret="")
+    assert error(api.post("/oauth/token", data=form, headers=empty.basic)) == (401, "invalid_client")
+    asked = api.post("/oauth/introspect", data={"token": "x"}, headers=public.basic)
+    assert error(asked) == (401, "invalid_client")
 
 
 def test_errors_of_the_router_are_oauths(api: httpx.Client) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import httpx
-    from tests.stories.test_oauth import Registered
+    from tests.support.commands import Registered
     from tests.support.server import RunningServer, SettableClock
 
 SHOP = "https://shop.example.test"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote_plus
 
 from gatepass.cli.main import main
 
@@ -14,10 +16,16 @@ if TYPE_CHECKING:
 
 
 class Registered(NamedTuple):
-    """A client as the command printed it."""
+    """A client's credentials, as the command printed them."""
 
     id: str
     secret: str
+
+    @property
+    def basic(self) -> dict[str, str]:
+        """The header of client_secret_basic."""
+        credentials = f"{quote_plus(self.id)}:{quote_plus(self.secret)}".encode()
+        return {"authorization": "Basic " + base64.b64encode(credentials).decode()}
 
 
 def add_client(server: RunningServer, *words: str) -> Registered:

@@ -119,23 +119,27 @@ class ClientAuthentication:
     async def identify(self, request: Request, body: SplitBody = NO_BODY) -> Client:
         """Return the client that authenticated the request, or the public one that it names (RFC 6749 §3.2.1).
 
+        An empty secret is none (§2.3.1): oidc-agent and Go's oauth2 send one in the header for public clients.
+
         Raises:
             Refusal: `invalid_request` when it uses several methods at once (§2.3), else `invalid_client`; without a
                 client, what is wrong with the body.
         """
         form = msgspec.convert(body.fields, ClientForm)
         basic = header(request, b"authorization")
-        used = [basic is not None, form.client_secret is not None, form.client_assertion is not None]
+        used = [basic is not None, bool(form.client_secret), form.client_assertion is not None]
         if sum(used) > 1:
             raise Refusal("invalid_request", "Use one way of client authentication.")
         if basic is not None:
             client_id, secret = _basic(basic)
             if form.client_id not in (None, client_id):
                 raise _invalid_client()
+            if not secret:
+                return await self._public(request, client_id)
             return await self._by_secret(client_id, secret, "client_secret_basic")
         if form.client_assertion is not None:
             return await self._by_assertion(request, form, form.client_assertion)
-        if form.client_secret is not None:
+        if form.client_secret:
             return await self._by_secret(form.client_id or "", form.client_secret, "client_secret_post")
         if form.client_id is None:
             body.check()
