@@ -269,6 +269,10 @@ def _rotate_secret(world: World, held: HeldByApplications) -> None:
     held.app = replace(held.app, secret=answer["client_secret"])
 
 
+def _disable_service(world: World, held: HeldByApplications) -> None:
+    world.operate("client", "disable", held.service.id)
+
+
 ENDINGS: tuple[Ending, ...] = (
     Ending("sign-out in the browser", _sign_out, IN_BROWSER),
     Ending("RP-initiated logout", _rp_initiated, IN_BROWSER),
@@ -300,6 +304,11 @@ ENDINGS: tuple[Ending, ...] = (
     ),
     Ending("`gatepass client disable`", command("client", "disable", "CLIENT"), OF_APPLICATION | {"pushed request"}),
     Ending("`gatepass client remove`", command("client", "remove", "CLIENT"), OF_APPLICATION | {"pushed request"}),
+    Ending(
+        "`gatepass client disable` of the service that exchanged a token",
+        _disable_service,
+        frozenset({"exchanged token, at a verifier"}),
+    ),
     # The last one, since it ends the tokens of everybody: what the others hold is signed with the same key.
     Ending("`gatepass key compromise`", compromise, TOKENS),
 )

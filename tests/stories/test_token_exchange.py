@@ -8,9 +8,11 @@ import pytest
 from tests.stories.test_dpop import OWNERS, Prover
 from tests.support.relying_party import add_relying_party
 from tests.support.server import ANN
+from tests.support.wait import eventually
 
+from gatepass.cli.main import main
 from gatepass.jose import jwt
-from gatepass.server.domain.sessions.client_metadata import ClientRules
+from gatepass.server.domain.sessions.client_metadata import ClientMetadata, ClientRules
 from gatepass.server.features.oauth.token.token_exchange import ACCESS_TOKEN, GRANT_TYPE
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ def service(server: RunningServer, own: str, *targets: str, **rules: Any) -> Rel
         audience=(own,),
         scope=("read", "write"),
         grant_types=(GRANT_TYPE, "client_credentials"),
+        metadata=ClientMetadata(),
         rules=ClientRules(consent="never", exchange_audience=targets, **rules),
     )
 
@@ -100,6 +103,28 @@ def test_the_whole_tree_ends_with_the_first(
     assert not active(api, stock, second)
     assert not active(api, bank, third)
     assert exchange(api, orders, tokens["access_token"]).json()["error"] == "invalid_request"
+
+
+@pytest.mark.parametrize(
+    "words", [("disable",), ("remove",), ("rotate-secret",), ("edit", "--exchange-audience", BANK)]
+)
+def test_a_service_that_is_cut_off(
+    server: RunningServer, api: httpx.Client, shop: RelyingParty, orders: RelyingParty, words: tuple[str, ...]
+) -> None:
+    """What it has exchanged dies with it, and what others have exchanged that for; the person's own token lives."""
+    first = shop.sign_in(api)["access_token"]
+    stock, bank = service(server, STOCK, BANK), service(server, BANK)
+    second = exchange(api, orders, first).json()["access_token"]
+    third = exchange(api, stock, second, resource=BANK).json()["access_token"]
+    beside = exchange(api, service(server, ORDERS, STOCK), first).json()["access_token"]
+    assert claims(exchange(api, stock, second, resource=BANK))["status"] == jwt.peek(first).claims["status"]
+    what, *options = words
+    main(["client", what, orders.id, *options, *server.place])
+    eventually(lambda: not active(api, stock, second))
+    assert not active(api, bank, third)
+    assert exchange(api, stock, second, resource=BANK).json()["error"] == "invalid_request"
+    assert active(api, stock, beside)
+    assert active(api, shop, first)
 
 
 def test_an_exchanged_token_is_revoked_alone(

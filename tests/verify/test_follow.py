@@ -268,6 +268,9 @@ def test_a_status_that_is_not_ours(clock: Clock) -> None:
         places: list[Any] = [{}, {"idx": -1, "uri": "x"}, {"idx": True, "uri": "x"}, {"idx": 1}, {"idx": 1, "uri": 2}]
         for place in [*places, [], None, 7]:
             assert verdict(verifier, issuer.token(status={"status_list": place})) == "bad_claim"
+        assert verdict(verifier, issuer.token(act_status="active")) == "good"
+        for place in places:
+            assert verdict(verifier, issuer.token(act_status=[place])) == "bad_claim"
 
 
 # ── staleness and outages ───────────────────────────────────────────────────────────────────────────────────────────

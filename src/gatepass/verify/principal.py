@@ -40,6 +40,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         claims: Every claim of the token, read-only all the way down: arrays are tuples, objects read-only mappings.
         key_thumbprint: The key that the token is bound to, which the sender has proved to have (`cnf.jkt`), or None.
         status: The status list entry that says whether the token is revoked, or None if it has none.
+        actor_statuses: The same of each client that has exchanged it on its way here: revoked is what one of them lost.
 
     One can be made by hand, as a test does: `Principal(subject="ada", scopes=frozenset({"orders:read"}))`. It can be
     pickled and copied; `to_dict` and `from_dict` are for JSON.
@@ -58,6 +59,12 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     claims: Mapping[str, Any] = MappingProxyType({})
     key_thumbprint: str | None = None
     status: StatusReference | None = None
+    actor_statuses: tuple[StatusReference, ...] = ()
+
+    @property
+    def every_status(self) -> tuple[StatusReference, ...]:
+        """Every entry of a status list that can revoke the token."""
+        return self.actor_statuses if self.status is None else (self.status, *self.actor_statuses)
 
     @property
     def is_authenticated(self) -> bool:
@@ -113,6 +120,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         plain = {name: getattr(self, name) for name in Principal.__struct_fields__ if name != "claims"}
         plain["scopes"], plain["roles"] = sorted(self.scopes), sorted(self.roles)
         plain["status"] = None if self.status is None else msgspec.to_builtins(self.status)
+        plain["actor_statuses"] = msgspec.to_builtins(list(self.actor_statuses))
         plain["expires_at"] = None if self.expires_at == inf else self.expires_at
         return plain | {"amr": list(self.amr), "claims": thawed(self.claims)}
 
@@ -194,6 +202,7 @@ class _Written(msgspec.Struct, kw_only=True):
     amr: tuple[str, ...] = ()
     key_thumbprint: str | None = None
     status: StatusReference | None = None
+    actor_statuses: tuple[StatusReference, ...] = ()
     claims: dict[str, Any] = {}
 
 

@@ -38,6 +38,7 @@ def of_access_token(checked: Checked[AccessToken]) -> Principal:
         amr=claims.amr,
         key_thumbprint=checked.every["cnf"]["jkt"] if "cnf" in checked.every else None,  # `check` has compared it
         status=_status(checked.every.get("status")),
+        actor_statuses=_actor_statuses(checked.every["act_status"]) if "act_status" in checked.every else (),
         claims=read_only(checked.every),
     )
 
@@ -58,6 +59,7 @@ def of_other_token(checked: Checked[OtherAccessToken]) -> Principal:
         amr=claims.amr,
         key_thumbprint=checked.every["cnf"]["jkt"] if "cnf" in checked.every else None,  # `check` has compared it
         status=_status(checked.every.get("status")),
+        actor_statuses=_actor_statuses(checked.every["act_status"]) if "act_status" in checked.every else (),
         claims=read_only(checked.every),
     )
 
@@ -94,12 +96,22 @@ def _status(claim: object) -> StatusReference | None:
     members = cast("dict[str, object]", claim) if isinstance(claim, dict) else {}
     if "status_list" not in members:
         return None
+    return _reference(members["status_list"], "status")
+
+
+def _actor_statuses(claim: object) -> tuple[StatusReference, ...]:
+    """Read the same of the clients that have exchanged the token, which Gatepass puts into a claim of its own."""
+    each = cast("list[object]", claim) if isinstance(claim, list) else []
+    return tuple(_reference(member, "act_status") for member in each)
+
+
+def _reference(member: object, claim: str) -> StatusReference:
     try:
-        found = msgspec.convert(members["status_list"], StatusReference)
+        found = msgspec.convert(member, StatusReference)
     except msgspec.ValidationError:
-        raise BadClaimError("status does not name an index in a list", claim="status") from None
+        raise BadClaimError(f"{claim} does not name an index in a list", claim=claim) from None
     if found.idx < 0:
-        raise BadClaimError("status does not name an index in a list", claim="status")
+        raise BadClaimError(f"{claim} does not name an index in a list", claim=claim)
     return StatusReference(found.idx, sys.intern(found.uri))
 
 

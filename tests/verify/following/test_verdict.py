@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.revocation_reader import OFFER, Reader, principal
+from tests.support.revocation_reader import OFFER, URI, URL, Reader, principal
 from tests.support.scripted_issuer import LIST
 
-from gatepass.tokens.status_list import SIZE, Bits
+from gatepass.tokens.status_list import SIZE, Bits, StatusReference
 from gatepass.verify.errors import RevocationStaleError
 
 
@@ -24,6 +25,21 @@ def test_a_bit_a_name_or_neither(live: Reader) -> None:
     assert live.verdict(principal(6)) == "good"
     assert live.verdict(principal(jti="tok_2")) == "revoked"
     assert live.verdict(principal(jti=None)) == "good"
+
+
+def test_a_client_that_has_exchanged_the_token(live: Reader) -> None:
+    """Its bit revokes too, whether or not the list of another one is known."""
+    exchanged = [
+        msgspec.structs.replace(principal(5), actor_statuses=tuple(StatusReference(idx, uri) for idx, uri in actors))
+        for actors in ([(7, URI)], [(8, URI), (7, URI)], [(1, f"{URL}/status/99"), (7, URI)])
+    ]
+    assert [live.verdict(token) for token in exchanged] == ["good"] * 3
+    live.issuer.revoke(7)
+    live.hear_last()
+    assert [live.verdict(token) for token in exchanged] == ["revoked"] * 3
+    assert live.verdict(principal(5)) == "good"
+    out_of_bounds = msgspec.structs.replace(principal(5), actor_statuses=(StatusReference(SIZE, URI),))
+    assert live.verdict(out_of_bounds) == "bad_claim"
 
 
 @pytest.mark.parametrize("idx", [SIZE, SIZE + 7, 10**30])

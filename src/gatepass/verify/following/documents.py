@@ -112,10 +112,8 @@ class Documents:
             return known.issuer
         if known.snapshot is not None and known.snapshot.is_on_its_way:
             return known.snapshot.url
-        if principal.status is None:
-            return None
-        copy = known.lists.ask(principal.status.uri, now.run)
-        return copy.url if copy is not None and copy.is_on_its_way else None
+        asked = [known.lists.ask(status.uri, now.run) for status in principal.every_status]
+        return next((copy.url for copy in asked if copy is not None and copy.is_on_its_way), None)
 
     @property
     def has_settled(self) -> bool:

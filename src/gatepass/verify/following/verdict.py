@@ -11,6 +11,7 @@ from gatepass.verify.errors import RevocationStaleError, RevokedError
 from .document import MIN_TTL_SECONDS
 
 if TYPE_CHECKING:
+    from gatepass.tokens.status_list import StatusReference
     from gatepass.verify.clocks import Moment
     from gatepass.verify.principal import Principal
 
@@ -45,6 +46,8 @@ class Verdict:
         """Whether a token is known not to be revoked, as fast as possible; if False, ask `judge`."""
         if not self.clears_from <= wall < self.clears_until or principal.token_id in self._names.jtis:
             return False
+        if principal.actor_statuses:  # rare
+            return False
         status = principal.status
         if status is None:
             return True
@@ -68,20 +71,21 @@ class Verdict:
         known = self._known
         if principal.token_id in self._names.jtis:
             raise RevokedError("the token has been revoked")
-        is_listed = principal.status is None or self._is_listed_as_good(principal, now)
+        is_listed = True
+        for status in principal.every_status:  # all of them: a list that is missing says nothing of the next one
+            is_listed &= self._is_listed_as_good(status, now)
         if known.stale == "refuse" and not (is_listed and known.are_names_fresh(now)):
             raise RevocationStaleError(f"the revocations of {known.issuer} are not known", retry_after=MIN_TTL_SECONDS)
 
-    def _is_listed_as_good(self, principal: Principal, now: Moment) -> bool:
-        """Whether a fresh list has the token's grant as valid.
+    def _is_listed_as_good(self, status: StatusReference, now: Moment) -> bool:
+        """Whether a fresh list has the token's grant, or a client that has exchanged it, as valid.
 
         Raises:
             RevokedError: It has it as revoked, however old it is.
             BadClaimError: It does not have it.
         """
-        status = principal.status
-        copy = None if status is None else self._held.get(status.uri)
-        if status is None or copy is None:
+        copy = self._held.get(status.uri)
+        if copy is None:
             return False
         copy.wanted_at, copy.is_resting = now.run, False
         if status.idx >> 3 >= len(copy.octets):

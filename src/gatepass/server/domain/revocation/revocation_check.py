@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gatepass.server.domain.sessions.own_tokens import status_of
+from gatepass.server.domain.sessions.own_tokens import statuses_of
 
 if TYPE_CHECKING:
     from gatepass.server.domain.ports import Database, Transaction
@@ -21,11 +21,14 @@ class RevocationCheck:
 
     async def is_revoked(self, principal: Principal) -> bool:
         """Whether the token is revoked. Raises as the database does."""
+        jti, statuses = principal.token_id or "", statuses_of(principal) or (None,)
         if self._database.still_holds(self._known.as_of):
-            return self._known.is_revoked(status_of(principal), principal.token_id or "")
+            return any(self._known.is_revoked(status, jti) for status in statuses)
 
         async def unit(tx: Transaction) -> bool:
-            jti = principal.token_id or ""
-            return await tx.revocations.is_revoked(status=status_of(principal), jti=jti, now=tx.now)
+            for status in statuses:
+                if await tx.revocations.is_revoked(status=status, jti=jti, now=tx.now):
+                    return True
+            return False
 
         return await self._database.read(unit)

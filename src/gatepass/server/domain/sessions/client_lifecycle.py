@@ -100,9 +100,12 @@ def has_less(before: Client, after: Client) -> bool:
     lost_audience = not set(before.audience or ("",)) <= set(after.audience or ("",))
     lost_scope = not set(before.scope) <= set(after.scope)
     lost_grant = not set(before.grant_types) <= set(after.grant_types)
+    lost_target = not set(before.rules.exchange_audience) <= set(after.rules.exchange_audience)
+    lost_impersonation = before.rules.may_impersonate and not after.rules.may_impersonate
     is_bound_now = after.metadata.dpop_bound_access_tokens and not before.metadata.dpop_bound_access_tokens
     is_another = any(getattr(before, name) != getattr(after, name) for name in _OF_AUTHENTICATION)
-    return lost_audience or lost_scope or lost_grant or is_bound_now or is_another
+    lost_right = lost_audience or lost_scope or lost_grant or lost_target or lost_impersonation
+    return lost_right or is_bound_now or is_another
 
 
 async def _revoke_own_tokens(tx: Transaction, client: Client, status: StatusIndex) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gatepass.server.base.clock import Clock
     from gatepass.server.base.settings import Settings
     from gatepass.server.domain.keys.keyring import KeyRing, LiveKeys
+    from gatepass.tokens.status_list import StatusReference
     from gatepass.verify import Principal
 
 _MAX_POLICIES = 64
@@ -93,5 +94,13 @@ def _jkt_in(cnf: Any) -> str | None:  # noqa: ANN401 - not verified yet, so it c
 
 def status_of(principal: Principal) -> StatusIndex | None:
     """The status index of one of our tokens; the list's number is at the end of its URI."""
-    reference = principal.status
-    return None if reference is None else StatusIndex(int(reference.uri.rpartition("/")[2]), reference.idx)
+    return None if principal.status is None else _index(principal.status)
+
+
+def statuses_of(principal: Principal) -> tuple[StatusIndex, ...]:
+    """That one, and those of the clients that have exchanged the token: each can revoke it."""
+    return tuple(_index(reference) for reference in principal.every_status)
+
+
+def _index(reference: StatusReference) -> StatusIndex:
+    return StatusIndex(int(reference.uri.rpartition("/")[2]), reference.idx)

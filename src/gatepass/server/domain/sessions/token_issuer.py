@@ -47,13 +47,17 @@ class IssuedToken(Confidential, frozen=True, kw_only=True):
 
 
 class Delegation(Confidential, frozen=True, kw_only=True):
-    """What is exchanged, and for what (RFC 8693): the claims of a token that was checked, and what changes."""
+    """What is exchanged, and for what (RFC 8693): the claims of a token that was checked, and what changes.
+
+    `status` is the client's own status index, which revokes the token besides that of the subject's.
+    """
 
     subject: AccessToken
     client_id: str
     audience: tuple[str, ...]
     scope: tuple[str, ...]
     act: dict[str, Any] | None
+    status: StatusIndex
     jkt: str | None
 
 
@@ -114,7 +118,7 @@ class TokenIssuer:
 
     async def mint_exchanged(self, delegation: Delegation, *, keys: KeyRing, now: float) -> IssuedToken:
         """Issue a token in the place of another one: of the same sign-in, at the same status index, no longer alive."""
-        issued_at = int(now)
+        issued_at, own = int(now), self._reference(delegation.status)
         claims = msgspec.structs.replace(
             delegation.subject,
             aud=_one_or_many(delegation.audience),
@@ -125,11 +129,15 @@ class TokenIssuer:
             scope=" ".join(delegation.scope) or None,
             cnf=_bound_to(delegation.jkt),
             act=delegation.act,
+            act_status=(*(each for each in delegation.subject.act_status if each != own), own),
         )
         return await self._sign(claims, keys)
 
     def _status(self, status: StatusIndex) -> dict[str, object]:
-        return {"status_list": {"idx": status.idx, "uri": f"{self._issuer}/status/{status.list}"}}
+        return {"status_list": self._reference(status)}
+
+    def _reference(self, status: StatusIndex) -> dict[str, object]:
+        return {"idx": status.idx, "uri": f"{self._issuer}/status/{status.list}"}
 
     async def _sign(self, claims: AccessToken, keys: KeyRing) -> IssuedToken:
         message = access_token.signing_input(claims, alg=keys.signer.alg, kid=keys.signer.kid)

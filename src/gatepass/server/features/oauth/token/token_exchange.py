@@ -2,6 +2,8 @@
 
 An exchanged token takes the place of its subject's in the status list. So whatever ends the person's grant ends the
 whole tree of tokens that came of it, at every verifier within a second, and nothing has to be remembered of the tree.
+Beside it the token names the places of the clients that have exchanged it, so that disabling one of them cuts off the
+branch that it is on (ADR 0031).
 """
 
 from __future__ import annotations
@@ -57,10 +59,18 @@ async def token_exchange(core: Core, client: Client, form: TokenForm, jkt: str |
     audience = _audience(client, form.target)
     scope = _scope(client, subject, form.scope)
     _check_may_act(subject, actor)
+    if len(subject.actor_statuses) >= MOST_ACTORS:
+        raise _invalid(f"A token is exchanged {MOST_ACTORS} times at most.")
     act = None if client.rules.may_impersonate and form.actor_token is None else _act(subject, actor)
     now = core.clock()
     delegation = Delegation(
-        subject=_claims(subject), client_id=client.id, audience=audience, scope=scope, act=act, jkt=jkt
+        subject=_claims(subject),
+        client_id=client.id,
+        audience=audience,
+        scope=scope,
+        act=act,
+        status=client.status,
+        jkt=jkt,
     )
     issued = await core.token_issuer.mint_exchanged(delegation, keys=core.keys.current, now=now)
     if act is None:
