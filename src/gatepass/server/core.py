@@ -86,6 +86,7 @@ class Core:
         hasher: Hashes passwords in threads of its own.
         decoys: Password hashes to check for unknown addresses.
         throttle: Counts failed attempts at what could be guessed.
+        grant_throttle: Counts codes, refresh tokens and assertions that were no good.
         mail_throttle: Counts mails that were asked for.
         rules: Who may create an account.
         registration: Creates accounts.
@@ -137,6 +138,7 @@ class Core:
     hasher: PasswordHasher
     decoys: Decoys
     throttle: Throttle
+    grant_throttle: Throttle
     mail_throttle: Throttle
     rules: SignupRules
     registration: Registration
@@ -258,6 +260,7 @@ def make_core(  # noqa: PLR0913 - everything is made of these
         hasher=hasher,
         decoys=Decoys(data_key.derive("decoys")),
         throttle=Throttle.of_sign_ins(attempts_key, settings),
+        grant_throttle=Throttle.of_grants(attempts_key, settings),
         mail_throttle=Throttle.of_mails(attempts_key, settings),
         rules=rules,
         registration=new_registration(database, hasher, settings),

@@ -43,10 +43,13 @@ _OAUTH_ERRORS = frozenset(
 )
 
 
-def offer_dpop(response: Response, authorization: str) -> None:
-    """Challenge to DPoP: beside Bearer where no token was sent, in its place where one came by DPoP (RFC 9449 §7.1)."""
+def offer_dpop(response: Response, authorization: str, metadata_url: str) -> None:
+    """Challenge to DPoP: beside Bearer where no token was sent, in its place where one came by DPoP (RFC 9449 §7.1).
+
+    It says where clients that know nothing of this server find out who gives tokens for it (RFC 9728 §5.1).
+    """
     challenge = response.headers.get("www-authenticate")
-    algs = f'algs="{" ".join(ALGORITHMS)}"'
+    algs = f'algs="{" ".join(ALGORITHMS)}", resource_metadata="{metadata_url}"'
     if challenge == "Bearer":
         response.headers.append("www-authenticate", f"DPoP {algs}")
     elif challenge is not None and authorization.lower().startswith("dpop "):
@@ -60,7 +63,9 @@ class OAuthError(msgspec.Struct, frozen=True, omit_defaults=True):
     error_description: str = ""
 
 
-def bearer_error(code: str, detail: str, authorization: str, *, headers: Mapping[str, str] | None = None) -> Response:
+def bearer_error(
+    code: str, detail: str, authorization: str, *, metadata_url: str, headers: Mapping[str, str] | None = None
+) -> Response:
     """Answer as what is protected by OAuth does (RFC 6750 §3), with the scope that UserInfo asks for.
 
     Whoever sends no token is told what to send and finds no fault named, neither in the challenge nor in the body.
@@ -73,7 +78,7 @@ def bearer_error(code: str, detail: str, authorization: str, *, headers: Mapping
         if PROBLEMS[code].status < 500:  # noqa: PLR2004 - not the caller's fault then
             scope = f', scope="{OPENID}"' if code == "insufficient_scope" else ""
             response.headers["www-authenticate"] = f'Bearer error="{_oauth_name(code)}"{scope}'
-    offer_dpop(response, authorization)
+    offer_dpop(response, authorization, metadata_url)
     return response
 
 
@@ -104,6 +109,8 @@ def _oauth_name(code: str) -> str:
         return "use_dpop_nonce"
     if code in _OAUTH_ERRORS:
         return code
+    if status == 429:  # noqa: PLR2004 - a limit
+        return "temporarily_unavailable"
     if status >= 500:  # noqa: PLR2004 - the server's fault
         return "temporarily_unavailable" if status == 503 else "server_error"  # noqa: PLR2004
     return "invalid_request"

@@ -18,7 +18,11 @@ class LimitSection(PasswordSection, frozen=True, kw_only=True):
         Meta(ge=1, le=100, description="Failed sign-ins to one account before pauses begin; a success clears them."),
     ] = 10
     attempts_per_address: Annotated[
-        int, Meta(ge=1, description="Failed sign-ins from one address (or IPv6 /64) before pauses begin.")
+        int,
+        Meta(
+            ge=1,
+            description="Failed sign-ins from one address (or IPv6 /64), and failed codes and tokens of one client, before pauses begin.",
+        ),
     ] = 100
     attempt_pause_seconds: Annotated[
         int,

@@ -37,6 +37,7 @@ EventKind = Literal[
     "email_verified",
     "factor_added",
     "factor_removed",
+    "grant_refused",
     "impersonated",
     "key_added",
     "key_compromised",

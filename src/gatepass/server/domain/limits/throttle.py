@@ -86,6 +86,17 @@ class Throttle:
             notices_stuffing=False,
         )
 
+    @classmethod
+    def of_grants(cls, key: bytes, settings: Settings) -> Throttle:
+        """The throttle for codes, refresh tokens and assertions that are no good, counted by client."""
+        limit = Limit(
+            free=settings.attempts_per_address,
+            window=settings.address_window_seconds,
+            first_pause=float(settings.attempt_pause_seconds),
+            longest_pause=float(settings.attempt_longest_pause_seconds),
+        )
+        return cls(key, account=limit, network=limit, notices_stuffing=False)
+
     def attempt(self, what: str, name: str, where: Origin) -> Attempt:
         """An attempt of a kind, such as `password`, for a name, such as an email address."""
         digest = hmac.digest(self._key, f"{what}:{name}".encode(), hashlib.sha256).hex()

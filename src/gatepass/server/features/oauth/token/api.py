@@ -12,8 +12,9 @@ from gatepass.server.features.oauth.token import token_exchange as exchange
 from gatepass.server.features.oauth.token.authorization_code import authorization_code
 from gatepass.server.features.oauth.token.client_credentials import client_credentials
 from gatepass.server.features.oauth.token.device_code import device_code
+from gatepass.server.features.oauth.token.failures import count_failure
 from gatepass.server.features.oauth.token.refresh_token import refresh
-from gatepass.server.features.oauth.token.request import TokenAnswer, TokenForm
+from gatepass.server.features.oauth.token.request import FailedGrant, TokenAnswer, TokenForm
 from gatepass.server.web.auth.dpop import unbound
 from gatepass.server.web.auth.requirements import ANY_CLIENT
 from gatepass.server.web.routing import Route
@@ -61,6 +62,7 @@ def routes(core: Core) -> tuple[Route, ...]:
                 "invalid_target",
                 "invalid_dpop_proof",
                 "use_dpop_nonce",
+                "too_many_attempts",
             ),
             open_to_pages=True,
         ),
@@ -77,4 +79,7 @@ async def token(core: Core, call: Call, form: TokenForm) -> Response:
     jkt = await core.dpop.thumbprint(call.request)
     if jkt is None and call.client.metadata.dpop_bound_access_tokens:
         raise unbound()
-    return await grant(core, call.client, form, jkt)
+    try:
+        return await grant(core, call.client, form, jkt)
+    except FailedGrant as failed:
+        raise await count_failure(core, call.client, call.origin, failed) from failed

@@ -24,7 +24,7 @@ from gatepass.server.features.oauth.token.issue import (
     token_request_of,
     too_wide,
 )
-from gatepass.server.features.oauth.token.request import invalid_grant
+from gatepass.server.features.oauth.token.request import FailedGrant, invalid_grant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,12 +115,12 @@ async def authorization_code(core: Core, client: Client, form: TokenForm, jkt: s
     async def unit(tx: Transaction) -> Redeemed | Reused | Refusal:
         code = await tx.authorization_codes.by_digest(code_digest)
         if code is None:
-            return invalid_grant(_REFUSED)
+            return FailedGrant(_REFUSED)
         presented = Presented(client=client, form=form, jkt=jkt, now=tx.now)
         if code.used_at is not None:
             return invalid_grant(_REFUSED) if _is_reload(code, presented) else Reused(code)
         if not all(check(code, presented) for check in CHECKS):
-            return invalid_grant(_REFUSED)
+            return FailedGrant(_REFUSED, user_id=code.user_id)
         if refused := too_wide(core, client, code.request, form):
             return refused
         return await _redeem(core, tx, code, presented, status)
@@ -142,7 +142,7 @@ async def _redeem(
     session = await tx.sessions.live(code.session_id, tx.now)
     user = None if session is None else await tx.users.by_id(code.user_id)
     if session is None or user is None or user.closed is not None or not await _still_agrees(tx, code, presented):
-        return invalid_grant(_REFUSED)
+        return FailedGrant(_REFUSED, user_id=code.user_id)
     if not await tx.authorization_codes.use(code.digest, tx.now):  # another has, at this moment
         return invalid_grant(_REFUSED) if code.request.code_challenge else Reused(code)
     kind, browser_session_id = kind_of_own_session(code.request, "browser"), session.known_as

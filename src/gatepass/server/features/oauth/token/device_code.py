@@ -17,7 +17,7 @@ from gatepass.server.features.oauth.token.issue import (
     token_request_of,
     too_wide,
 )
-from gatepass.server.features.oauth.token.request import invalid_grant
+from gatepass.server.features.oauth.token.request import FailedGrant, invalid_grant
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -52,7 +52,7 @@ async def device_code(core: Core, client: Client, form: TokenForm, jkt: str | No
     async def unit(tx: Transaction) -> Approved | Refusal:
         code = await tx.device_codes.by_digest(code_digest)
         if code is None or code.request.client_id != client.id or code.request.dpop_jkt not in ("", jkt):
-            return invalid_grant(_REFUSED)
+            return FailedGrant(_REFUSED, user_id="" if code is None else code.user_id)
         if tx.now >= code.expires_at:
             return Refusal("expired_token", "The device code has expired: begin again.")
         match code.state:
@@ -61,7 +61,7 @@ async def device_code(core: Core, client: Client, form: TokenForm, jkt: str | No
             case "denied":
                 return _denied()
             case "redeemed":
-                return invalid_grant(_REFUSED)
+                return FailedGrant(_REFUSED, user_id=code.user_id)
             case "approved":
                 refused = too_wide(core, client, code.request, form)
                 return refused or await _redeem(core, tx, code, token_request_of(code.request, client, jkt), status)

@@ -21,7 +21,7 @@ from gatepass.server.domain.sessions.authorization_request import OFFLINE_ACCESS
 from gatepass.server.domain.sessions.client_policy import ClientPolicy
 from gatepass.server.domain.sessions.open import open_grant
 from gatepass.server.domain.sessions.session import SINGLE_FACTOR, Session
-from gatepass.server.features.oauth.token.request import answer, as_invalid_target, invalid_grant
+from gatepass.server.features.oauth.token.request import FailedGrant, answer, as_invalid_target
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -50,13 +50,13 @@ async def jwt_bearer(core: Core, client: Client, form: TokenForm, jkt: str | Non
     try:
         asserted = await core.trusted_issuers.check(form.assertion, client, now=await core.database.read(_now))
     except JoseError as error:
-        raise invalid_grant(f"The assertion is refused: {error.code}.") from error
+        raise FailedGrant(f"The assertion is refused: {error.code}.") from error
     keys, status = core.keys.current, await core.indexes.next()
 
     async def unit(tx: Transaction) -> Opened | Refusal:
         live = await tx.clients.by_id(client.id)  # it may have been disabled, or have lost rights, at this moment
         if live is None or live.disabled_at is not None:
-            return invalid_grant("The client is disabled.")
+            return FailedGrant("The client is disabled.")
         try:
             token_request = _token_request(core, live, form, asserted, jkt)
         except Refusal as refused:
@@ -99,11 +99,12 @@ async def _subject(tx: Transaction, grant: AssertionGrant) -> User | Refusal:
     """Whom it is about: by the connected account, never by an address, which can change owners. It is used up first."""
     name = f"{grant.issuer} {grant.jti}"
     if not await use_name(tx, "assertion_grant", "", name, expires_at=grant.expires_at):
-        return invalid_grant("The assertion was used before.")
+        return FailedGrant("The assertion was used before.")
     found = await tx.identities.find(grant.issuer, grant.subject)
     user = None if found is None else await tx.users.by_id(found.user_id)
     if found is None or user is None or user.closed is not None:
-        return invalid_grant("The assertion is about nobody who may sign in here.")
+        user_id = "" if found is None else found.user_id
+        return FailedGrant("The assertion is about nobody who may sign in here.", user_id=user_id)
     await tx.identities.use(found.id, email=found.email, now=tx.now)
     return user
 

@@ -13,7 +13,7 @@ from gatepass.server.domain.sessions.client_policy import ClientPolicy
 from gatepass.server.domain.sessions.grant import Advanced, Ended, Reissued, Same, Stolen, Unknown
 from gatepass.server.domain.sessions.refresh_credentials import read_in_body, refresh_credential
 from gatepass.server.domain.sessions.rotation import advance
-from gatepass.server.features.oauth.token.request import answer, as_invalid_target, invalid_grant
+from gatepass.server.features.oauth.token.request import FailedGrant, answer, as_invalid_target, invalid_grant
 from gatepass.tokens.refresh_token import mint
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ async def refresh(core: Core, client: Client, form: TokenForm, jkt: str | None) 
             case Ended():
                 return invalid_grant("session_ended")
             case Unknown():
-                return invalid_grant("invalid_refresh_token")
+                return FailedGrant("invalid_refresh_token", presents=presents)
             case _:
                 assert_never(verdict)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
+    from gatepass.server.domain.sessions.grant import RefreshCredential
     from gatepass.server.domain.sessions.token_issuer import IssuedToken
 
 
@@ -76,6 +77,21 @@ def answer(issued: IssuedToken, refresh: str | None = None, id_token: str | None
 def invalid_grant(why: str) -> Refusal:
     """RFC 6749 §5.2; the description has our own error code, for the client's log."""
     return Refusal("invalid_grant", why)
+
+
+class FailedGrant(Refusal):
+    """A code, refresh token or assertion that is no good here: told in the same way, and counted.
+
+    Args:
+        why: as for `invalid_grant`.
+        user_id: whose it is, where that is known.
+        presents: the refresh token, if it is one of ours.
+    """
+
+    def __init__(self, why: str, *, user_id: str = "", presents: RefreshCredential | None = None) -> None:
+        super().__init__("invalid_grant", why)
+        self.user_id = user_id
+        self.presents = presents
 
 
 @contextmanager
