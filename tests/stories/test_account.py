@@ -43,6 +43,8 @@ def test_me_without_a_good_token(api: httpx.Client, ann: dict[str, str], clock: 
         plain, bound = answer.headers.get_list("www-authenticate")
         assert plain == "Bearer"
         assert bound.startswith('DPoP algs="ES256 ')
+        named = bound.rpartition('resource_metadata="')[2].removesuffix('"')  # RFC 9728 §5.1
+        assert api.get(named).json()["resource"] == str(api.base_url).rstrip("/")
     clock.advance(900)
     for headers in (bearer({"token": "nonsense"}), bearer(pair)):
         answer = api.get("/me", headers=headers)

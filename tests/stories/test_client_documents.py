@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.stories.test_device_grant import ask
 from tests.support.authorization import Flow, code_of
 from tests.support.pages import Browser
 from tests.support.relying_party import CALLBACK, RelyingParty
@@ -17,6 +18,7 @@ from gatepass.cli.main import main
 from gatepass.jose import Key, KeySet, jwt
 from gatepass.server.domain.sessions.client_document_state import GONE_SECONDS
 from gatepass.server.domain.sessions.client_documents import is_document_url
+from gatepass.server.domain.sessions.device_code import GRANT_TYPE as DEVICE_CODE
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -103,6 +105,17 @@ def test_a_document_signs_people_in(
     assert api.get("/.well-known/oauth-authorization-server").json()["client_id_metadata_document_supported"] is True
     main(["client", "list", "--json", *opened.place])
     assert client in capsys.readouterr().out
+
+
+def test_a_device_says_whose_document_it_is(
+    site: ScriptedSite, opened: RunningServer, api: httpx.Client, browser: Browser
+) -> None:
+    """Its page shows the document's host as the page of consent does: the name in it is only what the client says."""
+    client = publish(site, grant_types=["authorization_code", DEVICE_CODE, "refresh_token"])
+    shown = ask(api, RelyingParty(client, "", opened), scope="openid")
+    page = browser.post("/pages/device", user_code=shown["user_code"])
+    assert f"localhost:{site.port}" in page.text
+    assert "No administrator here has checked this application" in page.text
 
 
 def test_a_document_is_fetched_when_it_is_pushed(site: ScriptedSite, opened: RunningServer, api: httpx.Client) -> None:

@@ -71,6 +71,33 @@ def decide(browser: Browser, user_code: str, decision: str, **more: Any) -> http
     return browser.http.post(action, data=fields | {"decision": decision} | more, headers=origin)
 
 
+def test_a_device_does_not_outlive_a_theft(
+    server: RunningServer, api: httpx.Client, browser: Browser, television: RelyingParty, clock: SettableClock
+) -> None:
+    """When the browser's token was stolen, nobody knows who let devices in with it: they are signed out too."""
+    devices = [ask(api, television, scope="openid"), ask(api, television, scope="openid offline_access")]
+    for shown in devices:
+        decide(browser, shown["user_code"], "allow", scope=["offline_access"])
+    tokens = [poll(api, television, shown).json() for shown in devices]
+    with Browser(server) as other:
+        other.sign_in(ANN)
+        shown = ask(api, television, scope="openid")
+        decide(other, shown["user_code"], "allow")
+        neighbours = poll(api, television, shown).json()
+    assert [television.refresh(api, each["refresh_token"])["expires_in"] for each in tokens]
+    stolen = dict(browser.http.cookies)
+    for _ in range(2):
+        clock.advance(server.settings.refresh_quiet_seconds + 1)
+        assert browser.refresh().status_code == 200
+    with Browser(server) as thief:
+        thief.http.cookies.update(stolen)
+        assert thief.refresh().status_code == 401
+    for each in tokens:
+        form = {"grant_type": "refresh_token", "refresh_token": each["refresh_token"], **television.credentials}
+        assert error(api.post("/oauth/token", data=form)) == "invalid_grant"
+    assert television.refresh(api, neighbours["refresh_token"])["access_token"]
+
+
 def test_the_road(
     api: httpx.Client, browser: Browser, television: RelyingParty, clock: SettableClock, server: RunningServer
 ) -> None:

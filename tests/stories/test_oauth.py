@@ -203,6 +203,9 @@ def test_a_client_signs_and_needs_no_secret(
         {"exp": int(NOON)},
         {"exp": int(NOON) + 3_601},
         {"exp": int(NOON) + 3_700, "iat": int(NOON) + 100},
+        {"iat": int(NOON) + 61},
+        {"nbf": int(NOON) + 61},
+        {"exp": int(NOON) - 30},
         {"jti": None},
         {"exp": None},
     ],
@@ -229,8 +232,9 @@ def test_an_assertion_is_short_lived_and_for_us_alone(
         {"aud": ["{issuer}"]},
         {"exp": int(NOON) + 3_600},
         {"exp": int(NOON) + 3_630, "iat": int(NOON) + 30},
+        {"exp": int(NOON) + 3_600, "iat": int(NOON) + 60, "nbf": int(NOON) + 60},
     ],
-    ids=["list of one", "an hour", "a clock that is ahead"],
+    ids=["list of one", "an hour", "a clock that is ahead", "from a little later on"],
 )
 def test_an_assertion_as_libraries_write_it(
     api: httpx.Client,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import pytest
 from tests.stories.test_dpop import OWNERS, THIEFS, Prover
-from tests.support.authorization import Flow, answer_of, code_of
+from tests.support.authorization import FORM, Flow, answer_of, code_of
 from tests.support.pages import Browser
 from tests.support.relying_party import add_relying_party
 from tests.support.server import ANN, running_server
@@ -175,3 +176,31 @@ def test_strangers_in_a_public_clients_name_have_a_limit(
     flow = Flow(add_relying_party(server, is_public=True), browser)
     assert [push(api, flow).status_code for _ in range(3)] == [201, 201, 429]
     assert push(api, flow).headers["retry-after"] == "90"
+    assert push(api, flow).json()["error"] == "temporarily_unavailable"
+
+
+def test_a_stranger_does_not_use_up_a_public_clients_requests(
+    tmp_path: Path, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are counted for each network too, so that whoever floods a client keeps nobody else out of it."""
+    monkeypatch.setattr("gatepass.server.features.oauth.par.MOST_OF_A_NETWORK", 2)
+    with running_server(tmp_path, clock, trusted_proxy=("127.0.0.0/8", "::1/128")) as server, server.client() as api:
+        with Browser(server) as browser:
+            flow = Flow(add_relying_party(server, is_public=True), browser)
+        flood, owner = ({"x-forwarded-for": address} for address in ("203.0.113.7", "203.0.113.8"))
+        assert [push(api, flow, flood).status_code for _ in range(3)] == [201, 201, 429]
+        assert push(api, flow, owner).status_code == 201
+        clock.advance(91)
+        assert push(api, flow, flood).status_code == 201
+
+
+def test_a_name_that_stands_twice(api: httpx.Client, browser: Browser, party: RelyingParty) -> None:
+    """Two readers might not open the same request; a page, for nobody knows whose redirect URI counts."""
+    flow = Flow(party, browser)
+    names = [push(api, flow).json()["request_uri"] for _ in range(2)]
+    assert "code" in answer_of(opened(flow, push(api, flow)))
+    for twice in (names, [names[0], names[0]], [names[0], "urn:ietf:params:oauth:request_uri:unknown"]):
+        query = [("client_id", party.id), *(("request_uri", name) for name in twice)]
+        answer = browser.http.get("/oauth/authorize", params=urlencode(query))
+        assert is_page(answer)
+        assert is_page(browser.http.post("/oauth/authorize", content=urlencode(query), headers=FORM))

@@ -250,10 +250,11 @@ class SqlGrants:
         )
         return [_logout(*row) for row in rows]
 
-    async def offline_of(self, session_id: str, user_id: str) -> list[str]:
+    async def outliving(self, session_id: str, user_id: str) -> list[str]:
         """Select by user."""
         rows = await self._connection.rows(
-            "SELECT id FROM grants WHERE user_id = ?1 AND browser_session_id = ?2 AND ended_at IS NULL",
+            "SELECT id FROM grants WHERE user_id = ?1 AND ended_at IS NULL AND (browser_session_id = ?2"
+            " OR session_id IN (SELECT id FROM sessions WHERE user_id = ?1 AND approved_in = ?2))",
             user_id,
             session_id,
         )

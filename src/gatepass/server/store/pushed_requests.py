@@ -12,7 +12,7 @@ from gatepass.server.domain.sessions.pushed_request import PushedRequest
 if TYPE_CHECKING:
     from gatepass.server.store.connection import Connection
 
-_COLUMNS = "digest, client_id, request, expires_at"
+_COLUMNS = "digest, client_id, request, expires_at, asked_from"
 
 
 class SqlPushedRequests:
@@ -24,11 +24,12 @@ class SqlPushedRequests:
     async def add(self, pushed: PushedRequest) -> None:
         """Insert."""
         await self._connection.row(
-            f"INSERT INTO pushed_requests ({_COLUMNS}) VALUES (?1, ?2, ?3, ?4)",
+            f"INSERT INTO pushed_requests ({_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5)",
             pushed.digest,
             pushed.client_id,
             msgspec.json.encode(pushed.request).decode(),
             pushed.expires_at,
+            pushed.asked_from,
         )
 
     async def by_digest(self, digest: bytes) -> PushedRequest | None:
@@ -45,12 +46,16 @@ class SqlPushedRequests:
         row = await self._connection.row("DELETE FROM pushed_requests WHERE digest = ?1 RETURNING client_id", digest)
         return row is not None
 
-    async def count_of(self, client_id: str, now: float) -> int:
+    async def count_of(self, client_id: str, network: str, now: float) -> tuple[int, int]:
         """Count by index."""
         row = await self._connection.row(
-            "SELECT COUNT(*) FROM pushed_requests WHERE client_id = ?1 AND expires_at > ?2", client_id, now
+            "SELECT COUNT(*), COUNT(CASE WHEN asked_from = ?2 THEN 1 END) FROM pushed_requests"
+            " WHERE client_id = ?1 AND expires_at > ?3",
+            client_id,
+            network,
+            now,
         )
-        return int(row[0] or 0) if row else 0
+        return (int(row[0] or 0), int(row[1] or 0)) if row else (0, 0)
 
     async def forget_before(self, expired_at: float) -> None:
         """Delete by time."""

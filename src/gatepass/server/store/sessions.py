@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.sessions.session import EndReason
     from gatepass.server.store.connection import Connection, Row, Value
 
-_COLUMNS = "id, user_id, auth_time, acr, amr, address, user_agent, expires_at, kind, client_id, known_as"
+_COLUMNS = "id, user_id, auth_time, acr, amr, address, user_agent, expires_at, kind, client_id, known_as, approved_in"
 
 
 class SqlSessions:
@@ -27,7 +27,7 @@ class SqlSessions:
     async def add(self, session: Session) -> None:
         """Insert."""
         await self._connection.row(
-            f"INSERT INTO sessions ({_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            f"INSERT INTO sessions ({_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             session.id,
             session.user_id,
             session.auth_time,
@@ -39,6 +39,7 @@ class SqlSessions:
             session.kind,
             session.client_id,
             session.known_as,
+            session.approved_in,
         )
 
     async def is_live(self, session_id: str, user_id: str, now: float) -> bool:

@@ -7,7 +7,7 @@ import traceback
 from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import structlog
 from starlette.requests import ClientDisconnect, Request
@@ -20,6 +20,7 @@ from gatepass.server.web.call import Call
 from gatepass.server.web.cors import OPEN_TO_PAGES
 from gatepass.server.web.errors import PROBLEMS, problem
 from gatepass.server.web.headers import of_interaction, page_headers, security_headers
+from gatepass.server.web.metadata import RESOURCE_PATH, paths_of
 from gatepass.server.web.oauth_errors import OAUTH_PREFIX, bearer_error, oauth_error, offer_dpop
 from gatepass.server.web.pages import PageResponse
 from gatepass.server.web.parsing import Body, check_headers, header, read_body
@@ -104,6 +105,7 @@ class Application:
         self._tracing = tracing
         self._page_headers = page_headers(settings)
         self._page_prefix = pages.path("")
+        self._resource_metadata_url = urljoin(settings.issuer_url, paths_of(RESOURCE_PATH, settings.issuer_url)[0])
         self._oauth_prefix = urlsplit(settings.issuer_url).path + OAUTH_PREFIX
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -261,7 +263,10 @@ class Application:
             response.headers.update(headers)
             return response
         if route is not None and route.auth is OPENID_TOKEN:
-            return bearer_error(error.code, error.detail, request.headers.get("authorization", ""), headers=headers)
+            authorization = request.headers.get("authorization", "")
+            return bearer_error(
+                error.code, error.detail, authorization, metadata_url=self._resource_metadata_url, headers=headers
+            )
         if self._is_oauth(request):
             # What comes as JSON is what a client says of itself (RFC 7591 §3.2.2).
             is_metadata = route is not None and route.body is not None and error.code in _MALFORMED
@@ -269,7 +274,7 @@ class Application:
             return oauth_error(code, error.detail, headers=headers, by_header=_has_authorization(request))
         response = problem(error.code, error.detail, request_id=request_id, headers=headers)
         if route is not None and route.auth.by_person:
-            offer_dpop(response, request.headers.get("authorization", ""))
+            offer_dpop(response, request.headers.get("authorization", ""), self._resource_metadata_url)
         return response
 
     def _error_page(self, request: Request, error: GatepassError) -> Response:

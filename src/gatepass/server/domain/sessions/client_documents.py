@@ -23,6 +23,7 @@ from gatepass.server.domain.sessions import client_lifecycle
 from gatepass.server.domain.sessions.client import Client
 from gatepass.server.domain.sessions.client_description import ClientDescription, described
 from gatepass.server.domain.sessions.client_document_state import GONE_SECONDS, DocumentState
+from gatepass.server.domain.sessions.redirect_uri import host_of
 from gatepass.verify.issuer import FetchError, checked_url, whole_seconds
 
 if TYPE_CHECKING:
@@ -186,6 +187,11 @@ class ClientDocuments:
             return False
 
         return await self._database.transaction(unit)
+
+
+def document_host(client: Client) -> str:
+    """The host of a client's metadata document, which people are shown; empty where it is none."""
+    return host_of(client.id) if client.origin == "cimd" else ""
 
 
 def is_document_url(client_id: str) -> bool:

@@ -224,8 +224,8 @@ class Grants(Protocol):
         """The sign-ins of a browser's session at clients that keep offline grants of it, which do not end with it."""
         ...
 
-    async def offline_of(self, session_id: str, user_id: str) -> list[str]:
-        """The offline grants that were given in a browser's session, and have not ended."""
+    async def outliving(self, session_id: str, user_id: str) -> list[str]:
+        """The grants, offline and on devices, that were given in a browser's session, and have not ended with it."""
         ...
 
     async def live_of_user(self, user_id: str, now: float) -> list[tuple[str, StatusIndex]]:

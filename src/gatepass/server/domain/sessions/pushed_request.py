@@ -10,18 +10,24 @@ from gatepass.server.base.confidential import Confidential
 from gatepass.server.domain.sessions.authorization_request import AuthorizationRequest  # noqa: TC001 - msgspec reads it
 
 URN = "urn:ietf:params:oauth:request_uri:"
-MOST_OF_A_CLIENT = 1_000
-"""Requests that wait at once of a client that is public, or has registered itself: anyone can send them."""
+MOST_OF_A_NETWORK = 100
+"""Requests that wait at once, of one network, of a client in whose name anyone can push."""
+MOST_OF_A_CLIENT = 10_000
+"""The same of all networks."""
 _BYTES = 32
 
 
 class PushedRequest(Confidential, frozen=True, kw_only=True):
-    """A request that was checked when it was pushed; it can be opened until `expires_at`, in seconds since 1970."""
+    """A request that was checked when it was pushed; it can be opened until `expires_at`, in seconds since 1970.
+
+    `asked_from` is the network that it came from; empty where that is unknown.
+    """
 
     digest: bytes
     client_id: str
     request: AuthorizationRequest
     expires_at: float
+    asked_from: str = ""
 
 
 class PushedRequests(Protocol):
@@ -39,8 +45,8 @@ class PushedRequests(Protocol):
         """Use it up: it is answered; False when it was before. One statement says which."""
         ...
 
-    async def count_of(self, client_id: str, now: float) -> int:
-        """How many of a client can still be opened."""
+    async def count_of(self, client_id: str, network: str, now: float) -> tuple[int, int]:
+        """How many of a client can still be opened, and how many of these came from a network."""
         ...
 
     async def forget_before(self, expired_at: float) -> None:

@@ -28,7 +28,8 @@ async def end_session(
 ) -> bool:
     """End a session and its grants; False when it was not this user's or had ended before.
 
-    Offline grants that were given in it outlive a logout, but not a theft: nobody knows who has given them.
+    Grants, offline and on devices, that were given in it outlive a logout, but not a theft: nobody knows who has given
+    them.
     """
     now = tx.now
     session = await tx.sessions.live(session_id, now)
@@ -38,7 +39,7 @@ async def end_session(
     await publish_ended(tx, ended, tells_clients=False)
     offline = [] if reason == "replaced" else await tx.grants.given_in(session.sid, user_id, now)
     if reason == "refresh_token_reused":
-        for grant_id in await tx.grants.offline_of(session.sid, user_id):
+        for grant_id in await tx.grants.outliving(session.sid, user_id):
             await end_grant(tx, grant_id, tells_client=False)
     await queue_logouts(tx, [*(each.logout for each in ended), *offline])  # together, so that each is told once
     if reason == "refresh_token_reused":  # the actor is unknown

@@ -49,6 +49,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
     `known_as` is the session that it goes on from, where the same person signed in anew in the same browser; empty
     where it is the first.
+
+    `approved_in` is the browser's session in which a client's own one was given; empty for a browser's.
     """
 
     id: str
@@ -62,6 +64,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     kind: SessionKind = "browser"
     client_id: str = ""
     known_as: str = ""
+    approved_in: str = ""
 
     @property
     def sid(self) -> str:

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.limits.attempts import network_of
 from gatepass.server.domain.ports import decide
-from gatepass.server.domain.sessions.pushed_request import MOST_OF_A_CLIENT, PushedRequest, digest, new_request_uri
+from gatepass.server.domain.sessions.pushed_request import (
+    MOST_OF_A_CLIENT,
+    MOST_OF_A_NETWORK,
+    PushedRequest,
+    digest,
+    new_request_uri,
+)
 from gatepass.server.features.oauth.authorize.find import check_may_authorize, redirect_uri_in
 from gatepass.server.features.oauth.authorize.parameters import Parameters
 from gatepass.server.features.oauth.authorize.request import checked
@@ -104,20 +111,31 @@ async def push(core: Core, call: Call, form: PushedForm) -> Response:
         raise Refusal("invalid_request", error.detail) from error
     request = await checked(core, client, parameters, redirect_uri, is_pushed=True, proven_key=proven_key)
     request_uri, seconds = new_request_uri(), core.settings.request_uri_seconds
-    is_stranger = client.is_public or client.is_self_registered
+    is_stranger, network = client.is_public or client.is_self_registered, network_of(call.origin.address)
 
     async def unit(tx: Transaction) -> Refusal | None:
-        if is_stranger and await tx.pushed_requests.count_of(client.id, tx.now) >= MOST_OF_A_CLIENT:
+        if is_stranger and _are_too_many(*await tx.pushed_requests.count_of(client.id, network, tx.now)):
             return Refusal(
                 "too_many_requests", "Too many requests of this client wait to be opened.", retry_after=seconds
             )
         await tx.pushed_requests.add(
-            PushedRequest(digest=digest(request_uri), client_id=client.id, request=request, expires_at=tx.now + seconds)
+            PushedRequest(
+                digest=digest(request_uri),
+                client_id=client.id,
+                request=request,
+                expires_at=tx.now + seconds,
+                asked_from=network,
+            )
         )
         return None
 
     await decide(core.database, unit, shared=True)
     return JsonResponse(PushedAnswer(request_uri=request_uri, expires_in=seconds), 201)
+
+
+def _are_too_many(of_client: int, of_network: int) -> bool:
+    """By network, so that no stranger keeps the client's own users out."""
+    return of_network >= MOST_OF_A_NETWORK or of_client >= MOST_OF_A_CLIENT
 
 
 def _fields(form: PushedForm) -> list[tuple[str, str]]:

@@ -179,8 +179,8 @@ class ClientAuthentication:
             raise _invalid_client() from error
         if claims["sub"] != client.id or not self._is_for_us(claims["aud"], client):
             raise _invalid_client()
-        made_at = max(now, min(claims.get("iat", now), now + _SKEW_SECONDS))
-        if claims["exp"] > made_at + _LONGEST_ASSERTION_SECONDS:
+        made_at = claims.get("iat", now)
+        if made_at > now + _SKEW_SECONDS or not now < claims["exp"] <= max(now, made_at) + _LONGEST_ASSERTION_SECONDS:
             raise _invalid_client()
         await self._use_up(client.id, claims["jti"], claims["exp"])
         return _enabled(client)
@@ -214,8 +214,16 @@ class ClientAuthentication:
 
 
 def _verified(assertion: str, keys: KeySet, *, issuer: str, now: float) -> dict[str, Any]:
+    """What it says, where `nbf` may be a little ahead; what is over is over, since its name is remembered till then."""
     return jwt.verify(
-        assertion, keys, issuer=issuer, audience=None, typ=None, required=("exp", "jti", "sub", "aud"), now=now
+        assertion,
+        keys,
+        issuer=issuer,
+        audience=None,
+        typ=None,
+        required=("exp", "jti", "sub", "aud"),
+        leeway=_SKEW_SECONDS,
+        now=now,
     )
 
 

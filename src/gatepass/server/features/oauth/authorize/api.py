@@ -46,6 +46,8 @@ async def authorize(core: Core, pages: AuthorizationPages, call: Call, form: Raw
     """
     parameters = parameters_of(call.request.scope["query_string"], form)
     client = await client_in(core, parameters, call.origin)
+    if "request_uri" in parameters.repeated:
+        raise Refusal("invalid_request", "The request names more than one pushed request.")
     if request_uri := parameters.get("request_uri"):
         pushed = await pushed_request(core, client, request_uri)
         return await pages.begin(call, new_interaction(None, core.clock(), pushed=pushed.digest), client)

@@ -22,6 +22,7 @@ from gatepass.server.domain.sessions.authorization import (
     resource_to_agree_to,
 )
 from gatepass.server.domain.sessions.authorization_request import OPENID
+from gatepass.server.domain.sessions.client_documents import document_host
 from gatepass.server.domain.sessions.consent import Consent
 from gatepass.server.domain.sessions.interaction import INTERACTION_SECONDS, Interactions
 from gatepass.server.domain.sessions.redirect_uri import form_target, host_of, is_loopback_uri
@@ -295,7 +296,7 @@ class AuthorizationPages:
                 if scope != OPENID
             ],
             "resources": resource_to_agree_to(request, situation.client),
-            "document_host": host_of(situation.client.id) if situation.client.origin == "cimd" else "",
+            "document_host": document_host(situation.client),
             "is_on_this_device": is_loopback_uri(request.redirect_uri),
         }
 

@@ -11,6 +11,7 @@ from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.authorization_request import OPENID
+from gatepass.server.domain.sessions.client_documents import document_host
 from gatepass.server.domain.sessions.recent import check_still
 from gatepass.server.domain.sessions.scopes import scope_text
 from gatepass.server.web.auth.requirements import ANYONE, CALLER
@@ -85,6 +86,7 @@ async def look(core: Core, user_codes: UserCodes, call: Call, form: UserCodeForm
         call.request,
         "device_consent.html",
         client=client,
+        document_host=document_host(client),
         email=call.caller.user.email,
         user_code=form.user_code,
         asked_at=code.asked_at,

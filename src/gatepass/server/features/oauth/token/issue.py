@@ -65,6 +65,7 @@ async def own_session(core: Core, tx: Transaction, session: Session, client_id: 
         kind=kind,
         client_id=client_id,
         known_as="",
+        approved_in=session.sid,
         expires_at=tx.now + core.settings.session_max_seconds,
     )
     await tx.sessions.add(own)
