@@ -74,6 +74,8 @@ def test_every_option(run: Run, tmp_path: Path) -> None:
         "--pkce": ("pkce", "optional"),
         "--consent": ("consent", "ask"),
         "--id-token-alg": ("id_token_signed_response_alg", "ES256"),
+        "--request-object-signing-alg": ("request_object_signing_alg", "ES256"),
+        "--authorization-signed-response-alg": ("authorization_signed_response_alg", "ES256"),
         "--subject": ("subject_type", "pairwise"),
         "--default-scope": ("default_scope", ["openid"]),
         "--exchange-audience": ("exchange_audience", ["https://api.test"]),
@@ -89,6 +91,11 @@ def test_every_option(run: Run, tmp_path: Path) -> None:
     assert client["require_pushed_authorization_requests"]
     assert client["dpop_bound_access_tokens"]
     assert client["claims_in_id_token"]
+    edited = run("client", "edit", client["client_id"], "--require-signed-request-object", "--json")
+    assert json.loads(edited.out)["require_signed_request_object"]
+    edited = run("client", "edit", client["client_id"], "--authorization-signed-response-alg", "RS256", "--json")
+    assert json.loads(edited.out)["authorization_signed_response_alg"] == "RS256"
+    assert json.loads(edited.out)["require_signed_request_object"]
     assert client["authentication"] == "private_key_jwt"
     fapi = added(run, *SIGNS_IN, "--profile", "fapi2", "--jwks-uri", "https://app.example.test/keys")
     assert fapi["require_pushed_authorization_requests"]
@@ -111,6 +118,9 @@ def test_every_option(run: Run, tmp_path: Path) -> None:
         (["--redirect-uri", CALLBACK, "--public", "--jwks-uri", "https://a.test/keys"], "public client has no keys"),
         (["--redirect-uri", CALLBACK, "--default-scope", "read"], "default scopes"),
         (["--redirect-uri", CALLBACK, "--id-token-alg", "HS256"], "id_token_signed_response_alg"),
+        (["--redirect-uri", CALLBACK, "--request-object-signing-alg", "none"], "request_object_signing_alg"),
+        (["--redirect-uri", CALLBACK, "--authorization-signed-response-alg", "none"], "authorization_signed_response"),
+        (["--redirect-uri", CALLBACK, "--require-signed-request-object"], "public keys"),
         (
             ["--redirect-uri", CALLBACK, "--backchannel-logout-uri", "http://app.example.test/"],
             "backchannel_logout_uri",

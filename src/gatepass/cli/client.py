@@ -87,6 +87,17 @@ class Options:
         ConsentRule | None, Parameter(help="When people are asked to agree; never is for your own applications.")
     ] = None
     id_token_alg: Annotated[str | None, Parameter(help="What its ID tokens are signed with.")] = None
+    require_signed_request_object: Annotated[
+        bool | None,
+        Parameter(help="Whether it must sign its authorization requests (RFC 9101), with --jwks or --jwks-uri."),
+    ] = None
+    request_object_signing_alg: Annotated[
+        str | None,
+        Parameter(help="The only algorithm that it signs its authorization requests with [any of its keys']."),
+    ] = None
+    authorization_signed_response_alg: Annotated[
+        str | None, Parameter(help="What answers are signed with that it asks for as `response_mode=jwt` (JARM).")
+    ] = None
     subject: Annotated[
         SubjectType | None, Parameter(help="Whether it knows people by names of its own (pairwise).")
     ] = None
@@ -128,6 +139,9 @@ class Options:
                 require_pushed_authorization_requests=is_fapi or self.require_par,
                 dpop_bound_access_tokens=is_fapi or self.require_dpop,
                 id_token_signed_response_alg=self.id_token_alg,
+                require_signed_request_object=self.require_signed_request_object,
+                request_object_signing_alg=self.request_object_signing_alg,
+                authorization_signed_response_alg=self.authorization_signed_response_alg,
                 subject_type=self.subject,
                 jwks_uri=self.jwks_uri,
             ),

@@ -117,6 +117,8 @@ def check_authentication(client: Client) -> None:
         raise _invalid("A public client has no secret.")
     if client.jwks is not None and client.metadata.jwks_uri:
         raise _invalid("Give jwks or jwks_uri, not both.")
+    if client.metadata.require_signed_request_object and not has_keys:
+        raise _invalid("A client that signs its requests needs public keys: jwks or jwks_uri.")
     if client.auth_method == "private_key_jwt" and not has_keys:
         raise _invalid("private_key_jwt needs the client's public keys: jwks or jwks_uri.")
     if client.jwks is not None:
