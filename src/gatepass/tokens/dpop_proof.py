@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
+from math import inf
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, cast
 from urllib.parse import urlsplit
@@ -28,6 +29,9 @@ ALGORITHMS = ("ES256", "ES384", "ES512", "Ed25519", "EdDSA", "PS256", "PS384", "
 MAX_LENGTH = 8192
 """The maximum length of a proof in characters."""
 
+SKEW_SECONDS = 10
+"""How far ahead `nbf` may be, of a clock that is off (FAPI 2.0 Security Profile §5.3.2.1)."""
+
 _LIMITS = Limits(token_length=MAX_LENGTH)
 
 _REQUIRED = ("jti", "htm", "htu", "iat")
@@ -50,6 +54,7 @@ class _Claims(msgspec.Struct, frozen=True):
     htm: str
     htu: str
     iat: NumericDate
+    exp: NumericDate = inf
     ath: str | None = None
     nonce: str | None = None
 
@@ -128,7 +133,17 @@ def check(  # noqa: PLR0913 - the call reads as its policy
         header = headers.read(proof.partition(".")[0], _LIMITS)
         key = _key_of(header)
         claims = msgspec.convert(
-            jwt.verify(proof, key, issuer=None, audience=None, typ=TYP, required=_REQUIRED, now=now, limits=_LIMITS),
+            jwt.verify(
+                proof,
+                key,
+                issuer=None,
+                audience=None,
+                typ=TYP,
+                required=_REQUIRED,
+                leeway=SKEW_SECONDS,
+                now=now,
+                limits=_LIMITS,
+            ),
             _Claims,
         )
     except JoseError as error:
@@ -139,7 +154,7 @@ def check(  # noqa: PLR0913 - the call reads as its policy
         raise InvalidProofError("the proof is for another method")
     if not is_same_target(claims.htu, url):
         raise InvalidProofError("the proof is for another URL")
-    if not now - seconds <= claims.iat <= now + seconds:
+    if not now - seconds <= claims.iat <= now + seconds or claims.exp <= now:
         raise InvalidProofError("the proof has expired, or is from the future")
     if token is not None and claims.ath != token_hash(token):
         raise InvalidProofError("the proof is for another token")
