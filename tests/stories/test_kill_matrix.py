@@ -91,6 +91,18 @@ class World:
         return person
 
 
+def verifies(verifier: Verifier, token: str) -> bool:
+    """Whether a verifier takes a token, which is good but for what has been revoked."""
+    try:
+        verifier.verify(token)
+    except JoseError as error:
+        # A key that is compromised is out of the JWKS too, of which the verifier may hear first.
+        if error.code not in ("revoked", "unknown_key"):
+            raise
+        return False
+    return True
+
+
 class Held:
     """What somebody and their clients hold before the event, and whether each still works, seen from over there."""
 
@@ -138,14 +150,7 @@ class Held:
             }[artefact]()
 
     def _verifies(self, token: str) -> bool:
-        try:
-            self.world.verifier.verify(token)
-        except JoseError as error:
-            # A key that is compromised is out of the JWKS too, of which the verifier may hear first.
-            if error.code not in ("revoked", "unknown_key"):
-                raise
-            return False
-        return True
+        return verifies(self.world.verifier, token)
 
     def _is_active(self, api: httpx.Client, token: str) -> bool:
         answer = api.post("/oauth/introspect", data={"token": token}, headers=self.world.watcher.basic)
@@ -369,7 +374,8 @@ def servers(
     """Two servers on one database, with one issuer, the second's URL; and that on either kind of database."""
     data_dir, clock = tmp_path_factory.mktemp("matrix"), SettableClock(float(int(time.time())))
     database = "" if request.param == "sqlite" else request.getfixturevalue(request.param).new_database()
-    common: dict[str, Any] = {"audience": (API,), "attempts_per_address": 10_000, "database": database}
+    open_to_all = {"dynamic_registration": "open", "client_id_metadata_documents": "open"}
+    common: dict[str, Any] = {"audience": (API,), "attempts_per_address": 10_000, "database": database, **open_to_all}
     with (
         running_server(data_dir, clock, **common) as there,
         running_server(data_dir, clock, issuer=there.url, **common) as here,
