@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.scripted_provider import ScriptedProvider
+from tests.support.scripted_site import ScriptedSite
 from tests.support.server import ANN, running_server
 from tests.support.tls import self_signed
 
 from gatepass.cli.main import main
 from gatepass.cli.serve import warnings
+from gatepass.jose import Key, KeySet
 from gatepass.server.store.sqlite_log import frames_behind_damage
 
 if TYPE_CHECKING:
@@ -196,3 +198,22 @@ def test_a_kid_that_begins_with_a_hyphen(tmp_path: Path, capsys: pytest.CaptureF
         with contextlib.suppress(SystemExit):
             main(["key", command, "-Q_y-afczD8c0JOQ5EiCxmp3zbS2NBst4xmMviIbsKk", "--data-dir", str(tmp_path)])
         assert "Unknown option" not in capsys.readouterr().err
+
+
+def test_trusted_issuers_that_have_keys_and_do_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their keys are fetched; one that publishes none would have every assertion refused, and is an error."""
+    with ScriptedSite() as corp:
+        url = corp.put("/jwks", KeySet([Key.generate("ES256").public()]).to_jwks())
+        table = {"issuer": corp.url, "jwks_url": url, "clients": ["cli_1"], "audiences": ["https://api.test"]}
+        monkeypatch.setenv("GATEPASS_TRUSTED_ISSUERS", json.dumps({"corp": table}))
+        status, found = examined(capsys, tmp_path / "data")
+        assert (status, found["trusted issuers"]["text"]) == (0, "corp: it publishes 1 keys")
+        corp.put("/jwks", {"keys": []})
+        status, found = examined(capsys, tmp_path / "data")
+        assert (status, found["trusted issuers"]["level"]) == (1, "error")
+        corp.answers.clear()
+        status, found = examined(capsys, tmp_path / "data")
+    assert (status, found["trusted issuers"]["level"]) == (1, "error")
+    assert "404" in found["trusted issuers"]["text"]

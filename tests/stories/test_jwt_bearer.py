@@ -21,6 +21,7 @@ from tests.stories.test_mcp import Storage, WallClock, mcp_app, serving
 from tests.support.relying_party import add_relying_party
 from tests.support.scripted_site import ScriptedSite
 from tests.support.server import ANN, SettableClock, running_server
+from tests.support.signing_party import add_signing_party
 from tests.support.wait import eventually
 
 from gatepass.cli.main import main
@@ -313,7 +314,10 @@ def two_nodes(folder: Path, database: str, **settings: Any) -> Generator[tuple[R
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres18"])
 def test_an_assertion_is_good_once_on_two_nodes(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> None:
-    """Of ten at once at two nodes one gets a token, and none does when the name comes again in other words."""
+    """Of ten at once at two nodes one gets a token, and none does when the name comes again in other words.
+
+    The same holds for assertions by which a client proves to be itself.
+    """
     database = "" if kind == "sqlite" else request.getfixturevalue(kind).new_database()
     with two_nodes(tmp_path, database) as nodes, ExitStack() as stack:
         here, there = (stack.enter_context(node.client()) for node in nodes)
@@ -325,6 +329,10 @@ def test_an_assertion_is_good_once_on_two_nodes(request: pytest.FixtureRequest, 
         answers = list(threads.map(lambda number: trade((here, there)[number % 2], agent, once), range(10)))
         assert sorted(answer.status_code for answer in answers) == [200, *[400] * 9]
         assert {answer.json().get("error") for answer in answers} == {None, "invalid_grant"}
+        signing = add_signing_party(nodes[0], grant_types=("client_credentials",))
+        form = {"grant_type": "client_credentials", **signing.assertion()}
+        asked = threads.map(lambda number: (here, there)[number % 2].post("/oauth/token", data=form), range(10))
+        assert sorted(answer.status_code for answer in asked) == [200, *[401] * 9]
         again = assertion(nodes[0], jti="once", scope="write")
         assert trade(there, agent, again).json()["error"] == "invalid_grant"
 

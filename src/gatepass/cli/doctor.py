@@ -20,9 +20,12 @@ from gatepass.server.domain.keys.schedule import line
 from gatepass.server.domain.mail.smtp import NotSent, mail_sender
 from gatepass.server.domain.providers.presets import make_providers
 from gatepass.server.domain.providers.provider import Journey
+from gatepass.server.domain.public_fetch import PublicFetch
 from gatepass.server.store.opening import open_store
 from gatepass.server.store.sqlite import examine
 from gatepass.server.store.sqlite_log import frames_behind_damage
+from gatepass.verify.fetch import follow
+from gatepass.verify.issuer import FetchError, IssuerKeys
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -52,7 +55,7 @@ class Finding(NamedTuple):
 
 @app.default
 def doctor(*, place: Place = Place(), json: Json = False) -> None:  # noqa: B008 - frozen
-    """Check settings, data, keys, certificate, mail server and providers; an error ends with status 1.
+    """Check settings, data, keys, certificate, mail server, providers and trusted issuers; an error ends with status 1.
 
     The database is opened as when the server starts, so an older one is migrated.
     """
@@ -88,6 +91,7 @@ async def _examine(place: Place) -> list[Finding]:
     if settings.mail == "smtp":
         found.append(await _mail_server(settings))
     found += await _providers(settings)
+    found += await _trusted_issuers(settings)
     return found
 
 
@@ -227,4 +231,21 @@ async def _providers(settings: Settings) -> list[Finding]:
             found.append(Finding("error", "providers", text, f"Check the issuer in `providers.{provider.id}`."))
         else:
             found.append(Finding("ok", "providers", f"{provider.id} can be used to sign in"))
+    return found
+
+
+async def _trusted_issuers(settings: Settings) -> list[Finding]:
+    """Whether each has keys: those at a URL are fetched as the server does."""
+    fetch, found = PublicFetch.of(settings), list[Finding]()
+    for name, trusted in settings.trusted_issuers.items():
+        text, hint = f"{name}: {trusted.jwks_file} holds its keys", ""
+        if trusted.jwks_url:
+            keys = IssuerKeys(trusted.issuer, jwks_url=trusted.jwks_url)
+            try:
+                published = await follow(keys.refresh(time.time()), fetch.get)
+                text = f"{name}: it publishes {len(published.keys)} keys"
+                hint = "" if published.keys else f"Check `jwks_url` in `trusted_issuers.{name}`."
+            except FetchError as error:
+                text, hint = f"{name}: {error}", f"Check `jwks_url` in `trusted_issuers.{name}`."
+        found.append(Finding("error" if hint else "ok", "trusted issuers", text, hint))
     return found
