@@ -346,8 +346,9 @@ def _logout_everywhere(node: RunningServer, _: RelyingParty) -> None:
 def _disconnect(node: RunningServer, agent: RelyingParty) -> None:
     with node.client() as api:
         headers = {"authorization": f"Bearer {api.post('/login', json=ANN).json()['token']}"}
-        shown = api.get("/sessions", headers=headers).json()["sessions"]
-        assert [each["client_id"] for each in shown if each["kind"] == "offline"] == [agent.id]
+        assert {each["kind"] for each in api.get("/sessions", headers=headers).json()["sessions"]} == {"browser"}
+        shown = api.get("/account/consents", headers=headers).json()["consents"]
+        assert [each["client_id"] for each in shown] == [agent.id]
         assert api.delete(f"/account/consents/{agent.id}", headers=headers).status_code == 204
 
 

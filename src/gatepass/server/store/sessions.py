@@ -78,8 +78,8 @@ class SqlSessions:
             " MAX(grants.answered_at) AS last_seen"
             " FROM sessions JOIN grants ON session_id = sessions.id"
             " WHERE sessions.user_id = ?1 AND sessions.ended_at IS NULL AND sessions.expires_at > ?2"
-            f" AND grants.ended_at IS NULL AND grants.answered_at > ?3 GROUP BY {columns} ORDER BY last_seen DESC"
-            " LIMIT ?4",
+            " AND sessions.kind <> 'assertion' AND grants.ended_at IS NULL AND grants.answered_at > ?3"
+            f" GROUP BY {columns} ORDER BY last_seen DESC LIMIT ?4",
             user_id,
             now,
             now - idle_seconds,

@@ -35,8 +35,9 @@ EndReason = Literal[
 ]
 
 
-SessionKind = Literal["browser", "offline", "device"]
-"""A browser's, one that a client keeps when that has ended (`offline_access`), or that of a device without a browser.
+SessionKind = Literal["browser", "offline", "device", "assertion"]
+"""A browser's, one that a client keeps when that has ended (`offline_access`), that of a device without a browser, or
+that of one token for which a client has traded an assertion: nobody has signed in, so it is no sign-in to be shown.
 
 Logging out at the browser ends the first kind alone (OpenID Connect Back-Channel Logout 1.0 §2.7).
 """

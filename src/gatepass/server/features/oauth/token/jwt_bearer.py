@@ -110,7 +110,7 @@ async def _subject(tx: Transaction, grant: AssertionGrant) -> User | Refusal:
 
 
 async def _own_session(core: Core, tx: Transaction, user: User, client: Client) -> Session:
-    """The client's own session, as long as the token: the person finds it in their account, and can end it there."""
+    """The client's own session, as long as the token. The person finds the client among their applications."""
     session = Session(
         id=new_id("ses"),
         user_id=user.id,
@@ -120,7 +120,7 @@ async def _own_session(core: Core, tx: Transaction, user: User, client: Client) 
         address="",
         user_agent="",
         expires_at=tx.now + core.settings.access_token_seconds,
-        kind="offline",
+        kind="assertion",
         client_id=client.id,
     )
     await tx.sessions.add(session)
