@@ -89,6 +89,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             handler=registration.delete,
             auth=REGISTRATION,
             summary="Delete a client (RFC 7592)",
+            answers={204: None},
             open_to_pages=True,
         ),
     )
