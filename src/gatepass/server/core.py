@@ -31,6 +31,7 @@ from gatepass.server.domain.sessions.client_keys import ClientKeys
 from gatepass.server.domain.sessions.client_policy import ClientPolicy
 from gatepass.server.domain.sessions.dpop import DPoPNonces
 from gatepass.server.domain.sessions.id_token_issuer import IdTokenIssuer
+from gatepass.server.domain.sessions.known_apis import KnownApis
 from gatepass.server.domain.sessions.login import LoginCompletion
 from gatepass.server.domain.sessions.own_tokens import OwnTokens
 from gatepass.server.domain.sessions.rotation import pace_of
@@ -112,6 +113,7 @@ class Core:
         token_responses: Answers with tokens.
         dpop: The keys that senders prove to have.
         fetch: Asks hosts that clients have named.
+        apis: The APIs, remembered for a second.
         clients: Registered clients, remembered for a second.
         client_keys: The public keys of clients that sign.
         trusted_issuers: Whose assertions clients may trade for tokens.
@@ -164,6 +166,7 @@ class Core:
     token_responses: TokenResponses
     dpop: DPoPBinding
     fetch: PublicFetch
+    apis: KnownApis
     clients: KnownClients
     client_keys: ClientKeys
     trusted_issuers: TrustedIssuers
@@ -294,6 +297,7 @@ def make_core(  # noqa: PLR0913 - everything is made of these
         token_responses=token_responses,
         dpop=dpop,
         fetch=fetch,
+        apis=KnownApis(database),
         clients=clients,
         client_keys=client_keys,
         trusted_issuers=TrustedIssuers(settings, client_keys),

@@ -31,7 +31,7 @@ class Interaction(Confidential, frozen=True, kw_only=True, omit_defaults=True):
     """An interaction. Times in seconds since 1970.
 
     Attributes:
-        id: Its name, for what happens in it once.
+        id: Its name, for what happens in it once; empty until a URL carries it, for nobody can come back before.
         began_at: When the request came.
         request: The request; None for one that was pushed, which the store has.
         pushed: The digest of a pushed request's URI (RFC 9126).
@@ -40,8 +40,8 @@ class Interaction(Confidential, frozen=True, kw_only=True, omit_defaults=True):
         shown_to: The session of the person who reads the page: nobody else can answer it.
     """
 
-    id: str
     began_at: float
+    id: str = ""
     request: AuthorizationRequest | None = None
     pushed: bytes = b""
     browser: bytes = b""
@@ -74,7 +74,8 @@ class Interactions:
         Raises:
             Refusal: `invalid_request`, when that is too long for one; a pushed request never is.
         """
-        text = self._box.seal(interaction)
+        named = interaction if interaction.id else msgspec.structs.replace(interaction, id=os.urandom(_ID_BYTES).hex())
+        text = self._box.seal(named)
         if len(text) > LONGEST_URL:
             raise Refusal("invalid_request", "The request is too long for a URL: push it (RFC 9126).")
         return text
@@ -87,7 +88,7 @@ class Interactions:
 
 def new_interaction(request: AuthorizationRequest | None, now: float, *, pushed: bytes = b"") -> Interaction:
     """Begin an interaction, about a request or the digest of one that was pushed."""
-    return Interaction(id=os.urandom(_ID_BYTES).hex(), began_at=now, request=request, pushed=pushed)
+    return Interaction(began_at=now, request=request, pushed=pushed)
 
 
 def _digest(browser: str) -> bytes:

@@ -52,6 +52,7 @@ def module(core: Core) -> Module:
         core.documents.publish_at_root(path, own_api)
 
     async def forget_known() -> None:
+        core.apis.forget()
         core.clients.forget()
 
     async def forget_codes(tx: Transaction) -> None:

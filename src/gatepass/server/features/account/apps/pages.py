@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from gatepass.server.base.errors import GatepassError
     from gatepass.server.core import Core
-    from gatepass.server.domain.ports import Transaction
-    from gatepass.server.domain.sessions.api import Api
     from gatepass.server.web.call import Call
     from gatepass.server.web.routing import Route
 
@@ -40,7 +38,7 @@ def routes(core: Core) -> tuple[Route, ...]:
 async def show(core: Core, call: Call, _form: PageForm | None, error: GatepassError | None = None) -> Response:
     """Show which applications have access, and to what."""
     apps = await list_apps(core, call.caller.user.id)
-    known = await core.database.read(_apis)
+    known = await core.apis.all()
     texts = {scope: scope_text(scope, known, call.language) for app in apps for scope in app.scope}
     return core.pages.page(call.request, "apps.html", error=error, apps=apps, texts=texts)
 
@@ -49,7 +47,3 @@ async def submit(core: Core, call: Call, form: DisconnectAppForm) -> Response:
     """Disconnect one, and show the others."""
     await disconnect(core, call, form.client_id)
     return core.pages.go_to(core.pages.path("account/apps"))
-
-
-async def _apis(tx: Transaction) -> list[Api]:
-    return await tx.apis.all()

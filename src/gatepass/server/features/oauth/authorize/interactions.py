@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, assert_never
 from urllib.parse import quote
 
@@ -41,11 +42,11 @@ if TYPE_CHECKING:
     from gatepass.server.base.errors import GatepassError
     from gatepass.server.core import Core
     from gatepass.server.domain.ports import Transaction
-    from gatepass.server.domain.sessions.api import Api
     from gatepass.server.domain.sessions.authorization import Step
     from gatepass.server.domain.sessions.authorization_request import AuthorizationRequest
     from gatepass.server.domain.sessions.caller import Caller
     from gatepass.server.domain.sessions.client import Client
+    from gatepass.server.domain.sessions.grant import RefreshCredential
     from gatepass.server.domain.sessions.interaction import Interaction
     from gatepass.server.domain.sessions.pushed_request import PushedRequest
     from gatepass.server.web.call import Call
@@ -288,7 +289,7 @@ class AuthorizationPages:
         """What the page of consent says beside who asks."""
         request, known = situation.request, situation.consent
         before = known.scope if known is not None else ()
-        apis = await self._core.database.read(_apis)
+        apis = await self._core.apis.all()
         return {
             "scopes": [
                 (scope, scope_text(scope, apis, call.language), scope in before)
@@ -306,15 +307,17 @@ class AuthorizationPages:
         request = interaction.request or await self._pushed(interaction)
         client = client or await client_by_id(self._core, request.client_id, call.origin)
         check_redirect_uri(request.redirect_uri, client)  # what is sealed may be older than the client's last change
-        caller = await self._core.cookie_auth.of(call.request)
-        consent = None
-        if caller is not None:
-
-            async def unit(tx: Transaction) -> Consent | None:
-                return await tx.consents.of(caller.user.id, client.id)
-
-            consent = await self._core.database.read(unit)
+        credential, caller, consent = self._core.cookie_auth.credential(call.request), None, None
+        if credential is not None:
+            caller, consent = await self._core.database.read(partial(self._person, credential, client.id))
         return Situation(interaction=interaction, request=request, client=client, caller=caller, consent=consent)
+
+    async def _person(
+        self, credential: RefreshCredential, client_id: str, tx: Transaction
+    ) -> tuple[Caller | None, Consent | None]:
+        """Who is signed in, and what they have agreed to."""
+        caller = await self._core.cookie_auth.holder(credential, tx)
+        return caller, None if caller is None else await tx.consents.of(caller.user.id, client_id)
 
     async def _pushed(self, interaction: Interaction) -> AuthorizationRequest:
         """The request that was pushed.
@@ -366,7 +369,3 @@ class AuthorizationPages:
         """
         headers = call.request.headers
         return headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-dest") != "iframe"
-
-
-async def _apis(tx: Transaction) -> list[Api]:
-    return await tx.apis.all()

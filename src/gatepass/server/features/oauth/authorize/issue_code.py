@@ -50,7 +50,8 @@ async def issue_code(  # noqa: PLR0913 - what an answer is made of
     async def unit(tx: Transaction) -> str | Refusal:
         if refused := await check_still(tx, user, session_id):
             return refused
-        if not await tx.used_once.use("interaction", interaction.id, expires_at=interaction.expires_at):
+        name = interaction.id
+        if name and not await tx.used_once.use("interaction", name, expires_at=interaction.expires_at):
             return Refusal("interaction_used", "This request was answered before.")
         if interaction.pushed and not await tx.pushed_requests.use(interaction.pushed):
             return Refusal("interaction_used", "This request was answered before.")

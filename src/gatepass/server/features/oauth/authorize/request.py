@@ -15,7 +15,6 @@ from gatepass.server.features.oauth.authorize.parameters import Asked
 if TYPE_CHECKING:
     from gatepass.server.core import Core
     from gatepass.server.domain.ports import Transaction
-    from gatepass.server.domain.sessions.api import Api
     from gatepass.server.domain.sessions.authorization_request import AuthorizationRequest
     from gatepass.server.domain.sessions.client import Client
     from gatepass.server.domain.sessions.pushed_request import PushedRequest
@@ -40,7 +39,7 @@ async def asked_by(
     core: Core, client: Client, parameters: Parameters, *, is_pushed: bool = False, proven_key: str = ""
 ) -> Asked:
     """What was sent, and what it is checked against."""
-    apis = await core.database.read(_apis)
+    apis = await core.apis.all()
     return Asked(
         client=client,
         parameters=parameters,
@@ -73,10 +72,6 @@ async def pushed_request(core: Core, client: Client, request_uri: str) -> Pushed
     if pushed is None or pushed.client_id != client.id:
         raise Refusal("invalid_request", "The pushed request is unknown, too old, answered, or another client's.")
     return pushed
-
-
-async def _apis(tx: Transaction) -> list[Api]:
-    return await tx.apis.all()
 
 
 def _subject_of_hint(core: Core, client: Client, hint: str) -> str:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from gatepass.server.base.errors import GatepassError
     from gatepass.server.core import Core
     from gatepass.server.domain.ports import Database, Transaction
-    from gatepass.server.domain.sessions.api import Api
     from gatepass.server.domain.sessions.client import Client
     from gatepass.server.domain.sessions.device_code import DeviceCode
     from gatepass.server.features.oauth.device.user_codes import UserCodes
@@ -75,13 +74,11 @@ async def show(core: Core, call: Call, form: UserCodeForm | None, error: Gatepas
 async def look(core: Core, user_codes: UserCodes, call: Call, form: UserCodeForm) -> Response:
     """Show which device waits, what it asks for, and from where it asked."""
 
-    async def unit(tx: Transaction) -> tuple[DeviceCode, list[Api]] | Refusal:
-        code = await user_codes.find(tx, call, form.user_code)
-        return code if isinstance(code, Refusal) else (code, await tx.apis.all())
+    async def unit(tx: Transaction) -> DeviceCode | Refusal:
+        return await user_codes.find(tx, call, form.user_code)
 
-    code, apis = await decide(core.database, unit)
-    client = await _client(core, code)
-    language = call.language
+    code = await decide(core.database, unit)
+    client, apis, language = await _client(core, code), await core.apis.all(), call.language
     return core.pages.page(
         call.request,
         "device_consent.html",
