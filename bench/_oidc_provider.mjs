@@ -1,5 +1,6 @@
-// oidc-provider as the measurement beside it wants it: every default of the library, its adapter and its people on
-// SQLite (better-sqlite3, WAL, every commit synced), and interactions that agree to everything without a page.
+// oidc-provider as the measurement beside it wants it: the library's defaults; access tokens for an API are JWTs; its
+// adapter and its people are on SQLite (better-sqlite3, WAL, every commit synced); and interactions agree to
+// everything without a page.
 import { createPrivateKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import Database from 'better-sqlite3';
@@ -74,7 +75,13 @@ const provider = new Provider(`http://localhost:${PORT}`, {
   jwks: { keys: [jwk('ES256'), jwk('RS256')] },
   cookies: { keys: ['a key of cookies'] },
   claims: { openid: ['sub'], email: ['email', 'email_verified'] },
-  features: { devInteractions: { enabled: false } },
+  features: {
+    devInteractions: { enabled: false },
+    resourceIndicators: {
+      enabled: true,
+      getResourceServerInfo: async () => ({ scope: '', accessTokenFormat: 'jwt', jwt: { sign: { alg: 'ES256' } } }),
+    },
+  },
   interactions: { url: (ctx, interaction) => `/agree/${interaction.uid}` },
   async findAccount(ctx, id) {
     const known = statements.person.get(id);

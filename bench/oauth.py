@@ -38,10 +38,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
 PEER = {"oidc-provider": "9.13.3", "better-sqlite3": "12.11.1"}
-ROUNDS = int(os.environ.get("ROUNDS", "7"))
-REQUESTS = int(os.environ.get("REQUESTS", "600"))
+ROUNDS = int(os.environ.get("ROUNDS", "5"))
+REQUESTS = int(os.environ.get("REQUESTS", "800"))
+WARM_UPS = 2
+"""Rounds of each call before those that count: the other's compiler needs them, and so do caches."""
 CONNECTIONS = 8
 CALLBACK = "https://app.example.test/cb"
+API = "https://api.example.test"
+"""What the access tokens are for. Both sign them by ES256."""
 VERIFIER = "v" * 43
 ALGORITHMS = ("ES256", "RS256")
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
@@ -198,9 +202,9 @@ class Call(NamedTuple):
     """Whether each answer says something else than the others."""
 
 
-def authorizations(provider: Provider, count: int, alg: str = "ES256") -> list[bytes]:
+def authorizations(provider: Provider, count: int, alg: str = "ES256", **resource: str) -> list[bytes]:
     """From somebody who is signed in and has agreed before."""
-    target = f"{provider.path('authorization_endpoint')}?{urlencode(provider.request(alg))}"
+    target = f"{provider.path('authorization_endpoint')}?{urlencode(provider.request(alg) | resource)}"
     return [provider.get(target, Cookie=provider.cookie)] * count
 
 
@@ -214,10 +218,10 @@ def code_in(provider: Provider, answer: Answer) -> str:
     return given["code"][0]
 
 
-def redemption(provider: Provider, alg: str, code: str) -> bytes:
+def redemption(provider: Provider, alg: str, code: str, **resource: str) -> bytes:
     """The exchange of a code."""
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": VERIFIER}
-    return provider.post(provider.path("token_endpoint"), form | provider.credentials[alg])
+    return provider.post(provider.path("token_endpoint"), form | resource | provider.credentials[alg])
 
 
 def redemptions(alg: str) -> Callable[[Provider, int], list[bytes]]:
@@ -225,9 +229,10 @@ def redemptions(alg: str) -> Callable[[Provider, int], list[bytes]]:
 
     def made(provider: Provider, count: int) -> list[bytes]:
         codes = [
-            code_in(provider, Answer.of(answer)) for answer in drive(provider, authorizations(provider, count, alg))
+            code_in(provider, Answer.of(answer))
+            for answer in drive(provider, authorizations(provider, count, alg, resource=API))
         ]
-        return [redemption(provider, alg, code) for code in codes]
+        return [redemption(provider, alg, code, resource=API) for code in codes]
 
     return made
 
@@ -240,6 +245,9 @@ def tokens_in(alg: str) -> Callable[[Provider, Answer], str]:
         tokens = json.loads(answer.body)
         seen = jwt.peek(tokens["id_token"])
         assert (seen.headers["alg"], seen.claims["nonce"]) == (alg, "n-1"), answer
+        for_api = jwt.peek(tokens["access_token"])
+        assert (for_api.headers["alg"], for_api.headers["typ"]) == ("ES256", "at+jwt"), answer
+        assert for_api.claims["aud"] in (API, [API]), answer
         return str(tokens["access_token"])
 
     return check
@@ -297,8 +305,9 @@ def signed_in(provider: Provider, browser: httpx.Client) -> Provider:
     """Agree to each client's request, so that the next is answered at once; then sign in once for UserInfo."""
     endpoints = browser.get("/.well-known/openid-configuration").raise_for_status().json()
     provider = Provider(provider.url, provider.pid, provider.credentials, endpoints=endpoints)
-    for alg in ALGORITHMS:
-        answer = browser.get(provider.path("authorization_endpoint"), params=provider.request(alg))
+    requests = [provider.request(alg) | resource for alg in ALGORITHMS for resource in ({"resource": API}, {})]
+    for asked in requests:
+        answer = browser.get(provider.path("authorization_endpoint"), params=asked)
         while not answer.headers.get("location", "").startswith(CALLBACK):
             if answer.has_redirect_location:
                 answer = browser.get(answer.headers["location"])
@@ -311,7 +320,9 @@ def signed_in(provider: Provider, browser: httpx.Client) -> Provider:
     provider = Provider(provider.url, provider.pid, provider.credentials, cookie, endpoints=endpoints)
     tokens: dict[str, str] = {}
     for alg in ALGORITHMS:
-        (redeemed,) = drive(provider, redemptions(alg)(provider, 1))
+        (answered,) = drive(provider, authorizations(provider, 1, alg))
+        # Without a resource: UserInfo takes no token that is for an API.
+        (redeemed,) = drive(provider, [redemption(provider, alg, code_in(provider, Answer.of(answered)))])
         tokens = json.loads(Answer.of(redeemed).body)
         keys = KeySet.from_jwks(browser.get(urlsplit(endpoints["jwks_uri"]).path).content)
         client_id = provider.credentials[alg]["client_id"]
@@ -324,6 +335,7 @@ def ours(folder: Path) -> Generator[Provider]:
     """Run Gatepass with its usual settings."""
     with gatepass(folder) as server, httpx.Client(base_url=server.url, timeout=30) as browser:
         options = ["--grant", "authorization_code", "--redirect-uri", CALLBACK, "--scope", "openid", "--scope", "email"]
+        options += ["--audience", API, "--audience", server.url]
         pairs = {alg: server.register(*options, "--id-token-alg", alg) for alg in ALGORITHMS}
         credentials = {alg: {"client_id": name, "client_secret": secret} for alg, (name, secret) in pairs.items()}
         browser.post("/signup", json=PERSON).raise_for_status()
@@ -409,10 +421,11 @@ def measure(folder: Path) -> list[Row]:
     rows = []
     with ours(folder / "ours") as our, theirs(folder / "theirs") as their:
         for call in CALLS:
-            for provider in (our, their):
-                timed(provider, call, REQUESTS)  # a warm-up: the other's compiler needs one, and so do caches
+            for provider in (our, their) * WARM_UPS:
+                timed(provider, call, REQUESTS)
             rounds = [(timed(our, call, REQUESTS), timed(their, call, REQUESTS)) for _ in range(ROUNDS)]
             rows.append(Row(call, *map(list, zip(*rounds, strict=True))))
+            print(rows[-1].line(), flush=True)
     return rows
 
 
@@ -420,11 +433,11 @@ PAGE = """<!-- Written by `python bench/oauth.py --write`; change it there. -->
 
 # Speed of the OAuth calls
 
-Beside oidc-provider {provider} on Node {node}, the fastest authorization server that we know of in a language of this
-kind. One core each, SQLite with every write durable under both (its adapter on better-sqlite3 {sqlite}), the same
-driver over HTTP on the other core, {connections} connections that stay open, in turns: {rounds} rounds of {requests}
-requests each. Every answer is looked at. Both have their defaults: oidc-provider's access tokens are opaque rows, ours
-are signed JWTs. Neither gives refresh tokens here. Repeat it with `make bench ARGS=oauth`.
+Beside the library oidc-provider {provider} on Node {node}. One core each, SQLite with every write durable under both
+(its adapter on better-sqlite3 {sqlite}), the same driver over HTTP on the other core: {connections} connections that
+stay open, {rounds} rounds of {requests} requests each, in turns. Every answer is read. The access tokens of both are
+for an API and JWTs signed by ES256, and neither gives refresh tokens here. UserInfo takes an opaque token there, which
+is a row. Repeat it with `make bench ARGS=oauth`.
 
 Ratios are medians over the rounds, with the least and the greatest in brackets: how many times as many answers a second
 we give, and how many times as much processor time theirs take. On a machine that does other things too, the second is
@@ -443,10 +456,10 @@ def main() -> None:
         if not shutil.which(tool):
             sys.exit(f"error: {tool} is missing\nhint: apt-get install nodejs npm util-linux")
     os.sched_setaffinity(0, {1})
+    print("\n" + HEAD)
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(Path(folder))
     table = "\n".join((HEAD, *(row.line() for row in rows)))
-    print("\n" + table)
     node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
     if "--write" in sys.argv:
         page = PAGE.format(

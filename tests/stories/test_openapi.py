@@ -126,8 +126,8 @@ class Client(Caller):
 @contextmanager
 def described(tmp_path: Path) -> Generator[tuple[Callers, schemathesis.BaseSchema, httpx.Client]]:
     """A server where anyone may sign up and register, and what it says of itself."""
-    settings = {"dynamic_registration": "open", "signups_per_address": 10_000}
-    with running_server(tmp_path, **settings) as server, server.client() as client:
+    serving = running_server(tmp_path, dynamic_registration="open", signups_per_address=10_000)
+    with serving as server, server.client() as client:
         yield Callers(server, client), schemathesis.openapi.from_url(f"{server.url}/openapi.json"), client
 
 
