@@ -34,6 +34,7 @@ ON_EVERY_DATABASE = frozenset(
         "test_keys",
         "test_logout",
         "test_oauth",
+        "test_operators_api",
         "test_recovery",
         "test_refresh",
         "test_revocation_feed",

@@ -21,6 +21,8 @@ from gatepass.server.web.auth.requirements import (
     CLIENT,
     MAY_REGISTER,
     OPENID_TOKEN,
+    OPERATOR_READ,
+    OPERATOR_WRITE,
     RECENT,
     REFRESH,
     REGISTRATION,
@@ -51,6 +53,7 @@ BODIES: tuple[tuple[bytes, dict[str, str]], ...] = (
     (b"x" * 200_000, JSON),
 )
 """What nobody should have to look at before it is known who sends it."""
+BY_TOKEN = (OPENID_TOKEN, REGISTRATION, OPERATOR_READ, OPERATOR_WRITE)
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +226,7 @@ def test_what_openapi_says_of_tokens_is_what_is_asked(api: httpx.Client, routes:
     """A call that the description says to need a token needs one, and no other does."""
     paths = api.get("/openapi.json").json()["paths"]
     said = {(method, path) for path, calls in paths.items() for method, call in calls.items() if "security" in call}
-    by_token = [each for each in routes if each.auth.by_person or each.auth in (OPENID_TOKEN, REGISTRATION)]
+    by_token = [each for each in routes if each.auth.by_person or each.auth in BY_TOKEN]
     assert said == {(each.method.lower(), each.path) for each in by_token if not each.page}
 
 

@@ -121,6 +121,8 @@ async def _store(settings: Settings) -> AsyncGenerator[Finding]:
             yield _keys(await stored_keys(database))
             yield await _addresses(database)
             yield await _logouts(database)
+            for finding in await _reserved_names(database):
+                yield finding
     except StartupError as error:
         yield Finding("error", "database", error.message, error.hint)
     except Unavailable as error:
@@ -190,6 +192,20 @@ async def _logouts(database: Database) -> Finding:
             "Check the client's `backchannel_logout_uri`, and what the server's log says of it.",
         )
     return Finding("ok", "logouts", "every client was told of the last day's logouts")
+
+
+async def _reserved_names(database: Database) -> list[Finding]:
+    """Who lost a role or scope at an upgrade, because it became a right at this server."""
+
+    async def unit(tx: Transaction) -> list[tuple[str, str]]:
+        return await tx.users.reserved_names_taken()
+
+    taken = await database.read(unit)
+    if not taken:
+        return []
+    text = ", ".join(f"{name} from {holder}" for holder, name in taken)
+    hint = "Give your application's role or scope another name; operators are made with gatepass user role."
+    return [Finding("warning", "reserved names", f"an upgrade took {text}", hint)]
 
 
 def _certificate(file: Path) -> Finding:

@@ -18,11 +18,14 @@ from gatepass.cli.common import Place, open_admin
 from gatepass.cli.output import Json, fail, result, result_json, result_table, say, time_in_words
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.accounts.imports import ImportedUser, read_imported_user
+from gatepass.server.domain.accounts.user import OPERATOR_ROLE
 from gatepass.server.domain.credentials.passwords.spellings import FirebaseProject
+from gatepass.server.features.admin.people import UserChanges
 
 if TYPE_CHECKING:
     from gatepass.server.domain.accounts.user import User
     from gatepass.server.domain.events.event import Event
+    from gatepass.server.features.admin.account_changes import Roles
     from gatepass.server.features.admin.people import Admin, UserView
 
 app = App(name="user", help="Add, show and change users.")
@@ -43,12 +46,18 @@ class Left(NamedTuple):
 
 
 @app.command
-def add(
+def add(  # noqa: PLR0913 - the options of a command
     email: str,
     *,
     role: Annotated[tuple[str, ...], Parameter(help="A role; may be repeated.")] = (),
     verified: Annotated[
         bool, Parameter(negative="", help="The address is known to be the user's; it is not verified again.")
+    ] = False,
+    operator: Annotated[
+        bool,
+        Parameter(
+            negative="", help="The user may administer this server; prints the code that the first factor needs."
+        ),
     ] = False,
     json: Json = False,
     place: Place = _HERE,
@@ -56,16 +65,21 @@ def add(
     """Add a user. The password is prompted for, or read from the first line of standard input."""
     password = _new_password()
 
-    async def work() -> User:
+    async def work() -> tuple[User, str | None]:
         async with open_admin(place, must_exist=False) as admin:
-            return await admin.add(email, password, role, is_verified=verified)
+            user = await admin.add(email, password, role, is_verified=verified)
+            if not operator:
+                return user, None
+            changed = await admin.change(user.id, UserChanges(roles=(*role, OPERATOR_ROLE)))
+            return changed.user, changed.enrollment_code
 
-    user = asyncio.run(work())
+    user, code = asyncio.run(work())
     if json:
-        result_json(_as_json(user))
-    else:
-        result(user.id)
-        say(f"Added {user.email}.")
+        result_json(_as_json(user) | ({"enrollment_code": code} if code else {}))
+        return
+    result(user.id)
+    say(f"Added {user.email}.")
+    _tell_code(code)
 
 
 @app.command(name="import")
@@ -189,11 +203,13 @@ def role_(
 ) -> None:
     """Add a role to a user, or remove it."""
 
-    async def work() -> tuple[str, ...]:
+    async def work() -> Roles:
         async with open_admin(place) as admin:
             return await admin.set_role(email, role, has=not remove)
 
-    roles = asyncio.run(work())
+    changed = asyncio.run(work())
+    roles = changed.roles
+    _tell_code(changed.enrollment_code)
     say(f"{email} has the roles: {' '.join(roles) or 'none'}.")
     if sum(map(len, roles)) > _MANY_ROLES:
         say(
@@ -217,11 +233,13 @@ def password(email: str, *, place: Place = _HERE) -> None:
 def reset_factors(email: str, *, place: Place = _HERE) -> None:
     """Remove all second factors and passkeys of a user who has lost them, and end their sessions."""
 
-    async def work() -> int:
+    async def work() -> tuple[int, str | None]:
         async with open_admin(place) as admin:
             return await admin.reset_factors(email)
 
-    say(f"{email} signs in without a second factor; {_sessions(asyncio.run(work()))} ended.")
+    count, code = asyncio.run(work())
+    say(f"{email} signs in without a second factor; {_sessions(count)} ended.")
+    _tell_code(code)
 
 
 @app.command
@@ -295,6 +313,13 @@ def _new_password() -> str:
     if getpass.getpass("Confirm password: ") != first:
         fail("The two passwords differ.", "Enter the same password twice.")
     return first
+
+
+def _tell_code(code: str | None) -> None:
+    """Print the code of a new operator, once; whoever enrolls the first factor needs it."""
+    if code is not None:
+        say("The first factor of this operator needs this code, which works once and is not shown again:")
+        result(code)
 
 
 def _state(user: User) -> str:

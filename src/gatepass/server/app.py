@@ -11,6 +11,7 @@ from gatepass.server.domain.credentials.passwords.hashing import keep_large_bloc
 from gatepass.server.domain.events.settings_watch import note_settings
 from gatepass.server.domain.keys.rotation import pace_of, provide_keys
 from gatepass.server.features.account.module import module as account
+from gatepass.server.features.admin.module import module as admin
 from gatepass.server.features.keys.module import module as keys
 from gatepass.server.features.login.module import module as login
 from gatepass.server.features.mail.module import module as mail
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.keys.signer import OutsideKey
 
 # Signing keys come before what they sign, because changes of the store are applied in this order.
-MODULES = (keys, signup, login, recovery, session, account, mail, oauth, revocation_feed, site)
+MODULES = (keys, signup, login, recovery, session, account, admin, mail, oauth, revocation_feed, site)
 
 
 @asynccontextmanager

@@ -25,7 +25,7 @@ from gatepass.server.domain.public_fetch import PublicFetch
 from gatepass.server.domain.replica import Replica
 from gatepass.server.domain.revocation.known import KnownRevocations
 from gatepass.server.domain.revocation.revocation_check import RevocationCheck
-from gatepass.server.domain.revocation.status_indexes import status_indexes
+from gatepass.server.domain.revocation.status_indexes import list_keys, status_indexes
 from gatepass.server.domain.sessions.client_documents import ClientDocuments
 from gatepass.server.domain.sessions.client_keys import ClientKeys
 from gatepass.server.domain.sessions.client_policy import ClientPolicy
@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.keys.keyring import LiveKeys
     from gatepass.server.domain.keys.master_key import DataKey
     from gatepass.server.domain.ports import Database
-    from gatepass.server.domain.revocation.status_indexes import StatusIndexes
+    from gatepass.server.domain.revocation.status_indexes import ListKeys, StatusIndexes
     from gatepass.server.domain.sessions.grant import RotationPolicy
 
 log = structlog.get_logger("gatepass")
@@ -98,6 +98,7 @@ class Core:
         linking: Accounts at other sites.
         redirects: Sends browsers to other sites and knows them again.
         indexes: Allocates status indexes.
+        list_keys: The keys of status lists.
         known: What is revoked, as this process has read it.
         replica: Keeps this process's copy of the store up with what others change.
         own_tokens: Verifies our own access tokens.
@@ -151,6 +152,7 @@ class Core:
     linking: IdentityLinking
     redirects: ProviderRedirects
     indexes: StatusIndexes
+    list_keys: ListKeys
     known: KnownRevocations
     replica: Replica
     own_tokens: OwnTokens
@@ -282,6 +284,7 @@ def make_core(  # noqa: PLR0913 - everything is made of these
         ),
         redirects=ProviderRedirects(database, data_key, pages, settings),
         indexes=indexes,
+        list_keys=list_keys(data_key),
         known=known,
         replica=replica,
         own_tokens=own_tokens,

@@ -95,8 +95,8 @@ _PLACE = re.compile(r"\?(\d+)")
 
 @cache
 def translated(sql: str) -> str:
-    """Write numbered parameters as PostgreSQL does."""
-    return _PLACE.sub(r"$\1", sql)
+    """Write numbered parameters, and the order of octets, as PostgreSQL does."""
+    return _PLACE.sub(r"$\1", sql).replace("COLLATE BINARY", 'COLLATE "C"')
 
 
 class PooledConnection:
@@ -475,7 +475,7 @@ async def _migrate_once(raw: Any) -> None:  # noqa: ANN401 - asyncpg's connectio
         for migration in migrations:
             if migration.number not in applied:
                 for statement in migration.statements:
-                    await raw.execute(statement)
+                    await raw.execute(translated(statement))
                 await raw.execute("INSERT INTO migrations VALUES ($1, $2)", migration.number, migration.name)
 
 

@@ -10,8 +10,14 @@ from gatepass.server.domain.accounts.user import User
 from gatepass.server.store.connection import words
 
 if TYPE_CHECKING:
-    from gatepass.server.store.connection import Connection, Row
+    from gatepass.server.domain.accounts.user import UserFilter
+    from gatepass.server.store.connection import Connection, Row, Value
 
+_ADDRESS = "email COLLATE BINARY"
+"""Addresses in the order of their octets, which has an index of its own on PostgreSQL."""
+_ID_PREFIX = "usr_"
+_AFTER_EVERYTHING = "\U0010ffff"
+"""Sorts after every text that an address or an id can go on with."""
 _COLUMNS = "id, email, created_at, roles, email_verified_at, disabled_at, locked_at, origin"
 
 
@@ -62,6 +68,32 @@ class SqlUsers:
         rows = await self._connection.rows(f"SELECT {_COLUMNS} FROM users ORDER BY email")
         return [user for row in rows if (user := _user(row))]
 
+    async def page(self, users: UserFilter) -> list[User]:
+        """Select a page by the index of the addresses, or of the ids where the search is one."""
+        clauses: list[str] = [f"{_ADDRESS} > ?1"]
+        values: list[Value] = [users.after]
+
+        def where(clause: str, *given: Value) -> None:
+            numbers = [f"?{len(values) + position}" for position in range(1, len(given) + 1)]
+            clauses.append(clause.format(*numbers))
+            values.extend(given)
+
+        if users.search:
+            column = "id COLLATE BINARY" if users.search.startswith(_ID_PREFIX) else _ADDRESS
+            where(f"{column} >= {{}} AND {column} < {{}}", users.search, users.search + _AFTER_EVERYTHING)
+        if users.role is not None:
+            where("' ' || roles || ' ' LIKE '% ' || {} || ' %' ESCAPE '!'", _as_it_is(users.role))
+        if users.disabled is not None:
+            clauses.append(f"disabled_at IS {'NOT ' if users.disabled else ''}NULL")
+        where(f"1 = 1 ORDER BY {_ADDRESS} LIMIT {{}}", users.limit)
+        rows = await self._connection.rows(f"SELECT {_COLUMNS} FROM users WHERE {' AND '.join(clauses)}", *values)
+        return [user for row in rows if (user := _user(row))]
+
+    async def reserved_names_taken(self) -> list[tuple[str, str]]:
+        """Select all."""
+        rows = await self._connection.rows("SELECT holder, name FROM reserved_names_taken ORDER BY holder, name")
+        return [(str(holder), str(name)) for holder, name in rows]
+
     async def set_roles(self, user_id: str, roles: tuple[str, ...]) -> None:
         """Update the column."""
         await self._connection.row("UPDATE users SET roles = ?2 WHERE id = ?1", user_id, " ".join(roles))
@@ -92,6 +124,11 @@ class SqlUsers:
     async def remove(self, user_id: str) -> None:
         """Delete by primary key."""
         await self._connection.row("DELETE FROM users WHERE id = ?1", user_id)
+
+
+def _as_it_is(text: str) -> str:
+    """A text in a pattern of LIKE, without its wildcards."""
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
 
 
 def _user(row: Row | None) -> User | None:

@@ -9,6 +9,7 @@ import msgspec
 
 from gatepass.server.domain.sessions.caller import Caller, OpenIdCaller
 from gatepass.server.domain.sessions.client import Client
+from gatepass.server.domain.sessions.operator import Operator
 from gatepass.server.domain.sessions.token_session import TokenSession
 from gatepass.server.web.auth.requirements import found
 from gatepass.tokens.refresh_token import RefreshToken
@@ -58,6 +59,13 @@ class Call(msgspec.Struct, frozen=True):  # made for each request, four times as
         caller = found(self.request)
         assert isinstance(caller, OpenIdCaller)
         return caller
+
+    @property
+    def operator(self) -> Operator:
+        """Who administers, where the route asks for an operator."""
+        operator = found(self.request)
+        assert isinstance(operator, Operator)
+        return operator
 
     @property
     def session(self) -> TokenSession:

@@ -48,6 +48,9 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     ),
     "request_timeout": ProblemKind(408, "Request timeout", "The request did not arrive in time."),
     "body_too_large": ProblemKind(413, "Body too large", "The body is larger than `max_body_bytes`."),
+    "invalid_query": ProblemKind(
+        422, "Invalid query", "A parameter of the URL is unknown, of the wrong type, or appears twice."
+    ),
     "unsupported_media_type": ProblemKind(415, "Unsupported media type", "A body must be `application/json` in UTF-8."),
     "headers_too_large": ProblemKind(
         431, "Headers too large", "The request line and headers together are larger than 32 KiB."
@@ -182,7 +185,20 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         "Cross-site request",
         "Cookie mode is for pages of the issuer's own site: send `Gatepass-Request: 1` and a matching `Origin`.",
     ),
-    "user_not_found": ProblemKind(404, "User not found", "No user has this email address."),
+    "operator_protected": ProblemKind(
+        403, "Operator protected", "Only an operator in person, or the command line, changes operators."
+    ),
+    "operator_needs_factor": ProblemKind(
+        403,
+        "Operator needs a factor",
+        "An operator's token needs a sign-in with two factors or a passkey, and the account has neither.",
+    ),
+    "enrollment_code_required": ProblemKind(
+        403,
+        "Enrollment code required",
+        "An operator's first factor needs the one-time code that the command line printed (`enrollment_code`).",
+    ),
+    "user_not_found": ProblemKind(404, "User not found", "No user has this email address or id."),
     "api_not_found": ProblemKind(404, "API not found", "There is no API of this audience."),
     "client_not_found": ProblemKind(404, "Client not found", "There is no client with this id."),
     "registration_closed": ProblemKind(

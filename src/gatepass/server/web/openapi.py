@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from gatepass.server.web.auth.requirements import MAY_REGISTER, OPENID_TOKEN, REGISTRATION
+from gatepass.server.web.auth.requirements import (
+    MAY_REGISTER,
+    OPENID_TOKEN,
+    OPERATOR_READ,
+    OPERATOR_WRITE,
+    REGISTRATION,
+)
 from gatepass.server.web.errors import PROBLEMS, Problem
 from gatepass.server.web.oauth_errors import OAuthError
 
@@ -60,20 +66,29 @@ def problems_of(route: Route) -> tuple[str, ...]:
 def _operation(route: Route, by_kind: dict[Any, Any]) -> dict[str, Any]:
     name = re.sub(r"[^a-z]+", "_", f"{route.method} {route.path}".lower()).strip("_")
     operation: dict[str, Any] = {"summary": route.summary, "operationId": name, "responses": _responses(route, by_kind)}
-    parameters = re.findall(r"{(\w+)}", route.path)
+    parameters = [
+        {"name": parameter, "in": "path", "required": True, "schema": {"type": "string"}}
+        for parameter in re.findall(r"{(\w+)}", route.path)
+    ]
+    parameters += _in_query(route.query)
     if parameters:
-        operation["parameters"] = [
-            {"name": parameter, "in": "path", "required": True, "schema": {"type": "string"}}
-            for parameter in parameters
-        ]
+        operation["parameters"] = parameters
     if route.body is not None:
         schema = {"oneOf": [by_kind[shape] for shape in route.shapes]} if route.shapes else by_kind[route.body]
         operation["requestBody"] = {"content": {"application/json": {"schema": schema}}}
     if route.form is not None:
         operation["requestBody"] = {"content": {"application/x-www-form-urlencoded": {"schema": by_kind[route.form]}}}
-    if route.auth.by_person or route.auth in (OPENID_TOKEN, REGISTRATION):
+    if route.auth.by_person or route.auth in (OPENID_TOKEN, REGISTRATION, OPERATOR_READ, OPERATOR_WRITE):
         operation["security"] = [{"bearer": []}]
     return operation
+
+
+def _in_query(kind: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - a struct class, or None
+    """The fields of a struct as parameters of the URL."""
+    if kind is None:
+        return []
+    schema = msgspec.json.schema(kind)["$defs"][kind.__name__]
+    return [{"name": name, "in": "query", "schema": field} for name, field in schema["properties"].items()]
 
 
 def _responses(route: Route, by_kind: dict[Any, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     Fields = list[tuple[str, str]]
     """The names and values of a form, possibly with duplicates."""
+
+T = TypeVar("T")
 
 _ONCE_ONLY = (
     b"authorization",
@@ -125,6 +127,21 @@ def text_members(body: bytes) -> dict[str, str]:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return {}
     return {name: value for name, value in members.items() if isinstance(value, str)}
+
+
+def parse_query(request: Request, kind: type[T]) -> T:
+    """Convert the parameters of the URL into the route's struct: each once, and none that is unknown.
+
+    Raises:
+        Refusal: `invalid_query`.
+    """
+    given = request.query_params.multi_items()
+    if len({name for name, _ in given}) != len(given):
+        raise Refusal("invalid_query", "A parameter appears more than once.")
+    try:
+        return msgspec.convert(dict(given), kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise Refusal("invalid_query", str(error)[:_MAX_DETAIL]) from error
 
 
 def once_only(fields: Fields) -> dict[str, str]:

@@ -25,10 +25,11 @@ class Route:
     """A call or page: what the dispatcher needs, and what the API's description says.
 
     `body`, `form` and the values of `answers` are msgspec structs; a call with a `form` takes a form and answers errors
-    as OAuth does (RFC 6749 §5.2). `auth` is what it requires of the caller, checked before the body is converted.
-    `problems` are error codes beyond those of `auth` and those common to all calls. `shapes` are structs, one for each
-    variant of a `body` that has several. With `page` it is an HTML page: its form is checked for CSRF, unless another
-    site sends it (`from_elsewhere`), and its errors are pages: the one that `show` renders, or a plain error page.
+    as OAuth does (RFC 6749 §5.2). `query` is a struct of the parameters of its URL. `auth` is what it requires of the
+    caller, checked before the body is converted. `problems` are error codes beyond those of `auth` and those common to
+    all calls. `shapes` are structs, one for each variant of a `body` that has several. With `page` it is an HTML page:
+    its form is checked for CSRF, unless another site sends it (`from_elsewhere`), and its errors are pages: the one
+    that `show` renders, or a plain error page.
     """
 
     method: str
@@ -39,6 +40,7 @@ class Route:
     answers: Mapping[int, Any] = field(default_factory=dict[int, Any])
     body: Any = None
     form: Any = None
+    query: Any = None
     problems: tuple[str, ...] = ()
     page: bool = False
     from_elsewhere: bool = False

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from gatepass.server.base.confidential import Confidential
+from gatepass.server.domain.sessions.operator import is_for_operators
 from gatepass.server.web.answers import JsonResponse
 from gatepass.tokens import refresh_token
 
@@ -51,7 +52,7 @@ class TokenResponses:
                 token=issued.token,
                 token_type=issued.token_type,
                 expires_in=issued.expires_in,
-                refresh_token=None if refresh.in_cookie else spelled,
+                refresh_token=None if refresh.in_cookie or is_for_operators(subject.scope) else spelled,
                 scope=issued.scope,
             )
         )

@@ -16,6 +16,15 @@ NAME = re.compile(r"[!#-\[\]-~]+")
 """A scope-token of RFC 6749 §3.3. Grants store lists of them separated by spaces, so it must not contain one."""
 OWN_SCOPE_PREFIX = "gatepass:"
 """The prefix of scopes that are rights at this server, which only the operator can give to a client."""
+ADMIN_READ = "admin:read"
+ADMIN_WRITE = "admin:write"
+OPERATOR_SCOPES = frozenset({ADMIN_READ, ADMIN_WRITE})
+"""The rights of operators, which only the command line gives to a client."""
+
+
+def is_own_scope(name: str) -> bool:
+    """Whether a scope is a right at this server, so that no API can have it."""
+    return name.startswith(OWN_SCOPE_PREFIX) or name in OPERATOR_SCOPES
 
 
 class TokenSection(KeySection, frozen=True, kw_only=True):
@@ -83,8 +92,9 @@ class TokenSection(KeySection, frozen=True, kw_only=True):
                         f"One of `{setting}` is not a name: {name!r}.",
                         "Use ASCII without spaces or quotes (RFC 6749 §3.3).",
                     )
-                if name.startswith(OWN_SCOPE_PREFIX):
+                if is_own_scope(name):
                     raise StartupError(
                         f"One of `{setting}` is one of ours: {name!r}.",
-                        f"What begins with {OWN_SCOPE_PREFIX} is a right at this server, which `gatepass client add` gives.",
+                        f"{', '.join(sorted(OPERATOR_SCOPES))} and what begins with {OWN_SCOPE_PREFIX} are rights at this server,"
+                        " which `gatepass client add` gives.",
                     )

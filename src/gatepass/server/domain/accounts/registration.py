@@ -9,7 +9,7 @@ from gatepass.server.base.ids import new_id
 from gatepass.server.domain.accounts.user import User, normalise_email
 from gatepass.server.domain.credentials.passwords.leaked import LeakedPasswordRanges
 from gatepass.server.domain.credentials.passwords.policy import check_new_password
-from gatepass.server.domain.events.event import NOWHERE, OPERATOR
+from gatepass.server.domain.events.event import NOWHERE
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.ports import decide
 
@@ -43,42 +43,45 @@ class Registration:
     async def add(  # noqa: PLR0913 - what an account is made of, and who makes it
         self,
         email: str,
-        password: str,
+        password: str | None,
         roles: tuple[str, ...] = (),
         *,
-        by_operator: bool = False,
+        by: str | None = None,
         is_verified: bool = False,
+        user_id: str | None = None,
         where: Origin = NOWHERE,
         count: Callable[[Transaction], Awaitable[Refusal | None]] | None = None,
     ) -> User:
-        """Create an account, for the user or for the operator, who may also declare the address verified.
+        """Create an account, for the user or for the operator (`by`), who may also declare the address verified.
 
-        `count` counts the new account where there are limits, or refuses it.
+        An operator may leave the password out, and give the id that the user has elsewhere. `count` counts the new
+        account where there are limits, or refuses it.
 
         Raises:
-            Refusal: `email_taken`, `invalid_email`, what `count` returns, or as `hash`.
+            Refusal: `email_taken`, also for the id, `invalid_email`, what `count` returns, or as `hash`.
         """
         address = normalise_email(email)
-        password_hash = await self.hash(password, email=address)
+        password_hash = None if password is None else await self.hash(password, email=address)
 
         async def unit(tx: Transaction) -> User | Refusal:
             user = User(
-                id=new_id("usr"),
+                id=user_id or new_id("usr"),
                 email=address,
                 created_at=tx.now,
                 roles=roles,
                 email_verified_at=tx.now if is_verified else None,
-                origin="operator" if by_operator else "self",
+                origin="self" if by is None else "operator",
             )
             if await tx.users.by_email(address) is None and count is not None and (refused := await count(tx)):
                 return refused
-            if not await tx.users.add(user):
+            is_id_taken = user_id is not None and await tx.users.by_id(user_id) is not None
+            if is_id_taken or not await tx.users.add(user):
                 return Refusal("email_taken", "There is already an account with this email address.")
-            await tx.passwords.put(user.id, password_hash, tx.now)
-            actor = OPERATOR if by_operator else None
-            await record(tx, "account_created", user.id, actor=actor, where=where)
+            if password_hash is not None:
+                await tx.passwords.put(user.id, password_hash, tx.now)
+            await record(tx, "account_created", user.id, actor=by, where=where)
             if is_verified:
-                await record(tx, "email_verified", user.id, actor=actor, where=where)
+                await record(tx, "email_verified", user.id, actor=by, where=where)
             return user
 
         return await decide(self._database, unit, shared=True)

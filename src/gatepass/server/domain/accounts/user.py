@@ -11,6 +11,9 @@ from email_validator import EmailNotValidError, validate_email
 from gatepass.server.base.errors import Refusal
 
 ROLE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+RESERVED_ROLE_PREFIX = "gatepass-"
+OPERATOR_ROLE = "gatepass-operator"
+"""The role of people who may administer this server. Tokens for applications never name it."""
 MAX_EMAIL_LENGTH = 254
 """Characters; RFC 5321 §4.5.3.1.3 allows 256 octets for a path with its angle brackets."""
 
@@ -44,9 +47,32 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.locked_at is None else "account_locked"
 
     @property
+    def is_operator(self) -> bool:
+        """Whether the user may administer this server."""
+        return OPERATOR_ROLE in self.roles
+
+    @property
     def is_unclaimed(self) -> bool:
         """Whether the owner was never verified: anyone could have created the account and set its credentials."""
         return self.email_verified_at is None and self.origin != "operator"
+
+
+class UserFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which users to list, by email address.
+
+    Attributes:
+        search: How the address or the id begins; nothing stands for all.
+        role: A role that they have.
+        disabled: Whether they are disabled.
+        after: The address after which the page begins.
+        limit: How many at most.
+    """
+
+    search: str = ""
+    role: str | None = None
+    disabled: bool | None = None
+    after: str = ""
+    limit: int = 50
 
 
 class Users(Protocol):
@@ -70,6 +96,14 @@ class Users(Protocol):
 
     async def all(self) -> list[User]:
         """All users, by email address."""
+        ...
+
+    async def page(self, users: UserFilter) -> list[User]:
+        """Those that the filter describes, by email address."""
+        ...
+
+    async def reserved_names_taken(self) -> list[tuple[str, str]]:
+        """Which users and clients lost which role or scope when it became a right at this server."""
         ...
 
     async def set_roles(self, user_id: str, roles: tuple[str, ...]) -> None:
@@ -125,12 +159,19 @@ def normalise_email(text: str) -> str:
     return address.lower()
 
 
+def application_roles(roles: tuple[str, ...]) -> tuple[str, ...]:
+    """The roles that applications are told: those of this server are none of their business."""
+    return tuple(role for role in roles if not role.startswith(RESERVED_ROLE_PREFIX))
+
+
 def check_role(text: str) -> str:
-    """Return the role if it is one.
+    """Return the application's role if it is one.
 
     Raises:
         Refusal: `invalid_role`.
     """
+    if text.startswith(RESERVED_ROLE_PREFIX):
+        raise Refusal("invalid_role", f"Roles that begin with {RESERVED_ROLE_PREFIX} are reserved.")
     if not ROLE.fullmatch(text):
         raise Refusal("invalid_role", "A role is 1 to 64 letters, digits, and any of _ . : -")
     return text

@@ -14,8 +14,9 @@ from typing import Literal, Protocol
 from gatepass.server.base.confidential import Confidential
 
 LinkPurpose = Literal["signup", "change_email", "sign_in", "reset", "lock"]
-Purpose = Literal[LinkPurpose, "nothing"]
-"""The purpose of a code. `nothing` is stored if there is no account, so that both cases cost the same."""
+Purpose = Literal[LinkPurpose, "operator_factor", "nothing"]
+"""The purpose of a code. `operator_factor` is not mailed but printed by the command line. `nothing` is stored if there
+is no account, so that both cases cost the same."""
 
 MOST_TRIES = 5
 """For a short code, which has 10^8 possible values."""

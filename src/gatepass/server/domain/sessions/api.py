@@ -7,7 +7,7 @@ from typing import Protocol
 import msgspec
 
 from gatepass.server.base.errors import Refusal
-from gatepass.server.base.settings.tokens import NAME, OWN_SCOPE_PREFIX
+from gatepass.server.base.settings.tokens import NAME, is_own_scope
 from gatepass.server.domain.sessions.client import Client  # noqa: TC001 - msgspec reads the annotations
 
 
@@ -68,7 +68,7 @@ def check_api(api: Api) -> None:
             "invalid_audience", f"An audience is one word of ASCII, without quotes or #: not {api.audience!r}."
         )
     for scope in api.scope:
-        if not NAME.fullmatch(scope) or scope.startswith(OWN_SCOPE_PREFIX):
+        if not NAME.fullmatch(scope) or is_own_scope(scope):
             raise Refusal("invalid_scope", f"An API cannot have the scope {scope!r}.")
     if not api.name.isprintable() or any(not each.text.isprintable() for each in api.scopes):
         raise Refusal("invalid_body", "Names and texts are one line each.")

@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from gatepass.server.base.errors import Refusal
-from gatepass.server.base.settings.tokens import NAME, OWN_SCOPE_PREFIX
+from gatepass.server.base.settings.tokens import NAME, OPERATOR_SCOPES, is_own_scope
 from gatepass.server.domain.revocation.status_index import StatusIndex  # noqa: TC001 - msgspec reads the annotations
 from gatepass.server.domain.sessions.client_metadata import ClientMetadata, ClientRules
 from gatepass.server.domain.sessions.sector import sector_of
@@ -24,6 +24,9 @@ FIRST_PARTY = "first-party"
 
 ACCOUNT_SCOPE = "gatepass:account"
 """With this scope, a client's tokens can manage accounts at this server, as those of the built-in client can."""
+
+OWN_SCOPES = (ACCOUNT_SCOPE, *sorted(OPERATOR_SCOPES))
+"""The rights at this server that a client can be given."""
 
 OPENID = "openid"
 """The scope that asks for an ID token, and opens UserInfo (OpenID Connect Core §3.1.2.1)."""
@@ -182,9 +185,10 @@ def check_names(*, audience: tuple[str, ...], scope: tuple[str, ...]) -> None:
         if not NAME.fullmatch(name):
             raise Refusal("invalid_audience", f"An audience is ASCII without spaces or quotes, not {name!r}.")
     for name in scope:
-        is_ours = name.startswith(OWN_SCOPE_PREFIX)
-        if not NAME.fullmatch(name) or (is_ours and name != ACCOUNT_SCOPE):
-            raise Refusal("invalid_scope", f"There can be no scope {name!r}; of ours there is {ACCOUNT_SCOPE}.")
+        if not NAME.fullmatch(name) or (is_own_scope(name) and name not in OWN_SCOPES):
+            raise Refusal(
+                "invalid_scope", f"There can be no scope {name!r}; of ours there are {', '.join(OWN_SCOPES)}."
+            )
 
 
 def new_secret() -> str:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gatepass.server.base.errors import Refusal
+from gatepass.server.base.settings.tokens import OPERATOR_SCOPES
 from gatepass.server.domain.sessions.client import FIRST_PARTY, OPENID
+from gatepass.server.domain.sessions.operator import admin_audience, everyday, is_for_operators
 from gatepass.server.domain.sessions.token_request import TokenRequest
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ class ClientPolicy(msgspec.Struct, frozen=True, kw_only=True):
     scope: tuple[str, ...]
     issuer: str
     sector: str = ""
+    operator_scope: tuple[str, ...] = ()
 
     @classmethod
     def of_first_party(cls, settings: Settings) -> ClientPolicy:
@@ -43,7 +46,14 @@ class ClientPolicy(msgspec.Struct, frozen=True, kw_only=True):
             audience=settings.first_party_audience,
             scope=settings.scopes,
             issuer=settings.issuer_url,
+            operator_scope=tuple(OPERATOR_SCOPES),
         )
+
+    @classmethod
+    def of_client_itself(cls, client: Client, issuer: str) -> ClientPolicy:
+        """The policy of a registered client for tokens of its own (RFC 6749 §4.4), among them an operator's."""
+        operator_scope = tuple(name for name in client.scope if name in OPERATOR_SCOPES)
+        return msgspec.structs.replace(cls.of_client(client, issuer), operator_scope=operator_scope)
 
     @classmethod
     def of_client(cls, client: Client, issuer: str) -> ClientPolicy:
@@ -51,7 +61,7 @@ class ClientPolicy(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             client_id=client.id,
             audience=client.audience_at(issuer),
-            scope=client.scope,
+            scope=everyday(client.scope),
             issuer=issuer,
             sector=client.sector,
         )
@@ -63,16 +73,20 @@ class ClientPolicy(msgspec.Struct, frozen=True, kw_only=True):
             return cls.of_first_party(settings)
         issuer = settings.issuer_url
         audience = subject.client_audience or (issuer,)
-        return cls(client_id=subject.client_id, audience=audience, scope=subject.client_scope, issuer=issuer)
+        return cls(client_id=subject.client_id, audience=audience, scope=everyday(subject.client_scope), issuer=issuer)
 
     def check(
         self, *, audience: Sequence[str] = (), scope: str | None = None, cookie: bool = False, jkt: str | None = None
     ) -> TokenRequest:
         """Check the requested audience and scopes; by default all.
 
+        Operators' scopes are never among them, unless they are named, alone.
+
         Raises:
             Refusal: `invalid_audience` or `invalid_scope`.
         """
+        if scope is not None and is_for_operators(scope.split()):
+            return self._for_operator(audience=audience, scope=scope, cookie=cookie, jkt=jkt)
         named = _some_of(self.audience, audience)
         has_scope = self.scope if scope is None else _scopes_of(self.scope, scope)
         return TokenRequest(
@@ -81,6 +95,21 @@ class ClientPolicy(msgspec.Struct, frozen=True, kw_only=True):
             scope=has_scope,
             cookie=cookie,
             named=tuple(_ISSUER if name == self.issuer else name for name in named),
+            jkt=jkt,
+            sector=self.sector,
+        )
+
+    def _for_operator(self, *, audience: Sequence[str], scope: str, cookie: bool, jkt: str | None) -> TokenRequest:
+        """Operators' rights are asked for alone: their token opens nothing else, and is kept in no cookie."""
+        if cookie:
+            raise Refusal("invalid_scope", "Operators' scopes are not given in cookie mode.")
+        only = (admin_audience(self.issuer),)
+        return TokenRequest(
+            client_id=self.client_id,
+            audience=_some_of(only, audience) or only,
+            scope=_scopes_of(self.operator_scope, scope),
+            cookie=False,
+            named=only,
             jkt=jkt,
             sector=self.sector,
         )

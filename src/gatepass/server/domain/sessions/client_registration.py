@@ -13,6 +13,7 @@ from gatepass.server.base.errors import Refusal
 from gatepass.server.base.urls import is_loopback
 from gatepass.server.domain.sessions import fapi
 from gatepass.server.domain.sessions.client import check_names
+from gatepass.server.domain.sessions.operator import is_for_operators
 from gatepass.server.domain.sessions.redirect_uri import check_redirect_uris
 from gatepass.server.domain.sessions.sector import check_sector
 from gatepass.verify.issuer import checked_url
@@ -70,6 +71,10 @@ def check_rights(client: Client) -> None:
     check_names(audience=(*client.audience, *client.rules.exchange_audience), scope=client.scope)
     if not set(client.rules.default_scope) <= set(client.scope):
         raise Refusal("invalid_scope", "The default scopes must be among the scopes that the client may have.")
+    if is_for_operators(client.scope) and (client.grant_types != ("client_credentials",) or client.origin != "cli"):
+        raise Refusal(
+            "invalid_scope", "Operators' scopes are for clients with the grant type client_credentials alone."
+        )
 
 
 def check_grant_types(client: Client) -> None:

@@ -82,7 +82,8 @@ class LoginCompletion:
         if token_request.proof is not None and (refused := await use_proof(tx, token_request.proof)):
             return refused
         factors = await tx.factors.of(user.id)
-        if factors.are_asked and proof.acr != TWO_FACTORS and not await self._is_remembered(tx, user, device):
+        is_enough = proof.acr == TWO_FACTORS or not factors.are_asked
+        if not is_enough and (token_request.is_for_operator or not await self._is_remembered(tx, user, device)):
             pending = Pending(
                 id=os.urandom(_ID_BYTES).hex(),
                 user_id=user.id,

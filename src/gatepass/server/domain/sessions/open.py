@@ -12,12 +12,14 @@ import msgspec
 from gatepass.server.base.ids import decode_id, new_id
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.sessions.grant import Grant, TokenSubject
+from gatepass.server.domain.sessions.operator import OPERATOR_SECONDS, check_operator
 from gatepass.server.domain.sessions.session import Session
 from gatepass.tokens.refresh_token import SECRET_BYTES, RefreshToken
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gatepass.server.base.errors import Refusal
     from gatepass.server.domain.accounts.user import User
     from gatepass.server.domain.events.event import Origin
     from gatepass.server.domain.ports import Transaction
@@ -59,8 +61,15 @@ async def open_session(  # noqa: PLR0913 - what a session is made of
     proof: Authentication,
     status: StatusIndex,
     max_seconds: float,
-) -> Opened:
-    """Write a session for the user and its first grant, and return what to issue tokens from."""
+) -> Opened | Refusal:
+    """Write a session for the user and its first grant, and return what to issue tokens from.
+
+    An operator's token has a session of its own, which ends with it; it is refused as `check_operator` says.
+    """
+    if token_request.is_for_operator:
+        if refused := check_operator(user, acr=proof.acr):
+            return refused
+        max_seconds = OPERATOR_SECONDS
     session = Session(
         id=new_id("ses"),
         user_id=user.id,

@@ -12,6 +12,7 @@ import msgspec
 from gatepass.jose import strict_json
 from gatepass.jose.errors import MalformedError
 from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.accounts.user import application_roles
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -180,4 +181,5 @@ def released(user: User, names: Collection[str], asked: Mapping[str, RequestedCl
 
 def _kept(user: User) -> dict[str, object]:
     kept: dict[str, object] = {"email": user.email, "email_verified": user.email_verified_at is not None}
-    return kept | {"roles": list(user.roles)} if user.roles else kept
+    roles = application_roles(user.roles)
+    return kept | {"roles": list(roles)} if roles else kept

@@ -23,8 +23,14 @@ _MOVED_AT_ONCE = 1_000
 """How many grants get new status indexes at once."""
 
 
-async def end_session(
-    tx: Transaction, session_id: str, user_id: str, reason: EndReason, *, where: Origin = NOWHERE
+async def end_session(  # noqa: PLR0913 - the last two are for the log
+    tx: Transaction,
+    session_id: str,
+    user_id: str,
+    reason: EndReason,
+    *,
+    actor: str | None = None,
+    where: Origin = NOWHERE,
 ) -> bool:
     """End a session and its grants; False when it was not this user's or had ended before.
 
@@ -45,7 +51,7 @@ async def end_session(
     if reason == "refresh_token_reused":  # the actor is unknown
         await record(tx, "refresh_token_reused", user_id, actor="", session_id=session_id, where=where)
     else:
-        await record(tx, "session_ended", user_id, session_id=session_id, reason=reason, where=where)
+        await record(tx, "session_ended", user_id, actor=actor, session_id=session_id, reason=reason, where=where)
     return True
 
 

@@ -12,6 +12,8 @@ import structlog
 from gatepass.jose import jws
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.accounts.user import application_roles
+from gatepass.server.domain.sessions.operator import OPERATOR_SECONDS
 from gatepass.tokens import access_token
 from gatepass.tokens.access_token import AccessToken
 
@@ -88,7 +90,7 @@ class TokenIssuer:
             client_id=subject.client_id,
             sid=self._subjects.session(subject.client_sector, subject.session_id),
             scope=" ".join(subject.scope) or None,
-            roles=subject.roles,
+            roles=application_roles(subject.roles),
             auth_time=int(subject.auth_time) or None,  # nobody knows, where another issuer has not said it
             acr=subject.acr,
             amr=subject.amr,
@@ -106,7 +108,7 @@ class TokenIssuer:
             iss=self._issuer,
             sub=client.id,
             aud=_one_or_many(token_request.audience),
-            exp=issued_at + self._seconds,
+            exp=issued_at + (OPERATOR_SECONDS if token_request.is_for_operator else self._seconds),
             iat=issued_at,
             jti=secrets.token_urlsafe(_JTI_BYTES),
             client_id=client.id,

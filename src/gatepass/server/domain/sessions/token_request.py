@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from gatepass.server.domain.sessions.operator import is_for_operators
 from gatepass.tokens import dpop_proof  # noqa: TC001 - msgspec reads the annotations of a struct
 
 
@@ -25,3 +26,8 @@ class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
     claims: str = ""
     jkt: str | None = None
     proof: dpop_proof.DPoPProof | None = None
+
+    @property
+    def is_for_operator(self) -> bool:
+        """Whether it asks for an operator's rights."""
+        return is_for_operators(self.scope)

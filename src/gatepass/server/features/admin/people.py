@@ -1,28 +1,34 @@
-"""Administration of users, so far for the command line only; each operation is one transaction."""
+"""Administration of users, by the command line and by the operators' API; each operation is one transaction."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
+from msgspec import UNSET, UnsetType  # noqa: TC002 - msgspec reads the annotations of a struct
 
+from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
-from gatepass.server.domain.accounts.user import User, check_role, normalise_email
-from gatepass.server.domain.events.event import OPERATOR
+from gatepass.server.domain.accounts.user import OPERATOR_ROLE, User, check_role, normalise_email
+from gatepass.server.domain.events.event import NOWHERE, OPERATOR
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.ports import decide
-from gatepass.server.domain.sessions.revoke import drop_factors, end_sessions_of, end_tokens_of, replace_password
+from gatepass.server.domain.sessions.operator import COMMAND_LINE
+from gatepass.server.features.admin.account_changes import AccountChanges
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from gatepass.server.domain.accounts.imports import ImportedUser
     from gatepass.server.domain.accounts.registration import Registration
-    from gatepass.server.domain.events.event import Event
+    from gatepass.server.domain.accounts.user import UserFilter
+    from gatepass.server.domain.events.event import Event, Origin
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.domain.revocation.status_indexes import ListKeys
+    from gatepass.server.domain.sessions.operator import Operator
     from gatepass.server.domain.sessions.session import SessionInUse
+    from gatepass.server.features.admin.account_changes import Roles
 
 
 T = TypeVar("T")
@@ -35,19 +41,82 @@ class UserView(msgspec.Struct, frozen=True):
     sessions: list[SessionInUse]
 
 
-class Admin:
-    """Operations on users. A missing email address is refused as `user_not_found`."""
+class UserChanges(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What changes of a person (RFC 7396): what is left out stays.
 
-    def __init__(self, database: Database, registration: Registration, lists: ListKeys, *, idle_seconds: float) -> None:
+    A changed address is unverified, unless `email_verified` says otherwise. Roles replace the former ones; what is
+    taken away dies in live tokens too. A new password, and disabling, end every session.
+    """
+
+    email: str | UnsetType = UNSET
+    email_verified: bool | UnsetType = UNSET
+    disabled: bool | UnsetType = UNSET
+    roles: tuple[str, ...] | UnsetType = UNSET
+    password: str | UnsetType = UNSET
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """The user as they are now, and the code that a new operator needs for the first factor."""
+
+    user: User
+    enrollment_code: str | None = None
+
+    def __repr__(self) -> str:
+        """Without the code."""
+        return f"Changed(user={self.user!r})"
+
+
+class Admin:
+    """Operations on users, who are named by email address or id. A missing one is refused as `user_not_found`.
+
+    Args:
+        database: The store.
+        registration: Creates accounts.
+        lists: The keys of status lists.
+        idle_seconds: How long a session lives without use.
+        by: Who administers. A client does not change operators: `operator_protected`.
+        where: Where the request came from.
+    """
+
+    def __init__(  # noqa: PLR0913 - who does it, from where, and what with
+        self,
+        database: Database,
+        registration: Registration,
+        lists: ListKeys,
+        *,
+        idle_seconds: float,
+        by: Operator = COMMAND_LINE,
+        where: Origin = NOWHERE,
+    ) -> None:
         self._database = database
         self._registration = registration
-        self._lists = lists
         self._idle_seconds = idle_seconds
+        self._changes = AccountChanges(by, where, lists)
 
-    async def add(self, email: str, password: str, roles: tuple[str, ...], *, is_verified: bool = False) -> User:
-        """Create an account. Raises as `Registration.add`, and `invalid_role`."""
+    async def add(
+        self,
+        email: str,
+        password: str | None,
+        roles: tuple[str, ...] = (),
+        *,
+        is_verified: bool = False,
+        user_id: str | None = None,
+    ) -> User:
+        """Create an account; without a password, its owner sets one by mail.
+
+        Raises:
+            Refusal: as `Registration.add`, or `invalid_role`.
+        """
         checked = tuple(map(check_role, roles))
-        return await self._registration.add(email, password, checked, by_operator=True, is_verified=is_verified)
+        return await self._registration.add(
+            email,
+            password,
+            checked,
+            by=self._changes.by.id,
+            is_verified=is_verified,
+            user_id=user_id,
+            where=self._changes.where,
+        )
 
     async def import_users(self, imported: Sequence[ImportedUser]) -> list[bool]:
         """Create accounts for imported users; returns which were created: the others' addresses or ids are taken."""
@@ -65,122 +134,122 @@ class Admin:
 
         return await self._database.read(unit)
 
-    async def show(self, email: str) -> UserView:
-        """One user and their sessions."""
-        address = normalise_email(email)
+    async def page(self, users: UserFilter) -> list[User]:
+        """Some users, by email address."""
 
-        async def unit(tx: Transaction) -> UserView | None:
-            user = await tx.users.by_email(address)
-            if user is None:
-                return None
+        async def unit(tx: Transaction) -> list[User]:
+            return await tx.users.page(users)
+
+        return await self._database.read(unit)
+
+    async def show(self, who: str) -> UserView:
+        """One user and their sessions."""
+
+        async def of(tx: Transaction, user: User) -> UserView:
             return UserView(user, await tx.sessions.live_of(user.id, now=tx.now, idle_seconds=self._idle_seconds))
 
-        return _found(await self._database.read(unit))
+        return await self.read(who, of)
 
-    async def disable(self, email: str) -> int:
-        """Disable the user, and end their sessions; return how many."""
-        address = normalise_email(email)
+    async def change(self, who: str, changes: UserChanges) -> Changed:
+        """Change what is named, all of it or nothing.
 
-        async def unit(tx: Transaction) -> int | Refusal:
-            user = await tx.users.by_email(address)
-            if user is None:
-                return _not_found()
-            await tx.users.set_disabled(user.id, tx.now)
-            await record(tx, "account_disabled", user.id, actor=OPERATOR)
-            return await end_sessions_of(tx, user.id, "user_disabled", actor=OPERATOR)
-
-        return await decide(self._database, unit)
-
-    async def enable(self, email: str) -> None:
-        """Enable the user."""
-        address = normalise_email(email)
-
-        async def unit(tx: Transaction) -> Refusal | None:
-            user = await tx.users.by_email(address)
-            if user is None:
-                return _not_found()
-            await tx.users.set_disabled(user.id, None)
-            await record(tx, "account_enabled", user.id, actor=OPERATOR)
-            return None
-
-        await decide(self._database, unit)
-
-    async def set_role(self, email: str, role: str, *, has: bool) -> tuple[str, ...]:
-        """Add or remove a role; return the user's roles.
-
-        When one is removed, the user's access tokens are revoked; the sessions stay, and a refresh brings the remaining
-        roles.
+        Raises:
+            Refusal: `invalid_email`, `email_taken`, `invalid_role`, as `Registration.hash` for the password, or
+                `operator_protected` when a client makes an operator.
         """
-        address, checked = normalise_email(email), check_role(role)
+        address = UNSET if changes.email is UNSET else normalise_email(changes.email)
+        _check_roles(() if changes.roles is UNSET else changes.roles)
+        password_hash = None
+        if changes.password is not UNSET:
+            password_hash = await self._hash(who, changes.password)
 
-        async def unit(tx: Transaction) -> tuple[str, ...] | Refusal:
-            user = await tx.users.by_email(address)
-            if user is None:
-                return _not_found()
-            others = tuple(each for each in user.roles if each != checked)
-            roles = tuple(sorted((*others, checked))) if has else others
-            await tx.users.set_roles(user.id, roles)
-            await record(tx, "role_given" if has else "role_taken", user.id, actor=OPERATOR, reason=checked)
-            if not set(user.roles) <= set(roles):
-                await end_tokens_of(tx, user.id, self._lists)
-            return roles
+        async def act(tx: Transaction, user: User) -> Changed | Refusal:
+            email = user.email if address is UNSET else address
+            is_verified = email == user.email and user.email_verified_at is not None
+            if changes.email_verified is not UNSET:
+                is_verified = changes.email_verified
+            if refused := await self._changes.set_email(tx, user, email, is_verified=is_verified):
+                return refused
+            code = None
+            if changes.roles is not UNSET:
+                given = await self._changes.set_roles(tx, user, changes.roles)
+                if isinstance(given, Refusal):
+                    return given
+                code = given.enrollment_code
+            if password_hash is not None:
+                await self._changes.set_password(tx, user, password_hash)
+            if changes.disabled is not UNSET and changes.disabled != (user.disabled_at is not None):
+                await (self._changes.disable(tx, user) if changes.disabled else self._changes.enable(tx, user))
+            return Changed(await tx.users.by_id(user.id) or user, code)
 
-        return await decide(self._database, unit)
+        return await self._change(who, act)
 
-    async def set_password(self, email: str, password: str) -> int:
+    async def disable(self, who: str) -> int:
+        """Disable the user, and end their sessions; return how many."""
+        return await self._change(who, self._changes.disable)
+
+    async def enable(self, who: str) -> None:
+        """Enable the user."""
+        await self._change(who, self._changes.enable)
+
+    async def set_role(self, who: str, role: str, *, has: bool) -> Roles:
+        """Add or remove a role; see `AccountChanges.set_roles`.
+
+        Raises:
+            Refusal: `invalid_role`.
+        """
+        _check_roles((role,))
+
+        async def act(tx: Transaction, user: User) -> Roles | Refusal:
+            others = {each for each in user.roles if each != role}
+            return await self._changes.set_roles(tx, user, others | {role} if has else others)
+
+        return await self._change(who, act)
+
+    async def set_password(self, who: str, password: str) -> int:
         """Set a new password, and end the user's sessions; return how many."""
-        address = normalise_email(email)
-        password_hash = await self._registration.hash(password, email=address)
+        password_hash = await self._hash(who, password)
 
-        async def unit(tx: Transaction) -> int | Refusal:
-            user = await tx.users.by_email(address)
-            if user is None:
-                return _not_found()
-            await replace_password(tx, user.id, password_hash)
-            await tx.users.set_locked(user.id, None)
-            await tx.codes.forget_openers(user.id)
-            await record(tx, "password_changed", user.id, actor=OPERATOR)
-            return await end_sessions_of(tx, user.id, "password_changed", actor=OPERATOR)
+        async def act(tx: Transaction, user: User) -> int:
+            return await self._changes.set_password(tx, user, password_hash)
 
-        return await decide(self._database, unit)
+        return await self._change(who, act)
 
-    async def reset_factors(self, email: str) -> int:
-        """Remove the user's second factors and passkeys, and end their sessions; return how many."""
-        address = normalise_email(email)
+    async def reset_factors(self, who: str) -> tuple[int, str | None]:
+        """See `AccountChanges.reset_factors`."""
+        return await self._change(who, self._changes.reset_factors)
 
-        async def unit(tx: Transaction) -> int | Refusal:
-            user = await tx.users.by_email(address)
-            if user is None:
-                return _not_found()
-            await drop_factors(tx, user.id)
-            await record(tx, "factor_removed", user.id, actor=OPERATOR, reason="all")
-            return await end_sessions_of(tx, user.id, "factors_reset", actor=OPERATOR)
-
-        return await decide(self._database, unit)
-
-    async def logout(self, email: str) -> int:
+    async def logout(self, who: str) -> int:
         """End the user's sessions; return how many."""
-        address = normalise_email(email)
 
-        async def unit(tx: Transaction) -> int | Refusal:
-            user = await tx.users.by_email(address)
-            return (
-                _not_found()
-                if user is None
-                else await end_sessions_of(tx, user.id, "logged_out_by_admin", actor=OPERATOR)
-            )
+        async def act(tx: Transaction, user: User) -> int:
+            return await self._changes.end_sessions(tx, user, "logged_out_by_admin")
 
-        return await decide(self._database, unit)
+        return await self._change(who, act)
 
-    async def events_of(self, email: str) -> list[Event]:
+    async def end_session(self, who: str, session_id: str) -> None:
+        """End one of the user's sessions.
+
+        Raises:
+            Refusal: `session_not_found`.
+        """
+
+        async def act(tx: Transaction, user: User) -> Refusal | None:
+            return await self._changes.end_session(tx, user, session_id)
+
+        await self._change(who, act)
+
+    async def remove(self, who: str) -> None:
+        """Delete the account and all its data."""
+        await self._change(who, self._changes.remove)
+
+    async def events_of(self, who: str) -> list[Event]:
         """A user's events, oldest first."""
-        address = normalise_email(email)
 
-        async def unit(tx: Transaction) -> list[Event] | None:
-            user = await tx.users.by_email(address)
-            return None if user is None else list(await tx.events.after("", user_id=user.id))
+        async def of(tx: Transaction, user: User) -> list[Event]:
+            return list(await tx.events.after("", user_id=user.id))
 
-        return _found(await self._database.read(unit))
+        return await self.read(who, of)
 
     async def events_after(self, event_id: str) -> Sequence[Event]:
         """A page of events after an event, oldest first."""
@@ -189,6 +258,35 @@ class Admin:
             return await tx.events.after(event_id)
 
         return await self._database.read(unit)
+
+    async def read(self, who: str, of: Callable[[Transaction, User], Awaitable[T]]) -> T:
+        """Read what there is of a user."""
+        find = _finder(who)
+
+        async def unit(tx: Transaction) -> T | None:
+            user = await find(tx)
+            return None if user is None else await of(tx, user)
+
+        found = await self._database.read(unit)
+        if found is None:
+            raise _not_found(who)
+        return found
+
+    async def _change(self, who: str, act: Callable[[Transaction, User], Awaitable[T | Refusal]]) -> T:
+        """Change something of a user, if the operator may."""
+        find = _finder(who)
+
+        async def unit(tx: Transaction) -> T | Refusal:
+            user = await find(tx)
+            if user is None:
+                return _not_found(who)
+            return self._changes.by.check_may_change(user) or await act(tx, user)
+
+        return await decide(self._database, unit)
+
+    async def _hash(self, who: str, password: str) -> str:
+        email = (await self.show(who)).user.email
+        return await self._registration.hash(password, email=email)
 
 
 async def _move_in(tx: Transaction, imported: ImportedUser) -> bool:
@@ -212,11 +310,20 @@ async def _move_in(tx: Transaction, imported: ImportedUser) -> bool:
     return True
 
 
-def _found(result: T | None) -> T:
-    if result is None:
-        raise _not_found()
-    return result
+def _check_roles(roles: Sequence[str]) -> None:
+    """Raises Refusal: `invalid_role`."""
+    for role in roles:
+        if role != OPERATOR_ROLE:
+            check_role(role)
 
 
-def _not_found() -> Refusal:
-    return Refusal("user_not_found", "No user has this email address.")
+def _finder(who: str) -> Callable[[Transaction], Awaitable[User | None]]:
+    """How to find a user by address or id; an id has no @."""
+    if "@" not in who:
+        return lambda tx: tx.users.by_id(who)
+    address = normalise_email(who)
+    return lambda tx: tx.users.by_email(address)
+
+
+def _not_found(who: str) -> Refusal:
+    return Refusal("user_not_found", f"No user has this {'email address' if '@' in who else 'id'}.")

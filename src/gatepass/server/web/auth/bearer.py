@@ -70,13 +70,19 @@ class BearerAuth:
         )
 
     async def verify(
-        self, request: Request, check: Callable[[Principal], None] | None = None, *, in_body: str | None = None
+        self,
+        request: Request,
+        check: Callable[[Principal], None] | None = None,
+        *,
+        in_body: str | None = None,
+        audience: tuple[str, ...] | None = None,
     ) -> Principal:
         """Verify the bearer token, or the DPoP-bound token together with its proof (RFC 9449 §7.1).
 
         Args:
             request: The request.
             check: Raises where a good token is not one for this call; by default, that the account is open to it.
+            audience: What the token must be for; by default this server's own calls.
             in_body: The token, where it may be in a form too (RFC 6750 §2.2) and is. A bound one must be in the header.
 
         Raises:
@@ -85,7 +91,7 @@ class BearerAuth:
         scheme, token = _credentials(request, in_body)
         proof = await self._proof(request, token) if scheme == "dpop" else None
         try:
-            principal = self._own_tokens.verify(token, self._audience, proof and proof.thumbprint)
+            principal = self._own_tokens.verify(token, audience or self._audience, proof and proof.thumbprint)
         except JoseError as error:
             raise Refusal("invalid_token", f"The access token is refused: {error.code}.") from error
         (check or _check_may_call)(principal)

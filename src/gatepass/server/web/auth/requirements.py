@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from gatepass.server.base.settings.tokens import ADMIN_READ, ADMIN_WRITE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -18,14 +20,15 @@ class Auth:
     """What a call requires of its caller; `needs` says it in a sentence.
 
     `problems` are the codes that it may answer with before anything else. `by_person`: a user is signed in, by an
-    access token at the API and by a cookie at a page. `in_body`: the proof may be in the body, which is then split
-    first, without reading anything else of it.
+    access token at the API and by a cookie at a page. `scope` is what its token must have, as a challenge says.
+    `in_body`: the proof may be in the body, which is then split first, without reading anything else of it.
     """
 
     name: str
     needs: str = ""
     problems: tuple[str, ...] = ()
     by_person: bool = False
+    scope: str = ""
     in_body: bool = False
 
 
@@ -83,6 +86,20 @@ REGISTRATION = Auth(
     problems=("invalid_token",),
 )
 """A client that has registered itself, by the token that it was given then (RFC 7592 §3)."""
+_OPERATOR = ("missing_token", "invalid_token", "insufficient_scope", "invalid_query")
+OPERATOR_READ = Auth(
+    name="operator read",
+    needs="Takes an operator's token with the scope `admin:read`.",
+    problems=_OPERATOR,
+    scope=ADMIN_READ,
+)
+OPERATOR_WRITE = Auth(
+    name="operator write",
+    needs="Takes an operator's token with the scope `admin:write`.",
+    problems=_OPERATOR,
+    scope=ADMIN_WRITE,
+)
+"""A person with the role `gatepass-operator`, or a client with the scope: `domain.sessions.operator`."""
 METRICS = Auth(name="metrics", needs="For this machine, or with the `metrics_token` as bearer token.")
 THIS_MACHINE = Auth(name="this machine", needs="For this machine.")
 

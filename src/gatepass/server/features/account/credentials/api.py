@@ -31,6 +31,12 @@ class CodeRequest(Confidential, frozen=True, forbid_unknown_fields=True):
     code: str
 
 
+class TotpRequest(Confidential, frozen=True, forbid_unknown_fields=True):
+    """Nothing, but for an operator's first factor the code that the command line printed."""
+
+    enrollment_code: str = ""
+
+
 class RecoveryCodesMade(Confidential, frozen=True):
     """New recovery codes, shown only once; empty if the user already has some."""
 
@@ -48,6 +54,7 @@ class PasskeyRequest(Confidential, frozen=True, kw_only=True, forbid_unknown_fie
 
     credential: dict[str, Any]
     name: str = ""
+    enrollment_code: str = ""
 
 
 class RenameRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,8 +80,9 @@ def routes(core: Core) -> tuple[Route, ...]:
             handler=partial(offer_totp, core),
             auth=RECENT,
             summary="Start setting up an authenticator app",
+            body=TotpRequest,
             answers={201: TotpOffered},
-            problems=("factor_exists",),
+            problems=("factor_exists", "enrollment_code_required"),
         ),
         Route(
             method="POST",
@@ -121,7 +129,13 @@ def routes(core: Core) -> tuple[Route, ...]:
             summary="Add a passkey",
             body=PasskeyRequest,
             answers={201: PasskeyMade},
-            problems=("passkeys_unavailable", "invalid_passkey", "factor_exists", "too_many_passkeys"),
+            problems=(
+                "passkeys_unavailable",
+                "invalid_passkey",
+                "factor_exists",
+                "too_many_passkeys",
+                "enrollment_code_required",
+            ),
         ),
         Route(
             method="PATCH",
@@ -159,9 +173,9 @@ async def show(core: Core, call: Call, _body: None) -> Response:
     return JsonResponse(await read_credentials(core.database, call.caller.user.id))
 
 
-async def offer_totp(core: Core, call: Call, _body: None) -> Response:
+async def offer_totp(core: Core, call: Call, body: TotpRequest) -> Response:
     """Answer with a new secret."""
-    return JsonResponse(await totp.offer_totp(core, call.caller.user), 201)
+    return JsonResponse(await totp.offer_totp(core, call.caller.user, body.enrollment_code), 201)
 
 
 async def confirm_totp(core: Core, call: Call, body: CodeRequest) -> Response:
@@ -187,7 +201,7 @@ async def offer_passkey(core: Core, call: Call, _body: None) -> Response:
 
 async def add_passkey(core: Core, call: Call, body: PasskeyRequest) -> Response:
     """Add the passkey."""
-    return JsonResponse(await passkeys.add_passkey(core, call, body.credential, body.name), 201)
+    return JsonResponse(await passkeys.add_passkey(core, call, body.credential, body.name, body.enrollment_code), 201)
 
 
 async def rename_passkey(core: Core, call: Call, body: RenameRequest) -> Response:

@@ -47,6 +47,13 @@ class PasskeyForm(PageForm, frozen=True, kw_only=True):
 
     passkey: str = ""
     name: str = ""
+    enrollment_code: str = ""
+
+
+class EnrollmentForm(PageForm, frozen=True, kw_only=True):
+    """The code that an operator's first factor needs."""
+
+    enrollment_code: str = ""
 
 
 class CredentialForm(PageForm, frozen=True, kw_only=True):
@@ -73,6 +80,7 @@ def routes(core: Core) -> tuple[Route, ...]:
         page_form(
             "/pages/account/totp", partial(submit_totp, core), TotpForm, RECENT, show=partial(_show_totp_again, core)
         ),
+        form("/pages/account/totp/start", start_totp, EnrollmentForm),
         form("/pages/account/totp/remove", submit_totp_removal, ButtonForm),
         form("/pages/account/recovery-codes", submit_recovery_codes, ButtonForm),
         form("/pages/account/passkeys", submit_passkey, PasskeyForm),
@@ -101,6 +109,11 @@ async def show_totp(core: Core, call: Call, _body: None) -> Response:
     return _totp_page(core, call, await offer_totp(core, call.caller.user))
 
 
+async def start_totp(core: Core, call: Call, form: EnrollmentForm) -> Response:
+    """Show a new secret to an operator who has the code for it."""
+    return _totp_page(core, call, await offer_totp(core, call.caller.user, form.enrollment_code))
+
+
 async def submit_totp(core: Core, call: Call, form: TotpForm) -> Response:
     """Confirm the secret."""
     return _codes_page(core, call, await confirm_totp(core, call, form.code))
@@ -127,7 +140,7 @@ async def submit_recovery_codes(core: Core, call: Call, _form: ButtonForm) -> Re
 
 async def submit_passkey(core: Core, call: Call, form: PasskeyForm) -> Response:
     """Add the passkey."""
-    made = await add_passkey(core, call, parse_object(form.passkey), form.name)
+    made = await add_passkey(core, call, parse_object(form.passkey), form.name, form.enrollment_code)
     return _codes_page(core, call, made.recovery_codes)
 
 

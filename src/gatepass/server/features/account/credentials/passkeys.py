@@ -9,6 +9,7 @@ import msgspec
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
+from gatepass.server.domain.accounts.operator_enrollment import use_enrollment_code
 from gatepass.server.domain.credentials.passkeys.passkey import MAX_NAME_LENGTH, MOST_PER_PERSON, Passkey
 from gatepass.server.domain.credentials.passkeys.relying_party import invalid_passkey
 from gatepass.server.domain.ports import decide
@@ -52,11 +53,12 @@ async def creation_options(needs: Needs, user: User) -> Json:
     return await needs.proofs.creation_options("register", user.id, user_id=user.id, email=user.email)
 
 
-async def add_passkey(needs: Needs, call: Call, credential: Json, name: str) -> PasskeyMade:
-    """Add a passkey created by the browser; its challenge is accepted once.
+async def add_passkey(needs: Needs, call: Call, credential: Json, name: str, enrollment_code: str = "") -> PasskeyMade:
+    """Add a passkey created by the browser; its challenge is accepted once. An operator's first factor needs a code.
 
     Raises:
-        Refusal: `passkeys_unavailable`, `invalid_passkey`, `factor_exists`, `too_many_passkeys`, or `session_ended`.
+        Refusal: `passkeys_unavailable`, `invalid_passkey`, `factor_exists`, `too_many_passkeys`,
+            `enrollment_code_required`, or `session_ended`.
     """
     user, session_id = call.caller.user, call.caller.session_id
     registered, answered = await needs.proofs.register(credential, "register", user.id)
@@ -71,6 +73,8 @@ async def add_passkey(needs: Needs, call: Call, credential: Json, name: str) -> 
             )
         if not await tx.used_once.use("passkey_challenge", answered.id, expires_at=answered.expires_at):
             return invalid_passkey()
+        if refused := await use_enrollment_code(tx, user.id, enrollment_code):
+            return refused
         passkey = Passkey(
             id=new_id("psk"),
             user_id=user.id,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.accounts.operator_enrollment import needs_enrollment_code, use_enrollment_code
 from gatepass.server.domain.credentials.factor_proofs import totp_context
 from gatepass.server.domain.credentials.totp import TotpSecret, enrolment, new_secret, step_of
 from gatepass.server.domain.limits.throttle import too_many_attempts
@@ -51,16 +52,18 @@ class TotpOffered(Confidential, frozen=True, kw_only=True):
     qr_svg: str
 
 
-async def offer_totp(needs: Needs, user: User) -> TotpOffered:
-    """Make a new secret, which has no effect until it is confirmed.
+async def offer_totp(needs: Needs, user: User, enrollment_code: str = "") -> TotpOffered:
+    """Make a new secret, which has no effect until it is confirmed. An operator's first factor needs a code.
 
     Raises:
-        Refusal: `factor_exists`.
+        Refusal: `factor_exists` or `enrollment_code_required`.
     """
     secret = new_secret()
     sealed = needs.data_key.seal(secret, totp_context(user.id))
 
     async def unit(tx: Transaction) -> Refusal | None:
+        if refused := await use_enrollment_code(tx, user.id, enrollment_code):
+            return refused
         if await tx.totp.put(TotpSecret(user_id=user.id, sealed=sealed, last_step=0, created_at=tx.now)):
             return None
         return Refusal("factor_exists", "There is already an authenticator app: remove it first.")
@@ -70,10 +73,10 @@ async def offer_totp(needs: Needs, user: User) -> TotpOffered:
 
 
 async def pending_totp(needs: Needs, user: User) -> TotpOffered | None:
-    """The unconfirmed secret again; None if there is none."""
+    """The unconfirmed secret again; None if there is none, and for an operator's first factor: the code is used up."""
 
     async def unit(tx: Transaction) -> TotpSecret | None:
-        return await tx.totp.of(user.id)
+        return None if await needs_enrollment_code(tx, user.id) else await tx.totp.of(user.id)
 
     found = await needs.database.read(unit)
     if found is None or found.confirmed_at is not None:

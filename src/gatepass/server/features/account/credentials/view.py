@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gatepass.server.domain.accounts.operator_enrollment import needs_enrollment_code
+
 if TYPE_CHECKING:
     from gatepass.server.domain.credentials.passkeys.passkey import Passkey
     from gatepass.server.domain.credentials.totp import TotpSecret
@@ -41,12 +43,16 @@ class DeviceShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FactorsShown(msgspec.Struct, frozen=True, kw_only=True):
-    """The user's factors, and the number of recovery codes left."""
+    """The user's factors, and the number of recovery codes left.
+
+    `enrollment_code_required`: the first factor needs the code that the command line printed for a new operator.
+    """
 
     totp: TotpShown | None
     passkeys: tuple[PasskeyShown, ...]
     recovery_codes: int
     devices: tuple[DeviceShown, ...]
+    enrollment_code_required: bool
 
 
 async def read_credentials(database: Database, user_id: str) -> FactorsShown:
@@ -58,6 +64,7 @@ async def read_credentials(database: Database, user_id: str) -> FactorsShown:
             passkeys=tuple(map(_passkey_shown, await tx.passkeys.of(user_id))),
             recovery_codes=(await tx.factors.of(user_id)).recovery_codes,
             devices=tuple(map(_device_shown, await tx.devices.of(user_id, tx.now))),
+            enrollment_code_required=await needs_enrollment_code(tx, user_id),
         )
 
     return await database.read(unit)

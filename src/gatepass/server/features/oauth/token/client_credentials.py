@@ -22,7 +22,7 @@ async def client_credentials(core: Core, client: Client, form: TokenForm, jkt: s
     if client.is_public:  # any caller could name it
         raise Refusal("unauthorized_client", "A public client has no tokens of its own.")
     with as_invalid_target():
-        token_request = ClientPolicy.of_client(client, core.settings.issuer_url).check(
+        token_request = ClientPolicy.of_client_itself(client, core.settings.issuer_url).check(
             audience=form.target, scope=form.scope, jkt=jkt
         )
     now = await core.database.read(_now)

@@ -1,0 +1,1 @@
+"""The operators' API: the same acts as the command line's, by HTTP."""

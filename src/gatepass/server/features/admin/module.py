@@ -1,0 +1,24 @@
+"""What operators do by HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gatepass.server.features.admin.api import users
+from gatepass.server.module import Module
+from gatepass.server.web.auth.operator import OperatorAuth
+from gatepass.server.web.auth.requirements import OPERATOR_READ, OPERATOR_WRITE
+
+if TYPE_CHECKING:
+    from gatepass.server.core import Core
+
+_FACES = (users,)
+
+
+def module(core: Core) -> Module:
+    """The operators' API."""
+    operators = OperatorAuth(core.database, core.bearer_auth, core.revocation_check, issuer=core.settings.issuer_url)
+    return Module(
+        routes=tuple(route for face in _FACES for route in face.routes(core)),
+        proofs={OPERATOR_READ: operators.reader, OPERATOR_WRITE: operators.writer},
+    )

@@ -1,0 +1,173 @@
+"""Operators manage people by HTTP: the same acts as the command line's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import apsw
+import pytest
+from tests.support.commands import add_client
+from tests.support.factors import bearer, set_up_totp, sign_in
+from tests.support.server import ANN, running_server
+
+from gatepass.cli.main import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import httpx
+    from tests.support.server import RunningServer
+
+PASSWORD = "a long enough password"
+
+
+@pytest.fixture
+def ops(server: RunningServer, api: httpx.Client) -> dict[str, str]:
+    """The header of a client with the rights of operators."""
+    client = add_client(server, "ops", "--scope", "admin:read", "--scope", "admin:write")
+    form = {"grant_type": "client_credentials", "scope": "admin:write"}
+    return bearer(api.post("/oauth/token", data=form, headers=client.basic).json()["access_token"])
+
+
+def add(api: httpx.Client, ops: dict[str, str], email: str, **more: object) -> dict[str, Any]:
+    """Add a person."""
+    made = api.post("/admin/users", json={"email": email, "password": PASSWORD} | more, headers=ops)
+    assert made.status_code == 201, made.text
+    found: dict[str, Any] = made.json()
+    return found
+
+
+def listed(api: httpx.Client, ops: dict[str, str], **query: str | int) -> list[str]:
+    """The addresses on every page of a list, in order."""
+    found: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = api.get("/admin/users", params={**query, "cursor": cursor}, headers=ops)
+        assert page.status_code == 200, page.text
+        found += [each["email"] for each in page.json()["users"]]
+        cursor = page.json()["next"]
+    return found
+
+
+def test_people_are_listed_by_pages_and_found_by_how_they_begin(api: httpx.Client, ops: dict[str, str]) -> None:
+    """Every person is on exactly one page, in order; a search takes the beginning of an address, or an id."""
+    names = ["a_b@example.test", "aab@example.test", "abc@example.test", "b.c@example.test", "b-d@example.test"]
+    made = [add(api, ops, name, roles=["editor"] if name.startswith("a") else []) for name in names]
+    assert listed(api, ops, limit=2) == sorted(names)
+    assert listed(api, ops, search="a") == sorted(names)[:3]
+    assert listed(api, ops, search="A_") == ["a_b@example.test"]
+    assert listed(api, ops, search="b%") == []
+    assert listed(api, ops, search=made[3]["id"]) == ["b.c@example.test"]
+    assert listed(api, ops, role="editor", limit=1) == sorted(names)[:3]
+    assert listed(api, ops, role="edit_r") == []
+    api.patch(f"/admin/users/{made[0]['id']}", json={"disabled": True}, headers=ops)
+    assert listed(api, ops, disabled="true") == ["a_b@example.test"]
+    assert listed(api, ops, disabled="false", search="a") == ["aab@example.test", "abc@example.test"]
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "cursor=***", "unknown=1", "limit=1&limit=2"])
+def test_a_query_that_makes_no_sense_is_told(api: httpx.Client, ops: dict[str, str], query: str) -> None:
+    """Nothing in a query is silently ignored."""
+    refused = api.get(f"/admin/users?{query}", headers=ops)
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_query")
+
+
+def test_a_person_is_made_with_what_they_had_elsewhere(api: httpx.Client, ops: dict[str, str]) -> None:
+    """An id is kept and taken once; without a password nobody signs in by one."""
+    made = add(api, ops, "zoe@example.test", id="auth0:17", email_verified=True, roles=["editor"])
+    assert (made["id"], made["email_verified"], made["roles"]) == ("auth0:17", True, ["editor"])
+    assert made["created_at"].endswith("Z")
+    again = api.post("/admin/users", json={"email": "yes@example.test", "id": "auth0:17"}, headers=ops)
+    assert again.json()["code"] == "email_taken"
+    bare = api.post("/admin/users", json={"email": "bare@example.test"}, headers=ops)
+    assert bare.status_code == 201
+    assert sign_in(api, {"email": "bare@example.test", "password": PASSWORD}).json()["code"] == "invalid_credentials"
+
+
+def test_what_an_operator_changes_counts_at_once(api: httpx.Client, ops: dict[str, str]) -> None:
+    """Disabled: every token dead. A role taken: tokens dead, the session lives. A password: sessions end."""
+    zoe = {"email": "zoe@example.test", "password": PASSWORD}
+    one = f"/admin/users/{add(api, ops, zoe['email'], roles=['editor', 'author'])['id']}"
+    pair = sign_in(api, zoe).json()
+    narrowed = api.patch(one, json={"roles": ["author"]}, headers=ops)
+    assert narrowed.json()["roles"] == ["author"]
+    assert api.get("/me", headers=bearer(pair["token"])).status_code == 401
+    pair = api.post("/refresh", json={"refresh_token": pair["refresh_token"]}).json()
+    assert api.get("/me", headers=bearer(pair["token"])).json()["roles"] == ["author"]
+    api.patch(one, json={"password": "quite another password"}, headers=ops)
+    assert api.get("/me", headers=bearer(pair["token"])).status_code == 401
+    pair = sign_in(api, zoe | {"password": "quite another password"}).json()
+    sessions = api.get(f"{one}/sessions", headers=ops).json()["sessions"]
+    assert len(sessions) == 1
+    assert api.delete(f"{one}/sessions/{sessions[0]['id']}", headers=ops).status_code == 204
+    assert api.delete(f"{one}/sessions/{sessions[0]['id']}", headers=ops).json()["code"] == "session_not_found"
+    assert api.get("/me", headers=bearer(pair["token"])).status_code == 401
+    pair = sign_in(api, zoe | {"password": "quite another password"}).json()
+    assert api.patch(one, json={"disabled": True}, headers=ops).json()["disabled"] is True
+    assert api.get("/me", headers=bearer(pair["token"])).status_code == 401
+
+
+def test_a_change_is_made_whole_or_not_at_all(api: httpx.Client, ops: dict[str, str]) -> None:
+    """A taken address leaves the roles of the same request as they were."""
+    add(api, ops, "taken@example.test")
+    one = f"/admin/users/{add(api, ops, 'zoe@example.test', email_verified=True)['id']}"
+    refused = api.patch(one, json={"email": "taken@example.test", "roles": ["editor"]}, headers=ops)
+    assert refused.json()["code"] == "email_taken"
+    assert api.get(one, headers=ops).json()["roles"] == []
+    moved = api.patch(one, json={"email": "New@Example.test"}, headers=ops).json()
+    assert (moved["email"], moved["email_verified"]) == ("new@example.test", False)
+    kept = api.patch(one, json={"email_verified": True}, headers=ops).json()
+    assert kept["email_verified"] is True
+    assert api.patch(one, json={"email": None}, headers=ops).status_code == 422
+
+
+def test_a_deleted_person_is_gone_everywhere(api: httpx.Client, ops: dict[str, str]) -> None:
+    """Their token is refused, and the operator finds nobody."""
+    zoe = {"email": "zoe@example.test", "password": PASSWORD}
+    one = f"/admin/users/{add(api, ops, zoe['email'])['id']}"
+    token = sign_in(api, zoe).json()["token"]
+    assert api.delete(one, headers=ops).status_code == 204
+    assert api.get("/me", headers=bearer(token)).status_code == 401
+    for gone in (api.get(one, headers=ops), api.delete(one, headers=ops), api.get(f"{one}/sessions", headers=ops)):
+        assert (gone.status_code, gone.json()["code"]) == (404, "user_not_found")
+
+
+def test_lost_factors_are_removed(api: httpx.Client, server: RunningServer, ops: dict[str, str]) -> None:
+    """A person who has lost the phone signs in by password again."""
+    made = api.post("/signup", json=ANN).json()
+    set_up_totp(server, api, ANN)
+    factors = f"/admin/users/{made['id']}/factors"
+    assert api.get(factors, headers=ops).json()["totp"] == 1
+    assert api.delete(factors, headers=ops).json() == {"sessions_ended": 1, "enrollment_code": None}
+    assert sign_in(api, ANN).status_code == 200
+
+
+def test_every_change_names_who_made_it(
+    api: httpx.Client, server: RunningServer, ops: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The audit log has the client as actor, and where it called from."""
+    made = add(api, ops, "zoe@example.test")
+    api.patch(f"/admin/users/{made['id']}", json={"roles": ["editor"], "disabled": True}, headers=ops)
+    capsys.readouterr()
+    main(["user", "events", "zoe@example.test", *server.place])
+    events = [line for line in capsys.readouterr().out.splitlines() if line]
+    assert len(events) == 3
+    assert all('"actor":"cli_' in event and '"address":"127.0.0.1"' in event for event in events), events
+
+
+def test_an_upgrade_takes_names_that_became_rights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who had a role or scope of that name before, from an application, has no right here, and doctor says so."""
+    with running_server(tmp_path / "data") as server, server.client() as api:
+        api.post("/signup", json=ANN)
+        place = server.place
+    with_rights = apsw.Connection(str(tmp_path / "data" / "gatepass.db"))
+    with_rights.execute("UPDATE users SET roles = 'editor gatepass-operator'")
+    number = with_rights.execute("SELECT number FROM migrations WHERE name LIKE '%operators%'").fetchall()
+    with_rights.execute("DELETE FROM migrations WHERE number >= ?", number[0])
+    with_rights.execute("DROP TABLE reserved_names_taken")
+    with_rights.execute("DROP INDEX users_by_address")
+    with_rights.close()
+    main(["user", "show", ANN["email"], *place])
+    assert "editor\n" in capsys.readouterr().out
+    main(["doctor", *place])
+    assert "gatepass-operator from usr_" in capsys.readouterr().out
