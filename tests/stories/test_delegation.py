@@ -10,6 +10,7 @@ import random
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import pytest
 from tests.stories.test_token_exchange import ORDERS, exchange, service
 from tests.support.relying_party import add_relying_party
 from tests.support.server import ANN
@@ -17,6 +18,8 @@ from tests.support.server import ANN
 from gatepass.jose import jwt
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import httpx
     from tests.support.relying_party import RelyingParty
     from tests.support.server import RunningServer
@@ -62,11 +65,15 @@ def check_narrower(parent: Token, child: Token) -> None:
     assert child.depth <= 4
 
 
-def test_trees_end_whole_and_alone(server: RunningServer, api: httpx.Client, effort: int) -> None:
+@pytest.mark.soak
+def test_trees_end_whole_and_alone(
+    server: RunningServer, api: httpx.Client, effort: int, record_property: Callable[[str, object], None]
+) -> None:
     """Half of the trees are cut while all of them grow: none of theirs is left, and every other token lives."""
     assert api.post("/signup", json=ANN).status_code == 201
     shop = add_relying_party(server, audience=(ORDERS,), scope=SCOPES)
     services = [service(server, ORDERS, ORDERS) for _ in range(3)]
+    exchanged = 0
     for number in range(effort**2):  # some 10⁵ tokens at full size
         tokens = [shop.sign_in(api) for _ in range(TREES)]
         trees = [[Token(each["access_token"], tree, 0)] for tree, each in enumerate(tokens)]
@@ -78,6 +85,8 @@ def test_trees_end_whole_and_alone(server: RunningServer, api: httpx.Client, eff
         for tree, grown in enumerate(trees):
             alive = {is_active(api, services[0], token.text) for token in grown}
             assert alive == {tree >= TREES // 2}, (number, tree)
+            exchanged += len(grown) - 1
+    record_property("figures", f"{effort**2 * TREES:,} trees, half of them cut; {exchanged:,} exchanged tokens")
 
 
 def cut(api: httpx.Client, shop: RelyingParty, refresh_tokens: list[str]) -> None:
