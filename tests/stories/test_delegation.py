@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.support.server import RunningServer
 
 SCOPES = ("read", "write")
-TREES, TOKENS_OF_A_TREE = 4, 10
+TREES, TOKENS_OF_A_TREE = 4, 18
 """Trees in a round, and tries to let each grow."""
 
 
