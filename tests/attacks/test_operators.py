@@ -240,3 +240,43 @@ def test_whoever_reads_a_new_operators_mail_enrolls_nothing(api: httpx.Client, s
     assert used.status_code == 201
     again = api.post("/account/totp", json={"enrollment_code": made["enrollment_code"]}, headers=bearer(token))
     assert again.json()["code"] == "enrollment_code_required"
+
+
+def test_the_api_gives_no_client_what_the_command_line_gives(
+    api: httpx.Client, server: RunningServer, olga: Olga
+) -> None:
+    """Scopes of this server, and signing people in unasked, are refused to an operator in person and to a client."""
+    service = {"name": "evil", "grant_types": ["client_credentials"]}
+    web = {"name": "evil", "grant_types": ["authorization_code"], "redirect_uris": ["https://evil.example.test/cb"]}
+    wanted: tuple[dict[str, Any], ...] = (
+        service | {"scope": ["admin:write"]},
+        service | {"scope": ["gatepass:account"]},
+        web | {"consent": "never"},
+    )
+    for token in (ops_token(api, server), olga.token(api)):
+        for body in wanted:
+            refused = api.post("/admin/clients", json=body, headers=bearer(token))
+            assert (refused.status_code, refused.json()["code"]) == (403, "command_line_only"), body
+        made = api.post("/admin/clients", json=web, headers=bearer(token)).json()["client"]
+        for change in ({"consent": "never"}, {"scope": ["gatepass:account"]}):
+            refused = api.patch(f"/admin/clients/{made['client_id']}", json=change, headers=bearer(token))
+            assert refused.json()["code"] == "command_line_only", change
+
+
+def test_no_client_takes_over_one_that_has_more(api: httpx.Client, server: RunningServer, olga: Olga) -> None:
+    """A client with `admin:write` sets no secret and no redirect URI of a client that the operator trusts."""
+    redirect = ("--redirect-uri", "https://own.example.test/cb")
+    trusted = add_client(server, "own", *redirect, "--consent", "never")
+    ops = add_client(server, "ops2", "--scope", "admin:read")
+    token = ops_token(api, server)
+    for client_id in (trusted.id, ops.id):
+        one = f"/admin/clients/{client_id}"
+        tried = (
+            api.post(f"{one}/secret", json={}, headers=bearer(token)),
+            api.patch(one, json={"name": "mine"}, headers=bearer(token)),
+            api.patch(one, json={"disabled": True}, headers=bearer(token)),
+            api.delete(one, headers=bearer(token)),
+        )
+        assert {(each.status_code, each.json()["code"]) for each in tried} == {(403, "operator_protected")}
+    moved = {"redirect_uris": ["https://own.example.test/new"]}
+    assert api.patch(f"/admin/clients/{trusted.id}", json=moved, headers=bearer(olga.token(api))).status_code == 200

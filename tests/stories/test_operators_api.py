@@ -165,9 +165,57 @@ def test_an_upgrade_takes_names_that_became_rights(tmp_path: Path, capsys: pytes
     number = with_rights.execute("SELECT number FROM migrations WHERE name LIKE '%operators%'").fetchall()
     with_rights.execute("DELETE FROM migrations WHERE number >= ?", number[0])
     with_rights.execute("DROP TABLE reserved_names_taken")
-    with_rights.execute("DROP INDEX users_by_address")
+    for index in ("users_by_address", "users_disabled", "users_with_roles"):
+        with_rights.execute(f"DROP INDEX {index}")
     with_rights.close()
     main(["user", "show", ANN["email"], *place])
     assert "editor\n" in capsys.readouterr().out
     main(["doctor", *place])
     assert "gatepass-operator from usr_" in capsys.readouterr().out
+
+
+def test_a_client_is_registered_changed_and_removed(api: httpx.Client, ops: dict[str, str]) -> None:
+    """Its secret is shown once and never read again; a right that is taken dies in its tokens."""
+    body = {"name": "Shop", "grant_types": ["client_credentials"], "scope": ["read", "write"]}
+    made = api.post("/admin/clients", json=body, headers=ops).json()
+    client_id, secret = made["client"]["client_id"], made["client_secret"]
+    one = f"/admin/clients/{client_id}"
+    form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
+    assert api.post("/oauth/token", data=form).json()["scope"] == "read write"
+    assert secret not in api.get(one, headers=ops).text + api.get("/admin/clients", headers=ops).text
+    assert api.patch(one, json={"scope": ["read"], "name": "Shops"}, headers=ops).json()["scope"] == ["read"]
+    assert api.post("/oauth/token", data=form).json()["scope"] == "read"
+    new = api.post(f"{one}/secret", json={}, headers=ops).json()["client_secret"]
+    assert api.post("/oauth/token", data=form).status_code == 401
+    assert api.patch(one, json={"disabled": True}, headers=ops).json()["disabled"] is True
+    assert api.post("/oauth/token", data=form | {"client_secret": new}).status_code == 401
+    assert api.patch(one, json={"disabled": False}, headers=ops).json()["disabled"] is False
+    assert api.delete(one, headers=ops).status_code == 204
+    assert api.get(one, headers=ops).json()["code"] == "client_not_found"
+
+
+def test_a_web_client_by_its_redirect_uri(api: httpx.Client, ops: dict[str, str]) -> None:
+    """What a client says of itself, and what the operator decides, each where it belongs."""
+    body = {
+        "name": "Shop",
+        "grant_types": ["authorization_code", "refresh_token"],
+        "redirect_uris": ["https://shop.example.test/cb"],
+        "pkce": "optional",
+        "scope": ["openid"],
+    }
+    made = api.post("/admin/clients", json=body, headers=ops).json()["client"]
+    assert made["metadata"]["redirect_uris"] == body["redirect_uris"]
+    assert made["rules"]["pkce"] == "optional"
+    bad = api.post("/admin/clients", json=body | {"redirect_uris": ["http://shop.example.test/cb"]}, headers=ops)
+    assert (bad.status_code, bad.json()["code"]) == (400, "invalid_redirect_uri")
+
+
+def test_an_api_is_added_and_removed(api: httpx.Client, ops: dict[str, str]) -> None:
+    """Its audience, often a URL, stands percent-encoded in the path."""
+    body = {"audience": "https://files.example.test/mcp", "scopes": [{"name": "files:read", "text": "Read files"}]}
+    assert api.post("/admin/apis", json=body, headers=ops).json()["name"] == body["audience"]
+    one = "/admin/apis/https%3A%2F%2Ffiles.example.test%2Fmcp"
+    assert api.get(one, headers=ops).json()["scopes"] == body["scopes"]
+    assert len(api.get("/admin/apis", headers=ops).json()["apis"]) == 1
+    assert api.delete(one, headers=ops).status_code == 204
+    assert api.get(one, headers=ops).json()["code"] == "api_not_found"

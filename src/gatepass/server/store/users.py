@@ -82,7 +82,7 @@ class SqlUsers:
             column = "id COLLATE BINARY" if users.search.startswith(_ID_PREFIX) else _ADDRESS
             where(f"{column} >= {{}} AND {column} < {{}}", users.search, users.search + _AFTER_EVERYTHING)
         if users.role is not None:
-            where("' ' || roles || ' ' LIKE '% ' || {} || ' %' ESCAPE '!'", _as_it_is(users.role))
+            where("roles <> '' AND ' ' || roles || ' ' LIKE '% ' || {} || ' %' ESCAPE '!'", _as_it_is(users.role))
         if users.disabled is not None:
             clauses.append(f"disabled_at IS {'NOT ' if users.disabled else ''}NULL")
         where(f"1 = 1 ORDER BY {_ADDRESS} LIMIT {{}}", users.limit)

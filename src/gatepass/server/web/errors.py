@@ -188,6 +188,7 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     "operator_protected": ProblemKind(
         403, "Operator protected", "Only an operator in person, or the command line, changes operators."
     ),
+    "command_line_only": ProblemKind(403, "Command line only", "Only the command line gives a client this right."),
     "operator_needs_factor": ProblemKind(
         403,
         "Operator needs a factor",

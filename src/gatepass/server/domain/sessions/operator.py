@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import msgspec
 
 from gatepass.server.base.errors import Refusal
-from gatepass.server.base.settings.tokens import OPERATOR_SCOPES
+from gatepass.server.base.settings.tokens import OPERATOR_SCOPES, is_own_scope
 from gatepass.server.domain.accounts.user import OPERATOR_ROLE
 from gatepass.server.domain.sessions.session import TWO_FACTORS
 
@@ -20,9 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gatepass.server.domain.accounts.user import User
+    from gatepass.server.domain.sessions.client import Client
 
 OPERATOR_SECONDS = 300
 """How long an operator's token lives, and the session that it belongs to."""
+
+_SIGNS_IN = frozenset({"authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"})
+"""Grants with which a client acts for people."""
 
 ActorKind: TypeAlias = Literal["command line", "person", "client"]
 
@@ -40,6 +44,33 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
                 "operator_protected", "Only an operator in person, or the command line, changes an operator."
             )
         return None
+
+
+def check_rights_given(before: Client | None, after: Client, *, by: Operator) -> None:
+    """Refuse to give a client by HTTP what only the command line gives, or to let a client change one that has it.
+
+    Whoever can set such a client's secret or redirect URIs has its rights: those at this server, and to sign people in
+    without asking them.
+
+    Raises:
+        Refusal: `command_line_only`, or `operator_protected`.
+    """
+    if by.kind == "command line":
+        return
+    if by.kind == "client" and before is not None and _rights_of(before):
+        raise Refusal("operator_protected", "Only an operator in person, or the command line, changes this client.")
+    if given := _rights_of(after) - (frozenset() if before is None else _rights_of(before)):
+        raise Refusal("command_line_only", f"Only the command line gives a client {', '.join(sorted(given))}.")
+
+
+def _rights_of(client: Client) -> frozenset[str]:
+    """What a client may do that only the command line gives."""
+    rights = [name for name in client.scope if is_own_scope(name)]
+    if client.rules.consent == "never" and not _SIGNS_IN.isdisjoint(client.grant_types):
+        rights.append("consent=never")
+    if client.rules.may_impersonate:
+        rights.append("impersonation")
+    return frozenset(rights)
 
 
 COMMAND_LINE = Operator(id="operator", kind="command line")

@@ -1,4 +1,4 @@
-"""Administration of clients, so far for the command line only; each operation is one transaction."""
+"""Administration of clients, by the command line and by the operators' API; each operation is one transaction."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import msgspec
 
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
-from gatepass.server.domain.events.event import OPERATOR
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions import client_lifecycle
 from gatepass.server.domain.sessions.client import CLIENT_PREFIX, Client, digest, new_secret
 from gatepass.server.domain.sessions.client_metadata import ClientMetadata, ClientRules
 from gatepass.server.domain.sessions.client_registration import check_client
+from gatepass.server.domain.sessions.operator import COMMAND_LINE, check_rights_given
 from gatepass.server.domain.sessions.registration_token import RegistrationToken, new_registration_token
 from gatepass.server.domain.sessions.registration_token import digest as token_digest
 from gatepass.server.domain.sessions.sector import check_same_sector
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.domain.revocation.status_indexes import ListKeys, StatusIndexes
     from gatepass.server.domain.sessions.client import AssertionAudience, GrantType
+    from gatepass.server.domain.sessions.operator import Operator
 
 
 class NewClient(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,21 +74,29 @@ class ClientAdmin:
         indexes: Free status indexes.
         lists: The keys of status lists.
         our_algs: The algorithms that the server signs what clients read with.
+        by: Who administers. Some rights only the command line gives: `command_line_only`.
     """
 
     def __init__(
-        self, database: Database, indexes: StatusIndexes, lists: ListKeys, *, our_algs: tuple[str, ...]
+        self,
+        database: Database,
+        indexes: StatusIndexes,
+        lists: ListKeys,
+        *,
+        our_algs: tuple[str, ...],
+        by: Operator = COMMAND_LINE,
     ) -> None:
         self._database = database
         self._indexes = indexes
         self._lists = lists
         self._our_algs = our_algs
+        self._by = by
 
     async def add(self, new: NewClient) -> tuple[Client, str | None]:
         """Register a client; returns its secret, which cannot be read again; None for one that has keys or is public.
 
         Raises:
-            Refusal: as `check_client`.
+            Refusal: as `check_client` and `check_rights_given`.
         """
         has_keys = new.jwks is not None or bool(new.metadata.jwks_uri)
         secret = None if has_keys or new.is_public else new_secret()
@@ -109,10 +118,11 @@ class ClientAdmin:
         if new.is_public and has_keys:
             raise Refusal("invalid_client_metadata", "A public client has no keys: leave out --public or the keys.")
         check_client(client, our_algs=self._our_algs)
+        check_rights_given(None, client, by=self._by)
 
         async def unit(tx: Transaction) -> Client:
             added = msgspec.structs.replace(client, created_at=tx.now)
-            await client_lifecycle.add_client(tx, added, actor=OPERATOR)
+            await client_lifecycle.add_client(tx, added, actor=self._by.id)
             return added
 
         return await self._database.transaction(unit), secret
@@ -142,7 +152,7 @@ class ClientAdmin:
         Tokens that may have a removed right are revoked; the client's grants continue with the rest.
 
         Raises:
-            Refusal: as `check_client` and `check_same_sector`.
+            Refusal: as `check_client`, `check_same_sector` and `check_rights_given`.
         """
         status = await self._indexes.next()
 
@@ -153,7 +163,7 @@ class ClientAdmin:
             after = changes.applied_to(before)
             if refused := self._refused(before, after):
                 return refused
-            await client_lifecycle.change_client(tx, before, after, status=status, lists=self._lists, actor=OPERATOR)
+            await client_lifecycle.change_client(tx, before, after, status=status, lists=self._lists, actor=self._by.id)
             return after
 
         return await decide(self._database, unit)
@@ -185,7 +195,7 @@ class ClientAdmin:
             if refused := self._refused(before, after):
                 return refused
             await client_lifecycle.change_secret(
-                tx, before, after, status=status, keeps_old=bool(keep_old), actor=OPERATOR
+                tx, before, after, status=status, keeps_old=bool(keep_old), actor=self._by.id
             )
             return None
 
@@ -200,7 +210,9 @@ class ClientAdmin:
             client = await tx.clients.by_id(client_id)
             if client is None:
                 return _not_found()
-            await client_lifecycle.disable_client(tx, client, status=status, actor=OPERATOR)
+            if refused := self._refused(client, client):
+                return refused
+            await client_lifecycle.disable_client(tx, client, status=status, actor=self._by.id)
             return None
 
         await decide(self._database, unit)
@@ -212,7 +224,9 @@ class ClientAdmin:
             client = await tx.clients.by_id(client_id)
             if client is None:
                 return _not_found()
-            await client_lifecycle.enable_client(tx, client, actor=OPERATOR)
+            if refused := self._refused(client, client):
+                return refused
+            await client_lifecycle.enable_client(tx, client, actor=self._by.id)
             return None
 
         await decide(self._database, unit)
@@ -221,7 +235,10 @@ class ClientAdmin:
         """Remove the client; its tokens and grants are revoked."""
 
         async def unit(tx: Transaction) -> Refusal | None:
-            is_removed = await client_lifecycle.remove_client(tx, client_id, actor=OPERATOR)
+            client = await tx.clients.by_id(client_id)
+            if client is not None and (refused := self._refused(client, client)):
+                return refused
+            is_removed = await client_lifecycle.remove_client(tx, client_id, actor=self._by.id)
             return None if is_removed else _not_found()
 
         await decide(self._database, unit)
@@ -229,6 +246,9 @@ class ClientAdmin:
     def _refused(self, before: Client, after: Client) -> Refusal | None:
         """Why a client cannot become this, if so: a unit returns its refusal."""
         try:
+            check_rights_given(before, after, by=self._by)
+            if after == before:
+                return None
             check_client(after, our_algs=self._our_algs)
             check_same_sector(before.metadata, after.metadata, before.id)
         except Refusal as refusal:

@@ -1,9 +1,10 @@
-"""Lists by pages: `?limit=` and `?cursor=`, which the page before has named `next`."""
+"""What the calls have in common: lists by pages (`?limit=`, `?cursor=`), and times."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
@@ -39,3 +40,8 @@ def key_of(cursor: str) -> str:
         return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError) as error:
         raise Refusal("invalid_query", "There is no such cursor: take `next` of the page before.") from error
+
+
+def rfc3339(seconds: float) -> datetime:
+    """A time, which is written as RFC 3339 does, to the second."""
+    return datetime.fromtimestamp(int(seconds), UTC)

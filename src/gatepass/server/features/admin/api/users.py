@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime  # noqa: TC003 - msgspec reads the annotations of a struct
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +12,7 @@ from msgspec import Meta
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.domain.accounts.registration import PASSWORD_PROBLEMS
 from gatepass.server.domain.accounts.user import UserFilter
-from gatepass.server.features.admin.api.paging import PageQuery, cursor_of, key_of
+from gatepass.server.features.admin.api.paging import PageQuery, cursor_of, key_of, rfc3339
 from gatepass.server.features.admin.people import Admin, UserChanges
 from gatepass.server.web.answers import JsonResponse, no_content
 from gatepass.server.web.auth.requirements import OPERATOR_READ, OPERATOR_WRITE
@@ -276,9 +276,9 @@ async def list_sessions(core: Core, call: Call, _body: None) -> Response:
             client_id=each.session.client_id,
             address=each.session.address,
             user_agent=each.session.user_agent,
-            auth_time=_time(each.session.auth_time),
-            last_seen=_time(each.last_seen),
-            expires_at=_time(each.session.expires_at),
+            auth_time=rfc3339(each.session.auth_time),
+            last_seen=rfc3339(each.last_seen),
+            expires_at=rfc3339(each.session.expires_at),
         )
         for each in shown.sessions
     )
@@ -321,12 +321,7 @@ def _resource(user: User) -> UserResource:
         disabled=user.disabled_at is not None,
         locked=user.locked_at is not None,
         roles=user.roles,
-        created_at=_time(user.created_at),
-        email_verified_at=None if user.email_verified_at is None else _time(user.email_verified_at),
-        disabled_at=None if user.disabled_at is None else _time(user.disabled_at),
+        created_at=rfc3339(user.created_at),
+        email_verified_at=None if user.email_verified_at is None else rfc3339(user.email_verified_at),
+        disabled_at=None if user.disabled_at is None else rfc3339(user.disabled_at),
     )
-
-
-def _time(seconds: float) -> datetime:
-    """A time in RFC 3339, to the second."""
-    return datetime.fromtimestamp(int(seconds), UTC)

@@ -1,0 +1,116 @@
+"""`/admin/apis`: what tokens can be for."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gatepass.server.domain.sessions.api import Api, ApiScope  # noqa: TC001 - msgspec reads the annotations of a struct
+from gatepass.server.features.admin.apis import ApiAdmin
+from gatepass.server.web.answers import JsonResponse, no_content
+from gatepass.server.web.auth.requirements import OPERATOR_READ, OPERATOR_WRITE
+from gatepass.server.web.routing import Route
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from gatepass.server.core import Core
+    from gatepass.server.web.call import Call
+
+
+class ApiResource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An API. `public`: clients that have registered themselves may ask for tokens for it."""
+
+    audience: str
+    name: str = ""
+    scopes: tuple[ApiScope, ...] = ()
+    public: bool = False
+
+
+class ApiList(msgspec.Struct, frozen=True):
+    """Every API, by audience."""
+
+    apis: tuple[ApiResource, ...]
+
+
+_ONE = "/admin/apis/{audience}"
+
+
+def routes(core: Core) -> tuple[Route, ...]:
+    """The calls."""
+    return (
+        Route(
+            method="GET",
+            path="/admin/apis",
+            handler=partial(list_apis, core),
+            auth=OPERATOR_READ,
+            summary="List every API",
+            answers={200: ApiList},
+        ),
+        Route(
+            method="POST",
+            path="/admin/apis",
+            handler=partial(add_api, core),
+            auth=OPERATOR_WRITE,
+            summary="Add an API, or change the one of this audience",
+            body=ApiResource,
+            answers={200: ApiResource},
+            problems=("invalid_audience", "invalid_scope"),
+        ),
+        Route(
+            method="GET",
+            path=_ONE,
+            handler=partial(show_api, core),
+            auth=OPERATOR_READ,
+            summary="Show an API; its audience is percent-encoded in the path",
+            answers={200: ApiResource},
+            problems=("api_not_found",),
+        ),
+        Route(
+            method="DELETE",
+            path=_ONE,
+            handler=partial(remove_api, core),
+            auth=OPERATOR_WRITE,
+            summary="Remove an API",
+            answers={204: None},
+            problems=("api_not_found",),
+        ),
+    )
+
+
+def _apis(core: Core) -> ApiAdmin:
+    return ApiAdmin(core.database, core.list_keys)
+
+
+async def list_apis(core: Core, _call: Call, _body: None) -> Response:
+    """Answer with all of them."""
+    return JsonResponse(ApiList(tuple(map(_resource, await _apis(core).all()))))
+
+
+async def add_api(core: Core, _call: Call, body: ApiResource) -> Response:
+    """Add one, or change it."""
+    api = Api(
+        audience=body.audience, name=body.name or body.audience, scopes=body.scopes, is_public=body.public, created_at=0
+    )
+    kept = await _apis(core).add(api)
+    core.apis.forget()
+    return JsonResponse(_resource(kept))
+
+
+async def show_api(core: Core, call: Call, _body: None) -> Response:
+    """Answer with one."""
+    return JsonResponse(_resource(await _apis(core).show(call.path_params["audience"])))
+
+
+async def remove_api(core: Core, call: Call, _body: None) -> Response:
+    """Remove one."""
+    await _apis(core).remove(call.path_params["audience"])
+    core.apis.forget()
+    core.clients.forget()
+    return no_content()
+
+
+def _resource(api: Api) -> ApiResource:
+    return ApiResource(audience=api.audience, name=api.name, scopes=api.scopes, public=api.is_public)
