@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import apsw
@@ -219,3 +220,71 @@ def test_an_api_is_added_and_removed(api: httpx.Client, ops: dict[str, str]) -> 
     assert len(api.get("/admin/apis", headers=ops).json()["apis"]) == 1
     assert api.delete(one, headers=ops).status_code == 204
     assert api.get(one, headers=ops).json()["code"] == "api_not_found"
+
+
+def test_the_log_is_followed_and_filtered(api: httpx.Client, ops: dict[str, str]) -> None:
+    """Every event once and in order, by pages; by kind, person and client."""
+    zoe = {"email": "zoe@example.test", "password": PASSWORD}
+    person = add(api, ops, zoe["email"])
+    sign_in(api, zoe)
+    client = api.post("/admin/clients", json={"name": "S", "grant_types": ["client_credentials"]}, headers=ops).json()
+    found: list[dict[str, Any]] = []
+    after = ""
+    while True:
+        page = api.get("/admin/events", params={"limit": 2, "after": after}, headers=ops).json()
+        found += page["events"]
+        if page["next"] is None:
+            break
+        after = page["next"]
+    assert [each["id"] for each in found] == sorted({each["id"] for each in found})
+    assert {"account_created", "signed_in", "client_added"} <= {each["kind"] for each in found}
+
+    def kinds(**query: str) -> list[str]:
+        answer = api.get("/admin/events", params=query, headers=ops)
+        assert answer.status_code == 200, answer.text
+        return [each["kind"] for each in answer.json()["events"]]
+
+    assert kinds(kind="signed_in") == ["signed_in"]
+    assert kinds(user=person["id"]) == ["account_created", "signed_in"]
+    assert kinds(client=client["client"]["client_id"]) == ["client_added"]
+    assert api.get("/admin/events?kind=nonsense", headers=ops).json()["code"] == "invalid_query"
+
+
+def test_thirty_days_in_numbers(api: httpx.Client, server: RunningServer, ops: dict[str, str]) -> None:
+    """Every day is there, today last, with what happened on it."""
+    zoe = {"email": "zoe@example.test", "password": PASSWORD}
+    add(api, ops, zoe["email"])
+    sign_in(api, zoe)
+    sign_in(api, zoe | {"password": "wrong"})
+    stats = api.get("/admin/stats", headers=ops).json()
+    assert (stats["people"], stats["disabled_people"], stats["clients"], len(stats["days"])) == (1, 0, 1, 30)
+    today = stats["days"][-1]
+    assert (today["signups"], today["sign_ins"], today["refused_sign_ins"]) == (1, 1, 1)
+    assert sum(day["sign_ins"] for day in stats["days"][:-1]) == 0
+    assert server.clock.now // 86_400 * 86_400 == datetime.fromisoformat(f"{today['day']}T00:00:00Z").timestamp()
+
+
+def test_keys_are_rotated_and_withdrawn(api: httpx.Client, ops: dict[str, str]) -> None:
+    """A new key is published at once; a withdrawn one signs no more, and its tokens, this one too, are dead."""
+    first = api.get("/admin/keys", headers=ops).json()["keys"]
+    assert "sealed" not in str(first)
+    rotated = api.post("/admin/keys/rotate", json={}, headers=ops).json()["keys"]
+    assert len(rotated) == len(first) + 1
+    assert len(api.get("/.well-known/jwks.json").json()["keys"]) >= 2
+    assert api.post("/admin/keys/nonsense/compromise", headers=ops).json()["code"] == "key_not_found"
+    (signing,) = (key["kid"] for key in first if key["state"] == "signing" and key["use"] == "sig")
+    assert api.post(f"/admin/keys/{signing}/compromise", headers=ops).status_code == 200
+    assert api.get("/admin/keys", headers=ops).status_code == 401
+
+
+def test_all_that_is_kept_of_a_person(api: httpx.Client, ops: dict[str, str]) -> None:
+    """An export is complete and recorded; what is not there is told as such."""
+    person = add(api, ops, "zoe@example.test")
+    one = f"/admin/users/{person['id']}"
+    exported = api.get(f"{one}/export", headers=ops).json()
+    assert exported["account"]["email"] == "zoe@example.test"
+    assert [event["kind"] for event in exported["events"]] == ["account_created", "data_exported"]
+    assert api.get(f"{one}/identities", headers=ops).json() == {"identities": []}
+    assert api.get(f"{one}/consents", headers=ops).json() == {"consents": []}
+    assert api.delete(f"{one}/consents/first-party", headers=ops).json()["code"] == "consent_not_found"
+    assert api.get("/admin/users/usr_nobody/export", headers=ops).json()["code"] == "user_not_found"

@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gatepass.server.domain.events.event import MOST_SHOWN, Event
+from gatepass.server.domain.events.event import MOST_SHOWN, DayCount, Event
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gatepass.server.domain.events.event import EventFilter, EventKind
     from gatepass.server.store.connection import Connection, Row
 
+_DAY = 86_400.0
 _COLUMNS = "id, at, kind, user_id, session_id, actor, reason, jti, address, user_agent"
 
 
@@ -64,6 +68,33 @@ class SqlEvents:
                 user_id,
             )
         return list(map(_event, rows))
+
+    async def page(self, events: EventFilter) -> list[Event]:
+        """Select a page by primary key, or by the index of the narrowest condition."""
+        wanted = {"kind = {}": events.kind, "user_id = {}": events.user_id}
+        clauses, values = ["id > ?1"], [events.after]
+        for clause, value in wanted.items():
+            if value is not None:
+                values.append(value)
+                clauses.append(clause.format(f"?{len(values)}"))
+        if events.client_id is not None:
+            values.append(events.client_id)
+            clauses.append(f"(actor = ?{len(values)} OR reason = ?{len(values)})")
+        rows = await self._connection.rows(
+            f"SELECT {_COLUMNS} FROM events WHERE {' AND '.join(clauses)} ORDER BY id LIMIT {events.limit:d}", *values
+        )
+        return list(map(_event, rows))
+
+    async def daily(self, kinds: Sequence[EventKind], since: float) -> list[DayCount]:
+        """Count by time."""
+        places = ", ".join(f"?{number}" for number in range(2, len(kinds) + 2))
+        rows = await self._connection.rows(
+            f"SELECT FLOOR(at / {_DAY}) AS day, kind, COUNT(*) FROM events WHERE at >= ?1 AND kind IN ({places})"
+            " GROUP BY 1, 2 ORDER BY 1, 2",
+            since,
+            *kinds,
+        )
+        return [DayCount(int(day or 0), str(kind), int(count or 0)) for day, kind, count in rows]
 
     async def sign_ins_since(self, at: float) -> tuple[int, int]:
         """Count by time."""

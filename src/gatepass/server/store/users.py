@@ -89,6 +89,14 @@ class SqlUsers:
         rows = await self._connection.rows(f"SELECT {_COLUMNS} FROM users WHERE {' AND '.join(clauses)}", *values)
         return [user for row in rows if (user := _user(row))]
 
+    async def count(self) -> tuple[int, int]:
+        """Count all, and those in the index of the disabled."""
+        row = await self._connection.row(
+            "SELECT (SELECT COUNT(*) FROM users), (SELECT COUNT(*) FROM users WHERE disabled_at IS NOT NULL)"
+        )
+        people, disabled = row or (0, 0)
+        return int(people or 0), int(disabled or 0)
+
     async def reserved_names_taken(self) -> list[tuple[str, str]]:
         """Select all."""
         rows = await self._connection.rows("SELECT holder, name FROM reserved_names_taken ORDER BY holder, name")

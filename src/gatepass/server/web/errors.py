@@ -200,6 +200,7 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         "An operator's first factor needs the one-time code that the command line printed (`enrollment_code`).",
     ),
     "user_not_found": ProblemKind(404, "User not found", "No user has this email address or id."),
+    "key_not_found": ProblemKind(404, "Key not found", "There is no signing key of this `kid` or use."),
     "api_not_found": ProblemKind(404, "API not found", "There is no API of this audience."),
     "client_not_found": ProblemKind(404, "Client not found", "There is no client with this id."),
     "registration_closed": ProblemKind(

@@ -102,6 +102,10 @@ class Users(Protocol):
         """Those that the filter describes, by email address."""
         ...
 
+    async def count(self) -> tuple[int, int]:
+        """How many there are, and how many of them are disabled."""
+        ...
+
     async def reserved_names_taken(self) -> list[tuple[str, str]]:
         """Which users and clients lost which role or scope when it became a right at this server."""
         ...

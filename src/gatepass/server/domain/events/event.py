@@ -109,6 +109,32 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     user_agent: str = ""
 
 
+class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which events to list, oldest first.
+
+    Attributes:
+        after: The event after which the page begins.
+        kind: What happened.
+        user_id: Whom it is about.
+        client_id: The client that it is about, or that did it.
+        limit: How many at most.
+    """
+
+    after: str = ""
+    kind: EventKind | None = None
+    user_id: str | None = None
+    client_id: str | None = None
+    limit: int = 50
+
+
+class DayCount(msgspec.Struct, frozen=True):
+    """How often something happened on a day, which counts from 1970 in UTC."""
+
+    day: int
+    kind: str
+    count: int
+
+
 class Events(Protocol):
     """The event log: append-only, except that old events and those about deleted users are removed."""
 
@@ -126,6 +152,14 @@ class Events(Protocol):
 
     async def after(self, event_id: str, *, user_id: str | None = None, limit: int = 1_000) -> Sequence[Event]:
         """Return events by id, starting after `event_id`, of one user or of all."""
+        ...
+
+    async def page(self, events: EventFilter) -> list[Event]:
+        """Those that the filter describes, oldest first."""
+        ...
+
+    async def daily(self, kinds: Sequence[EventKind], since: float) -> list[DayCount]:
+        """How often each kind happened on each day since then."""
         ...
 
     async def sign_ins_since(self, at: float) -> tuple[int, int]:

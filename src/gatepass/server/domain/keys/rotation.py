@@ -175,6 +175,7 @@ async def rotate(  # noqa: PLR0913 - the call reads as what is wanted
     alg: str | None = None,
     at_once: bool = False,
     use: Literal["sig", "id_token"] = "sig",
+    actor: str = OPERATOR,
 ) -> StoredKey:
     """Rotate to another key; return the new key.
 
@@ -189,6 +190,7 @@ async def rotate(  # noqa: PLR0913 - the call reads as what is wanted
         at_once: Sign with it now. Unless it was pre-published, verifiers that keep the JWKS and never look for an
             unknown key refuse its tokens until they fetch again.
         use: Access tokens, or ID tokens where they have a key of their own.
+        actor: Who does it, as the event says.
 
     Raises:
         StartupError: when the stored keys are under another master key, or there is no key of this use to follow.
@@ -207,36 +209,38 @@ async def rotate(  # noqa: PLR0913 - the call reads as what is wanted
         signing, *waiting = line(stored, use)
         for key in waiting:
             if key.alg != alg:
-                await _retire(tx, key.kid, actor=OPERATOR)
+                await _retire(tx, key.kid, actor=actor)
         if not any(key.alg == alg for key in waiting):
-            await _add(tx, made[use, alg], stored, signs_from=now + pace.prepublish, actor=OPERATOR)
+            await _add(tx, made[use, alg], stored, signs_from=now + pace.prepublish, actor=actor)
         if at_once:
-            await _retire(tx, signing.kid, actor=OPERATOR)
+            await _retire(tx, signing.kid, actor=actor)
         await _take_due(tx, made, pace, alg)  # a shared secret needs a separate key for documents
         return line(await tx.keys.all(), use)[-1]
 
     return await database.transaction(unit)
 
 
-async def retire(database: Database, data_key: DataKey, kid: str) -> StoredKey | None:
+async def retire(database: Database, data_key: DataKey, kid: str, *, actor: str = OPERATOR) -> StoredKey | None:
     """Stop signing with a key; its tokens stay valid. Returns the key that signs now, None if there is no such key.
 
     Raises:
         StartupError: when the stored keys are under another master key.
     """
-    return await _withdraw(database, data_key, kid, is_compromised=False)
+    return await _withdraw(database, data_key, kid, is_compromised=False, actor=actor)
 
 
-async def compromise(database: Database, data_key: DataKey, kid: str) -> StoredKey | None:
+async def compromise(database: Database, data_key: DataKey, kid: str, *, actor: str = OPERATOR) -> StoredKey | None:
     """Withdraw a key and tell every verifier. Returns the key that signs now, None if there is no such key.
 
     Raises:
         StartupError: when the stored keys are under another master key.
     """
-    return await _withdraw(database, data_key, kid, is_compromised=True)
+    return await _withdraw(database, data_key, kid, is_compromised=True, actor=actor)
 
 
-async def _withdraw(database: Database, data_key: DataKey, kid: str, *, is_compromised: bool) -> StoredKey | None:
+async def _withdraw(
+    database: Database, data_key: DataKey, kid: str, *, is_compromised: bool, actor: str
+) -> StoredKey | None:
     """Withdraw a key; the next one takes over, or a new one of the same algorithm."""
     key = _find(await stored_keys(database), kid)
     if key is None:
@@ -253,7 +257,7 @@ async def _withdraw(database: Database, data_key: DataKey, kid: str, *, is_compr
             await tx.revocations.revoke_key(kid, now)
             await record(tx, "key_compromised", actor=OPERATOR, reason=kid)
         else:
-            await _retire(tx, kid, actor=OPERATOR)
+            await _retire(tx, kid, actor=actor)
         if key.retired_at is None and not line(await tx.keys.all(), key.use):
             await _add(tx, made[key.use, key.alg], stored, signs_from=now)
         left = await tx.keys.all()

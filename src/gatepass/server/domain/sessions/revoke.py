@@ -105,7 +105,9 @@ async def publish_ended(tx: Transaction, ended: Sequence[EndedGrant], *, tells_c
         await queue_logouts(tx, [each.logout for each in ended])
 
 
-async def withdraw_consent(tx: Transaction, user_id: str, client_id: str, *, where: Origin = NOWHERE) -> bool:
+async def withdraw_consent(
+    tx: Transaction, user_id: str, client_id: str, *, actor: str | None = None, where: Origin = NOWHERE
+) -> bool:
     """End all that a client holds of a person, and forget what they have allowed it; False where there is nothing."""
     now = tx.now
     was_remembered = await tx.consents.withdraw(user_id, client_id)
@@ -116,7 +118,7 @@ async def withdraw_consent(tx: Transaction, user_id: str, client_id: str, *, whe
     await tx.sessions.end_of_client(user_id, client_id, reason="consent_withdrawn", now=now)
     if not was_remembered and not ended:
         return False
-    await record(tx, "consent_withdrawn", user_id, reason=client_id, where=where)
+    await record(tx, "consent_withdrawn", user_id, actor=actor, reason=client_id, where=where)
     return True
 
 

@@ -8,20 +8,24 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.accounts.export import collect
 from gatepass.server.domain.accounts.operator_enrollment import new_enrollment_code
 from gatepass.server.domain.accounts.ownership import erase
 from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.sessions.client import FIRST_PARTY
 from gatepass.server.domain.sessions.revoke import (
     drop_factors,
     end_session,
     end_sessions_of,
     end_tokens_of,
     replace_password,
+    withdraw_consent,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from gatepass.server.domain.accounts.export import Exported
     from gatepass.server.domain.accounts.user import User
     from gatepass.server.domain.events.event import EventKind, Origin
     from gatepass.server.domain.ports import Transaction
@@ -119,6 +123,20 @@ class AccountChanges:
             tx, session_id, user.id, "logged_out_by_admin", actor=self.by.id, where=self.where
         )
         return None if has_ended else Refusal("session_not_found", "There is no active session with this id.")
+
+    async def disconnect(self, tx: Transaction, user: User, client_id: str) -> Refusal | None:
+        """End all that an application has of the user; it asks them anew."""
+        # The built-in client is this server's own sign-in, which is ended with its sessions.
+        if client_id != FIRST_PARTY and await withdraw_consent(
+            tx, user.id, client_id, actor=self.by.id, where=self.where
+        ):
+            return None
+        return Refusal("consent_not_found", "No application of this id has access to the account.")
+
+    async def export(self, tx: Transaction, user: User) -> Exported:
+        """Record the export, and return all that is kept of the user, which includes that event."""
+        await self._record(tx, "data_exported", user.id)
+        return await collect(tx, user)
 
     async def remove(self, tx: Transaction, user: User) -> None:
         """Delete the account: end its sessions, remove all its data; what stays is that some account was deleted."""

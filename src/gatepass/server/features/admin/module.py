@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gatepass.server.features.admin.api import apis, clients, users
+from gatepass.server.features.admin.api import apis, clients, events, keys, person, users
 from gatepass.server.module import Module
 from gatepass.server.web.auth.operator import OperatorAuth
 from gatepass.server.web.auth.requirements import OPERATOR_READ, OPERATOR_WRITE
@@ -12,7 +12,7 @@ from gatepass.server.web.auth.requirements import OPERATOR_READ, OPERATOR_WRITE
 if TYPE_CHECKING:
     from gatepass.server.core import Core
 
-_FACES = (users, clients, apis)
+_FACES = (users, person, clients, apis, keys, events)
 
 
 def module(core: Core) -> Module:

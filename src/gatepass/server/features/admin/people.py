@@ -20,6 +20,7 @@ from gatepass.server.features.admin.account_changes import AccountChanges
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from gatepass.server.domain.accounts.export import Exported
     from gatepass.server.domain.accounts.imports import ImportedUser
     from gatepass.server.domain.accounts.registration import Registration
     from gatepass.server.domain.accounts.user import UserFilter
@@ -239,6 +240,22 @@ class Admin:
 
         await self._change(who, act)
 
+    async def export(self, who: str) -> Exported:
+        """Everything that is kept of the user."""
+        return await self._act(who, self._changes.export)
+
+    async def disconnect(self, who: str, client_id: str) -> None:
+        """Withdraw the user's consent to an application, and end what it has.
+
+        Raises:
+            Refusal: `consent_not_found`.
+        """
+
+        async def act(tx: Transaction, user: User) -> Refusal | None:
+            return await self._changes.disconnect(tx, user, client_id)
+
+        await self._change(who, act)
+
     async def remove(self, who: str) -> None:
         """Delete the account and all its data."""
         await self._change(who, self._changes.remove)
@@ -271,6 +288,16 @@ class Admin:
         if found is None:
             raise _not_found(who)
         return found
+
+    async def _act(self, who: str, act: Callable[[Transaction, User], Awaitable[T]]) -> T:
+        """Do something about a user that changes nothing of theirs."""
+        find = _finder(who)
+
+        async def unit(tx: Transaction) -> T | Refusal:
+            user = await find(tx)
+            return _not_found(who) if user is None else await act(tx, user)
+
+        return await decide(self._database, unit)
 
     async def _change(self, who: str, act: Callable[[Transaction, User], Awaitable[T | Refusal]]) -> T:
         """Change something of a user, if the operator may."""

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gatepass.server.base.confidential import Confidential
+from gatepass.server.domain.accounts.export import Exported
 from gatepass.server.domain.accounts.registration import PASSWORD_PROBLEMS
 from gatepass.server.features.account.profile.change_email import confirm_address, send_link
 from gatepass.server.features.account.profile.change_password import set_password
 from gatepass.server.features.account.profile.delete_account import delete_account
-from gatepass.server.features.account.profile.export import Exported, export
+from gatepass.server.features.account.profile.export import export
 from gatepass.server.web.answers import JsonResponse, no_content
 from gatepass.server.web.auth.requirements import CALLER, RECENT
 from gatepass.server.web.routing import Route

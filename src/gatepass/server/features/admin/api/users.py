@@ -53,8 +53,8 @@ class UsersQuery(PageQuery, frozen=True, kw_only=True):
     """Which people."""
 
     search: Annotated[str, Meta(max_length=254, description="How the email address or the id begins.")] = ""
-    role: Annotated[str | None, Meta(description="A role that they have.")] = None
-    disabled: Annotated[bool | None, Meta(description="Whether they are disabled.")] = None
+    role: Annotated[str, Meta(description="A role that they have.")] | None = None
+    disabled: Annotated[bool, Meta(description="Whether they are disabled.")] | None = None
 
 
 class NewUser(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):

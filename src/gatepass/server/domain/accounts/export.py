@@ -1,0 +1,45 @@
+"""All that is kept of a user, for the user or for an operator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gatepass.server.base.confidential import Confidential
+from gatepass.server.domain.accounts.linked_identity import Identity  # noqa: TC001 - as below
+from gatepass.server.domain.accounts.user import User  # noqa: TC001 - as below
+from gatepass.server.domain.events.event import Event  # noqa: TC001 - msgspec reads the annotations of an answer
+from gatepass.server.domain.sessions.consent import Consent  # noqa: TC001 - msgspec reads the annotations
+from gatepass.server.domain.sessions.session import Session  # noqa: TC001 - as above
+
+if TYPE_CHECKING:
+    from gatepass.server.domain.ports import Transaction
+
+
+class Exported(Confidential, frozen=True, kw_only=True):
+    """All data about a user; times in seconds since 1970."""
+
+    account: User
+    sessions: list[Session]
+    identities: list[Identity]
+    consents: list[Consent]
+    events: list[Event]
+
+
+async def collect(tx: Transaction, user: User) -> Exported:
+    """Read it all."""
+    return Exported(
+        account=user,
+        sessions=await tx.sessions.all_of(user.id),
+        identities=await tx.identities.of(user.id),
+        consents=await tx.consents.all_of(user.id),
+        events=await _all_events(tx, user.id),
+    )
+
+
+async def _all_events(tx: Transaction, user_id: str) -> list[Event]:
+    events: list[Event] = []
+    last = ""
+    while page := await tx.events.after(last, user_id=user_id):
+        events += page
+        last = page[-1].id
+    return events
