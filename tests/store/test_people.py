@@ -11,6 +11,7 @@ from tests.support.server import NOON
 from gatepass.server.domain.accounts.ownership import erase
 from gatepass.server.domain.accounts.user import User
 from gatepass.server.domain.credentials.one_time_code import MOST_TRIES, Code
+from gatepass.server.domain.events.event import Origin
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.limits.attempts import NEVER, Limit, Tried, network_of
 from gatepass.server.domain.revocation.status_index import StatusIndex
@@ -298,3 +299,15 @@ def test_a_person_is_erased(database: Database) -> None:
         left,
     )
     assert seen == [["usr_b"], [None, "a hash"], [0, 1], [0, 1], [False, True], ["mail_b"], ["usr_b"]]
+
+
+def test_counts_of_the_log(database: Database) -> None:
+    """What doctor and the operators' numbers ask of the log is answered on every database."""
+
+    async def unit(tx: Transaction) -> tuple[tuple[int, int], tuple[int, int], list[str]]:
+        await record(tx, "signed_in", "usr_a")
+        await record(tx, "sign_in_refused", where=Origin(address="127.0.0.1"))
+        days = await tx.events.daily(("signed_in", "account_created"), 0)
+        return await tx.events.sign_ins_since(0), await tx.users.count(), [each.kind for each in days]
+
+    assert run(database, unit) == [((2, 1), (0, 0), ["signed_in"])]

@@ -103,7 +103,8 @@ class SqlEvents:
             " WHERE at >= ?1 AND kind IN ('signed_in', 'sign_in_refused')",
             at,
         )
-        return msgspec.convert(row, tuple[int, int])
+        tried, unknown = row or (0, 0)
+        return int(tried or 0), int(unknown or 0)
 
     async def logouts_not_delivered_since(self, at: float) -> dict[str, int]:
         """Count by time and client."""
