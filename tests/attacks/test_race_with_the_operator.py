@@ -16,6 +16,7 @@ from gatepass.server.domain.accounts.registration import Registration
 from gatepass.server.domain.credentials.passwords.hashing import PasswordHasher
 from gatepass.server.domain.keys.data_key import open_data_key
 from gatepass.server.domain.keys.master_key import load_master_keys
+from gatepass.server.domain.mail.notices import Notices
 from gatepass.server.domain.revocation.status_indexes import list_keys
 from gatepass.server.features.admin.people import Admin
 from gatepass.server.store.sqlite import SqliteDatabase
@@ -43,8 +44,10 @@ def meanwhile(
             is_right = await verify(self, password, password_hash)
             database = SqliteDatabase(server.settings.sqlite_path, server.clock)
             masters = load_master_keys("", server.settings.master_key_path)
-            lists = list_keys(await open_data_key(database, masters))
-            await act(Admin(database, Registration(database, self, server.settings), lists, idle_seconds=1))
+            data_key = await open_data_key(database, masters)
+            registration = Registration(database, self, server.settings)
+            notices = Notices(data_key, server.settings)
+            await act(Admin(database, registration, list_keys(data_key), notices, idle_seconds=1))
             database.close()
             return is_right
 

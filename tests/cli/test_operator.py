@@ -550,3 +550,51 @@ def test_serve_warns_of_what_is_allowed_and_yet_worth_knowing() -> None:
     assert "GATEPASS_SMTP_URL" in mail
     assert "--issuer" in issuer
     assert "GATEPASS_SIGNUP" in signup
+
+
+def test_an_address_is_verified_and_changed(run: Run) -> None:
+    """A new address is unverified unless the operator knows better; one that is taken stays with its user."""
+    run("user", "add", "ann@example.test", stdin=ANN["password"])
+    run("user", "add", "bob@example.test", stdin=ANN["password"])
+    assert run("user", "verify", "ann@example.test").err == "The address ann@example.test counts as verified.\n"
+    assert json.loads(run("user", "show", "ann@example.test", "--json").out)["email_verified"] is True
+    assert run("user", "rename", "ann@example.test", "Anna@example.test").status == 0
+    assert json.loads(run("user", "show", "anna@example.test", "--json").out)["email_verified"] is False
+    taken = run("user", "rename", "anna@example.test", "bob@example.test")
+    assert (taken.status, taken.err.splitlines()[0]) == (
+        1,
+        "error: There is already an account with this email address.",
+    )
+    run("user", "rename", "anna@example.test", "ann@example.test", "--verified")
+    assert json.loads(run("user", "show", "ann@example.test", "--json").out)["email_verified"] is True
+
+
+def test_deleting_asks_first(run: Run) -> None:
+    """Without a terminal it needs --yes; then nothing of the user is left."""
+    run("user", "add", "ann@example.test", stdin=ANN["password"])
+    done = run("user", "delete", "ann@example.test")
+    assert (done.status, "--yes" in done.err) == (1, True)
+    exported = json.loads(run("user", "export", "ann@example.test").out)
+    assert [event["kind"] for event in exported["events"]] == ["account_created", "data_exported"]
+    assert run("user", "delete", "ann@example.test", "--yes").status == 0
+    assert run("user", "show", "ann@example.test").status == 1
+
+
+def test_a_list_is_searched(run: Run) -> None:
+    """By how an address begins, and by role."""
+    run("user", "add", "ann@example.test", "--role", "editor", stdin=ANN["password"])
+    run("user", "add", "bob@example.test", stdin=ANN["password"])
+    for options in (("--search", "a"), ("--role", "editor")):
+        assert [user["email"] for user in json.loads(run("user", "list", "--json", *options).out)] == [
+            "ann@example.test"
+        ]
+
+
+def test_an_invitation_needs_mail(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no mail can be sent, nobody is added who could never sign in."""
+    monkeypatch.setenv("GATEPASS_ISSUER", "https://auth.example.test")
+    refused = run("user", "invite", "ann@example.test")
+    assert (refused.status, refused.err.splitlines()[0]) == (
+        1,
+        "error: This server cannot send email: ask its operator.",
+    )

@@ -92,7 +92,7 @@ def mailing(
 ) -> Generator[RunningServer]:
     """A server that sends its mails there."""
     database = _new_database(request)
-    with running_server(tmp_path / "data", clock, is_awaited=False, database=database, smtp_url=mailbox.url) as running:
+    with running_server(tmp_path / "data", clock, database=database, smtp_url=mailbox.url) as running:
         yield running
 
 

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from gatepass.server.base.settings import Settings, load
 from gatepass.server.domain.accounts.registration import new_registration
 from gatepass.server.domain.credentials.passwords.hashing import password_hasher
+from gatepass.server.domain.mail.notices import Notices
 from gatepass.server.domain.revocation.status_indexes import list_keys, status_indexes
 from gatepass.server.features.admin.apis import ApiAdmin
 from gatepass.server.features.admin.clients import ClientAdmin
@@ -54,7 +55,13 @@ async def open_admin(place: Place, *, must_exist: bool = True) -> AsyncGenerator
         hasher = password_hasher(settings)
         try:
             registration = new_registration(database, hasher, settings)
-            yield Admin(database, registration, list_keys(data_key), idle_seconds=settings.session_idle_seconds)
+            yield Admin(
+                database,
+                registration,
+                list_keys(data_key),
+                Notices(data_key, settings),
+                idle_seconds=settings.session_idle_seconds,
+            )
         finally:
             hasher.close()
 

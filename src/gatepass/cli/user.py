@@ -9,7 +9,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, NamedTuple
+from typing import IO, TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import msgspec
 from cyclopts import App, Parameter
@@ -18,11 +18,12 @@ from gatepass.cli.common import Place, open_admin
 from gatepass.cli.output import Json, fail, result, result_json, result_table, say, time_in_words
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.accounts.imports import ImportedUser, read_imported_user
-from gatepass.server.domain.accounts.user import OPERATOR_ROLE
+from gatepass.server.domain.accounts.user import OPERATOR_ROLE, UserFilter
 from gatepass.server.domain.credentials.passwords.spellings import FirebaseProject
 from gatepass.server.features.admin.people import UserChanges
 
 if TYPE_CHECKING:
+    from gatepass.server.domain.accounts.export import Exported
     from gatepass.server.domain.accounts.user import User
     from gatepass.server.domain.events.event import Event
     from gatepass.server.features.admin.account_changes import Roles
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 app = App(name="user", help="Add, show and change users.")
 
 _HERE = Place()
+_EVERYBODY = 10_000_000
 _MANY_ROLES = 2_500
 """Total characters of a user's roles that make a token of about 4 KiB."""
 _PORTION = 500
@@ -82,6 +84,29 @@ def add(  # noqa: PLR0913 - the options of a command
     _tell_code(code)
 
 
+@app.command
+def invite(
+    email: str,
+    *,
+    role: Annotated[tuple[str, ...], Parameter(help="A role; may be repeated.")] = (),
+    language: Annotated[Literal["en", "de", "fr"], Parameter(help="The language of the email.")] = "en",
+    json: Json = False,
+    place: Place = _HERE,
+) -> None:
+    """Add a user who sets their own password: a running server mails them a link, which works for 7 days."""
+
+    async def work() -> User:
+        async with open_admin(place, must_exist=False) as admin:
+            return await admin.invite(email, role, language=language)
+
+    user = asyncio.run(work())
+    if json:
+        result_json(_as_json(user))
+    else:
+        result(user.id)
+        say(f"Invited {user.email}.")
+
+
 @app.command(name="import")
 def import_(
     file: str,
@@ -123,12 +148,19 @@ def import_(
 
 
 @app.command(name="list")
-def list_(*, json: Json = False, place: Place = _HERE) -> None:
-    """List every user."""
+def list_(
+    *,
+    search: Annotated[str, Parameter(help="How the email address or the id begins.")] = "",
+    role: Annotated[str | None, Parameter(help="A role that they have.")] = None,
+    json: Json = False,
+    place: Place = _HERE,
+) -> None:
+    """List users, by email address."""
+    wanted = UserFilter(search=search.strip().lower(), role=role, limit=_EVERYBODY)
 
     async def work() -> list[User]:
         async with open_admin(place) as admin:
-            return await admin.all()
+            return await admin.page(wanted)
 
     users = asyncio.run(work())
     if json:
@@ -191,6 +223,59 @@ def enable(email: str, *, place: Place = _HERE) -> None:
 
     asyncio.run(work())
     say(f"Enabled {email}.")
+
+
+@app.command
+def verify(email: str, *, place: Place = _HERE) -> None:
+    """Declare that the user's email address is known to be theirs."""
+    _change(place, email, UserChanges(email_verified=True))
+    say(f"The address {email} counts as verified.")
+
+
+@app.command
+def rename(
+    email: str,
+    new_email: str,
+    *,
+    verified: Annotated[bool, Parameter(negative="", help="The new address is known to be the user's.")] = False,
+    place: Place = _HERE,
+) -> None:
+    """Change a user's email address. Links that were mailed to the former one no longer work."""
+    changed = _change(place, email, UserChanges(email=new_email, email_verified=verified))
+    say(f"{email} is {changed.email} now.")
+
+
+@app.command
+def export(email: str, *, place: Place = _HERE) -> None:
+    """Print all that is kept of a user, as JSON."""
+
+    async def work() -> Exported:
+        async with open_admin(place) as admin:
+            return await admin.export(email)
+
+    result(msgspec.json.encode(asyncio.run(work())).decode())
+
+
+@app.command
+def delete(
+    email: str,
+    *,
+    yes: Annotated[bool, Parameter(negative="", help="Do not ask.")] = False,
+    place: Place = _HERE,
+) -> None:
+    """Delete a user and all that is kept of them. Their tokens die within a second; nothing brings them back."""
+    if not yes:
+        if not sys.stdin.isatty():
+            fail("Deleting a user cannot be undone.", f"gatepass user delete {email} --yes")
+        if input(f"Delete {email} and all that is kept of them? Type the address: ") != email:
+            fail("Nothing was deleted.", "Type the address exactly, or give --yes.")
+
+    async def work() -> None:
+        async with open_admin(place) as admin:
+            await admin.remove(email)
+
+    asyncio.run(work())
+    say(f"Deleted {email}.")
 
 
 @app.command(name="role")
@@ -313,6 +398,14 @@ def _new_password() -> str:
     if getpass.getpass("Confirm password: ") != first:
         fail("The two passwords differ.", "Enter the same password twice.")
     return first
+
+
+def _change(place: Place, email: str, changes: UserChanges) -> User:
+    async def work() -> User:
+        async with open_admin(place) as admin:
+            return (await admin.change(email, changes)).user
+
+    return asyncio.run(work())
 
 
 def _tell_code(code: str | None) -> None:

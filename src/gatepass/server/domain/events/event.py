@@ -39,6 +39,7 @@ EventKind = Literal[
     "factor_removed",
     "grant_refused",
     "impersonated",
+    "invited",
     "key_added",
     "key_compromised",
     "key_retired",

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from gatepass.server.domain.mail.queue import NoticeKind
     from gatepass.server.domain.ports import Transaction
 
+INVITATION_SECONDS = 7 * 86_400.0
+"""How long an invitation works."""
 LOCK_SECONDS = 7 * 86_400.0
 """How long "this wasn't me" works."""
 

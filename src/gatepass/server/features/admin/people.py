@@ -10,9 +10,13 @@ from msgspec import UNSET, UnsetType  # noqa: TC002 - msgspec reads the annotati
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
+from gatepass.server.base.texts import LANGUAGES
 from gatepass.server.domain.accounts.user import OPERATOR_ROLE, User, check_role, normalise_email
+from gatepass.server.domain.credentials.one_time_code import Code
 from gatepass.server.domain.events.event import NOWHERE, OPERATOR
 from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.mail.notices import INVITATION_SECONDS
+from gatepass.server.domain.mail.queue import Notice
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.operator import COMMAND_LINE
 from gatepass.server.features.admin.account_changes import AccountChanges
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.accounts.registration import Registration
     from gatepass.server.domain.accounts.user import UserFilter
     from gatepass.server.domain.events.event import Event, Origin
+    from gatepass.server.domain.mail.notices import Notices
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.domain.revocation.status_indexes import ListKeys
     from gatepass.server.domain.sessions.operator import Operator
@@ -74,6 +79,7 @@ class Admin:
         database: The store.
         registration: Creates accounts.
         lists: The keys of status lists.
+        notices: Puts mails into the queue, which a running server sends.
         idle_seconds: How long a session lives without use.
         by: Who administers. A client does not change operators: `operator_protected`.
         where: Where the request came from.
@@ -84,6 +90,7 @@ class Admin:
         database: Database,
         registration: Registration,
         lists: ListKeys,
+        notices: Notices,
         *,
         idle_seconds: float,
         by: Operator = COMMAND_LINE,
@@ -91,6 +98,7 @@ class Admin:
     ) -> None:
         self._database = database
         self._registration = registration
+        self._notices = notices
         self._idle_seconds = idle_seconds
         self._changes = AccountChanges(by, where, lists)
 
@@ -119,6 +127,47 @@ class Admin:
             where=self._changes.where,
         )
 
+    async def invite(self, email: str, roles: tuple[str, ...] = (), *, language: str = LANGUAGES[0]) -> User:
+        """Create an account, and mail its owner a link to set a password; again for one who has not used theirs.
+
+        Raises:
+            Refusal: `mail_not_configured`, or as `add`.
+        """
+        self._notices.require()
+        waiting = await self._waiting(normalise_email(email))
+        user = waiting or await self.add(email, None, roles)
+        link = self._notices.mail_link("reset")
+
+        async def unit(tx: Transaction) -> None:
+            await tx.codes.forget_openers(user.id)
+            await tx.codes.add(
+                Code(
+                    digest=link.digest,
+                    purpose="reset",
+                    user_id=user.id,
+                    email=user.email,
+                    expires_at=tx.now + INVITATION_SECONDS,
+                )
+            )
+            notice = Notice(kind="invitation", to=user.email, language=language, link=link.url)
+            await self._notices.send(tx, notice, user_id=user.id)
+            await record(tx, "invited", user.id, actor=self._changes.by.id, where=self._changes.where)
+
+        await self._database.transaction(unit)
+        return user
+
+    async def _waiting(self, address: str) -> User | None:
+        """The user of this address, if an operator made the account and nobody has ever opened it."""
+
+        async def unit(tx: Transaction) -> User | None:
+            user = await tx.users.by_email(address)
+            if user is None or user.origin != "operator" or user.email_verified_at is not None:
+                return None
+            is_open = await tx.passwords.of(user.id) is not None or (await tx.factors.of(user.id)).are_asked
+            return None if is_open else user
+
+        return await self._database.read(unit)
+
     async def import_users(self, imported: Sequence[ImportedUser]) -> list[bool]:
         """Create accounts for imported users; returns which were created: the others' addresses or ids are taken."""
 
@@ -126,14 +175,6 @@ class Admin:
             return [await _move_in(tx, imported) for imported in imported]
 
         return await self._database.transaction(unit)
-
-    async def all(self) -> list[User]:
-        """All users, by email address."""
-
-        async def unit(tx: Transaction) -> list[User]:
-            return await tx.users.all()
-
-        return await self._database.read(unit)
 
     async def page(self, users: UserFilter) -> list[User]:
         """Some users, by email address."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime  # noqa: TC003 - msgspec reads the annotations of a struct
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from gatepass.server.base.confidential import Confidential
+from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.accounts.registration import PASSWORD_PROBLEMS
 from gatepass.server.domain.accounts.user import UserFilter
 from gatepass.server.features.admin.api.paging import PageQuery, cursor_of, key_of, rfc3339
@@ -58,12 +59,17 @@ class UsersQuery(PageQuery, frozen=True, kw_only=True):
 
 
 class NewUser(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A new person. Without a password they set one by mail; `id` keeps the one that they have elsewhere."""
+    """A new person. Without a password they set one by mail; `id` keeps the one that they have elsewhere.
+
+    `invite`: they are mailed a link to set a password, which works for 7 days; again, if they have not used theirs.
+    """
 
     email: str
     password: str | None = None
     email_verified: bool = False
     roles: tuple[str, ...] = ()
+    invite: bool = False
+    language: Literal["en", "de", "fr"] = "en"
     id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")] | None = None
 
 
@@ -132,7 +138,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             summary="Add a person",
             body=NewUser,
             answers={201: UserResource},
-            problems=("invalid_email", "email_taken", "invalid_role", *PASSWORD_PROBLEMS),
+            problems=("invalid_email", "email_taken", "invalid_role", "mail_not_configured", *PASSWORD_PROBLEMS),
         ),
         Route(
             method="GET",
@@ -216,6 +222,7 @@ def people(core: Core, call: Call) -> Admin:
         core.database,
         core.registration,
         core.list_keys,
+        core.notices,
         idle_seconds=core.settings.session_idle_seconds,
         by=call.operator,
         where=call.origin,
@@ -241,6 +248,11 @@ async def list_users(core: Core, call: Call, _body: None) -> Response:
 
 async def add_user(core: Core, call: Call, body: NewUser) -> Response:
     """Add one."""
+    if body.invite:
+        if body.password is not None or body.id is not None or body.email_verified:
+            raise Refusal("invalid_body", "Who is invited sets the password and proves the address: leave them out.")
+        invited = await people(core, call).invite(body.email, body.roles, language=body.language)
+        return JsonResponse(_resource(invited), 201)
     user = await people(core, call).add(
         body.email, body.password, body.roles, is_verified=body.email_verified, user_id=body.id
     )
