@@ -24,6 +24,7 @@ from gatepass.jose.errors import JoseError
 from gatepass.server.app import open_server
 from gatepass.server.base.settings import Settings, load
 from gatepass.server.base.settings.providers import ProviderKind, ProviderSettings
+from gatepass.server.base.settings.roles import RoleSettings
 from gatepass.server.base.settings.trusted_issuers import TrustedIssuerSettings
 from gatepass.server.web.errors import PROBLEMS
 from gatepass.server.web.openapi import problems_of
@@ -205,7 +206,13 @@ What the table of one provider may hold: `[providers.google]` in the file, or al
 What the table of one issuer may hold: `[trusted_issuers.corp]` in the file, or all of them as one JSON object in
 `GATEPASS_TRUSTED_ISSUERS`. [Assertions of other issuers](../guides/jwt-bearer.md) shows how.
 
-{table(_SETTING_COLUMNS, setting_rows(TrustedIssuerSettings))}"""
+{table(_SETTING_COLUMNS, setting_rows(TrustedIssuerSettings))}
+## Roles
+
+What the table of one role may hold: `[roles.editor]` in the file, or all of them as one JSON object in
+`GATEPASS_ROLES`. [Roles, permissions and claims](../guides/claims.md) shows how.
+
+{table(_SETTING_COLUMNS, setting_rows(RoleSettings))}"""
 
 
 # ── HTTP ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -105,6 +105,7 @@ def bearers(module: Any) -> dict[str, Any]:  # noqa: ANN401 - every framework's 
     return {
         "/dashboard": bearer,
         "/order": bearer.require(scope="orders:write", role="admin"),
+        "/publish": bearer.require(permission="articles:write articles:read"),
         "/vault": bearer.require(acr="2fa passkey", max_age=300),
         "/code": bearer.require(amr="otp pwd", max_age=300),
         "/twice": bearer.require(scope="a b").require(scope="b c"),

@@ -28,6 +28,7 @@ ADA = Principal(
     token_id="tok_1",
     scopes=frozenset({"read", "write"}),
     roles=frozenset({"admin"}),
+    permissions=frozenset({"books:read", "books:write"}),
     expires_at=1900,
     auth_time=1000,
     acr="2",
@@ -53,6 +54,8 @@ ERRORS: list[JoseError] = [
         {"scope": "write read"},
         {"scope": "  read   write "},
         {"role": "admin"},
+        {"permission": "books:write"},
+        {"permission": "books:write books:read"},
         {"acr": "2"},
         {"acr": "1 2 3"},
         {"max_age": 100, "now": 1100.0},
@@ -62,7 +65,7 @@ ERRORS: list[JoseError] = [
     ],
 )
 def test_what_holds(requirement: dict[str, object]) -> None:
-    """All scopes, the role, one of the contexts, and a recent enough sign-in."""
+    """All scopes, the role, all permissions, one of the contexts, and a recent enough sign-in."""
     ADA.require(**requirement)  # type: ignore[arg-type]
 
 
@@ -72,6 +75,10 @@ def test_what_holds(requirement: dict[str, object]) -> None:
         ({"scope": "delete"}, "insufficient_scope"),
         ({"scope": "read delete"}, "insufficient_scope"),
         ({"scope": "READ"}, "insufficient_scope"),
+        ({"permission": "books:delete"}, "insufficient_scope"),
+        ({"permission": "books:write books:delete"}, "insufficient_scope"),
+        ({"permission": "admin"}, "insufficient_scope"),  # a role is none
+        ({"permission": "read"}, "insufficient_scope"),  # and neither is a scope
         ({"role": "adm"}, "insufficient_scope"),
         ({"role": "read"}, "insufficient_scope"),
         ({"acr": "3"}, "insufficient_user_authentication"),
@@ -81,6 +88,7 @@ def test_what_holds(requirement: dict[str, object]) -> None:
         ({"scope": "delete", "acr": "3"}, "insufficient_scope"),
         ({"scope": ""}, "invalid_policy"),
         ({"role": ""}, "invalid_policy"),
+        ({"permission": ""}, "invalid_policy"),
         ({"acr": "a\nb"}, "invalid_policy"),
         ({"max_age": -1}, "invalid_policy"),
     ],

@@ -124,6 +124,7 @@ def of_dpop(error: str | None = None, description: str = "", more: str = "", *, 
 NOT_ONE = malformed("Bearer is not followed by one token")
 NO_SCOPE = 'Bearer error="insufficient_scope", error_description="a scope is missing", scope="orders:write"'
 NO_ROLE = 'Bearer error="insufficient_scope", error_description="the role is missing", scope="orders:write"'
+NO_PERMISSION = 'Bearer error="insufficient_scope", error_description="a permission is missing"'
 ALL_SCOPES = 'Bearer error="insufficient_scope", error_description="a scope is missing", scope="a b c"'
 STEP_UP = (
     'Bearer error="insufficient_user_authentication", error_description="{}", acr_values="2fa passkey", max_age="300"'
@@ -205,6 +206,13 @@ RIGHTS = {
     "scope in upper case": Case("/order", good(scope="ORDERS:WRITE"), 403, NO_SCOPE),
     "scope without role": Case("/order", good(scope="orders:write"), 403, NO_ROLE, detail="the role is missing"),
     "another role": Case("/order", good(scope="orders:write", roles=["admins"]), 403, NO_ROLE),
+    "both permissions": Case("/publish", good(permissions=["articles:read", "articles:write", "x"]), 200),
+    "one permission of two": Case("/publish", good(permissions=["articles:write"]), 403, NO_PERMISSION),
+    "a role is no permission": Case("/publish", good(roles=["articles:write", "articles:read"]), 403, NO_PERMISSION),
+    "a scope is no permission": Case("/publish", good(scope="articles:write articles:read"), 403, NO_PERMISSION),
+    "permissions as text grant nothing": Case(
+        "/publish", good(permissions="articles:write articles:read"), 403, NO_PERMISSION
+    ),
     "a bad token is told so before what it lacks": Case("/order", good(exp=1), 401, bad("expired")),
     "no token where a scope is needed": Case("/order", [], 401, "Bearer"),
     "required twice": Case("/twice", good(scope="c b a"), 200),

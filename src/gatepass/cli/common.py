@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from gatepass.server.base.settings import Settings, load
 from gatepass.server.domain.accounts.registration import new_registration
+from gatepass.server.domain.accounts.role_table import RoleTable
 from gatepass.server.domain.credentials.passwords.hashing import password_hasher
 from gatepass.server.domain.mail.notices import Notices
 from gatepass.server.domain.revocation.status_indexes import list_keys, status_indexes
@@ -61,6 +62,7 @@ async def open_admin(place: Place, *, must_exist: bool = True) -> AsyncGenerator
                 list_keys(data_key),
                 Notices(data_key, settings),
                 idle_seconds=settings.session_idle_seconds,
+                roles=RoleTable(settings.roles),
             )
         finally:
             hasher.close()

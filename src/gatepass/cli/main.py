@@ -11,6 +11,7 @@ from gatepass.cli.output import fail
 
 _HINTS = {
     "email_taken": "`gatepass user show EMAIL` shows the account.",
+    "unknown_role": "`gatepass role list` shows the roles of the settings.",
     "api_not_found": "`gatepass api list` shows every API.",
     "invalid_redirect_uri": "`docs/guides/oauth-clients.md` shows which redirect URIs there can be.",
     "client_not_found": "`gatepass client list` shows every client.",
@@ -33,6 +34,7 @@ app.command("gatepass.cli.serve:app", name="serve", help="Start the authenticati
 app.command("gatepass.cli.user:app", name="user", help="Add, show and change users.")
 app.command("gatepass.cli.client:app", name="client", help="Add, list, change and remove OAuth clients.")
 app.command("gatepass.cli.api:app", name="api", help="Add, list and remove APIs that tokens are for.")
+app.command("gatepass.cli.role:app", name="role", help="List the application's roles.")
 app.command("gatepass.cli.events:app", name="events", help="Export the log of events.")
 app.command("gatepass.cli.key:app", name="key", help="List, rotate, withdraw and export the server's keys.")
 app.command(

@@ -210,6 +210,7 @@ _MEANINGS = {
     "client_id": "the application that it was issued to (RFC 8693 §4.3)",
     "sid": "the session that it belongs to",
     "scope": "what it allows (RFC 8693 §4.2)",
+    "permissions": "what these roles permit",
     "roles": "the roles of its subject (RFC 9068 §2.2.3.1)",
     "auth_time": "when the user last signed in (RFC 9068 §2.2.1)",
     "acr": "how strong that sign-in was (RFC 9068 §2.2.1)",

@@ -359,10 +359,12 @@ async def _import(admin: Admin, lines: IO[bytes], project: FirebaseProject | Non
         read: list[tuple[int, ImportedUser]] = []
         for number, line in portion:
             try:
-                read.append((number, read_imported_user(line, project)))
+                imported = read_imported_user(line, project)
+                admin.check_roles(imported.roles)
+                read.append((number, imported))
             except Refusal as error:
                 refused.append(Left(number, error.code, error.detail))
-        taken = await admin.import_users([imported for _, imported in read])
+        taken = await admin.import_users([each for _, each in read])
         count += sum(taken)
         refused += [
             Left(number, "email_taken", "There is already an account with this address or id.")

@@ -10,6 +10,7 @@ import structlog
 
 from gatepass.server.domain.accounts.identity_linking import IdentityLinking
 from gatepass.server.domain.accounts.registration import new_registration
+from gatepass.server.domain.accounts.role_table import RoleTable
 from gatepass.server.domain.accounts.signup_rules import SignupRules
 from gatepass.server.domain.credentials.factor_proofs import FactorProofs
 from gatepass.server.domain.credentials.passkeys.relying_party import RelyingParty
@@ -91,6 +92,7 @@ class Core:
         mail_throttle: Counts mails that were asked for.
         rules: Who may create an account.
         registration: Creates accounts.
+        roles: The application's roles.
         notices: Puts mails into the queue.
         mail_delivery: Sends the queue.
         relying_party: Passkeys.
@@ -145,6 +147,7 @@ class Core:
     mail_throttle: Throttle
     rules: SignupRules
     registration: Registration
+    roles: RoleTable
     notices: Notices
     mail_delivery: MailDelivery
     relying_party: RelyingParty
@@ -229,7 +232,8 @@ def make_core(  # noqa: PLR0913 - everything is made of these
     revocation_check = RevocationCheck(database, known)
     login = LoginCompletion(data_key, settings)
     subjects = SubjectIdentifiers(data_key)
-    token_issuer = TokenIssuer(settings, subjects)
+    roles = RoleTable(settings.roles)
+    token_issuer = TokenIssuer(settings, subjects, roles)
     id_token_signers = IdTokenSigners(database, data_key, keys, replica, settings)
     token_responses = TokenResponses(token_issuer, browser)
     nonces = DPoPNonces(data_key.derive("dpop nonces")) if settings.dpop_nonce else None
@@ -269,6 +273,7 @@ def make_core(  # noqa: PLR0913 - everything is made of these
         mail_throttle=Throttle.of_mails(attempts_key, settings),
         rules=rules,
         registration=new_registration(database, hasher, settings),
+        roles=roles,
         notices=notices,
         mail_delivery=MailDelivery(database, data_key, mail_sender(settings), settings=settings),
         relying_party=relying_party,

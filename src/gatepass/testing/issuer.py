@@ -77,6 +77,7 @@ class Issuer:
         sub: str = "user_1",
         scope: str | None = None,
         roles: Collection[str] = (),
+        permissions: Collection[str] = (),
         expires_in: float = 900,
         audience: str | list[str] | None = None,
         key: Key | None = None,
@@ -89,6 +90,7 @@ class Issuer:
             sub: The subject.
             scope: Its scopes, separated by spaces.
             roles: The subject's roles.
+            permissions: What these permit.
             expires_in: Seconds until it expires; -1 for one that has just expired.
             audience: Which API it is for; by default the issuer's `audience`.
             key: What signs it; by default the issuer's own key. Another one makes a forged token.
@@ -107,6 +109,7 @@ class Issuer:
             "sid": f"session_of_{sub}",
             "scope": scope,
             "roles": list(roles) or None,
+            "permissions": list(permissions) or None,
             "auth_time": now,
             "cnf": None if bound_to is None else {"jkt": bound_to.thumbprint()},
         }

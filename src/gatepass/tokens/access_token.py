@@ -136,20 +136,25 @@ class Checked(NamedTuple, Generic[Claims]):
     every: dict[str, Any]
 
 
-def signing_input(claims: AccessToken, *, alg: str, kid: str) -> bytes:
+def signing_input(claims: AccessToken, *, alg: str, kid: str, custom: Mapping[str, object] = {}) -> bytes:
     """The octets that the token's signature covers (RFC 7515 §5.1).
 
     Args:
         claims: What the token says.
         alg: The algorithm of the key that will sign.
         kid: The name of that key in the issuer's JWKS.
+        custom: Claims of the application. None of them stands in for one of the token's own.
 
     Raises:
         InvalidPolicyError: It would live longer than `MAX_LIFETIME`, or end before it begins.
     """
     if not 0 < claims.exp - claims.iat <= MAX_LIFETIME:
         raise InvalidPolicyError(f"an access token lives between 1 and {MAX_LIFETIME} seconds")
-    return f"{_protected(alg, kid)}.{base64url.encode(msgspec.json.encode(claims))}".encode()
+    every: object = claims
+    if custom:
+        others = {name: value for name, value in custom.items() if name not in AccessToken.__struct_fields__}
+        every = msgspec.to_builtins(claims) | others
+    return f"{_protected(alg, kid)}.{base64url.encode(msgspec.json.encode(every))}".encode()
 
 
 @lru_cache(maxsize=16)

@@ -50,7 +50,7 @@ def challenge(
     | the token is not valid | 401 | `error="invalid_token"` |
     | the DPoP proof is not valid | 401 | `DPoP`, `error="invalid_dpop_proof"` |
     | the DPoP proof must repeat a nonce | 401 | `DPoP`, `error="use_dpop_nonce"`, and `DPoP-Nonce` |
-    | a scope or role is missing | 403 | `error="insufficient_scope"`, and `scope` |
+    | a scope, role or permission is missing | 403 | `error="insufficient_scope"`, and `scope` |
     | a new sign-in is needed | 401 | `error="insufficient_user_authentication"`, `acr_values`, `max_age` |
     | the token came in a cookie, and not from one of our pages | 403 | none |
     | the issuer's keys, or what it has revoked, cannot be fetched | 503 | none; `Retry-After` |

@@ -25,7 +25,7 @@ class InvalidRequestError(JoseError):
 
 
 class InsufficientScopeError(JoseError):
-    """The token is good and lacks a scope or a role (RFC 6750 §3.1).
+    """The token is good and lacks a scope, a role or a permission (RFC 6750 §3.1).
 
     Attributes:
         scope: Every scope that is needed, separated by spaces, or None.

@@ -145,11 +145,12 @@ class Guard(Generic[Principal_co]):
         if cookie is not None and not self._origins:
             raise InvalidPolicyError("a cookie needs the origins of the pages that may use it, or a resource")
 
-    def require(
+    def require(  # noqa: PLR0913 - the call reads as its policy
         self,
         *,
         scope: str | None = None,
         role: str | Collection[str] | None = None,
+        permission: str | None = None,
         acr: str | None = None,
         amr: str | None = None,
         max_age: int | None = None,
@@ -159,6 +160,7 @@ class Guard(Generic[Principal_co]):
         Args:
             scope: Scopes separated by spaces; all are needed.
             role: A role; or several, of which one is enough.
+            permission: Permissions separated by spaces; all are needed.
             acr: Authentication context classes separated by spaces; one is enough.
             amr: Authentication methods separated by spaces; all are needed.
             max_age: The maximum age in seconds of the user's sign-in.
@@ -168,7 +170,7 @@ class Guard(Generic[Principal_co]):
         """
         if self._is_optional:
             raise InvalidPolicyError("nothing can be required where signing in is optional")
-        requirement = Requirement.of(scope=scope, role=role, acr=acr, amr=amr, max_age=max_age)
+        requirement = Requirement.of(scope=scope, role=role, permission=permission, acr=acr, amr=amr, max_age=max_age)
         changed = copy.copy(self)
         changed._requirements = (*self._requirements, requirement)  # noqa: SLF001 - it is of this very class
         return changed
@@ -245,7 +247,7 @@ class Guard(Generic[Principal_co]):
             raise self._refused(error, incoming) from error
 
     def answer_to(self, error: JoseError, incoming: IncomingRequest) -> Challenge:
-        """Return the response to a request whose handler found that a scope, role or sign-in is missing."""
+        """Return the response to a request whose handler found that a scope, role, permission or sign-in is missing."""
         return self._refused(error, incoming).answer
 
     @staticmethod

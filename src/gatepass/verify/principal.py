@@ -33,6 +33,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         token_id: The token's unique id (`jti`).
         scopes: The scopes that the token grants.
         roles: The subject's roles.
+        permissions: What these permit, as the issuer says it.
         expires_at: When the token expires, in seconds since 1970 (`exp`).
         auth_time: When the user last signed in, in seconds since 1970.
         acr: The authentication context class: how strong that sign-in was.
@@ -52,6 +53,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     token_id: str | None = None
     scopes: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
+    permissions: frozenset[str] = frozenset()
     expires_at: float = inf
     auth_time: int | None = None
     acr: str | None = None
@@ -119,6 +121,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         """Return it as JSON types, claims included, for a queue, a cache or a log of your own."""
         plain = {name: getattr(self, name) for name in Principal.__struct_fields__ if name != "claims"}
         plain["scopes"], plain["roles"] = sorted(self.scopes), sorted(self.roles)
+        plain["permissions"] = sorted(self.permissions)
         plain["status"] = None if self.status is None else msgspec.to_builtins(self.status)
         plain["actor_statuses"] = msgspec.to_builtins(list(self.actor_statuses))
         plain["expires_at"] = None if self.expires_at == inf else self.expires_at
@@ -144,6 +147,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         *,
         scope: str | None = None,
         role: str | Collection[str] | None = None,
+        permission: str | None = None,
         acr: str | None = None,
         amr: str | None = None,
         max_age: int | None = None,
@@ -154,17 +158,18 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         Args:
             scope: Scopes separated by spaces; all are needed.
             role: A role; or several, of which one is enough.
+            permission: Permissions separated by spaces; all are needed.
             acr: Authentication context classes separated by spaces; one is enough.
             amr: Authentication methods separated by spaces; all are needed.
             max_age: The maximum age in seconds of the user's sign-in.
             now: The time, in seconds since 1970; by default the system's.
 
         Raises:
-            InsufficientScopeError: A scope or the role is missing.
+            InsufficientScopeError: A scope, the role or a permission is missing.
             InsufficientAuthenticationError: `acr`, `amr` or `max_age` does not hold: sign in again (RFC 9470).
             InvalidPolicyError: No principal could satisfy an argument.
         """
-        requirement = Requirement.of(scope=scope, role=role, acr=acr, amr=amr, max_age=max_age)
+        requirement = Requirement.of(scope=scope, role=role, permission=permission, acr=acr, amr=amr, max_age=max_age)
         requirement.check(self, time.time() if now is None else now)
 
     def __repr__(self) -> str:
@@ -196,6 +201,7 @@ class _Written(msgspec.Struct, kw_only=True):
     token_id: str | None = None
     scopes: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
+    permissions: frozenset[str] = frozenset()
     expires_at: float | None = None
     auth_time: int | None = None
     acr: str | None = None

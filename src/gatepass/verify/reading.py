@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from gatepass.tokens.access_token import AccessToken, Checked, OtherAccessToken
 
+_NONE = frozenset[str]()
+
 
 def of_access_token(checked: Checked[AccessToken]) -> Principal:
     """Read a principal from a token of RFC 9068."""
@@ -32,6 +34,7 @@ def of_access_token(checked: Checked[AccessToken]) -> Principal:
         token_id=claims.jti,
         scopes=_words(claims.scope or ""),
         roles=_set(claims.roles),
+        permissions=_permissions(checked.every["permissions"]) if "permissions" in checked.every else _NONE,
         expires_at=claims.exp,
         auth_time=None if claims.auth_time is None else int(claims.auth_time),
         acr=claims.acr,
@@ -53,6 +56,7 @@ def of_other_token(checked: Checked[OtherAccessToken]) -> Principal:
         token_id=claims.jti,
         scopes=_scopes(claims.scope if claims.scope is not None else claims.scp),
         roles=_set(claims.roles),
+        permissions=_permissions(checked.every["permissions"]) if "permissions" in checked.every else _NONE,
         expires_at=claims.exp,
         auth_time=None if claims.auth_time is None else int(claims.auth_time),
         acr=claims.acr,
@@ -81,6 +85,11 @@ def roles_at(claims: Mapping[str, Any], path: tuple[str, ...]) -> frozenset[str]
     if names is None:
         raise BadClaimError("the roles are not a list of names", claim=path[0])
     return _set(names)
+
+
+def _permissions(claim: object) -> frozenset[str]:
+    """Read what a subject may do: no standard defines the claim, so that of another type grants nothing."""
+    return _set(names_in(claim) or ()) if isinstance(claim, list) else _NONE
 
 
 def _first(*claims: str | None) -> str | None:

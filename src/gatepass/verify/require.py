@@ -1,4 +1,4 @@
-"""What a route requires of a principal: scopes, a role, how and when the user signed in."""
+"""What a route requires of a principal: scopes, a role, permissions, how and when the user signed in."""
 
 from __future__ import annotations
 
@@ -29,6 +29,11 @@ class Rights(Protocol):
         ...
 
     @property
+    def permissions(self) -> frozenset[str]:
+        """What these permit."""
+        ...
+
+    @property
     def acr(self) -> str | None:
         """How strong the sign-in was."""
         ...
@@ -50,6 +55,7 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         scope: Scopes separated by spaces; all are needed (RFC 6749 §3.3).
         roles: Roles, of which one is enough.
+        permission: Permissions separated by spaces; all are needed.
         acr: Authentication context classes separated by spaces; one is enough (RFC 9470 §4).
         amr: Authentication methods separated by spaces; all are needed (RFC 8176).
         max_age: The maximum age in seconds of the user's sign-in.
@@ -60,16 +66,18 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
 
     scope: str | None = None
     roles: frozenset[str] | None = None
+    permission: str | None = None
     acr: str | None = None
     amr: str | None = None
     max_age: int | None = None
 
     @classmethod
-    def of(
+    def of(  # noqa: PLR0913 - the arguments of `require`
         cls,
         *,
         scope: str | None,
         role: str | Collection[str] | None,
+        permission: str | None,
         acr: str | None,
         amr: str | None,
         max_age: int | None,
@@ -80,10 +88,11 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
             InvalidPolicyError: As for the class.
         """
         roles = None if role is None else frozenset((role,) if isinstance(role, str) else role)
-        return cls(scope=scope, roles=roles, acr=acr, amr=amr, max_age=max_age)
+        return cls(scope=scope, roles=roles, permission=permission, acr=acr, amr=amr, max_age=max_age)
 
     def __post_init__(self) -> None:
         _check_words(self.scope, "scope")
+        _check_words(self.permission, "permission")
         _check_words(self.acr, "acr")
         _check_words(self.amr, "amr")
         if self.roles is not None and not (self.roles and all(self.roles)):
@@ -94,20 +103,22 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
     def check(self, principal: Rights, now: float) -> None:
         """Return if everything holds.
 
-        Scopes and roles come first: where they are missing, signing in again would not help.
+        Scopes, roles and permissions come first: where they are missing, signing in again would not help.
 
         Args:
             principal: The principal of the request.
             now: The time, in seconds since 1970.
 
         Raises:
-            InsufficientScopeError: A scope or the role is missing.
+            InsufficientScopeError: A scope, the role or a permission is missing.
             InsufficientAuthenticationError: `acr`, `amr` or `max_age` does not hold.
         """
         if self.scope is not None and not principal.scopes >= _words(self.scope):
             raise InsufficientScopeError("a scope is missing", scope=self.scope)
         if self.roles is not None and self.roles.isdisjoint(principal.roles):
             raise InsufficientScopeError("the role is missing", scope=self.scope)
+        if self.permission is not None and not principal.permissions >= _words(self.permission):
+            raise InsufficientScopeError("a permission is missing", scope=self.scope)
         if self.acr is not None and principal.acr not in _words(self.acr):
             raise self._step_up("a stronger sign-in is needed")
         if self.amr is not None and not _words(self.amr).issubset(principal.amr):
@@ -123,7 +134,7 @@ def check_all(requirements: tuple[Requirement, ...], principal: Rights, now: flo
     """Return if every requirement holds. A refusal names all that is needed, so the client has to ask only once.
 
     Raises:
-        InsufficientScopeError: A scope or role is missing; it names the scopes of all of them.
+        InsufficientScopeError: A scope, role or permission is missing; it names the scopes of all of them.
         InsufficientAuthenticationError: A better sign-in is needed; it names the shortest `max_age` of all.
     """
     try:

@@ -18,7 +18,9 @@ class JsonResponse(Response):
 
     media_type = "application/json"
 
-    def __init__(self, content: msgspec.Struct | list[msgspec.Struct], status_code: int = 200) -> None:
+    def __init__(
+        self, content: msgspec.Struct | list[msgspec.Struct] | dict[str, object], status_code: int = 200
+    ) -> None:
         super().__init__(msgspec.json.encode(content), status_code)
 
     def init_headers(self, headers: Mapping[str, str] | None = None) -> None:  # noqa: ARG002 - they are always these

@@ -58,6 +58,9 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     # signing up
     "invalid_email": ProblemKind(422, "Invalid email address", "The email address is not valid."),
     "invalid_role": ProblemKind(422, "Invalid role", "A role is 1 to 64 letters, digits and any of `_ . : -`."),
+    "unknown_role": ProblemKind(
+        422, "Unknown role", "The settings have a table of roles, and this one is not in it; `gatepass role list` has."
+    ),
     "password_too_short": ProblemKind(
         422, "Password too short", "The password has fewer than `password_min_length` characters."
     ),
@@ -226,7 +229,7 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     ),
     "session_ended": ProblemKind(401, "Session ended", "The session was ended or has expired: sign in again."),
     "token_too_large": ProblemKind(
-        403, "Token too large", "Roles, scopes and audiences make the token larger than 7 KiB: remove some."
+        403, "Token too large", "Roles, claims, scopes and audiences make the token larger than 7 KiB: remove some."
     ),
     "session_not_found": ProblemKind(404, "Session not found", "The user has no active session with this id."),
     # OAuth (RFC 6749 §5.2, RFC 8707 §2): these are the `error` of OAuth's own format

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, get_origin, get_type_hints
 
 from msgspec import Meta
 
-from gatepass.server.base.settings.trusted_issuers import TrustedIssuerSection
+from gatepass.server.base.settings.roles import RoleSection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Settings(TrustedIssuerSection, frozen=True, kw_only=True):
+class Settings(RoleSection, frozen=True, kw_only=True):
     """The server's settings: those of every section. `load` checks them as a whole."""
 
     def __repr__(self) -> str:

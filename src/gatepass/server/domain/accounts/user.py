@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 from email_validator import EmailNotValidError, validate_email
 
 from gatepass.server.base.errors import Refusal
+from gatepass.server.base.settings.roles import RESERVED_ROLE_PREFIX, ROLE
 
-ROLE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
-RESERVED_ROLE_PREFIX = "gatepass-"
 OPERATOR_ROLE = "gatepass-operator"
 """The role of people who may administer this server. Tokens for applications never name it."""
 MAX_EMAIL_LENGTH = 254

@@ -13,12 +13,16 @@ from gatepass.jose import jws
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.accounts.user import application_roles
-from gatepass.server.domain.sessions.operator import OPERATOR_SECONDS
+from gatepass.server.domain.sessions.client import FIRST_PARTY
+from gatepass.server.domain.sessions.operator import OPERATOR_SECONDS, is_for_operators
 from gatepass.tokens import access_token
 from gatepass.tokens.access_token import AccessToken
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gatepass.server.base.settings import Settings
+    from gatepass.server.domain.accounts.role_table import RoleTable
     from gatepass.server.domain.keys.keyring import KeyRing
     from gatepass.server.domain.revocation.status_index import StatusIndex
     from gatepass.server.domain.sessions.client import Client
@@ -66,8 +70,9 @@ class Delegation(Confidential, frozen=True, kw_only=True):
 class TokenIssuer:
     """Issues access tokens (RFC 9068); signing happens after the commit, because it may wait for a network."""
 
-    def __init__(self, settings: Settings, subjects: SubjectIdentifiers) -> None:
+    def __init__(self, settings: Settings, subjects: SubjectIdentifiers, roles: RoleTable) -> None:
         self._subjects = subjects
+        self._roles = roles
         self._issuer = settings.issuer_url
         self._seconds = settings.access_token_seconds
         self._has_warned_of_size = False
@@ -97,7 +102,14 @@ class TokenIssuer:
             cnf=_bound_to(subject.jkt),
             status=self._status(subject.status),
         )
-        return await self._sign(claims, keys)
+        return await self._sign(claims, keys, self._custom(subject))
+
+    def _custom(self, subject: TokenSubject) -> dict[str, object]:
+        """What the application needs. It is for its own tokens: nothing of it goes to other applications."""
+        if subject.client_id != FIRST_PARTY or is_for_operators(subject.scope):
+            return {}
+        permissions = self._roles.permissions(subject.roles)
+        return {"permissions": permissions} if permissions else {}
 
     async def mint_for_client(
         self, client: Client, token_request: TokenRequest, *, keys: KeyRing, now: float
@@ -141,8 +153,8 @@ class TokenIssuer:
     def _reference(self, status: StatusIndex) -> dict[str, object]:
         return {"idx": status.idx, "uri": f"{self._issuer}/status/{status.list}"}
 
-    async def _sign(self, claims: AccessToken, keys: KeyRing) -> IssuedToken:
-        message = access_token.signing_input(claims, alg=keys.signer.alg, kid=keys.signer.kid)
+    async def _sign(self, claims: AccessToken, keys: KeyRing, custom: Mapping[str, object] = {}) -> IssuedToken:
+        message = access_token.signing_input(claims, alg=keys.signer.alg, kid=keys.signer.kid, custom=custom)
         signature = await keys.signer.sign(message)
         token = jws.assemble(message, signature)
         if len(token) > LARGE_TOKEN_BYTES:
@@ -159,7 +171,7 @@ class TokenIssuer:
         if size > LARGEST_TOKEN_BYTES:
             raise Refusal(
                 "token_too_large",
-                "The token would be too large: remove roles, scopes or audiences.",
+                "The token would be too large: remove roles, claims, scopes or audiences.",
                 private=f"the token of {subject} has {size} bytes; most servers take 8 KiB of headers, or of one",
             )
         if not self._has_warned_of_size:

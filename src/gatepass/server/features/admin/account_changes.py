@@ -11,6 +11,7 @@ from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.accounts.export import collect
 from gatepass.server.domain.accounts.operator_enrollment import new_enrollment_code
 from gatepass.server.domain.accounts.ownership import erase
+from gatepass.server.domain.accounts.user import OPERATOR_ROLE
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.sessions.client import FIRST_PARTY
 from gatepass.server.domain.sessions.revoke import (
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from gatepass.server.domain.accounts.export import Exported
+    from gatepass.server.domain.accounts.role_table import RoleTable
     from gatepass.server.domain.accounts.user import User
     from gatepass.server.domain.events.event import EventKind, Origin
     from gatepass.server.domain.ports import Transaction
@@ -52,6 +54,7 @@ class AccountChanges:
     by: Operator
     where: Origin
     lists: ListKeys
+    roles: RoleTable
 
     async def disable(self, tx: Transaction, user: User) -> int:
         """Disable the user, and end their sessions; return how many."""
@@ -68,10 +71,13 @@ class AccountChanges:
         """Replace the roles.
 
         When one is removed, the user's access tokens are revoked; the sessions stay, and a refresh brings the remaining
-        roles. A new operator without a factor gets the code that the first one needs.
+        roles. One that is not in the table of roles can be kept, but not given. A new operator without a factor gets
+        the code that the first one needs.
         """
         after = msgspec.structs.replace(user, roles=tuple(sorted(set(roles))))
         if refused := self.by.check_may_change(after):
+            return refused
+        if refused := self.roles.unknown({*after.roles} - {*user.roles, OPERATOR_ROLE}):
             return refused
         await tx.users.set_roles(user.id, after.roles)
         for role in sorted(set(after.roles) ^ set(user.roles)):

@@ -11,6 +11,7 @@ from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
 from gatepass.server.base.texts import LANGUAGES
+from gatepass.server.domain.accounts.role_table import RoleTable
 from gatepass.server.domain.accounts.user import OPERATOR_ROLE, User, check_role, normalise_email
 from gatepass.server.domain.credentials.one_time_code import Code
 from gatepass.server.domain.events.event import NOWHERE, OPERATOR
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+NO_TABLE = RoleTable({})
 
 
 class UserView(msgspec.Struct, frozen=True):
@@ -81,6 +83,7 @@ class Admin:
         lists: The keys of status lists.
         notices: Puts mails into the queue, which a running server sends.
         idle_seconds: How long a session lives without use.
+        roles: The roles that can be given.
         by: Who administers. A client does not change operators: `operator_protected`.
         where: Where the request came from.
     """
@@ -93,6 +96,7 @@ class Admin:
         notices: Notices,
         *,
         idle_seconds: float,
+        roles: RoleTable = NO_TABLE,
         by: Operator = COMMAND_LINE,
         where: Origin = NOWHERE,
     ) -> None:
@@ -100,7 +104,7 @@ class Admin:
         self._registration = registration
         self._notices = notices
         self._idle_seconds = idle_seconds
-        self._changes = AccountChanges(by, where, lists)
+        self._changes = AccountChanges(by, where, lists, roles)
 
     async def add(
         self,
@@ -114,9 +118,10 @@ class Admin:
         """Create an account; without a password, its owner sets one by mail.
 
         Raises:
-            Refusal: as `Registration.add`, or `invalid_role`.
+            Refusal: as `Registration.add`, `invalid_role`, or `unknown_role`.
         """
         checked = tuple(map(check_role, roles))
+        self.check_roles(checked)
         return await self._registration.add(
             email,
             password,
@@ -168,6 +173,11 @@ class Admin:
 
         return await self._database.read(unit)
 
+    def check_roles(self, roles: Sequence[str]) -> None:
+        """Raises Refusal: `unknown_role`, where there is a table of roles."""
+        if refused := self._changes.roles.unknown(roles):
+            raise refused
+
     async def import_users(self, imported: Sequence[ImportedUser]) -> list[bool]:
         """Create accounts for imported users; returns which were created: the others' addresses or ids are taken."""
 
@@ -196,8 +206,8 @@ class Admin:
         """Change what is named, all of it or nothing.
 
         Raises:
-            Refusal: `invalid_email`, `email_taken`, `invalid_role`, as `Registration.hash` for the password, or
-                `operator_protected` when a client makes an operator.
+            Refusal: `invalid_email`, `email_taken`, `invalid_role`, `unknown_role`, as `Registration.hash` for the
+                password, or `operator_protected` when a client makes an operator.
         """
         address = UNSET if changes.email is UNSET else normalise_email(changes.email)
         _check_roles(() if changes.roles is UNSET else changes.roles)
@@ -238,7 +248,7 @@ class Admin:
         """Add or remove a role; see `AccountChanges.set_roles`.
 
         Raises:
-            Refusal: `invalid_role`.
+            Refusal: `invalid_role`, or `unknown_role`.
         """
         _check_roles((role,))
 

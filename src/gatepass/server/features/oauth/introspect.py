@@ -14,6 +14,7 @@ from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth.client import ClientForm
 from gatepass.server.web.auth.requirements import CLIENT
 from gatepass.server.web.routing import Route
+from gatepass.tokens.access_token import AccessToken
 from gatepass.verify.frozen_claims import thawed
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ async def introspect(core: Core, call: Call, form: TokenToLookAt) -> Response:
     return JsonResponse(await _introspect_access_token(core, client, form.token))
 
 
-async def _introspect_access_token(core: Core, client: Client, token: str) -> Introspected:
+async def _introspect_access_token(core: Core, client: Client, token: str) -> Introspected | dict[str, Any]:
     try:
         principal = core.own_tokens.look_at(token, client.audience_at(core.settings.issuer_url))
     except JoseError:
@@ -96,7 +97,7 @@ async def _introspect_access_token(core: Core, client: Client, token: str) -> In
     if await core.revocation_check.is_revoked(principal):
         return _INACTIVE
     claims = principal.claims
-    return Introspected(
+    told = Introspected(
         active=True,
         token_type="DPoP" if principal.key_thumbprint else "Bearer",
         iss=claims["iss"],
@@ -115,6 +116,8 @@ async def _introspect_access_token(core: Core, client: Client, token: str) -> In
         cnf=None if principal.key_thumbprint is None else {"jkt": principal.key_thumbprint},
         act=thawed(claims.get("act")),
     )
+    custom = {name: thawed(value) for name, value in claims.items() if name not in AccessToken.__struct_fields__}
+    return {**custom, **msgspec.to_builtins(told)} if custom else told
 
 
 async def _introspect_refresh_token(core: Core, client: Client, token: RefreshToken) -> Introspected:

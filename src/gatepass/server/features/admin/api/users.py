@@ -138,7 +138,14 @@ def routes(core: Core) -> tuple[Route, ...]:
             summary="Add a person",
             body=NewUser,
             answers={201: UserResource},
-            problems=("invalid_email", "email_taken", "invalid_role", "mail_not_configured", *PASSWORD_PROBLEMS),
+            problems=(
+                "invalid_email",
+                "email_taken",
+                "invalid_role",
+                "unknown_role",
+                "mail_not_configured",
+                *PASSWORD_PROBLEMS,
+            ),
         ),
         Route(
             method="GET",
@@ -157,7 +164,15 @@ def routes(core: Core) -> tuple[Route, ...]:
             summary="Change a person",
             body=UserChanges,
             answers={200: ChangedUser},
-            problems=(_USER, _PROTECTED, "invalid_email", "email_taken", "invalid_role", *PASSWORD_PROBLEMS),
+            problems=(
+                _USER,
+                _PROTECTED,
+                "invalid_email",
+                "email_taken",
+                "invalid_role",
+                "unknown_role",
+                *PASSWORD_PROBLEMS,
+            ),
         ),
         Route(
             method="DELETE",
@@ -224,6 +239,7 @@ def people(core: Core, call: Call) -> Admin:
         core.list_keys,
         core.notices,
         idle_seconds=core.settings.session_idle_seconds,
+        roles=core.roles,
         by=call.operator,
         where=call.origin,
     )
