@@ -89,7 +89,7 @@ def roles_at(claims: Mapping[str, Any], path: tuple[str, ...]) -> frozenset[str]
 
 def _permissions(claim: object) -> frozenset[str]:
     """Read what a subject may do: no standard defines the claim, so that of another type grants nothing."""
-    return _set(names_in(claim) or ()) if isinstance(claim, list) else _NONE
+    return _set(names_in(cast("object", claim)) or ()) if isinstance(claim, list) else _NONE
 
 
 def _first(*claims: str | None) -> str | None:
