@@ -71,7 +71,7 @@ class SqlEvents:
 
     async def page(self, events: EventFilter) -> list[Event]:
         """Select a page by primary key, or by the index of the narrowest condition."""
-        wanted = {"kind = {}": events.kind, "user_id = {}": events.user_id}
+        wanted = {"id < {}": events.before or None, "kind = {}": events.kind, "user_id = {}": events.user_id}
         clauses, values = ["id > ?1"], [events.after]
         for clause, value in wanted.items():
             if value is not None:
@@ -80,8 +80,10 @@ class SqlEvents:
         if events.client_id is not None:
             values.append(events.client_id)
             clauses.append(f"(actor = ?{len(values)} OR reason = ?{len(values)})")
+        order = "ASC" if events.before is None else "DESC"
         rows = await self._connection.rows(
-            f"SELECT {_COLUMNS} FROM events WHERE {' AND '.join(clauses)} ORDER BY id LIMIT {events.limit:d}", *values
+            f"SELECT {_COLUMNS} FROM events WHERE {' AND '.join(clauses)} ORDER BY id {order} LIMIT {events.limit:d}",
+            *values,
         )
         return list(map(_event, rows))
 

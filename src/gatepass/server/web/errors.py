@@ -191,6 +191,9 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     "operator_protected": ProblemKind(
         403, "Operator protected", "Only an operator in person, or the command line, changes operators."
     ),
+    "confirmation_differs": ProblemKind(
+        422, "Confirmation differs", "What was typed to confirm is not the name of what would be deleted."
+    ),
     "command_line_only": ProblemKind(403, "Command line only", "Only the command line gives a client this right."),
     "operator_needs_factor": ProblemKind(
         403,

@@ -111,10 +111,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which events to list, oldest first.
+    """Which events to list, oldest first; with `before`, newest first.
 
     Attributes:
         after: The event after which the page begins.
+        before: The event before which it begins, back in time; empty for the newest of all.
         kind: What happened.
         user_id: Whom it is about.
         client_id: The client that it is about, or that did it.
@@ -122,6 +123,7 @@ class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     after: str = ""
+    before: str | None = None
     kind: EventKind | None = None
     user_id: str | None = None
     client_id: str | None = None
@@ -156,7 +158,7 @@ class Events(Protocol):
         ...
 
     async def page(self, events: EventFilter) -> list[Event]:
-        """Those that the filter describes, oldest first."""
+        """Those that the filter describes."""
         ...
 
     async def daily(self, kinds: Sequence[EventKind], since: float) -> list[DayCount]:

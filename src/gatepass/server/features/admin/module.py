@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gatepass.server.features.admin.api import apis, clients, events, keys, person, users
+from gatepass.server.features.admin.console import pages as console
+from gatepass.server.features.admin.console import person as console_person
 from gatepass.server.module import Module
 from gatepass.server.web.auth.operator import OperatorAuth
 from gatepass.server.web.auth.requirements import OPERATOR_READ, OPERATOR_WRITE
@@ -12,13 +14,14 @@ from gatepass.server.web.auth.requirements import OPERATOR_READ, OPERATOR_WRITE
 if TYPE_CHECKING:
     from gatepass.server.core import Core
 
-_FACES = (users, person, clients, apis, keys, events)
+_FACES = (users, person, clients, apis, keys, events, console, console_person)
 
 
 def module(core: Core) -> Module:
     """The operators' API."""
     operators = OperatorAuth(core.database, core.bearer_auth, core.revocation_check, issuer=core.settings.issuer_url)
     return Module(
+        templates=__package__,
         routes=tuple(route for face in _FACES for route in face.routes(core)),
         proofs={OPERATOR_READ: operators.reader, OPERATOR_WRITE: operators.writer},
     )

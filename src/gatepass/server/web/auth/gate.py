@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gatepass.server.domain.sessions.caller import Caller
+from gatepass.server.domain.sessions.operator import check_operator
 from gatepass.server.web.auth import requirements as auth
 from gatepass.server.web.auth.requirements import note
 
@@ -67,11 +68,13 @@ class Gate:
         return None
 
     async def _admit_to_page(self, request: Request, route: Route) -> Response | None:
-        if route.auth == auth.RECENT:
+        if route.auth in (auth.RECENT, auth.OPERATOR_PAGE):
             visitor = await self._recent_auth.visitor(request)
         else:
             visitor = await self._cookie_auth.of(request) or self._pages.sign_in_first(request)
         if not isinstance(visitor, Caller):
             return visitor
+        if route.auth == auth.OPERATOR_PAGE and (refused := check_operator(visitor.user, acr=visitor.acr)):
+            raise refused
         note(request, visitor)
         return None

@@ -100,6 +100,8 @@ OPERATOR_WRITE = Auth(
     scope=ADMIN_WRITE,
 )
 """A person with the role `gatepass-operator`, or a client with the scope: `domain.sessions.operator`."""
+OPERATOR_PAGE = Auth(name="operator page", needs="For operators.", by_person=True)
+"""A page for a person with the role `gatepass-operator`, who has proved two factors lately."""
 METRICS = Auth(name="metrics", needs="For this machine, or with the `metrics_token` as bearer token.")
 THIS_MACHINE = Auth(name="this machine", needs="For this machine.")
 

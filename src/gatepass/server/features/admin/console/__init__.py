@@ -1,0 +1,1 @@
+"""The operators' console: pages over the same acts as the API's and the command line's."""

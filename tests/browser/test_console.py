@@ -1,0 +1,92 @@
+"""The operators' console as operators meet it: on a phone and a screen, by day and by night, in every language."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.attacks.test_operators import OLGA, printed
+from tests.browser.test_look import Eye
+from tests.support.factors import Application, bearer, sign_in
+from tests.support.server import SettableClock, running_server
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from tests.browser.conftest import OpenPage
+    from tests.browser.test_look import Record
+    from tests.support.server import RunningServer
+
+PASSWORD = "a sentence of some words"
+LONG = "bartholomew.featherstonehaugh-cholmondeley+newsletters@a-department.of-a-university.example.test"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningServer]:
+    """A server with people, an application and some days behind it. Browsers have the real time."""
+    clock = SettableClock(time.time() - 3 * 86_400)
+    with running_server(tmp_path_factory.mktemp("console") / "data", clock) as running:
+        with running.client() as api:
+            for number in range(30):
+                person = {"email": LONG if number == 0 else f"person{number}@example.test", "password": PASSWORD}
+                assert api.post("/signup", json=person).status_code == 201
+                sign_in(api, person)
+                clock.advance(8_000)
+        clock.now = time.time()
+        printed(running, "client", "add", "Shop", "--redirect-uri", "https://shop.example.test/cb")
+        yield running
+
+
+@pytest.fixture(scope="module")
+def app(server: RunningServer) -> Application:
+    """The authenticator app of an operator."""
+    made = printed(server, "user", "add", OLGA["email"], "--operator", stdin=f"{OLGA['password']}\n")
+    with server.client() as api:
+        token = sign_in(api, OLGA).json()["token"]
+        offered = api.post("/account/totp", json={"enrollment_code": made["enrollment_code"]}, headers=bearer(token))
+        found = Application(server, offered.json()["uri"])
+        assert api.post("/account/totp/confirm", json={"code": found.code()}, headers=bearer(token)).status_code == 200
+    return found
+
+
+PAGES = {
+    "admin": "admin",
+    "admin-people": "admin/people",
+    "admin-people-search": "admin/people?search=nobody",
+    "admin-person": f"admin/person?id={LONG.replace('+', '%2B')}",
+    "admin-clients": "admin/clients",
+    "admin-events": "admin/events",
+    "admin-keys": "admin/keys",
+}
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "de-DE", "fr-FR"])
+def test_how_it_looks(
+    server: RunningServer,
+    app: Application,
+    open_page: OpenPage,
+    artefacts: Path,
+    record_property: Record,
+    locale: str,
+) -> None:
+    """Axe finds nothing, nothing scrolls sideways, no page is heavy; everything also works without scripts."""
+    folder = artefacts / "pages"
+    folder.mkdir(exist_ok=True)
+    page = open_page(base_url=server.url, locale=locale)
+    eye = Eye(page, folder)
+    page.goto("/pages/login?return_to=/pages/admin")
+    page.locator("input[name=email]").fill(OLGA["email"])
+    page.locator("input[name=password]").fill(OLGA["password"])
+    page.locator("form[action$='/pages/login'] button").click()
+    page.locator("input[name=code]").fill(app.next_code())
+    page.locator("form:has(input[name=code]) button").click()
+    page.wait_for_url("**/pages/admin")
+    for name, path in PAGES.items():
+        page.goto(f"/pages/{path}")
+        for details in page.locator("details").all():
+            details.evaluate("each => { each.open = true }")
+        eye.look(f"{name}-{locale[:2]}")
+    assert eye.complaints == []
+    record_property("pages", eye.summary())
