@@ -23,6 +23,7 @@ from gatepass.jose import errors as jose_errors
 from gatepass.jose.errors import JoseError
 from gatepass.server.app import open_server
 from gatepass.server.base.settings import Settings, load
+from gatepass.server.base.settings.claims import ApiSettings
 from gatepass.server.base.settings.providers import ProviderKind, ProviderSettings
 from gatepass.server.base.settings.roles import RoleSettings
 from gatepass.server.base.settings.trusted_issuers import TrustedIssuerSettings
@@ -212,7 +213,13 @@ What the table of one issuer may hold: `[trusted_issuers.corp]` in the file, or 
 What the table of one role may hold: `[roles.editor]` in the file, or all of them as one JSON object in
 `GATEPASS_ROLES`. [Roles, permissions and claims](../guides/claims.md) shows how.
 
-{table(_SETTING_COLUMNS, setting_rows(RoleSettings))}"""
+{table(_SETTING_COLUMNS, setting_rows(RoleSettings))}
+## APIs
+
+What the table of one API may hold: `[apis."https://api.example.com"]` in the file, by its audience, or all of them as
+one JSON object in `GATEPASS_APIS`. [Roles, permissions and claims](../guides/claims.md) shows how.
+
+{table(_SETTING_COLUMNS, setting_rows(ApiSettings))}"""
 
 
 # ── HTTP ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,7 +30,24 @@ ROLES: dict[str, Any] = {
     "reader": {"permissions": ["articles:read", "comments:read"]},
     "guest": {},
 }
-SETTINGS: dict[str, Any] = {"audience": [API], "roles": ROLES}
+OTHER_API = "https://other.example.test"
+CLAIMS: dict[str, Any] = {
+    "mail": "user.email",
+    "plan": "user.app_metadata.plan",
+    "limit": "user.app_metadata.limits.articles",
+    "called": "user.name",
+    "lang": "user.locale",
+    "since": "user.created_at",
+    "signed_in": "session.auth_time",
+    "region": {"value": "eu"},
+    "https://example.test/may": "permissions",
+}
+SETTINGS: dict[str, Any] = {
+    "audience": [API, OTHER_API],
+    "roles": ROLES,
+    "claims": CLAIMS,
+    "apis": {OTHER_API: {"claims": {"seats": "user.app_metadata.seats", "plan": "user.app_metadata.plan"}}},
+}
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +68,9 @@ def api(server: RunningServer) -> Generator[httpx.Client]:
 def table(monkeypatch: pytest.MonkeyPatch) -> None:
     """The commands know the server's settings."""
     for name, value in SETTINGS.items():
-        monkeypatch.setenv(f"GATEPASS_{name.upper()}", json.dumps(value) if isinstance(value, dict) else value[0])
+        monkeypatch.setenv(
+            f"GATEPASS_{name.upper()}", json.dumps(value) if isinstance(value, dict) else ",".join(value)
+        )
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +106,12 @@ class Person:
     def header(self) -> dict[str, str]:
         """Of a request."""
         return bearer(self.pair["token"])
+
+    def refresh_token(self) -> str:
+        """An access token of today."""
+        self.refresh()
+        token: str = self.pair["token"]
+        return token
 
     def refresh(self) -> dict[str, Any]:
         """What the next token says."""
@@ -145,3 +171,105 @@ def test_a_table_that_makes_no_sense_refuses_to_start(roles: dict[str, Any]) -> 
     """Names that are none, names of ours, and members that nobody knows."""
     with pytest.raises(StartupError, match="role"):
         load(flags={"roles": roles})
+
+
+def test_what_the_settings_map_stands_in_tokens(api: httpx.Client, ops: dict[str, str]) -> None:
+    """Each path and each literal, at sign-in and refresh; what there is nothing of is left out."""
+    eve = Person(api, "eve")
+    first = eve.claims
+    assert (first["mail"], first["region"], first["signed_in"]) == ("eve@example.test", "eu", first["auth_time"])
+    assert first["since"] == api.get("/me", headers=eve.header).json()["created_at"]
+    assert not {"plan", "limit", "called", "lang", "seats", "https://example.test/may"} & first.keys()
+    about = {"plan": "pro", "limits": {"articles": [7]}, "seats": 0}
+    api.patch(f"/admin/users/{eve.id}", json={"app_metadata": about, "roles": ["reader"]}, headers=ops)
+    changed = api.patch("/account", json={"name": "Eve ", "locale": "de-AT"}, headers=bearer(eve.refresh_token()))
+    assert (changed.json()["name"], changed.json()["locale"]) == ("Eve", "de-AT")
+    after = eve.refresh()
+    assert (after["plan"], after["limit"], after["seats"], after["called"], after["lang"]) == (
+        "pro",
+        [7],
+        0,
+        "Eve",
+        "de-AT",
+    )
+    assert after["https://example.test/may"] == ["articles:read", "comments:read"]
+
+
+def test_claims_of_an_api_are_for_that_api(api: httpx.Client, ops: dict[str, str]) -> None:
+    """A token for one API does not say what another one is told."""
+    flo = Person(api, "flo")
+    api.patch(f"/admin/users/{flo.id}", json={"app_metadata": {"seats": 3}}, headers=ops)
+    for audience, seats in ((API, None), (OTHER_API, 3)):
+        token = api.post("/login", json=flo.given | {"audience": audience}).json()["token"]
+        assert jwt.peek(token).claims.get("seats") == seats
+
+
+@pytest.mark.usefixtures("table")
+def test_what_operators_change_kills_where_tokens_carry_it(
+    server: RunningServer, api: httpx.Client, ops: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By call and by command: only a member that is mapped; the session stays, and the next token has the new one."""
+    gus = Person(api, "gus")
+    before = gus.header
+    unmapped = {"app_metadata": {"notes": "tall", "limits": {"pages": 1}}}
+    assert api.patch(f"/admin/users/{gus.id}", json=unmapped, headers=ops).status_code == 200
+    assert api.get("/me", headers=before).status_code == 200
+    main(["user", "metadata", gus.given["email"], '{"limits": {"articles": 5}}', *server.place])
+    assert json.loads(capsys.readouterr().out) == {"notes": "tall", "limits": {"pages": 1, "articles": 5}}
+    assert api.get("/me", headers=before).status_code == 401
+    assert gus.refresh()["limit"] == 5
+    api.patch(f"/admin/users/{gus.id}", json={"app_metadata": {"limits": None}}, headers=ops)
+    assert api.get("/me", headers=gus.header).status_code == 401
+    assert "limit" not in gus.refresh()
+
+
+def test_people_edit_their_metadata(api: httpx.Client, ops: dict[str, str]) -> None:
+    """By RFC 7396; it is in the account and the export, kills nothing, and nothing else can be edited so."""
+    hal = Person(api, "hal")
+    patches: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
+        ({"theme": {"dark": True, "size": 2}}, {"theme": {"dark": True, "size": 2}}),
+        ({"theme": {"size": None}, "tags": ["a"]}, {"theme": {"dark": True}, "tags": ["a"]}),
+        ({"theme": 1, "tags": None, "gone": None, "deep": {"gone": None}}, {"theme": 1, "deep": {}}),
+    )
+    for patch, after in patches:
+        assert api.patch("/account", json={"metadata": patch}, headers=hal.header).json()["metadata"] == after
+    assert api.get("/me", headers=hal.header).json()["metadata"] == {"theme": 1, "deep": {}}
+    api.patch(f"/admin/users/{hal.id}", json={"app_metadata": {"notes": "x"}}, headers=ops)
+    exported = api.get(f"/admin/users/{hal.id}/export", headers=ops).json()["profile"]
+    assert (exported["metadata"], exported["app_metadata"]) == ({"theme": 1, "deep": {}}, {"notes": "x"})
+    assert api.patch("/account", json={"metadata": None}, headers=hal.header).json()["metadata"] == {}
+    for refused in ({"app_metadata": {"plan": "pro"}}, {"roles": ["editor"]}, {"email": "x@example.test"}):
+        assert api.patch("/account", json=refused, headers=hal.header).status_code == 422
+    assert "app_metadata" not in api.get("/me", headers=hal.header).json()
+
+
+@pytest.mark.parametrize(
+    ("patch", "code"),
+    [
+        ({"metadata": {"a": "x" * 16_384}}, "metadata_too_large"),
+        ({"metadata": {"a": [[[[[[[[1]]]]]]]]}}, "metadata_too_large"),
+        ({"metadata": []}, "invalid_body"),
+        ({"name": "two\nlines"}, "invalid_body"),
+        ({"name": "x" * 201}, "invalid_body"),
+        ({"locale": "not a language"}, "invalid_body"),
+    ],
+)
+def test_a_profile_is_bounded(api: httpx.Client, ops: dict[str, str], patch: dict[str, Any], code: str) -> None:
+    """Sizes, depth and types, for people and operators alike; what is refused changes nothing."""
+    ida = Person(api, f"ida-{secrets.token_hex(4)}")
+    for refused in (
+        api.patch("/account", json=patch, headers=ida.header),
+        api.patch(f"/admin/users/{ida.id}", json=patch, headers=ops),
+        api.patch(f"/admin/users/{ida.id}", json=patch | {"email": f"new-{ida.given['email']}"}, headers=ops),
+    ):
+        assert (refused.status_code, refused.json()["code"]) == (422, code)
+    shown = api.get(f"/admin/users/{ida.id}", headers=ops).json()
+    assert (shown["name"], shown["metadata"], shown["email"]) == ("", {}, ida.given["email"])
+
+
+def test_a_change_is_made_whole_or_not_at_all(api: httpx.Client, ops: dict[str, str]) -> None:
+    """A role that cannot be given takes back the address that came with it."""
+    joe = Person(api, "joe")
+    both = {"email": "joseph@example.test", "roles": ["editr"]}
+    assert api.patch(f"/admin/users/{joe.id}", json=both, headers=ops).json()["code"] == "unknown_role"
+    assert api.get(f"/admin/users/{joe.id}", headers=ops).json()["email"] == joe.given["email"]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import httpx
 
 API = "https://orders.example.test"
+CLAIMS = {"plan": "user.app_metadata.plan"}
 
 ARTEFACTS = {
     "user's access token, at a verifier": "The token is verified offline by an API whose verifier follows the feed.",
@@ -309,6 +310,12 @@ def _new_address(world: World, held: Held) -> None:
         assert api.post("/account/email/confirm", json=confirmed, headers=bearer(held.pair)).status_code == 204
 
 
+def _edit_profile(world: World, held: Held) -> None:
+    with world.here.client() as api:
+        edited = {"name": "Somebody", "metadata": {"plan": "everything"}}
+        assert api.patch("/account", json=edited, headers=bearer(held.pair)).status_code == 200
+
+
 def delete_account(world: World, held: Held) -> None:
     """Delete the person's account."""
     with world.here.client() as api:
@@ -320,6 +327,8 @@ def compromise(world: World, held: Held) -> None:
     kid = jwt.peek(held.pair["token"]).headers["kid"]
     world.operate("key", "compromise", str(kid))
 
+
+APP_METADATA = "`app_metadata` changed that tokens carry"
 
 EVENTS: tuple[Event, ...] = (
     Event("logout", _logout, SESSION),
@@ -344,6 +353,8 @@ EVENTS: tuple[Event, ...] = (
     ),
     Event("`gatepass user reset-factors`", command("user", "reset-factors", "EMAIL"), EVERYTHING_OF_A_PERSON),
     Event("a role removed", command("user", "role", "EMAIL", "admin", "--remove"), TOKEN),
+    Event(APP_METADATA, command("user", "metadata", "EMAIL", '{"plan": "pro"}'), TOKEN),
+    Event("name and `metadata` changed by the person", _edit_profile, frozenset()),
     Event(
         "`gatepass client rotate-secret`", command("client", "rotate-secret", "CLIENT"), OWN | {"client's credentials"}
     ),
@@ -375,7 +386,13 @@ def servers(
     data_dir, clock = tmp_path_factory.mktemp("matrix"), SettableClock(float(int(time.time())))
     database = "" if request.param == "sqlite" else request.getfixturevalue(request.param).new_database()
     open_to_all = {"dynamic_registration": "open", "client_id_metadata_documents": "open"}
-    common: dict[str, Any] = {"audience": (API,), "attempts_per_address": 10_000, "database": database, **open_to_all}
+    common: dict[str, Any] = {
+        "audience": (API,),
+        "attempts_per_address": 10_000,
+        "database": database,
+        "claims": CLAIMS,
+        **open_to_all,
+    }
     with (
         running_server(data_dir, clock, **common) as there,
         running_server(data_dir, clock, issuer=there.url, **common) as here,
@@ -385,7 +402,8 @@ def servers(
 
 @pytest.fixture
 def cheap_commands(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let commands hash as cheaply as the servers do."""
+    """Let commands hash as cheaply as the servers do, and know what their tokens carry."""
+    monkeypatch.setenv("GATEPASS_CLAIMS", json.dumps(CLAIMS))
     for name, value in CHEAP_ARGON2.items():
         monkeypatch.setenv(f"GATEPASS_{name.upper()}", str(value))
 

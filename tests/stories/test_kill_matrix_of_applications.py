@@ -17,6 +17,7 @@ from tests.stories.test_device_grant import ask as ask_by_device
 from tests.stories.test_device_grant import decide, poll
 from tests.stories.test_kill_matrix import (
     API,
+    APP_METADATA,
     Client,
     Held,
     bearer,
@@ -314,6 +315,7 @@ ENDINGS: tuple[Ending, ...] = (
     ),
     Ending("`gatepass user reset-factors`", command("user", "reset-factors", "EMAIL"), OF_PERSON),
     Ending("a role removed", command("user", "role", "EMAIL", "admin", "--remove"), TOKENS),
+    Ending(APP_METADATA, command("user", "metadata", "EMAIL", '{"plan": "pro"}'), TOKENS),
     Ending("`gatepass client rotate-secret`", _rotate_secret, CODES | {"pushed request"}),
     Ending(
         "a scope taken from the client (`gatepass client edit`)",

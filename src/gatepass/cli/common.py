@@ -16,9 +16,11 @@ from gatepass.server.domain.accounts.role_table import RoleTable
 from gatepass.server.domain.credentials.passwords.hashing import password_hasher
 from gatepass.server.domain.mail.notices import Notices
 from gatepass.server.domain.revocation.status_indexes import list_keys, status_indexes
+from gatepass.server.domain.sessions.custom_claims import app_metadata_in_tokens
 from gatepass.server.features.admin.apis import ApiAdmin
 from gatepass.server.features.admin.clients import ClientAdmin
 from gatepass.server.features.admin.people import Admin
+from gatepass.server.hooks import has_plugins
 from gatepass.server.store.opening import open_store
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ async def open_admin(place: Place, *, must_exist: bool = True) -> AsyncGenerator
                 Notices(data_key, settings),
                 idle_seconds=settings.session_idle_seconds,
                 roles=RoleTable(settings.roles),
+                in_tokens=app_metadata_in_tokens(settings, has_plugins=has_plugins()),
             )
         finally:
             hasher.close()

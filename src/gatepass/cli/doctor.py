@@ -21,6 +21,7 @@ from gatepass.server.domain.mail.smtp import NotSent, mail_sender
 from gatepass.server.domain.providers.presets import make_providers
 from gatepass.server.domain.providers.provider import Journey
 from gatepass.server.domain.public_fetch import PublicFetch
+from gatepass.server.hooks import load_plugins
 from gatepass.server.store.opening import open_store
 from gatepass.server.store.sqlite import examine
 from gatepass.server.store.sqlite_log import frames_behind_damage
@@ -90,9 +91,21 @@ async def _examine(place: Place) -> list[Finding]:
         found.append(_certificate(Path(settings.tls_cert)))
     if settings.mail == "smtp":
         found.append(await _mail_server(settings))
+    found += _plugins()
     found += await _providers(settings)
     found += await _trusted_issuers(settings)
     return found
+
+
+def _plugins() -> list[Finding]:
+    """What is installed beside Gatepass, and what it does."""
+    try:
+        return [
+            Finding("ok", "plugin", f"{plugin.name}: {', '.join(plugin.uses) or 'does nothing'}")
+            for plugin in load_plugins()
+        ]
+    except StartupError as error:
+        return [Finding("error", "plugin", error.message, error.hint)]
 
 
 def _folder(folder: Path) -> Finding:

@@ -11,6 +11,7 @@ from gatepass.cli.output import fail
 
 _HINTS = {
     "email_taken": "`gatepass user show EMAIL` shows the account.",
+    "metadata_too_large": "Keep what is large in your own database, and its key here.",
     "unknown_role": "`gatepass role list` shows the roles of the settings.",
     "api_not_found": "`gatepass api list` shows every API.",
     "invalid_redirect_uri": "`docs/guides/oauth-clients.md` shows which redirect URIs there can be.",

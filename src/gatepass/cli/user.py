@@ -13,9 +13,12 @@ from typing import IO, TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import msgspec
 from cyclopts import App, Parameter
+from msgspec.structs import asdict
 
 from gatepass.cli.common import Place, open_admin
 from gatepass.cli.output import Json, fail, result, result_json, result_table, say, time_in_words
+from gatepass.jose.errors import MalformedError
+from gatepass.jose.strict_json import decode_object
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.accounts.imports import ImportedUser, read_imported_user
 from gatepass.server.domain.accounts.user import OPERATOR_ROLE, UserFilter
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.accounts.user import User
     from gatepass.server.domain.events.event import Event
     from gatepass.server.features.admin.account_changes import Roles
-    from gatepass.server.features.admin.people import Admin, UserView
+    from gatepass.server.features.admin.people import Admin, Changed, UserView
 
 app = App(name="user", help="Add, show and change users.")
 
@@ -35,6 +38,7 @@ _HERE = Place()
 _EVERYBODY = 10_000_000
 _MANY_ROLES = 2_500
 """Total characters of a user's roles that make a token of about 4 KiB."""
+_PATCH_DEPTH = 16
 _PORTION = 500
 """Lines that are imported in one transaction."""
 
@@ -173,12 +177,7 @@ def list_(
 @app.command
 def show(email: str, *, json: Json = False, place: Place = _HERE) -> None:
     """Show a user and their sessions."""
-
-    async def work() -> UserView:
-        async with open_admin(place) as admin:
-            return await admin.show(email)
-
-    shown = asyncio.run(work())
+    shown = _show(place, email)
     if json:
         sessions = [
             {
@@ -190,16 +189,40 @@ def show(email: str, *, json: Json = False, place: Place = _HERE) -> None:
             }
             for each in shown.sessions
         ]
-        result_json(_as_json(shown.user) | {"sessions": sessions})
+        result_json(_as_json(shown.user) | asdict(shown.profile) | {"sessions": sessions})
         return
     user = shown.user
     result(f"{user.email}  {user.id}")
     result(f"  state    {_state(user)}")
+    result(f"  name     {shown.profile.name or '-'}")
     result(f"  roles    {' '.join(user.roles) or '-'}")
     result(f"  created  {time_in_words(user.created_at)}")
     result(f"  sessions {len(shown.sessions)}")
     for each in shown.sessions:
         result(f"    {each.session.id}  last seen {time_in_words(each.last_seen)}  {each.session.address}")
+
+
+@app.command
+def metadata(
+    email: str,
+    change: Annotated[
+        str | None, Parameter(help="What changes, as a JSON object: null takes a member away [change nothing].")
+    ] = None,
+    *,
+    own: Annotated[bool, Parameter(negative="", help="The metadata that the user edits, not app_metadata.")] = False,
+    place: Place = _HERE,
+) -> None:
+    """Print a user's app_metadata, or change it (RFC 7396). Tokens that carry what changes die within a second."""
+    if change is None:
+        profile = _show(place, email).profile
+    else:
+        try:
+            patch = decode_object(change.encode(), _PATCH_DEPTH)
+        except (MalformedError, UnicodeEncodeError):
+            fail("The change is not a JSON object.", """Write an object such as '{"plan": "pro"}'.""")
+        changes = UserChanges(metadata=patch) if own else UserChanges(app_metadata=patch)
+        profile = _change(place, email, changes).profile
+    result_json(profile.metadata if own else profile.app_metadata)
 
 
 @app.command
@@ -242,7 +265,7 @@ def rename(
 ) -> None:
     """Change a user's email address. Links that were mailed to the former one no longer work."""
     changed = _change(place, email, UserChanges(email=new_email, email_verified=verified))
-    say(f"{email} is {changed.email} now.")
+    say(f"{email} is {changed.user.email} now.")
 
 
 @app.command
@@ -402,10 +425,18 @@ def _new_password() -> str:
     return first
 
 
-def _change(place: Place, email: str, changes: UserChanges) -> User:
-    async def work() -> User:
+def _show(place: Place, email: str) -> UserView:
+    async def work() -> UserView:
         async with open_admin(place) as admin:
-            return (await admin.change(email, changes)).user
+            return await admin.show(email)
+
+    return asyncio.run(work())
+
+
+def _change(place: Place, email: str, changes: UserChanges) -> Changed:
+    async def work() -> Changed:
+        async with open_admin(place) as admin:
+            return await admin.change(email, changes)
 
     return asyncio.run(work())
 

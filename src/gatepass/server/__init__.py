@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gatepass.server.domain.keys.signer import OutsideKey
+    from gatepass.server.domain.sessions.custom_claims import ClaimsRequest
     from gatepass.server.hooks import Plugin
 
-__all__ = ["OutsideKey", "Plugin"]
+__all__ = ["ClaimsRequest", "OutsideKey", "Plugin"]
 
-_HOMES = {"OutsideKey": "gatepass.server.domain.keys.signer", "Plugin": "gatepass.server.hooks"}
+_HOMES = {
+    "ClaimsRequest": "gatepass.server.domain.sessions.custom_claims",
+    "OutsideKey": "gatepass.server.domain.keys.signer",
+    "Plugin": "gatepass.server.hooks",
+}
 
 
 def __getattr__(name: str) -> object:

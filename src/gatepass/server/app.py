@@ -76,7 +76,15 @@ async def open_server(
         )
         await note_settings(database, data_key, settings)
         most = most_connections or settings.max_connections
-        core = make_core(settings, database, live_keys, data_key, most_connections=most, shared=shared)
+        core = make_core(
+            settings,
+            database,
+            live_keys,
+            data_key,
+            most_connections=most,
+            shared=shared,
+            extra_claims=[plugin.claims for plugin in plugins if plugin.claims is not None],
+        )
         server = Server(core, tuple(module(core) for module in MODULES), tracing)
         await server.start()
         background = asyncio.create_task(server.run_in_background())

@@ -30,6 +30,7 @@ from gatepass.server.domain.revocation.status_indexes import list_keys, status_i
 from gatepass.server.domain.sessions.client_documents import ClientDocuments
 from gatepass.server.domain.sessions.client_keys import ClientKeys
 from gatepass.server.domain.sessions.client_policy import ClientPolicy
+from gatepass.server.domain.sessions.custom_claims import CustomClaims
 from gatepass.server.domain.sessions.dpop import DPoPNonces
 from gatepass.server.domain.sessions.id_token_issuer import IdTokenIssuer
 from gatepass.server.domain.sessions.known_apis import KnownApis
@@ -60,6 +61,7 @@ from gatepass.server.web.token_requests import TokenRequestPolicy
 from gatepass.server.web.token_responses import TokenResponses
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from gatepass.server.base.clock import Clock
@@ -70,6 +72,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.keys.master_key import DataKey
     from gatepass.server.domain.ports import Database
     from gatepass.server.domain.revocation.status_indexes import ListKeys, StatusIndexes
+    from gatepass.server.domain.sessions.custom_claims import ExtraClaims
     from gatepass.server.domain.sessions.grant import RotationPolicy
 
 log = structlog.get_logger("gatepass")
@@ -108,6 +111,7 @@ class Core:
         login: Completes a login.
         login_responses: Answers to a login.
         rotation: The time limits of refreshing.
+        custom_claims: The application's own claims.
         first_party: What tokens of the built-in client may be for.
         token_issuer: Makes access tokens.
         subjects: Who people are to clients.
@@ -163,6 +167,7 @@ class Core:
     login: LoginCompletion
     login_responses: LoginResponses
     rotation: RotationPolicy
+    custom_claims: CustomClaims
     first_party: ClientPolicy
     token_issuer: TokenIssuer
     subjects: SubjectIdentifiers
@@ -198,6 +203,7 @@ def make_core(  # noqa: PLR0913 - everything is made of these
     *,
     most_connections: int,
     shared: Path | None = None,
+    extra_claims: Sequence[ExtraClaims] = (),
 ) -> Core:
     """Create everything, in order of dependency: a flat list.
 
@@ -208,6 +214,7 @@ def make_core(  # noqa: PLR0913 - everything is made of these
         data_key: What everything sealed is sealed under.
         most_connections: How many connections this process can hold.
         shared: This process's file in a folder where other workers have theirs, for what is counted.
+        extra_claims: What plugins add to tokens.
     """
     issuer = settings.issuer_url
     attempts_key = data_key.derive("attempts")
@@ -233,7 +240,8 @@ def make_core(  # noqa: PLR0913 - everything is made of these
     login = LoginCompletion(data_key, settings)
     subjects = SubjectIdentifiers(data_key)
     roles = RoleTable(settings.roles)
-    token_issuer = TokenIssuer(settings, subjects, roles)
+    custom_claims = CustomClaims(database, settings, roles, subjects, extra_claims)
+    token_issuer = TokenIssuer(settings, subjects, custom_claims)
     id_token_signers = IdTokenSigners(database, data_key, keys, replica, settings)
     token_responses = TokenResponses(token_issuer, browser)
     nonces = DPoPNonces(data_key.derive("dpop nonces")) if settings.dpop_nonce else None
@@ -297,11 +305,12 @@ def make_core(  # noqa: PLR0913 - everything is made of these
         login=login,
         login_responses=login_responses,
         rotation=pace_of(settings),
+        custom_claims=custom_claims,
         first_party=ClientPolicy.of_first_party(settings),
         token_issuer=token_issuer,
         subjects=subjects,
         id_token_signers=id_token_signers,
-        id_token_issuer=IdTokenIssuer(database, id_token_signers, subjects, settings),
+        id_token_issuer=IdTokenIssuer(database, id_token_signers, subjects, custom_claims, settings),
         token_responses=token_responses,
         dpop=dpop,
         fetch=fetch,

@@ -9,20 +9,26 @@ from __future__ import annotations
 
 import asyncio
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from gatepass.server.base.errors import StartupError
+from gatepass.server.domain.sessions.custom_claims import ExtraClaims, claims_unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from importlib.metadata import EntryPoint
 
     from gatepass.server.domain.keys.signer import OutsideKey
+    from gatepass.server.domain.sessions.custom_claims import ClaimsRequest
 
 GROUP = "gatepass.plugins"
+_CLAIMS_SECONDS = 0.5
+"""How long a plugin may take for the claims of a token: somebody waits for it."""
 _START_SECONDS = 10.0
 """How long a plugin may take at startup."""
 
+ClaimsFunction: TypeAlias = "Callable[[ClaimsRequest], Awaitable[object]]"
+"""It returns a dict of claims; what it returns is checked."""
 SigningKeys: TypeAlias = "Callable[[], Awaitable[Sequence[OutsideKey]]]"
 
 
@@ -43,6 +49,7 @@ class Plugin:
     def __init__(self, name: str) -> None:
         self.name = name
         self._signing_keys: SigningKeys | None = None
+        self._claims: ClaimsFunction | None = None
 
     def signing_keys(self, function: SigningKeys) -> SigningKeys:
         """Sign with outside keys (KMS, PKCS#11): the function returns them, the newest last.
@@ -51,6 +58,39 @@ class Plugin:
         """
         self._signing_keys = function
         return function
+
+    def extra_claims(self, function: ClaimsFunction) -> ClaimsFunction:
+        """Add claims to first-party access tokens: the function returns them for each, and has half a second.
+
+        It is called after the transaction that the token comes of. Where it fails, takes longer, or returns what
+        cannot stand in a token, there is no token: 503 `claims_unavailable`, and the session stays.
+        """
+        self._claims = function
+        return function
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """What it does, for operators."""
+        used = {"signing_keys": self._signing_keys, "extra_claims": self._claims}
+        return tuple(name for name, function in used.items() if function is not None)
+
+    @property
+    def claims(self) -> ExtraClaims | None:
+        """What it adds to tokens, if it does."""
+        return None if self._claims is None else ExtraClaims(self.name, self._read_claims)
+
+    async def _read_claims(self, request: ClaimsRequest) -> dict[str, object]:
+        if self._claims is None:
+            return {}
+        try:
+            async with asyncio.timeout(_CLAIMS_SECONDS):
+                returned = await self._claims(request)
+        except Exception as error:
+            # Only the error's type is logged: its text may hold more than a log should.
+            raise claims_unavailable(self.name, type(error).__name__) from error
+        if not isinstance(returned, dict):
+            raise claims_unavailable(self.name, f"it returned {type(returned).__name__}, which is not a dict")
+        return cast("dict[str, object]", returned)
 
     async def read_signing_keys(self) -> Sequence[OutsideKey]:
         """Call the plugin for its outside keys.
@@ -78,6 +118,11 @@ def load_plugins() -> tuple[Plugin, ...]:
         StartupError: when one cannot be loaded: a server without it would not be the one that was asked for.
     """
     return tuple(_load(found) for found in sorted(entry_points(group=GROUP), key=lambda found: found.name))
+
+
+def has_plugins() -> bool:
+    """Whether any is installed, without loading it."""
+    return bool(entry_points(group=GROUP))
 
 
 def _load(found: EntryPoint) -> Plugin:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from gatepass.server.base.clock import Clock
     from gatepass.server.domain.accounts.linked_identity import Identities
+    from gatepass.server.domain.accounts.profile import Profiles
     from gatepass.server.domain.accounts.user import Users
     from gatepass.server.domain.credentials.factors import FactorCounts
     from gatepass.server.domain.credentials.one_time_code import Codes
@@ -56,6 +57,11 @@ class Transaction(Protocol):
     @property
     def users(self) -> Users:
         """See `Users`."""
+        ...
+
+    @property
+    def profiles(self) -> Profiles:
+        """See `Profiles`."""
         ...
 
     @property

@@ -22,6 +22,7 @@ from gatepass.server.store.mails import SqlMails
 from gatepass.server.store.one_time_codes import SqlCodes
 from gatepass.server.store.passkeys import SqlPasskeys
 from gatepass.server.store.passwords import SqlPasswords
+from gatepass.server.store.profiles import SqlProfiles
 from gatepass.server.store.pushed_requests import SqlPushedRequests
 from gatepass.server.store.registration_tokens import SqlRegistrationTokens
 from gatepass.server.store.revocations import SqlRevocations, SqlStatusLists
@@ -41,6 +42,7 @@ class SqlTransaction:
     def __init__(self, connection: Connection, clock: Clock) -> None:
         self._clock = clock
         self.users = SqlUsers(connection)
+        self.profiles = SqlProfiles(connection)
         self.passwords = SqlPasswords(connection)
         self.factors = SqlFactorCounts(connection)
         self.totp = SqlTotpSecrets(connection)

@@ -58,6 +58,9 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     # signing up
     "invalid_email": ProblemKind(422, "Invalid email address", "The email address is not valid."),
     "invalid_role": ProblemKind(422, "Invalid role", "A role is 1 to 64 letters, digits and any of `_ . : -`."),
+    "metadata_too_large": ProblemKind(
+        422, "Metadata too large", "`metadata` and `app_metadata` have at most 16 KiB each, and are nested 8 deep."
+    ),
     "unknown_role": ProblemKind(
         422, "Unknown role", "The settings have a table of roles, and this one is not in it; `gatepass role list` has."
     ),
@@ -345,6 +348,9 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         503,
         "Store settling",
         "PostgreSQL has just failed over and may have lost writes; refreshes wait for `failover_rest_seconds`.",
+    ),
+    "claims_unavailable": ProblemKind(
+        503, "Claims unavailable", "A plugin that adds claims to tokens fails; send the same request again later."
     ),
     "signer_unavailable": ProblemKind(
         503, "Signer unavailable", "The external signer cannot be reached; send the same request again later."

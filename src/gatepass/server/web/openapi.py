@@ -27,7 +27,7 @@ _REF_TEMPLATE = "#/components/schemas/{name}"
 _ANY_CALL = ("duplicate_header", "headers_too_large", "internal_error")
 _ANY_BODY = ("malformed_request", "invalid_body", "body_too_large", "unsupported_media_type", "request_timeout")
 _ANY_FORM = ("invalid_request", "body_too_large", "unsupported_media_type", "request_timeout")
-_ANY_STORE = ("store_unavailable", "signer_unavailable")
+_ANY_STORE = ("store_unavailable", "signer_unavailable", "claims_unavailable")
 
 
 def describe(routes: Iterable[Route], *, issuer: str, version: str) -> dict[str, Any]:

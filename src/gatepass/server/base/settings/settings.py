@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, get_origin, get_type_hints
 
 from msgspec import Meta
 
-from gatepass.server.base.settings.roles import RoleSection
+from gatepass.server.base.settings.claims import ClaimSection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Settings(RoleSection, frozen=True, kw_only=True):
+class Settings(ClaimSection, frozen=True, kw_only=True):
     """The server's settings: those of every section. `load` checks them as a whole."""
 
     def __repr__(self) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.domain.accounts.linked_identity import Identity  # noqa: TC001 - as below
+from gatepass.server.domain.accounts.profile import Profile  # noqa: TC001 - as below
 from gatepass.server.domain.accounts.user import User  # noqa: TC001 - as below
 from gatepass.server.domain.events.event import Event  # noqa: TC001 - msgspec reads the annotations of an answer
 from gatepass.server.domain.sessions.consent import Consent  # noqa: TC001 - msgspec reads the annotations
@@ -19,6 +20,7 @@ class Exported(Confidential, frozen=True, kw_only=True):
     """All data about a user; times in seconds since 1970."""
 
     account: User
+    profile: Profile
     sessions: list[Session]
     identities: list[Identity]
     consents: list[Consent]
@@ -29,6 +31,7 @@ async def collect(tx: Transaction, user: User) -> Exported:
     """Read it all."""
     return Exported(
         account=user,
+        profile=await tx.profiles.of(user.id),
         sessions=await tx.sessions.all_of(user.id),
         identities=await tx.identities.of(user.id),
         consents=await tx.consents.all_of(user.id),

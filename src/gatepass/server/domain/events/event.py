@@ -48,6 +48,7 @@ EventKind = Literal[
     "password_changed",
     "password_removed",
     "password_reset_asked",
+    "profile_changed",
     "proved_again",
     "provider_connected",
     "provider_disconnected",

@@ -11,14 +11,13 @@ from gatepass.tokens import id_token
 from gatepass.tokens.id_token import IdToken
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gatepass.server.base.settings import Settings
     from gatepass.server.domain.accounts.user import User
     from gatepass.server.domain.keys.id_token_signers import IdTokenSigners
     from gatepass.server.domain.keys.keyring import KeyRing
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.domain.sessions.client import Client
+    from gatepass.server.domain.sessions.custom_claims import CustomClaims
     from gatepass.server.domain.sessions.grant import TokenSubject
     from gatepass.server.domain.sessions.subject_identifier import SubjectIdentifiers
 
@@ -31,11 +30,17 @@ class IdTokenIssuer:
     """Makes ID tokens, and knows its own again."""
 
     def __init__(
-        self, database: Database, signers: IdTokenSigners, subjects: SubjectIdentifiers, settings: Settings
+        self,
+        database: Database,
+        signers: IdTokenSigners,
+        subjects: SubjectIdentifiers,
+        custom_claims: CustomClaims,
+        settings: Settings,
     ) -> None:
         self._database = database
         self._signers = signers
         self._subjects = subjects
+        self._custom_claims = custom_claims
         self._issuer = settings.issuer_url
 
     async def prepare(self, client: Client, keys: KeyRing) -> None:
@@ -73,11 +78,12 @@ class IdTokenIssuer:
             sid=self._subjects.session(subject.client_sector, subject.browser_session_id or subject.session_id),
             at_hash=id_token.at_hash(access_token, signer.alg),
         )
-        about_person = await self._about_person(subject, client)
+        custom = await self._custom_claims.about_person(subject.user_id, sub=claims.sub, scope=subject.scope)
+        about_person = custom | await self._about_person(subject, client)
         message = id_token.signing_input(claims, alg=signer.alg, kid=signer.kid, about_person=about_person)
         return jws.assemble(message, await signer.sign(message))
 
-    async def _about_person(self, subject: TokenSubject, client: Client) -> Mapping[str, object]:
+    async def _about_person(self, subject: TokenSubject, client: Client) -> dict[str, object]:
         """What was asked for by name, and the claims of scopes where the operator wants them here (Core §5.4)."""
         asked = allowed_by(client.scope, read_claims(subject.claims).id_token)
         names = claims_of(subject.scope) if client.rules.claims_in_id_token else frozenset[str]()

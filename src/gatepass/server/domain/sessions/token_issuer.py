@@ -13,8 +13,7 @@ from gatepass.jose import jws
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.accounts.user import application_roles
-from gatepass.server.domain.sessions.client import FIRST_PARTY
-from gatepass.server.domain.sessions.operator import OPERATOR_SECONDS, is_for_operators
+from gatepass.server.domain.sessions.operator import OPERATOR_SECONDS
 from gatepass.tokens import access_token
 from gatepass.tokens.access_token import AccessToken
 
@@ -22,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gatepass.server.base.settings import Settings
-    from gatepass.server.domain.accounts.role_table import RoleTable
     from gatepass.server.domain.keys.keyring import KeyRing
     from gatepass.server.domain.revocation.status_index import StatusIndex
     from gatepass.server.domain.sessions.client import Client
+    from gatepass.server.domain.sessions.custom_claims import CustomClaims
     from gatepass.server.domain.sessions.grant import TokenSubject
     from gatepass.server.domain.sessions.subject_identifier import SubjectIdentifiers
     from gatepass.server.domain.sessions.token_request import TokenRequest
@@ -70,9 +69,9 @@ class Delegation(Confidential, frozen=True, kw_only=True):
 class TokenIssuer:
     """Issues access tokens (RFC 9068); signing happens after the commit, because it may wait for a network."""
 
-    def __init__(self, settings: Settings, subjects: SubjectIdentifiers, roles: RoleTable) -> None:
+    def __init__(self, settings: Settings, subjects: SubjectIdentifiers, custom_claims: CustomClaims) -> None:
         self._subjects = subjects
-        self._roles = roles
+        self._custom_claims = custom_claims
         self._issuer = settings.issuer_url
         self._seconds = settings.access_token_seconds
         self._has_warned_of_size = False
@@ -102,14 +101,7 @@ class TokenIssuer:
             cnf=_bound_to(subject.jkt),
             status=self._status(subject.status),
         )
-        return await self._sign(claims, keys, self._custom(subject))
-
-    def _custom(self, subject: TokenSubject) -> dict[str, object]:
-        """What the application needs. It is for its own tokens: nothing of it goes to other applications."""
-        if subject.client_id != FIRST_PARTY or is_for_operators(subject.scope):
-            return {}
-        permissions = self._roles.permissions(subject.roles)
-        return {"permissions": permissions} if permissions else {}
+        return await self._sign(claims, keys, await self._custom_claims.of_access_token(subject))
 
     async def mint_for_client(
         self, client: Client, token_request: TokenRequest, *, keys: KeyRing, now: float
@@ -155,6 +147,8 @@ class TokenIssuer:
 
     async def _sign(self, claims: AccessToken, keys: KeyRing, custom: Mapping[str, object] = {}) -> IssuedToken:
         message = access_token.signing_input(claims, alg=keys.signer.alg, kid=keys.signer.kid, custom=custom)
+        if len(message) > LARGEST_TOKEN_BYTES:  # before it is sent to a signer elsewhere
+            self._note_size(claims.sub, len(message))
         signature = await keys.signer.sign(message)
         token = jws.assemble(message, signature)
         if len(token) > LARGE_TOKEN_BYTES:

@@ -11,6 +11,7 @@ from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.accounts.export import collect
 from gatepass.server.domain.accounts.operator_enrollment import new_enrollment_code
 from gatepass.server.domain.accounts.ownership import erase
+from gatepass.server.domain.accounts.profile import changed_members, differ_at
 from gatepass.server.domain.accounts.user import OPERATOR_ROLE
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.sessions.client import FIRST_PARTY
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from gatepass.server.domain.accounts.export import Exported
+    from gatepass.server.domain.accounts.profile import ProfileChanges
     from gatepass.server.domain.accounts.role_table import RoleTable
     from gatepass.server.domain.accounts.user import User
     from gatepass.server.domain.events.event import EventKind, Origin
@@ -55,6 +57,8 @@ class AccountChanges:
     where: Origin
     lists: ListKeys
     roles: RoleTable
+    in_tokens: Collection[tuple[str, ...]] = ()
+    """The paths in `app_metadata` that live tokens may carry."""
 
     async def disable(self, tx: Transaction, user: User) -> int:
         """Disable the user, and end their sessions; return how many."""
@@ -86,6 +90,21 @@ class AccountChanges:
             await end_tokens_of(tx, user.id, self.lists)
         code = await new_enrollment_code(tx, after) if after.is_operator and not user.is_operator else None
         return Roles(after.roles, code)
+
+    async def set_profile(self, tx: Transaction, user: User, changes: ProfileChanges) -> None:
+        """Change the profile. When something changes that live tokens carry, they are revoked, as for a role.
+
+        Raises:
+            Refusal: `invalid_body` or `metadata_too_large`.
+        """
+        before = await tx.profiles.of(user.id)
+        after = changes.applied_to(before)
+        if not (changed := changed_members(before, after)):
+            return
+        await tx.profiles.put(user.id, after)
+        await self._record(tx, "profile_changed", user.id, reason=" ".join(changed))
+        if differ_at(self.in_tokens, before.app_metadata, after.app_metadata):
+            await end_tokens_of(tx, user.id, self.lists)
 
     async def set_password(self, tx: Transaction, user: User, password_hash: str) -> int:
         """Set a new password, and end the user's sessions; return how many."""

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType  # noqa: TC002 - msgspec reads the annotations of a struct
 
-from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
 from gatepass.server.base.texts import LANGUAGES
+from gatepass.server.domain.accounts.profile import Profile, ProfileChanges  # noqa: TC001 - msgspec reads the annotations
 from gatepass.server.domain.accounts.role_table import RoleTable
 from gatepass.server.domain.accounts.user import OPERATOR_ROLE, User, check_role, normalise_email
 from gatepass.server.domain.credentials.one_time_code import Code
@@ -23,7 +23,7 @@ from gatepass.server.domain.sessions.operator import COMMAND_LINE
 from gatepass.server.features.admin.account_changes import AccountChanges
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from gatepass.server.domain.accounts.export import Exported
     from gatepass.server.domain.accounts.imports import ImportedUser
@@ -46,14 +46,16 @@ class UserView(msgspec.Struct, frozen=True):
     """A user and their sessions."""
 
     user: User
+    profile: Profile
     sessions: list[SessionInUse]
 
 
-class UserChanges(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class UserChanges(ProfileChanges, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What changes of a person (RFC 7396): what is left out stays.
 
-    A changed address is unverified, unless `email_verified` says otherwise. Roles replace the former ones; what is
-    taken away dies in live tokens too. A new password, and disabling, end every session.
+    A changed address is unverified, unless `email_verified` says otherwise. Roles replace the former ones. Roles that
+    are taken away, and `app_metadata` that changes, die in live tokens too. A new password, and disabling, end every
+    session.
     """
 
     email: str | UnsetType = UNSET
@@ -67,6 +69,7 @@ class Changed(msgspec.Struct, frozen=True):
     """The user as they are now, and the code that a new operator needs for the first factor."""
 
     user: User
+    profile: Profile
     enrollment_code: str | None = None
 
     def __repr__(self) -> str:
@@ -84,6 +87,7 @@ class Admin:
         notices: Puts mails into the queue, which a running server sends.
         idle_seconds: How long a session lives without use.
         roles: The roles that can be given.
+        in_tokens: The paths in `app_metadata` that live tokens may carry.
         by: Who administers. A client does not change operators: `operator_protected`.
         where: Where the request came from.
     """
@@ -97,6 +101,7 @@ class Admin:
         *,
         idle_seconds: float,
         roles: RoleTable = NO_TABLE,
+        in_tokens: Collection[tuple[str, ...]] = (),
         by: Operator = COMMAND_LINE,
         where: Origin = NOWHERE,
     ) -> None:
@@ -104,7 +109,7 @@ class Admin:
         self._registration = registration
         self._notices = notices
         self._idle_seconds = idle_seconds
-        self._changes = AccountChanges(by, where, lists, roles)
+        self._changes = AccountChanges(by, where, lists, roles, in_tokens)
 
     async def add(
         self,
@@ -198,7 +203,10 @@ class Admin:
         """One user and their sessions."""
 
         async def of(tx: Transaction, user: User) -> UserView:
-            return UserView(user, await tx.sessions.live_of(user.id, now=tx.now, idle_seconds=self._idle_seconds))
+            profile = await tx.profiles.of(user.id)
+            return UserView(
+                user, profile, await tx.sessions.live_of(user.id, now=tx.now, idle_seconds=self._idle_seconds)
+            )
 
         return await self.read(who, of)
 
@@ -206,8 +214,8 @@ class Admin:
         """Change what is named, all of it or nothing.
 
         Raises:
-            Refusal: `invalid_email`, `email_taken`, `invalid_role`, `unknown_role`, as `Registration.hash` for the
-                password, or `operator_protected` when a client makes an operator.
+            Refusal: `invalid_email`, `email_taken`, `invalid_role`, `unknown_role`, `metadata_too_large`, as
+                `Registration.hash` for the password, or `operator_protected` when a client makes an operator.
         """
         address = UNSET if changes.email is UNSET else normalise_email(changes.email)
         _check_roles(() if changes.roles is UNSET else changes.roles)
@@ -226,13 +234,14 @@ class Admin:
             if changes.roles is not UNSET:
                 given = await self._changes.set_roles(tx, user, changes.roles)
                 if isinstance(given, Refusal):
-                    return given
+                    raise given  # what was written before is taken back
                 code = given.enrollment_code
             if password_hash is not None:
                 await self._changes.set_password(tx, user, password_hash)
             if changes.disabled is not UNSET and changes.disabled != (user.disabled_at is not None):
                 await (self._changes.disable(tx, user) if changes.disabled else self._changes.enable(tx, user))
-            return Changed(await tx.users.by_id(user.id) or user, code)
+            await self._changes.set_profile(tx, user, changes)
+            return Changed(await tx.users.by_id(user.id) or user, await tx.profiles.of(user.id), code)
 
         return await self._change(who, act)
 

@@ -109,7 +109,7 @@ def of_openid(settings: Settings) -> Metadata:
     return {
         "userinfo_endpoint": f"{settings.issuer_url}/oauth/userinfo",
         "scopes_supported": STANDARD_SCOPES,  # those of APIs are told by the APIs
-        "claims_supported": (*_CLAIMS_OF_SIGN_INS, *KEPT_CLAIMS),
+        "claims_supported": (*_CLAIMS_OF_SIGN_INS, *KEPT_CLAIMS, *settings.id_claims),
         "claim_types_supported": ("normal",),
         "acr_values_supported": (SINGLE_FACTOR, TWO_FACTORS),
         "subject_types_supported": ("public", "pairwise"),

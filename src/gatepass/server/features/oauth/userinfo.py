@@ -29,7 +29,7 @@ class UserInfoForm(Confidential, frozen=True, kw_only=True):
 
 
 class UserInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """§5.3.2. What the client may not know, or nobody does, is left out."""
+    """§5.3.2, and the claims of `[id_claims]`. What the client may not know, or nobody does, is left out."""
 
     sub: str
     email: str | None = None
@@ -59,7 +59,10 @@ async def userinfo(core: Core, call: Call, _form: UserInfoForm | None) -> Respon
     """§5.3.2: tell what the scopes and the request asked for, as JSON, or signed where the client wants it so."""
     caller = call.openid_caller
     client = await core.clients.by_id(caller.client_id)
-    told = about(caller, core.first_party.scope if client is None else client.scope)
+    client_scope = core.first_party.scope if client is None else client.scope
+    scope = set(caller.scope) & set(client_scope)
+    custom = await core.custom_claims.about_person(caller.user.id, sub=caller.sub, scope=scope)
+    told = custom | msgspec.to_builtins(about(caller, client_scope))
     if client is None or not client.metadata.userinfo_signed_response_alg:
         return JsonResponse(told)
     return await _signed(core, client, told)
@@ -72,10 +75,10 @@ def about(caller: OpenIdCaller, client_scope: tuple[str, ...]) -> UserInfo:
     return msgspec.convert({"sub": caller.sub, **released(caller.user, names, asked)}, UserInfo)
 
 
-async def _signed(core: Core, client: Client, told: UserInfo) -> Response:
+async def _signed(core: Core, client: Client, told: dict[str, object]) -> Response:
     """As a JWT with `iss` and `aud`. It has no `exp`, so nobody can take it for an ID token."""
     signer = await core.id_token_signers.signer(core.keys.current, client.metadata.userinfo_signed_response_alg)
-    claims = {"iss": core.settings.issuer_url, "aud": client.id, **msgspec.to_builtins(told)}
+    claims = {"iss": core.settings.issuer_url, "aud": client.id, **told}
     header = {"alg": signer.alg, "typ": "JWT", "kid": signer.kid}
     message = jws.signing_input(jwt.encode_claims(claims), header)
     token = jws.assemble(message, await signer.sign(message))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from gatepass.server.domain.sessions.session import SessionKind  # noqa: TC001 - msgspec reads the annotations
 from gatepass.server.features.account.overview.end_sessions import end_own_session
-from gatepass.server.features.account.overview.read import read_events, read_sessions
+from gatepass.server.features.account.overview.read import read_events, read_profile, read_sessions
 from gatepass.server.web.answers import JsonResponse, no_content
 from gatepass.server.web.auth.requirements import CALLER
 from gatepass.server.web.routing import Route
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from gatepass.server.core import Core
+    from gatepass.server.domain.accounts.profile import Profile
+    from gatepass.server.domain.accounts.user import User
     from gatepass.server.domain.events.event import Event
     from gatepass.server.domain.sessions.session import SessionInUse
     from gatepass.server.web.call import Call
@@ -31,6 +33,9 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     email_verified: bool
     roles: tuple[str, ...]
     created_at: int
+    name: str
+    locale: str
+    metadata: dict[str, Any]
 
 
 class SessionView(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +83,14 @@ class History(msgspec.Struct, frozen=True):
 def routes(core: Core) -> tuple[Route, ...]:
     """The calls."""
     return (
-        Route(method="GET", path="/me", handler=me, auth=CALLER, summary="Get my account", answers={200: Me}),
+        Route(
+            method="GET",
+            path="/me",
+            handler=partial(me, core),
+            auth=CALLER,
+            summary="Get my account",
+            answers={200: Me},
+        ),
         Route(
             method="GET",
             path="/sessions",
@@ -107,17 +119,23 @@ def routes(core: Core) -> tuple[Route, ...]:
     )
 
 
-async def me(call: Call, _body: None) -> Response:
+async def me(core: Core, call: Call, _body: None) -> Response:
     """Answer with the caller's account."""
     user = call.caller.user
-    return JsonResponse(
-        Me(
-            id=user.id,
-            email=user.email,
-            email_verified=user.email_verified_at is not None,
-            roles=user.roles,
-            created_at=int(user.created_at),
-        )
+    return JsonResponse(me_of(user, await read_profile(core.database, user.id)))
+
+
+def me_of(user: User, profile: Profile) -> Me:
+    """What an account says to its user."""
+    return Me(
+        id=user.id,
+        email=user.email,
+        email_verified=user.email_verified_at is not None,
+        roles=user.roles,
+        created_at=int(user.created_at),
+        name=profile.name,
+        locale=profile.locale,
+        metadata=profile.metadata,
     )
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from gatepass.server.base.settings import Settings
+    from gatepass.server.domain.accounts.profile import Profile
     from gatepass.server.domain.credentials.factors import Factors
     from gatepass.server.domain.events.event import Event
     from gatepass.server.domain.ports import Database, Transaction
@@ -29,6 +30,15 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     sessions: list[SessionInUse]
     events: list[Event]
     factors: Factors
+
+
+async def read_profile(database: Database, user_id: str) -> Profile:
+    """The profile."""
+
+    async def unit(tx: Transaction) -> Profile:
+        return await tx.profiles.of(user_id)
+
+    return await database.read(unit)
 
 
 async def read_sessions(needs: Needs, user_id: str) -> list[SessionInUse]:

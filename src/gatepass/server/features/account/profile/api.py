@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import UNSET, UnsetType  # noqa: TC002 - msgspec reads the annotations of a struct
 
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.domain.accounts.export import Exported
+from gatepass.server.domain.accounts.profile import (
+    Locale,  # noqa: TC001 - msgspec reads the annotations of a struct
+    PersonName,  # noqa: TC001 - msgspec reads the annotations of a struct
+    ProfileChanges,
+)
 from gatepass.server.domain.accounts.registration import PASSWORD_PROBLEMS
+from gatepass.server.features.account.overview.api import Me, me_of
 from gatepass.server.features.account.profile.change_email import confirm_address, send_link
 from gatepass.server.features.account.profile.change_password import set_password
+from gatepass.server.features.account.profile.change_profile import change_profile
 from gatepass.server.features.account.profile.delete_account import delete_account
 from gatepass.server.features.account.profile.export import export
 from gatepass.server.web.answers import JsonResponse, no_content
@@ -49,9 +57,27 @@ class ChangePasswordRequest(Confidential, frozen=True, forbid_unknown_fields=Tru
     password: str
 
 
+class ProfileRequest(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What changes of my profile; `metadata` by RFC 7396, so that null takes a member away."""
+
+    name: PersonName | UnsetType = UNSET
+    locale: Locale | UnsetType = UNSET
+    metadata: dict[str, Any] | UnsetType | None = UNSET
+
+
 def routes(core: Core) -> tuple[Route, ...]:
     """The calls: a flat list."""
     return (
+        Route(
+            method="PATCH",
+            path="/account",
+            handler=partial(patch_profile, core),
+            auth=CALLER,
+            summary="Change my name, language or metadata",
+            body=ProfileRequest,
+            answers={200: Me},
+            problems=("metadata_too_large",),
+        ),
         Route(
             method="POST",
             path="/account/email",
@@ -99,6 +125,12 @@ def routes(core: Core) -> tuple[Route, ...]:
             answers={204: None},
         ),
     )
+
+
+async def patch_profile(core: Core, call: Call, body: ProfileRequest) -> Response:
+    """Change the profile, and answer with the account."""
+    changes = ProfileChanges(name=body.name, locale=body.locale, metadata=body.metadata)
+    return JsonResponse(me_of(call.caller.user, await change_profile(core.database, call, changes)))
 
 
 async def change_email(core: Core, call: Call, body: ChangeEmailRequest) -> Response:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime  # noqa: TC003 - msgspec reads the annotations of a struct
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import asdict
 
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.accounts.registration import PASSWORD_PROBLEMS
 from gatepass.server.domain.accounts.user import UserFilter
+from gatepass.server.domain.sessions.custom_claims import app_metadata_in_tokens
 from gatepass.server.features.admin.api.paging import PageQuery, cursor_of, key_of, rfc3339
 from gatepass.server.features.admin.people import Admin, UserChanges
 from gatepass.server.web.answers import JsonResponse, no_content
@@ -41,6 +43,15 @@ class UserResource(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     email_verified_at: datetime | None
     disabled_at: datetime | None
+
+
+class UserDetail(UserResource, frozen=True, kw_only=True):
+    """A person, and what the account says of them; `metadata` is what they edit, `app_metadata` what operators do."""
+
+    name: str
+    locale: str
+    metadata: dict[str, Any]
+    app_metadata: dict[str, Any]
 
 
 class UserPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +84,7 @@ class NewUser(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")] | None = None
 
 
-class ChangedUser(UserResource, frozen=True, kw_only=True, omit_defaults=True):
+class ChangedUser(UserDetail, frozen=True, kw_only=True, omit_defaults=True):
     """The person as they are now, and the code that a new operator needs for the first factor, shown once."""
 
     enrollment_code: str | None = None
@@ -153,7 +164,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             handler=partial(show_user, core),
             auth=OPERATOR_READ,
             summary="Show a person",
-            answers={200: UserResource},
+            answers={200: UserDetail},
             problems=(_USER,),
         ),
         Route(
@@ -240,6 +251,7 @@ def people(core: Core, call: Call) -> Admin:
         core.notices,
         idle_seconds=core.settings.session_idle_seconds,
         roles=core.roles,
+        in_tokens=app_metadata_in_tokens(core.settings, has_plugins=bool(core.custom_claims.extra)),
         by=call.operator,
         where=call.origin,
     )
@@ -278,13 +290,13 @@ async def add_user(core: Core, call: Call, body: NewUser) -> Response:
 async def show_user(core: Core, call: Call, _body: None) -> Response:
     """Answer with one."""
     shown = await people(core, call).show(call.path_params["id"])
-    return JsonResponse(_resource(shown.user))
+    return JsonResponse(UserDetail(**asdict(_resource(shown.user)), **asdict(shown.profile)))
 
 
 async def change_user(core: Core, call: Call, body: UserChanges) -> Response:
     """Change what is named, in one transaction."""
     changed = await people(core, call).change(call.path_params["id"], body)
-    fields = msgspec.structs.asdict(_resource(changed.user))
+    fields = asdict(_resource(changed.user)) | asdict(changed.profile)
     return JsonResponse(ChangedUser(**fields, enrollment_code=changed.enrollment_code))
 
 
