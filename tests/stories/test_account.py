@@ -27,6 +27,9 @@ def test_me_tells_who_the_token_speaks_for(api: httpx.Client, ann: dict[str, str
         "email_verified": False,
         "roles": [],
         "created_at": int(NOON),
+        "name": "",
+        "locale": "",
+        "metadata": {},
     }
     assert answer.headers["cache-control"] == "no-store"
 

@@ -168,6 +168,8 @@ def test_an_upgrade_takes_names_that_became_rights(tmp_path: Path, capsys: pytes
     with_rights.execute("DROP TABLE reserved_names_taken")
     for index in ("users_by_address", "users_disabled", "users_with_roles"):
         with_rights.execute(f"DROP INDEX {index}")
+    for column in ("name", "locale", "metadata", "app_metadata"):
+        with_rights.execute(f"ALTER TABLE users DROP COLUMN {column}")
     with_rights.close()
     main(["user", "show", ANN["email"], *place])
     assert "editor\n" in capsys.readouterr().out

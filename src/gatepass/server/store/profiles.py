@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gatepass.server.domain.accounts.profile import Profile
+from gatepass.server.domain.accounts.profile import UserProfile
 
 if TYPE_CHECKING:
     from gatepass.server.store.connection import Connection
@@ -18,22 +18,22 @@ class SqlProfiles:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def of(self, user_id: str) -> Profile:
+    async def of(self, user_id: str) -> UserProfile:
         """Find by primary key."""
         row = await self._connection.row(
             "SELECT name, locale, metadata, app_metadata FROM users WHERE id = ?1", user_id
         )
         if row is None:
-            return Profile()
+            return UserProfile()
         name, locale, metadata, app_metadata = map(str, row)
-        return Profile(
+        return UserProfile(
             name=name,
             locale=locale,
             metadata=msgspec.json.decode(metadata),
             app_metadata=msgspec.json.decode(app_metadata),
         )
 
-    async def put(self, user_id: str, profile: Profile) -> None:
+    async def put(self, user_id: str, profile: UserProfile) -> None:
         """Update the columns."""
         await self._connection.row(
             "UPDATE users SET name = ?2, locale = ?3, metadata = ?4, app_metadata = ?5 WHERE id = ?1",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.domain.accounts.linked_identity import Identity  # noqa: TC001 - as below
-from gatepass.server.domain.accounts.profile import Profile  # noqa: TC001 - as below
+from gatepass.server.domain.accounts.profile import UserProfile  # noqa: TC001 - as below
 from gatepass.server.domain.accounts.user import User  # noqa: TC001 - as below
 from gatepass.server.domain.events.event import Event  # noqa: TC001 - msgspec reads the annotations of an answer
 from gatepass.server.domain.sessions.consent import Consent  # noqa: TC001 - msgspec reads the annotations
@@ -20,7 +20,7 @@ class Exported(Confidential, frozen=True, kw_only=True):
     """All data about a user; times in seconds since 1970."""
 
     account: User
-    profile: Profile
+    profile: UserProfile
     sessions: list[Session]
     identities: list[Identity]
     consents: list[Consent]

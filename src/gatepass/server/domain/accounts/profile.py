@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType  # noqa: TC002 - msgspec reads the annotations of a struct
 
 from gatepass.server.base.confidential import Confidential
-from gatepass.server.base.custom_claims import MOST_DEPTH, ClaimMistake, check_json
+from gatepass.server.base.custom_claims import ClaimMistake, check_json
 from gatepass.server.base.errors import Refusal
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ Locale = Annotated[
 Document = dict[str, Any]
 
 
-class Profile(msgspec.Struct, frozen=True, kw_only=True):
+class UserProfile(msgspec.Struct, frozen=True, kw_only=True):
     """A person's profile. `metadata` is theirs; `app_metadata` only operators change."""
 
     name: str = ""
@@ -46,38 +46,35 @@ class ProfileChanges(Confidential, frozen=True, kw_only=True):
     metadata: Document | UnsetType | None = UNSET
     app_metadata: Document | UnsetType | None = UNSET
 
-    def applied_to(self, profile: Profile) -> Profile:
-        """The profile after the changes.
-
-        Raises:
-            Refusal: `invalid_body`, or `metadata_too_large`.
-        """
+    def applied_to(self, profile: UserProfile) -> UserProfile | Refusal:
+        """The profile after the changes; refused as `invalid_body` or `metadata_too_large`."""
         name = profile.name if self.name is UNSET else self.name.strip()
         if not name.isprintable():
-            raise Refusal("invalid_body", "A name is one line.")
-        return Profile(
+            return Refusal("invalid_body", "A name is one line.")
+        after = UserProfile(
             name=name,
             locale=profile.locale if self.locale is UNSET else self.locale,
-            metadata=_patched(profile.metadata, self.metadata, "metadata"),
-            app_metadata=_patched(profile.app_metadata, self.app_metadata, "app_metadata"),
+            metadata=_patched(profile.metadata, self.metadata),
+            app_metadata=_patched(profile.app_metadata, self.app_metadata),
         )
+        return _too_large("metadata", after.metadata) or _too_large("app_metadata", after.app_metadata) or after
 
 
 class Profiles(Protocol):
     """The store of profiles: every account has one."""
 
-    async def of(self, user_id: str) -> Profile:
+    async def of(self, user_id: str) -> UserProfile:
         """The profile; an empty one where there is no account."""
         ...
 
-    async def put(self, user_id: str, profile: Profile) -> None:
+    async def put(self, user_id: str, profile: UserProfile) -> None:
         """Replace it."""
         ...
 
 
-def changed_members(before: Profile, after: Profile) -> tuple[str, ...]:
+def changed_members(before: UserProfile, after: UserProfile) -> tuple[str, ...]:
     """The names of what differs."""
-    return tuple(name for name in Profile.__struct_fields__ if getattr(before, name) != getattr(after, name))
+    return tuple(name for name in UserProfile.__struct_fields__ if getattr(before, name) != getattr(after, name))
 
 
 def differ_at(paths: Collection[tuple[str, ...]], before: Document, after: Document) -> bool:
@@ -95,17 +92,20 @@ def found_at(path: tuple[str, ...], document: Document) -> object:
     return found
 
 
-def _patched(kept: Document, patch: Document | UnsetType | None, name: str) -> Document:
+def _patched(kept: Document, patch: Document | UnsetType | None) -> Document:
     if patch is UNSET:
         return kept
-    after = {} if patch is None else _merged(kept, patch)
+    return {} if patch is None else _merged(kept, patch)
+
+
+def _too_large(name: str, document: Document) -> Refusal | None:
     try:
-        check_json(name, after)
+        check_json(name, document)
     except ClaimMistake as mistake:
-        raise Refusal("metadata_too_large", f"{mistake.what}. {mistake.hint}") from None
-    if len(msgspec.json.encode(after)) > MOST_BYTES:
-        raise Refusal("metadata_too_large", f"{name} has at most {MOST_BYTES} bytes, and is nested {MOST_DEPTH} deep.")
-    return after
+        return Refusal("metadata_too_large", f"{mistake.what}. {mistake.hint}")
+    if len(msgspec.json.encode(document)) > MOST_BYTES:
+        return Refusal("metadata_too_large", f"{name} has at most {MOST_BYTES} bytes, as JSON.")
+    return None
 
 
 def _merged(kept: object, patch: Mapping[str, object]) -> Document:

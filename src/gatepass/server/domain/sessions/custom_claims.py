@@ -13,7 +13,7 @@ import structlog
 
 from gatepass.server.base.custom_claims import ClaimMistake, check_claims
 from gatepass.server.base.errors import Unavailable
-from gatepass.server.domain.accounts.profile import Profile, found_at
+from gatepass.server.domain.accounts.profile import UserProfile, found_at
 from gatepass.server.domain.accounts.user import application_roles
 from gatepass.server.domain.sessions.client import FIRST_PARTY
 from gatepass.server.domain.sessions.operator import is_for_operators
@@ -115,7 +115,7 @@ class CustomClaims:
         if not sources and not asks_plugins:
             return claims
         needs_user = asks_plugins or any(source.is_of_user for source in sources.values())
-        user, profile = await self._read(subject.user_id) if needs_user else (None, Profile())
+        user, profile = await self._read(subject.user_id) if needs_user else (None, UserProfile())
         facts = self._facts_of_sign_in(subject) | _facts_of_person(user, profile)
         claims |= _resolved(sources, facts, profile)
         if asks_plugins and user is not None:
@@ -156,7 +156,7 @@ class CustomClaims:
             ("permissions",): self._roles.permissions(subject.roles) or None,
         }
 
-    def _request(self, subject: TokenSubject, user: User, profile: Profile) -> ClaimsRequest:
+    def _request(self, subject: TokenSubject, user: User, profile: UserProfile) -> ClaimsRequest:
         return ClaimsRequest(
             user_id=user.id,
             email=user.email,
@@ -181,8 +181,8 @@ class CustomClaims:
                 raise claims_unavailable(extra.name, f"{taken[0]} is there already")
             claims |= returned
 
-    async def _read(self, user_id: str) -> tuple[User | None, Profile]:
-        async def unit(tx: Transaction) -> tuple[User | None, Profile]:
+    async def _read(self, user_id: str) -> tuple[User | None, UserProfile]:
+        async def unit(tx: Transaction) -> tuple[User | None, UserProfile]:
             return await tx.users.by_id(user_id), await tx.profiles.of(user_id)
 
         return await self._database.read(unit)
@@ -206,7 +206,7 @@ def app_metadata_in_tokens(settings: Settings, *, has_plugins: bool) -> frozense
     return frozenset(source.path[2:] for source in sources if source.path[:2] == _APP_METADATA)
 
 
-def _facts_of_person(user: User | None, profile: Profile) -> dict[tuple[str, ...], object]:
+def _facts_of_person(user: User | None, profile: UserProfile) -> dict[tuple[str, ...], object]:
     if user is None:
         return {}
     return {
@@ -218,13 +218,13 @@ def _facts_of_person(user: User | None, profile: Profile) -> dict[tuple[str, ...
     }
 
 
-def _resolved(sources: ClaimMap, facts: Mapping[tuple[str, ...], object], profile: Profile) -> dict[str, object]:
+def _resolved(sources: ClaimMap, facts: Mapping[tuple[str, ...], object], profile: UserProfile) -> dict[str, object]:
     """What there is: a claim of nothing is left out."""
     found = {name: _value(source, facts, profile) for name, source in sources.items()}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _value(source: ClaimSource, facts: Mapping[tuple[str, ...], object], profile: Profile) -> object:
+def _value(source: ClaimSource, facts: Mapping[tuple[str, ...], object], profile: UserProfile) -> object:
     match source.path:
         case ():
             return cast("object", source.value)

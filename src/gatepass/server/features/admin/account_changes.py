@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from gatepass.server.domain.accounts.export import Exported
-    from gatepass.server.domain.accounts.profile import ProfileChanges
+    from gatepass.server.domain.accounts.profile import UserProfile
     from gatepass.server.domain.accounts.role_table import RoleTable
     from gatepass.server.domain.accounts.user import User
     from gatepass.server.domain.events.event import EventKind, Origin
@@ -71,6 +71,11 @@ class AccountChanges:
         await tx.users.set_disabled(user.id, None)
         await self._record(tx, "account_enabled", user.id)
 
+    def check_roles(self, user: User, roles: Collection[str]) -> Refusal | None:
+        """Whether the operator may give these, and the table has those that are new."""
+        new = {*roles} - {*user.roles, OPERATOR_ROLE}
+        return self.by.check_may_change(_with_roles(user, roles)) or self.roles.unknown(new)
+
     async def set_roles(self, tx: Transaction, user: User, roles: Collection[str]) -> Roles | Refusal:
         """Replace the roles.
 
@@ -78,11 +83,9 @@ class AccountChanges:
         roles. One that is not in the table of roles can be kept, but not given. A new operator without a factor gets
         the code that the first one needs.
         """
-        after = msgspec.structs.replace(user, roles=tuple(sorted(set(roles))))
-        if refused := self.by.check_may_change(after):
+        if refused := self.check_roles(user, roles):
             return refused
-        if refused := self.roles.unknown({*after.roles} - {*user.roles, OPERATOR_ROLE}):
-            return refused
+        after = _with_roles(user, roles)
         await tx.users.set_roles(user.id, after.roles)
         for role in sorted(set(after.roles) ^ set(user.roles)):
             await self._record(tx, "role_given" if role in after.roles else "role_taken", user.id, reason=role)
@@ -91,14 +94,9 @@ class AccountChanges:
         code = await new_enrollment_code(tx, after) if after.is_operator and not user.is_operator else None
         return Roles(after.roles, code)
 
-    async def set_profile(self, tx: Transaction, user: User, changes: ProfileChanges) -> None:
-        """Change the profile. When something changes that live tokens carry, they are revoked, as for a role.
-
-        Raises:
-            Refusal: `invalid_body` or `metadata_too_large`.
-        """
+    async def set_profile(self, tx: Transaction, user: User, after: UserProfile) -> None:
+        """Replace the profile. When something changes that live tokens carry, they are revoked, as for a role."""
         before = await tx.profiles.of(user.id)
-        after = changes.applied_to(before)
         if not (changed := changed_members(before, after)):
             return
         await tx.profiles.put(user.id, after)
@@ -171,3 +169,7 @@ class AccountChanges:
 
     async def _record(self, tx: Transaction, kind: EventKind, user_id: str = "", *, reason: str = "") -> None:
         await record(tx, kind, user_id, actor=self.by.id, reason=reason, where=self.where)
+
+
+def _with_roles(user: User, roles: Collection[str]) -> User:
+    return msgspec.structs.replace(user, roles=tuple(sorted(set(roles))))

@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType  # noqa: TC002 - msgspec reads the annotati
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
 from gatepass.server.base.texts import LANGUAGES
-from gatepass.server.domain.accounts.profile import Profile, ProfileChanges  # noqa: TC001 - msgspec reads the annotations
+from gatepass.server.domain.accounts.profile import ProfileChanges, UserProfile  # noqa: TC001 - msgspec reads the annotations
 from gatepass.server.domain.accounts.role_table import RoleTable
 from gatepass.server.domain.accounts.user import OPERATOR_ROLE, User, check_role, normalise_email
 from gatepass.server.domain.credentials.one_time_code import Code
@@ -46,7 +46,7 @@ class UserView(msgspec.Struct, frozen=True):
     """A user and their sessions."""
 
     user: User
-    profile: Profile
+    profile: UserProfile
     sessions: list[SessionInUse]
 
 
@@ -69,7 +69,7 @@ class Changed(msgspec.Struct, frozen=True):
     """The user as they are now, and the code that a new operator needs for the first factor."""
 
     user: User
-    profile: Profile
+    profile: UserProfile
     enrollment_code: str | None = None
 
     def __repr__(self) -> str:
@@ -210,7 +210,7 @@ class Admin:
 
         return await self.read(who, of)
 
-    async def change(self, who: str, changes: UserChanges) -> Changed:
+    async def change(self, who: str, changes: UserChanges) -> Changed:  # noqa: C901 - a flat list of what may change
         """Change what is named, all of it or nothing.
 
         Raises:
@@ -224,6 +224,12 @@ class Admin:
             password_hash = await self._hash(who, changes.password)
 
         async def act(tx: Transaction, user: User) -> Changed | Refusal:
+            # What could be refused comes first, so that nothing is written by then.
+            profile = changes.applied_to(await tx.profiles.of(user.id))
+            if isinstance(profile, Refusal):
+                return profile
+            if changes.roles is not UNSET and (refused := self._changes.check_roles(user, changes.roles)):
+                return refused
             email = user.email if address is UNSET else address
             is_verified = email == user.email and user.email_verified_at is not None
             if changes.email_verified is not UNSET:
@@ -234,14 +240,14 @@ class Admin:
             if changes.roles is not UNSET:
                 given = await self._changes.set_roles(tx, user, changes.roles)
                 if isinstance(given, Refusal):
-                    raise given  # what was written before is taken back
+                    return given
                 code = given.enrollment_code
             if password_hash is not None:
                 await self._changes.set_password(tx, user, password_hash)
             if changes.disabled is not UNSET and changes.disabled != (user.disabled_at is not None):
                 await (self._changes.disable(tx, user) if changes.disabled else self._changes.enable(tx, user))
-            await self._changes.set_profile(tx, user, changes)
-            return Changed(await tx.users.by_id(user.id) or user, await tx.profiles.of(user.id), code)
+            await self._changes.set_profile(tx, user, profile)
+            return Changed(await tx.users.by_id(user.id) or user, profile, code)
 
         return await self._change(who, act)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from gatepass.server.core import Core
-    from gatepass.server.domain.accounts.profile import Profile
+    from gatepass.server.domain.accounts.profile import UserProfile
     from gatepass.server.domain.accounts.user import User
     from gatepass.server.domain.events.event import Event
     from gatepass.server.domain.sessions.session import SessionInUse
@@ -125,7 +125,7 @@ async def me(core: Core, call: Call, _body: None) -> Response:
     return JsonResponse(me_of(user, await read_profile(core.database, user.id)))
 
 
-def me_of(user: User, profile: Profile) -> Me:
+def me_of(user: User, profile: UserProfile) -> Me:
     """What an account says to its user."""
     return Me(
         id=user.id,

@@ -8,7 +8,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from gatepass.server.base.settings import Settings
-    from gatepass.server.domain.accounts.profile import Profile
+    from gatepass.server.domain.accounts.profile import UserProfile
     from gatepass.server.domain.credentials.factors import Factors
     from gatepass.server.domain.events.event import Event
     from gatepass.server.domain.ports import Database, Transaction
@@ -32,10 +32,10 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     factors: Factors
 
 
-async def read_profile(database: Database, user_id: str) -> Profile:
+async def read_profile(database: Database, user_id: str) -> UserProfile:
     """The profile."""
 
-    async def unit(tx: Transaction) -> Profile:
+    async def unit(tx: Transaction) -> UserProfile:
         return await tx.profiles.of(user_id)
 
     return await database.read(unit)
