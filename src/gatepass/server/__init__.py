@@ -9,11 +9,14 @@ if TYPE_CHECKING:
     from gatepass.server.domain.keys.signer import OutsideKey
     from gatepass.server.domain.sessions.custom_claims import ClaimsRequest
     from gatepass.server.hooks import Plugin
+    from gatepass.server.process.embedding import EmbeddedServer, create_app
 
-__all__ = ["ClaimsRequest", "OutsideKey", "Plugin"]
+__all__ = ["ClaimsRequest", "EmbeddedServer", "OutsideKey", "Plugin", "create_app"]
 
 _HOMES = {
     "ClaimsRequest": "gatepass.server.domain.sessions.custom_claims",
+    "EmbeddedServer": "gatepass.server.process.embedding",
+    "create_app": "gatepass.server.process.embedding",
     "OutsideKey": "gatepass.server.domain.keys.signer",
     "Plugin": "gatepass.server.hooks",
 }

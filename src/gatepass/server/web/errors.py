@@ -329,6 +329,9 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     "internal_error": ProblemKind(
         500, "Internal error", "An error in the server; find it in the log by its `request_id`."
     ),
+    "not_started": ProblemKind(
+        503, "Not started", "The server is mounted in an application that does not run its lifespan, or is just ending."
+    ),
     "busy": ProblemKind(503, "Busy", "Too many sign-ins at once; `Retry-After` says when to try again."),
     "too_many_connections": ProblemKind(
         503, "Too many connections", "The process has as many connections as it accepts (`max_connections`)."

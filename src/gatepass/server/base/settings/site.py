@@ -35,6 +35,10 @@ class SiteSection(OriginSection, frozen=True, kw_only=True):
     ] = ""
     site_style: Annotated[str, Meta(description="CSS file that sets the pages' variables, for your own look.")] = ""
 
+    console: Annotated[
+        bool, Meta(description="Whether operators have pages at `/pages/admin`. Off where the server is mounted.")
+    ] = True
+
     def check(self) -> None:
         """The files are there, the logo is a picture, and the name is one line."""
         super().check()

@@ -14,14 +14,16 @@ from gatepass.server.web.auth.requirements import OPERATOR_READ, OPERATOR_WRITE
 if TYPE_CHECKING:
     from gatepass.server.core import Core
 
-_FACES = (users, person, clients, apis, keys, events, console, console_person)
+_CALLS = (users, person, clients, apis, keys, events)
+_PAGES = (console, console_person)
 
 
 def module(core: Core) -> Module:
     """The operators' API."""
     operators = OperatorAuth(core.database, core.bearer_auth, core.revocation_check, issuer=core.settings.issuer_url)
+    faces = (*_CALLS, *_PAGES) if core.settings.console else _CALLS
     return Module(
         templates=__package__,
-        routes=tuple(route for face in _FACES for route in face.routes(core)),
+        routes=tuple(route for face in faces for route in face.routes(core)),
         proofs={OPERATOR_READ: operators.reader, OPERATOR_WRITE: operators.writer},
     )

@@ -47,6 +47,7 @@ async def show(core: Core, call: Call, _body: None) -> Response:
     return core.pages.page(
         call.request,
         "account.html",
+        has_console=core.settings.console,
         user=caller.user,
         current=caller.session_id,
         sessions=overview.sessions,

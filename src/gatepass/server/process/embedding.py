@@ -1,0 +1,171 @@
+"""The whole server inside another ASGI application: one process, the same database.
+
+```python
+auth = create_app(issuer="https://example.com/auth", database="sqlite:///auth.db")
+app = FastAPI(lifespan=auth.lifespan)
+app.mount("/auth", auth)
+app.mount("/.well-known", auth.well_known)
+```
+
+The path of the issuer is where it is mounted; RFC 8414 §3 puts that path behind `/.well-known`. Header limits and slow
+clients are the host's business there; the limits of bodies are ours as ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
+
+from gatepass.server.app import open_server
+from gatepass.server.base.errors import StartupError
+from gatepass.server.base.settings import load
+from gatepass.server.web.errors import problem
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator
+    from types import FrameType
+
+    from starlette.types import Message, Receive, Scope, Send
+
+    from gatepass.server.base.settings import Settings
+    from gatepass.server.server import Server
+    from gatepass.server.web.dispatcher import Application
+
+_ABNORMAL = 1011
+
+
+class EmbeddedServer:
+    """The server as an ASGI application. Until its lifespan has begun, every call is 503 `not_started`.
+
+    Attributes:
+        settings: The settings in force.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._application: Application | None = None
+
+    @property
+    def well_known(self) -> EmbeddedServer:
+        """What is mounted at `/.well-known`: the issuer's metadata, where clients look for it."""
+        return self
+
+    @asynccontextmanager
+    async def lifespan(self, _host: object = None) -> AsyncGenerator[None]:
+        """Open the store, and run what runs in the background, until the host ends.
+
+        A host with a lifespan of its own enters this one in it: a mounted application's is run by nobody.
+
+        Raises:
+            StartupError: as `open_server`.
+        """
+        async with open_server(self.settings) as server:
+            self._application = server.application()
+            server.core.lifecycle.is_listening = True
+            with _ending_at_a_signal(server):
+                try:
+                    yield
+                finally:
+                    self._application = None
+                    _end(server)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; on its own it runs its lifespan too."""
+        if scope["type"] == "lifespan":
+            await self._run_lifespan(receive, send)
+        elif scope["type"] != "http":
+            await send({"type": "websocket.close", "code": _ABNORMAL})
+        elif self._application is None:
+            answer = problem("not_started", "Run the server's lifespan: FastAPI(lifespan=auth.lifespan), for example.")
+            await answer(scope, receive, send)
+        else:
+            await self._application(self._with_whole_path(scope), receive, send)
+
+    @staticmethod
+    def _with_whole_path(scope: Scope) -> Scope:
+        """The path from the root of the host: some frameworks cut off where they mount, or add a slash at the end."""
+        raw_path: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
+        root = scope.get("root_path", "")
+        path = unquote(raw_path.partition(b"?")[0].decode("latin-1"))
+        if root and not (path == root or path.startswith(f"{root}/")):
+            path, raw_path = root + path, quote(root).encode() + raw_path
+        return scope if path == scope["path"] else {**scope, "path": path, "raw_path": raw_path}
+
+    async def _run_lifespan(self, receive: Receive, send: Send) -> None:
+        message: Message = await receive()
+        while message["type"] != "lifespan.startup":
+            message = await receive()
+        try:
+            async with self.lifespan():
+                await send({"type": "lifespan.startup.complete"})
+                while message["type"] != "lifespan.shutdown":
+                    message = await receive()
+        except StartupError as error:
+            await send({"type": "lifespan.startup.failed", "message": f"{error.message} {error.hint}"})
+            return
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def _end(server: Server) -> None:
+    """End the streams, which never end by themselves."""
+    server.core.lifecycle.is_draining = True
+    server.drain()
+
+
+@contextmanager
+def _ending_at_a_signal(server: Server) -> Generator[None]:
+    """End the streams at SIGTERM and SIGINT, and leave the rest to the host.
+
+    An ASGI server waits for its connections before it ends the lifespan, and tells an application nothing before that:
+    it would wait for the streams forever.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    before: dict[int, Any] = {}
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(_end, server)
+        if callable(before[number]):
+            before[number](number, frame)
+        else:  # nobody else waits for it
+            signal.signal(number, before[number])
+            signal.raise_signal(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before[number] = signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for each, former in before.items():
+            if signal.getsignal(each) is handle:
+                signal.signal(each, former)
+
+
+def create_app(*, config: str | Path | None = None, **settings: object) -> EmbeddedServer:
+    """Make the server for a host application, from settings by name, the environment and a TOML file.
+
+    The operators' console is off unless `console=True` is given: scripts of the host, which are of the same origin,
+    could use an operator's cookie. Mount it only where you trust every script of the origin.
+
+    Args:
+        config: A TOML file with settings.
+        settings: Settings by name; `issuer` is needed, with the path where the server is mounted.
+
+    Raises:
+        StartupError: as `load`, or without an issuer.
+    """
+    file = None if config is None else Path(config)
+    made = load(flags=settings, environment=os.environ, file=file)
+    if not made.issuer:
+        raise StartupError("A mounted server needs an issuer.", 'Give create_app(issuer="https://example.com/auth").')
+    if "console" not in settings:
+        made = load(flags={**settings, "console": False}, environment=os.environ, file=file)
+    return EmbeddedServer(made)
