@@ -273,3 +273,22 @@ def test_a_change_is_made_whole_or_not_at_all(api: httpx.Client, ops: dict[str, 
     both = {"email": "joseph@example.test", "roles": ["editr"]}
     assert api.patch(f"/admin/users/{joe.id}", json=both, headers=ops).json()["code"] == "unknown_role"
     assert api.get(f"/admin/users/{joe.id}", headers=ops).json()["email"] == joe.given["email"]
+
+
+def test_a_changed_table_takes_effect_at_the_restart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The next token has what the roles permit now; that tokens of before keep theirs until they expire is told."""
+    with running_server(tmp_path / "data", roles=ROLES) as running, running.client() as api:
+        kim = Person(api, "kim")
+        main(["user", "role", kim.given["email"], "editor", *running.place])
+        assert kim.refresh()["permissions"] == ["articles:read", "articles:write"]
+        clock = running.clock
+    fewer = {"editor": {"permissions": ["articles:read"]}}
+    port = running.settings.port
+    capsys.readouterr()
+    with (
+        running_server(tmp_path / "data", clock, is_awaited=False, roles=fewer, port=port) as again,
+        again.client() as api,
+    ):
+        kim.api = api
+        assert "the table of roles has changed" in capsys.readouterr().out
+        assert kim.refresh()["permissions"] == ["articles:read"]

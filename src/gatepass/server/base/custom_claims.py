@@ -116,7 +116,7 @@ def check_name(name: object, reserved: frozenset[str]) -> None:
         )
 
 
-def check_json(name: str, value: object, depth: int = MOST_DEPTH) -> None:  # noqa: C901 - an arm for each kind of value
+def check_json(name: str, value: object, depth: int = MOST_DEPTH) -> None:
     """Raises ClaimMistake where a value is not JSON, or too deep."""
     if depth < 0:
         raise ClaimMistake(f"{name} is nested more than {MOST_DEPTH} deep", "Make it flatter.")
@@ -124,25 +124,38 @@ def check_json(name: str, value: object, depth: int = MOST_DEPTH) -> None:  # no
         case None | bool():
             return
         case str():
-            if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
-                raise ClaimMistake(f"{name} holds text that is not Unicode", "Remove the surrogates.")
-        case int() if abs(value) < 2**53:  # what JSON means at every reader (RFC 8259 §6)
-            return
-        case float() if math.isfinite(value):
-            return
+            _check_text(name, value)
+        case int() | float():
+            _check_number(name, value)
         case list() | tuple():
             for each in cast("list[object]", value):
                 check_json(name, each, depth - 1)
         case dict():
             for key, each in cast("dict[object, object]", value).items():
-                if not isinstance(key, str):
-                    raise ClaimMistake(f"{name} has a member whose name is not text", "Use text.")
-                check_json(name, key, depth)
+                _check_text(name, key)
                 check_json(name, each, depth - 1)
         case _:
             raise ClaimMistake(
                 f"{name} holds {type(value).__name__}, which is not JSON", "Use text, numbers, lists and objects."
             )
+
+
+def _check_text(name: str, text: object) -> None:
+    if not isinstance(text, str):
+        raise ClaimMistake(f"{name} has a member whose name is not text", "Use text.")
+    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ClaimMistake(f"{name} holds text that is not Unicode", "Remove the surrogates.")
+
+
+def _check_number(name: str, number: float) -> None:
+    """RFC 8259 §6: what is the same number at every reader."""
+    match number:
+        case int() if abs(number) >= 2**53:
+            raise ClaimMistake(f"{name} holds a number of more than 53 bits", "Write it as text.")
+        case float() if not math.isfinite(number):
+            raise ClaimMistake(f"{name} holds a number that JSON does not have", "Leave it out.")
+        case _:
+            return
 
 
 def _read_source(name: str, source: object, kind: ClaimKind) -> ClaimSource:

@@ -59,7 +59,9 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     "invalid_email": ProblemKind(422, "Invalid email address", "The email address is not valid."),
     "invalid_role": ProblemKind(422, "Invalid role", "A role is 1 to 64 letters, digits and any of `_ . : -`."),
     "metadata_too_large": ProblemKind(
-        422, "Metadata too large", "`metadata` and `app_metadata` have at most 16 KiB each, and are nested 8 deep."
+        422,
+        "Metadata too large",
+        "`metadata` and `app_metadata` have at most 16 KiB each, nested 8 deep, and numbers of 53 bits.",
     ),
     "unknown_role": ProblemKind(
         422, "Unknown role", "The settings have a table of roles, and this one is not in it; `gatepass role list` has."

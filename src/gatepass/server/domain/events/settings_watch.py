@@ -24,6 +24,7 @@ _NEW_ISSUER = (
     " issuer, and clients that have it as their audience follow; passkeys open only what is at the host that they were"
     " made for; links in mails that are under way lead to the former"
 )
+_NEW_ROLES = "tokens issued before have the former permissions until they expire; refreshing brings the new ones"
 _OF_ONE_PROCESS = ("host", "port")
 
 
@@ -45,6 +46,8 @@ async def note_settings(database: Database, data_key: DataKey, settings: Setting
         changed = sorted(name for name in now if name in before and before[name] != now[name])
         if "issuer" in changed:
             log.warning("the issuer has changed", meaning=_NEW_ISSUER)
+        if "roles" in changed:
+            log.warning("the table of roles has changed", meaning=_NEW_ROLES)
         if changed:
             await record(tx, "settings_changed", actor=OPERATOR, reason=" ".join(changed))
         await tx.events.see_settings(now)
