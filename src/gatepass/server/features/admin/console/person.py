@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -139,4 +140,4 @@ async def delete(core: Core, call: Call, form: PersonForm) -> Response:
 
 
 def _go_back(core: Core, form: PersonForm) -> Response:
-    return core.pages.go_to(f"{core.pages.path('admin/person')}?id={form.id}")
+    return core.pages.go_to(f"{core.pages.path('admin/person')}?id={quote(form.id, safe='')}")
