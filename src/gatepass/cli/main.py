@@ -15,6 +15,9 @@ _HINTS = {
     "unknown_role": "`gatepass role list` shows the roles of the settings.",
     "api_not_found": "`gatepass api list` shows every API.",
     "invalid_redirect_uri": "`docs/guides/oauth-clients.md` shows which redirect URIs there can be.",
+    "webhook_not_found": "`gatepass webhook list` shows every webhook.",
+    "delivery_not_found": "`gatepass webhook deliveries ID` shows what a webhook was told.",
+    "invalid_webhook": "`docs/guides/webhooks.md` lists the events; a URL is https, or http on this machine.",
     "client_not_found": "`gatepass client list` shows every client.",
     "user_not_found": "`gatepass user list` shows every user.",
     "invalid_email": "Write an address like ann@example.com.",
@@ -36,6 +39,9 @@ app.command("gatepass.cli.user:app", name="user", help="Add, show and change use
 app.command("gatepass.cli.client:app", name="client", help="Add, list, change and remove OAuth clients.")
 app.command("gatepass.cli.api:app", name="api", help="Add, list and remove APIs that tokens are for.")
 app.command("gatepass.cli.role:app", name="role", help="List the application's roles.")
+app.command(
+    "gatepass.cli.webhook:app", name="webhook", help="Tell other servers of events, signed (Standard Webhooks)."
+)
 app.command("gatepass.cli.events:app", name="events", help="Export the log of events.")
 app.command("gatepass.cli.key:app", name="key", help="List, rotate, withdraw and export the server's keys.")
 app.command(

@@ -21,6 +21,7 @@ from gatepass.server.features.revocation_feed.module import module as revocation
 from gatepass.server.features.session.module import module as session
 from gatepass.server.features.signup.module import module as signup
 from gatepass.server.features.site.module import module as site
+from gatepass.server.features.webhooks.module import module as webhooks
 from gatepass.server.hooks import load_plugins
 from gatepass.server.server import Server
 from gatepass.server.store.opening import open_store
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.keys.signer import OutsideKey
 
 # Signing keys come before what they sign, because changes of the store are applied in this order.
-MODULES = (keys, signup, login, recovery, session, account, admin, mail, oauth, revocation_feed, site)
+MODULES = (keys, signup, login, recovery, session, account, admin, mail, webhooks, oauth, revocation_feed, site)
 
 
 @asynccontextmanager

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from gatepass.server.domain.sessions.pushed_request import PushedRequests
     from gatepass.server.domain.sessions.registration_token import RegistrationTokens
     from gatepass.server.domain.sessions.session import Sessions
+    from gatepass.server.domain.webhooks.queue import WebhookQueue
+    from gatepass.server.domain.webhooks.webhook import Webhooks
 
 T = TypeVar("T")
 
@@ -137,6 +139,16 @@ class Transaction(Protocol):
     @property
     def events(self) -> Events:
         """See `Events`."""
+        ...
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """See `Webhooks`."""
+        ...
+
+    @property
+    def webhook_deliveries(self) -> WebhookQueue:
+        """See `WebhookQueue`."""
         ...
 
     @property

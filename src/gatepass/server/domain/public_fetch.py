@@ -37,6 +37,7 @@ MOST_AT_ONCE = 32
 """Exchanges of one process: a client that names many slow hosts delays only other such exchanges."""
 
 _HEADERS = {"User-Agent": "gatepass", "Accept": "application/json", "Accept-Encoding": "identity"}
+_NO_HEADERS: Mapping[str, str] = {}
 
 
 class PublicFetch:
@@ -82,23 +83,37 @@ class PublicFetch:
         self, url: str, form: Mapping[str, str], *, max_bytes: int = MAX_BYTES, seconds: float = POST_SECONDS
     ) -> Fetched:
         """Send a form, whose members may be secret. Raises as `get`."""
+        sent = {"Content-Type": "application/x-www-form-urlencoded"}
         content = urlencode(form).encode()
-        return await self._exchange("POST", url, seconds=seconds, max_bytes=max_bytes, content=content)
+        return await self._exchange("POST", url, seconds=seconds, max_bytes=max_bytes, content=content, sent=sent)
+
+    async def send(self, url: str, content: bytes, headers: Mapping[str, str]) -> Fetched:
+        """Send content with headers that say what it is. Raises as `get`."""
+        return await self._exchange(
+            "POST", url, seconds=POST_SECONDS, max_bytes=MAX_BYTES, content=content, sent=headers
+        )
 
     def _forget(self, key: tuple[str, int], task: asyncio.Task[Fetched]) -> None:
         del self._under_way[key]
         if not task.cancelled():
             task.exception()  # was reported to those who still waited
 
-    async def _exchange(
-        self, method: str, url: str, *, seconds: float, max_bytes: int, content: bytes | None = None
+    async def _exchange(  # noqa: PLR0913 - what an exchange is made of
+        self,
+        method: str,
+        url: str,
+        *,
+        seconds: float,
+        max_bytes: int,
+        content: bytes | None = None,
+        sent: Mapping[str, str] = _NO_HEADERS,
     ) -> Fetched:
         import httpcore  # noqa: PLC0415 - slow to import: only who fetches pays for it
 
         parts = _checked(url)
-        headers = _HEADERS | {"Host": parts.netloc}
+        headers = {**_HEADERS, "Host": parts.netloc, **sent}
         if content is not None:
-            headers |= {"Content-Type": "application/x-www-form-urlencoded", "Content-Length": str(len(content))}
+            headers["Content-Length"] = str(len(content))
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         # Put together from one reading of the URL: two parsers could see two hosts in it.
         wanted = httpcore.URL(scheme=parts.scheme, host=parts.hostname or "", port=parts.port, target=target)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gatepass.server.domain.events.event import MOST_SHOWN, DayCount, Event
+from gatepass.server.domain.webhooks.names import PUBLIC_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from gatepass.server.store.connection import Connection, Row
 
 _DAY = 86_400.0
-_COLUMNS = "id, at, kind, user_id, session_id, actor, reason, jti, address, user_agent"
+EVENT_COLUMNS = "id, at, kind, user_id, session_id, actor, reason, jti, address, user_agent"
+_IS_NEWS = "CASE WHEN EXISTS (SELECT 1 FROM webhooks) THEN 1 ELSE 0 END"
+"""Asked in the statement that writes the event: without a webhook it costs nothing more."""
 
 
 class SqlEvents:
@@ -27,7 +30,8 @@ class SqlEvents:
     async def record(self, event: Event) -> None:
         """Insert."""
         await self._connection.row(
-            f"INSERT INTO events ({_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            f"INSERT INTO events ({EVENT_COLUMNS}, is_news)"
+            f" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, {_IS_NEWS if event.kind in PUBLIC_NAMES else 0})",
             event.id,
             event.at,
             event.kind,
@@ -43,31 +47,33 @@ class SqlEvents:
     async def of_session(self, session_id: str) -> list[Event]:
         """Select by session."""
         rows = await self._connection.rows(
-            f"SELECT {_COLUMNS} FROM events WHERE session_id = ?1 ORDER BY at, id", session_id
+            f"SELECT {EVENT_COLUMNS} FROM events WHERE session_id = ?1 ORDER BY at, id", session_id
         )
-        return list(map(_event, rows))
+        return list(map(event_of, rows))
 
     async def of_user(self, user_id: str) -> list[Event]:
         """Select by user."""
         rows = await self._connection.rows(
-            f"SELECT {_COLUMNS} FROM events WHERE user_id = ?1 ORDER BY at DESC, id DESC LIMIT ?2", user_id, MOST_SHOWN
+            f"SELECT {EVENT_COLUMNS} FROM events WHERE user_id = ?1 ORDER BY at DESC, id DESC LIMIT ?2",
+            user_id,
+            MOST_SHOWN,
         )
-        return list(map(_event, rows))
+        return list(map(event_of, rows))
 
     async def after(self, event_id: str, *, user_id: str | None = None, limit: int = 1_000) -> list[Event]:
         """Select a page by primary key."""
         if user_id is None:
             rows = await self._connection.rows(
-                f"SELECT {_COLUMNS} FROM events WHERE id > ?1 ORDER BY id LIMIT ?2", event_id, limit
+                f"SELECT {EVENT_COLUMNS} FROM events WHERE id > ?1 ORDER BY id LIMIT ?2", event_id, limit
             )
         else:
             rows = await self._connection.rows(
-                f"SELECT {_COLUMNS} FROM events WHERE user_id = ?3 AND id > ?1 ORDER BY id LIMIT ?2",
+                f"SELECT {EVENT_COLUMNS} FROM events WHERE user_id = ?3 AND id > ?1 ORDER BY id LIMIT ?2",
                 event_id,
                 limit,
                 user_id,
             )
-        return list(map(_event, rows))
+        return list(map(event_of, rows))
 
     async def page(self, events: EventFilter) -> list[Event]:
         """Select a page by primary key, or by the index of the narrowest condition."""
@@ -82,10 +88,11 @@ class SqlEvents:
             clauses.append(f"(actor = ?{len(values)} OR reason = ?{len(values)})")
         order = "ASC" if events.before is None else "DESC"
         rows = await self._connection.rows(
-            f"SELECT {_COLUMNS} FROM events WHERE {' AND '.join(clauses)} ORDER BY id {order} LIMIT {events.limit:d}",
+            f"SELECT {EVENT_COLUMNS} FROM events WHERE {' AND '.join(clauses)}"
+            f" ORDER BY id {order} LIMIT {events.limit:d}",
             *values,
         )
-        return list(map(_event, rows))
+        return list(map(event_of, rows))
 
     async def daily(self, kinds: Sequence[EventKind], since: float) -> list[DayCount]:
         """Count by time."""
@@ -139,5 +146,6 @@ class SqlEvents:
         await self._connection.row("DELETE FROM events WHERE user_id = ?1", user_id)
 
 
-def _event(row: Row) -> Event:
-    return msgspec.convert(dict(zip(_COLUMNS.split(", "), row, strict=True)), Event)
+def event_of(row: Row) -> Event:
+    """An event, of the row that has `EVENT_COLUMNS`."""
+    return msgspec.convert(dict(zip(EVENT_COLUMNS.split(", "), row, strict=True)), Event)

@@ -29,6 +29,7 @@ from gatepass.server.store.revocations import SqlRevocations, SqlStatusLists
 from gatepass.server.store.sessions import SqlSessions
 from gatepass.server.store.used_once import SqlUsedOnce
 from gatepass.server.store.users import SqlUsers
+from gatepass.server.store.webhooks import SqlWebhookDeliveries, SqlWebhooks
 
 if TYPE_CHECKING:
     from gatepass.server.base.clock import Clock
@@ -58,6 +59,8 @@ class SqlTransaction:
         self.mails = SqlMails(connection)
         self.logout_deliveries = SqlLogoutDeliveries(connection)
         self.events = SqlEvents(connection)
+        self.webhooks = SqlWebhooks(connection)
+        self.webhook_deliveries = SqlWebhookDeliveries(connection)
         self.clients = SqlClients(connection)
         self.authorization_codes = SqlAuthorizationCodes(connection)
         self.pushed_requests = SqlPushedRequests(connection)

@@ -212,6 +212,11 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     ),
     "user_not_found": ProblemKind(404, "User not found", "No user has this email address or id."),
     "key_not_found": ProblemKind(404, "Key not found", "There is no signing key of this `kid` or use."),
+    "webhook_not_found": ProblemKind(404, "Webhook not found", "There is no webhook of this id."),
+    "delivery_not_found": ProblemKind(
+        404, "Delivery not found", "There is no delivery of this id; they are kept for 30 days."
+    ),
+    "invalid_webhook": ProblemKind(422, "Invalid webhook", "The URL cannot be told of events, or an event is unknown."),
     "api_not_found": ProblemKind(404, "API not found", "There is no API of this audience."),
     "client_not_found": ProblemKind(404, "Client not found", "There is no client with this id."),
     "registration_closed": ProblemKind(

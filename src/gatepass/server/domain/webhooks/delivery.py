@@ -1,0 +1,140 @@
+"""Telling webhooks what is queued: signed (Standard Webhooks), with retries over three days, by any node."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from gatepass.server.domain.webhooks.queue import KEPT_SECONDS, hand_over
+from gatepass.verify.issuer import FetchError
+
+if TYPE_CHECKING:
+    from gatepass.server.domain.keys.master_key import DataKey
+    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.domain.public_fetch import PublicFetch
+    from gatepass.server.domain.webhooks.queue import WebhookDelivery
+    from gatepass.server.domain.webhooks.webhook import Webhook
+
+log = structlog.get_logger("gatepass")
+
+PAUSES = (5.0, 30.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 79_200.0)
+"""Seconds before each further try, three days in all; after the last it is given up, and can be repeated by hand."""
+_AT_ONCE = 20
+_CLAIM_SECONDS = 120.0
+"""How long one node owns a delivery: longer than `_AT_ONCE` of them take one after another."""
+_HANDED_AT_ONCE = 100
+_ACCEPTED = range(200, 300)
+
+
+class WebhookSender:
+    """Hands events to the queue, and delivers what is due."""
+
+    def __init__(self, database: Database, fetch: PublicFetch, data_key: DataKey) -> None:
+        self._database = database
+        self._fetch = fetch
+        self._data_key = data_key
+
+    async def send_due(self) -> None:
+        """Deliver what is due: one person's in order, different people's side by side."""
+        await self._hand_over()
+        while claimed := await self._claim():
+            claimed.sort(key=lambda each: (each.webhook_id, each.user_id, each.sequence))
+            groups = [list(group) for _, group in groupby(claimed, lambda each: (each.webhook_id, each.user_id))]
+            outcomes = await asyncio.gather(*map(self._deliver_all, groups), return_exceptions=True)
+            for failure in filter(None, outcomes):
+                raise failure
+
+    async def forget_old(self, tx: Transaction) -> None:
+        """Remove old deliveries."""
+        await tx.webhook_deliveries.forget_before(tx.now - KEPT_SECONDS)
+
+    async def _hand_over(self) -> None:
+        async def look(tx: Transaction) -> bool:
+            return await tx.webhooks.has_news()
+
+        async def unit(tx: Transaction) -> None:
+            await hand_over(tx, _HANDED_AT_ONCE)
+
+        while await self._database.read(look):
+            await self._database.transaction(unit)
+
+    async def _claim(self) -> list[WebhookDelivery]:
+        async def look(tx: Transaction) -> bool:
+            return await tx.webhook_deliveries.is_any_due(tx.now)
+
+        async def unit(tx: Transaction) -> list[WebhookDelivery]:
+            return await tx.webhook_deliveries.claim(now=tx.now, until=tx.now + _CLAIM_SECONDS, limit=_AT_ONCE)
+
+        # Most of the time the queue is empty, and checking costs no write.
+        return await self._database.transaction(unit) if await self._database.read(look) else []
+
+    async def _deliver_all(self, deliveries: list[WebhookDelivery]) -> None:
+        """One after another; one that fails is tried again later, and holds up none that follows."""
+        for delivery in deliveries:
+            await self._deliver(delivery)
+
+    async def _deliver(self, delivery: WebhookDelivery) -> None:
+        async def find(tx: Transaction) -> tuple[Webhook | None, float]:
+            return await tx.webhooks.by_id(delivery.webhook_id), tx.now
+
+        webhook, now = await self._database.read(find)
+        if webhook is None:
+            return  # removed meanwhile, and its deliveries with it
+        error = await self._send(webhook, delivery, now)
+
+        async def unit(tx: Transaction) -> None:
+            if not error:
+                await tx.webhook_deliveries.end(delivery.id, "delivered", "")
+            elif delivery.tries <= len(PAUSES):
+                await tx.webhook_deliveries.note_error(delivery.id, error)
+                await tx.webhook_deliveries.put_off(delivery.id, tx.now + PAUSES[delivery.tries - 1])
+            else:
+                await tx.webhook_deliveries.end(delivery.id, "failed", error)
+
+        await self._database.transaction(unit)
+
+    async def _send(self, webhook: Webhook, delivery: WebhookDelivery, now: float) -> str:
+        """Send it, and return the class of the failure, or nothing."""
+        body = body_of(delivery)
+        headers = signed_headers(delivery.id, body, webhook.secrets(self._data_key, now), int(now))
+        try:
+            answer = await self._fetch.send(webhook.url, body, headers)
+        except FetchError as error:
+            log.warning("a webhook was not reached", id=webhook.id, reason=str(error), tries=delivery.tries)
+            return "no_answer"
+        if answer.status in _ACCEPTED:
+            return ""
+        log.warning("a webhook did not take an event", id=webhook.id, status=answer.status, tries=delivery.tries)
+        return f"status_{answer.status}"
+
+
+def body_of(delivery: WebhookDelivery) -> bytes:
+    """What the receiver reads: the same octets at each try."""
+    return msgspec.json.encode(
+        {
+            "type": delivery.event,
+            "timestamp": datetime.fromtimestamp(delivery.happened_at, UTC).isoformat(timespec="milliseconds"),
+            "sequence": delivery.sequence,
+            "data": {"user_id": delivery.user_id, "session_id": delivery.session_id, "actor": delivery.actor},
+        }
+    )
+
+
+def signed_headers(message_id: str, body: bytes, secrets: list[bytes], now: int) -> dict[str, str]:
+    """The headers of Standard Webhooks: a signature (`v1`) under each secret that is in force."""
+    signed = f"{message_id}.{now}.".encode() + body
+    signatures = [base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode() for key in secrets]
+    return {
+        "Content-Type": "application/json",
+        "webhook-id": message_id,
+        "webhook-timestamp": str(now),
+        "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
+    }

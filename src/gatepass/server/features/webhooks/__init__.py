@@ -1,0 +1,1 @@
+"""Telling other servers of events, and what operators do to webhooks."""
