@@ -14,7 +14,7 @@ from tests.support.factors import Application, bearer, finish, sign_in
 from tests.support.server import ANN, running_server
 
 from gatepass.cli.main import main
-from gatepass.jose import jwt
+from gatepass.jose import Key, jwt
 from gatepass.server.app import open_server
 from gatepass.server.base.settings import load
 from gatepass.server.web.auth.requirements import OPERATOR_READ, OPERATOR_WRITE
@@ -133,17 +133,108 @@ def test_rights_are_asked_for_by_name_and_alone(api: httpx.Client, olga: Olga) -
     assert api.delete(f"/admin/users/{olga.id}/sessions", headers=bearer(answer["token"])).status_code == 403
 
 
-def test_an_operators_token_ends_by_itself_and_with_the_role(
-    api: httpx.Client, server: RunningServer, olga: Olga
-) -> None:
-    """After five minutes it is refused; and at once when the role is taken, although no bit was read yet."""
+def test_an_operators_token_ends_by_itself(api: httpx.Client, server: RunningServer, olga: Olga) -> None:
+    """After five minutes it is refused."""
     token = olga.token(api)
     server.clock.advance(301)
     assert api.get("/admin/users", headers=bearer(token)).status_code == 401
-    token = olga.token(api)
-    main(["user", "role", OLGA["email"], "gatepass-operator", "--remove", *server.place])
+
+
+def enroll(server: RunningServer, api: httpx.Client, person: dict[str, str], code: str) -> Application:
+    """Set up an authenticator app with an operator's code."""
+    token = sign_in(api, person).json()["token"]
+    offered = api.post("/account/totp", json={"enrollment_code": code}, headers=bearer(token))
+    assert offered.status_code == 201, offered.text
+    app = Application(server, offered.json()["uri"])
+    assert api.post("/account/totp/confirm", json={"code": app.code()}, headers=bearer(token)).status_code == 200
+    return app
+
+
+def test_an_operators_token_ends_with_the_role(api: httpx.Client, server: RunningServer) -> None:
+    """It is refused at once when the role is taken, although no bit was read yet."""
+    otto = {"email": "otto@example.test", "password": "correct horse battery"}
+    made = printed(server, "user", "add", otto["email"], "--operator", stdin=f"{otto['password']}\n")
+    app = enroll(server, api, otto, made["enrollment_code"])
+    token = finish(api, sign_in(api, otto, scope="admin:read"), code=app.next_code()).json()["token"]
+    assert api.get("/admin/users", headers=bearer(token)).status_code == 200
+    main(["user", "role", otto["email"], "gatepass-operator", "--remove", *server.place])
     assert api.get("/admin/users", headers=bearer(token)).status_code in (401, 403)
-    main(["user", "role", OLGA["email"], "gatepass-operator", *server.place])
+
+
+def test_a_factor_from_before_the_role_counts_for_nothing(
+    api: httpx.Client, server: RunningServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A stranger who signed up with the address, set up an app or has begun to, is not the operator."""
+    for name, is_confirmed in (("begun", False), ("done", True)):
+        boss = {"email": f"boss-{name}@example.test", "password": "correct horse battery"}
+        api.post("/signup", json=boss)
+        token = sign_in(api, boss).json()["token"]
+        app = Application(server, api.post("/account/totp", headers=bearer(token)).json()["uri"])
+        confirm: dict[str, Any] = {"json": {"code": app.code()}, "headers": bearer(token)}
+        if is_confirmed:
+            assert api.post("/account/totp/confirm", **confirm).status_code == 200
+        capsys.readouterr()
+        main(["user", "role", boss["email"], "gatepass-operator", *server.place])
+        code = capsys.readouterr().out.strip()
+        assert len(code) > 20
+        assert api.post("/account/totp/confirm", **confirm).status_code == 401
+        again = sign_in(api, boss)
+        assert again.status_code == 200
+        confirm["headers"] = bearer(again.json()["token"])
+        assert api.post("/account/totp/confirm", **confirm).json()["code"] == "factor_not_found"
+        assert sign_in(api, boss, scope="admin:read").json()["code"] == "operator_needs_factor"
+        enroll(server, api, boss, code)
+
+
+def test_a_printed_code_outlives_a_new_password(
+    api: httpx.Client, server: RunningServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What ends mailed links does not take the operator's code away, and no client mails an operator a link."""
+    nina = {"email": "nina@example.test", "password": "correct horse battery"}
+    made = printed(server, "user", "add", nina["email"], "--operator", stdin=f"{nina['password']}\n")
+    ops = bearer(ops_token(api, server))
+    refused = api.post("/admin/users", json={"email": nina["email"], "invite": True}, headers=ops)
+    assert refused.json()["code"] in ("operator_protected", "email_taken", "mail_not_configured")
+    nina["password"] = "another good password"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdin", io.StringIO(f"{nina['password']}\n"))
+        main(["user", "password", nina["email"], *server.place])
+    capsys.readouterr()
+    enroll(server, api, nina, made["enrollment_code"])
+
+
+def test_an_api_with_the_shared_secret_makes_no_operator(tmp_path: Path) -> None:
+    """Under HS256 an API can sign whatever it likes; the operators' API takes nothing of the kind."""
+    olga = {"email": "olga@example.test", "password": "correct horse battery"}
+    with running_server(tmp_path / "data", alg="HS256", audience=("orders",)) as server, server.client() as api:
+        printed(server, "user", "add", olga["email"], "--operator", stdin=f"{olga['password']}\n")
+        claims = dict(jwt.peek(sign_in(api, olga).json()["token"]).claims)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("GATEPASS_ALG", "HS256")
+            patch.setenv("GATEPASS_AUDIENCE", "orders")
+            main(["key", "export", str(tmp_path / "key"), *server.place])
+        exported = Key.from_jwk(json.loads((tmp_path / "key").read_text()))
+        forged = claims | {"aud": f"{server.url}/admin", "scope": "admin:write", "acr": "2"}
+        answer = api.get("/admin/users", headers=bearer(jwt.sign(forged, exported, typ="at+jwt")))
+        assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
+
+
+@pytest.mark.parametrize("user_id", ["operator", "server", "first-party", "cli_x", "ses_x", "..", "a/b", "a b", ""])
+def test_nobody_is_made_under_a_name_that_means_something_else(
+    api: httpx.Client, server: RunningServer, user_id: str
+) -> None:
+    """An id that services, the log or a path take for another is refused."""
+    body = {"email": "evil@example.test", "id": user_id}
+    refused = api.post("/admin/users", json=body, headers=bearer(ops_token(api, server)))
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_user_id")
+
+
+def test_rights_that_are_yet_to_come_are_nobodys(api: httpx.Client, olga: Olga) -> None:
+    """No client is given them before they exist."""
+    token = olga.token(api)
+    for scope in ("admin:impersonate", "sessions:revoke"):
+        body = {"name": "early", "grant_types": ["client_credentials"], "scope": [scope]}
+        assert api.post("/admin/clients", json=body, headers=bearer(token)).json()["code"] == "invalid_scope"
 
 
 def test_nobody_else_gets_the_rights(api: httpx.Client) -> None:

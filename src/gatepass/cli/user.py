@@ -444,6 +444,7 @@ def _change(place: Place, email: str, changes: UserChanges) -> Changed:
 def _tell_code(code: str | None) -> None:
     """Print the code of a new operator, once; whoever enrolls the first factor needs it."""
     if code is not None:
+        say("Every session and factor from before is gone.")
         say("The first factor of this operator needs this code, which works once and is not shown again:")
         result(code)
 

@@ -20,7 +20,7 @@ import threading
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote_to_bytes
 
 from gatepass.server.app import open_server
 from gatepass.server.base.errors import StartupError
@@ -90,12 +90,14 @@ class EmbeddedServer:
     @staticmethod
     def _with_whole_path(scope: Scope) -> Scope:
         """The path from the root of the host: some frameworks cut off where they mount, or add a slash at the end."""
-        raw_path: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
-        root = scope.get("root_path", "")
-        path = unquote(raw_path.partition(b"?")[0].decode("latin-1"))
+        path, root = scope["path"], scope.get("root_path", "")
+        raw_path: bytes = (scope.get("raw_path") or b"").partition(b"?")[0]
+        sent = unquote_to_bytes(raw_path).decode("utf-8", "replace")
+        if sent != path and sent.rstrip("/").endswith(path.rstrip("/")):  # it is the same, and longer
+            return {**scope, "path": sent, "raw_path": raw_path}
         if root and not (path == root or path.startswith(f"{root}/")):
-            path, raw_path = root + path, quote(root).encode() + raw_path
-        return scope if path == scope["path"] else {**scope, "path": path, "raw_path": raw_path}
+            return {**scope, "path": root + path, "raw_path": quote(root + path).encode()}
+        return scope
 
     async def _run_lifespan(self, receive: Receive, send: Send) -> None:
         message: Message = await receive()
@@ -132,11 +134,12 @@ def _ending_at_a_signal(server: Server) -> Generator[None]:
     before: dict[int, Any] = {}
 
     def handle(number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(_end, server)
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_end, server)
         if callable(before[number]):
             before[number](number, frame)
         else:  # nobody else waits for it
-            signal.signal(number, before[number])
+            signal.signal(number, before[number] or signal.SIG_DFL)
             signal.raise_signal(number)
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -146,7 +149,7 @@ def _ending_at_a_signal(server: Server) -> Generator[None]:
     finally:
         for each, former in before.items():
             if signal.getsignal(each) is handle:
-                signal.signal(each, former)
+                signal.signal(each, former or signal.SIG_DFL)
 
 
 def create_app(*, config: str | Path | None = None, **settings: object) -> EmbeddedServer:

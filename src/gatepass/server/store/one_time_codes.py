@@ -92,8 +92,10 @@ class SqlCodes:
         return _code(row)
 
     async def forget_openers(self, user_id: str) -> None:
-        """Delete by user, but for one purpose."""
-        await self._connection.row("DELETE FROM codes WHERE user_id = ?1 AND purpose <> 'lock'", user_id)
+        """Delete by user, but for two purposes."""
+        await self._connection.row(
+            "DELETE FROM codes WHERE user_id = ?1 AND purpose NOT IN ('lock', 'operator_factor')", user_id
+        )
 
     async def forget_locks(self, user_id: str, *, made_since: Code) -> None:
         """Delete by user and time; all of these live equally long."""

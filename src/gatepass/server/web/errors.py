@@ -57,6 +57,11 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     ),
     # signing up
     "invalid_email": ProblemKind(422, "Invalid email address", "The email address is not valid."),
+    "invalid_user_id": ProblemKind(
+        422,
+        "Invalid user id",
+        "The id is not 1 to 64 allowed characters, or looks like one of a client or of this server.",
+    ),
     "invalid_role": ProblemKind(422, "Invalid role", "A role is 1 to 64 letters, digits and any of `_ . : -`."),
     "metadata_too_large": ProblemKind(
         422,

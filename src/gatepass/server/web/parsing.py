@@ -138,6 +138,8 @@ def parse_query(request: Request, kind: type[T]) -> T:
     given = request.query_params.multi_items()
     if len({name for name, _ in given}) != len(given):
         raise Refusal("invalid_query", "A parameter appears more than once.")
+    if not all(value.isprintable() for _, value in given):  # not every database takes such text
+        raise Refusal("invalid_query", "A parameter holds a character that cannot be printed.")
     try:
         return msgspec.convert(dict(given), kind, strict=False)
     except msgspec.ValidationError as error:

@@ -21,10 +21,13 @@ ADMIN_WRITE = "admin:write"
 OPERATOR_SCOPES = frozenset({ADMIN_READ, ADMIN_WRITE})
 """The rights of operators, which only the command line gives to a client."""
 
+_YET_TO_COME = frozenset({"admin:impersonate", "sessions:revoke"})
+"""Rights that nobody can have yet, and that nobody may have by accident when they come."""
+
 
 def is_own_scope(name: str) -> bool:
     """Whether a scope is a right at this server, so that no API can have it."""
-    return name.startswith(OWN_SCOPE_PREFIX) or name in OPERATOR_SCOPES
+    return name.startswith(OWN_SCOPE_PREFIX) or name in OPERATOR_SCOPES or name in _YET_TO_COME
 
 
 class TokenSection(KeySection, frozen=True, kw_only=True):

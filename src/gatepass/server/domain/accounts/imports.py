@@ -11,7 +11,7 @@ from gatepass.jose.errors import MalformedError
 from gatepass.jose.strict_json import decode_object
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
-from gatepass.server.domain.accounts.user import check_role, normalise_email
+from gatepass.server.domain.accounts.user import check_role, check_user_id, normalise_email
 from gatepass.server.domain.credentials.passwords.spellings import read_firebase, read_hash, read_keycloak
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def read_imported_user(line: bytes, project: FirebaseProject | None = None) -> I
     """Read one line. `project` holds the hash parameters of the Firebase project that the file comes from.
 
     Raises:
-        Refusal: `invalid_body`, `invalid_email`, `invalid_role` or `unknown_password_hash`.
+        Refusal: `invalid_body`, `invalid_email`, `invalid_user_id`, `invalid_role` or `unknown_password_hash`.
     """
     try:
         found = msgspec.json.decode(line, type=ImportedLine)
@@ -77,7 +77,7 @@ def read_imported_user(line: bytes, project: FirebaseProject | None = None) -> I
     except (msgspec.MsgspecError, MalformedError, UnicodeDecodeError, RecursionError) as error:
         raise Refusal("invalid_body", "The line is not a JSON object, or has a duplicate member.") from error
     return ImportedUser(
-        id=found.id,
+        id=None if found.id is None else check_user_id(found.id),
         email=normalise_email(found.email),
         password_hash=_password_hash(found, project),
         email_verified=found.email_verified,

@@ -1,7 +1,8 @@
 """The code that an operator's first factor needs.
 
 Whoever reads a new operator's mail could sign in and enroll a factor of their own. So the command line prints a code
-when it makes somebody an operator, and only with that code the first factor can be set up. It works once.
+when it makes somebody an operator, and only with that code the first factor can be set up. It works once. Factors from
+before count for nothing: a stranger may have signed up with the address, or have begun to set one up.
 """
 
 from __future__ import annotations
@@ -18,10 +19,8 @@ if TYPE_CHECKING:
 ENROLLMENT_SECONDS = 7 * 86_400
 
 
-async def new_enrollment_code(tx: Transaction, user: User) -> str | None:
-    """Make the code, which replaces an earlier one; None for somebody who has a factor already."""
-    if (await tx.factors.of(user.id)).are_asked:
-        return None
+async def new_enrollment_code(tx: Transaction, user: User) -> str:
+    """Make the code, which replaces an earlier one. The factors before it must have been removed."""
     token = new_token()
     await tx.codes.add(
         Code(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
-from gatepass.server.domain.accounts.user import User, normalise_email
+from gatepass.server.domain.accounts.user import User, check_user_id, normalise_email
 from gatepass.server.domain.credentials.passwords.leaked import LeakedPasswordRanges
 from gatepass.server.domain.credentials.passwords.policy import check_new_password
 from gatepass.server.domain.events.event import NOWHERE
@@ -58,9 +58,12 @@ class Registration:
         account where there are limits, or refuses it.
 
         Raises:
-            Refusal: `email_taken`, also for the id, `invalid_email`, what `count` returns, or as `hash`.
+            Refusal: `email_taken`, also for the id, `invalid_user_id`, `invalid_email`,
+                what `count` returns, or as `hash`.
         """
         address = normalise_email(email)
+        if user_id is not None:
+            check_user_id(user_id)
         password_hash = None if password is None else await self.hash(password, email=address)
 
         async def unit(tx: Transaction) -> User | Refusal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal, Protocol, TypeAlias
 
 import msgspec
@@ -15,6 +16,10 @@ OPERATOR_ROLE = "gatepass-operator"
 MAX_EMAIL_LENGTH = 254
 """Characters; RFC 5321 §4.5.3.1.3 allows 256 octets for a path with its angle brackets."""
 
+_USER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:|-]{0,63}")
+_OUR_ID = re.compile(r"(?!usr_)[a-z]{3,4}_")
+"""How ids of other kinds begin: clients, sessions, grants, events."""
+_ACTORS = ("operator", "server", "first-party")
 _BLANKS = " \u00a0\u2007\u202f\u3000"
 _MOST_LOCAL_OCTETS = 64
 """RFC 5321 §4.5.3.1.1."""
@@ -164,6 +169,22 @@ def normalise_email(text: str) -> str:
 def application_roles(roles: tuple[str, ...]) -> tuple[str, ...]:
     """The roles that applications are told: those of this server are none of their business."""
     return tuple(role for role in roles if not role.startswith(RESERVED_ROLE_PREFIX))
+
+
+def check_user_id(text: str) -> str:
+    """Return an id that a user has elsewhere, if nobody takes it for something else.
+
+    Services are told by the `sub` of their tokens (RFC 9068 §5), and the log names who did something.
+
+    Raises:
+        Refusal: `invalid_user_id`.
+    """
+    is_ours = text in _ACTORS or _OUR_ID.match(text) is not None
+    if not _USER_ID.fullmatch(text) or is_ours:
+        raise Refusal(
+            "invalid_user_id", "An id is 1 to 64 letters, digits and any of _ . : | - and is none of another kind here."
+        )
+    return text
 
 
 def check_role(text: str) -> str:

@@ -52,7 +52,8 @@ class ClientPolicy(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of_client_itself(cls, client: Client, issuer: str) -> ClientPolicy:
         """The policy of a registered client for tokens of its own (RFC 6749 §4.4), among them an operator's."""
-        operator_scope = tuple(name for name in client.scope if name in OPERATOR_SCOPES)
+        is_service = client.origin == "cli" and client.grant_types == ("client_credentials",)
+        operator_scope = tuple(name for name in client.scope if name in OPERATOR_SCOPES) if is_service else ()
         return msgspec.structs.replace(cls.of_client(client, issuer), operator_scope=operator_scope)
 
     @classmethod

@@ -80,8 +80,8 @@ class AccountChanges:
         """Replace the roles.
 
         When one is removed, the user's access tokens are revoked; the sessions stay, and a refresh brings the remaining
-        roles. One that is not in the table of roles can be kept, but not given. A new operator without a factor gets
-        the code that the first one needs.
+        roles. One that is not in the table of roles can be kept, but not given. A new operator loses every factor
+        and session from before, and gets the code that the first factor needs.
         """
         if refused := self.check_roles(user, roles):
             return refused
@@ -91,7 +91,9 @@ class AccountChanges:
             await self._record(tx, "role_given" if role in after.roles else "role_taken", user.id, reason=role)
         if not set(user.roles) <= set(after.roles):
             await end_tokens_of(tx, user.id, self.lists)
-        code = await new_enrollment_code(tx, after) if after.is_operator and not user.is_operator else None
+        if not after.is_operator or user.is_operator:
+            return Roles(after.roles)
+        _, code = await self.reset_factors(tx, after)
         return Roles(after.roles, code)
 
     async def set_profile(self, tx: Transaction, user: User, after: UserProfile) -> None:

@@ -148,7 +148,12 @@ class Admin:
         user = waiting or await self.add(email, None, roles)
         link = self._notices.mail_link("reset")
 
-        async def unit(tx: Transaction) -> None:
+        async def unit(tx: Transaction) -> Refusal | None:
+            now = await tx.users.by_id(user.id)
+            if now is None:
+                return _not_found(email)
+            if refused := self._changes.by.check_may_change(now):
+                return refused
             await tx.codes.forget_openers(user.id)
             await tx.codes.add(
                 Code(
@@ -162,8 +167,9 @@ class Admin:
             notice = Notice(kind="invitation", to=user.email, language=language, link=link.url)
             await self._notices.send(tx, notice, user_id=user.id)
             await record(tx, "invited", user.id, actor=self._changes.by.id, where=self._changes.where)
+            return None
 
-        await self._database.transaction(unit)
+        await decide(self._database, unit)
         return user
 
     async def _waiting(self, address: str) -> User | None:
@@ -413,7 +419,8 @@ def _check_roles(roles: Sequence[str]) -> None:
 def _finder(who: str) -> Callable[[Transaction], Awaitable[User | None]]:
     """How to find a user by address or id; an id has no @."""
     if "@" not in who:
-        return lambda tx: tx.users.by_id(who)
+        name = who if who.isprintable() else ""  # not every database takes other text
+        return lambda tx: tx.users.by_id(name)
     address = normalise_email(who)
     return lambda tx: tx.users.by_email(address)
 

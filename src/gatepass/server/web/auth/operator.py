@@ -5,10 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gatepass.jose import jwt
+from gatepass.jose.errors import JoseError
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.settings.tokens import ADMIN_READ, ADMIN_WRITE
 from gatepass.server.domain.sessions.client import FIRST_PARTY
 from gatepass.server.domain.sessions.operator import Operator, admin_audience, check_operator
+from gatepass.server.domain.sessions.own_tokens import status_of
 from gatepass.server.domain.sessions.token_session import session_of_token
 
 if TYPE_CHECKING:
@@ -49,6 +52,7 @@ class OperatorAuth:
         Raises:
             Refusal: `missing_token`, `invalid_token`, or `insufficient_scope`, also for a role or scope that was taken.
         """
+        _check_is_ours_alone(request)
         principal = await self._bearer_auth.verify(
             request, partial(self._check, scope), audience=(self._audience, self._everyday)
         )
@@ -71,12 +75,27 @@ class OperatorAuth:
             raise Refusal("invalid_token", "An operator's token is for the operators' API alone.")
 
 
+def _check_is_ours_alone(request: Request) -> None:
+    """Refuse a token under a shared secret: the API that has it could have made it."""
+    token = request.headers.get("authorization", "").partition(" ")[2]
+    try:
+        is_shared = str(jwt.peek(token).headers.get("alg", "")).startswith("HS")
+    except JoseError:  # whoever verifies it says what is wrong
+        return
+    if is_shared:
+        raise Refusal("invalid_token", "Operators' tokens need a signature that no API can make, so not HS256.")
+
+
 async def _person(tx: Transaction, principal: Principal) -> Operator | Refusal:
     sign_in = await session_of_token(tx, principal)
     user = None if sign_in is None else await tx.users.signed_in(sign_in.session_id, sign_in.user_id, tx.now)
     if user is None or principal.client_id != FIRST_PARTY:
         return Refusal("invalid_token", "The sign-in behind the access token is over.")
-    return check_operator(user, acr=principal.acr or "") or Operator(id=user.id, kind="person")
+    status = status_of(principal)
+    grant = None if status is None else await tx.grants.bearer_at(status)
+    if grant is None or not principal.scopes <= set(grant.scope):
+        return Refusal("invalid_token", "There is no such sign-in for operators.")
+    return check_operator(user, acr=grant.acr) or Operator(id=user.id, kind="person")
 
 
 async def _client(tx: Transaction, principal: Principal) -> Operator | Refusal:

@@ -42,7 +42,7 @@ class DeviceShown(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int
 
 
-class FactorsShown(msgspec.Struct, frozen=True, kw_only=True):
+class FactorsShown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The user's factors, and the number of recovery codes left.
 
     `enrollment_code_required`: the first factor needs the code that the command line printed for a new operator.
@@ -52,7 +52,7 @@ class FactorsShown(msgspec.Struct, frozen=True, kw_only=True):
     passkeys: tuple[PasskeyShown, ...]
     recovery_codes: int
     devices: tuple[DeviceShown, ...]
-    enrollment_code_required: bool
+    enrollment_code_required: bool = False
 
 
 async def read_credentials(database: Database, user_id: str) -> FactorsShown:

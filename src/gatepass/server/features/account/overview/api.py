@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from gatepass.server.domain.accounts.user import application_roles
 from gatepass.server.domain.sessions.session import SessionKind  # noqa: TC001 - msgspec reads the annotations
 from gatepass.server.features.account.overview.end_sessions import end_own_session
 from gatepass.server.features.account.overview.read import read_events, read_profile, read_sessions
@@ -131,7 +132,7 @@ def me_of(user: User, profile: UserProfile) -> Me:
         id=user.id,
         email=user.email,
         email_verified=user.email_verified_at is not None,
-        roles=user.roles,
+        roles=application_roles(user.roles),
         created_at=int(user.created_at),
         name=profile.name,
         locale=profile.locale,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gatepass.server.web.call import Call
 
 
-class UserResource(msgspec.Struct, frozen=True, kw_only=True):
+class UserResource(Confidential, frozen=True, kw_only=True):
     """A person. Times are RFC 3339; null where it has not happened."""
 
     id: str
@@ -81,7 +81,7 @@ class NewUser(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     roles: tuple[str, ...] = ()
     invite: bool = False
     language: Literal["en", "de", "fr"] = "en"
-    id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")] | None = None
+    id: str | None = None
 
 
 class ChangedUser(UserDetail, frozen=True, kw_only=True, omit_defaults=True):
@@ -152,6 +152,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             problems=(
                 "invalid_email",
                 "email_taken",
+                "invalid_user_id",
                 "invalid_role",
                 "unknown_role",
                 "mail_not_configured",
