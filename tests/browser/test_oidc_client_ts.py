@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import expect
 from tests.browser.test_look import submit
 from tests.support.node import installed
 from tests.support.relying_party import add_relying_party
@@ -20,6 +22,7 @@ from gatepass.server.domain.sessions.client_metadata import ClientMetadata
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from http.server import SimpleHTTPRequestHandler
 
     from playwright.sync_api import Page
     from tests.browser.conftest import OpenPage
@@ -163,3 +166,48 @@ def test_signing_out(server: RunningServer, port: int, open_page: OpenPage) -> N
     page.wait_for_url(f"http://127.0.0.1:{port}/out**")
     page.goto(f"{server.url}/pages/account")
     page.wait_for_url("**/pages/login**")
+
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "spa_other_site"
+
+
+def test_the_example(server: RunningServer, open_page: OpenPage) -> None:
+    """`examples/spa_other_site`: people sign in, stay signed in when the page is loaded again, and sign out at both."""
+    site: type[SimpleHTTPRequestHandler] = runpy.run_path(str(EXAMPLE / "main.py"))["Site"]
+    library = installed(CLIENT) / "node_modules/oidc-client-ts/dist/browser/oidc-client-ts.min.js"
+    config: dict[str, str] = {}
+
+    class Configured(site):  # type: ignore[misc, valid-type]
+        """The example's site, with the library of the tests and the client that they made."""
+
+        def do_GET(self) -> None:  # noqa: N802 - the base class names it
+            if self.path == "/config.js":
+                self._send("text/javascript", f"const CONFIG = {json.dumps(config)};".encode())
+            elif self.path == "/oidc-client-ts.min.js":
+                self._send("text/javascript", library.read_bytes())
+            else:
+                super().do_GET()
+
+        _send = Spa._send
+        log_message = Spa.log_message
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Configured) as http:
+        thread = Thread(target=http.serve_forever)
+        thread.start()
+        origin = f"http://127.0.0.1:{http.server_port}"
+        metadata = ClientMetadata(redirect_uris=(f"{origin}/callback",), post_logout_redirect_uris=(f"{origin}/",))
+        party = add_relying_party(server, is_public=True, scope=("openid", "email"), metadata=metadata)
+        config |= {"issuer": server.url, "clientId": party.id}
+        page = open_page(locale="en-GB")
+        page.goto(origin)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url("**/pages/login**")
+        submit(page, "Sign in", **PERSON)
+        expect(page.get_by_role("status")).to_have_text(f"Welcome, {PERSON['email']}")
+        page.reload()
+        expect(page.get_by_role("status")).to_have_text(f"Welcome, {PERSON['email']}")
+        assert "code=" not in page.url
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_role("status")).to_have_text("Nobody is signed in.")
+        http.shutdown()
+        thread.join()

@@ -1,0 +1,1 @@
+const CONFIG = { issuer: "http://localhost:8000", clientId: "cli_…" };
