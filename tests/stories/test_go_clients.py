@@ -45,17 +45,23 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> str:
         pytest.skip("this needs Go, which is not here")
     built = str(tmp_path_factory.mktemp("go_client") / "client")
     environment = os.environ | {"GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
-    done = subprocess.run(
-        [go, "build", "-o", built, "."],
-        cwd=SOURCE,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=BUILD_SECONDS,
-        check=False,
-    )
-    if done.returncode:
-        pytest.skip(f"the client cannot be built here: {done.stderr[-500:]}")
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [go, *words],
+            cwd=SOURCE,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=BUILD_SECONDS,
+            check=False,
+        )
+
+    fetched = run("mod", "download")
+    if fetched.returncode:
+        pytest.skip(f"the client's modules cannot be had here: {fetched.stderr[-500:]}")
+    done = run("build", "-o", built, ".")
+    assert done.returncode == 0, done.stderr  # a program that no longer builds is no reason to skip
     return built
 
 
