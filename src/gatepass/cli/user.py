@@ -317,6 +317,8 @@ def role_(
 
     changed = asyncio.run(work())
     roles = changed.roles
+    if changed.enrollment_code is not None:
+        say("Every session and factor from before is gone.")
     _tell_code(changed.enrollment_code)
     say(f"{email} has the roles: {' '.join(roles) or 'none'}.")
     if sum(map(len, roles)) > _MANY_ROLES:
@@ -444,7 +446,6 @@ def _change(place: Place, email: str, changes: UserChanges) -> Changed:
 def _tell_code(code: str | None) -> None:
     """Print the code of a new operator, once; whoever enrolls the first factor needs it."""
     if code is not None:
-        say("Every session and factor from before is gone.")
         say("The first factor of this operator needs this code, which works once and is not shown again:")
         result(code)
 
