@@ -92,7 +92,7 @@ def everyday(scope: Iterable[str]) -> tuple[str, ...]:
 
 
 def check_operator(user: User, *, acr: str) -> Refusal | None:
-    """Refuse an operator's token to whoever is none, or has not proved two factors now."""
+    """Refuse an operator's token to anyone who is not an operator, or has not proved two factors in this sign-in."""
     if not user.is_operator:
         return Refusal("insufficient_scope", f"This needs the role {OPERATOR_ROLE}.")
     if acr != TWO_FACTORS:
