@@ -301,6 +301,25 @@ def test_a_person_is_erased(database: Database) -> None:
     assert seen == [["usr_b"], [None, "a hash"], [0, 1], [0, 1], [False, True], ["mail_b"], ["usr_b"]]
 
 
+def test_the_id_of_an_erased_person_is_nobodys_again(database: Database) -> None:
+    """No new account gets it, under any address; the table that remembers it holds neither the id nor the address."""
+    zoe = User(id="zoe@example.test|1", email="zoe@example.test", created_at=NOON)
+    others = msgspec.structs.replace(zoe, email="other@example.test")
+    done = run(
+        database,
+        lambda tx: tx.users.was_deleted(zoe.id),
+        lambda tx: tx.users.add(zoe),
+        lambda tx: tx.users.add(others),
+        lambda tx: tx.users.was_deleted(zoe.id),
+        lambda tx: erase(tx, zoe.id),
+        lambda tx: tx.users.was_deleted(zoe.id),
+        lambda tx: tx.users.add(others),
+        lambda tx: tx.users.all(),
+        lambda tx: tx.users.add(msgspec.structs.replace(zoe, id="usr_new")),
+    )
+    assert done == [False, True, False, False, None, True, False, [], True]
+
+
 def test_counts_of_the_log(database: Database) -> None:
     """What doctor and the operators' numbers ask of the log is answered on every database."""
 

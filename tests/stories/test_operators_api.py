@@ -75,12 +75,15 @@ def test_a_query_that_makes_no_sense_is_told(api: httpx.Client, ops: dict[str, s
 
 
 def test_a_person_is_made_with_what_they_had_elsewhere(api: httpx.Client, ops: dict[str, str]) -> None:
-    """An id is kept and taken once; without a password nobody signs in by one."""
+    """An id is kept and taken once, also after its person was deleted; without a password nobody signs in by one."""
     made = add(api, ops, "zoe@example.test", id="auth0:17", email_verified=True, roles=["editor"])
     assert (made["id"], made["email_verified"], made["roles"]) == ("auth0:17", True, ["editor"])
     assert made["created_at"].endswith("Z")
     again = api.post("/admin/users", json={"email": "yes@example.test", "id": "auth0:17"}, headers=ops)
     assert again.json()["code"] == "email_taken"
+    assert api.delete("/admin/users/auth0:17", headers=ops).status_code == 204
+    again = api.post("/admin/users", json={"email": "yes@example.test", "id": "auth0:17"}, headers=ops)
+    assert (again.status_code, again.json()["code"]) == (409, "user_id_deleted")
     bare = api.post("/admin/users", json={"email": "bare@example.test"}, headers=ops)
     assert bare.status_code == 201
     assert sign_in(api, {"email": "bare@example.test", "password": PASSWORD}).json()["code"] == "invalid_credentials"

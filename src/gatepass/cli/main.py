@@ -11,6 +11,7 @@ from gatepass.cli.output import fail
 
 _HINTS = {
     "email_taken": "`gatepass user show EMAIL` shows the account.",
+    "user_id_deleted": "Leave the id out to give the person a new one.",
     "metadata_too_large": "Keep what is large in your own database, and its key here.",
     "unknown_role": "`gatepass role list` shows the roles of the settings.",
     "api_not_found": "`gatepass api list` shows every API.",

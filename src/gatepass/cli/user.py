@@ -389,12 +389,12 @@ async def _import(admin: Admin, lines: IO[bytes], project: FirebaseProject | Non
                 read.append((number, imported))
             except Refusal as error:
                 refused.append(Left(number, error.code, error.detail))
-        taken = await admin.import_users([each for _, each in read])
-        count += sum(taken)
+        outcomes = await admin.import_users([each for _, each in read])
+        count += outcomes.count(None)
         refused += [
-            Left(number, "email_taken", "There is already an account with this address or id.")
-            for (number, _), is_taken in zip(read, taken, strict=True)
-            if not is_taken
+            Left(number, error.code, error.detail)
+            for (number, _), error in zip(read, outcomes, strict=True)
+            if error is not None
         ]
     return count, sorted(refused)
 

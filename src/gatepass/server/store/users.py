@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -28,10 +29,12 @@ class SqlUsers:
         self._connection = connection
 
     async def add(self, user: User) -> bool:
-        """Insert, unless the address is there."""
+        """Insert, unless the address or the id is there, or the id was."""
+        if await self.was_deleted(user.id):
+            return False
         row = await self._connection.row(
             f"INSERT INTO users ({_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
-            " ON CONFLICT (email) DO NOTHING RETURNING id",
+            " ON CONFLICT DO NOTHING RETURNING id",
             user.id,
             user.email,
             user.created_at,
@@ -130,8 +133,21 @@ class SqlUsers:
         await self._connection.row("UPDATE users SET email_verified_at = ?2 WHERE id = ?1", user_id, at)
 
     async def remove(self, user_id: str) -> None:
-        """Delete by primary key."""
+        """Delete by primary key, and keep the digest of the id."""
         await self._connection.row("DELETE FROM users WHERE id = ?1", user_id)
+        await self._connection.row(
+            "INSERT INTO deleted_user_ids (digest) VALUES (?1) ON CONFLICT DO NOTHING", _digest(user_id)
+        )
+
+    async def was_deleted(self, user_id: str) -> bool:
+        """Find by primary key."""
+        row = await self._connection.row("SELECT 1 FROM deleted_user_ids WHERE digest = ?1", _digest(user_id))
+        return row is not None
+
+
+def _digest(user_id: str) -> bytes:
+    """What stays of a deleted user's id, which may be a name or an address where it comes from another system."""
+    return sha256(user_id.encode()).digest()
 
 
 def _as_it_is(text: str) -> str:

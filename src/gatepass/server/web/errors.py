@@ -62,6 +62,11 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         "Invalid user id",
         "The id is not 1 to 64 allowed characters, or looks like one of a client or of this server.",
     ),
+    "user_id_deleted": ProblemKind(
+        409,
+        "Id of a deleted user",
+        "A deleted user had this id. Applications may keep data under it, so no other user gets it.",
+    ),
     "invalid_role": ProblemKind(422, "Invalid role", "A role is 1 to 64 letters, digits and any of `_ . : -`."),
     "metadata_too_large": ProblemKind(
         422,

@@ -58,7 +58,7 @@ class Registration:
         account where there are limits, or refuses it.
 
         Raises:
-            Refusal: `email_taken`, also for the id, `invalid_user_id`, `invalid_email`,
+            Refusal: `email_taken`, also for the id, `invalid_user_id`, `user_id_deleted`, `invalid_email`,
                 what `count` returns, or as `hash`.
         """
         address = normalise_email(email)
@@ -77,9 +77,10 @@ class Registration:
             )
             if await tx.users.by_email(address) is None and count is not None and (refused := await count(tx)):
                 return refused
-            is_id_taken = user_id is not None and await tx.users.by_id(user_id) is not None
-            if is_id_taken or not await tx.users.add(user):
-                return Refusal("email_taken", "There is already an account with this email address.")
+            if user_id is not None and (refused := await check_new_id(tx, user_id)):
+                return refused
+            if not await tx.users.add(user):
+                return email_taken()
             if password_hash is not None:
                 await tx.passwords.put(user.id, password_hash, tx.now)
             await record(tx, "account_created", user.id, actor=by, where=where)
@@ -104,6 +105,20 @@ class Registration:
         if self._leaked is not None and await self._leaked.has(password):
             raise Refusal("password_leaked", "This password appeared in a data leak: choose another one.")
         return await self._hasher.hash(password)
+
+
+def email_taken() -> Refusal:
+    """The refusal of an address that another account has."""
+    return Refusal("email_taken", "There is already an account with this email address.")
+
+
+async def check_new_id(tx: Transaction, user_id: str) -> Refusal | None:
+    """Refuse an id that another user has, or had: applications may keep data under it, which is not the new user's."""
+    if await tx.users.by_id(user_id) is not None:
+        return Refusal("email_taken", "There is already a user with this id.")
+    if await tx.users.was_deleted(user_id):
+        return Refusal("user_id_deleted", "A deleted user had this id, and no other user gets it.")
+    return None
 
 
 def new_registration(database: Database, hasher: PasswordHasher, settings: Settings) -> Registration:

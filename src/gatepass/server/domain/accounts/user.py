@@ -82,7 +82,7 @@ class Users(Protocol):
     """The store of users; an email address belongs to at most one of them."""
 
     async def add(self, user: User) -> bool:
-        """Add the user; False if the email address is taken, and then nothing is written."""
+        """Add the user; False if the address or the id is taken, or a deleted user's, and then nothing is written."""
         ...
 
     async def by_id(self, user_id: str) -> User | None:
@@ -130,7 +130,11 @@ class Users(Protocol):
         ...
 
     async def remove(self, user_id: str) -> None:
-        """Remove the user, whose other data must have been removed."""
+        """Remove the user, whose other data must have been removed. The id is never used again."""
+        ...
+
+    async def was_deleted(self, user_id: str) -> bool:
+        """Whether a user of this id was removed."""
         ...
 
     async def set_disabled(self, user_id: str, at: float | None) -> None:

@@ -12,6 +12,7 @@ from gatepass.server.domain.accounts.export import collect
 from gatepass.server.domain.accounts.operator_enrollment import new_enrollment_code
 from gatepass.server.domain.accounts.ownership import erase
 from gatepass.server.domain.accounts.profile import changed_members, differ_at
+from gatepass.server.domain.accounts.registration import email_taken
 from gatepass.server.domain.accounts.user import OPERATOR_ROLE
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.sessions.client import FIRST_PARTY
@@ -120,7 +121,7 @@ class AccountChanges:
         if address == user.email and is_verified == was_verified:
             return None
         if not await tx.users.set_email(user.id, address, tx.now if is_verified else None):
-            return Refusal("email_taken", "There is already an account with this email address.")
+            return email_taken()
         if address != user.email:
             await tx.codes.forget_openers(user.id)
             await self._record(tx, "email_changed", user.id)

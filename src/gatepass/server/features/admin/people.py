@@ -11,6 +11,7 @@ from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
 from gatepass.server.base.texts import LANGUAGES
 from gatepass.server.domain.accounts.profile import ProfileChanges, UserProfile  # noqa: TC001 - msgspec reads the annotations
+from gatepass.server.domain.accounts.registration import check_new_id, email_taken
 from gatepass.server.domain.accounts.role_table import RoleTable
 from gatepass.server.domain.accounts.user import OPERATOR_ROLE, User, check_role, normalise_email
 from gatepass.server.domain.credentials.one_time_code import Code
@@ -189,10 +190,10 @@ class Admin:
         if refused := self._changes.roles.unknown(roles):
             raise refused
 
-    async def import_users(self, imported: Sequence[ImportedUser]) -> list[bool]:
-        """Create accounts for imported users; returns which were created: the others' addresses or ids are taken."""
+    async def import_users(self, imported: Sequence[ImportedUser]) -> list[Refusal | None]:
+        """Create accounts for imported users; returns for each why there is none."""
 
-        async def unit(tx: Transaction) -> list[bool]:
+        async def unit(tx: Transaction) -> list[Refusal | None]:
             return [await _move_in(tx, imported) for imported in imported]
 
         return await self._database.transaction(unit)
@@ -388,7 +389,7 @@ class Admin:
         return await self._registration.hash(password, email=email)
 
 
-async def _move_in(tx: Transaction, imported: ImportedUser) -> bool:
+async def _move_in(tx: Transaction, imported: ImportedUser) -> Refusal | None:
     now = tx.now
     user = User(
         id=imported.id or new_id("usr"),
@@ -399,14 +400,14 @@ async def _move_in(tx: Transaction, imported: ImportedUser) -> bool:
         disabled_at=now if imported.disabled else None,
         origin="import",
     )
-    if imported.id is not None and await tx.users.by_id(imported.id) is not None:
-        return False
+    if imported.id is not None and (refused := await check_new_id(tx, imported.id)):
+        return refused
     if not await tx.users.add(user):
-        return False
+        return email_taken()
     if imported.password_hash is not None:
         await tx.passwords.put(user.id, imported.password_hash, now)
     await record(tx, "account_created", user.id, actor=OPERATOR, reason="imported")
-    return True
+    return None
 
 
 def _check_roles(roles: Sequence[str]) -> None:

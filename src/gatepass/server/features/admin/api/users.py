@@ -153,6 +153,7 @@ def routes(core: Core) -> tuple[Route, ...]:
                 "invalid_email",
                 "email_taken",
                 "invalid_user_id",
+                "user_id_deleted",
                 "invalid_role",
                 "unknown_role",
                 "mail_not_configured",

@@ -9,6 +9,7 @@ import msgspec
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
+from gatepass.server.domain.accounts.registration import email_taken
 from gatepass.server.domain.accounts.user import User, normalise_email
 from gatepass.server.domain.credentials.passkeys.passkey import Passkey
 from gatepass.server.domain.credentials.passkeys.relying_party import invalid_passkey
@@ -91,7 +92,7 @@ async def sign_up(needs: Needs, call: Call, signup: PasskeySignup) -> PasskeySig
             return refused
         user = User(id=signup.id, email=address, created_at=tx.now)
         if not await tx.users.add(user):
-            return Refusal("email_taken", "There is already an account with this email address.")
+            return email_taken()
         passkey = Passkey(
             id=new_id("psk"),
             user_id=user.id,

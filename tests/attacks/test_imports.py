@@ -1,0 +1,50 @@
+"""What comes from another system is used against this one: ids, roles and hashes in an imported file."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import apsw
+import pytest
+from tests.support.server import CHEAP_ARGON2
+
+from gatepass.cli.main import main
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    """The options of a data folder."""
+    for name, value in CHEAP_ARGON2.items():
+        monkeypatch.setenv(f"GATEPASS_{name.upper()}", str(value))
+    return ("--data-dir", str(tmp_path / "data"))
+
+
+def refusals(
+    place: tuple[str, ...], file: Path, capsys: pytest.CaptureFixture[str], *people: Mapping[str, object]
+) -> list[str]:
+    """The codes with which these people are refused by an import."""
+    file.write_text("\n".join(map(json.dumps, people)))
+    capsys.readouterr()
+    with suppress(SystemExit):
+        main(["user", "import", str(file), "--json", *place])
+    return [each["code"] for each in json.loads(capsys.readouterr().out)["refused"]]
+
+
+def test_nobody_moves_in_under_the_id_of_a_deleted_person(
+    place: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Applications keep data under a `sub`: the same file again, or another person with that id, brings nobody back."""
+    file, zoe = tmp_path / "people.jsonl", {"email": "zoe@example.test", "id": "auth0|zoe"}
+    assert refusals(place, file, capsys, zoe) == []
+    assert refusals(place, file, capsys, zoe | {"email": "eve@example.test"}) == ["email_taken"]
+    main(["user", "delete", "zoe@example.test", "--yes", *place])
+    assert refusals(place, file, capsys, zoe, zoe | {"email": "eve@example.test"}) == ["user_id_deleted"] * 2
+    connection = apsw.Connection(str(tmp_path / "data" / "gatepass.db"))
+    assert b"zoe" not in b"".join(row[0] for row in connection.execute("SELECT digest FROM deleted_user_ids"))
+    connection.close()
