@@ -134,7 +134,9 @@ def test_by_popup(server: RunningServer, port: int, open_page: OpenPage) -> None
     page, _ = opened(server, f"http://127.0.0.1:{port}", open_page)
     with page.expect_popup() as popup:
         page.evaluate("() => { manager.signinPopup().then(show); }")
-    submit(popup.value, "Sign in", **PERSON)
+    for name, value in PERSON.items():
+        popup.value.locator(f"input[name={name}]:visible").fill(value)
+    popup.value.get_by_role("button", name="Sign in", exact=True).click(no_wait_after=True)  # it closes itself
     page.wait_for_function("document.title == 'signed in'")
 
 
