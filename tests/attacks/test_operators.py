@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from contextlib import redirect_stdout
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support.commands import add_client
 from tests.support.factors import Application, bearer, finish, sign_in
+from tests.support.operators import RIGHTS, add_operator, enroll, printed
 from tests.support.server import ANN, running_server
 
 from gatepass.cli.main import main
@@ -24,35 +24,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import httpx
+    from tests.support.operators import OperatorInPerson
     from tests.support.server import RunningServer
 
     from gatepass.server.web.routing import Route
-
-OLGA = {"email": "olga@example.test", "password": "correct horse battery"}
-RIGHTS = "admin:read admin:write"
-
-
-def printed(server: RunningServer, *words: str, stdin: str = "") -> dict[str, Any]:
-    """What a command prints as JSON."""
-    with redirect_stdout(io.StringIO()) as said, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.stdin", io.StringIO(stdin))
-        main([*words, "--json", *server.place])
-    found: dict[str, Any] = json.loads(said.getvalue())
-    return found
-
-
-class Olga(NamedTuple):
-    """An operator in person."""
-
-    id: str
-    app: Application
-
-    def token(self, api: httpx.Client, scope: str = RIGHTS) -> str:
-        """An operator's token, by password and authenticator app."""
-        answer = finish(api, sign_in(api, OLGA, scope=scope), code=self.app.next_code())
-        assert answer.status_code == 200, answer.text
-        token: str = answer.json()["token"]
-        return token
 
 
 @pytest.fixture(scope="module")
@@ -71,16 +46,9 @@ def api(server: RunningServer) -> Generator[httpx.Client]:
 
 
 @pytest.fixture(scope="module")
-def olga(server: RunningServer) -> Olga:
+def olga(server: RunningServer) -> OperatorInPerson:
     """An operator, who has enrolled an authenticator app with the code that the command printed."""
-    made = printed(server, "user", "add", OLGA["email"], "--operator", stdin=f"{OLGA['password']}\n")
-    with server.client() as api:
-        token = sign_in(api, OLGA).json()["token"]
-        offered = api.post("/account/totp", json={"enrollment_code": made["enrollment_code"]}, headers=bearer(token))
-        assert offered.status_code == 201, offered.text
-        app = Application(server, offered.json()["uri"])
-        assert api.post("/account/totp/confirm", json={"code": app.code()}, headers=bearer(token)).status_code == 200
-    return Olga(made["id"], app)
+    return add_operator(server, "olga@example.test")
 
 
 @pytest.fixture(scope="module")
@@ -103,10 +71,12 @@ def refusals(api: httpx.Client, routes: tuple[Route, ...], headers: dict[str, st
     return found
 
 
-def test_an_operators_everyday_token_opens_nothing(api: httpx.Client, olga: Olga, routes: tuple[Route, ...]) -> None:
+def test_an_operators_everyday_token_opens_nothing(
+    api: httpx.Client, olga: OperatorInPerson, routes: tuple[Route, ...]
+) -> None:
     """The token that every API sees, from sign-in, cookie mode or refresh, is refused by every call under /admin."""
     assert len(routes) > 9
-    signed_in = finish(api, sign_in(api, OLGA), code=olga.app.next_code()).json()
+    signed_in = finish(api, sign_in(api, olga.credentials), code=olga.app.next_code()).json()
     assert refusals(api, routes, bearer(signed_in["token"])) == {(403, "insufficient_scope")}
     refreshed = api.post("/refresh", json={"refresh_token": signed_in["refresh_token"]}).json()
     assert refusals(api, routes, bearer(refreshed["token"])) == {(403, "insufficient_scope")}
@@ -115,13 +85,13 @@ def test_an_operators_everyday_token_opens_nothing(api: httpx.Client, olga: Olga
     assert told.headers["www-authenticate"] == 'Bearer error="insufficient_scope", scope="admin:read"'
 
 
-def test_rights_are_asked_for_by_name_and_alone(api: httpx.Client, olga: Olga) -> None:
+def test_rights_are_asked_for_by_name_and_alone(api: httpx.Client, olga: OperatorInPerson) -> None:
     """They come beside no other scope, in no cookie and by no refresh, for five minutes and for nothing else."""
     for mixed in ("admin:read orders:read", "admin:read openid"):
-        assert sign_in(api, OLGA, scope=mixed).json()["code"] == "invalid_scope"
-    assert sign_in(api, OLGA, scope="admin:read", cookie=True).json()["code"] == "invalid_scope"
-    assert sign_in(api, OLGA, scope="admin:read", audience="orders").json()["code"] == "invalid_audience"
-    answer = finish(api, sign_in(api, OLGA, scope="admin:read"), code=olga.app.next_code()).json()
+        assert sign_in(api, olga.credentials, scope=mixed).json()["code"] == "invalid_scope"
+    assert sign_in(api, olga.credentials, scope="admin:read", cookie=True).json()["code"] == "invalid_scope"
+    assert sign_in(api, olga.credentials, scope="admin:read", audience="orders").json()["code"] == "invalid_audience"
+    answer = finish(api, sign_in(api, olga.credentials, scope="admin:read"), code=olga.app.next_code()).json()
     assert "refresh_token" not in answer
     assert answer["expires_in"] == 300
     claims = jwt.peek(answer["token"]).claims
@@ -133,21 +103,11 @@ def test_rights_are_asked_for_by_name_and_alone(api: httpx.Client, olga: Olga) -
     assert api.delete(f"/admin/users/{olga.id}/sessions", headers=bearer(answer["token"])).status_code == 403
 
 
-def test_an_operators_token_ends_by_itself(api: httpx.Client, server: RunningServer, olga: Olga) -> None:
+def test_an_operators_token_ends_by_itself(api: httpx.Client, server: RunningServer, olga: OperatorInPerson) -> None:
     """After five minutes it is refused."""
     token = olga.token(api)
     server.clock.advance(301)
     assert api.get("/admin/users", headers=bearer(token)).status_code == 401
-
-
-def enroll(server: RunningServer, api: httpx.Client, person: dict[str, str], code: str) -> Application:
-    """Set up an authenticator app with an operator's code."""
-    token = sign_in(api, person).json()["token"]
-    offered = api.post("/account/totp", json={"enrollment_code": code}, headers=bearer(token))
-    assert offered.status_code == 201, offered.text
-    app = Application(server, offered.json()["uri"])
-    assert api.post("/account/totp/confirm", json={"code": app.code()}, headers=bearer(token)).status_code == 200
-    return app
 
 
 def test_an_operators_token_ends_with_the_role(api: httpx.Client, server: RunningServer) -> None:
@@ -229,7 +189,7 @@ def test_nobody_is_made_under_a_name_that_means_something_else(
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_user_id")
 
 
-def test_rights_that_are_yet_to_come_are_nobodys(api: httpx.Client, olga: Olga) -> None:
+def test_rights_that_are_yet_to_come_are_nobodys(api: httpx.Client, olga: OperatorInPerson) -> None:
     """No client is given them before they exist."""
     token = olga.token(api)
     for scope in ("admin:impersonate", "sessions:revoke"):
@@ -245,7 +205,7 @@ def test_nobody_else_gets_the_rights(api: httpx.Client) -> None:
 
 
 def test_a_role_of_ours_is_given_by_no_import_and_no_client(
-    api: httpx.Client, server: RunningServer, olga: Olga, tmp_path: Path
+    api: httpx.Client, server: RunningServer, olga: OperatorInPerson, tmp_path: Path
 ) -> None:
     """Names that begin with `gatepass-` are refused in imports and in what clients ask; in person an operator may."""
     ann = api.post("/signup", json={**ANN, "email": "role@example.test"}).json()["id"]
@@ -274,7 +234,7 @@ def ops_token(api: httpx.Client, server: RunningServer, scope: str = RIGHTS) -> 
     return token
 
 
-def test_no_client_changes_an_operator(api: httpx.Client, server: RunningServer, olga: Olga) -> None:
+def test_no_client_changes_an_operator(api: httpx.Client, server: RunningServer, olga: OperatorInPerson) -> None:
     """Whatever a client with `admin:write` tries on an operator, by address, password or factor, is refused."""
     token = ops_token(api, server)
     one = f"/admin/users/{olga.id}"
@@ -288,7 +248,7 @@ def test_no_client_changes_an_operator(api: httpx.Client, server: RunningServer,
     tried = [api.patch(one, json=change, headers=bearer(token)) for change in changes]
     tried += [api.delete(f"{one}{rest}", headers=bearer(token)) for rest in ("", "/factors", "/sessions")]
     assert {(each.status_code, each.json()["code"]) for each in tried} == {(403, "operator_protected")}
-    assert api.get(one, headers=bearer(token)).json()["email"] == OLGA["email"]
+    assert api.get(one, headers=bearer(token)).json()["email"] == olga.credentials["email"]
 
 
 def test_a_client_gets_the_rights_by_name_and_for_itself_only(api: httpx.Client, server: RunningServer) -> None:
@@ -334,7 +294,7 @@ def test_whoever_reads_a_new_operators_mail_enrolls_nothing(api: httpx.Client, s
 
 
 def test_the_api_gives_no_client_what_the_command_line_gives(
-    api: httpx.Client, server: RunningServer, olga: Olga
+    api: httpx.Client, server: RunningServer, olga: OperatorInPerson
 ) -> None:
     """Scopes of this server, and signing people in unasked, are refused to an operator in person and to a client."""
     service = {"name": "evil", "grant_types": ["client_credentials"]}
@@ -354,7 +314,9 @@ def test_the_api_gives_no_client_what_the_command_line_gives(
             assert refused.json()["code"] == "command_line_only", change
 
 
-def test_no_client_takes_over_one_that_has_more(api: httpx.Client, server: RunningServer, olga: Olga) -> None:
+def test_no_client_takes_over_one_that_has_more(
+    api: httpx.Client, server: RunningServer, olga: OperatorInPerson
+) -> None:
     """A client with `admin:write` sets no secret and no redirect URI of a client that the operator trusts."""
     redirect = ("--redirect-uri", "https://own.example.test/cb")
     trusted = add_client(server, "own", *redirect, "--consent", "never")

@@ -6,9 +6,9 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.attacks.test_operators import OLGA, printed
 from tests.browser.test_look import Eye
-from tests.support.factors import Application, bearer, sign_in
+from tests.support.factors import sign_in
+from tests.support.operators import add_operator, printed
 from tests.support.server import SettableClock, running_server
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from tests.browser.conftest import OpenPage
     from tests.browser.test_look import Record
+    from tests.support.operators import OperatorInPerson
     from tests.support.server import RunningServer
 
 PASSWORD = "a sentence of some words"
@@ -40,15 +41,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningServer]
 
 
 @pytest.fixture(scope="module")
-def app(server: RunningServer) -> Application:
-    """The authenticator app of an operator."""
-    made = printed(server, "user", "add", OLGA["email"], "--operator", stdin=f"{OLGA['password']}\n")
-    with server.client() as api:
-        token = sign_in(api, OLGA).json()["token"]
-        offered = api.post("/account/totp", json={"enrollment_code": made["enrollment_code"]}, headers=bearer(token))
-        found = Application(server, offered.json()["uri"])
-        assert api.post("/account/totp/confirm", json={"code": found.code()}, headers=bearer(token)).status_code == 200
-    return found
+def olga(server: RunningServer) -> OperatorInPerson:
+    """An operator."""
+    return add_operator(server, "olga@example.test")
 
 
 PAGES = {
@@ -68,7 +63,7 @@ WORDY = ("admin", "admin-person")
 @pytest.mark.parametrize("locale", ["en-GB", "de-DE", "fr-FR"])
 def test_how_it_looks(
     server: RunningServer,
-    app: Application,
+    olga: OperatorInPerson,
     open_page: OpenPage,
     artefacts: Path,
     record_property: Record,
@@ -80,10 +75,10 @@ def test_how_it_looks(
     page = open_page(base_url=server.url, locale=locale)
     eye = Eye(page, folder)
     page.goto("/pages/login?return_to=/pages/admin")
-    page.locator("input[name=email]").fill(OLGA["email"])
-    page.locator("input[name=password]").fill(OLGA["password"])
+    page.locator("input[name=email]").fill(olga.credentials["email"])
+    page.locator("input[name=password]").fill(olga.credentials["password"])
     page.locator("form[action$='/pages/login'] button").click()
-    page.locator("input[name=code]").fill(app.next_code())
+    page.locator("input[name=code]").fill(olga.app.next_code())
     page.locator("form:has(input[name=code]) button").click()
     page.wait_for_url("**/pages/admin")
     shown = PAGES if locale == "en-GB" else {name: PAGES[name] for name in WORDY}

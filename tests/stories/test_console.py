@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.attacks.test_operators import OLGA, Olga, printed
 from tests.support.factors import Application, bearer, sign_in
+from tests.support.operators import OperatorInPerson, printed
 from tests.support.pages import Browser
 from tests.support.server import ANN, running_server
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from tests.support.server import RunningServer
+
+
+OLGA = {"email": "olga@example.test", "password": "correct horse battery"}
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +28,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningServer]
 
 
 @pytest.fixture(scope="module")
-def olga(server: RunningServer) -> Olga:
+def olga(server: RunningServer) -> OperatorInPerson:
     """An operator, who set up an authenticator app on the page, with the code that the command printed."""
     made = printed(server, "user", "add", OLGA["email"], "--operator", stdin=f"{OLGA['password']}\n")
     with Browser(server) as browser:
@@ -43,11 +46,11 @@ def olga(server: RunningServer) -> Olga:
         form = {"csrf": csrf[1], "code": app.code()}
         done = browser.http.post("/pages/account/totp", data=form, headers={"origin": server.url})
         assert done.status_code == 200
-    return Olga(made["id"], app)
+    return OperatorInPerson(made["id"], OLGA, app)
 
 
 @pytest.fixture
-def console(server: RunningServer, olga: Olga) -> Generator[Browser]:
+def console(server: RunningServer, olga: OperatorInPerson) -> Generator[Browser]:
     """Olga's browser, signed in with both factors."""
     with Browser(server) as browser:
         browser.sign_in(OLGA)
@@ -67,7 +70,7 @@ def test_nobody_else_sees_it(server: RunningServer) -> None:
             assert OLGA["email"] not in refused.text
 
 
-def test_the_whole_console(server: RunningServer, console: Browser, olga: Olga) -> None:
+def test_the_whole_console(server: RunningServer, console: Browser, olga: OperatorInPerson) -> None:
     """People are found and looked at; what is done to one counts at once, and the log says who did it."""
     zoe = {"email": "zoe@example.test", "password": "correct horse battery"}
     with server.client() as api:
@@ -95,7 +98,7 @@ def test_the_whole_console(server: RunningServer, console: Browser, olga: Olga) 
         assert console.get(page).status_code == 404
 
 
-def test_a_form_of_another_site_does_nothing(server: RunningServer, console: Browser, olga: Olga) -> None:
+def test_a_form_of_another_site_does_nothing(server: RunningServer, console: Browser, olga: OperatorInPerson) -> None:
     """Without the page's own token, from another origin, nothing is changed."""
     evil = {"origin": "https://evil.example"}
     for name in ("disable", "delete", "factors", "roles"):

@@ -150,13 +150,16 @@ def test_on_its_own_it_is_an_application_too(tmp_path: Path) -> None:
 
 
 def test_a_mounted_server_has_no_console(tmp_path: Path) -> None:
-    """A script of the host is of the same origin: an operator's pages are there only where they were asked for."""
+    """A script of the host is of the same origin: an operator's pages need an origin of the server's own."""
     port = free_port()
     with running(fastapi_host(embedded(tmp_path, port)), port):
         assert httpx.get(f"http://localhost:{port}/auth/pages/admin").status_code == 404
         assert httpx.get(f"http://localhost:{port}/auth/pages/login").status_code == 200
-    asked = embedded(tmp_path, port, console=True)
-    with running(fastapi_host(asked), port):
+    for same in ("", f"http://LOCALHOST:{port}/shop"):
+        with pytest.raises(StartupError, match="at the origin of the application"):
+            embedded(tmp_path, port, console=True, application_origin=same)
+    apart = embedded(tmp_path, port, application_origin="https://www.example.com")
+    with running(fastapi_host(apart), port):
         assert httpx.get(f"http://localhost:{port}/auth/pages/admin").status_code == 303
 
 

@@ -74,7 +74,7 @@ class AccessToken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         cnf: The key that its sender must prove to have (RFC 7800).
         act: Who acts for the subject, around those who acted before (RFC 8693 §4.1).
         status: Where its revocation can be read (Token Status List).
-        act_status: Where that of the clients is that got it by exchanging another token, one after the other.
+        act_status: Where that of those is who act: clients that exchanged another token for it, or an operator.
     """
 
     iss: Text

@@ -20,11 +20,12 @@ import threading
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from gatepass.server.app import open_server
 from gatepass.server.base.errors import StartupError
 from gatepass.server.base.settings import load
+from gatepass.server.base.urls import as_browsers_write
 from gatepass.server.web.errors import problem
 
 if TYPE_CHECKING:
@@ -152,23 +153,40 @@ def _ending_at_a_signal(server: Server) -> Generator[None]:
                 signal.signal(each, former or signal.SIG_DFL)
 
 
-def create_app(*, config: str | Path | None = None, **settings: object) -> EmbeddedServer:
+_NEEDS_OWN_ORIGIN = ("console", "impersonation")
+"""What a script of the host could use, if it is of the same origin: it rides an operator's cookie."""
+
+
+def create_app(*, config: str | Path | None = None, application_origin: str = "", **settings: object) -> EmbeddedServer:
     """Make the server for a host application, from settings by name, the environment and a TOML file.
 
-    The operators' console is off unless `console=True` is given: scripts of the host, which are of the same origin,
-    could use an operator's cookie. Mount it only where you trust every script of the origin.
+    The operators' console and impersonation are off: scripts of the host, which are of the same origin, could use an
+    operator's cookie. They are there where the server has an origin of its own, such as a host name that the
+    application routes to it, and `application_origin` says where the application's own pages are.
 
     Args:
         config: A TOML file with settings.
+        application_origin: The origin of the application's pages, such as `https://www.example.com`.
         settings: Settings by name; `issuer` is needed, with the path where the server is mounted.
 
     Raises:
-        StartupError: as `load`, or without an issuer.
+        StartupError: as `load`, without an issuer, or where what needs an origin of its own is asked for without one.
     """
     file = None if config is None else Path(config)
     made = load(flags=settings, environment=os.environ, file=file)
     if not made.issuer:
         raise StartupError("A mounted server needs an issuer.", 'Give create_app(issuer="https://example.com/auth").')
-    if "console" not in settings:
-        made = load(flags={**settings, "console": False}, environment=os.environ, file=file)
+    if not application_origin or _origin(application_origin) == _origin(made.issuer):
+        if asked := [name for name in _NEEDS_OWN_ORIGIN if settings.get(name)]:
+            raise StartupError(
+                f"A mounted server has no {' or '.join(asked)} at the origin of the application.",
+                "Give the server a host name of its own, and name the application's: application_origin=….",
+            )
+        off = dict.fromkeys(_NEEDS_OWN_ORIGIN, False)
+        made = load(flags=settings | off, environment=os.environ, file=file)
     return EmbeddedServer(made)
+
+
+def _origin(url: str) -> tuple[str, str]:
+    """Scheme and host with port, as browsers compare them (RFC 6454 §4)."""
+    return urlsplit(as_browsers_write(url))[:2]

@@ -206,6 +206,9 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     "operator_protected": ProblemKind(
         403, "Operator protected", "Only an operator in person, or the command line, changes operators."
     ),
+    "impersonation_off": ProblemKind(
+        403, "Impersonation is off", "Operators act in other people's names only where `impersonation` is set."
+    ),
     "confirmation_differs": ProblemKind(
         422, "Confirmation differs", "What was typed to confirm is not the name of what would be deleted."
     ),

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
-_BASE_POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+_BASE_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; worker-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
 PAGE_POLICY = f"{_BASE_POLICY}; connect-src 'self'; form-action 'self'"
 BASE: Headers = [
     (b"x-content-type-options", b"nosniff"),

@@ -38,6 +38,13 @@ class SiteSection(OriginSection, frozen=True, kw_only=True):
     console: Annotated[
         bool, Meta(description="Whether operators have pages at `/pages/admin`. Off where the server is mounted.")
     ] = True
+    impersonation: Annotated[
+        bool,
+        Meta(
+            description="Whether operators can get tokens of other people's, of 15 minutes at most, by a sign-in with the"
+            " scope `admin:impersonate`. The person is told by mail."
+        ),
+    ] = False
 
     def check(self) -> None:
         """The files are there, the logo is a picture, and the name is one line."""

@@ -18,10 +18,11 @@ OWN_SCOPE_PREFIX = "gatepass:"
 """The prefix of scopes that are rights at this server, which only the operator can give to a client."""
 ADMIN_READ = "admin:read"
 ADMIN_WRITE = "admin:write"
-OPERATOR_SCOPES = frozenset({ADMIN_READ, ADMIN_WRITE})
-"""The rights of operators, which only the command line gives to a client."""
+ADMIN_IMPERSONATE = "admin:impersonate"
+OPERATOR_SCOPES = frozenset({ADMIN_READ, ADMIN_WRITE, ADMIN_IMPERSONATE})
+"""The rights of operators. Only the command line gives a client the first two, and nothing gives it the third."""
 
-_YET_TO_COME = frozenset({"admin:impersonate", "sessions:revoke"})
+_YET_TO_COME = frozenset({"sessions:revoke"})
 """Rights that nobody can have yet, and that nobody may have by accident when they come."""
 
 

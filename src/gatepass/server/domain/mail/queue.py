@@ -17,6 +17,7 @@ NoticeKind = Literal[
     "email_taken",
     "factor_added",
     "factor_removed",
+    "impersonated",
     "invitation",
     "password_changed",
     "provider_connected",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gatepass.server.base.errors import Refusal
-from gatepass.server.base.settings.tokens import OPERATOR_SCOPES
+from gatepass.server.base.settings.tokens import ADMIN_IMPERSONATE, OPERATOR_SCOPES
 from gatepass.server.domain.sessions.client import FIRST_PARTY, OPENID
 from gatepass.server.domain.sessions.operator import admin_audience, everyday, is_for_operators
 from gatepass.server.domain.sessions.token_request import TokenRequest
@@ -46,7 +46,7 @@ class ClientPolicy(msgspec.Struct, frozen=True, kw_only=True):
             audience=settings.first_party_audience,
             scope=settings.scopes,
             issuer=settings.issuer_url,
-            operator_scope=tuple(OPERATOR_SCOPES),
+            operator_scope=operator_scopes(has_impersonation=settings.impersonation),
         )
 
     @classmethod
@@ -148,6 +148,11 @@ class ClientPolicy(msgspec.Struct, frozen=True, kw_only=True):
         if not left:
             raise Refusal("invalid_audience", "The client has lost the audience of this sign-in: sign in again.")
         return left, tuple(name for name in scope if name in self.scope)
+
+
+def operator_scopes(*, has_impersonation: bool) -> tuple[str, ...]:
+    """What an operator in person may ask for."""
+    return tuple(name for name in OPERATOR_SCOPES if has_impersonation or name != ADMIN_IMPERSONATE)
 
 
 def _some_of(allowed: tuple[str, ...], token_request: Sequence[str]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gatepass.jose import KeySet
 from gatepass.jose.errors import InvalidPolicyError, JoseError
 from gatepass.server.base.errors import Refusal
+from gatepass.server.base.settings.tokens import ADMIN_IMPERSONATE
 from gatepass.server.base.urls import is_loopback
 from gatepass.server.domain.sessions import fapi
 from gatepass.server.domain.sessions.client import check_names
@@ -71,6 +72,8 @@ def check_rights(client: Client) -> None:
     check_names(audience=(*client.audience, *client.rules.exchange_audience), scope=client.scope)
     if not set(client.rules.default_scope) <= set(client.scope):
         raise Refusal("invalid_scope", "The default scopes must be among the scopes that the client may have.")
+    if ADMIN_IMPERSONATE in client.scope:
+        raise Refusal("invalid_scope", f"{ADMIN_IMPERSONATE} is for operators in person.")
     if is_for_operators(client.scope) and (client.grant_types != ("client_credentials",) or client.origin != "cli"):
         raise Refusal(
             "invalid_scope", "Operators' scopes are for clients with the grant type client_credentials alone."

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import msgspec
 
+from gatepass.server.domain.revocation.status_index import StatusIndex  # noqa: TC001 - msgspec reads the annotations
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gatepass.server.domain.revocation.status_index import StatusIndex
     from gatepass.server.domain.sessions.logout_queue import Logout
 
 
@@ -45,6 +46,13 @@ class EndedGrant(msgspec.Struct, frozen=True):
     logout: Logout
 
 
+class ActingOperator(msgspec.Struct, frozen=True):
+    """An operator who acts in the person's name, and the status index of their own sign-in, which ends that too."""
+
+    id: str
+    status: StatusIndex
+
+
 class TokenSubject(msgspec.Struct, frozen=True, kw_only=True):
     """What an access token says about the user and their sign-in, read in the same statement as the grant.
 
@@ -69,6 +77,7 @@ class TokenSubject(msgspec.Struct, frozen=True, kw_only=True):
     client_sector: str = ""
     client_audience: tuple[str, ...] | None = None
     client_scope: tuple[str, ...] | None = None
+    acting: ActingOperator | None = None
 
 
 class RotationPolicy(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gatepass.server.base.ids import decode_id, new_id
+from gatepass.server.base.settings.tokens import ADMIN_IMPERSONATE
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.sessions.grant import Grant, TokenSubject
-from gatepass.server.domain.sessions.operator import OPERATOR_SECONDS, check_operator
+from gatepass.server.domain.sessions.operator import IMPERSONATION_SECONDS, OPERATOR_SECONDS, check_operator
 from gatepass.server.domain.sessions.session import Session
 from gatepass.tokens.refresh_token import SECRET_BYTES, RefreshToken
 
@@ -70,6 +71,8 @@ async def open_session(  # noqa: PLR0913 - what a session is made of
         if refused := check_operator(user, acr=proof.acr):
             return refused
         max_seconds = OPERATOR_SECONDS
+        if ADMIN_IMPERSONATE in token_request.scope:  # whatever ends the sign-in ends what came of it, to its end
+            max_seconds += IMPERSONATION_SECONDS
     session = Session(
         id=new_id("ses"),
         user_id=user.id,

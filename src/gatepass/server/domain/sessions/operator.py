@@ -14,6 +14,7 @@ import msgspec
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.settings.tokens import OPERATOR_SCOPES, is_own_scope
 from gatepass.server.domain.accounts.user import OPERATOR_ROLE
+from gatepass.server.domain.revocation.status_index import StatusIndex  # noqa: TC001 - msgspec reads the annotations
 from gatepass.server.domain.sessions.session import TWO_FACTORS
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 OPERATOR_SECONDS = 300
 """How long an operator's token lives, and the session that it belongs to."""
+IMPERSONATION_SECONDS = 900
+"""How long an impersonation lasts at most; the operator's session is as much longer."""
 
 _SIGNS_IN = frozenset({"authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"})
 """Grants with which a client acts for people."""
@@ -32,10 +35,15 @@ ActorKind: TypeAlias = Literal["command line", "person", "client"]
 
 
 class Operator(msgspec.Struct, frozen=True, kw_only=True):
-    """Who administers: `id` is the `actor` of the events."""
+    """Who administers: `id` is the `actor` of the events.
+
+    `status` is the status index of a person's sign-in, and `jkt` the key that its token is bound to, if it is.
+    """
 
     id: str
     kind: ActorKind
+    status: StatusIndex | None = None
+    jkt: str | None = None
 
     def check_may_change(self, user: User) -> Refusal | None:
         """Refuse to let a client change an operator: it could make itself one by a password or an address."""

@@ -35,9 +35,10 @@ EndReason = Literal[
 ]
 
 
-SessionKind = Literal["browser", "offline", "device", "assertion"]
+SessionKind = Literal["browser", "offline", "device", "assertion", "impersonation"]
 """A browser's, one that a client keeps when that has ended (`offline_access`), that of a device without a browser, or
 that of one token for which a client has traded an assertion: nobody has signed in, so it is no sign-in to be shown.
+That of an operator who acts in the person's name is shown to the person, who can end it.
 
 Logging out at the browser ends the first kind alone (OpenID Connect Back-Channel Logout 1.0 §2.7).
 """

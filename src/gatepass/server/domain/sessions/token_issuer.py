@@ -13,7 +13,7 @@ from gatepass.jose import jws
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.accounts.user import application_roles
-from gatepass.server.domain.sessions.operator import OPERATOR_SECONDS
+from gatepass.server.domain.sessions.operator import OPERATOR_SECONDS, is_for_operators
 from gatepass.tokens import access_token
 from gatepass.tokens.access_token import AccessToken
 
@@ -81,7 +81,7 @@ class TokenIssuer:
     ) -> IssuedToken:
         """Issue a grant's access token. A session's first one has a given `jti`, and the exact configured lifetime."""
         early = 0 if first_id else random.uniform(0, _JITTER)  # noqa: S311 - to spread a load, no secret
-        seconds = self._seconds - int(self._seconds * early)
+        seconds = OPERATOR_SECONDS if is_for_operators(subject.scope) else self._seconds - int(self._seconds * early)
         issued_at = int(now)
         claims = AccessToken(
             iss=self._issuer,
@@ -96,10 +96,12 @@ class TokenIssuer:
             scope=" ".join(subject.scope) or None,
             roles=application_roles(subject.roles),
             auth_time=int(subject.auth_time) or None,  # nobody knows, where another issuer has not said it
-            acr=subject.acr,
+            acr=subject.acr or None,
             amr=subject.amr,
             cnf=_bound_to(subject.jkt),
+            act=None if subject.acting is None else {"sub": subject.acting.id},
             status=self._status(subject.status),
+            act_status=() if subject.acting is None else (self._reference(subject.acting.status),),
         )
         return await self._sign(claims, keys, await self._custom_claims.of_access_token(subject))
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gatepass.server.features.admin.api import apis, clients, events, keys, person, users
+from gatepass.server.features.admin.api import apis, clients, events, impersonation, keys, person, users
 from gatepass.server.features.admin.console import pages as console
 from gatepass.server.features.admin.console import person as console_person
 from gatepass.server.module import Module
 from gatepass.server.web.auth.operator import OperatorAuth
-from gatepass.server.web.auth.requirements import OPERATOR_READ, OPERATOR_WRITE
+from gatepass.server.web.auth.requirements import OPERATOR_IMPERSONATE, OPERATOR_READ, OPERATOR_WRITE
 
 if TYPE_CHECKING:
     from gatepass.server.core import Core
 
-_CALLS = (users, person, clients, apis, keys, events)
+_CALLS = (users, person, impersonation, clients, apis, keys, events)
 _PAGES = (console, console_person)
 
 
@@ -25,5 +25,9 @@ def module(core: Core) -> Module:
     return Module(
         templates=__package__,
         routes=tuple(route for face in faces for route in face.routes(core)),
-        proofs={OPERATOR_READ: operators.reader, OPERATOR_WRITE: operators.writer},
+        proofs={
+            OPERATOR_READ: operators.reader,
+            OPERATOR_WRITE: operators.writer,
+            OPERATOR_IMPERSONATE: operators.impersonator,
+        },
     )

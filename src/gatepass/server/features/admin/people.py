@@ -152,7 +152,7 @@ class Admin:
         async def unit(tx: Transaction) -> Refusal | None:
             now = await tx.users.by_id(user.id)
             if now is None:
-                return _not_found(email)
+                return not_found(email)
             if refused := self._changes.by.check_may_change(now):
                 return refused
             await tx.codes.forget_openers(user.id)
@@ -359,7 +359,7 @@ class Admin:
 
         found = await self._database.read(unit)
         if found is None:
-            raise _not_found(who)
+            raise not_found(who)
         return found
 
     async def _act(self, who: str, act: Callable[[Transaction, User], Awaitable[T]]) -> T:
@@ -368,7 +368,7 @@ class Admin:
 
         async def unit(tx: Transaction) -> T | Refusal:
             user = await find(tx)
-            return _not_found(who) if user is None else await act(tx, user)
+            return not_found(who) if user is None else await act(tx, user)
 
         return await decide(self._database, unit)
 
@@ -379,7 +379,7 @@ class Admin:
         async def unit(tx: Transaction) -> T | Refusal:
             user = await find(tx)
             if user is None:
-                return _not_found(who)
+                return not_found(who)
             return self._changes.by.check_may_change(user) or await act(tx, user)
 
         return await decide(self._database, unit)
@@ -426,5 +426,6 @@ def _finder(who: str) -> Callable[[Transaction], Awaitable[User | None]]:
     return lambda tx: tx.users.by_email(address)
 
 
-def _not_found(who: str) -> Refusal:
+def not_found(who: str) -> Refusal:
+    """The refusal where no user has the address or id."""
     return Refusal("user_not_found", f"No user has this {'email address' if '@' in who else 'id'}.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gatepass.jose import jwt
 from gatepass.jose.errors import JoseError
 from gatepass.server.base.errors import Refusal
-from gatepass.server.base.settings.tokens import ADMIN_READ, ADMIN_WRITE
+from gatepass.server.base.settings.tokens import ADMIN_IMPERSONATE, ADMIN_READ, ADMIN_WRITE
 from gatepass.server.domain.sessions.client import FIRST_PARTY
 from gatepass.server.domain.sessions.operator import Operator, admin_audience, check_operator
 from gatepass.server.domain.sessions.own_tokens import status_of
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from gatepass.server.web.auth.bearer import BearerAuth
     from gatepass.verify import Principal
 
-_OPENS = {ADMIN_READ: frozenset({ADMIN_READ, ADMIN_WRITE}), ADMIN_WRITE: frozenset({ADMIN_WRITE})}
+_OPENS = {
+    ADMIN_READ: frozenset({ADMIN_READ, ADMIN_WRITE}),
+    ADMIN_WRITE: frozenset({ADMIN_WRITE}),
+    ADMIN_IMPERSONATE: frozenset({ADMIN_IMPERSONATE}),
+}
 """Which scopes open what asks for one: who may change may read."""
 
 
@@ -45,6 +49,10 @@ class OperatorAuth:
     async def writer(self, request: Request, _body: object = None) -> Operator:
         """Return an operator who may change. Raises as `_identify`."""
         return await self._identify(request, ADMIN_WRITE)
+
+    async def impersonator(self, request: Request, _body: object = None) -> Operator:
+        """Return an operator, in person, who may act in others' names. Raises as `_identify`."""
+        return await self._identify(request, ADMIN_IMPERSONATE)
 
     async def _identify(self, request: Request, scope: str) -> Operator:
         """Verify the token, and look up whose it is.
@@ -95,7 +103,9 @@ async def _person(tx: Transaction, principal: Principal) -> Operator | Refusal:
     grant = None if status is None else await tx.grants.bearer_at(status)
     if grant is None or not principal.scopes <= set(grant.scope):
         return Refusal("invalid_token", "There is no such sign-in for operators.")
-    return check_operator(user, acr=grant.acr) or Operator(id=user.id, kind="person")
+    return check_operator(user, acr=grant.acr) or Operator(
+        id=user.id, kind="person", status=status, jkt=principal.key_thumbprint
+    )
 
 
 async def _client(tx: Transaction, principal: Principal) -> Operator | Refusal:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from gatepass.server.base.settings.tokens import ADMIN_READ, ADMIN_WRITE
+from gatepass.server.base.settings.tokens import ADMIN_IMPERSONATE, ADMIN_READ, ADMIN_WRITE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -100,6 +100,13 @@ OPERATOR_WRITE = Auth(
     scope=ADMIN_WRITE,
 )
 """A person with the role `gatepass-operator`, or a client with the scope: `domain.sessions.operator`."""
+OPERATOR_IMPERSONATE = Auth(
+    name="operator impersonate",
+    needs="Takes the token of an operator in person, with the scope `admin:impersonate`.",
+    problems=_OPERATOR,
+    scope=ADMIN_IMPERSONATE,
+)
+"""A person with the role `gatepass-operator` alone."""
 OPERATOR_PAGE = Auth(name="operator page", needs="For operators.", by_person=True)
 """A page for a person with the role `gatepass-operator`, who has proved two factors lately."""
 METRICS = Auth(name="metrics", needs="For this machine, or with the `metrics_token` as bearer token.")

@@ -15,6 +15,7 @@ import msgspec
 from gatepass.jose.errors import JoseError
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.sessions.impersonation import is_impersonation
 from gatepass.server.domain.sessions.token_issuer import Delegation
 from gatepass.server.features.oauth.token.request import TokenAnswer
 from gatepass.server.web.answers import JsonResponse
@@ -109,6 +110,8 @@ async def _live(core: Core, token: str | None, audience: tuple[str, ...]) -> Pri
         raise _invalid("The token is not valid, or not for this client.") from error
     if await core.revocation_check.is_revoked(principal):
         raise _invalid("The token is not valid, or not for this client.")
+    if is_impersonation(principal):
+        raise _invalid("An operator's token in another person's name is not exchanged.")
     return principal
 
 
