@@ -134,6 +134,7 @@ async def _store(settings: Settings) -> AsyncGenerator[Finding]:
             yield _keys(await stored_keys(database))
             yield await _addresses(database)
             yield await _logouts(database)
+            yield await _hooks(database)
             for finding in await _reserved_names(database):
                 yield finding
     except StartupError as error:
@@ -193,7 +194,7 @@ async def _logouts(database: Database) -> Finding:
     """Whether clients were told of the last day's logouts, as far as they want to be."""
 
     async def unit(tx: Transaction) -> dict[str, int]:
-        return await tx.events.logouts_not_delivered_since(tx.now - _DAY)
+        return await tx.events.reasons_since("logout_not_delivered", tx.now - _DAY)
 
     missed = await database.read(unit)
     if missed:
@@ -205,6 +206,20 @@ async def _logouts(database: Database) -> Finding:
             "Check the client's `backchannel_logout_uri`, and what the server's log says of it.",
         )
     return Finding("ok", "logouts", "every client was told of the last day's logouts")
+
+
+async def _hooks(database: Database) -> Finding:
+    """Whether hooks answered in the last day. While one fails, what it decides about is refused."""
+
+    async def unit(tx: Transaction) -> dict[str, int]:
+        return await tx.events.reasons_since("hook_failed", tx.now - _DAY)
+
+    failed = await database.read(unit)
+    if failed:
+        text = ", ".join(f"{name} in {count} minutes" for name, count in sorted(failed.items()))
+        hint = "The server's log says why each time (hook_unavailable, claims_unavailable)."
+        return Finding("warning", "hooks", f"hooks that failed in the last day: {text}", hint)
+    return Finding("ok", "hooks", "none failed in the last day")
 
 
 async def _reserved_names(database: Database) -> list[Finding]:

@@ -6,14 +6,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gatepass.server.domain.hooks.requests import BeforeLoginRequest, BeforeSignupRequest, Deny
     from gatepass.server.domain.keys.signer import OutsideKey
     from gatepass.server.domain.sessions.custom_claims import ClaimsRequest
     from gatepass.server.hooks import Plugin
     from gatepass.server.process.embedding import EmbeddedServer, create_app
 
-__all__ = ["ClaimsRequest", "EmbeddedServer", "OutsideKey", "Plugin", "create_app"]
+__all__ = [
+    "BeforeLoginRequest",
+    "BeforeSignupRequest",
+    "ClaimsRequest",
+    "Deny",
+    "EmbeddedServer",
+    "OutsideKey",
+    "Plugin",
+    "create_app",
+]
 
 _HOMES = {
+    "BeforeLoginRequest": "gatepass.server.domain.hooks.requests",
+    "BeforeSignupRequest": "gatepass.server.domain.hooks.requests",
+    "Deny": "gatepass.server.domain.hooks.requests",
     "ClaimsRequest": "gatepass.server.domain.sessions.custom_claims",
     "EmbeddedServer": "gatepass.server.process.embedding",
     "create_app": "gatepass.server.process.embedding",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gatepass.server.core import make_core
 from gatepass.server.domain.credentials.passwords.hashing import keep_large_blocks
 from gatepass.server.domain.events.settings_watch import note_settings
+from gatepass.server.domain.hooks.asking import AskingDatabase, HookFailures
 from gatepass.server.domain.keys.rotation import pace_of, provide_keys
 from gatepass.server.features.account.module import module as account
 from gatepass.server.features.admin.module import module as admin
@@ -76,14 +77,16 @@ async def open_server(
             outside=held_elsewhere,
         )
         await note_settings(database, data_key, settings)
+        failures = HookFailures(database)
         most = most_connections or settings.max_connections
         core = make_core(
             settings,
-            database,
+            AskingDatabase(database, [decider for plugin in plugins for decider in plugin.deciders], failures),
             live_keys,
             data_key,
             most_connections=most,
             shared=shared,
+            failures=failures,
             extra_claims=[plugin.claims for plugin in plugins if plugin.claims is not None],
         )
         server = Server(core, tuple(module(core) for module in MODULES), tracing)

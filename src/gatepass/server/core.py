@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from gatepass.server.base.settings import Settings
     from gatepass.server.domain.accounts.registration import Registration
     from gatepass.server.domain.credentials.passwords.hashing import PasswordHasher
+    from gatepass.server.domain.hooks.asking import HookFailures
     from gatepass.server.domain.keys.keyring import LiveKeys
     from gatepass.server.domain.keys.master_key import DataKey
     from gatepass.server.domain.ports import Database
@@ -203,6 +204,7 @@ def make_core(  # noqa: PLR0913 - everything is made of these
     *,
     most_connections: int,
     shared: Path | None = None,
+    failures: HookFailures,
     extra_claims: Sequence[ExtraClaims] = (),
 ) -> Core:
     """Create everything, in order of dependency: a flat list.
@@ -214,6 +216,7 @@ def make_core(  # noqa: PLR0913 - everything is made of these
         data_key: What everything sealed is sealed under.
         most_connections: How many connections this process can hold.
         shared: This process's file in a folder where other workers have theirs, for what is counted.
+        failures: Where it is noted that a hook fails.
         extra_claims: What plugins add to tokens.
     """
     issuer = settings.issuer_url
@@ -240,7 +243,7 @@ def make_core(  # noqa: PLR0913 - everything is made of these
     login = LoginCompletion(data_key, settings)
     subjects = SubjectIdentifiers(data_key)
     roles = RoleTable(settings.roles)
-    custom_claims = CustomClaims(database, settings, roles, subjects, extra_claims)
+    custom_claims = CustomClaims(database, settings, roles, subjects, extra=extra_claims, failures=failures)
     token_issuer = TokenIssuer(settings, subjects, custom_claims)
     id_token_signers = IdTokenSigners(database, data_key, keys, replica, settings)
     token_responses = TokenResponses(token_issuer, browser)

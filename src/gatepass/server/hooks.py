@@ -8,27 +8,36 @@ connection to a key management service, belongs to one process.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 from gatepass.server.base.errors import StartupError
+from gatepass.server.domain.hooks.asking import Decider, hook_unavailable
+from gatepass.server.domain.hooks.requests import Deny
 from gatepass.server.domain.sessions.custom_claims import ExtraClaims, claims_unavailable
+from gatepass.server.web.errors import PROBLEMS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from importlib.metadata import EntryPoint
 
+    from gatepass.server.domain.hooks.requests import BeforeLoginRequest, BeforeSignupRequest, HookName, HookRequest
     from gatepass.server.domain.keys.signer import OutsideKey
     from gatepass.server.domain.sessions.custom_claims import ClaimsRequest
 
+T = TypeVar("T")
+
 GROUP = "gatepass.plugins"
-_CLAIMS_SECONDS = 0.5
-"""How long a plugin may take for the claims of a token: somebody waits for it."""
+HOOK_SECONDS = 0.5
+"""How long a hook may take: a person waits for it."""
 _START_SECONDS = 10.0
 """How long a plugin may take at startup."""
 
 ClaimsFunction: TypeAlias = "Callable[[ClaimsRequest], Awaitable[object]]"
 """It returns a dict of claims; what it returns is checked."""
+SignupFunction: TypeAlias = "Callable[[BeforeSignupRequest], Awaitable[Deny | None]]"
+LoginFunction: TypeAlias = "Callable[[BeforeLoginRequest], Awaitable[Deny | None]]"
 SigningKeys: TypeAlias = "Callable[[], Awaitable[Sequence[OutsideKey]]]"
 
 
@@ -50,6 +59,8 @@ class Plugin:
         self.name = name
         self._signing_keys: SigningKeys | None = None
         self._claims: ClaimsFunction | None = None
+        self._before_signup: SignupFunction | None = None
+        self._before_login: LoginFunction | None = None
 
     def signing_keys(self, function: SigningKeys) -> SigningKeys:
         """Sign with outside keys (KMS, PKCS#11): the function returns them, the newest last.
@@ -68,10 +79,48 @@ class Plugin:
         self._claims = function
         return function
 
+    def before_signup(self, function: SignupFunction) -> SignupFunction:
+        """Decide whether an account may be made, or get another address: return `Deny("code", "text")` or None.
+
+        Every way to make an account asks it, and every change of an address; it has half a second. Where it fails or
+        takes longer, the answer is 503 `hook_unavailable`, and nothing was written.
+        """
+        self._before_signup = function
+        return function
+
+    def before_login(self, function: LoginFunction) -> LoginFunction:
+        """Decide whether a person may sign in: return `Deny("code", "text")` or None.
+
+        Every way to begin a session asks it, after the person has proved who they are; refreshing begins none. As for
+        time and failures, see `before_signup`.
+        """
+        self._before_login = function
+        return function
+
+    @property
+    def deciders(self) -> tuple[Decider, ...]:
+        """Its functions that decide."""
+        named: tuple[tuple[HookName, Callable[..., Awaitable[object]] | None], ...] = (
+            ("before_signup", self._before_signup),
+            ("before_login", self._before_login),
+        )
+        return tuple(Decider(self.name, hook, partial(self._decide, ask)) for hook, ask in named if ask is not None)
+
+    async def _decide(self, ask: Callable[..., Awaitable[object]], request: HookRequest) -> Deny | None:
+        try:
+            return checked_answer(await limited(ask(request)))
+        except HookError as error:
+            raise hook_unavailable(f"the plugin {self.name}: {error}") from error
+
     @property
     def uses(self) -> tuple[str, ...]:
         """What it does, for operators."""
-        used = {"signing_keys": self._signing_keys, "extra_claims": self._claims}
+        used = {
+            "signing_keys": self._signing_keys,
+            "extra_claims": self._claims,
+            "before_signup": self._before_signup,
+            "before_login": self._before_login,
+        }
         return tuple(name for name, function in used.items() if function is not None)
 
     @property
@@ -83,11 +132,9 @@ class Plugin:
         if self._claims is None:
             return {}
         try:
-            async with asyncio.timeout(_CLAIMS_SECONDS):
-                returned = await self._claims(request)
-        except Exception as error:
-            # Only the error's type is logged: its text may hold more than a log should.
-            raise claims_unavailable(self.name, type(error).__name__) from error
+            returned = await limited(self._claims(request))
+        except HookError as error:
+            raise claims_unavailable(self.name, str(error)) from error
         if not isinstance(returned, dict):
             raise claims_unavailable(self.name, f"it returned {type(returned).__name__}, which is not a dict")
         return cast("dict[str, object]", returned)
@@ -109,6 +156,46 @@ class Plugin:
                 f"The plugin {self.name} gives no signing keys: {type(error).__name__}.",
                 "Check that the service it uses can be reached from here.",
             ) from error
+
+
+class HookError(Exception):
+    """Why a hook gave no answer that counts, for operators."""
+
+
+async def limited(answer: Awaitable[T]) -> T:
+    """Wait for a hook's answer as long as it may take.
+
+    Raises:
+        HookError: of whatever it raises, or when it takes longer. Only the type of its error is told: the text may hold
+            more than a log should.
+    """
+    task = asyncio.current_task()
+    try:
+        async with asyncio.timeout(HOOK_SECONDS):
+            return await answer
+    except TimeoutError as error:
+        raise HookError(f"it took longer than {HOOK_SECONDS:g} seconds, or something it waited for did") from error
+    except asyncio.CancelledError as error:
+        if task is not None and task.cancelling():
+            raise  # the caller hung up
+        raise HookError("it cancelled itself") from error
+    except Exception as error:
+        raise HookError(type(error).__name__) from error
+
+
+def checked_answer(answer: object) -> Deny | None:
+    """What a hook that decides has said.
+
+    Raises:
+        HookError: for anything but `Deny` and None, and for a code of ours: programs act by these.
+    """
+    if answer is None:
+        return None
+    if not isinstance(answer, Deny):
+        raise HookError(f"it returned {type(answer).__name__}, which is neither Deny nor None")
+    if answer.code in PROBLEMS:
+        raise HookError(f"it denied with the code {answer.code}, which is one of Gatepass's own")
+    return answer
 
 
 def load_plugins() -> tuple[Plugin, ...]:

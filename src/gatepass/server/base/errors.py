@@ -19,6 +19,9 @@ class GatepassError(Exception):
         retry_after: seconds after which trying again makes sense, where waiting helps.
     """
 
+    shown_code: str | None = None
+    """The code of a hook that refused, which callers read in place of ours."""
+
     def __init__(self, code: str, detail: str, *, private: str = "", retry_after: int | None = None) -> None:
         super().__init__(code, detail)
         self.code = code

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.credentials.totp import TotpSecrets
     from gatepass.server.domain.credentials.trusted_devices import RememberedDevices
     from gatepass.server.domain.events.event import Events
+    from gatepass.server.domain.hooks.asking import Answers
     from gatepass.server.domain.keys.schedule import StoredKeys
     from gatepass.server.domain.limits.attempts import Attempts
     from gatepass.server.domain.limits.used_once import UsedOnce
@@ -50,6 +51,9 @@ T = TypeVar("T")
 
 class Transaction(Protocol):
     """The stores, in one transaction."""
+
+    answers: Answers
+    """What hooks have said of what this unit does."""
 
     @property
     def now(self) -> float:

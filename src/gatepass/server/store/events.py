@@ -115,12 +115,12 @@ class SqlEvents:
         tried, unknown = row or (0, 0)
         return int(tried or 0), int(unknown or 0)
 
-    async def logouts_not_delivered_since(self, at: float) -> dict[str, int]:
-        """Count by time and client."""
+    async def reasons_since(self, kind: EventKind, at: float) -> dict[str, int]:
+        """Count by time and reason."""
         rows = await self._connection.rows(
-            "SELECT reason, COUNT(*) FROM events WHERE at >= ?1 AND kind = 'logout_not_delivered' GROUP BY reason", at
+            "SELECT reason, COUNT(*) FROM events WHERE at >= ?1 AND kind = ?2 GROUP BY reason", at, kind
         )
-        return {str(client_id): int(count or 0) for client_id, count in rows}
+        return {str(reason): int(count or 0) for reason, count in rows}
 
     async def settings_seen(self) -> dict[str, str]:
         """Select all."""

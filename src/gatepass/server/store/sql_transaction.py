@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gatepass.server.base.ids import new_id
+from gatepass.server.domain.hooks.asking import NO_HOOKS
 from gatepass.server.store.apis import SqlApis
 from gatepass.server.store.attempts import SqlAttempts
 from gatepass.server.store.authorization_codes import SqlAuthorizationCodes
@@ -33,6 +34,7 @@ from gatepass.server.store.webhooks import SqlWebhookDeliveries, SqlWebhooks
 
 if TYPE_CHECKING:
     from gatepass.server.base.clock import Clock
+    from gatepass.server.domain.hooks.asking import Answers
     from gatepass.server.domain.ports import Transaction
     from gatepass.server.store.connection import Connection
 
@@ -42,6 +44,7 @@ class SqlTransaction:
 
     def __init__(self, connection: Connection, clock: Clock) -> None:
         self._clock = clock
+        self.answers: Answers = NO_HOOKS
         self.users = SqlUsers(connection)
         self.profiles = SqlProfiles(connection)
         self.passwords = SqlPasswords(connection)

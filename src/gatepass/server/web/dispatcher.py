@@ -274,7 +274,9 @@ class Application:
             return oauth_error(code, error.detail, headers=headers, by_header=_has_authorization(request))
         if route is not None and route.auth.scope and error.code == "insufficient_scope":
             headers["www-authenticate"] = f'Bearer error="insufficient_scope", scope="{route.auth.scope}"'
-        response = problem(error.code, error.detail, request_id=request_id, headers=headers)
+        response = problem(
+            error.code, error.detail, request_id=request_id, headers=headers, shown_code=error.shown_code
+        )
         if route is not None and (route.auth.by_person or route.auth.scope):
             offer_dpop(response, request.headers.get("authorization", ""), self._resource_metadata_url)
         return response

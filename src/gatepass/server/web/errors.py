@@ -104,6 +104,11 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     "signup_check_unavailable": ProblemKind(
         503, "Sign-up check unavailable", "The operator's sign-up service cannot be reached (`signup_check_url`)."
     ),
+    "signup_denied": ProblemKind(
+        403,
+        "Sign-up denied",
+        "A hook of the operator denied the sign-up or the change of address; `code` and `detail` are the hook's own.",
+    ),
     "email_domain_not_allowed": ProblemKind(
         403, "Domain not allowed", "Only email addresses at certain domains can be used here (`signup_domains`)."
     ),
@@ -116,6 +121,11 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         403,
         "Account locked",
         "The password is right, but the user has locked the account; setting a new password unlocks it.",
+    ),
+    "login_denied": ProblemKind(
+        403,
+        "Sign-in denied",
+        "A hook of the operator denied the sign-in; `code` and `detail` are the hook's own.",
     ),
     "too_many_attempts": ProblemKind(
         429, "Too many attempts", "Too many attempts have failed; `Retry-After` says when to try again."
@@ -375,6 +385,11 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     "claims_unavailable": ProblemKind(
         503, "Claims unavailable", "A plugin that adds claims to tokens fails; send the same request again later."
     ),
+    "hook_unavailable": ProblemKind(
+        503,
+        "Hook unavailable",
+        "A hook that decides about sign-ups or sign-ins fails; nothing was used up, so send the same request again later.",
+    ),
     "signer_unavailable": ProblemKind(
         503, "Signer unavailable", "The external signer cannot be reached; send the same request again later."
     ),
@@ -391,17 +406,21 @@ _CHALLENGES = {
 """RFC 6750 §3.1: a challenge names an error only if the request had a token."""
 
 
-def problem(
+def problem(  # noqa: PLR0913 - what an answer is made of
     code: str,
     detail: str = "",
     *,
     request_id: str = "",
     headers: Mapping[str, str] | None = None,
     extra: Mapping[str, object] | None = None,
+    shown_code: str | None = None,
 ) -> Response:
-    """Answer with the problem of this code; `extra` are members beyond those of every problem (RFC 9457 §3.2)."""
+    """Answer with the problem of this code; `extra` are members beyond those of every problem (RFC 9457 §3.2).
+
+    `shown_code` is what a hook calls it; the problem's type stays ours.
+    """
     kind = PROBLEMS[code]
-    body = Problem(f"urn:gatepass:problem:{code}", kind.title, kind.status, code, detail, request_id)
+    body = Problem(f"urn:gatepass:problem:{code}", kind.title, kind.status, shown_code or code, detail, request_id)
     content = msgspec.json.encode(body if extra is None else {**msgspec.to_builtins(body), **extra})
     response = Response(content, kind.status, media_type="application/problem+json")
     response.headers["Cache-Control"] = "no-store"

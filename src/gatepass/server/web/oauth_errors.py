@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -41,6 +42,10 @@ _OAUTH_ERRORS = frozenset(
         "use_dpop_nonce",
     }
 )
+
+
+_DESCRIPTION = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7e]*")
+"""RFC 6749 §5.2."""
 
 
 def offer_dpop(response: Response, authorization: str, metadata_url: str) -> None:
@@ -91,6 +96,8 @@ def oauth_error(
     challenge may hide the body of the answer.
     """
     name, status = _oauth_name(code), PROBLEMS[code].status
+    if not _DESCRIPTION.fullmatch(detail):  # the text of a hook, in any language
+        detail = PROBLEMS[code].title
     response = Response(msgspec.json.encode(OAuthError(name, detail)), status, media_type="application/json")
     response.headers["Cache-Control"] = "no-store"
     if code == "invalid_token":
@@ -107,6 +114,8 @@ def _oauth_name(code: str) -> str:
     status = PROBLEMS[code].status
     if code == "dpop_nonce_required":
         return "use_dpop_nonce"
+    if code == "login_denied":
+        return "access_denied"
     if code in _OAUTH_ERRORS:
         return code
     if status == 429:  # noqa: PLR2004 - a limit

@@ -19,6 +19,7 @@ from gatepass.server.domain.accounts.linked_identity import MOST_PER_PERSON, Ide
 from gatepass.server.domain.accounts.ownership import prove_address
 from gatepass.server.domain.accounts.user import Closed, User, account_closed, normalise_email
 from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.hooks.gates import create_account
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.open import Authentication
 from gatepass.server.domain.sessions.recent import check_still
@@ -131,11 +132,13 @@ class IdentityLinking:
         """
         await self._check_signup(proven.claimed, where)
         status = await self._indexes.next()
+        # Made here, so that it is the same when the unit is run again with the answer of a hook.
+        new_user_id = new_id("usr")
 
         async def unit(tx: Transaction) -> LoginResult | Existing | Refusal:
             if not await _use_once(tx, proven):
                 return await _refuse(tx, "", "id_token_used", where)
-            user = await self._account(tx, proven.claimed, where, language)
+            user = await self._account(tx, proven.claimed, where, language, new_user_id)
             if not isinstance(user, User):
                 return user
             proof = Authentication(acr=SINGLE_FACTOR, amr=(BY_PROVIDER,), where=where)
@@ -157,14 +160,14 @@ class IdentityLinking:
             await self._rules.ask(email, where)
 
     async def _account(
-        self, tx: Transaction, claimed: Claimed, where: Origin, language: str
+        self, tx: Transaction, claimed: Claimed, where: Origin, language: str, new_user_id: str
     ) -> User | Existing | Refusal:
         """Find the account, or create it."""
         found = await tx.identities.find(claimed.issuer, claimed.subject)
         email = _vouched_for(claimed)
         user = await (tx.users.by_email(email) if found is None else tx.users.by_id(found.user_id))
         if user is None:
-            return await self._new_account(tx, claimed, email, where)
+            return await self._new_account(tx, claimed, email, where, new_user_id)
         if user.closed is not None:
             return await _refuse(tx, user.id, user.closed, where)
         if found is not None:
@@ -177,7 +180,9 @@ class IdentityLinking:
         await _add(tx, user, claimed, where)
         return user
 
-    async def _new_account(self, tx: Transaction, claimed: Claimed, email: str, where: Origin) -> User | Refusal:
+    async def _new_account(
+        self, tx: Transaction, claimed: Claimed, email: str, where: Origin, user_id: str
+    ) -> User | Refusal:
         if not email:
             return await _refuse(tx, "", "email_not_verified", where)
         try:
@@ -186,9 +191,9 @@ class IdentityLinking:
             return await _refuse(tx, "", "signup_closed" if error.code == "signup_closed" else _OTHER_DOMAIN, where)
         if refused := await self._rules.count(tx, email, where):
             return refused
-        user = User(id=new_id("usr"), email=email, created_at=tx.now, email_verified_at=tx.now)
-        await tx.users.add(user)
-        await record(tx, "account_created", user.id, where=where)
+        user = User(id=user_id, email=email, created_at=tx.now, email_verified_at=tx.now)
+        if denied := await create_account(tx, user, method="provider", provider=claimed.provider, where=where):
+            return denied
         await record(tx, "email_verified", user.id, reason=claimed.provider, where=where)
         await _add(tx, user, claimed, where)
         return user

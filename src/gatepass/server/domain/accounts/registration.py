@@ -11,6 +11,7 @@ from gatepass.server.domain.credentials.passwords.leaked import LeakedPasswordRa
 from gatepass.server.domain.credentials.passwords.policy import check_new_password
 from gatepass.server.domain.events.event import NOWHERE
 from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.hooks.gates import create_account
 from gatepass.server.domain.ports import decide
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.credentials.passwords.hashing import PasswordHasher
     from gatepass.server.domain.credentials.passwords.policy import LeakedPasswords
     from gatepass.server.domain.events.event import Origin
+    from gatepass.server.domain.hooks.requests import SignupMethod
     from gatepass.server.domain.ports import Database, Transaction
 
 
@@ -50,16 +52,17 @@ class Registration:
         is_verified: bool = False,
         user_id: str | None = None,
         where: Origin = NOWHERE,
+        method: SignupMethod = "password",
         count: Callable[[Transaction], Awaitable[Refusal | None]] | None = None,
     ) -> User:
         """Create an account, for the user or for the operator (`by`), who may also declare the address verified.
 
         An operator may leave the password out, and give the id that the user has elsewhere. `count` counts the new
-        account where there are limits, or refuses it.
+        account where there are limits, or refuses it. `method` is how it comes to be, for hooks.
 
         Raises:
             Refusal: `email_taken`, also for the id, `invalid_user_id`, `user_id_deleted`, `invalid_email`,
-                what `count` returns, or as `hash`.
+                `signup_denied`, what `count` returns, or as `hash`.
         """
         address = normalise_email(email)
         if user_id is not None:
@@ -79,11 +82,10 @@ class Registration:
                 return refused
             if user_id is not None and (refused := await check_new_id(tx, user_id)):
                 return refused
-            if not await tx.users.add(user):
-                return email_taken()
+            if refused := await create_account(tx, user, method=method, actor=by, where=where):
+                return refused
             if password_hash is not None:
                 await tx.passwords.put(user.id, password_hash, tx.now)
-            await record(tx, "account_created", user.id, actor=by, where=where)
             if is_verified:
                 await record(tx, "email_verified", user.id, actor=by, where=where)
             return user
@@ -105,11 +107,6 @@ class Registration:
         if self._leaked is not None and await self._leaked.has(password):
             raise Refusal("password_leaked", "This password appeared in a data leak: choose another one.")
         return await self._hasher.hash(password)
-
-
-def email_taken() -> Refusal:
-    """The refusal of an address that another account has."""
-    return Refusal("email_taken", "There is already an account with this email address.")
 
 
 async def check_new_id(tx: Transaction, user_id: str) -> Refusal | None:

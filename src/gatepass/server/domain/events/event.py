@@ -38,6 +38,7 @@ EventKind = Literal[
     "factor_added",
     "factor_removed",
     "grant_refused",
+    "hook_failed",
     "impersonated",
     "invited",
     "key_added",
@@ -63,6 +64,7 @@ EventKind = Literal[
     "sign_in_code_asked",
     "sign_in_refused",
     "signed_in",
+    "signup_denied",
     "store_restored",
     "store_went_back",
 ]
@@ -170,8 +172,8 @@ class Events(Protocol):
         """How many sign-ins were tried since then, and how many from an unknown client address."""
         ...
 
-    async def logouts_not_delivered_since(self, at: float) -> dict[str, int]:
-        """How many logouts each client was not told of since then; only those that missed one."""
+    async def reasons_since(self, kind: EventKind, at: float) -> dict[str, int]:
+        """How many events of a kind there were since then, by reason; only those that there were."""
         ...
 
     async def settings_seen(self) -> dict[str, str]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gatepass.server.base.settings import Settings
     from gatepass.server.domain.accounts.role_table import RoleTable
     from gatepass.server.domain.accounts.user import User
+    from gatepass.server.domain.hooks.asking import HookFailures
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.domain.sessions.grant import TokenSubject
     from gatepass.server.domain.sessions.subject_identifier import SubjectIdentifiers
@@ -78,20 +79,24 @@ class CustomClaims:
         roles: What roles permit.
         subjects: Who people are to clients.
         extra: What plugins add to first-party tokens.
+        failures: Where it is noted that one fails.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - whose claims, of what, and what else
         self,
         database: Database,
         settings: Settings,
         roles: RoleTable,
         subjects: SubjectIdentifiers,
+        *,
+        failures: HookFailures,
         extra: Sequence[ExtraClaims] = (),
     ) -> None:
         self._database = database
         self._roles = roles
         self._subjects = subjects
         self.extra = tuple(extra)
+        self._failures = failures
         maps = settings.claim_maps
         self._first_party = maps["claims"]
         self._of_apis = {
@@ -172,20 +177,28 @@ class CustomClaims:
     async def _add_extra(self, claims: dict[str, object], request: ClaimsRequest) -> None:
         """Add what plugins return; none of it takes the place of what is there."""
         for extra in self.extra:
-            returned = await extra.read(request)
             try:
-                check_claims(returned)
-            except ClaimMistake as mistake:
-                raise claims_unavailable(extra.name, mistake.what) from None
-            if taken := sorted(claims.keys() & returned.keys()):
-                raise claims_unavailable(extra.name, f"{taken[0]} is there already")
-            claims |= returned
+                claims |= await _checked(extra, request, taken=claims.keys())
+            except Unavailable:
+                await self._failures.note(extra.name, "extra_claims")
+                raise
 
     async def _read(self, user_id: str) -> tuple[User | None, UserProfile]:
         async def unit(tx: Transaction) -> tuple[User | None, UserProfile]:
             return await tx.users.by_id(user_id), await tx.profiles.of(user_id)
 
         return await self._database.read(unit)
+
+
+async def _checked(extra: ExtraClaims, request: ClaimsRequest, *, taken: Collection[str]) -> Mapping[str, object]:
+    returned = await extra.read(request)
+    try:
+        check_claims(returned)
+    except ClaimMistake as mistake:
+        raise claims_unavailable(extra.name, mistake.what) from None
+    if double := sorted(set(taken) & returned.keys()):
+        raise claims_unavailable(extra.name, f"{double[0]} is there already")
+    return returned
 
 
 def claims_unavailable(plugin: str, why: str) -> Unavailable:

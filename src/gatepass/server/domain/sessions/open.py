@@ -12,6 +12,7 @@ import msgspec
 from gatepass.server.base.ids import decode_id, new_id
 from gatepass.server.base.settings.tokens import ADMIN_IMPERSONATE
 from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.hooks.gates import begin_session
 from gatepass.server.domain.sessions.grant import Grant, TokenSubject
 from gatepass.server.domain.sessions.operator import IMPERSONATION_SECONDS, OPERATOR_SECONDS, check_operator
 from gatepass.server.domain.sessions.session import Session
@@ -65,7 +66,8 @@ async def open_session(  # noqa: PLR0913 - what a session is made of
 ) -> Opened | Refusal:
     """Write a session for the user and its first grant, and return what to issue tokens from.
 
-    An operator's token has a session of its own, which ends with it; it is refused as `check_operator` says.
+    An operator's token has a session of its own, which ends with it; it is refused as `check_operator` says. Any is
+    refused with `login_denied`, where a hook says no.
     """
     if token_request.is_for_operator:
         if refused := check_operator(user, acr=proof.acr):
@@ -83,7 +85,8 @@ async def open_session(  # noqa: PLR0913 - what a session is made of
         user_agent=proof.where.user_agent,
         expires_at=tx.now + max_seconds,
     )
-    await tx.sessions.add(session)
+    if denied := await begin_session(tx, user, session):
+        return denied
     opened = await open_grant(tx, user, session, token_request=token_request, status=status)
     await record(
         tx,

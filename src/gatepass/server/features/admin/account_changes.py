@@ -12,9 +12,9 @@ from gatepass.server.domain.accounts.export import collect
 from gatepass.server.domain.accounts.operator_enrollment import new_enrollment_code
 from gatepass.server.domain.accounts.ownership import erase
 from gatepass.server.domain.accounts.profile import changed_members, differ_at
-from gatepass.server.domain.accounts.registration import email_taken
 from gatepass.server.domain.accounts.user import OPERATOR_ROLE
 from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.hooks.gates import change_address
 from gatepass.server.domain.sessions.client import FIRST_PARTY
 from gatepass.server.domain.sessions.revoke import (
     drop_factors,
@@ -120,8 +120,10 @@ class AccountChanges:
         was_verified = user.email_verified_at is not None
         if address == user.email and is_verified == was_verified:
             return None
-        if not await tx.users.set_email(user.id, address, tx.now if is_verified else None):
-            return email_taken()
+        if refused := await change_address(
+            tx, user, address, is_verified=is_verified, actor=self.by.id, where=self.where
+        ):
+            return refused
         if address != user.email:
             await tx.codes.forget_openers(user.id)
             await self._record(tx, "email_changed", user.id)

@@ -11,12 +11,13 @@ from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
 from gatepass.server.base.texts import LANGUAGES
 from gatepass.server.domain.accounts.profile import ProfileChanges, UserProfile  # noqa: TC001 - msgspec reads the annotations
-from gatepass.server.domain.accounts.registration import check_new_id, email_taken
+from gatepass.server.domain.accounts.registration import check_new_id
 from gatepass.server.domain.accounts.role_table import RoleTable
 from gatepass.server.domain.accounts.user import OPERATOR_ROLE, User, check_role, normalise_email
 from gatepass.server.domain.credentials.one_time_code import Code
 from gatepass.server.domain.events.event import NOWHERE, OPERATOR
 from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.hooks.gates import create_account
 from gatepass.server.domain.mail.notices import INVITATION_SECONDS
 from gatepass.server.domain.mail.queue import Notice
 from gatepass.server.domain.ports import decide
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.accounts.registration import Registration
     from gatepass.server.domain.accounts.user import UserFilter
     from gatepass.server.domain.events.event import Event, Origin
+    from gatepass.server.domain.hooks.requests import SignupMethod
     from gatepass.server.domain.mail.notices import Notices
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.domain.revocation.status_indexes import ListKeys
@@ -112,7 +114,7 @@ class Admin:
         self._idle_seconds = idle_seconds
         self._changes = AccountChanges(by, where, lists, roles, in_tokens)
 
-    async def add(
+    async def add(  # noqa: PLR0913 - what an account is made of
         self,
         email: str,
         password: str | None,
@@ -120,6 +122,7 @@ class Admin:
         *,
         is_verified: bool = False,
         user_id: str | None = None,
+        method: SignupMethod = "operator",
     ) -> User:
         """Create an account; without a password, its owner sets one by mail.
 
@@ -136,6 +139,7 @@ class Admin:
             is_verified=is_verified,
             user_id=user_id,
             where=self._changes.where,
+            method=method,
         )
 
     async def invite(self, email: str, roles: tuple[str, ...] = (), *, language: str = LANGUAGES[0]) -> User:
@@ -146,7 +150,7 @@ class Admin:
         """
         self._notices.require()
         waiting = await self._waiting(normalise_email(email))
-        user = waiting or await self.add(email, None, roles)
+        user = waiting or await self.add(email, None, roles, method="invitation")
         link = self._notices.mail_link("reset")
 
         async def unit(tx: Transaction) -> Refusal | None:
@@ -402,11 +406,10 @@ async def _move_in(tx: Transaction, imported: ImportedUser) -> Refusal | None:
     )
     if imported.id is not None and (refused := await check_new_id(tx, imported.id)):
         return refused
-    if not await tx.users.add(user):
-        return email_taken()
+    if refused := await create_account(tx, user, method="operator", actor=OPERATOR, reason="imported"):
+        return refused
     if imported.password_hash is not None:
         await tx.passwords.put(user.id, imported.password_hash, now)
-    await record(tx, "account_created", user.id, actor=OPERATOR, reason="imported")
     return None
 
 

@@ -14,6 +14,7 @@ from gatepass.server.base.ids import new_id
 from gatepass.server.domain.accounts.user import User, normalise_email
 from gatepass.server.domain.credentials.one_time_code import Code, digest_of
 from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.hooks.gates import check_signup, create_account
 from gatepass.server.domain.limits.throttle import too_many_attempts
 from gatepass.server.domain.mail.queue import Notice
 from gatepass.server.domain.ports import decide
@@ -93,6 +94,9 @@ async def _send_link(needs: Needs, call: Call, address: str, password_hash: str,
     async def unit(tx: Transaction) -> Refusal | None:
         if wait := await needs.mail_throttle.wait(tx, attempt):
             return too_many_attempts(wait)
+        # It is asked again when the link is used; but it should not take a mail to hear of it.
+        if denied := await check_signup(tx, address, method="password", where=attempt.where):
+            return denied
         if refused := await needs.rules.count(tx, address, attempt.where):
             return refused
         await needs.mail_throttle.failed(tx, attempt)
@@ -137,10 +141,11 @@ async def verify_address(needs: Needs, call: Call, token: str, *, browser: str, 
             return Refusal("invalid_credentials", "This is not the password that was chosen at sign-up.")
         used = await tx.codes.use(code.digest, "signup", tx.now)
         user = User(id=new_id("usr"), email=code.email, created_at=tx.now, email_verified_at=tx.now)
-        if used is None or not await tx.users.add(user):
+        if used is None:
             return _invalid_code()
+        if refused := await create_account(tx, user, method="password", where=where):
+            return _invalid_code() if refused.code == "email_taken" else refused
         await tx.passwords.put(user.id, used.payload, tx.now)
-        await record(tx, "account_created", user.id, where=where)
         await record(tx, "email_verified", user.id, where=where)
         return user
 

@@ -8,6 +8,7 @@ from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.accounts.user import normalise_email
 from gatepass.server.domain.credentials.one_time_code import Code, digest_of
 from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.hooks.gates import change_address, check_signup
 from gatepass.server.domain.limits.throttle import too_many_attempts
 from gatepass.server.domain.mail.queue import Notice
 from gatepass.server.domain.ports import decide
@@ -41,7 +42,8 @@ async def send_link(needs: Needs, call: Call, email: str) -> str:
     """Send a link to the new address, and return the normalized address; an existing owner is notified instead.
 
     Raises:
-        Refusal: `mail_not_configured`, `invalid_email`, `email_domain_not_allowed`, or `too_many_attempts`.
+        Refusal: `mail_not_configured`, `invalid_email`, `email_domain_not_allowed`, `signup_denied`, or
+            `too_many_attempts`.
     """
     needs.notices.require()
     user, origin, language = call.caller.user, call.origin, call.language
@@ -54,6 +56,10 @@ async def send_link(needs: Needs, call: Call, email: str) -> str:
     async def unit(tx: Transaction) -> Refusal | None:
         if wait := await needs.mail_throttle.wait(tx, attempt):
             return too_many_attempts(wait)
+        if address != user.email and (
+            denied := await check_signup(tx, address, method="email_change", user_id=user.id, where=origin)
+        ):
+            return denied
         await needs.mail_throttle.failed(tx, attempt)
         other = await tx.users.by_email(address)
         is_free = other is None or other.id == user.id
@@ -84,7 +90,7 @@ async def confirm_address(needs: Needs, call: Call, token: str) -> None:
     """Set the new address, for the requesting account only, and notify the old one, which can lock the account.
 
     Raises:
-        Refusal: `session_ended`, or `invalid_code`.
+        Refusal: `session_ended`, `invalid_code`, or `signup_denied`.
     """
     user, session_id, origin, language = call.caller.user, call.caller.session_id, call.origin, call.language
 
@@ -95,8 +101,8 @@ async def confirm_address(needs: Needs, call: Call, token: str) -> None:
         if code is None or code.user_id != user.id:
             return _invalid_code()
         await tx.codes.use(code.digest, "change_email", tx.now)
-        if not await tx.users.set_email(user.id, code.email, tx.now):
-            return _invalid_code()
+        if refused := await change_address(tx, user, code.email, is_verified=True, where=origin):
+            return _invalid_code() if refused.code == "email_taken" else refused
         if code.email == user.email:
             await record(tx, "email_verified", user.id, where=origin)
             return None

@@ -9,12 +9,12 @@ import msgspec
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
-from gatepass.server.domain.accounts.registration import email_taken
 from gatepass.server.domain.accounts.user import User, normalise_email
 from gatepass.server.domain.credentials.passkeys.passkey import Passkey
 from gatepass.server.domain.credentials.passkeys.relying_party import invalid_passkey
 from gatepass.server.domain.credentials.recovery_codes import new_codes
 from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.hooks.gates import create_account
 from gatepass.server.domain.ports import decide
 
 if TYPE_CHECKING:
@@ -91,8 +91,8 @@ async def sign_up(needs: Needs, call: Call, signup: PasskeySignup) -> PasskeySig
         if refused := await needs.rules.count(tx, address, where):
             return refused
         user = User(id=signup.id, email=address, created_at=tx.now)
-        if not await tx.users.add(user):
-            return email_taken()
+        if refused := await create_account(tx, user, method="passkey", where=where):
+            return refused
         passkey = Passkey(
             id=new_id("psk"),
             user_id=user.id,
@@ -102,7 +102,6 @@ async def sign_up(needs: Needs, call: Call, signup: PasskeySignup) -> PasskeySig
         )
         await tx.passkeys.add(passkey)
         await tx.recovery_codes.replace(user.id, needs.proofs.recovery_digests(user.id, codes))
-        await record(tx, "account_created", user.id, where=where)
         await record(tx, "factor_added", user.id, reason="passkey", where=where)
         return PasskeySignedUp(id=user.id, email=address, recovery_codes=codes)
 

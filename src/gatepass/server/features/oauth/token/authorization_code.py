@@ -148,7 +148,10 @@ async def _redeem(
     kind, browser_session_id = kind_of_own_session(code.request, "browser"), session.known_as
     if kind != "browser":
         browser_session_id = session.sid
-        session = await own_session(core, tx, session, code.client_id, kind)
+        own = await own_session(core, tx, user, session, client_id=code.client_id, kind=kind)
+        if isinstance(own, Refusal):
+            return own
+        session = own
     token_request = token_request_of(code.request, presented.client, presented.jkt)
     opened = await open_grant(
         tx,

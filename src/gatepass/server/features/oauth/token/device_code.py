@@ -90,7 +90,9 @@ async def _redeem(
     if not await tx.device_codes.redeem(code.digest):
         return invalid_grant(_REFUSED)
     kind = kind_of_own_session(code.request, "device")
-    session = await own_session(core, tx, approved_in, code.request.client_id, kind)
+    session = await own_session(core, tx, user, approved_in, client_id=code.request.client_id, kind=kind)
+    if isinstance(session, Refusal):
+        return session
     opened = await open_grant(tx, user, session, token_request=token_request, status=status)
     return Approved(code, opened)
 

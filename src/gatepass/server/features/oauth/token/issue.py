@@ -8,6 +8,7 @@ import msgspec
 
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
+from gatepass.server.domain.hooks.gates import begin_session
 from gatepass.server.domain.sessions.authorization_request import OFFLINE_ACCESS, OPENID
 from gatepass.server.domain.sessions.client_policy import ClientPolicy
 from gatepass.server.domain.sessions.token_request import TokenRequest
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from gatepass.server.core import Core
+    from gatepass.server.domain.accounts.user import User
     from gatepass.server.domain.keys.keyring import KeyRing
     from gatepass.server.domain.ports import Transaction
     from gatepass.server.domain.sessions.authorization_request import AuthorizationRequest
@@ -57,8 +59,13 @@ def too_wide(core: Core, client: Client, request: AuthorizationRequest, form: To
     return None
 
 
-async def own_session(core: Core, tx: Transaction, session: Session, client_id: str, kind: SessionKind) -> Session:
-    """Open a session of the client's own, of the same sign-in as another; a logout in the browser does not end it."""
+async def own_session(  # noqa: PLR0913 - whose, of what, and for whom
+    core: Core, tx: Transaction, user: User, session: Session, *, client_id: str, kind: SessionKind
+) -> Session | Refusal:
+    """Open a session of the client's own, of the same sign-in as another; a logout in the browser does not end it.
+
+    Refused as `begin_session`.
+    """
     own = msgspec.structs.replace(
         session,
         id=new_id("ses"),
@@ -68,8 +75,7 @@ async def own_session(core: Core, tx: Transaction, session: Session, client_id: 
         approved_in=session.sid,
         expires_at=tx.now + core.settings.session_max_seconds,
     )
-    await tx.sessions.add(own)
-    return own
+    return await begin_session(tx, user, own) or own
 
 
 async def issue(  # noqa: PLR0913 - what an answer is made of

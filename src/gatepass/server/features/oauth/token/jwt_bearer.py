@@ -15,6 +15,7 @@ from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
 from gatepass.server.domain.accounts.identity_linking import BY_PROVIDER
 from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.hooks.gates import begin_session
 from gatepass.server.domain.limits.used_once import use_name
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.authorization_request import OFFLINE_ACCESS
@@ -65,6 +66,8 @@ async def jwt_bearer(core: Core, client: Client, form: TokenForm, jkt: str | Non
         if isinstance(user, Refusal):
             return user
         session = await _own_session(core, tx, user, client)
+        if isinstance(session, Refusal):
+            return session
         opened = await open_grant(tx, user, session, token_request=token_request, status=status)
         await record(tx, "signed_in", user.id, session_id=session.id, reason=BY_PROVIDER, jti=opened.token_id)
         return opened
@@ -109,7 +112,7 @@ async def _subject(tx: Transaction, grant: AssertionGrant) -> User | Refusal:
     return user
 
 
-async def _own_session(core: Core, tx: Transaction, user: User, client: Client) -> Session:
+async def _own_session(core: Core, tx: Transaction, user: User, client: Client) -> Session | Refusal:
     """The client's own session, as long as the token. The person finds the client among their applications."""
     session = Session(
         id=new_id("ses"),
@@ -123,8 +126,7 @@ async def _own_session(core: Core, tx: Transaction, user: User, client: Client) 
         kind="assertion",
         client_id=client.id,
     )
-    await tx.sessions.add(session)
-    return session
+    return await begin_session(tx, user, session) or session
 
 
 async def _now(tx: Transaction) -> float:

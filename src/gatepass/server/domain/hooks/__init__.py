@@ -1,0 +1,1 @@
+"""Asking code of the operator's before somebody signs up or signs in."""
