@@ -11,7 +11,10 @@ SOURCE = Path(__file__).parents[2] / "src" / "gatepass"
 GATES = "server/domain/hooks/gates.py"
 PLACES = {
     "users.add": {GATES},
-    "sessions.add": {GATES},
+    "sessions.add": {
+        GATES,
+        "server/domain/sessions/impersonation.py",  # an operator acts in a person's name, who does not sign in
+    },
     "users.set_email": {
         GATES,
         "server/features/recovery/lock.py",  # gives an account back the address that it had
