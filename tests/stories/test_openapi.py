@@ -23,6 +23,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from tests.support.operators import add_operator
 from tests.support.pages import Browser
 from tests.support.relying_party import CALLBACK, add_relying_party
 from tests.support.server import ANN, running_server
@@ -45,9 +46,11 @@ CHECKS = [
     response_schema_conformance,
     negative_data_rejection,
 ]
+EVERY_RIGHT = "admin:read admin:write admin:impersonate"
 OF_CLIENTS = ("/oauth/device", "/oauth/par", "/oauth/token", "/oauth/revoke", "/oauth/introspect")
 PAGES = ("/oauth/authorize", "/oauth/logout", "/device", "/pages/device")
-EXAMPLES = 25
+EXAMPLES = 8
+"""Of each call and mode; fifty times as many in `make soak`."""
 
 
 class Callers:
@@ -62,6 +65,7 @@ class Callers:
             grant_types=("authorization_code", "refresh_token", "client_credentials", GRANT_TYPE),
         )
         assert client.post("/signup", json=ANN).status_code == 201
+        self._operator = add_operator(server, "olga@example.test")
 
     def of(self, path: str) -> Caller:
         """Who makes this call."""
@@ -69,6 +73,8 @@ class Callers:
             return Client(self.party)
         if path == "/oauth/userinfo":
             return Caller(self.party.sign_in(self._client)["access_token"])
+        if path.startswith("/admin"):
+            return Caller(self._operator.token(self._client, EVERY_RIGHT))
         if path.startswith("/oauth/register"):
             made = self._client.post("/oauth/register", json={"redirect_uris": [CALLBACK]}).json()
             return Registered(made["registration_access_token"], made["client_id"])
@@ -126,7 +132,7 @@ class Client(Caller):
 @contextmanager
 def described(tmp_path: Path) -> Generator[tuple[Callers, schemathesis.BaseSchema, httpx.Client]]:
     """A server where anyone may sign up and register, and what it says of itself."""
-    serving = running_server(tmp_path, dynamic_registration="open", signups_per_address=10_000)
+    serving = running_server(tmp_path, dynamic_registration="open", impersonation=True, signups_per_address=10_000)
     with serving as server, server.client() as client:
         yield Callers(server, client), schemathesis.openapi.from_url(f"{server.url}/openapi.json"), client
 
