@@ -48,3 +48,36 @@ def test_nobody_moves_in_under_the_id_of_a_deleted_person(
     connection = apsw.Connection(str(tmp_path / "data" / "gatepass.db"))
     assert b"zoe" not in b"".join(row[0] for row in connection.execute("SELECT digest FROM deleted_user_ids"))
     connection.close()
+
+
+@pytest.mark.parametrize(
+    "password_hash",
+    [
+        "pbkdf2_sha256$1000000000$c2FsdHNhbHQ$" + "A" * 43 + "=",
+        "$pbkdf2-sha256$i=1000000000,l=32$c2FsdHNhbHQ$" + "A" * 43,
+        "scrypt$1048576$c2FsdHNhbHQ$32$16$" + "A" * 86 + "==",
+        "argon2$argon2id$v=19$m=999999,t=99,p=1$c2FsdHNhbHQ$" + "A" * 43,
+        "bcrypt_sha256$$2b$31$" + "a" * 53,
+    ],
+)
+def test_a_hash_of_any_cost_is_not_taken(
+    place: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str], password_hash: str
+) -> None:
+    """One sign-in would stop the server for minutes; the row is named, and nobody is made without the password."""
+    own = {"email": "zoe@example.test", "password_hash": password_hash}
+    fields = {"email": "zoe@example.test", "password": password_hash}
+    auth0 = {"email": "zoe@example.test", "user_id": "1", "password_hash": password_hash}
+    for person in (own, {"model": "auth.user", "pk": 1, "fields": fields}, auth0):
+        assert refusals(place, tmp_path / "people.jsonl", capsys, person) == ["unknown_password_hash"]
+
+
+def test_no_group_of_another_system_is_a_role_of_ours(
+    place: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Roles of Keycloak and groups of Django that begin with `gatepass-` refuse their row, in every format."""
+    group = ["gatepass-operator"]
+    fields = {"email": "zoe@example.test", "password": "!", "groups": [group]}
+    file = tmp_path / "people.jsonl"
+    assert refusals(place, file, capsys, {"model": "auth.user", "pk": 1, "fields": fields}) == ["invalid_role"]
+    realm = {"realm": "shop", "users": [{"username": "zoe", "email": "zoe@example.test", "realmRoles": group}]}
+    assert refusals(place, file, capsys, realm) == ["invalid_role"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import apsw
 import bcrypt
@@ -14,9 +15,7 @@ from werkzeug.security import generate_password_hash
 from gatepass.cli.main import main
 from gatepass.jose import jwt
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+FIXTURES = Path(__file__).parents[1] / "vectors" / "imports"
 PASSWORD = "old and known words"
 
 
@@ -174,3 +173,74 @@ def test_files_that_are_not_there(data: Path, tmp_path: Path) -> None:
     assert take(data, file) == 1
     file.write_text("")
     assert take(data, file, "--firebase", str(tmp_path / "none.json")) == 1
+
+
+def told_of(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """What was printed, as JSON."""
+    told: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return told
+
+
+def test_a_dry_run_says_what_would_happen_and_changes_nothing(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row by row and in sum, as the import then does it, also where an earlier portion of the file took an address."""
+    monkeypatch.setattr("gatepass.server.features.admin.imports.import_file._PORTION", 2)
+    file = tmp_path / "people.jsonl"
+    file.write_text(
+        '{"email": "ann@example.test", "id": "1", "identities": [{"provider": "nowhere", "subject": "1"}]}\n'
+        '{"email": "bob@example.test", "roles": ["gatepass-operator"]}\n'
+        '{"email": "cid@example.test", "id": "1"}\n'
+        '{"email": "ANN@example.test"}\n'
+        '{"email": "dee@example.test"}\n'
+    )
+    assert take(data, file, "--dry-run", "--json") == 1
+    dry = told_of(capsys)
+    assert not data.exists()
+    assert [(row["line"], row["id"], row["email"]) for row in dry["rows"]] == [
+        (1, "1", "ann@example.test"),
+        (5, None, "dee@example.test"),
+    ]
+    assert "nowhere" in dry["rows"][0]["notes"][0]
+    assert dry["causes"] == {"email_taken": 2, "invalid_role": 1}
+    assert take(data, file, "--json") == 1
+    real = told_of(capsys)
+    assert [(each["line"], each["code"]) for each in dry["refused"]] == [
+        (each["line"], each["code"]) for each in real["refused"]
+    ]
+    assert (dry["imported"], real["imported"], dry["format"]) == (2, 2, "gatepass")
+    take(data, file, "--dry-run")
+    text = capsys.readouterr()
+    assert "line 1: email_taken" in text.err
+    assert "Would import 0; 5 refused (4 email_taken, 1 invalid_role)." in text.err
+
+
+def test_users_of_other_systems_move_in_whole(
+    data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a realm: ids, profile, roles and connected accounts; one that is connected already refuses the row."""
+    provider = {"google": {"client_id": "c", "client_secret": "s"}}
+    monkeypatch.setenv("GATEPASS_PROVIDERS", json.dumps(provider))
+    assert take(data, FIXTURES / "keycloak.json", "--json") == 0
+    rows = {row["email"]: row for row in told_of(capsys)["rows"]}
+    main(["user", "export", "argon2@example.test", "--data-dir", str(data)])
+    exported = told_of(capsys)
+    assert exported["account"]["id"] == rows["argon2@example.test"]["id"]
+    assert [each["subject"] for each in exported["identities"]] == ["1150"]
+    main(["user", "export", "pbkdf2-sha256@example.test", "--data-dir", str(data)])
+    exported = told_of(capsys)
+    assert (exported["account"]["roles"], exported["profile"]["app_metadata"]["plan"]) == (["editor"], "pro")
+    assert take(data, FIXTURES / "supabase.json", "--json") == 1
+    refused = {each["email"]: each["code"] for each in told_of(capsys)["refused"]}
+    assert refused == {"ann@example.test": "identity_taken", "": "invalid_email"}
+
+
+def test_a_file_of_no_format_is_told(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is guessed: another CSV file, or another SQLite file, needs `--from`."""
+    file = tmp_path / "people.csv"
+    file.write_text("email,password\nann@example.test,secret\n")
+    assert take(data, file) == 1
+    assert "--from" in capsys.readouterr().err
+    file.write_bytes(b"SQLite format 3\0" + bytes(100))
+    assert take(data, file) == 1
+    assert "error:" in capsys.readouterr().err

@@ -5,11 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
-from itertools import islice
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from cyclopts import App, Parameter
@@ -17,12 +13,10 @@ from msgspec.structs import asdict
 
 from gatepass.cli.common import Place, open_admin
 from gatepass.cli.output import Json, fail, result, result_json, result_table, say, time_in_words
+from gatepass.cli.user_import import import_
 from gatepass.jose.errors import MalformedError
 from gatepass.jose.strict_json import decode_object
-from gatepass.server.base.errors import Refusal
-from gatepass.server.domain.accounts.imports import ImportedUser, read_imported_user
 from gatepass.server.domain.accounts.user import OPERATOR_ROLE, UserFilter
-from gatepass.server.domain.credentials.passwords.spellings import FirebaseProject
 from gatepass.server.features.admin.people import UserChanges
 
 if TYPE_CHECKING:
@@ -30,25 +24,16 @@ if TYPE_CHECKING:
     from gatepass.server.domain.accounts.user import User
     from gatepass.server.domain.events.event import Event
     from gatepass.server.features.admin.account_changes import Roles
-    from gatepass.server.features.admin.people import Admin, Changed, UserView
+    from gatepass.server.features.admin.people import Changed, UserView
 
 app = App(name="user", help="Add, show and change users.")
+app.command(import_, name="import")
 
 _HERE = Place()
 _EVERYBODY = 10_000_000
 _MANY_ROLES = 2_500
 """Total characters of a user's roles that make a token of about 4 KiB."""
 _PATCH_DEPTH = 16
-_PORTION = 500
-"""Lines that are imported in one transaction."""
-
-
-class Left(NamedTuple):
-    """A line of a file that was not imported, and why."""
-
-    line: int
-    code: str
-    detail: str
 
 
 @app.command
@@ -109,46 +94,6 @@ def invite(
     else:
         result(user.id)
         say(f"Invited {user.email}.")
-
-
-@app.command(name="import")
-def import_(
-    file: str,
-    *,
-    firebase: Annotated[
-        Path | None,
-        Parameter(
-            help="JSON file of the Firebase project's hash parameters: signer_key, salt_separator, rounds, mem_cost."
-        ),
-    ] = None,
-    json: Json = False,
-    place: Place = _HERE,
-) -> None:
-    """Import users of another system, with their password hashes, from a file of JSON lines (- for standard input).
-
-    A line is an object with `email`, and optionally `id`, `email_verified`, `disabled`, `roles`, `created_at` (seconds
-    since 1970). The hash is `password_hash` in the spelling of Django, Werkzeug, passlib, bcrypt, argon2, crypt(3)
-    (`$5$`, `$6$`, `$y$`), phpass, ASP.NET or better-auth; or `keycloak`, a `password` credential of its export; or
-    `firebase`, with `password_hash` and `salt`. Without one, or with a `!`, a user can sign in once a password is set.
-    Lines that cannot be imported are listed, and all others are imported; a line whose address or id already exists
-    is not imported.
-    """
-    project = None if firebase is None else _firebase_project(firebase)
-
-    async def work() -> tuple[int, list[Left]]:
-        async with open_admin(place, must_exist=False) as admin:
-            with _lines(file) as lines:
-                return await _import(admin, lines, project)
-
-    count, refused = asyncio.run(work())
-    if json:
-        result_json({"imported": count, "refused": [each._asdict() for each in refused]})
-    else:
-        for line, code, detail in refused:
-            say(f"line {line}: {code}: {detail}")
-        say(f"Imported {count}; {len(refused)} refused.")
-    if refused:
-        raise SystemExit(1)
 
 
 @app.command(name="list")
@@ -373,48 +318,6 @@ def events(email: str, *, place: Place = _HERE) -> None:
 
     for event in asyncio.run(work()):
         result(msgspec.json.encode(event).decode())
-
-
-async def _import(admin: Admin, lines: IO[bytes], project: FirebaseProject | None) -> tuple[int, list[Left]]:
-    """Import in batches of one transaction each; return how many were imported, and which lines were not, and why."""
-    count = 0
-    refused: list[Left] = []
-    numbered = enumerate(lines, start=1)
-    while portion := list(islice(numbered, _PORTION)):
-        read: list[tuple[int, ImportedUser]] = []
-        for number, line in portion:
-            try:
-                imported = read_imported_user(line, project)
-                admin.check_roles(imported.roles)
-                read.append((number, imported))
-            except Refusal as error:
-                refused.append(Left(number, error.code, error.detail))
-        outcomes = await admin.import_users([each for _, each in read])
-        count += outcomes.count(None)
-        refused += [
-            Left(number, error.code, error.detail)
-            for (number, _), error in zip(read, outcomes, strict=True)
-            if error is not None
-        ]
-    return count, sorted(refused)
-
-
-@contextmanager
-def _lines(file: str) -> Generator[IO[bytes]]:
-    if file == "-":
-        yield sys.stdin.buffer
-        return
-    if not Path(file).is_file():
-        fail(f"There is no file {file}.", "Name a file of JSON lines.")
-    with Path(file).open("rb") as opened:
-        yield opened
-
-
-def _firebase_project(file: Path) -> FirebaseProject:
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=FirebaseProject)
-    except (OSError, msgspec.MsgspecError) as error:
-        fail(f"Cannot read the parameters in {file}: {error}.", "Copy them from the Firebase console, as base64.")
 
 
 def _new_password() -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gatepass.jose import Key, jwt
 from gatepass.jose.errors import InvalidPolicyError, JoseError
 from gatepass.server.base.errors import StartupError
-from gatepass.server.domain.providers.github import GitHub
+from gatepass.server.domain.providers.github import WEB, GitHub
 from gatepass.server.domain.providers.openid import OpenIDProvider, Profile
 
 if TYPE_CHECKING:
@@ -36,6 +36,24 @@ def make_providers(settings: Mapping[str, ProviderSettings]) -> dict[str, Provid
         StartupError: a URL or a key of one is none that can be used.
     """
     return {provider_id: _make(provider_id, provider) for provider_id, provider in settings.items()}
+
+
+def issuer_of(provider_id: str, settings: ProviderSettings) -> str:
+    """The issuer of a provider's accounts; empty where it depends on the account."""
+    match settings.kind_of(provider_id):
+        case "github":
+            return settings.issuer or WEB
+        case "microsoft":
+            is_one = settings.tenant not in _MANY_TENANTS
+            return f"{settings.issuer or MICROSOFT}/{settings.tenant}/v2.0" if is_one else ""
+        case "google":
+            return settings.issuer or GOOGLE
+        case "apple":
+            return settings.issuer or APPLE
+        case "gitlab":
+            return settings.issuer or GITLAB
+        case "openid":
+            return settings.issuer
 
 
 def _make(provider_id: str, settings: ProviderSettings) -> Provider:

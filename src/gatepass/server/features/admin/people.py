@@ -8,21 +8,24 @@ import msgspec
 from msgspec import UNSET, UnsetType  # noqa: TC002 - msgspec reads the annotations of a struct
 
 from gatepass.server.base.errors import Refusal
-from gatepass.server.base.ids import new_id
 from gatepass.server.base.texts import LANGUAGES
 from gatepass.server.domain.accounts.profile import ProfileChanges, UserProfile  # noqa: TC001 - msgspec reads the annotations
-from gatepass.server.domain.accounts.registration import check_new_id
 from gatepass.server.domain.accounts.role_table import RoleTable
-from gatepass.server.domain.accounts.user import OPERATOR_ROLE, User, check_role, normalise_email
+from gatepass.server.domain.accounts.user import (
+    OPERATOR_ROLE,
+    User,  # noqa: TC001 - msgspec reads the annotations
+    check_role,
+    normalise_email,
+)
 from gatepass.server.domain.credentials.one_time_code import Code
-from gatepass.server.domain.events.event import NOWHERE, OPERATOR
+from gatepass.server.domain.events.event import NOWHERE
 from gatepass.server.domain.events.recording import record
-from gatepass.server.domain.hooks.gates import create_account
 from gatepass.server.domain.mail.notices import INVITATION_SECONDS
 from gatepass.server.domain.mail.queue import Notice
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.operator import COMMAND_LINE
 from gatepass.server.features.admin.account_changes import AccountChanges
+from gatepass.server.features.admin.imports.move_in import RolledBack, move_in, undo
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -194,13 +197,19 @@ class Admin:
         if refused := self._changes.roles.unknown(roles):
             raise refused
 
-    async def import_users(self, imported: Sequence[ImportedUser]) -> list[Refusal | None]:
-        """Create accounts for imported users; returns for each why there is none."""
+    async def import_users(self, imported: Sequence[ImportedUser], *, is_dry: bool = False) -> list[Refusal | None]:
+        """Create accounts for imported users; returns for each why there is none. A dry run writes nothing."""
 
         async def unit(tx: Transaction) -> list[Refusal | None]:
-            return [await _move_in(tx, imported) for imported in imported]
+            outcomes = [await move_in(tx, user, actor=self._changes.by.id) for user in imported]
+            if is_dry:
+                undo(outcomes)
+            return outcomes
 
-        return await self._database.transaction(unit)
+        try:
+            return await self._database.transaction(unit)
+        except RolledBack as dry:
+            return dry.outcomes
 
     async def page(self, users: UserFilter) -> list[User]:
         """Some users, by email address."""
@@ -391,26 +400,6 @@ class Admin:
     async def _hash(self, who: str, password: str) -> str:
         email = (await self.show(who)).user.email
         return await self._registration.hash(password, email=email)
-
-
-async def _move_in(tx: Transaction, imported: ImportedUser) -> Refusal | None:
-    now = tx.now
-    user = User(
-        id=imported.id or new_id("usr"),
-        email=imported.email,
-        created_at=now if imported.created_at is None else float(imported.created_at),
-        roles=imported.roles,
-        email_verified_at=now if imported.email_verified else None,
-        disabled_at=now if imported.disabled else None,
-        origin="import",
-    )
-    if imported.id is not None and (refused := await check_new_id(tx, imported.id)):
-        return refused
-    if refused := await create_account(tx, user, method="operator", actor=OPERATOR, reason="imported"):
-        return refused
-    if imported.password_hash is not None:
-        await tx.passwords.put(user.id, imported.password_hash, now)
-    return None
 
 
 def _check_roles(roles: Sequence[str]) -> None:

@@ -81,6 +81,8 @@ def read_keycloak(*, secret_data: str, credential_data: str) -> str:
         credential = msgspec.json.decode(credential_data, type=_KeycloakCredential)
     except (ValueError, msgspec.MsgspecError) as error:
         raise _unknown() from error
+    if secret.value.startswith("$") and (hashed := read_hash(secret.value)):
+        return hashed  # how the providers of others for bcrypt and argon2 keep it
     if credential.algorithm == "argon2":
         return _keycloak_argon2(secret, credential)
 
@@ -94,6 +96,16 @@ def read_keycloak(*, secret_data: str, credential_data: str) -> str:
         )
 
     return _kept(build)
+
+
+def read_scrypt(*, n: int, block: int, lanes: int, salt: bytes, hashed: bytes) -> str:
+    """Convert the parts of a scrypt hash.
+
+    Raises:
+        Refusal: `unknown_password_hash`.
+    """
+    fields = {"type": "scrypt", "block": block, "lanes": lanes, "salt": salt, "hash": hashed}
+    return _kept(lambda: msgspec.convert(fields | {"log_n": _log2(str(n))}, Scrypt))
 
 
 def read_firebase(*, password_hash: str, salt: str, project: FirebaseProject) -> str:
@@ -116,12 +128,12 @@ def read_firebase(*, password_hash: str, salt: str, project: FirebaseProject) ->
 
 class _KeycloakSecret(msgspec.Struct, frozen=True):
     value: str
-    salt: str
+    salt: str = ""
 
 
 class _KeycloakCredential(msgspec.Struct, frozen=True, rename="camel"):
     algorithm: str
-    hash_iterations: int
+    hash_iterations: int = 0
     additional_parameters: dict[str, list[str]] = {}
 
 
@@ -165,6 +177,14 @@ def _werkzeug_pbkdf2(found: re.Match[str]) -> ForeignHash:
 
 def _passlib_pbkdf2(found: re.Match[str]) -> ForeignHash:
     return _pbkdf2(found, salt=_base64(found["salt"]), hashed=_base64(found["hash"]))
+
+
+def _phc_pbkdf2(found: re.Match[str]) -> ForeignHash:
+    """As Auth0 spells it, with the length of the hash."""
+    made = _passlib_pbkdf2(found)
+    if not isinstance(made, Pbkdf2) or len(made.hash) != int(found["length"]):
+        raise _unknown()
+    return made
 
 
 def _pbkdf2(found: re.Match[str], *, salt: bytes, hashed: bytes) -> ForeignHash:
@@ -233,6 +253,13 @@ _SPELLINGS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], ForeignHash]]
     (re.compile(r"pbkdf2:(?P<digest>sha\d+):(?P<cost>\d+)\$(?P<salt>[^$]+)\$(?P<hash>[0-9a-f]+)"), _werkzeug_pbkdf2),
     (re.compile(r"scrypt:(?P<n>\d+):(?P<r>\d+):(?P<p>\d+)\$(?P<salt>[^$]+)\$(?P<hash>[0-9a-f]+)"), _werkzeug_scrypt),
     (re.compile(r"\$pbkdf2(?:-(?P<digest>sha\d+))?\$(?P<cost>\d+)\$(?P<salt>[^$]+)\$(?P<hash>[^$]+)"), _passlib_pbkdf2),
+    (
+        re.compile(
+            r"\$pbkdf2-(?P<digest>sha\d+)\$i=(?P<cost>\d+),l=(?P<length>\d+)\$(?P<salt>[^$]+)\$(?P<hash>[^$]+)",
+            re.ASCII,
+        ),
+        _phc_pbkdf2,
+    ),
     (re.compile(r"\$scrypt\$ln=(?P<n>\d+),r=(?P<r>\d+),p=(?P<p>\d+)\$(?P<salt>[^$]+)\$(?P<hash>[^$]+)"), _phc_scrypt),
     (re.compile(r"\$[56]\$(?:rounds=(?P<rounds>\d{1,9})\$)?[^$:\s]{0,16}\$[./0-9A-Za-z]{43,86}", re.ASCII), _crypt),
     (re.compile(r"(?P<rounds>)\$y\$j[./0-9A-D][./0-9A-T]\$[./0-9A-Za-z]{1,86}\$[./0-9A-Za-z]{43}"), _crypt),
