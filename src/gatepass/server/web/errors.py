@@ -98,6 +98,14 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         403, "Sign up by email", "Accounts are created by email here; a passkey can be added afterwards."
     ),
     "signup_closed": ProblemKind(403, "Sign-up closed", "Only the operator creates accounts here (`signup`)."),
+    "invitation_required": ProblemKind(403, "Invitation required", "Sign-up is by invitation only (`signup`)."),
+    "captcha_required": ProblemKind(422, "Captcha required", "The sign-up lacks the answer to a captcha (`captcha`)."),
+    "captcha_failed": ProblemKind(
+        403, "Captcha failed", "The captcha's answer is wrong, too old or was used before: solve it again."
+    ),
+    "captcha_unavailable": ProblemKind(
+        503, "Captcha unavailable", "The captcha's service cannot be reached; sign-up works again when it can."
+    ),
     "signup_refused": ProblemKind(
         403, "Sign-up refused", "The operator's sign-up service refused this sign-up (`signup_check_url`)."
     ),

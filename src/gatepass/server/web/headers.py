@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+from gatepass.server.base.captchas import CAPTCHA_SERVICES
+
 if TYPE_CHECKING:
     from gatepass.server.base.settings import Settings
 
@@ -29,6 +31,8 @@ PAGE_REFERRER = (b"referrer-policy", b"same-origin")
 PASSKEYS_SCRIPT = "passkeys.js"
 DEBUGGER_SCRIPT = "debugger.js"
 FORM_POST_SCRIPT = "form_post.js"
+CAPTCHA = "captcha"
+"""Stands for the script of pages with a captcha, which have that of passkeys too."""
 
 
 _SELF_FORMS = b"form-action 'self'"
@@ -54,10 +58,22 @@ def page_headers(settings: Settings) -> dict[str, Headers]:
         f"{_BASE_POLICY}; form-action 'none'; connect-src {jwks}; script-src {static}/{DEBUGGER_SCRIPT}"
     )
     return {
+        CAPTCHA: _with_policy(settings, _with_captcha(settings, with_forms)),
         PASSKEYS_SCRIPT: _with_policy(settings, with_forms),
         DEBUGGER_SCRIPT: _with_policy(settings, debugger),
         FORM_POST_SCRIPT: _with_policy(settings, f"{PAGE_POLICY}; script-src {static}/{FORM_POST_SCRIPT}"),
     }
+
+
+def _with_captcha(settings: Settings, policy: str) -> str:
+    """A policy that lets the captcha's widget in, and no other site."""
+    service = CAPTCHA_SERVICES.get(settings.captcha)
+    if service is None:
+        return policy
+    directives = {name: rest for name, _, rest in (each.partition(" ") for each in policy.split("; "))}
+    for name, source in service.sources.items():
+        directives[name] = f"{directives.get(name, '')} {source}".strip()
+    return "; ".join(f"{name} {rest}" for name, rest in directives.items())
 
 
 def _with_policy(settings: Settings, policy: str) -> Headers:

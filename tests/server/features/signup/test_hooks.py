@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
+import pytest
 from tests.support.acts import PASSWORD, acting, code_of, token_in
 
 from gatepass.server.domain.hooks.asking import AskingDatabase, Decider, HookFailures
@@ -46,3 +47,11 @@ def test_a_mailed_sign_up_is_asked_for_twice(tmp_path: Path) -> None:
 
     with acting(tmp_path, smtp_url="smtp://localhost:1", mail_from="us@example.test") as plain:
         asyncio.run(run(plain))
+
+
+@pytest.mark.parametrize(("signup", "code"), [("invitation", "invitation_required"), ("closed", "signup_closed")])
+def test_where_sign_up_is_not_open(tmp_path: Path, signup: str, code: str) -> None:
+    """The answer says whether an invitation would help."""
+    with acting(tmp_path, signup=signup) as needs:
+        asked = sign_up(needs, needs.call(), SignupRequest("ann@example.test", PASSWORD))
+        assert asyncio.run(code_of(asked)) == code

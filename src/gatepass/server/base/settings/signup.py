@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from gatepass.server.base.captchas import CaptchaName
 from gatepass.server.base.errors import StartupError
 from gatepass.server.base.settings.revocation import RevocationSection
 from gatepass.server.base.settings.section import Secret
@@ -19,8 +20,8 @@ class SignupSection(RevocationSection, frozen=True, kw_only=True):
     """Whether, with which addresses, and how many at once."""
 
     signup: Annotated[
-        Literal["open", "closed"],
-        Meta(description="Whether anyone may sign up, or only the operator creates accounts."),
+        Literal["open", "invitation", "closed"],
+        Meta(description="Whether anyone may sign up, who is invited, or only the operator creates accounts."),
     ] = "open"
     signup_domains: Annotated[
         tuple[str, ...],
@@ -33,6 +34,17 @@ class SignupSection(RevocationSection, frozen=True, kw_only=True):
         ),
     ] = ""
     signup_check_token: Annotated[Secret, Meta(description="Bearer token for that service.")] = ""
+    captcha: Annotated[
+        CaptchaName,
+        Meta(
+            description="Captcha at sign-up by form, API or passkey: `turnstile` (Cloudflare) or `hcaptcha`. Empty: none."
+        ),
+    ] = ""
+    captcha_site_key: Annotated[str, Meta(description="The captcha's site key, which pages show.")] = ""
+    captcha_secret: Annotated[Secret, Meta(description="The captcha's secret.")] = ""
+    captcha_verify_url: Annotated[
+        str, Meta(description="Where the captcha's answers are verified. Empty: at its service.")
+    ] = ""
     signups_per_address: Annotated[
         int,
         Meta(
@@ -47,6 +59,15 @@ class SignupSection(RevocationSection, frozen=True, kw_only=True):
         if self.signup_check_url and not is_https_or_local(self.signup_check_url):
             raise StartupError(
                 "`signup_check_url` is not an https URL.", "It looks like https://signups.example.com/check"
+            )
+        if self.captcha and not (self.captcha_site_key and self.captcha_secret):
+            raise StartupError(
+                "`captcha` is set without its keys.",
+                "Set `captcha_site_key`, and `captcha_secret` or `captcha_secret_file`.",
+            )
+        if self.captcha_verify_url and not is_https_or_local(self.captcha_verify_url):
+            raise StartupError(
+                "`captcha_verify_url` is not an https URL.", "Leave it empty for the captcha's own service."
             )
         for domain in self.signup_domains:
             if not _DOMAIN.fullmatch(domain):

@@ -42,11 +42,8 @@ if TYPE_CHECKING:
 BY_PROVIDER = "fed"
 """The `amr` of these sign-ins; RFC 8176 defines no value for them, and other servers use this one."""
 
-Reason: TypeAlias = Literal["email_domain_not_allowed", "email_not_verified", "id_token_used", "signup_closed"] | Closed
+Reason: TypeAlias = Literal["email_not_verified", "id_token_used"] | Closed
 """Why a sign-in was refused, for the log of events."""
-
-
-_OTHER_DOMAIN: Reason = "email_domain_not_allowed"
 
 
 class ProviderShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,8 +124,8 @@ class IdentityLinking:
         """Sign the user in, or say that an account with this address has to be connected first.
 
         Raises:
-            Refusal: `invalid_id_token` for one that was used before, `email_not_verified`, `signup_closed`,
-                `account_disabled` or `account_locked`.
+            Refusal: `invalid_id_token` for one that was used before, `email_not_verified`, as
+                `SignupRules.check`, `account_disabled` or `account_locked`.
         """
         await self._check_signup(proven.claimed, where)
         status = await self._indexes.next()
@@ -188,7 +185,8 @@ class IdentityLinking:
         try:
             self._rules.check(email)
         except Refusal as error:
-            return await _refuse(tx, "", "signup_closed" if error.code == "signup_closed" else _OTHER_DOMAIN, where)
+            await record(tx, "sign_in_refused", actor="", reason=error.code, where=where)
+            return error
         if refused := await self._rules.count(tx, email, where):
             return refused
         user = User(id=user_id, email=email, created_at=tx.now, email_verified_at=tx.now)
@@ -292,9 +290,5 @@ def _refusal(reason: Reason) -> Refusal:
             return Refusal("invalid_id_token", "The ID token was already used.")
         case "email_not_verified":
             return Refusal("email_not_verified", "The provider has not verified an email address.")
-        case "email_domain_not_allowed":
-            return Refusal("email_domain_not_allowed", "Email addresses at this domain are not allowed here.")
-        case "signup_closed":
-            return Refusal("signup_closed", "Sign-up is closed: only the operator creates accounts.")
         case "account_disabled" | "account_locked":
             return account_closed(reason)

@@ -9,6 +9,7 @@ import msgspec
 
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.domain.accounts.registration import PASSWORD_PROBLEMS
+from gatepass.server.domain.accounts.signup_rules import SIGNUP_PROBLEMS
 from gatepass.server.domain.accounts.user import User
 from gatepass.server.features.signup.sign_up import SignupRequest, sign_up, verify_address
 from gatepass.server.web.answers import JsonResponse
@@ -54,10 +55,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             body=SignupRequest,
             answers={201: SignedUp, 202: SignupMailed},
             problems=(
-                "signup_closed",
-                "email_domain_not_allowed",
-                "signup_refused",
-                "signup_check_unavailable",
+                *SIGNUP_PROBLEMS,
                 "email_taken",
                 "invalid_email",
                 "too_many_attempts",
@@ -72,7 +70,14 @@ def routes(core: Core) -> tuple[Route, ...]:
             summary="Create the account with the token of the sign-up email",
             body=VerifySignupRequest,
             answers={201: SignedUp},
-            problems=("invalid_code", "invalid_credentials", "too_many_attempts", "busy"),
+            problems=(
+                "invalid_code",
+                "invalid_credentials",
+                "too_many_attempts",
+                "busy",
+                "signup_denied",
+                "hook_unavailable",
+            ),
         ),
     )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gatepass.server.domain.credentials.one_time_code import digest_of
 from gatepass.server.features.signup.sign_up import SignupRequest, find_code, sign_up, verify_address
 from gatepass.server.web.auth.requirements import ANYONE
+from gatepass.server.web.captcha import CaptchaForm, admit_captcha, captcha_of
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import page, page_form
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from gatepass.server.web.routing import Route
 
 
-class SignupForm(PageForm, frozen=True, kw_only=True):
+class SignupForm(CaptchaForm, frozen=True, kw_only=True):
     """The page's form."""
 
     email: str = ""
@@ -50,7 +51,7 @@ def routes(core: Core) -> tuple[Route, ...]:
 async def show(core: Core, call: Call, form: SignupForm | None, error: GatepassError | None = None) -> Response:
     """Show the form."""
     return_to = call.query.get("return_to", "") if form is None else form.return_to
-    return core.pages.page(
+    response = core.pages.page(
         call.request,
         "signup.html",
         error=error,
@@ -58,13 +59,15 @@ async def show(core: Core, call: Call, form: SignupForm | None, error: GatepassE
         email=form.email if form is not None else "",
         min_length=core.settings.password_min_length,
         by_passkey=core.relying_party.is_possible and core.settings.mail != "smtp",
+        captcha=captcha_of(core.settings),
     )
+    return admit_captcha(response, core.settings)
 
 
 async def submit(core: Core, call: Call, form: SignupForm) -> Response:
     """Create the account, and redirect to the sign-in page; or ask the user to check their email."""
     browser = core.pages.browser_of(call.request) or ""
-    made = await sign_up(core, call, SignupRequest(form.email, form.password), browser=browser)
+    made = await sign_up(core, call, SignupRequest(form.email, form.password, captcha=form.captcha), browser=browser)
     if isinstance(made, str):
         return core.pages.message(call.request, "signup_sent", email=made)
     query = core.pages.return_query(form.return_to).replace("&", "?", 1)

@@ -53,11 +53,16 @@ class Needs(Protocol):
 
 
 class SignupRequest(Confidential, frozen=True, forbid_unknown_fields=True):
-    """A new account's address and password; `proof` goes to the service at `signup_check_url`."""
+    """A new account's address and password.
+
+    `captcha` is the answer of the captcha's widget, where `captcha` is set; `proof` goes to the service at
+    `signup_check_url`.
+    """
 
     email: str
     password: str
     proof: str | None = None
+    captcha: str | None = None
 
 
 async def sign_up(needs: Needs, call: Call, request: SignupRequest, *, browser: str = "") -> User | str:
@@ -66,6 +71,7 @@ async def sign_up(needs: Needs, call: Call, request: SignupRequest, *, browser: 
     address, where = normalise_email(request.email), call.origin
     needs.rules.check(address)
     await _wait(needs, address, where)
+    await needs.rules.check_captcha(request.captcha, where)
     await needs.rules.ask(address, where, proof=request.proof)
     if needs.settings.mail != "smtp":
         return await needs.registration.add(

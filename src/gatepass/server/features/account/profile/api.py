@@ -86,7 +86,14 @@ def routes(core: Core) -> tuple[Route, ...]:
             summary="Request a change or verification of my email address",
             body=ChangeEmailRequest,
             answers={202: EmailAsked},
-            problems=("invalid_email", "email_domain_not_allowed", "too_many_attempts", "mail_not_configured"),
+            problems=(
+                "invalid_email",
+                "email_domain_not_allowed",
+                "signup_denied",
+                "hook_unavailable",
+                "too_many_attempts",
+                "mail_not_configured",
+            ),
         ),
         Route(
             method="POST",
@@ -96,7 +103,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             summary="Confirm an email address with the token of the email",
             body=ConfirmEmailRequest,
             answers={204: None},
-            problems=("invalid_code",),
+            problems=("invalid_code", "signup_denied", "hook_unavailable"),
         ),
         Route(
             method="POST",

@@ -69,6 +69,8 @@ def routes(core: Core) -> tuple[Route, ...]:
             body=EmailCodeRequest,
             answers={200: TokenPair, 403: SecondFactorRequired},
             problems=(
+                "login_denied",
+                "hook_unavailable",
                 "invalid_code",
                 "second_factor_required",
                 "unknown_client",

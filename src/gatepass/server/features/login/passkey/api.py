@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gatepass.server.base.confidential import Confidential
+from gatepass.server.domain.accounts.signup_rules import SIGNUP_PROBLEMS
 from gatepass.server.domain.credentials.factor_proofs import ANY_USER
 from gatepass.server.features.login.passkey.sign_in import sign_in
 from gatepass.server.features.login.passkey.sign_up import PasskeySignedUp, PasskeySignup, SignupOptions, offer, sign_up
@@ -71,6 +72,8 @@ def routes(core: Core) -> tuple[Route, ...]:
             body=PasskeyLogin,
             answers={200: TokenPair},
             problems=(
+                "login_denied",
+                "hook_unavailable",
                 "passkeys_unavailable",
                 "invalid_passkey",
                 "account_disabled",
@@ -106,15 +109,12 @@ def routes(core: Core) -> tuple[Route, ...]:
             body=PasskeySignup,
             answers={201: PasskeySignedUp},
             problems=(
-                "signup_closed",
+                *SIGNUP_PROBLEMS,
                 "signup_by_mail_only",
                 "invalid_email",
                 "passkeys_unavailable",
                 "invalid_passkey",
                 "email_taken",
-                "email_domain_not_allowed",
-                "signup_refused",
-                "signup_check_unavailable",
                 "too_many_attempts",
             ),
         ),

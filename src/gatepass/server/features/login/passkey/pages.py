@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gatepass.server.features.login.passkey.sign_in import sign_in
 from gatepass.server.features.login.passkey.sign_up import PasskeySignup, offer, sign_up
 from gatepass.server.web.auth.requirements import ANYONE
+from gatepass.server.web.captcha import CaptchaForm, admit_captcha, captcha_of
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.parsing import parse_object
 from gatepass.server.web.routing import page, page_form
@@ -28,7 +29,7 @@ class SignInForm(PageForm, frozen=True, kw_only=True):
     return_to: str = ""
 
 
-class PasskeySignupForm(PageForm, frozen=True, kw_only=True):
+class PasskeySignupForm(CaptchaForm, frozen=True, kw_only=True):
     """The first step of signing up; the second has a passkey too."""
 
     email: str = ""
@@ -72,7 +73,7 @@ async def submit_signup(core: Core, call: Call, form: PasskeySignupForm) -> Resp
     """Show the second step; then create the account."""
     if not form.passkey:
         return await _second_step(core, call, form)
-    signup = PasskeySignup(id=form.id, email=form.email, credential=parse_object(form.passkey))
+    signup = PasskeySignup(id=form.id, email=form.email, credential=parse_object(form.passkey), captcha=form.captcha)
     made = await sign_up(core, call, signup)
     return core.pages.page(
         call.request, "recovery_codes.html", codes=made.recovery_codes, next_path=core.pages.path("login")
@@ -81,11 +82,13 @@ async def submit_signup(core: Core, call: Call, form: PasskeySignupForm) -> Resp
 
 async def _second_step(core: Core, call: Call, form: PasskeySignupForm) -> Response:
     offered = await offer(core, form.email)
-    return core.pages.page(
+    response = core.pages.page(
         call.request,
         "signup_passkey.html",
         id=offered.id,
         email=form.email,
         options=offered.public_key,
         scripted=True,
+        captcha=captcha_of(core.settings),
     )
+    return admit_captcha(response, core.settings)

@@ -48,13 +48,14 @@ class SignupOptions(msgspec.Struct, frozen=True):
 class PasskeySignup(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The id and address that the options were for, and what `navigator.credentials.create` returned, as JSON.
 
-    `proof` goes to the service at `signup_check_url`.
+    `captcha` and `proof` are as at `/signup`.
     """
 
     id: str
     email: str
     credential: dict[str, Any]
     proof: str | None = None
+    captcha: str | None = None
 
 
 class PasskeySignedUp(Confidential, frozen=True, kw_only=True):
@@ -80,6 +81,7 @@ async def sign_up(needs: Needs, call: Call, signup: PasskeySignup) -> PasskeySig
     _check_open(needs)
     address, where, codes = normalise_email(signup.email), call.origin, new_codes()
     needs.rules.check(address)
+    await needs.rules.check_captcha(signup.captcha, where)
     await needs.rules.ask(address, where, proof=signup.proof)
     registered, answered = await needs.proofs.register(signup.credential, "sign_up", f"{signup.id} {address}")
 

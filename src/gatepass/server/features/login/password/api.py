@@ -78,6 +78,8 @@ def routes(core: Core) -> tuple[Route, ...]:
             shapes=(PasswordLogin, ProviderLogin),
             answers={200: TokenPair, 403: SecondFactorRequired},
             problems=(
+                "login_denied",
+                "hook_unavailable",
                 "invalid_credentials",
                 "account_disabled",
                 "account_locked",
@@ -98,6 +100,9 @@ def routes(core: Core) -> tuple[Route, ...]:
                 "email_not_verified",
                 "account_exists",
                 "signup_closed",
+                "invitation_required",
+                "email_domain_not_allowed",
+                "signup_denied",
                 "busy",
             ),
         ),

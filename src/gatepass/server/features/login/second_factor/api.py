@@ -60,6 +60,8 @@ def routes(core: Core) -> tuple[Route, ...]:
             body=FactorRequest,
             answers={200: TokenPair},
             problems=(
+                "login_denied",
+                "hook_unavailable",
                 "invalid_challenge",
                 "invalid_code",
                 "invalid_passkey",
