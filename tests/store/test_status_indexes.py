@@ -141,10 +141,8 @@ def test_the_database_itself_refuses_a_place_given_twice(tmp_path: Path) -> None
     """Whatever goes wrong above it, `UNIQUE (list, idx)` keeps two grants from sharing a bit."""
     SqliteDatabase(tmp_path / "gatepass.db", SettableClock()).close()
     connection = apsw.Connection(str(tmp_path / "gatepass.db"))
-    grant = (
-        "INSERT INTO grants VALUES (?1, 's', 'u', 'c', 'a', '', x'00', 1, 0, 0, 0, 'new', 1, 7, 0, NULL, '', '', '')"
-    )
-    connection.execute(grant, (os.urandom(4).hex(),))
+    add = "INSERT INTO grants VALUES (?1, '', '', '', '', '', x'', 1, 0, 0, 0, '', 1, 7, 0, NULL, '', '', '', '', '')"
+    connection.execute(add, (os.urandom(4).hex(),))
     with pytest.raises(apsw.ConstraintError):
-        connection.execute(grant, (os.urandom(4).hex(),))
+        connection.execute(add, (os.urandom(4).hex(),))
     connection.close()

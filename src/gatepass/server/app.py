@@ -17,6 +17,7 @@ from gatepass.server.features.keys.module import module as keys
 from gatepass.server.features.login.module import module as login
 from gatepass.server.features.mail.module import module as mail
 from gatepass.server.features.oauth.module import module as oauth
+from gatepass.server.features.organizations.module import module as organizations
 from gatepass.server.features.recovery.module import module as recovery
 from gatepass.server.features.revocation_feed.module import module as revocation_feed
 from gatepass.server.features.session.module import module as session
@@ -37,7 +38,21 @@ if TYPE_CHECKING:
     from gatepass.server.domain.keys.signer import OutsideKey
 
 # Signing keys come before what they sign, because changes of the store are applied in this order.
-MODULES = (keys, signup, login, recovery, session, account, admin, mail, webhooks, oauth, revocation_feed, site)
+MODULES = (
+    keys,
+    signup,
+    login,
+    recovery,
+    session,
+    account,
+    organizations,
+    admin,
+    mail,
+    webhooks,
+    oauth,
+    revocation_feed,
+    site,
+)
 
 
 @asynccontextmanager

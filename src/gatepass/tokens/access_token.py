@@ -57,6 +57,8 @@ class UnprovenCnfError(JoseError):
 class AccessToken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The claims of an access token as Gatepass issues it (RFC 9068 §2.2).
 
+    No standard defines the claims of organizations, so those of other issuers can be of any type.
+
     Attributes:
         iss: The issuer's URL.
         sub: Who signed in: a user's id, or the client's own where no user is involved.
@@ -68,6 +70,9 @@ class AccessToken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         sid: The sign-in that it belongs to.
         scope: What it allows, separated by spaces (RFC 8693 §4.2).
         roles: What its subject is (RFC 9068 §2.2.3.1).
+        org_id: The organization that it is for.
+        org_slug: What that one is called in URLs.
+        org_roles: What its subject is in that organization, and nowhere else.
         auth_time: When the subject last proved who they are, in seconds since 1970.
         acr: How strongly they proved it (RFC 9470 §6.1).
         amr: By which means (RFC 8176).
@@ -87,6 +92,9 @@ class AccessToken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     sid: str | None = None
     scope: str | None = None
     roles: tuple[str, ...] = ()
+    org_id: Any = None
+    org_slug: Any = None
+    org_roles: Any = None
     auth_time: NumericDate | None = None
     acr: str | None = None
     amr: tuple[str, ...] = ()

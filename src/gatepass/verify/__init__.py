@@ -12,6 +12,7 @@ from .following.health import Health
 from .guard import Cookie
 from .introspect import Introspector
 from .issuer import Fetched, FetchError
+from .organization import PrincipalOrganization
 from .principal import Principal
 from .resource import Resource
 from .verifier import AnyOf, Verifier
@@ -28,6 +29,7 @@ __all__ = [
     "Introspector",
     "JoseError",
     "Principal",
+    "PrincipalOrganization",
     "Resource",
     "Verifier",
     "challenge",

@@ -151,6 +151,7 @@ class Guard(Generic[Principal_co]):
         scope: str | None = None,
         role: str | Collection[str] | None = None,
         permission: str | None = None,
+        organization: str | None = None,
         acr: str | None = None,
         amr: str | None = None,
         max_age: int | None = None,
@@ -161,6 +162,8 @@ class Guard(Generic[Principal_co]):
             scope: Scopes separated by spaces; all are needed.
             role: A role; or several, of which one is enough.
             permission: Permissions separated by spaces; all are needed.
+            organization: The id of an organization, or `"*"` for whichever the token is for. Then `role` and
+                `permission` are those in it; without it, rights in an organization never count.
             acr: Authentication context classes separated by spaces; one is enough.
             amr: Authentication methods separated by spaces; all are needed.
             max_age: The maximum age in seconds of the user's sign-in.
@@ -170,7 +173,15 @@ class Guard(Generic[Principal_co]):
         """
         if self._is_optional:
             raise InvalidPolicyError("nothing can be required where signing in is optional")
-        requirement = Requirement.of(scope=scope, role=role, permission=permission, acr=acr, amr=amr, max_age=max_age)
+        requirement = Requirement.of(
+            scope=scope,
+            role=role,
+            permission=permission,
+            organization=organization,
+            acr=acr,
+            amr=amr,
+            max_age=max_age,
+        )
         changed = copy.copy(self)
         changed._requirements = (*self._requirements, requirement)  # noqa: SLF001 - it is of this very class
         return changed

@@ -15,6 +15,7 @@ from gatepass.tokens.status_list import StatusReference  # noqa: TC001 - as abov
 
 from .errors import REQUIREMENTS_UNMET
 from .frozen_claims import read_only, thawed
+from .organization import PrincipalOrganization  # noqa: TC001 - as above
 from .require import Requirement
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         scopes: The scopes that the token grants.
         roles: The subject's roles.
         permissions: What these permit, as the issuer says it.
+        organization: The organization that the token is for, or None. What its subject may do there is in it alone.
         expires_at: When the token expires, in seconds since 1970 (`exp`).
         auth_time: When the user last signed in, in seconds since 1970.
         acr: The authentication context class: how strong that sign-in was.
@@ -54,6 +56,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     scopes: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
     permissions: frozenset[str] = frozenset()
+    organization: PrincipalOrganization | None = None
     expires_at: float = inf
     auth_time: int | None = None
     acr: str | None = None
@@ -122,6 +125,9 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         plain = {name: getattr(self, name) for name in Principal.__struct_fields__ if name != "claims"}
         plain["scopes"], plain["roles"] = sorted(self.scopes), sorted(self.roles)
         plain["permissions"] = sorted(self.permissions)
+        plain["organization"] = (
+            None if self.organization is None else msgspec.to_builtins(self.organization, order="sorted")
+        )
         plain["status"] = None if self.status is None else msgspec.to_builtins(self.status)
         plain["actor_statuses"] = msgspec.to_builtins(list(self.actor_statuses))
         plain["expires_at"] = None if self.expires_at == inf else self.expires_at
@@ -148,6 +154,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         scope: str | None = None,
         role: str | Collection[str] | None = None,
         permission: str | None = None,
+        organization: str | None = None,
         acr: str | None = None,
         amr: str | None = None,
         max_age: int | None = None,
@@ -159,17 +166,27 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
             scope: Scopes separated by spaces; all are needed.
             role: A role; or several, of which one is enough.
             permission: Permissions separated by spaces; all are needed.
+            organization: The id of an organization, or `"*"` for whichever the token is for. Then `role` and
+                `permission` are those in it; without it, rights in an organization never count.
             acr: Authentication context classes separated by spaces; one is enough.
             amr: Authentication methods separated by spaces; all are needed.
             max_age: The maximum age in seconds of the user's sign-in.
             now: The time, in seconds since 1970; by default the system's.
 
         Raises:
-            InsufficientScopeError: A scope, the role or a permission is missing.
+            InsufficientScopeError: A scope, the role or a permission is missing, or the organization is another.
             InsufficientAuthenticationError: `acr`, `amr` or `max_age` does not hold: sign in again (RFC 9470).
             InvalidPolicyError: No principal could satisfy an argument.
         """
-        requirement = Requirement.of(scope=scope, role=role, permission=permission, acr=acr, amr=amr, max_age=max_age)
+        requirement = Requirement.of(
+            scope=scope,
+            role=role,
+            permission=permission,
+            organization=organization,
+            acr=acr,
+            amr=amr,
+            max_age=max_age,
+        )
         requirement.check(self, time.time() if now is None else now)
 
     def __repr__(self) -> str:
@@ -202,6 +219,7 @@ class _Written(msgspec.Struct, kw_only=True):
     scopes: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
     permissions: frozenset[str] = frozenset()
+    organization: PrincipalOrganization | None = None
     expires_at: float | None = None
     auth_time: int | None = None
     acr: str | None = None

@@ -14,6 +14,7 @@ from gatepass.tokens.access_token import names_in
 from gatepass.tokens.status_list import StatusReference
 
 from .frozen_claims import read_only
+from .organization import PrincipalOrganization
 from .principal import Principal
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def of_access_token(checked: Checked[AccessToken]) -> Principal:
         scopes=_words(claims.scope or ""),
         roles=_set(claims.roles),
         permissions=_permissions(checked.every["permissions"]) if "permissions" in checked.every else _NONE,
+        organization=_organization(checked.every) if "org_id" in checked.every else None,
         expires_at=claims.exp,
         auth_time=None if claims.auth_time is None else int(claims.auth_time),
         acr=claims.acr,
@@ -57,6 +59,7 @@ def of_other_token(checked: Checked[OtherAccessToken]) -> Principal:
         scopes=_scopes(claims.scope if claims.scope is not None else claims.scp),
         roles=_set(claims.roles),
         permissions=_permissions(checked.every["permissions"]) if "permissions" in checked.every else _NONE,
+        organization=_organization(checked.every) if "org_id" in checked.every else None,
         expires_at=claims.exp,
         auth_time=None if claims.auth_time is None else int(claims.auth_time),
         acr=claims.acr,
@@ -90,6 +93,19 @@ def roles_at(claims: Mapping[str, Any], path: tuple[str, ...]) -> frozenset[str]
 def _permissions(claim: object) -> frozenset[str]:
     """Read what a subject may do: no standard defines the claim, so that of another type grants nothing."""
     return _set(names_in(cast("object", claim)) or ()) if isinstance(claim, list) else _NONE
+
+
+def _organization(claims: Mapping[str, object]) -> PrincipalOrganization | None:
+    """Read the organization of a token; as for permissions, what is of another type grants nothing."""
+    org_id, slug = claims["org_id"], claims.get("org_slug")
+    if not isinstance(org_id, str) or not org_id:
+        return None
+    return PrincipalOrganization(
+        id=org_id,
+        slug=slug if isinstance(slug, str) else None,
+        roles=_permissions(claims.get("org_roles")),
+        permissions=_permissions(claims.get("org_permissions")),
+    )
 
 
 def _first(*claims: str | None) -> str | None:

@@ -10,9 +10,12 @@ import msgspec
 from gatepass.jose.errors import InvalidPolicyError
 
 from .errors import InsufficientAuthenticationError, InsufficientScopeError
+from .organization import ANY_ORGANIZATION
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+    from .organization import PrincipalOrganization
 
 
 class Rights(Protocol):
@@ -31,6 +34,11 @@ class Rights(Protocol):
     @property
     def permissions(self) -> frozenset[str]:
         """What these permit."""
+        ...
+
+    @property
+    def organization(self) -> PrincipalOrganization | None:
+        """The organization that the token is for, and the rights in it."""
         ...
 
     @property
@@ -56,6 +64,8 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
         scope: Scopes separated by spaces; all are needed (RFC 6749 §3.3).
         roles: Roles, of which one is enough.
         permission: Permissions separated by spaces; all are needed.
+        organization: Where roles and permissions are needed: the id of an organization, or `"*"` for whichever the
+            token is for. None: as the issuer gives them outside of any organization.
         acr: Authentication context classes separated by spaces; one is enough (RFC 9470 §4).
         amr: Authentication methods separated by spaces; all are needed (RFC 8176).
         max_age: The maximum age in seconds of the user's sign-in.
@@ -67,6 +77,7 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
     scope: str | None = None
     roles: frozenset[str] | None = None
     permission: str | None = None
+    organization: str | None = None
     acr: str | None = None
     amr: str | None = None
     max_age: int | None = None
@@ -78,6 +89,7 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
         scope: str | None,
         role: str | Collection[str] | None,
         permission: str | None,
+        organization: str | None,
         acr: str | None,
         amr: str | None,
         max_age: int | None,
@@ -88,11 +100,22 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
             InvalidPolicyError: As for the class.
         """
         roles = None if role is None else frozenset((role,) if isinstance(role, str) else role)
-        return cls(scope=scope, roles=roles, permission=permission, acr=acr, amr=amr, max_age=max_age)
+        return cls(
+            scope=scope,
+            roles=roles,
+            permission=permission,
+            organization=organization,
+            acr=acr,
+            amr=amr,
+            max_age=max_age,
+        )
 
     def __post_init__(self) -> None:
         _check_words(self.scope, "scope")
         _check_words(self.permission, "permission")
+        _check_words(self.organization, "organization")
+        if self.organization is not None and " " in self.organization:
+            raise InvalidPolicyError("organization is more than one")
         _check_words(self.acr, "acr")
         _check_words(self.amr, "amr")
         if self.roles is not None and not (self.roles and all(self.roles)):
@@ -110,14 +133,15 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
             now: The time, in seconds since 1970.
 
         Raises:
-            InsufficientScopeError: A scope, the role or a permission is missing.
+            InsufficientScopeError: A scope, the role or a permission is missing, or the organization is another.
             InsufficientAuthenticationError: `acr`, `amr` or `max_age` does not hold.
         """
         if self.scope is not None and not principal.scopes >= _words(self.scope):
             raise InsufficientScopeError("a scope is missing", scope=self.scope)
-        if self.roles is not None and self.roles.isdisjoint(principal.roles):
+        rights = principal if self.organization is None else self._in_organization(principal)
+        if self.roles is not None and self.roles.isdisjoint(rights.roles):
             raise InsufficientScopeError("the role is missing", scope=self.scope)
-        if self.permission is not None and not principal.permissions >= _words(self.permission):
+        if self.permission is not None and not rights.permissions >= _words(self.permission):
             raise InsufficientScopeError("a permission is missing", scope=self.scope)
         if self.acr is not None and principal.acr not in _words(self.acr):
             raise self._step_up("a stronger sign-in is needed")
@@ -125,6 +149,13 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
             raise self._step_up("a sign-in by other means is needed")
         if self.max_age is not None and (principal.auth_time is None or now - principal.auth_time > self.max_age):
             raise self._step_up("a more recent sign-in is needed")
+
+    def _in_organization(self, principal: Rights) -> PrincipalOrganization:
+        """Rights in one organization are none in another, and none outside."""
+        found = principal.organization
+        if found is None or self.organization not in (found.id, ANY_ORGANIZATION):
+            raise InsufficientScopeError("the token is not for this organization", scope=self.scope)
+        return found
 
     def _step_up(self, message: str) -> InsufficientAuthenticationError:
         return InsufficientAuthenticationError(message, acr_values=self.acr, max_age=self.max_age)

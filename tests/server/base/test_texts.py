@@ -118,7 +118,7 @@ def test_every_notice_can_be_written(kind: NoticeKind, language: str) -> None:
         link=link if f"mail.{kind}.button" in texts(language) else "",
         code="12345678",
         lock="https://auth.example.test/pages/lock?token=def",
-        values={"email": "<b>new</b>@example.test"} if "{email}" in texts(language)[f"mail.{kind}.text"] else {},
+        values={name or "": "<b>new</b>@example.test" for name in places(texts(language)[f"mail.{kind}.text"])},
     )
     mail = in_words(notice, site_name="A <site>")
     assert mail.subject

@@ -37,6 +37,7 @@ _OF_USERINFO = frozenset({"email", "email_verified"})
 
 _OF_THE_USER = ("id", "email", "email_verified", "name", "locale", "created_at")
 _RIGHTS = ("roles", "permissions")
+_OF_THE_ORGANIZATION = frozenset(f"organization.{name}" for name in ("id", "slug", "name", "roles", "permissions"))
 _OF_THE_SIGN_IN = ("session.id", "session.auth_time", "session.acr", "session.amr", "client.id")
 
 
@@ -60,6 +61,11 @@ class ClaimSource(msgspec.Struct, frozen=True):
         """Whether the account has to be read for it."""
         return self.path[:1] == ("user",) and self.path != ("user", "id")
 
+    @property
+    def is_of_organization(self) -> bool:
+        """Whether the organization has to be read for it."""
+        return self.path[:2] == ("organization", "metadata")
+
 
 ClaimMap: TypeAlias = "Mapping[str, ClaimSource]"
 
@@ -76,11 +82,15 @@ class ClaimKind(msgspec.Struct, frozen=True, kw_only=True):
 _RESERVED = _OF_OUR_TOKENS | _OF_PROTOCOLS
 _USER_PATHS = frozenset(f"user.{name}" for name in _OF_THE_USER)
 FOR_ACCESS_TOKENS = ClaimKind(
-    paths=_USER_PATHS | {*_RIGHTS, *_OF_THE_SIGN_IN}, metadata=("app_metadata",), reserved=_RESERVED
+    paths=_USER_PATHS | _OF_THE_ORGANIZATION | {*_RIGHTS, *_OF_THE_SIGN_IN},
+    metadata=("app_metadata",),
+    reserved=_RESERVED,
 )
 """People edit `metadata`, and with it they could give themselves a plan or a role: it is not here."""
 FOR_ID_TOKENS = ClaimKind(
-    paths=_USER_PATHS | {*_RIGHTS}, metadata=("app_metadata", "metadata"), reserved=_RESERVED | _OF_USERINFO
+    paths=_USER_PATHS | _OF_THE_ORGANIZATION | {*_RIGHTS},
+    metadata=("app_metadata", "metadata"),
+    reserved=_RESERVED | _OF_USERINFO,
 )
 
 
@@ -182,8 +192,10 @@ def _read_path(name: str, path: str, kind: ClaimKind) -> ClaimSource:
                 f"{name} comes from {path}, which people edit themselves",
                 "Use user.app_metadata, which only operators change.",
             )
-        case ("organization", *_):
-            raise ClaimMistake(f"{name} comes from {path}, and there are no organizations yet", "Remove it.")
+        case ("organization", "metadata", *members) if members and all(members):
+            return ClaimSource(parts)
         case _:
-            known = ", ".join(sorted((*kind.paths, *(f"user.{each}.NAME" for each in kind.metadata))))
+            known = ", ".join(
+                sorted((*kind.paths, *(f"user.{each}.NAME" for each in kind.metadata), "organization.metadata.NAME"))
+            )
             raise ClaimMistake(f"{name} comes from {path}, which is unknown", f"What is known: {known}.")

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from gatepass.server.domain.limits.attempts import Attempts
     from gatepass.server.domain.limits.used_once import UsedOnce
     from gatepass.server.domain.mail.queue import MailQueue
+    from gatepass.server.domain.organizations.domain import OrganizationDomains
+    from gatepass.server.domain.organizations.invitation import Invitations
+    from gatepass.server.domain.organizations.member import Members
+    from gatepass.server.domain.organizations.organization import Organizations
     from gatepass.server.domain.revocation.log import RevocationLog
     from gatepass.server.domain.revocation.status_indexes import StatusLists
     from gatepass.server.domain.sessions.api import Apis
@@ -193,6 +197,26 @@ class Transaction(Protocol):
     @property
     def consents(self) -> Consents:
         """See `Consents`."""
+        ...
+
+    @property
+    def organizations(self) -> Organizations:
+        """See `Organizations`."""
+        ...
+
+    @property
+    def members(self) -> Members:
+        """See `Members`."""
+        ...
+
+    @property
+    def invitations(self) -> Invitations:
+        """See `Invitations`."""
+        ...
+
+    @property
+    def domains(self) -> OrganizationDomains:
+        """See `OrganizationDomains`."""
         ...
 
     @property

@@ -8,6 +8,10 @@ Value: TypeAlias = str | int | float | bytes | None
 Row: TypeAlias = tuple[Value, ...]
 
 
+AFTER_EVERYTHING = "\U0010ffff"
+"""Sorts after every text that a word can go on with, where texts are in the order of their octets."""
+
+
 class Connection(Protocol):
     """Runs one statement, with values numbered `?1`, `?2` and so on."""
 

@@ -10,6 +10,7 @@ from gatepass.server.domain.revocation.status_index import StatusIndex
 from gatepass.server.domain.sessions.client import FIRST_PARTY
 from gatepass.server.domain.sessions.client_metadata import ClientMetadata
 from gatepass.server.domain.sessions.grant import (
+    ActiveOrganization,
     Advanced,
     ClientHold,
     Ended,
@@ -110,10 +111,16 @@ _WHOLE_BEARER = f"""{", ".join(_BEARER)},
     (SELECT amr FROM sessions WHERE sessions.id = grants.session_id),
     (SELECT audience FROM clients WHERE clients.id = grants.client_id),
     (SELECT scope FROM clients WHERE clients.id = grants.client_id),
-    (SELECT metadata FROM clients WHERE clients.id = grants.client_id)
+    (SELECT metadata FROM clients WHERE clients.id = grants.client_id),
+    organization_id,
+    (SELECT slug FROM organizations WHERE organizations.id = grants.organization_id),
+    (SELECT name FROM organizations WHERE organizations.id = grants.organization_id),
+    (SELECT roles FROM organization_members AS member
+        WHERE member.organization_id = grants.organization_id AND member.user_id = grants.user_id)
 """
 _LOGOUT = "client_id, user_id, CASE WHEN browser_session_id = '' THEN session_id ELSE browser_session_id END"
 """What a client is told when its grant ends: the session by which it knows the sign-in."""
+_ALL_MEMBERS = "user_id IN (SELECT user_id FROM organization_members WHERE organization_id = ?1)"
 _ADVANCE = f"""
 UPDATE grants SET verdict = CASE {_VERDICT} END, {", ".join(map(_assignment, _CHANGED))}
 WHERE id = ?1 AND secret_digest = ?2 AND client_id = ?8 AND (jkt = '' OR jkt = ?9)
@@ -131,8 +138,9 @@ class SqlGrants:
         """Insert."""
         await self._connection.row(
             "INSERT INTO grants (id, session_id, user_id, client_id, audience, scope, secret_digest, current, spent,"
-            " touched_at, answered_at, verdict, expires_at, status_list, status_idx, jkt, claims, browser_session_id)"
-            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?9, 'new', ?10, ?11, ?12, ?13, ?14, ?15)",
+            " touched_at, answered_at, verdict, expires_at, status_list, status_idx, jkt, claims, browser_session_id,"
+            " organization_id)"
+            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?9, 'new', ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
             grant.id,
             grant.session_id,
             grant.user_id,
@@ -148,6 +156,7 @@ class SqlGrants:
             grant.jkt or "",
             grant.claims,
             grant.browser_session_id,
+            grant.organization_id,
         )
 
     async def advance(self, refresh_credential: RefreshCredential, *, pace: RotationPolicy, now: float) -> Advance:
@@ -195,6 +204,50 @@ class SqlGrants:
             status.idx,
         )
         return None if row is None else str(row[0])
+
+    async def choose_organization(self, grant_id: str, organization_id: str) -> tuple[StatusIndex, int]:
+        """Update by primary key; the former one is noted with those from before."""
+        row = await self._connection.row(
+            "UPDATE grants SET organization_id = ?2, organizations_named = CASE"
+            " WHEN organization_id = '' OR organization_id = ?2"
+            " OR ' ' || organizations_named || ' ' LIKE '% ' || organization_id || ' %' THEN organizations_named"
+            " ELSE organizations_named || ' ' || organization_id END WHERE id = ?1"
+            " RETURNING status_list, status_idx, organizations_named",
+            grant_id,
+            organization_id,
+        )
+        status_list, status_idx, named = row or (0, 0, "")
+        return StatusIndex(int(status_list or 0), int(status_idx or 0)), len(words(named))
+
+    async def organization_in(self, session_id: str) -> str:
+        """Select by session."""
+        row = await self._connection.row(
+            "SELECT organization_id FROM grants WHERE session_id = ?1 AND client_id = ?2 AND ended_at IS NULL",
+            session_id,
+            FIRST_PARTY,
+        )
+        return "" if row is None else str(row[0])
+
+    async def naming(
+        self, organization_id: str, now: float, *, user_id: str | None = None
+    ) -> list[tuple[str, StatusIndex]]:
+        """Select by user."""
+        whose = _ALL_MEMBERS if user_id is None else "user_id = ?3"
+        values = () if user_id is None else (user_id,)
+        return await self._live(
+            f"{whose} AND (organization_id = ?1 OR ' ' || organizations_named || ' ' LIKE '% ' || ?1 || ' %')",
+            organization_id,
+            now,
+            *values,
+        )
+
+    async def leave_organization(self, organization_id: str, *, user_id: str | None = None) -> None:
+        """Update by user."""
+        whose = _ALL_MEMBERS if user_id is None else "user_id = ?2"
+        values = () if user_id is None else (user_id,)
+        await self._connection.row(
+            f"UPDATE grants SET organization_id = '' WHERE {whose} AND organization_id = ?1", organization_id, *values
+        )
 
     async def session_of(self, grant_id: str) -> str | None:
         """Find by primary key."""
@@ -282,12 +335,13 @@ class SqlGrants:
         )
         return [ClientHold(str(client_id), words(scope), float(since or 0)) for client_id, scope, since in rows]
 
-    async def _live(self, condition: str, value: str, now: float) -> list[tuple[str, StatusIndex]]:
+    async def _live(self, condition: str, value: str, now: float, *more: str) -> list[tuple[str, StatusIndex]]:
         rows = await self._connection.rows(
             "SELECT id, status_list, status_idx FROM grants"
             f" WHERE {condition} AND ended_at IS NULL AND expires_at > ?2",
             value,
             now,
+            *more,
         )
         return [(str(grant_id), StatusIndex(int(number or 0), int(idx or 0))) for grant_id, number, idx in rows]
 
@@ -299,7 +353,10 @@ class SqlGrants:
         """Update each by primary key."""
         for grant_id, status in grants:
             await self._connection.row(
-                "UPDATE grants SET status_list = ?2, status_idx = ?3 WHERE id = ?1", grant_id, status.list, status.idx
+                "UPDATE grants SET status_list = ?2, status_idx = ?3, organizations_named = '' WHERE id = ?1",
+                grant_id,
+                status.list,
+                status.idx,
             )
 
     async def _end(self, condition: str, value: str | float, now: float, *more: str) -> list[EndedGrant]:
@@ -351,7 +408,7 @@ def _held(row: Row) -> Held:
 
 def _subject(values: list[Value]) -> TokenSubject:
     user_id, session_id, client_id, audience, scope, status_list, status_idx, expires_at, jkt, claims, *rest = values
-    browser_session_id, roles, auth_time, acr, amr, client_audience, client_scope, client_metadata = rest
+    browser_session_id, roles, auth_time, acr, amr, client_audience, client_scope, client_metadata, *organization = rest
     return TokenSubject(
         user_id=str(user_id),
         session_id=str(session_id),
@@ -370,7 +427,16 @@ def _subject(values: list[Value]) -> TokenSubject:
         client_sector=_sector(str(client_metadata or ""), str(client_id)),
         client_audience=None if client_audience is None else words(client_audience),
         client_scope=None if client_scope is None else words(client_scope),
+        organization=_organization(organization),
     )
+
+
+def _organization(values: list[Value]) -> ActiveOrganization | None:
+    """None where there is none, and where the person is no longer a member."""
+    organization_id, slug, name, roles = values
+    if slug is None or roles is None:
+        return None
+    return ActiveOrganization(id=str(organization_id), slug=str(slug), name=str(name), roles=words(roles))
 
 
 def _sector(metadata: str, client_id: str) -> str:

@@ -21,6 +21,9 @@ from gatepass.server.store.keys import SqlKeys
 from gatepass.server.store.logout_deliveries import SqlLogoutDeliveries
 from gatepass.server.store.mails import SqlMails
 from gatepass.server.store.one_time_codes import SqlCodes
+from gatepass.server.store.organization_domains import SqlOrganizationDomains
+from gatepass.server.store.organization_invitations import SqlInvitations
+from gatepass.server.store.organizations import SqlMembers, SqlOrganizations
 from gatepass.server.store.passkeys import SqlPasskeys
 from gatepass.server.store.passwords import SqlPasswords
 from gatepass.server.store.profiles import SqlProfiles
@@ -72,6 +75,10 @@ class SqlTransaction:
         self.client_documents = SqlDocumentStates(connection)
         self.registration_tokens = SqlRegistrationTokens(connection)
         self.consents = SqlConsents(connection)
+        self.organizations = SqlOrganizations(connection)
+        self.members = SqlMembers(connection)
+        self.invitations = SqlInvitations(connection)
+        self.domains = SqlOrganizationDomains(connection)
         self.revocations = SqlRevocations(connection)
         self.status_lists = SqlStatusLists(connection)
         self.used_once = SqlUsedOnce(connection)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gatepass.server.domain.accounts.user import User
-from gatepass.server.store.connection import words
+from gatepass.server.store.connection import AFTER_EVERYTHING, words
 
 if TYPE_CHECKING:
     from gatepass.server.domain.accounts.user import UserFilter
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 _ADDRESS = "email COLLATE BINARY"
 """Addresses in the order of their octets, which has an index of its own on PostgreSQL."""
 _ID_PREFIX = "usr_"
-_AFTER_EVERYTHING = "\U0010ffff"
-"""Sorts after every text that an address or an id can go on with."""
-_COLUMNS = "id, email, created_at, roles, email_verified_at, disabled_at, locked_at, origin"
+_COLUMNS = "id, email, created_at, roles, email_verified_at, disabled_at, locked_at, origin, address_proved_at"
 
 
 class SqlUsers:
@@ -33,7 +31,7 @@ class SqlUsers:
         if await self.was_deleted(user.id):
             return False
         row = await self._connection.row(
-            f"INSERT INTO users ({_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+            f"INSERT INTO users ({_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
             " ON CONFLICT DO NOTHING RETURNING id",
             user.id,
             user.email,
@@ -43,6 +41,7 @@ class SqlUsers:
             user.disabled_at,
             user.locked_at,
             user.origin,
+            user.address_proved_at,
         )
         return row is not None
 
@@ -83,7 +82,7 @@ class SqlUsers:
 
         if users.search:
             column = "id COLLATE BINARY" if users.search.startswith(_ID_PREFIX) else _ADDRESS
-            where(f"{column} >= {{}} AND {column} < {{}}", users.search, users.search + _AFTER_EVERYTHING)
+            where(f"{column} >= {{}} AND {column} < {{}}", users.search, users.search + AFTER_EVERYTHING)
         if users.role is not None:
             where("roles <> '' AND ' ' || roles || ' ' LIKE '% ' || {} || ' %' ESCAPE '!'", _as_it_is(users.role))
         if users.disabled is not None:
@@ -120,13 +119,19 @@ class SqlUsers:
     async def set_email(self, user_id: str, email: str, verified_at: float | None) -> bool:
         """Update the columns, unless the address is there."""
         row = await self._connection.row(
-            "UPDATE users SET email = ?2, email_verified_at = ?3 WHERE id = ?1"
+            "UPDATE users SET email = ?2, email_verified_at = ?3,"
+            " address_proved_at = CASE WHEN email = ?2 AND ?4 = 1 THEN address_proved_at END WHERE id = ?1"
             " AND NOT EXISTS (SELECT 1 FROM users AS other WHERE other.email = ?2 AND other.id <> ?1) RETURNING id",
             user_id,
             email,
             verified_at,
+            int(verified_at is not None),
         )
         return row is not None
+
+    async def set_proved(self, user_id: str, at: float) -> None:
+        """Update the column."""
+        await self._connection.row("UPDATE users SET address_proved_at = ?2 WHERE id = ?1", user_id, at)
 
     async def set_verified(self, user_id: str, at: float) -> None:
         """Update the column."""

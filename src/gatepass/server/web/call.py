@@ -130,9 +130,10 @@ class Call(msgspec.Struct, frozen=True):  # made for each request, four times as
         client_id: str | None = None,
         audience: str | None = None,
         scope: str | None = None,
+        organization: str = "",
         cookie: bool = False,
     ) -> TokenRequest:
         """The requested tokens. Raises as `TokenRequestPolicy.check`."""
         return await self.context.request_policy.check(
-            self.request, client_id=client_id, audience=audience, scope=scope, cookie=cookie
+            self.request, client_id=client_id, audience=audience, scope=scope, organization=organization, cookie=cookie
         )

@@ -55,6 +55,45 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     "headers_too_large": ProblemKind(
         431, "Headers too large", "The request line and headers together are larger than 32 KiB."
     ),
+    # organizations
+    "invalid_organization": ProblemKind(
+        422,
+        "Invalid organization",
+        "A slug is 1 to 63 lower-case letters, digits and hyphens, with no hyphen at the ends; a name is one line.",
+    ),
+    "slug_taken": ProblemKind(409, "Slug taken", "Another organization has this slug."),
+    "organization_not_found": ProblemKind(
+        404, "No such organization", "There is no organization with this id or slug, or you are not a member of it."
+    ),
+    "not_a_member": ProblemKind(
+        403, "Not a member", "Tokens for an organization are for its members; it may not exist at all."
+    ),
+    "not_organization_admin": ProblemKind(
+        403, "Not an admin of the organization", "This needs the role `admin` in the organization."
+    ),
+    "member_not_found": ProblemKind(404, "No such member", "The organization has no member with this id."),
+    "already_a_member": ProblemKind(409, "Already a member", "The person is a member of the organization already."),
+    "last_admin": ProblemKind(
+        409,
+        "Last admin",
+        "The last admin cannot leave the organization or lose the role: make another member one first.",
+    ),
+    "invitation_not_found": ProblemKind(404, "No such invitation", "The organization has no invitation with this id."),
+    "invalid_invitation": ProblemKind(
+        403,
+        "Invalid invitation",
+        "The link of the invitation is wrong, has expired, was used or withdrawn, or its sender may not invite any more.",
+    ),
+    "invitation_for_another": ProblemKind(
+        403, "Invitation for another address", "Sign in to the account with the address that was invited."
+    ),
+    "address_not_verified": ProblemKind(
+        403, "Address not verified", "Verify the address of the account first: sign in by email, or set a new password."
+    ),
+    "too_many_invitations": ProblemKind(
+        409, "Too many invitations", "The organization has 1,000 invitations that wait: withdraw some first."
+    ),
+    "invalid_domain": ProblemKind(422, "Invalid domain", "This is not a domain that email addresses can have."),
     # signing up
     "invalid_email": ProblemKind(422, "Invalid email address", "The email address is not valid."),
     "invalid_user_id": ProblemKind(

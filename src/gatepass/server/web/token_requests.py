@@ -29,13 +29,14 @@ class TokenRequestPolicy:
         self._dpop = dpop
         self._settings = settings
 
-    async def check(
+    async def check(  # noqa: PLR0913 - what a sign-in can ask for
         self,
         request: Request,
         *,
         client_id: str | None = None,
         audience: str | None = None,
         scope: str | None = None,
+        organization: str = "",
         cookie: bool = False,
     ) -> TokenRequest:
         """Return the token request of a sign-in, limited to what its client may have.
@@ -54,6 +55,8 @@ class TokenRequestPolicy:
         token_request = client_policy.check(
             audience=() if audience is None else (audience,), scope=scope, cookie=cookie
         )
+        if organization and not token_request.is_for_operator:
+            token_request = msgspec.structs.replace(token_request, organization=organization)
         proof = await self._dpop.proof(request)
         if proof is None and must_be_bound:
             raise unbound()

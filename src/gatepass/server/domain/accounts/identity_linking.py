@@ -172,7 +172,7 @@ class IdentityLinking:
             return user
         if not user.is_unclaimed:
             return Existing(claimed=claimed, email=email)
-        if await prove_address(tx, user, where=where):
+        if await prove_address(tx, user, by_mail=False, where=where):
             await self._notices.tell_taken(tx, user, language=language)
         await _add(tx, user, claimed, where)
         return user

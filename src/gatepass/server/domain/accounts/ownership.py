@@ -21,12 +21,16 @@ if TYPE_CHECKING:
     from gatepass.server.domain.ports import Transaction
 
 
-async def prove_address(tx: Transaction, user: User, *, where: Origin = NOWHERE) -> bool:
+async def prove_address(tx: Transaction, user: User, *, by_mail: bool, where: Origin = NOWHERE) -> bool:
     """Record that the user's email address is verified; return whether earlier credentials were removed.
+
+    `by_mail`: they have read mail there. Otherwise somebody else vouches for it, who may be wrong, or lie.
 
     From an unclaimed account, everything is removed that its unverified creator set: the password, second factors,
     passkeys, connected accounts and sessions. Each removal is recorded, and the user is to be notified.
     """
+    if by_mail and user.address_proved_at is None:
+        await tx.users.set_proved(user.id, tx.now)
     if user.email_verified_at is not None:
         return False
     is_anything_taken = user.is_unclaimed and await _remove_credentials(tx, user, where)
@@ -62,4 +66,6 @@ async def erase(tx: Transaction, user_id: str) -> None:
     await drop_factors(tx, user_id)
     await tx.identities.remove_all_of(user_id)
     await tx.passwords.remove(user_id)
+    await tx.invitations.remove_to(user_id)
+    await tx.members.remove_user(user_id)
     await tx.users.remove(user_id)

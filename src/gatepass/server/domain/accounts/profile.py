@@ -54,10 +54,10 @@ class ProfileChanges(Confidential, frozen=True, kw_only=True):
         after = UserProfile(
             name=name,
             locale=profile.locale if self.locale is UNSET else self.locale,
-            metadata=_patched(profile.metadata, self.metadata),
-            app_metadata=_patched(profile.app_metadata, self.app_metadata),
+            metadata=patched(profile.metadata, self.metadata),
+            app_metadata=patched(profile.app_metadata, self.app_metadata),
         )
-        return _too_large("metadata", after.metadata) or _too_large("app_metadata", after.app_metadata) or after
+        return too_large("metadata", after.metadata) or too_large("app_metadata", after.app_metadata) or after
 
 
 class Profiles(Protocol):
@@ -92,13 +92,15 @@ def found_at(path: tuple[str, ...], document: Document) -> object:
     return found
 
 
-def _patched(kept: Document, patch: Document | UnsetType | None) -> Document:
+def patched(kept: Document, patch: Document | UnsetType | None) -> Document:
+    """A document after a merge patch (RFC 7396); null empties it."""
     if patch is UNSET:
         return kept
     return {} if patch is None else _merged(kept, patch)
 
 
-def _too_large(name: str, document: Document) -> Refusal | None:
+def too_large(name: str, document: Document) -> Refusal | None:
+    """The refusal of a document that is too large or too deep to keep."""
     try:
         check_json(name, document)
     except ClaimMistake as mistake:

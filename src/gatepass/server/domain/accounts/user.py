@@ -41,6 +41,8 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     locked_at: float | None = None
     origin: Literal["self", "operator", "import"] = "self"
     """Who made the account."""
+    address_proved_at: float | None = None
+    """When its owner showed that they read mail at the address; operators, imports and providers only vouch for it."""
 
     @property
     def closed(self) -> Closed | None:
@@ -122,7 +124,11 @@ class Users(Protocol):
         ...
 
     async def set_email(self, user_id: str, email: str, verified_at: float | None) -> bool:
-        """Change the address; False if another user has it, and then nothing is written."""
+        """Change the address, which its owner has not proved yet; False if another user has it: nothing is written."""
+        ...
+
+    async def set_proved(self, user_id: str, at: float) -> None:
+        """Record when the owner has shown to read mail at the address."""
         ...
 
     async def set_verified(self, user_id: str, at: float) -> None:

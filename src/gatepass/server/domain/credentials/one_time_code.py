@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 from gatepass.server.base.confidential import Confidential
 
-LinkPurpose = Literal["signup", "change_email", "sign_in", "reset", "lock"]
+LinkPurpose = Literal["signup", "change_email", "sign_in", "reset", "lock", "organization"]
 Purpose = Literal[LinkPurpose, "operator_factor", "nothing"]
 """The purpose of a code. `operator_factor` is not mailed but printed by the command line. `nothing` is stored if there
 is no account, so that both cases cost the same."""

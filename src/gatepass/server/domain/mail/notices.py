@@ -35,6 +35,7 @@ _LINK_PAGES: Mapping[LinkPurpose, str] = {
     "sign_in": "login/link",
     "reset": "reset",
     "lock": "lock",
+    "organization": "organizations/invitation",
 }
 """The page that links of each purpose lead to."""
 

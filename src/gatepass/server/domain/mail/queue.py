@@ -19,6 +19,7 @@ NoticeKind = Literal[
     "factor_removed",
     "impersonated",
     "invitation",
+    "organization_invitation",
     "password_changed",
     "provider_connected",
     "recovery_code_used",

@@ -6,13 +6,15 @@ import msgspec
 
 from gatepass.server.domain.accounts.user import User  # noqa: TC001 - as above
 from gatepass.server.domain.revocation.status_index import StatusIndex  # noqa: TC001 - msgspec reads the annotations of a struct
+from gatepass.server.domain.sessions.grant import ActiveOrganization  # noqa: TC001 - as above
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """The user who makes a request, and its session.
 
     `status` is the status index of their access token; None at a page, where a cookie authenticates. `sid` is
-    the name by which clients know the session; empty at a call, which has no use for it.
+    the name by which clients know the session; empty at a call, which has no use for it. `client_id` is the client that
+    calls; empty at a page.
     """
 
     user: User
@@ -21,6 +23,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     acr: str
     status: StatusIndex | None = None
     sid: str = ""
+    client_id: str = ""
 
 
 class OpenIdCaller(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +35,7 @@ class OpenIdCaller(msgspec.Struct, frozen=True, kw_only=True):
         client_id: The client.
         scope: What its access token allows.
         claims: What it asked for one by one when they signed in, as JSON; empty where nothing was.
+        organization: The organization that its tokens are for, if any.
     """
 
     user: User
@@ -39,3 +43,4 @@ class OpenIdCaller(msgspec.Struct, frozen=True, kw_only=True):
     client_id: str
     scope: tuple[str, ...]
     claims: str
+    organization: ActiveOrganization | None = None

@@ -27,12 +27,13 @@ if TYPE_CHECKING:
     from gatepass.server.domain.accounts.user import User
     from gatepass.server.domain.hooks.asking import HookFailures
     from gatepass.server.domain.ports import Database, Transaction
-    from gatepass.server.domain.sessions.grant import TokenSubject
+    from gatepass.server.domain.sessions.grant import ActiveOrganization, TokenSubject
     from gatepass.server.domain.sessions.subject_identifier import SubjectIdentifiers
 
 log = structlog.get_logger("gatepass")
 
 _APP_METADATA = ("user", "app_metadata")
+_ORGANIZATION_METADATA = ("organization", "metadata")
 _OF_SCOPE_EMAIL = (("user", "email"), ("user", "email_verified"))
 _OF_SCOPE_ROLES = (("roles",), ("permissions",))
 
@@ -47,6 +48,9 @@ class ClaimsRequest(msgspec.Struct, frozen=True, kw_only=True):
         roles: Their roles.
         permissions: What these permit.
         app_metadata: What operators have written about them.
+        organization_id: The organization that the token is for; empty for none.
+        organization_roles: Their roles there.
+        organization_permissions: What these permit there.
         session_id: The sign-in.
         audience: The APIs that the token is for.
         scope: What it allows.
@@ -58,6 +62,9 @@ class ClaimsRequest(msgspec.Struct, frozen=True, kw_only=True):
     roles: tuple[str, ...]
     permissions: tuple[str, ...]
     app_metadata: dict[str, Any]
+    organization_id: str
+    organization_roles: tuple[str, ...]
+    organization_permissions: tuple[str, ...]
     session_id: str
     audience: tuple[str, ...]
     scope: tuple[str, ...]
@@ -68,6 +75,13 @@ class ExtraClaims(msgspec.Struct, frozen=True):
 
     name: str
     read: Callable[[ClaimsRequest], Awaitable[Mapping[str, object]]]
+
+
+class _Documents(msgspec.Struct, frozen=True):
+    """What is read for claims that come from documents."""
+
+    profile: UserProfile = UserProfile()
+    organization: dict[str, Any] = {}
 
 
 class CustomClaims:
@@ -114,31 +128,41 @@ class CustomClaims:
             return {}
         sources = self._sources(subject)
         is_first_party = subject.client_id == FIRST_PARTY
-        permissions = self._roles.permissions(subject.roles)
-        claims: dict[str, object] = {"permissions": permissions} if is_first_party and permissions else {}
+        claims: dict[str, object] = self._permissions(subject) if is_first_party else {}
         asks_plugins = is_first_party and bool(self.extra)
         if not sources and not asks_plugins:
             return claims
         needs_user = asks_plugins or any(source.is_of_user for source in sources.values())
-        user, profile = await self._read(subject.user_id) if needs_user else (None, UserProfile())
-        facts = self._facts_of_sign_in(subject) | _facts_of_person(user, profile)
-        claims |= _resolved(sources, facts, profile)
+        user, documents = await self._read(sources, subject.user_id if needs_user else "", subject.organization)
+        facts = (
+            self._facts_of_sign_in(subject)
+            | self._facts_of_organization(subject.organization)
+            | _facts_of_person(user, documents.profile)
+        )
+        claims |= _resolved(sources, facts, documents)
         if asks_plugins and user is not None:
-            await self._add_extra(claims, self._request(subject, user, profile))
+            await self._add_extra(claims, self._request(subject, user, documents.profile))
         return claims
 
-    async def about_person(self, user_id: str, *, sub: str, scope: Collection[str]) -> dict[str, object]:
+    async def about_person(
+        self, user_id: str, *, sub: str, scope: Collection[str], organization: ActiveOrganization | None
+    ) -> dict[str, object]:
         """The claims of ID tokens and UserInfo that these scopes tell."""
         sources = {name: each for name, each in self._of_id_tokens.items() if _scope_of(each) in scope}
         if not sources:
             return {}
-        user, profile = await self._read(user_id)
+        user, documents = await self._read(sources, user_id, organization)
         if user is None:
             return {}
         roles = application_roles(user.roles)
         permissions = self._roles.permissions(roles)
-        facts = {("user", "id"): sub, ("roles",): roles or None, ("permissions",): permissions or None}
-        return _resolved(sources, facts | _facts_of_person(user, profile), profile)
+        facts: dict[tuple[str, ...], object] = {
+            ("user", "id"): sub,
+            ("roles",): roles or None,
+            ("permissions",): permissions or None,
+        }
+        facts |= self._facts_of_organization(organization) | _facts_of_person(user, documents.profile)
+        return _resolved(sources, facts, documents)
 
     def _sources(self, subject: TokenSubject) -> ClaimMap:
         is_first_party = subject.client_id == FIRST_PARTY
@@ -148,6 +172,23 @@ class CustomClaims:
             if is_first_party or (scope and scope in subject.scope):
                 found |= of_api
         return found
+
+    def _permissions(self, subject: TokenSubject) -> dict[str, object]:
+        """What the roles permit: in the organization apart from everywhere, so that neither is taken for the other."""
+        there = () if subject.organization is None else self._roles.permissions(subject.organization.roles)
+        permissions = {"permissions": self._roles.permissions(subject.roles), "org_permissions": there}
+        return {name: each for name, each in permissions.items() if each}
+
+    def _facts_of_organization(self, organization: ActiveOrganization | None) -> dict[tuple[str, ...], object]:
+        if organization is None:
+            return {}
+        return {
+            ("organization", "id"): organization.id,
+            ("organization", "slug"): organization.slug,
+            ("organization", "name"): organization.name,
+            ("organization", "roles"): organization.roles or None,
+            ("organization", "permissions"): self._roles.permissions(organization.roles) or None,
+        }
 
     def _facts_of_sign_in(self, subject: TokenSubject) -> dict[tuple[str, ...], object]:
         return {
@@ -162,6 +203,7 @@ class CustomClaims:
         }
 
     def _request(self, subject: TokenSubject, user: User, profile: UserProfile) -> ClaimsRequest:
+        organization_roles = () if subject.organization is None else subject.organization.roles
         return ClaimsRequest(
             user_id=user.id,
             email=user.email,
@@ -169,6 +211,9 @@ class CustomClaims:
             roles=application_roles(subject.roles),
             permissions=self._roles.permissions(subject.roles),
             app_metadata=profile.app_metadata,
+            organization_id="" if subject.organization is None else subject.organization.id,
+            organization_roles=organization_roles,
+            organization_permissions=self._roles.permissions(organization_roles),
             session_id=subject.session_id,
             audience=subject.audience,
             scope=subject.scope,
@@ -183,9 +228,21 @@ class CustomClaims:
                 await self._failures.note(extra.name, "extra_claims")
                 raise
 
-    async def _read(self, user_id: str) -> tuple[User | None, UserProfile]:
-        async def unit(tx: Transaction) -> tuple[User | None, UserProfile]:
-            return await tx.users.by_id(user_id), await tx.profiles.of(user_id)
+    async def _read(
+        self, sources: ClaimMap, user_id: str, organization: ActiveOrganization | None
+    ) -> tuple[User | None, _Documents]:
+        """Read the account, if there is an id, and the organization, if a claim is of it."""
+        needed = any(source.is_of_organization for source in sources.values())
+        organization_id = organization.id if needed and organization is not None else ""
+        if not user_id and not organization_id:
+            return None, _Documents()
+
+        async def unit(tx: Transaction) -> tuple[User | None, _Documents]:
+            user, profile = None, UserProfile()
+            if user_id:
+                user, profile = await tx.users.by_id(user_id), await tx.profiles.of(user_id)
+            found = await tx.organizations.find(organization_id) if organization_id else None
+            return user, _Documents(profile, {} if found is None else found.metadata)
 
         return await self._database.read(unit)
 
@@ -215,8 +272,17 @@ def app_metadata_in_tokens(settings: Settings, *, has_plugins: bool) -> frozense
     """The paths in `app_metadata` that live tokens may carry; the whole, where a plugin may have read it."""
     if has_plugins:
         return frozenset({()})
+    return _paths_in_tokens(settings, _APP_METADATA)
+
+
+def organization_metadata_in_tokens(settings: Settings) -> frozenset[tuple[str, ...]]:
+    """The paths in the metadata of organizations that live tokens may carry."""
+    return _paths_in_tokens(settings, _ORGANIZATION_METADATA)
+
+
+def _paths_in_tokens(settings: Settings, document: tuple[str, str]) -> frozenset[tuple[str, ...]]:
     sources = [source for each in settings.claim_maps.values() for source in each.values()]
-    return frozenset(source.path[2:] for source in sources if source.path[:2] == _APP_METADATA)
+    return frozenset(source.path[2:] for source in sources if source.path[:2] == document)
 
 
 def _facts_of_person(user: User | None, profile: UserProfile) -> dict[tuple[str, ...], object]:
@@ -231,20 +297,22 @@ def _facts_of_person(user: User | None, profile: UserProfile) -> dict[tuple[str,
     }
 
 
-def _resolved(sources: ClaimMap, facts: Mapping[tuple[str, ...], object], profile: UserProfile) -> dict[str, object]:
+def _resolved(sources: ClaimMap, facts: Mapping[tuple[str, ...], object], documents: _Documents) -> dict[str, object]:
     """What there is: a claim of nothing is left out."""
-    found = {name: _value(source, facts, profile) for name, source in sources.items()}
+    found = {name: _value(source, facts, documents) for name, source in sources.items()}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _value(source: ClaimSource, facts: Mapping[tuple[str, ...], object], profile: UserProfile) -> object:
+def _value(source: ClaimSource, facts: Mapping[tuple[str, ...], object], documents: _Documents) -> object:
     match source.path:
         case ():
             return cast("object", source.value)
         case ("user", "app_metadata", *members):
-            return found_at(tuple(members), profile.app_metadata)
+            return found_at(tuple(members), documents.profile.app_metadata)
         case ("user", "metadata", *members):
-            return found_at(tuple(members), profile.metadata)
+            return found_at(tuple(members), documents.profile.metadata)
+        case ("organization", "metadata", *members):
+            return found_at(tuple(members), documents.organization)
         case path:
             return facts.get(path)
 

@@ -20,7 +20,8 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     `jkt` is the thumbprint of the key that its tokens are bound to (RFC 9449); None for bearer tokens. `claims` is the
     JSON of the claims that were asked for one by one (OpenID Connect Core §5.5); empty where none were.
     `browser_session_id` is the browser's session in which an offline grant was given, by which its client knows the
-    sign-in; empty where the grant hangs on that session itself.
+    sign-in; empty where the grant hangs on that session itself. `organization_id` is the organization that its tokens
+    name; empty for none.
     """
 
     id: str
@@ -37,6 +38,16 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     jkt: str | None = None
     claims: str = ""
     browser_session_id: str = ""
+    organization_id: str = ""
+
+
+class ActiveOrganization(msgspec.Struct, frozen=True, kw_only=True):
+    """The organization that a token is for, of which the person is a member just now, and their roles there."""
+
+    id: str
+    slug: str
+    name: str
+    roles: tuple[str, ...]
 
 
 class EndedGrant(msgspec.Struct, frozen=True):
@@ -58,6 +69,7 @@ class TokenSubject(msgspec.Struct, frozen=True, kw_only=True):
 
     `client_audience` and `client_scope` are what a registered client may have just now; None for the built-in one.
     `client_sector` is the host at which it knows people by pairwise names; empty where it knows them by ours.
+    `organization` is that of the grant, while the person is a member.
     """
 
     user_id: str
@@ -74,6 +86,7 @@ class TokenSubject(msgspec.Struct, frozen=True, kw_only=True):
     jkt: str | None = None
     claims: str = ""
     browser_session_id: str = ""
+    organization: ActiveOrganization | None = None
     client_sector: str = ""
     client_audience: tuple[str, ...] | None = None
     client_scope: tuple[str, ...] | None = None
@@ -191,6 +204,27 @@ class Grants(Protocol):
 
     async def at(self, status: StatusIndex) -> str | None:
         """The grant at this status index; None if it has ended or moved."""
+        ...
+
+    async def choose_organization(self, grant_id: str, organization_id: str) -> tuple[StatusIndex, int]:
+        """Name another organization in tokens from now on, or none.
+
+        Returns the status index, and how many other organizations tokens at it may name.
+        """
+        ...
+
+    async def organization_in(self, session_id: str) -> str:
+        """The organization that first-party tokens of a session name; empty for none."""
+        ...
+
+    async def naming(
+        self, organization_id: str, now: float, *, user_id: str | None = None
+    ) -> list[tuple[str, StatusIndex]]:
+        """The active grants of a member, or of all, whose tokens may name the organization, with their indexes."""
+        ...
+
+    async def leave_organization(self, organization_id: str, *, user_id: str | None = None) -> None:
+        """Name the organization no longer in tokens of a member, or of all."""
         ...
 
     async def session_of(self, grant_id: str) -> str | None:

@@ -78,7 +78,9 @@ class IdTokenIssuer:
             sid=self._subjects.session(subject.client_sector, subject.browser_session_id or subject.session_id),
             at_hash=id_token.at_hash(access_token, signer.alg),
         )
-        custom = await self._custom_claims.about_person(subject.user_id, sub=claims.sub, scope=subject.scope)
+        custom = await self._custom_claims.about_person(
+            subject.user_id, sub=claims.sub, scope=subject.scope, organization=subject.organization
+        )
         about_person = custom | await self._about_person(subject, client)
         message = id_token.signing_input(claims, alg=signer.alg, kid=signer.kid, about_person=about_person)
         return jws.assemble(message, await signer.sign(message))

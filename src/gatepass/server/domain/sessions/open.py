@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import decode_id, new_id
 from gatepass.server.base.settings.tokens import ADMIN_IMPERSONATE
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.hooks.gates import begin_session
+from gatepass.server.domain.organizations.activating import active_organization
 from gatepass.server.domain.sessions.grant import Grant, TokenSubject
 from gatepass.server.domain.sessions.operator import IMPERSONATION_SECONDS, OPERATOR_SECONDS, check_operator
 from gatepass.server.domain.sessions.session import Session
@@ -21,11 +23,11 @@ from gatepass.tokens.refresh_token import SECRET_BYTES, RefreshToken
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gatepass.server.base.errors import Refusal
     from gatepass.server.domain.accounts.user import User
     from gatepass.server.domain.events.event import Origin
     from gatepass.server.domain.ports import Transaction
     from gatepass.server.domain.revocation.status_index import StatusIndex
+    from gatepass.server.domain.sessions.grant import ActiveOrganization
     from gatepass.server.domain.sessions.token_request import TokenRequest
 
 GRANT_PREFIX = "gnt"
@@ -66,8 +68,8 @@ async def open_session(  # noqa: PLR0913 - what a session is made of
 ) -> Opened | Refusal:
     """Write a session for the user and its first grant, and return what to issue tokens from.
 
-    An operator's token has a session of its own, which ends with it; it is refused as `check_operator` says. Any is
-    refused with `login_denied`, where a hook says no.
+    An operator's token has a session of its own, which ends with it; it is refused as `check_operator` says, tokens for
+    an organization as `active_organization`, and any with `login_denied`, where a hook says no.
     """
     if token_request.is_for_operator:
         if refused := check_operator(user, acr=proof.acr):
@@ -75,6 +77,9 @@ async def open_session(  # noqa: PLR0913 - what a session is made of
         max_seconds = OPERATOR_SECONDS
         if ADMIN_IMPERSONATE in token_request.scope:  # whatever ends the sign-in ends what came of it, to its end
             max_seconds += IMPERSONATION_SECONDS
+    organization = await active_organization(tx, user.id, token_request.organization)
+    if isinstance(organization, Refusal):
+        return organization
     session = Session(
         id=new_id("ses"),
         user_id=user.id,
@@ -87,7 +92,7 @@ async def open_session(  # noqa: PLR0913 - what a session is made of
     )
     if denied := await begin_session(tx, user, session):
         return denied
-    opened = await open_grant(tx, user, session, token_request=token_request, status=status)
+    opened = await open_grant(tx, user, session, token_request=token_request, status=status, organization=organization)
     await record(
         tx,
         "signed_in",
@@ -109,11 +114,12 @@ async def open_grant(  # noqa: PLR0913 - what a grant is made of
     status: StatusIndex,
     grant_id: str = "",
     browser_session_id: str = "",
+    organization: ActiveOrganization | None = None,
 ) -> Opened:
     """Store a client's grant of a session, at a new status index.
 
     `grant_id` is the identifier that was given out in advance, if one was. `browser_session_id` is that of the
-    browser in which an offline grant was given.
+    browser in which an offline grant was given. `organization` is the one that its tokens name.
     """
     grant_id, secret = grant_id or new_id(GRANT_PREFIX), os.urandom(SECRET_BYTES)
     grant = Grant(
@@ -131,10 +137,12 @@ async def open_grant(  # noqa: PLR0913 - what a grant is made of
         jkt=token_request.jkt,
         claims=token_request.claims,
         browser_session_id=browser_session_id,
+        organization_id="" if organization is None else organization.id,
     )
     await tx.grants.add(grant)
+    subject = _subject(session, grant, token_request, user.roles)
     return Opened(
-        subject=_subject(session, grant, token_request, user.roles),
+        subject=msgspec.structs.replace(subject, organization=organization),
         refresh_token=RefreshToken(
             grant_id=decode_id(grant_id.removeprefix(f"{GRANT_PREFIX}_")),
             serial=_FIRST_SERIAL,

@@ -82,7 +82,7 @@ class TokenIssuer:
         """Issue a grant's access token. A session's first one has a given `jti`, and the exact configured lifetime."""
         early = 0 if first_id else random.uniform(0, _JITTER)  # noqa: S311 - to spread a load, no secret
         seconds = OPERATOR_SECONDS if is_for_operators(subject.scope) else self._seconds - int(self._seconds * early)
-        issued_at = int(now)
+        issued_at, organization = int(now), subject.organization
         claims = AccessToken(
             iss=self._issuer,
             sub=self._subjects.subject(subject.client_sector, subject.user_id),
@@ -95,6 +95,9 @@ class TokenIssuer:
             sid=self._subjects.session(subject.client_sector, subject.session_id),
             scope=" ".join(subject.scope) or None,
             roles=application_roles(subject.roles),
+            org_id=organization and organization.id,
+            org_slug=organization and organization.slug,
+            org_roles=organization and (organization.roles or None),
             auth_time=int(subject.auth_time) or None,  # nobody knows, where another issuer has not said it
             acr=subject.acr or None,
             amr=subject.amr,

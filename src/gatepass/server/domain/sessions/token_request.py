@@ -13,6 +13,7 @@ class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     `named` is what it named of the audience, as grants keep it (see `rights`); nothing stands for all.
     `claims` are those that were asked for one by one, as grants keep them.
+    `organization` is the id or slug of the one that tokens are to name; empty for none.
     `sector` is the host at which the client knows people by pairwise names; empty where it knows them by ours.
     `proof` shows that key, and has not been used up yet.
     """
@@ -24,6 +25,7 @@ class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
     sector: str
     named: tuple[str, ...] = ()
     claims: str = ""
+    organization: str = ""
     jkt: str | None = None
     proof: dpop_proof.DPoPProof | None = None
 

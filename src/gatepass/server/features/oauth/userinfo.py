@@ -61,7 +61,9 @@ async def userinfo(core: Core, call: Call, _form: UserInfoForm | None) -> Respon
     client = await core.clients.by_id(caller.client_id)
     client_scope = core.first_party.scope if client is None else client.scope
     scope = set(caller.scope) & set(client_scope)
-    custom = await core.custom_claims.about_person(caller.user.id, sub=caller.sub, scope=scope)
+    custom = await core.custom_claims.about_person(
+        caller.user.id, sub=caller.sub, scope=scope, organization=caller.organization
+    )
     told = custom | msgspec.to_builtins(about(caller, client_scope))
     if client is None or not client.metadata.userinfo_signed_response_alg:
         return JsonResponse(told)

@@ -72,6 +72,7 @@ async def _put_address_back(tx: Transaction, user: User, email: str) -> None:
     if user.email == email:
         return
     if await tx.users.set_email(user.id, email, tx.now):
+        await tx.users.set_proved(user.id, tx.now)
         await record(tx, "email_changed", user.id, reason="put_back")
     else:
         await tx.users.set_disabled(user.id, tx.now)

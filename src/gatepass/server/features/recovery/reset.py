@@ -49,7 +49,7 @@ async def reset_password(needs: Needs, call: Call, token: str, password: str) ->
         user = None if used is None else await tx.users.by_id(used.user_id)
         if used is None or user is None or user.disabled_at is not None or user.email != used.email:
             return invalid_code()
-        if await prove_address(tx, user, where=origin):
+        if await prove_address(tx, user, by_mail=True, where=origin):
             await needs.notices.tell_taken(tx, user, language=language)
         await replace_password(tx, user.id, password_hash, is_short=needs.registration.is_short(password))
         await end_sessions_of(tx, user.id, "password_changed", where=origin)

@@ -25,9 +25,14 @@ _PROBLEMS = ("invalid_refresh_token", "cross_site_request")
 
 
 class RefreshRequest(Confidential, frozen=True, forbid_unknown_fields=True):
-    """The refresh token, unless a cookie holds it."""
+    """The refresh token, unless a cookie holds it.
+
+    `organization` is the id or slug of the one that tokens are for from now on; empty text for none. Without it they
+    are for the same as before.
+    """
 
     refresh_token: str | None = None
+    organization: str | None = None
 
 
 class LogoutRequest(Confidential, frozen=True, forbid_unknown_fields=True):
@@ -56,6 +61,7 @@ def routes(core: Core) -> tuple[Route, ...]:
                 "invalid_dpop_proof",
                 "use_dpop_nonce",
                 "invalid_audience",
+                "not_a_member",
             ),
         ),
         Route(
@@ -81,10 +87,10 @@ def routes(core: Core) -> tuple[Route, ...]:
     )
 
 
-async def get_new_tokens(core: Core, call: Call, _body: RefreshRequest) -> Response:
+async def get_new_tokens(core: Core, call: Call, body: RefreshRequest) -> Response:
     """Refresh and answer; a refusal leaves the cookie alone, which may be newer by now."""
     keys, token = core.keys.current, call.refresh_token
-    moved, now = await refresh(core, token, await core.dpop.thumbprint(call.request))
+    moved, now = await refresh(core, token, await core.dpop.thumbprint(call.request), body.organization)
     current = msgspec.structs.replace(token, serial=moved.serial)
     return await core.token_responses.answer(core.first_party.today(moved.subject), current, keys=keys, now=now)
 

@@ -146,7 +146,13 @@ async def verify_address(needs: Needs, call: Call, token: str, *, browser: str, 
             await needs.throttle.failed(tx, attempt)
             return Refusal("invalid_credentials", "This is not the password that was chosen at sign-up.")
         used = await tx.codes.use(code.digest, "signup", tx.now)
-        user = User(id=new_id("usr"), email=code.email, created_at=tx.now, email_verified_at=tx.now)
+        user = User(
+            id=new_id("usr"),
+            email=code.email,
+            created_at=tx.now,
+            email_verified_at=tx.now,
+            address_proved_at=tx.now,
+        )
         if used is None:
             return _invalid_code()
         if refused := await create_account(tx, user, method="password", where=where):

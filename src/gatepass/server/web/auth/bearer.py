@@ -67,6 +67,7 @@ class BearerAuth:
             auth_time=float(principal.auth_time or 0),
             acr=principal.acr or "",
             status=status_of(principal),
+            client_id=principal.client_id or "",
         )
 
     async def verify(

@@ -53,6 +53,7 @@ class OpenIdAuth:
             client_id=subject.client_id,
             scope=tuple(sorted(principal.scopes)),
             claims=subject.claims,
+            organization=subject.organization,
         )
 
     async def _read(self, principal: Principal) -> tuple[User, TokenSubject] | None:

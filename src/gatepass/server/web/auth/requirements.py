@@ -107,6 +107,20 @@ OPERATOR_IMPERSONATE = Auth(
     scope=ADMIN_IMPERSONATE,
 )
 """A person with the role `gatepass-operator` alone."""
+_ORGANIZATION = (*_PERSON, "organization_not_found", "not_organization_admin")
+ORGANIZATION_READ = Auth(
+    name="organization read",
+    needs="Takes a bearer token of an admin of the organization.",
+    problems=_ORGANIZATION,
+    by_person=True,
+)
+ORGANIZATION_WRITE = Auth(
+    name="organization write",
+    needs="Takes a bearer token of a recent sign-in of an admin of the organization.",
+    problems=(*_ORGANIZATION, "recent_sign_in_required", "second_factor_required"),
+    by_person=True,
+)
+"""A member with the role `admin` in the organization that the path names, by a first-party token."""
 OPERATOR_PAGE = Auth(name="operator page", needs="For operators.", by_person=True)
 """A page for a person with the role `gatepass-operator`, who has proved two factors lately."""
 METRICS = Auth(name="metrics", needs="For this machine, or with the `metrics_token` as bearer token.")

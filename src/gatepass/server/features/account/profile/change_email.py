@@ -103,6 +103,7 @@ async def confirm_address(needs: Needs, call: Call, token: str) -> None:
         await tx.codes.use(code.digest, "change_email", tx.now)
         if refused := await change_address(tx, user, code.email, is_verified=True, where=origin):
             return _invalid_code() if refused.code == "email_taken" else refused
+        await tx.users.set_proved(user.id, tx.now)
         if code.email == user.email:
             await record(tx, "email_verified", user.id, where=origin)
             return None

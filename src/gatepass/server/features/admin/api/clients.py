@@ -25,10 +25,10 @@ from gatepass.server.domain.sessions.client_metadata import (  # noqa: TC001 - a
     Profile,
     SubjectType,
 )
-from gatepass.server.features.admin.api.paging import rfc3339
 from gatepass.server.features.admin.clients import ClientAdmin, ClientChanges, NewClient
 from gatepass.server.web.answers import JsonResponse, no_content
 from gatepass.server.web.auth.requirements import OPERATOR_READ, OPERATOR_WRITE
+from gatepass.server.web.paging import rfc3339
 from gatepass.server.web.routing import Route
 
 if TYPE_CHECKING:

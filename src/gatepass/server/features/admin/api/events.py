@@ -10,9 +10,9 @@ import msgspec
 from msgspec import Meta
 
 from gatepass.server.domain.events.event import EventFilter, EventKind  # noqa: TC001 - as above
-from gatepass.server.features.admin.api.paging import DEFAULT_LIMIT, MOST, rfc3339
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth.requirements import OPERATOR_READ
+from gatepass.server.web.paging import DEFAULT_LIMIT, MOST, rfc3339
 from gatepass.server.web.parsing import parse_query
 from gatepass.server.web.routing import Route
 

@@ -11,9 +11,9 @@ import msgspec
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.keys.rotation import compromise, pace_of, rotate, stored_keys
 from gatepass.server.domain.keys.schedule import kept_until, state_of
-from gatepass.server.features.admin.api.paging import rfc3339
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth.requirements import OPERATOR_READ, OPERATOR_WRITE
+from gatepass.server.web.paging import rfc3339
 from gatepass.server.web.routing import Route
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gatepass.server.domain.accounts.export import Exported
-from gatepass.server.features.admin.api.paging import rfc3339
 from gatepass.server.features.admin.api.users import people
 from gatepass.server.web.answers import JsonResponse, no_content
 from gatepass.server.web.auth.requirements import OPERATOR_READ, OPERATOR_WRITE
+from gatepass.server.web.paging import rfc3339
 from gatepass.server.web.routing import Route
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.accounts.registration import PASSWORD_PROBLEMS
 from gatepass.server.domain.accounts.user import UserFilter
 from gatepass.server.domain.sessions.custom_claims import app_metadata_in_tokens
-from gatepass.server.features.admin.api.paging import PageQuery, cursor_of, key_of, rfc3339
 from gatepass.server.features.admin.people import Admin, UserChanges
 from gatepass.server.web.answers import JsonResponse, no_content
 from gatepass.server.web.auth.requirements import OPERATOR_READ, OPERATOR_WRITE
+from gatepass.server.web.paging import PageQuery, cursor_of, key_of, rfc3339
 from gatepass.server.web.parsing import parse_query
 from gatepass.server.web.routing import Route
 

@@ -13,12 +13,12 @@ from gatepass.server.domain.events.event import EventFilter, EventKind
 from gatepass.server.domain.keys.rotation import pace_of, rotate, stored_keys
 from gatepass.server.domain.keys.schedule import state_of
 from gatepass.server.features.admin.api.events import read_stats
-from gatepass.server.features.admin.api.paging import cursor_of, key_of
 from gatepass.server.features.admin.clients import ClientAdmin
 from gatepass.server.features.admin.console.chart import chart
 from gatepass.server.features.admin.console.event_names import event_names
 from gatepass.server.web.auth.requirements import OPERATOR_PAGE
 from gatepass.server.web.pages import PageForm
+from gatepass.server.web.paging import cursor_of, key_of
 from gatepass.server.web.routing import page, page_form
 
 if TYPE_CHECKING:

@@ -45,6 +45,7 @@ class EmailCodeRequest(Confidential, frozen=True, kw_only=True, forbid_unknown_f
     client_id: str | None = None
     audience: str | None = None
     scope: str | None = None
+    organization: str = ""
 
 
 def routes(core: Core) -> tuple[Route, ...]:
@@ -76,6 +77,7 @@ def routes(core: Core) -> tuple[Route, ...]:
                 "unknown_client",
                 "invalid_audience",
                 "invalid_scope",
+                "not_a_member",
                 "cross_site_request",
             ),
         ),
@@ -96,7 +98,11 @@ async def answer(core: Core, call: Call, body: EmailCodeRequest) -> Response:
     if (body.code is None) == (body.token is None):
         raise Refusal("invalid_body", "Send either `code` or `token`.")
     token_request = await call.token_request(
-        client_id=body.client_id, audience=body.audience, scope=body.scope, cookie=body.cookie
+        client_id=body.client_id,
+        audience=body.audience,
+        scope=body.scope,
+        organization=body.organization,
+        cookie=body.cookie,
     )
     result = await sign_in(
         core, call, MailProof(challenge=body.challenge, code=body.code, token=body.token), token_request

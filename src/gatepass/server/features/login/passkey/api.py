@@ -42,6 +42,7 @@ class PasskeyLogin(Confidential, frozen=True, kw_only=True, forbid_unknown_field
     client_id: str | None = None
     audience: str | None = None
     scope: str | None = None
+    organization: str = ""
 
 
 class SignupOptionsRequest(Confidential, frozen=True, forbid_unknown_fields=True):
@@ -81,6 +82,7 @@ def routes(core: Core) -> tuple[Route, ...]:
                 "unknown_client",
                 "invalid_audience",
                 "invalid_scope",
+                "not_a_member",
                 "cross_site_request",
             ),
         ),
@@ -131,7 +133,11 @@ async def login(core: Core, call: Call, body: PasskeyLogin) -> Response:
     if body.cookie:
         core.browser.check_login(call.request)
     token_request = await call.token_request(
-        client_id=body.client_id, audience=body.audience, scope=body.scope, cookie=body.cookie
+        client_id=body.client_id,
+        audience=body.audience,
+        scope=body.scope,
+        organization=body.organization,
+        cookie=body.cookie,
     )
     result = await sign_in(core, call, body.credential, token_request)
     return await core.login_responses.answer(result)

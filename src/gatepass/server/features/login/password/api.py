@@ -28,7 +28,7 @@ class LoginRequest(Confidential, frozen=True, kw_only=True, forbid_unknown_field
     """A sign-in with `email` and `password`, or with a `provider` and its `id_token`.
 
     `nonce` is what was sent to the provider. `audience` narrows the token to one API, `scope` (blank-separated) to some
-    scopes.
+    scopes. `organization` is the id or slug of the one that the tokens are for.
     """
 
     email: str | None = None
@@ -40,6 +40,7 @@ class LoginRequest(Confidential, frozen=True, kw_only=True, forbid_unknown_field
     client_id: str | None = None
     audience: str | None = None
     scope: str | None = None
+    organization: str = ""
 
 
 class PasswordLogin(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,6 +52,7 @@ class PasswordLogin(Confidential, frozen=True, kw_only=True, forbid_unknown_fiel
     client_id: str | None = None
     audience: str | None = None
     scope: str | None = None
+    organization: str = ""
 
 
 class ProviderLogin(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,6 +65,7 @@ class ProviderLogin(Confidential, frozen=True, kw_only=True, forbid_unknown_fiel
     client_id: str | None = None
     audience: str | None = None
     scope: str | None = None
+    organization: str = ""
 
 
 def routes(core: Core) -> tuple[Route, ...]:
@@ -90,6 +93,7 @@ def routes(core: Core) -> tuple[Route, ...]:
                 "unknown_client",
                 "invalid_audience",
                 "invalid_scope",
+                "not_a_member",
                 "cross_site_request",
                 "invalid_dpop_proof",
                 "use_dpop_nonce",
@@ -114,7 +118,11 @@ async def login(core: Core, call: Call, body: LoginRequest) -> Response:
     if body.cookie:
         core.browser.check_login(call.request)
     token_request = await call.token_request(
-        client_id=body.client_id, audience=body.audience, scope=body.scope, cookie=body.cookie
+        client_id=body.client_id,
+        audience=body.audience,
+        scope=body.scope,
+        organization=body.organization,
+        cookie=body.cookie,
     )
     match body:
         case LoginRequest(email=str(email), password=str(text), provider=None, id_token=None, nonce=None):

@@ -1,0 +1,1 @@
+"""Organizations: of people, of their admins, of operators."""

@@ -1,0 +1,30 @@
+"""Organizations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gatepass.server.features.organizations import members_api, operators_api, own_api
+from gatepass.server.module import Module
+from gatepass.server.web.auth.organization import OrganizationAuth
+from gatepass.server.web.auth.requirements import ORGANIZATION_READ, ORGANIZATION_WRITE
+
+if TYPE_CHECKING:
+    from gatepass.server.core import Core
+    from gatepass.server.domain.ports import Transaction
+
+_FACES = (own_api, members_api, operators_api)
+
+
+def module(core: Core) -> Module:
+    """Organizations: their members, and how these join and leave."""
+    admins = OrganizationAuth(core.database, core.bearer_auth, core.recent_auth)
+
+    async def forget(tx: Transaction) -> None:
+        await tx.invitations.forget_before(tx.now)
+
+    return Module(
+        routes=tuple(route for face in _FACES for route in face.routes(core)),
+        proofs={ORGANIZATION_READ: admins.reader, ORGANIZATION_WRITE: admins.writer},
+        expiry=(forget,),
+    )
