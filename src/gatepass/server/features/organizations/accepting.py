@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
 from gatepass.server.domain.accounts.user import User
 from gatepass.server.domain.credentials.one_time_code import digest_of
@@ -21,6 +20,7 @@ from gatepass.server.domain.organizations.manager import still_manages
 from gatepass.server.domain.ports import decide
 
 if TYPE_CHECKING:
+    from gatepass.server.base.errors import Refusal
     from gatepass.server.domain.accounts.registration import Registration
     from gatepass.server.domain.accounts.signup_rules import SignupRules
     from gatepass.server.domain.events.event import Origin
