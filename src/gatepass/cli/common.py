@@ -20,7 +20,7 @@ from gatepass.server.domain.sessions.custom_claims import app_metadata_in_tokens
 from gatepass.server.features.admin.apis import ApiAdmin
 from gatepass.server.features.admin.clients import ClientAdmin
 from gatepass.server.features.admin.people import Admin
-from gatepass.server.hooks import has_plugins
+from gatepass.server.hooks.plugins import has_plugins
 from gatepass.server.store.opening import open_store
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from gatepass.server.domain.mail.smtp import NotSent, mail_sender
 from gatepass.server.domain.providers.presets import make_providers
 from gatepass.server.domain.providers.provider import Journey
 from gatepass.server.domain.public_fetch import PublicFetch
-from gatepass.server.hooks import load_plugins
+from gatepass.server.hooks.plugins import load_plugins
 from gatepass.server.store.opening import open_store
 from gatepass.server.store.sqlite import examine
 from gatepass.server.store.sqlite_log import frames_behind_damage
@@ -92,6 +92,7 @@ async def _examine(place: Place) -> list[Finding]:
     if settings.mail == "smtp":
         found.append(await _mail_server(settings))
     found += _plugins()
+    found += [Finding("ok", "hook", f"{hook}: {url}") for hook, url in settings.hook_urls.items()]
     found += await _providers(settings)
     found += await _trusted_issuers(settings)
     return found

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.hooks.requests import BeforeLoginRequest, BeforeSignupRequest, Deny
     from gatepass.server.domain.keys.signer import OutsideKey
     from gatepass.server.domain.sessions.custom_claims import ClaimsRequest
-    from gatepass.server.hooks import Plugin
+    from gatepass.server.hooks.plugins import Plugin
     from gatepass.server.process.embedding import EmbeddedServer, create_app
 
 __all__ = [
@@ -31,7 +31,7 @@ _HOMES = {
     "EmbeddedServer": "gatepass.server.process.embedding",
     "create_app": "gatepass.server.process.embedding",
     "OutsideKey": "gatepass.server.domain.keys.signer",
-    "Plugin": "gatepass.server.hooks",
+    "Plugin": "gatepass.server.hooks.plugins",
 }
 
 

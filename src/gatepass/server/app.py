@@ -24,7 +24,8 @@ from gatepass.server.features.session.module import module as session
 from gatepass.server.features.signup.module import module as signup
 from gatepass.server.features.site.module import module as site
 from gatepass.server.features.webhooks.module import module as webhooks
-from gatepass.server.hooks import load_plugins
+from gatepass.server.hooks.over_http import HttpHooks
+from gatepass.server.hooks.plugins import load_plugins
 from gatepass.server.server import Server
 from gatepass.server.store.opening import open_store
 from gatepass.server.web.tracing import tracing_to
@@ -92,17 +93,18 @@ async def open_server(
             outside=held_elsewhere,
         )
         await note_settings(database, data_key, settings)
-        failures = HookFailures(database)
+        failures, http = HookFailures(database), HttpHooks(settings, database.clock)
+        deciders = [decider for plugin in plugins for decider in plugin.deciders]
         most = most_connections or settings.max_connections
         core = make_core(
             settings,
-            AskingDatabase(database, [decider for plugin in plugins for decider in plugin.deciders], failures),
+            AskingDatabase(database, [*deciders, *http.deciders], failures),
             live_keys,
             data_key,
             most_connections=most,
             shared=shared,
             failures=failures,
-            extra_claims=[plugin.claims for plugin in plugins if plugin.claims is not None],
+            extra_claims=[*[each.claims for each in plugins if each.claims is not None], *http.claims],
         )
         server = Server(core, tuple(module(core) for module in MODULES), tracing)
         await server.start()

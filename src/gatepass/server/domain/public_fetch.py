@@ -87,10 +87,12 @@ class PublicFetch:
         content = urlencode(form).encode()
         return await self._exchange("POST", url, seconds=seconds, max_bytes=max_bytes, content=content, sent=sent)
 
-    async def send(self, url: str, content: bytes, headers: Mapping[str, str]) -> Fetched:
+    async def send(
+        self, url: str, content: bytes, headers: Mapping[str, str], *, max_bytes: int = MAX_BYTES
+    ) -> Fetched:
         """Send content with headers that say what it is. Raises as `get`."""
         return await self._exchange(
-            "POST", url, seconds=POST_SECONDS, max_bytes=MAX_BYTES, content=content, sent=headers
+            "POST", url, seconds=POST_SECONDS, max_bytes=max_bytes, content=content, sent=headers
         )
 
     def _forget(self, key: tuple[str, int], task: asyncio.Task[Fetched]) -> None:

@@ -7,11 +7,11 @@ from typing import Annotated
 from msgspec import Meta
 
 from gatepass.server.base.errors import StartupError
-from gatepass.server.base.settings.signup import SignupSection
+from gatepass.server.base.settings.hooks import HooksSection
 from gatepass.server.base.urls import is_https_or_local
 
 
-class PasswordSection(SignupSection, frozen=True, kw_only=True):
+class PasswordSection(HooksSection, frozen=True, kw_only=True):
     """The policy for new passwords, and Argon2."""
 
     password_min_length: Annotated[

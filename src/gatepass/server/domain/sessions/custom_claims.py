@@ -258,19 +258,19 @@ async def _checked(extra: ExtraClaims, request: ClaimsRequest, *, taken: Collect
     return returned
 
 
-def claims_unavailable(plugin: str, why: str) -> Unavailable:
-    """The refusal of a token that would lack what a plugin adds: an API might take that for less than it is."""
+def claims_unavailable(hook: str, why: str) -> Unavailable:
+    """The refusal of a token that would lack what a hook adds: an API might take that for less than it is."""
     return Unavailable(
         "claims_unavailable",
         "What the token has to say cannot be found out just now: try again shortly.",
-        private=f"the plugin {plugin} gives no claims: {why}",
+        private=f"the hook {hook} gives no claims: {why}",
         retry_after=5,
     )
 
 
 def app_metadata_in_tokens(settings: Settings, *, has_plugins: bool) -> frozenset[tuple[str, ...]]:
-    """The paths in `app_metadata` that live tokens may carry; the whole, where a plugin may have read it."""
-    if has_plugins:
+    """The paths in `app_metadata` that live tokens may carry; the whole, where a hook may have read it."""
+    if has_plugins or settings.claims_url:
         return frozenset({()})
     return _paths_in_tokens(settings, _APP_METADATA)
 

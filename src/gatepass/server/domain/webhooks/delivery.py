@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
-import hmac
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -14,6 +11,7 @@ import msgspec
 import structlog
 
 from gatepass.server.domain.webhooks.queue import KEPT_SECONDS, hand_over
+from gatepass.server.domain.webhooks.signing import signed_headers
 from gatepass.verify.issuer import FetchError
 
 if TYPE_CHECKING:
@@ -126,15 +124,3 @@ def body_of(delivery: WebhookDelivery) -> bytes:
             "data": {"user_id": delivery.user_id, "session_id": delivery.session_id, "actor": delivery.actor},
         }
     )
-
-
-def signed_headers(message_id: str, body: bytes, secrets: list[bytes], now: int) -> dict[str, str]:
-    """The headers of Standard Webhooks: a signature (`v1`) under each secret that is in force."""
-    signed = f"{message_id}.{now}.".encode() + body
-    signatures = [base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode() for key in secrets]
-    return {
-        "Content-Type": "application/json",
-        "webhook-id": message_id,
-        "webhook-timestamp": str(now),
-        "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
-    }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import os
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
     from gatepass.server.domain.events.event import Event
     from gatepass.server.domain.keys.master_key import DataKey
 
-SECRET_PREFIX = "whsec_"  # noqa: S105 - what secrets begin with
-_SECRET_BYTES = 32
 OVERLAP_SECONDS = 86_400.0
 """How long the former secret signs too, after a new one was made."""
 _LONGEST_URL = 2_048
@@ -101,12 +97,6 @@ def check_webhook(url: str, events: Iterable[str]) -> None:
         raise Refusal(
             "invalid_webhook", f"There is no event {unknown}: name at least one of {', '.join(sorted(NAMES))}."
         )
-
-
-def new_secret() -> tuple[bytes, str]:
-    """A key, and how it is shown to the receiver."""
-    key = os.urandom(_SECRET_BYTES)
-    return key, SECRET_PREFIX + base64.b64encode(key).decode()
 
 
 def seal_secret(data_key: DataKey, key: bytes, webhook_id: str) -> bytes:

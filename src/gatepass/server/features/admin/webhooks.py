@@ -11,11 +11,11 @@ from gatepass.server.base.ids import new_id
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.webhooks.names import TEST
 from gatepass.server.domain.webhooks.queue import queue_one
+from gatepass.server.domain.webhooks.signing import new_secret
 from gatepass.server.domain.webhooks.webhook import (
     OVERLAP_SECONDS,
     Webhook,
     check_webhook,
-    new_secret,
     seal_secret,
 )
 

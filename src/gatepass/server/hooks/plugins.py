@@ -1,4 +1,4 @@
-"""Extension points for building on Gatepass without a fork.
+"""Plugins.
 
 A plugin is an object that one of the operator's packages names in the entry point group `gatepass.plugins`. It is found
 wherever that package is installed beside Gatepass, and loaded in every serving process: what a plugin opens, such as a
@@ -10,27 +10,28 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from gatepass.server.base.errors import StartupError
 from gatepass.server.domain.hooks.asking import Decider, hook_unavailable
-from gatepass.server.domain.hooks.requests import Deny
 from gatepass.server.domain.sessions.custom_claims import ExtraClaims, claims_unavailable
-from gatepass.server.web.errors import PROBLEMS
+from gatepass.server.hooks.answers import HookError, checked_answer, limited
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from importlib.metadata import EntryPoint
 
-    from gatepass.server.domain.hooks.requests import BeforeLoginRequest, BeforeSignupRequest, HookName, HookRequest
+    from gatepass.server.domain.hooks.requests import (
+        BeforeLoginRequest,
+        BeforeSignupRequest,
+        Deny,
+        HookName,
+        HookRequest,
+    )
     from gatepass.server.domain.keys.signer import OutsideKey
     from gatepass.server.domain.sessions.custom_claims import ClaimsRequest
 
-T = TypeVar("T")
-
 GROUP = "gatepass.plugins"
-HOOK_SECONDS = 0.5
-"""How long a hook may take: a person waits for it."""
 _START_SECONDS = 10.0
 """How long a plugin may take at startup."""
 
@@ -156,46 +157,6 @@ class Plugin:
                 f"The plugin {self.name} gives no signing keys: {type(error).__name__}.",
                 "Check that the service it uses can be reached from here.",
             ) from error
-
-
-class HookError(Exception):
-    """Why a hook gave no answer that counts, for operators."""
-
-
-async def limited(answer: Awaitable[T]) -> T:
-    """Wait for a hook's answer as long as it may take.
-
-    Raises:
-        HookError: of whatever it raises, or when it takes longer. Only the type of its error is told: the text may hold
-            more than a log should.
-    """
-    task = asyncio.current_task()
-    try:
-        async with asyncio.timeout(HOOK_SECONDS):
-            return await answer
-    except TimeoutError as error:
-        raise HookError(f"it took longer than {HOOK_SECONDS:g} seconds, or something it waited for did") from error
-    except asyncio.CancelledError as error:
-        if task is not None and task.cancelling():
-            raise  # the caller hung up
-        raise HookError("it cancelled itself") from error
-    except Exception as error:
-        raise HookError(type(error).__name__) from error
-
-
-def checked_answer(answer: object) -> Deny | None:
-    """What a hook that decides has said.
-
-    Raises:
-        HookError: for anything but `Deny` and None, and for a code of ours: programs act by these.
-    """
-    if answer is None:
-        return None
-    if not isinstance(answer, Deny):
-        raise HookError(f"it returned {type(answer).__name__}, which is neither Deny nor None")
-    if answer.code in PROBLEMS:
-        raise HookError(f"it denied with the code {answer.code}, which is one of Gatepass's own")
-    return answer
 
 
 def load_plugins() -> tuple[Plugin, ...]:

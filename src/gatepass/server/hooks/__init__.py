@@ -1,0 +1,1 @@
+"""Extension points for building on Gatepass without a fork."""
