@@ -223,8 +223,16 @@ def test_an_api_is_added_and_removed(api: httpx.Client, ops: dict[str, str]) -> 
     one = "/admin/apis/https%3A%2F%2Ffiles.example.test%2Fmcp"
     assert api.get(one, headers=ops).json()["scopes"] == body["scopes"]
     assert len(api.get("/admin/apis", headers=ops).json()["apis"]) == 1
+    merge_patch = ops | {"content-type": "application/merge-patch+json"}
+    changed = api.patch(one, content='{"name": "Files"}', headers=merge_patch).json()
+    assert (changed["name"], changed["scopes"]) == ("Files", body["scopes"])
+    refused = api.patch(one, json={"scopes": [{"name": "admin:read", "text": "x"}]}, headers=ops)
+    assert refused.json()["code"] == "invalid_scope"
     assert api.delete(one, headers=ops).status_code == 204
     assert api.get(one, headers=ops).json()["code"] == "api_not_found"
+    for kind in ("api_added", "api_changed", "api_removed"):
+        (event,) = api.get("/admin/events", params={"kind": kind}, headers=ops).json()["events"]
+        assert (event["reason"], event["actor"][:4]) == (body["audience"], "cli_")
 
 
 def test_the_log_is_followed_and_filtered(api: httpx.Client, ops: dict[str, str]) -> None:

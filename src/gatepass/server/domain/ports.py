@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.hooks.asking import Answers
     from gatepass.server.domain.keys.schedule import StoredKeys
     from gatepass.server.domain.limits.attempts import Attempts
+    from gatepass.server.domain.limits.idempotency import IdempotentRequests
     from gatepass.server.domain.limits.used_once import UsedOnce
     from gatepass.server.domain.mail.queue import MailQueue
     from gatepass.server.domain.organizations.domain import OrganizationDomains
@@ -231,7 +232,12 @@ class Transaction(Protocol):
 
     @property
     def used_once(self) -> UsedOnce:
-        """See `Replays`."""
+        """See `UsedOnce`."""
+        ...
+
+    @property
+    def idempotent_requests(self) -> IdempotentRequests:
+        """See `IdempotentRequests`."""
         ...
 
 

@@ -16,6 +16,7 @@ from gatepass.server.store.device_codes import SqlDeviceCodes
 from gatepass.server.store.events import SqlEvents
 from gatepass.server.store.factors import SqlFactorCounts, SqlRecoveryCodes, SqlRememberedDevices, SqlTotpSecrets
 from gatepass.server.store.grants import SqlGrants
+from gatepass.server.store.idempotent_requests import SqlIdempotentRequests
 from gatepass.server.store.identities import SqlIdentities
 from gatepass.server.store.keys import SqlKeys
 from gatepass.server.store.logout_deliveries import SqlLogoutDeliveries
@@ -82,6 +83,7 @@ class SqlTransaction:
         self.revocations = SqlRevocations(connection)
         self.status_lists = SqlStatusLists(connection)
         self.used_once = SqlUsedOnce(connection)
+        self.idempotent_requests = SqlIdempotentRequests(connection)
 
     @property
     def now(self) -> float:

@@ -28,11 +28,9 @@ class SqlUsers:
 
     async def add(self, user: User) -> bool:
         """Insert, unless the address or the id is there, or the id was."""
-        if await self.was_deleted(user.id):
-            return False
         row = await self._connection.row(
-            f"INSERT INTO users ({_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
-            " ON CONFLICT DO NOTHING RETURNING id",
+            f"INSERT INTO users ({_COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9"
+            " WHERE NOT EXISTS (SELECT 1 FROM deleted_user_ids WHERE digest = ?10) ON CONFLICT DO NOTHING RETURNING id",
             user.id,
             user.email,
             user.created_at,
@@ -42,6 +40,7 @@ class SqlUsers:
             user.locked_at,
             user.origin,
             user.address_proved_at,
+            _digest(user.id),
         )
         return row is not None
 

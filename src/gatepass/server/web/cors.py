@@ -46,6 +46,6 @@ class Cors:
         """The headers that answer a preflight, beside `headers_for`."""
         return {
             "access-control-allow-methods": ", ".join(methods),
-            "access-control-allow-headers": "Authorization, Content-Type, DPoP, Gatepass-Request",
+            "access-control-allow-headers": "Authorization, Content-Type, DPoP, Gatepass-Request, Idempotency-Key",
             "access-control-max-age": str(_PREFLIGHT_SECONDS),
         }

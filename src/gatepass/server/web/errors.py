@@ -263,6 +263,17 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     "operator_protected": ProblemKind(
         403, "Operator protected", "Only an operator in person, or the command line, changes operators."
     ),
+    "invalid_idempotency_key": ProblemKind(
+        400, "Invalid idempotency key", "An `Idempotency-Key` is 1 to 255 visible ASCII characters."
+    ),
+    "idempotency_key_reused": ProblemKind(
+        422, "Idempotency key reused", "The same `Idempotency-Key` was sent with another body: use a new one."
+    ),
+    "idempotent_request_running": ProblemKind(
+        409,
+        "Request running",
+        "The first request with this `Idempotency-Key` has not been answered, and what became of it is not known.",
+    ),
     "impersonation_off": ProblemKind(
         403, "Impersonation is off", "Operators act in other people's names only where `impersonation` is set."
     ),

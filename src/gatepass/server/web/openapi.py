@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from gatepass.server.domain.limits.idempotency import LONGEST_KEY
 from gatepass.server.web.auth.requirements import (
     MAY_REGISTER,
     OPENID_TOKEN,
+    OPERATOR_IMPERSONATE,
     OPERATOR_READ,
     OPERATOR_WRITE,
     REGISTRATION,
@@ -28,6 +30,15 @@ _ANY_CALL = ("duplicate_header", "headers_too_large", "internal_error")
 _ANY_BODY = ("malformed_request", "invalid_body", "body_too_large", "unsupported_media_type", "request_timeout")
 _ANY_FORM = ("invalid_request", "body_too_large", "unsupported_media_type", "request_timeout")
 _ANY_STORE = ("store_unavailable", "signer_unavailable", "claims_unavailable")
+
+
+_BY_BEARER = (OPENID_TOKEN, REGISTRATION, OPERATOR_READ, OPERATOR_WRITE, OPERATOR_IMPERSONATE)
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Lets the request be repeated: for a day the same key, with the same body, gets the same answer.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "pattern": "^[ -~]+$"},
+}
 
 
 def describe(routes: Iterable[Route], *, issuer: str, version: str) -> dict[str, Any]:
@@ -71,14 +82,17 @@ def _operation(route: Route, by_kind: dict[Any, Any]) -> dict[str, Any]:
         for parameter in re.findall(r"{(\w+)}", route.path)
     ]
     parameters += _in_query(route.query)
+    if route.takes_idempotency_key:
+        parameters.append(_IDEMPOTENCY_KEY)
     if parameters:
         operation["parameters"] = parameters
     if route.body is not None:
         schema = {"oneOf": [by_kind[shape] for shape in route.shapes]} if route.shapes else by_kind[route.body]
-        operation["requestBody"] = {"content": {"application/json": {"schema": schema}}}
+        media_types = ("application/json", "application/merge-patch+json")[: 2 if route.method == "PATCH" else 1]
+        operation["requestBody"] = {"content": {name: {"schema": schema} for name in media_types}}
     if route.form is not None:
         operation["requestBody"] = {"content": {"application/x-www-form-urlencoded": {"schema": by_kind[route.form]}}}
-    if route.auth.by_person or route.auth in (OPENID_TOKEN, REGISTRATION, OPERATOR_READ, OPERATOR_WRITE):
+    if route.auth.by_person or route.auth in _BY_BEARER:
         operation["security"] = [{"bearer": []}]
     return operation
 

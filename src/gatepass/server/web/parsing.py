@@ -35,6 +35,8 @@ _ONCE_ONLY = (
     b"gatepass-request",
     b"dpop",
 )
+_JSON = ("application/json", "application/merge-patch+json")
+"""The second is what a PATCH is (RFC 7396 §4); either needs a preflight from other sites."""
 _MAX_DETAIL = 200
 _MAX_FIELDS = 32
 _MAX_DEPTH = 16
@@ -94,7 +96,7 @@ def parse_json(body: bytes, content_type: str, kind: Any) -> Any:  # noqa: ANN40
         Refusal: `unsupported_media_type`, `malformed_request` or `invalid_body`.
     """
     if body:
-        _check_media_type(content_type)
+        _check_media_type(content_type, *_JSON)
     try:
         decoded = _decoder(kind).decode(body or b"{}")
         decode_object(body or b"{}", _MAX_DEPTH)  # msgspec accepts duplicate members and uses the last
@@ -201,11 +203,11 @@ def _plain_fields(text: str) -> Fields:
     return [(name, value) for name, _, value in split if value]
 
 
-def _check_media_type(content_type: str, expected: str = "application/json") -> None:
-    """Require the media type: a form of another site cannot send JSON without a preflight (CORS)."""
+def _check_media_type(content_type: str, *expected: str) -> None:
+    """Require one of the media types: a form of another site cannot send JSON without a preflight (CORS)."""
     media_type, _, parameters = content_type.lower().partition(";")
-    if media_type.strip() != expected or parameters.strip().replace('"', "") not in ("", "charset=utf-8"):
-        raise Refusal("unsupported_media_type", f"Send the body as Content-Type: {expected}.")
+    if media_type.strip() not in expected or parameters.strip().replace('"', "") not in ("", "charset=utf-8"):
+        raise Refusal("unsupported_media_type", f"Send the body as Content-Type: {expected[0]}.")
 
 
 @cache

@@ -29,7 +29,8 @@ class Route:
     caller, checked before the body is converted. `problems` are error codes beyond those of `auth` and those common to
     all calls. `shapes` are structs, one for each variant of a `body` that has several. With `page` it is an HTML page:
     its form is checked for CSRF, unless another site sends it (`from_elsewhere`), and its errors are pages: the one
-    that `show` renders, or a plain error page.
+    that `show` renders, or a plain error page. `shown_once` are the members of an answer that are secrets, which no
+    repeat of the request shows again; `takes_idempotency_key` says that it can be repeated.
     """
 
     method: str
@@ -47,6 +48,8 @@ class Route:
     show: Show | None = None
     shapes: tuple[Any, ...] = ()
     open_to_pages: bool = False
+    shown_once: tuple[str, ...] = ()
+    takes_idempotency_key: bool = False
 
 
 def page(path: str, handler: Handler, auth: Auth, *, show: Show | None = None) -> Route:

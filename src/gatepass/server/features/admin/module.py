@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gatepass.server.features.admin.api import apis, clients, events, impersonation, keys, person, users
+from gatepass.server.features.admin.api.repeating import with_repeats
 from gatepass.server.features.admin.console import pages as console
 from gatepass.server.features.admin.console import person as console_person
 from gatepass.server.module import Module
@@ -13,6 +14,7 @@ from gatepass.server.web.auth.requirements import OPERATOR_IMPERSONATE, OPERATOR
 
 if TYPE_CHECKING:
     from gatepass.server.core import Core
+    from gatepass.server.domain.ports import Transaction
 
 _CALLS = (users, person, impersonation, clients, apis, keys, events)
 _PAGES = (console, console_person)
@@ -21,10 +23,15 @@ _PAGES = (console, console_person)
 def module(core: Core) -> Module:
     """The operators' API."""
     operators = OperatorAuth(core.database, core.bearer_auth, core.revocation_check, issuer=core.settings.issuer_url)
+
+    async def forget(tx: Transaction) -> None:
+        await tx.idempotent_requests.forget_expired(tx.now)
+
     faces = (*_CALLS, *_PAGES) if core.settings.console else _CALLS
     return Module(
         templates=__package__,
-        routes=tuple(route for face in faces for route in face.routes(core)),
+        routes=tuple(with_repeats(core, route) for face in faces for route in face.routes(core)),
+        expiry=(forget,),
         proofs={
             OPERATOR_READ: operators.reader,
             OPERATOR_WRITE: operators.writer,

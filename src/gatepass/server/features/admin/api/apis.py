@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gatepass.server.domain.sessions.api import Api, ApiScope  # noqa: TC001 - msgspec reads the annotations of a struct
-from gatepass.server.features.admin.apis import ApiAdmin
+from gatepass.server.features.admin.apis import ApiAdmin, ApiChanges
 from gatepass.server.web.answers import JsonResponse, no_content
 from gatepass.server.web.auth.requirements import OPERATOR_READ, OPERATOR_WRITE
 from gatepass.server.web.routing import Route
@@ -69,6 +69,16 @@ def routes(core: Core) -> tuple[Route, ...]:
             problems=("api_not_found",),
         ),
         Route(
+            method="PATCH",
+            path=_ONE,
+            handler=partial(change_api, core),
+            auth=OPERATOR_WRITE,
+            summary="Change an API",
+            body=ApiChanges,
+            answers={200: ApiResource},
+            problems=("api_not_found", "invalid_scope"),
+        ),
+        Route(
             method="DELETE",
             path=_ONE,
             handler=partial(remove_api, core),
@@ -80,33 +90,41 @@ def routes(core: Core) -> tuple[Route, ...]:
     )
 
 
-def _apis(core: Core) -> ApiAdmin:
-    return ApiAdmin(core.database, core.list_keys)
+def _apis(core: Core, call: Call) -> ApiAdmin:
+    return ApiAdmin(core.database, core.list_keys, by=call.operator, where=call.origin)
 
 
-async def list_apis(core: Core, _call: Call, _body: None) -> Response:
+async def list_apis(core: Core, call: Call, _body: None) -> Response:
     """Answer with all of them."""
-    return JsonResponse(ApiList(tuple(map(_resource, await _apis(core).all()))))
+    return JsonResponse(ApiList(tuple(map(_resource, await _apis(core, call).all()))))
 
 
-async def add_api(core: Core, _call: Call, body: ApiResource) -> Response:
+async def add_api(core: Core, call: Call, body: ApiResource) -> Response:
     """Add one, or change it."""
     api = Api(
         audience=body.audience, name=body.name or body.audience, scopes=body.scopes, is_public=body.public, created_at=0
     )
-    kept = await _apis(core).add(api)
+    kept = await _apis(core, call).add(api)
     core.apis.forget()
     return JsonResponse(_resource(kept))
 
 
 async def show_api(core: Core, call: Call, _body: None) -> Response:
     """Answer with one."""
-    return JsonResponse(_resource(await _apis(core).show(call.path_params["audience"])))
+    return JsonResponse(_resource(await _apis(core, call).show(call.path_params["audience"])))
+
+
+async def change_api(core: Core, call: Call, body: ApiChanges) -> Response:
+    """Change one."""
+    kept = await _apis(core, call).change(call.path_params["audience"], body)
+    core.apis.forget()
+    core.clients.forget()
+    return JsonResponse(_resource(kept))
 
 
 async def remove_api(core: Core, call: Call, _body: None) -> Response:
     """Remove one."""
-    await _apis(core).remove(call.path_params["audience"])
+    await _apis(core, call).remove(call.path_params["audience"])
     core.apis.forget()
     core.clients.forget()
     return no_content()

@@ -52,6 +52,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             auth=OPERATOR_IMPERSONATE,
             summary="Get a token in a person's name, for one API",
             body=ImpersonationRequest,
+            shown_once=("token",),
             answers={200: ImpersonationToken},
             problems=(
                 "user_not_found",
