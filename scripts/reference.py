@@ -9,6 +9,7 @@ import asyncio
 import inspect
 import re
 import sys
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import UnionType
@@ -24,6 +25,7 @@ from gatepass.jose.errors import JoseError
 from gatepass.server.app import open_server
 from gatepass.server.base.settings import Settings, load
 from gatepass.server.base.settings.claims import ApiSettings
+from gatepass.server.base.settings.foreign_tokens import ForeignTokenSettings
 from gatepass.server.base.settings.providers import ProviderKind, ProviderSettings
 from gatepass.server.base.settings.roles import RoleSettings
 from gatepass.server.base.settings.trusted_issuers import TrustedIssuerSettings
@@ -155,7 +157,7 @@ def setting_type(hint: object, meta: Meta | None) -> str:
         return setting_type(get_args(hint)[0], meta)
     if hint is int and meta is not None:
         return f"{meta.ge:,} to {meta.le:,}" if meta.le is not None else f"{meta.ge:,} or more"
-    return {str: "text", Path: "path", bool: "`true` `false`"}[cast("type", hint)]
+    return {str: "text", Path: "path", bool: "`true` `false`", datetime: "time"}[cast("type", hint)]
 
 
 def setting_row(field: FieldInfo, hint: object) -> list[str]:
@@ -202,6 +204,12 @@ What the table of one provider may hold: `[providers.google]` in the file, or al
 `GATEPASS_PROVIDERS`. [Other sites to sign in with](../guides/social.md) shows how.
 
 {table(_SETTING_COLUMNS, setting_rows(ProviderSettings))}
+## Foreign tokens
+
+What the table of one system may hold: `[foreign_tokens.shop]` in the file, or all of them as one JSON object in
+`GATEPASS_FOREIGN_TOKENS`. [Moving from fastapi-users](../guides/from-fastapi-users.md) shows how.
+
+{table(_SETTING_COLUMNS, setting_rows(ForeignTokenSettings))}
 ## Trusted issuers
 
 What the table of one issuer may hold: `[trusted_issuers.corp]` in the file, or all of them as one JSON object in

@@ -43,6 +43,7 @@ def test_a_defect_is_logged_without_the_password_that_met_it(
     "message",
     [
         LoginRequest(email="ann@example.test", password=SECRET),
+        LoginRequest(foreign_token=SECRET),
         SignupRequest("ann@example.test", SECRET),
         RefreshRequest(SECRET),
         LogoutRequest(SECRET),

@@ -26,6 +26,13 @@ class SqlUsedOnce:
         )
         return row is not None
 
+    async def was_used(self, purpose: Purpose, token_id: str) -> bool:
+        """Find by primary key."""
+        row = await self._connection.row(
+            "SELECT 1 FROM used_once WHERE purpose = ?1 AND token_id = ?2", purpose, token_id
+        )
+        return row is not None
+
     async def forget_expired(self, now: float) -> None:
         """Delete by time."""
         await self._connection.row("DELETE FROM used_once WHERE expires_at <= ?1", now)

@@ -223,6 +223,11 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         "Invalid state",
         "The provider's answer does not belong to a sign-in of this browser, is too late or was already used.",
     ),
+    "invalid_foreign_token": ProblemKind(
+        401,
+        "Invalid foreign token",
+        "The token is none that the settings accept (`foreign_tokens`), has expired, or was used before: sign in again.",
+    ),
     "invalid_id_token": ProblemKind(
         403,
         "Invalid ID token",

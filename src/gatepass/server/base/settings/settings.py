@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, get_origin, get_type_hints
 
 from msgspec import Meta
 
-from gatepass.server.base.settings.claims import ClaimSection
+from gatepass.server.base.settings.foreign_tokens import ForeignTokenSection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Settings(ClaimSection, frozen=True, kw_only=True):
+class Settings(ForeignTokenSection, frozen=True, kw_only=True):
     """The server's settings: those of every section. `load` checks them as a whole."""
 
     def __repr__(self) -> str:

@@ -12,6 +12,8 @@ Purpose = Literal[
     "assertion_grant",
     "client_assertion",
     "dpop_proof",
+    "foreign_token",
+    "foreign_tokens_ended",
     "id_token",
     "interaction",
     "passkey_challenge",
@@ -27,6 +29,10 @@ class UsedOnce(Protocol):
 
     async def use(self, purpose: Purpose, token_id: str, *, expires_at: float) -> bool:
         """Mark a token as used; False if it already was. One statement decides."""
+        ...
+
+    async def was_used(self, purpose: Purpose, token_id: str) -> bool:
+        """Whether a token is marked as used."""
         ...
 
     async def forget_expired(self, now: float) -> None:

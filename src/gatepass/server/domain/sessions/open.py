@@ -36,11 +36,12 @@ _TOKEN_ID_BYTES = 16
 
 
 class Authentication(msgspec.Struct, frozen=True, kw_only=True):
-    """How and where the user authenticated: `acr` and `amr` as in RFC 9068 §2.2.1."""
+    """How and where the user authenticated: `acr` and `amr` as in RFC 9068 §2.2.1. `at` is when, if not just now."""
 
     acr: str
     amr: tuple[str, ...]
     where: Origin
+    at: float | None = None
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +84,7 @@ async def open_session(  # noqa: PLR0913 - what a session is made of
     session = Session(
         id=new_id("ses"),
         user_id=user.id,
-        auth_time=tx.now,
+        auth_time=tx.now if proof.at is None else min(proof.at, tx.now),
         acr=proof.acr,
         amr=proof.amr,
         address=proof.where.address,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gatepass.server.domain.events.event import NOWHERE
 from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.sessions.foreign_tokens import end_foreign_tokens
 from gatepass.server.domain.sessions.logout_queue import queue_logouts
 
 if TYPE_CHECKING:
@@ -79,6 +80,9 @@ async def end_sessions_of(  # noqa: PLR0913 - the last three are for the log, an
 ) -> int:
     """End all sessions and grants of a user, except the session to `keep`; return how many sessions."""
     now = tx.now
+    user = await tx.users.by_id(user_id)
+    if user is not None and user.origin == "import":
+        await end_foreign_tokens(tx, user_id)
     count = await tx.sessions.end_all_of(user_id, reason=reason, now=now, keep=keep)
     await publish_ended(tx, await tx.grants.end_of_user(user_id, now, keep_session=keep))
     if count:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.accounts.identity_linking import Existing
+from gatepass.server.features.login.foreign.sign_in import trade
 from gatepass.server.features.login.password.sign_in import sign_in
 from gatepass.server.web.auth.requirements import ANYONE
 from gatepass.server.web.login_responses import SecondFactorRequired
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class LoginRequest(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A sign-in with `email` and `password`, or with a `provider` and its `id_token`.
+    """A sign-in with `email` and `password`, with a `provider` and its `id_token`, or with a `foreign_token`.
 
     `nonce` is what was sent to the provider. `audience` narrows the token to one API, `scope` (blank-separated) to some
     scopes. `organization` is the id or slug of the one that the tokens are for.
@@ -36,6 +37,7 @@ class LoginRequest(Confidential, frozen=True, kw_only=True, forbid_unknown_field
     provider: str | None = None
     id_token: str | None = None
     nonce: str | None = None
+    foreign_token: str | None = None
     cookie: bool = False
     client_id: str | None = None
     audience: str | None = None
@@ -68,6 +70,17 @@ class ProviderLogin(Confidential, frozen=True, kw_only=True, forbid_unknown_fiel
     organization: str = ""
 
 
+class ForeignTokenLogin(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """By an access token of the system that the user was imported from (`foreign_tokens`), once."""
+
+    foreign_token: str
+    cookie: bool = False
+    client_id: str | None = None
+    audience: str | None = None
+    scope: str | None = None
+    organization: str = ""
+
+
 def routes(core: Core) -> tuple[Route, ...]:
     """The call."""
     return (
@@ -78,7 +91,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             auth=ANYONE,
             summary="Sign in with email address and password, or with a provider's ID token",
             body=LoginRequest,
-            shapes=(PasswordLogin, ProviderLogin),
+            shapes=(PasswordLogin, ProviderLogin, ForeignTokenLogin),
             answers={200: TokenPair, 403: SecondFactorRequired},
             problems=(
                 "login_denied",
@@ -99,6 +112,7 @@ def routes(core: Core) -> tuple[Route, ...]:
                 "use_dpop_nonce",
                 "unknown_provider",
                 "invalid_id_token",
+                "invalid_foreign_token",
                 "provider_denied",
                 "provider_unavailable",
                 "email_not_verified",
@@ -125,13 +139,19 @@ async def login(core: Core, call: Call, body: LoginRequest) -> Response:
         cookie=body.cookie,
     )
     match body:
+        case LoginRequest(
+            email=None, password=None, provider=None, id_token=None, nonce=None, foreign_token=str(foreign_token)
+        ):
+            result = await trade(core, call, foreign_token, token_request)
+        case LoginRequest(foreign_token=str()):
+            raise Refusal("invalid_body", "Send `foreign_token` without another proof.")
         case LoginRequest(email=str(email), password=str(text), provider=None, id_token=None, nonce=None):
             result = await sign_in(core, call, email, text, token_request)
         case LoginRequest(email=None, password=None, provider=str(provider), id_token=str(id_token)):
             proven = await core.linking.check_id_token(provider, id_token, body.nonce)
             result = await _sign_in_elsewhere(core, call, proven, token_request)
         case _:
-            raise Refusal("invalid_body", "Send `email` and `password`, or `provider` and `id_token`.")
+            raise Refusal("invalid_body", "Send `email` and `password`, `provider` and `id_token`, or `foreign_token`.")
     return await core.login_responses.answer(result)
 
 
