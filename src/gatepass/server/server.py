@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from gatepass.server.web.documents import DeferredDocument
 from gatepass.server.web.headers import PAGE_POLICY
 from gatepass.server.web.metadata import METADATA_PATHS, joined, paths_of
 from gatepass.server.web.openapi import describe
+from gatepass.server.web.repeating import with_repeats
 from gatepass.server.web.routing import RouteTable
 
 if TYPE_CHECKING:
@@ -40,7 +42,10 @@ class Server:
         self._tracing = tracing
         self._modules = modules
         base = urlsplit(core.settings.issuer_url).path
-        under_issuer = (replace(route, path=base + route.path) for module in self._modules for route in module.routes)
+        repeats = partial(with_repeats, database=core.database, data_key=core.data_key)
+        under_issuer = (
+            repeats(replace(route, path=base + route.path)) for module in self._modules for route in module.routes
+        )
         self.routes = (*under_issuer, *(route for module in self._modules for route in module.at_root))
         for module in self._modules:
             if module.catch_up is not None:

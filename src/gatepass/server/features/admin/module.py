@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gatepass.server.features.admin.api import apis, clients, events, impersonation, keys, person, users
-from gatepass.server.features.admin.api.repeating import with_repeats
 from gatepass.server.features.admin.console import pages as console
 from gatepass.server.features.admin.console import person as console_person
 from gatepass.server.module import Module
@@ -30,7 +29,7 @@ def module(core: Core) -> Module:
     faces = (*_CALLS, *_PAGES) if core.settings.console else _CALLS
     return Module(
         templates=__package__,
-        routes=tuple(with_repeats(core, route) for face in faces for route in face.routes(core)),
+        routes=tuple(route for face in faces for route in face.routes(core)),
         expiry=(forget,),
         proofs={
             OPERATOR_READ: operators.reader,
