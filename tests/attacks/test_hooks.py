@@ -23,6 +23,7 @@ from tests.support.pages import Browser
 from tests.support.relying_party import add_relying_party
 from tests.support.scripted_provider import ScriptedProvider
 from tests.support.server import OUTBOX, SettableClock, running_server
+from tests.support.wait import eventually
 
 from gatepass.cli.main import main
 from gatepass.server import BeforeLoginRequest, BeforeSignupRequest, Deny
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
     import httpx
     from tests.support.server import RunningServer
+
+    from gatepass.server import Event
 
     Send = Callable[[], httpx.Response]
     Road = Callable[["House"], Send]
@@ -48,6 +51,10 @@ async def answer(request):
     return await answers[-1](request)
 plugin.before_signup(answer)
 plugin.before_login(answer)
+told = []
+@plugin.on_event
+async def tell(event):
+    told.append(event)
 """
 
 
@@ -76,6 +83,7 @@ class House:
     def __init__(self, server: RunningServer, api: httpx.Client, provider: ScriptedProvider, door: Any) -> None:  # noqa: ANN401 - a module
         self.server, self.api, self.provider = server, api, provider
         self.asked: list[BeforeSignupRequest | BeforeLoginRequest] = door.asked
+        self.told: list[Event] = door.told
         self._answers: list[Callable[[Any], Awaitable[Any]]] = door.answers
         self._count = 0
         self.browsers = ExitStack()
@@ -388,7 +396,7 @@ def test_a_slow_hook_is_not_waited_for(house: House, capsys: pytest.CaptureFixtu
     main(["doctor", *house.server.place])
     said = capsys.readouterr().out
     assert re.search(r"warning +hooks +hooks that failed in the last day: .*before_login door", said), said
-    assert "door: before_signup, before_login" in said
+    assert "door: before_signup, before_login, on_event" in said
 
 
 def test_a_guess_does_not_reach_a_hook(house: House) -> None:
@@ -418,3 +426,19 @@ def test_a_denial_is_an_event(house: House) -> None:
         send()
         house.answers(None)
         assert [(event.kind, event.reason) for event in all_events(house.server)][-1] == (kind, NO.code)
+
+
+def test_a_plugin_is_told_of_events(house: House) -> None:
+    """Also of those that have no public name for webhooks; in the order of the log."""
+    send = _by_password(house)
+    house.answers(NO)
+    send()
+    house.answers(None)
+    send()
+    last = all_events(house.server)[-1].id
+    eventually(lambda: any(event.id == last for event in house.told))
+    assert [(event.kind, event.reason) for event in house.told][-3:] == [
+        ("account_created", ""),
+        ("sign_in_refused", NO.code),
+        ("signed_in", "pwd"),
+    ]

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from gatepass.server.base.settings import Settings
+    from gatepass.server.domain.events.feed import EventReader
     from gatepass.server.domain.keys.schedule import StoredKey, Use
     from gatepass.server.domain.ports import Database, Transaction
 
@@ -136,6 +137,8 @@ async def _store(settings: Settings) -> AsyncGenerator[Finding]:
             yield await _addresses(database)
             yield await _logouts(database)
             yield await _hooks(database)
+            for finding in await _readers(database):
+                yield finding
             for finding in await _reserved_names(database):
                 yield finding
     except StartupError as error:
@@ -221,6 +224,25 @@ async def _hooks(database: Database) -> Finding:
         hint = "The server's log says why each time (hook_unavailable, claims_unavailable)."
         return Finding("warning", "hooks", f"hooks that failed in the last day: {text}", hint)
     return Finding("ok", "hooks", "none failed in the last day")
+
+
+async def _readers(database: Database) -> list[Finding]:
+    """Whether plugins take the events that they are told."""
+
+    async def unit(tx: Transaction) -> tuple[list[EventReader], float]:
+        return await tx.event_feed.readers(), tx.now
+
+    readers, now = await database.read(unit)
+    found: list[Finding] = []
+    for reader in readers:
+        if reader.error:
+            text = f"{reader.name} failed {reader.tries} times at an event, and what follows waits: {reader.error}"
+            found.append(Finding("warning", "events", text, "The server's log names the event."))
+        elif now - reader.seen_at > _DAY:
+            days = int((now - reader.seen_at) // _DAY)
+            text = f"no server with the plugin {reader.name} has run for {days} days; its events are kept for 30"
+            found.append(Finding("warning", "events", text, "Install the plugin again, or let it be forgotten."))
+    return found
 
 
 async def _reserved_names(database: Database) -> list[Finding]:

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gatepass.server.domain.events.event import Event
     from gatepass.server.domain.hooks.requests import BeforeLoginRequest, BeforeSignupRequest, Deny
     from gatepass.server.domain.keys.signer import OutsideKey
     from gatepass.server.domain.sessions.custom_claims import ClaimsRequest
@@ -18,6 +19,7 @@ __all__ = [
     "ClaimsRequest",
     "Deny",
     "EmbeddedServer",
+    "Event",
     "OutsideKey",
     "Plugin",
     "create_app",
@@ -30,6 +32,7 @@ _HOMES = {
     "ClaimsRequest": "gatepass.server.domain.sessions.custom_claims",
     "EmbeddedServer": "gatepass.server.process.embedding",
     "create_app": "gatepass.server.process.embedding",
+    "Event": "gatepass.server.domain.events.event",
     "OutsideKey": "gatepass.server.domain.keys.signer",
     "Plugin": "gatepass.server.hooks.plugins",
 }

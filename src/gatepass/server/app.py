@@ -18,6 +18,7 @@ from gatepass.server.features.login.module import module as login
 from gatepass.server.features.mail.module import module as mail
 from gatepass.server.features.oauth.module import module as oauth
 from gatepass.server.features.organizations.module import module as organizations
+from gatepass.server.features.plugins.module import module as plugins
 from gatepass.server.features.recovery.module import module as recovery
 from gatepass.server.features.revocation_feed.module import module as revocation_feed
 from gatepass.server.features.session.module import module as session
@@ -50,6 +51,7 @@ MODULES = (
     admin,
     mail,
     webhooks,
+    plugins,
     oauth,
     revocation_feed,
     site,
@@ -80,8 +82,8 @@ async def open_server(
     """
     keep_large_blocks()
     tracing = tracing_to(settings.traces)
-    plugins = load_plugins()
-    held_elsewhere = [*outside_keys, *[key for plugin in plugins for key in await plugin.read_signing_keys()]]
+    found = load_plugins()
+    held_elsewhere = [*outside_keys, *[key for plugin in found for key in await plugin.read_signing_keys()]]
     async with open_store(settings, clock) as (database, data_key):
         live_keys = await provide_keys(
             database,
@@ -94,7 +96,7 @@ async def open_server(
         )
         await note_settings(database, data_key, settings)
         failures, http = HookFailures(database), HttpHooks(settings, database.clock)
-        deciders = [decider for plugin in plugins for decider in plugin.deciders]
+        deciders = [decider for plugin in found for decider in plugin.deciders]
         most = most_connections or settings.max_connections
         core = make_core(
             settings,
@@ -104,7 +106,8 @@ async def open_server(
             most_connections=most,
             shared=shared,
             failures=failures,
-            extra_claims=[*[each.claims for each in plugins if each.claims is not None], *http.claims],
+            listeners=[each.listener for each in found if each.listener is not None],
+            extra_claims=[*[each.claims for each in found if each.claims is not None], *http.claims],
         )
         server = Server(core, tuple(module(core) for module in MODULES), tracing)
         await server.start()

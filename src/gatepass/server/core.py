@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from gatepass.server.base.settings import Settings
     from gatepass.server.domain.accounts.registration import Registration
     from gatepass.server.domain.credentials.passwords.hashing import PasswordHasher
+    from gatepass.server.domain.events.feed import EventListener
     from gatepass.server.domain.hooks.asking import HookFailures
     from gatepass.server.domain.keys.keyring import LiveKeys
     from gatepass.server.domain.keys.master_key import DataKey
@@ -137,6 +138,7 @@ class Core:
         documents: The public documents.
         metrics: Counts answers.
         connections: The connections of this process.
+        listeners: Plugins that are told of events.
         lifecycle: Whether the process starts, serves or is about to end.
     """
 
@@ -193,6 +195,7 @@ class Core:
     documents: PublicDocuments
     metrics: Metrics
     connections: Connections
+    listeners: tuple[EventListener, ...]
     lifecycle: Lifecycle
 
 
@@ -205,6 +208,7 @@ def make_core(  # noqa: PLR0913 - everything is made of these
     most_connections: int,
     shared: Path | None = None,
     failures: HookFailures,
+    listeners: Sequence[EventListener] = (),
     extra_claims: Sequence[ExtraClaims] = (),
 ) -> Core:
     """Create everything, in order of dependency: a flat list.
@@ -217,6 +221,7 @@ def make_core(  # noqa: PLR0913 - everything is made of these
         most_connections: How many connections this process can hold.
         shared: This process's file in a folder where other workers have theirs, for what is counted.
         failures: Where it is noted that a hook fails.
+        listeners: Plugins that are told of events.
         extra_claims: What plugins add to tokens.
     """
     issuer = settings.issuer_url
@@ -331,6 +336,7 @@ def make_core(  # noqa: PLR0913 - everything is made of these
         machine=ThisMachine(settings),
         pages=pages,
         documents=PublicDocuments(settings),
+        listeners=tuple(listeners),
         lifecycle=Lifecycle(),
         metrics=metrics,
         connections=Connections(most_connections, note_refusal=lambda: metrics.note("none", "too_many_connections", 0)),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.credentials.totp import TotpSecrets
     from gatepass.server.domain.credentials.trusted_devices import RememberedDevices
     from gatepass.server.domain.events.event import Events
+    from gatepass.server.domain.events.feed import EventFeed
     from gatepass.server.domain.hooks.asking import Answers
     from gatepass.server.domain.keys.schedule import StoredKeys
     from gatepass.server.domain.limits.attempts import Attempts
@@ -148,6 +149,11 @@ class Transaction(Protocol):
     @property
     def events(self) -> Events:
         """See `Events`."""
+        ...
+
+    @property
+    def event_feed(self) -> EventFeed:
+        """See `EventFeed`."""
         ...
 
     @property

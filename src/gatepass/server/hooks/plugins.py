@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from gatepass.server.base.errors import StartupError
 from gatepass.server.domain.hooks.asking import Decider, hook_unavailable
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from importlib.metadata import EntryPoint
 
+    from gatepass.server.domain.events.event import Event
     from gatepass.server.domain.hooks.requests import (
         BeforeLoginRequest,
         BeforeSignupRequest,
@@ -39,7 +40,19 @@ ClaimsFunction: TypeAlias = "Callable[[ClaimsRequest], Awaitable[object]]"
 """It returns a dict of claims; what it returns is checked."""
 SignupFunction: TypeAlias = "Callable[[BeforeSignupRequest], Awaitable[Deny | None]]"
 LoginFunction: TypeAlias = "Callable[[BeforeLoginRequest], Awaitable[Deny | None]]"
+EventFunction: TypeAlias = "Callable[[Event], Awaitable[object]]"
 SigningKeys: TypeAlias = "Callable[[], Awaitable[Sequence[OutsideKey]]]"
+
+
+class PluginListener(NamedTuple):
+    """A plugin's function for events."""
+
+    name: str
+    function: EventFunction
+
+    async def tell(self, event: Event) -> None:
+        """Call it."""
+        await self.function(event)
 
 
 class Plugin:
@@ -62,6 +75,7 @@ class Plugin:
         self._claims: ClaimsFunction | None = None
         self._before_signup: SignupFunction | None = None
         self._before_login: LoginFunction | None = None
+        self._on_event: EventFunction | None = None
 
     def signing_keys(self, function: SigningKeys) -> SigningKeys:
         """Sign with outside keys (KMS, PKCS#11): the function returns them, the newest last.
@@ -98,6 +112,20 @@ class Plugin:
         self._before_login = function
         return function
 
+    def on_event(self, function: EventFunction) -> EventFunction:
+        """Be told of each event of the log, in order and at least once; the function has ten seconds for each.
+
+        Where it fails or takes longer, the event is told again, and what follows waits. One process calls it at a time,
+        from the first start with the plugin on.
+        """
+        self._on_event = function
+        return function
+
+    @property
+    def listener(self) -> PluginListener | None:
+        """What is told of events, if it wants to be."""
+        return None if self._on_event is None else PluginListener(self.name, self._on_event)
+
     @property
     def deciders(self) -> tuple[Decider, ...]:
         """Its functions that decide."""
@@ -121,6 +149,7 @@ class Plugin:
             "extra_claims": self._claims,
             "before_signup": self._before_signup,
             "before_login": self._before_login,
+            "on_event": self._on_event,
         }
         return tuple(name for name, function in used.items() if function is not None)
 

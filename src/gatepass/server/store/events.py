@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 _DAY = 86_400.0
 EVENT_COLUMNS = "id, at, kind, user_id, session_id, actor, reason, jti, address, user_agent"
-_IS_NEWS = "CASE WHEN EXISTS (SELECT 1 FROM webhooks) THEN 1 ELSE 0 END"
-"""Asked in the statement that writes the event: without a webhook it costs nothing more."""
+_HAS_READER = "EXISTS (SELECT 1 FROM event_readers)"
+_IS_NEWS = f"CASE WHEN {_HAS_READER} THEN 1 ELSE 0 END"
+_IS_PUBLIC_NEWS = f"CASE WHEN EXISTS (SELECT 1 FROM webhooks) OR {_HAS_READER} THEN 1 ELSE 0 END"
+"""Asked in the statement that writes the event: without a webhook and a plugin it costs nothing more."""
 
 
 class SqlEvents:
@@ -30,8 +32,8 @@ class SqlEvents:
     async def record(self, event: Event) -> None:
         """Insert."""
         await self._connection.row(
-            f"INSERT INTO events ({EVENT_COLUMNS}, is_news)"
-            f" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, {_IS_NEWS if event.kind in PUBLIC_NAMES else 0})",
+            f"INSERT INTO events ({EVENT_COLUMNS}, is_news) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
+            f" {_IS_PUBLIC_NEWS if event.kind in PUBLIC_NAMES else _IS_NEWS})",
             event.id,
             event.at,
             event.kind,

@@ -13,6 +13,7 @@ from gatepass.server.store.client_documents import SqlDocumentStates
 from gatepass.server.store.clients import SqlClients
 from gatepass.server.store.consents import SqlConsents
 from gatepass.server.store.device_codes import SqlDeviceCodes
+from gatepass.server.store.event_feed import SqlEventFeed
 from gatepass.server.store.events import SqlEvents
 from gatepass.server.store.factors import SqlFactorCounts, SqlRecoveryCodes, SqlRememberedDevices, SqlTotpSecrets
 from gatepass.server.store.grants import SqlGrants
@@ -66,6 +67,7 @@ class SqlTransaction:
         self.mails = SqlMails(connection)
         self.logout_deliveries = SqlLogoutDeliveries(connection)
         self.events = SqlEvents(connection)
+        self.event_feed = SqlEventFeed(connection)
         self.webhooks = SqlWebhooks(connection)
         self.webhook_deliveries = SqlWebhookDeliveries(connection)
         self.clients = SqlClients(connection)

@@ -42,7 +42,7 @@ class WebhookSender:
 
     async def send_due(self) -> None:
         """Deliver what is due: one person's in order, different people's side by side."""
-        await self._hand_over()
+        await hand_over_news(self._database)
         while claimed := await self._claim():
             claimed.sort(key=lambda each: (each.webhook_id, each.user_id, each.sequence))
             groups = [list(group) for _, group in groupby(claimed, lambda each: (each.webhook_id, each.user_id))]
@@ -53,16 +53,6 @@ class WebhookSender:
     async def forget_old(self, tx: Transaction) -> None:
         """Remove old deliveries."""
         await tx.webhook_deliveries.forget_before(tx.now - KEPT_SECONDS)
-
-    async def _hand_over(self) -> None:
-        async def look(tx: Transaction) -> bool:
-            return await tx.webhooks.has_news()
-
-        async def unit(tx: Transaction) -> None:
-            await hand_over(tx, _HANDED_AT_ONCE)
-
-        while await self._database.read(look):
-            await self._database.transaction(unit)
 
     async def _claim(self) -> list[WebhookDelivery]:
         async def look(tx: Transaction) -> bool:
@@ -112,6 +102,19 @@ class WebhookSender:
             return ""
         log.warning("a webhook did not take an event", id=webhook.id, status=answer.status, tries=delivery.tries)
         return f"status_{answer.status}"
+
+
+async def hand_over_news(database: Database) -> None:
+    """Queue what is new for those who are told."""
+
+    async def look(tx: Transaction) -> bool:
+        return await tx.webhooks.has_news()
+
+    async def unit(tx: Transaction) -> None:
+        await hand_over(tx, _HANDED_AT_ONCE)
+
+    while await database.read(look):
+        await database.transaction(unit)
 
 
 def body_of(delivery: WebhookDelivery) -> bytes:

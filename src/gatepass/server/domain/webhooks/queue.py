@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 import msgspec
 
 from gatepass.server.base.ids import new_id
+from gatepass.server.domain.events.event import Event
 from gatepass.server.domain.webhooks.names import PUBLIC_NAMES, USER_DELETED
 
 if TYPE_CHECKING:
-    from gatepass.server.domain.events.event import Event
     from gatepass.server.domain.ports import Transaction
     from gatepass.server.domain.webhooks.webhook import Webhook
 
@@ -91,15 +91,21 @@ class WebhookQueue(Protocol):
 
 
 async def hand_over(tx: Transaction, limit: int) -> None:
-    """Queue the events that no webhook was handed yet, in their order, for each webhook that hears of them."""
-    webhooks = await tx.webhooks.all()
-    for event in await tx.webhooks.take_news(limit):
-        await _queue(tx, webhooks, PUBLIC_NAMES[event.kind], event)
+    """Queue new events, in their order, for plugins and for each webhook that hears of them."""
+    webhooks, news = await tx.webhooks.all(), await tx.webhooks.take_news(limit)
+    # Who was deleted, `forget_person` has told: the log has no name for them.
+    await tx.event_feed.append([event for event in news if event.kind != "account_deleted"])
+    for event in news:
+        if name := PUBLIC_NAMES.get(event.kind):
+            await _queue(tx, webhooks, name, event)
 
 
 async def forget_person(tx: Transaction, user_id: str) -> None:
     """Remove what waits or was delivered about somebody, and queue that they are gone: an id that leads nowhere."""
     await tx.webhook_deliveries.forget_user(user_id)
+    await tx.event_feed.forget_user(user_id)
+    gone = Event(id=new_id("evt"), at=tx.now, kind="account_deleted", user_id=user_id, session_id="")
+    await tx.event_feed.append([gone])
     for webhook in await tx.webhooks.all():
         if webhook.hears_of(USER_DELETED):
             await queue_one(tx, webhook, USER_DELETED, user_id=user_id)
