@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tests.support.commands import add_client
@@ -14,16 +15,18 @@ from gatepass.jose import jwt
 
 if TYPE_CHECKING:
     import httpx
+    from tests.support.commands import Registered
     from tests.support.server import RunningServer
 
 
 class Person:
     """A person who has signed up, and the tokens of their sign-in."""
 
-    def __init__(self, api: httpx.Client, name: str = "") -> None:
+    def __init__(self, api: httpx.Client, given: dict[str, str] | None = None) -> None:
         self.api = api
-        self.given = ANN | {"email": f"{name or secrets.token_hex(4)}@example.test"}
-        assert api.post("/signup", json=self.given).status_code in (201, 409)
+        self.given = given or ANN | {"email": f"{secrets.token_hex(4)}@example.test"}
+        if given is None:
+            assert api.post("/signup", json=self.given).status_code == 201
         self.sign_in()
 
     def sign_in(self, **more: object) -> httpx.Response:
@@ -61,20 +64,24 @@ class Person:
         return self.api.get("/me", headers=self.header).status_code == 200
 
 
-@dataclass(frozen=True)
+@dataclass
 class Operating:
     """An operator's client."""
 
     api: httpx.Client
-    header: dict[str, str]
+    client: Registered
 
     @classmethod
     def at(cls, server: RunningServer, api: httpx.Client) -> Operating:
         """A new one."""
-        client = add_client(server, "ops", "--scope", "admin:read", "--scope", "admin:write")
+        return cls(api, add_client(server, "ops", "--scope", "admin:read", "--scope", "admin:write"))
+
+    @cached_property
+    def header(self) -> dict[str, str]:
+        """Of a request, for five minutes."""
         form = {"grant_type": "client_credentials", "scope": "admin:write"}
-        answer = api.post("/oauth/token", data=form, headers=client.basic).json()
-        return cls(api, bearer(answer["access_token"]))
+        answer = self.api.post("/oauth/token", data=form, headers=self.client.basic).json()
+        return bearer(answer["access_token"])
 
     def call(self, method: str, path: str, **body: object) -> httpx.Response:
         """Call below `/admin/organizations`."""

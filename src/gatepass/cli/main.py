@@ -20,6 +20,11 @@ _HINTS = {
     "delivery_not_found": "`gatepass webhook deliveries ID` shows what a webhook was told.",
     "invalid_webhook": "`docs/guides/webhooks.md` lists the events; a URL is https, or http on this machine.",
     "client_not_found": "`gatepass client list` shows every client.",
+    "organization_not_found": "`gatepass org list` shows every organization.",
+    "member_not_found": "`gatepass org members ORGANIZATION` shows its members.",
+    "invitation_not_found": "`gatepass org invitations ORGANIZATION` shows those that wait.",
+    "invalid_organization": "A slug like `acme-inc` stands in URLs; the name can be any line.",
+    "slug_taken": "`gatepass org show SLUG` shows whose it is.",
     "user_not_found": "`gatepass user list` shows every user.",
     "invalid_email": "Write an address like ann@example.com.",
     "password_too_short": "A phrase of four words is easy to remember; the setting is `password_min_length`.",
@@ -39,6 +44,7 @@ app.command("gatepass.cli.serve:app", name="serve", help="Start the authenticati
 app.command("gatepass.cli.user:app", name="user", help="Add, show and change users.")
 app.command("gatepass.cli.client:app", name="client", help="Add, list, change and remove OAuth clients.")
 app.command("gatepass.cli.api:app", name="api", help="Add, list and remove APIs that tokens are for.")
+app.command("gatepass.cli.org:app", name="org", help="Manage organizations, their members and email domains.")
 app.command("gatepass.cli.role:app", name="role", help="List the application's roles.")
 app.command(
     "gatepass.cli.webhook:app", name="webhook", help="Tell other servers of events, signed (Standard Webhooks)."

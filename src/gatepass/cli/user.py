@@ -101,11 +101,12 @@ def list_(
     *,
     search: Annotated[str, Parameter(help="How the email address or the id begins.")] = "",
     role: Annotated[str | None, Parameter(help="A role that they have.")] = None,
+    organization: Annotated[str | None, Parameter(help="The id of an organization that they belong to.")] = None,
     json: Json = False,
     place: Place = _HERE,
 ) -> None:
     """List users, by email address."""
-    wanted = UserFilter(search=search.strip().lower(), role=role, limit=_EVERYBODY)
+    wanted = UserFilter(search=search.strip().lower(), role=role, organization=organization, limit=_EVERYBODY)
 
     async def work() -> list[User]:
         async with open_admin(place) as admin:

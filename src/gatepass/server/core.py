@@ -21,6 +21,7 @@ from gatepass.server.domain.limits.throttle import Throttle
 from gatepass.server.domain.mail.delivery import MailDelivery
 from gatepass.server.domain.mail.notices import Notices
 from gatepass.server.domain.mail.smtp import mail_sender
+from gatepass.server.domain.organizations.dns_records import DnsLookup
 from gatepass.server.domain.providers.presets import make_providers
 from gatepass.server.domain.public_fetch import PublicFetch
 from gatepass.server.domain.replica import Replica
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.hooks.asking import HookFailures
     from gatepass.server.domain.keys.keyring import LiveKeys
     from gatepass.server.domain.keys.master_key import DataKey
+    from gatepass.server.domain.organizations.domain import DnsRecords
     from gatepass.server.domain.ports import Database
     from gatepass.server.domain.revocation.status_indexes import ListKeys, StatusIndexes
     from gatepass.server.domain.sessions.custom_claims import ExtraClaims
@@ -103,6 +105,7 @@ class Core:
         relying_party: Passkeys.
         proofs: Checks second factors.
         linking: Accounts at other sites.
+        dns: Looks up records of domains.
         redirects: Sends browsers to other sites and knows them again.
         indexes: Allocates status indexes.
         list_keys: The keys of status lists.
@@ -160,6 +163,7 @@ class Core:
     relying_party: RelyingParty
     proofs: FactorProofs
     linking: IdentityLinking
+    dns: DnsRecords
     redirects: ProviderRedirects
     indexes: StatusIndexes
     list_keys: ListKeys
@@ -303,6 +307,7 @@ def make_core(  # noqa: PLR0913 - everything is made of these
             rules=rules,
             settings=settings,
         ),
+        dns=DnsLookup(settings.dns_servers),
         redirects=ProviderRedirects(database, data_key, pages, settings),
         indexes=indexes,
         list_keys=list_keys(data_key),

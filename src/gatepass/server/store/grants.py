@@ -219,6 +219,15 @@ class SqlGrants:
         status_list, status_idx, named = row or (0, 0, "")
         return StatusIndex(int(status_list or 0), int(status_idx or 0)), len(words(named))
 
+    async def first_party_of(self, session_id: str) -> str | None:
+        """Select by session."""
+        row = await self._connection.row(
+            "SELECT id FROM grants WHERE session_id = ?1 AND client_id = ?2 AND ended_at IS NULL",
+            session_id,
+            FIRST_PARTY,
+        )
+        return None if row is None else str(row[0])
+
     async def organization_in(self, session_id: str) -> str:
         """Select by session."""
         row = await self._connection.row(

@@ -93,6 +93,24 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     "too_many_invitations": ProblemKind(
         409, "Too many invitations", "The organization has 1,000 invitations that wait: withdraw some first."
     ),
+    "provider_required": ProblemKind(
+        403,
+        "Provider required",
+        "The organization wants people of its domain to sign in with its provider: the message names it.",
+    ),
+    "cannot_join": ProblemKind(
+        403,
+        "Cannot join",
+        "An organization is joined by a verified domain with an address of exactly that domain, at which you have read"
+        " mail; or with its provider connected.",
+    ),
+    "domain_exists": ProblemKind(409, "Domain exists", "The organization has this domain already."),
+    "domain_not_found": ProblemKind(404, "No such domain", "The organization has no such email domain."),
+    "domain_not_proved": ProblemKind(
+        409, "Domain not proved", "The DNS does not have the TXT record of the domain yet."
+    ),
+    "domain_taken": ProblemKind(409, "Domain taken", "Another organization has proved that the domain is its own."),
+    "dns_unavailable": ProblemKind(503, "DNS unavailable", "No DNS server answers: try again."),
     "invalid_domain": ProblemKind(422, "Invalid domain", "This is not a domain that email addresses can have."),
     # signing up
     "invalid_email": ProblemKind(422, "Invalid email address", "The email address is not valid."),

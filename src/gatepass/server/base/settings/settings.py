@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, get_origin, get_type_hints
 
 from msgspec import Meta
 
-from gatepass.server.base.settings.foreign_tokens import ForeignTokenSection
+from gatepass.server.base.settings.organizations import OrganizationSection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Settings(ForeignTokenSection, frozen=True, kw_only=True):
+class Settings(OrganizationSection, frozen=True, kw_only=True):
     """The server's settings: those of every section. `load` checks them as a whole."""
 
     def __repr__(self) -> str:

@@ -20,13 +20,15 @@ from gatepass.server.domain.accounts.ownership import prove_address
 from gatepass.server.domain.accounts.user import Closed, User, account_closed, normalise_email
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.hooks.gates import create_account
+from gatepass.server.domain.organizations.domain import domain_of
+from gatepass.server.domain.organizations.joining import add_member
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.open import Authentication
 from gatepass.server.domain.sessions.recent import check_still
 from gatepass.server.domain.sessions.session import SINGLE_FACTOR
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from gatepass.server.base.settings import Settings
     from gatepass.server.domain.accounts.linked_identity import Claimed
@@ -81,6 +83,7 @@ class IdentityLinking:
         self._notices = notices
         self._indexes = indexes
         self._rules = rules
+        self._is_own = {name: each.kind_of(name) == "openid" for name, each in settings.providers.items()}
         self.shown = tuple(
             ProviderShown(id=each.id, name=each.name, url=f"{settings.issuer_url}/pages/login/with/{each.id}")
             for each in providers.values()
@@ -138,7 +141,7 @@ class IdentityLinking:
             user = await self._account(tx, proven.claimed, where, language, new_user_id)
             if not isinstance(user, User):
                 return user
-            proof = Authentication(acr=SINGLE_FACTOR, amr=(BY_PROVIDER,), where=where)
+            proof = Authentication(acr=SINGLE_FACTOR, amr=(BY_PROVIDER,), where=where, provider=proven.claimed.provider)
             return await self._login.complete(
                 tx, user, token_request=token_request, proof=proof, status=status, device=device
             )
@@ -161,21 +164,36 @@ class IdentityLinking:
     ) -> User | Existing | Refusal:
         """Find the account, or create it."""
         found = await tx.identities.find(claimed.issuer, claimed.subject)
-        email = _vouched_for(claimed)
+        domains = await self._domains_of(tx, claimed.provider)
+        email = _vouched_for(claimed, domains)
         user = await (tx.users.by_email(email) if found is None else tx.users.by_id(found.user_id))
         if user is None:
-            return await self._new_account(tx, claimed, email, where, new_user_id)
+            made = await self._new_account(tx, claimed, email, where, new_user_id)
+            if domains and isinstance(made, User):
+                await add_member(tx, domains[domain_of(email)], made.id, actor=made.id, where=where)
+            return made
         if user.closed is not None:
             return await _refuse(tx, user.id, user.closed, where)
         if found is not None:
             await tx.identities.use(found.id, email=claimed.email, now=tx.now)
             return user
-        if not user.is_unclaimed:
+        if domains or not user.is_unclaimed:
             return Existing(claimed=claimed, email=email)
         if await prove_address(tx, user, by_mail=False, where=where):
             await self._notices.tell_taken(tx, user, language=language)
         await _add(tx, user, claimed, where)
         return user
+
+    async def _domains_of(self, tx: Transaction, provider: str) -> Mapping[str, str]:
+        """The domains whose people sign in with a provider that is an organization's own, with that organization.
+
+        Such a provider can say of itself what it likes. So it vouches for new accounts of these domains alone, and
+        opens an existing account only where its owner has connected the two. Providers that everybody uses vouch for
+        others too, whatever an organization wants.
+        """
+        if not self._is_own.get(provider, False):
+            return {}
+        return {each.domain: each.organization_id for each in await tx.domains.verified_by_provider(provider)}
 
     async def _new_account(
         self, tx: Transaction, claimed: Claimed, email: str, where: Origin, user_id: str
@@ -272,12 +290,13 @@ async def _refuse(tx: Transaction, user_id: str, reason: Reason, where: Origin) 
     return _refusal(reason)
 
 
-def _vouched_for(claimed: Claimed) -> str:
-    """The normalized address, if the provider has verified it; empty otherwise."""
+def _vouched_for(claimed: Claimed, domains: Collection[str] = ()) -> str:
+    """The normalized address, if the provider has verified it; empty otherwise, and outside of these domains."""
     try:
-        return normalise_email(claimed.email) if claimed.email_is_verified else ""
+        email = normalise_email(claimed.email) if claimed.email_is_verified else ""
     except Refusal:
         return ""
+    return "" if domains and domain_of(email) not in domains else email
 
 
 def _identity_taken() -> Refusal:

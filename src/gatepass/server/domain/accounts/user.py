@@ -68,6 +68,7 @@ class UserFilter(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         search: How the address or the id begins; nothing stands for all.
         role: A role that they have.
+        organization: The id of an organization that they belong to.
         disabled: Whether they are disabled.
         after: The address after which the page begins.
         limit: How many at most.
@@ -75,6 +76,7 @@ class UserFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     search: str = ""
     role: str | None = None
+    organization: str | None = None
     disabled: bool | None = None
     after: str = ""
     limit: int = 50

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.organizations.joining import check_connected
 from gatepass.server.domain.organizations.organization import not_a_member
 from gatepass.server.domain.sessions.grant import ActiveOrganization
 from gatepass.server.domain.sessions.revoke import move_grants
@@ -18,7 +19,10 @@ MOST_NAMED = 20
 
 
 async def active_organization(tx: Transaction, user_id: str, id_or_slug: str) -> ActiveOrganization | Refusal | None:
-    """The organization that a person asks tokens for; None where they ask for none. Refused as `not_a_member`."""
+    """The organization that a person asks tokens for; None where they ask for none.
+
+    Refused as `not_a_member`, or as `check_connected`.
+    """
     if not id_or_slug:
         return None
     if not id_or_slug.isprintable():  # not every database takes other text
@@ -26,14 +30,16 @@ async def active_organization(tx: Transaction, user_id: str, id_or_slug: str) ->
     membership = await tx.members.membership(id_or_slug, user_id)
     if membership is None:
         return not_a_member()
-    found = membership.organization
+    found, user = membership.organization, await tx.users.by_id(user_id)
+    if user is not None and (refused := await check_connected(tx, user, found.id)):
+        return refused
     return ActiveOrganization(id=found.id, slug=found.slug, name=found.name, roles=membership.roles)
 
 
 async def choose_organization(
     tx: Transaction, grant_id: str, user_id: str, id_or_slug: str, lists: ListKeys
 ) -> Refusal | None:
-    """Let the tokens of a grant name another organization from now on, or none. Refused as `not_a_member`.
+    """Let the tokens of a grant name another organization from now on, or none. Refused as `active_organization`.
 
     Those that name the former one stay good: the person is a member there too.
     """

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.accounts.profile import differ_at
 from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.organizations.joining import add_member
 from gatepass.server.domain.organizations.organization import slug_taken
 from gatepass.server.domain.sessions.revoke import move_grants
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from gatepass.server.base.errors import Refusal
     from gatepass.server.domain.events.event import EventKind, Origin
     from gatepass.server.domain.organizations.member import Member
     from gatepass.server.domain.organizations.organization import Organization
@@ -63,10 +64,7 @@ class OrganizationChanges:
         self, tx: Transaction, organization: Organization, user_id: str, roles: Collection[str]
     ) -> Refusal | None:
         """Add a member."""
-        if not await tx.members.add(organization.id, user_id, sorted(set(roles)), tx.now):
-            return Refusal("already_a_member", "This person is a member of the organization already.")
-        await self._record(tx, "member_added", organization, user_id)
-        return None
+        return await add_member(tx, organization.id, user_id, roles, actor=self.by, where=self.where)
 
     async def set_roles(
         self, tx: Transaction, organization: Organization, member: Member, roles: Collection[str]

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import msgspec
 from email_validator import EmailNotValidError, validate_email
 
 from gatepass.server.base.errors import Refusal
-
-if TYPE_CHECKING:
-    from gatepass.server.domain.ports import Transaction
 
 RECORD_NAME = "_gatepass-challenge"
 _RECORD_PREFIX = "gatepass-domain-verification="
@@ -39,13 +36,23 @@ class OrganizationDomain(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def record_name(self) -> str:
-        """The name of the TXT record."""
-        return f"{RECORD_NAME}.{self.domain}"
+        """The name of the TXT record, in ASCII (RFC 5890, A-labels)."""
+        found = validate_email(f"anybody@{self.domain}", check_deliverability=False, test_environment=True)
+        return f"{RECORD_NAME}.{found.ascii_domain}"
 
     @property
     def record_value(self) -> str:
         """What the record has to say."""
         return f"{_RECORD_PREFIX}{self.challenge}"
+
+    def is_current(self, now: float) -> bool:
+        """Whether the record was there when it was last looked for, and that was lately."""
+        return (
+            self.verified_at is not None
+            and self.missed_at is None
+            and self.checked_at is not None
+            and now - self.checked_at < LOST_AFTER_SECONDS
+        )
 
 
 class OrganizationDomains(Protocol):
@@ -120,12 +127,3 @@ def normalise_domain(text: str) -> str | Refusal:
 def domain_of(email: str) -> str:
     """The domain of a normalized address."""
     return email.rpartition("@")[2]
-
-
-async def provider_due(tx: Transaction, user_id: str, email: str) -> str:
-    """The provider that a person has to sign in with: that of their domain, if they are a member; empty for none."""
-    found = await tx.domains.verified(domain_of(email))
-    if found is None or not found.provider:
-        return ""
-    member = await tx.members.find(found.organization_id, user_id)
-    return "" if member is None else found.provider

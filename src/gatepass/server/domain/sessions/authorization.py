@@ -12,6 +12,7 @@ import msgspec
 
 from gatepass.server.domain.sessions.caller import Caller  # noqa: TC001 - msgspec reads the annotations
 from gatepass.server.domain.sessions.consent import Consent  # noqa: TC001 - as above
+from gatepass.server.domain.sessions.grant import ActiveOrganization  # noqa: TC001 - as above
 from gatepass.server.domain.sessions.redirect_uri import host_of, is_claimed_https
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class AuthorizationState(msgspec.Struct, frozen=True, kw_only=True):
         consent: What they have allowed the client before.
         began_at: When the interaction began.
         chosen: The session that was chosen in it.
+        organization: The one that the request names, where they are a member.
         now: The time.
     """
 
@@ -82,6 +84,7 @@ class AuthorizationState(msgspec.Struct, frozen=True, kw_only=True):
     began_at: float
     chosen: str
     now: float
+    organization: ActiveOrganization | None = None
 
 
 def next_step(  # noqa: PLR0911 - the rows of a table
@@ -105,7 +108,7 @@ def next_step(  # noqa: PLR0911 - the rows of a table
         return Refuse("account_selection_required") if is_silent else Choose()
     if "create" in request.prompt and not is_fresh:
         return Refuse("interaction_required") if is_silent else SignIn(create=True)
-    if caller.user.closed is not None:
+    if caller.user.closed is not None or (request.organization and known.organization is None):
         return Refuse("access_denied")
     if _must_consent(request, client, consent):
         return Refuse("consent_required") if is_silent else AskConsent(known=consent.scope if consent else ())

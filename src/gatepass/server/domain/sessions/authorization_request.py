@@ -11,6 +11,8 @@ Prompt = Literal["none", "login", "consent", "select_account", "create"]
 
 OPENID = "openid"
 OFFLINE_ACCESS = "offline_access"
+_ORGANIZATION = "organization:"
+"""Begins, among what a person agrees to, the organization that a client is told of."""
 
 
 class AuthorizationRequest(Confidential, frozen=True, kw_only=True, omit_defaults=True):
@@ -34,6 +36,7 @@ class AuthorizationRequest(Confidential, frozen=True, kw_only=True, omit_default
         claims_scope: The scopes that tell what it asks for there, beside those that it asks for by name.
         subjects: Whom it expects, as it knows them, by `id_token_hint` or a `sub` among the claims; none for anyone.
         dpop_jkt: The key that the code is bound to (RFC 9449 §10).
+        organization: The id, or at first the slug, of the organization that tokens are to be for; empty for none.
     """
 
     client_id: str
@@ -53,8 +56,15 @@ class AuthorizationRequest(Confidential, frozen=True, kw_only=True, omit_default
     claims_scope: tuple[str, ...] = ()
     subjects: tuple[str, ...] = ()
     dpop_jkt: str = ""
+    organization: str = ""
 
     @property
     def scope_to_agree_to(self) -> tuple[str, ...]:
-        """What a person is asked for: a claim by its name tells no less than its scope does."""
-        return (*self.scope, *self.claims_scope)
+        """What a person is asked for: a claim by its name, and an organization, tell no less than a scope does."""
+        organization = (f"{_ORGANIZATION}{self.organization}",) if self.organization else ()
+        return (*self.scope, *self.claims_scope, *organization)
+
+
+def is_organization(scope: str) -> bool:
+    """Whether what a person agrees to is that a client is told of their organization."""
+    return scope.startswith(_ORGANIZATION)

@@ -213,6 +213,10 @@ class Grants(Protocol):
         """
         ...
 
+    async def first_party_of(self, session_id: str) -> str | None:
+        """The first-party grant of a session, unless it has ended."""
+        ...
+
     async def organization_in(self, session_id: str) -> str:
         """The organization that first-party tokens of a session name; empty for none."""
         ...

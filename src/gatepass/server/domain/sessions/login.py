@@ -15,7 +15,9 @@ from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.credentials.factors import FactorKind  # noqa: TC001 - msgspec reads the annotations
 from gatepass.server.domain.credentials.trusted_devices import digest_of as device_digest
+from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.keys.sealed_box import SealedBox
+from gatepass.server.domain.organizations.joining import check_way_in
 from gatepass.server.domain.sessions.dpop import use_proof
 from gatepass.server.domain.sessions.open import Opened, open_session, password_digest
 from gatepass.server.domain.sessions.session import TWO_FACTORS
@@ -78,8 +80,14 @@ class LoginCompletion:
         status: StatusIndex,
         device: str,
     ) -> LoginResult | Refusal:
-        """Open a session, or require the second factor. `device` is the cookie value of a trusted device."""
+        """Open a session, or require the second factor. `device` is the cookie value of a trusted device.
+
+        Refused as `check_way_in`, or as `open_session`.
+        """
         if token_request.proof is not None and (refused := await use_proof(tx, token_request.proof)):
+            return refused
+        if refused := await check_way_in(tx, user, proof.provider):
+            await record(tx, "sign_in_refused", user.id, actor="", reason=refused.code, where=proof.where)
             return refused
         factors = await tx.factors.of(user.id)
         is_enough = proof.acr == TWO_FACTORS or not factors.are_asked

@@ -36,12 +36,16 @@ _TOKEN_ID_BYTES = 16
 
 
 class Authentication(msgspec.Struct, frozen=True, kw_only=True):
-    """How and where the user authenticated: `acr` and `amr` as in RFC 9068 §2.2.1. `at` is when, if not just now."""
+    """How and where the user authenticated: `acr` and `amr` as in RFC 9068 §2.2.1.
+
+    `at` is when, if not just now; `provider` the other site, if they did it there.
+    """
 
     acr: str
     amr: tuple[str, ...]
     where: Origin
     at: float | None = None
+    provider: str = ""
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gatepass.server.base.texts import texts
+from gatepass.server.domain.sessions.authorization_request import is_organization
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,5 +17,7 @@ STANDARD_SCOPES = ("openid", "profile", "email", "phone", "address", "roles", "o
 
 def scope_text(scope: str, apis: Iterable[Api], language: str) -> str:
     """What a scope allows, in words; one that has none stands for itself."""
+    if is_organization(scope):
+        return texts(language)["scope.organization"]
     of_apis = (each.text for api in apis for each in api.scopes if each.name == scope and each.text)
     return next(of_apis, "") or texts(language).get(f"scope.{scope}", scope)

@@ -54,6 +54,7 @@ class PushedForm(ClientForm, frozen=True, kw_only=True):
     acr_values: str | None = None
     login_hint: str | None = None
     ui_locales: str | None = None
+    organization: str | None = None
     claims: str | None = None
     id_token_hint: str | None = None
     dpop_jkt: str | None = None

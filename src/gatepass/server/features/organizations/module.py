@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gatepass.server.features.organizations import members_api, operators_api, own_api
-from gatepass.server.module import Module
+from gatepass.server.features.organizations import domains_api, members_api, operators_api, own_api
+from gatepass.server.features.organizations.domains import check_due
+from gatepass.server.module import Job, Module
 from gatepass.server.web.auth.organization import OrganizationAuth
 from gatepass.server.web.auth.requirements import ORGANIZATION_READ, ORGANIZATION_WRITE
 
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from gatepass.server.core import Core
     from gatepass.server.domain.ports import Transaction
 
-_FACES = (own_api, members_api, operators_api)
+_FACES = (own_api, members_api, operators_api, domains_api)
+_CHECK_SECONDS = 3_600.0
+"""How often to look which domains were not checked for a day."""
 
 
 def module(core: Core) -> Module:
@@ -27,4 +30,5 @@ def module(core: Core) -> Module:
         routes=tuple(route for face in _FACES for route in face.routes(core)),
         proofs={ORGANIZATION_READ: admins.reader, ORGANIZATION_WRITE: admins.writer},
         expiry=(forget,),
+        jobs=(Job(every=_CHECK_SECONDS, run=lambda: check_due(core.database, core.dns)),),
     )

@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from msgspec.structs import asdict
-
 from gatepass.server.domain.organizations.administration import OrganizationPatch
 from gatepass.server.domain.organizations.organization import OrganizationFilter
 from gatepass.server.features.organizations.members_api import administration, operator_of
@@ -140,8 +138,7 @@ async def add_member(core: Core, call: Call, body: NewMember) -> Response:
 
 async def _detail(core: Core, call: Call) -> Response:
     view = await _acts(core, call).show(call.path_params["id"])
-    fields = asdict(OrganizationResource.of(view.organization))
-    return JsonResponse(OrganizationDetail(**fields, metadata=view.organization.metadata, members=view.members))
+    return JsonResponse(OrganizationDetail.of_view(view))
 
 
 def _acts(core: Core, call: Call) -> OrganizationAdministration:

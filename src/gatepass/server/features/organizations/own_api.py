@@ -10,7 +10,7 @@ import msgspec
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.domain.organizations.administration import leave
 from gatepass.server.features.organizations.accepting import accept
-from gatepass.server.features.organizations.own import own_organizations
+from gatepass.server.features.organizations.own import join, own_organizations
 from gatepass.server.features.organizations.resources import OrganizationResource
 from gatepass.server.web.answers import JsonResponse, no_content
 from gatepass.server.web.auth.requirements import CALLER
@@ -35,9 +35,16 @@ class OwnOrganization(Confidential, frozen=True, kw_only=True):
 
 
 class OwnOrganizations(msgspec.Struct, frozen=True, kw_only=True):
-    """The caller's organizations, by slug."""
+    """The caller's organizations, by slug, and the one that their address lets them join, if any."""
 
     organizations: tuple[OwnOrganization, ...]
+    joinable: tuple[OrganizationResource, ...]
+
+
+class JoinRequest(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The id or slug of an organization that the caller's address lets them join."""
+
+    organization: str
 
 
 class Acceptance(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,6 +63,16 @@ def routes(core: Core) -> tuple[Route, ...]:
             auth=CALLER,
             summary="List your organizations",
             answers={200: OwnOrganizations},
+        ),
+        Route(
+            method="POST",
+            path="/organizations/join",
+            handler=partial(join_one, core),
+            auth=CALLER,
+            summary="Join the organization of the domain of your address",
+            body=JoinRequest,
+            answers={200: OrganizationResource},
+            problems=("cannot_join",),
         ),
         Route(
             method="POST",
@@ -93,7 +110,13 @@ async def list_own(core: Core, call: Call, _body: None) -> Response:
         )
         for each in found.memberships
     )
-    return JsonResponse(OwnOrganizations(organizations=tuple(shown)))
+    joinable = () if found.joinable is None else (OrganizationResource.of(found.joinable),)
+    return JsonResponse(OwnOrganizations(organizations=tuple(shown), joinable=joinable))
+
+
+async def join_one(core: Core, call: Call, body: JoinRequest) -> Response:
+    """Join by the domain."""
+    return JsonResponse(OrganizationResource.of(await join(core, call, body.organization)))
 
 
 async def accept_invitation(core: Core, call: Call, body: Acceptance) -> Response:

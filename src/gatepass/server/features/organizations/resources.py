@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import asdict
 
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.web.paging import PageQuery, rfc3339
 
 if TYPE_CHECKING:
+    from gatepass.server.domain.organizations.administration import OrganizationView
     from gatepass.server.domain.organizations.domain import OrganizationDomain
     from gatepass.server.domain.organizations.invitation import Invitation
     from gatepass.server.domain.organizations.member import Member
@@ -42,6 +44,12 @@ class OrganizationDetail(OrganizationResource, frozen=True, kw_only=True):
 
     metadata: dict[str, Any]
     members: int
+
+    @classmethod
+    def of_view(cls, view: OrganizationView) -> OrganizationDetail:
+        """Show it whole."""
+        fields = asdict(OrganizationResource.of(view.organization))
+        return cls(**fields, metadata=view.organization.metadata, members=view.members)
 
 
 class OrganizationPage(msgspec.Struct, frozen=True, kw_only=True):

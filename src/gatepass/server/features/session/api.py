@@ -62,6 +62,7 @@ def routes(core: Core) -> tuple[Route, ...]:
                 "use_dpop_nonce",
                 "invalid_audience",
                 "not_a_member",
+                "provider_required",
             ),
         ),
         Route(

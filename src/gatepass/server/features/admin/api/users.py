@@ -66,6 +66,7 @@ class UsersQuery(PageQuery, frozen=True, kw_only=True):
 
     search: Annotated[str, Meta(max_length=254, description="How the email address or the id begins.")] = ""
     role: Annotated[str, Meta(description="A role that they have.")] | None = None
+    organization: Annotated[str, Meta(description="The id of an organization that they belong to.")] | None = None
     disabled: Annotated[bool, Meta(description="Whether they are disabled.")] | None = None
 
 
@@ -270,6 +271,7 @@ async def list_users(core: Core, call: Call, _body: None) -> Response:
         UserFilter(
             search=query.search.strip().lower(),
             role=query.role,
+            organization=query.organization,
             disabled=query.disabled,
             after=key_of(query.cursor),
             limit=query.limit + 1,

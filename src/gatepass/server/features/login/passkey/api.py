@@ -83,6 +83,7 @@ def routes(core: Core) -> tuple[Route, ...]:
                 "invalid_audience",
                 "invalid_scope",
                 "not_a_member",
+                "provider_required",
                 "cross_site_request",
             ),
         ),

@@ -33,6 +33,7 @@ _LONGEST_STATE = 2_048
 _LARGEST_MAX_AGE = 2**31
 _SECONDS = re.compile(r"[0-9]{1,10}")
 _LONGEST_LOGIN_HINT = 256
+_LONGEST_ORGANIZATION = 64
 _S256 = re.compile(r"[A-Za-z0-9_-]{43}")
 """A SHA-256 digest in base64url: a PKCE challenge (RFC 7636 §4.2), the thumbprint of a key (RFC 7638)."""
 
@@ -161,6 +162,13 @@ def check_dpop_jkt(asked: Asked) -> None:
         raise Refusal("invalid_dpop_proof", "dpop_jkt names another key than the DPoP proof shows.")
 
 
+def check_organization(asked: Asked) -> None:
+    """Kept whole or refused. Whether the person is a member is known when they have signed in."""
+    organization = asked.parameters.get("organization")
+    if len(organization) > _LONGEST_ORGANIZATION or not organization.isprintable() or " " in organization:
+        raise _invalid("organization is the id or slug of an organization.")
+
+
 def check_authorization_details(asked: Asked) -> None:
     """RFC 9396 is not done here, and to overlook a limit that a client has set would give it more than it asked for."""
     if asked.parameters.get("authorization_details"):
@@ -184,6 +192,7 @@ CHECKS: tuple[Callable[[Asked], None], ...] = (
     check_claims,
     check_id_token_hint,
     check_dpop_jkt,
+    check_organization,
     check_authorization_details,
 )
 
@@ -227,6 +236,7 @@ def check_request(asked: Asked, redirect_uri: str) -> AuthorizationRequest:
         claims_scope=tuple(each for each in claims.scopes if each in client.scope and each not in scope),
         subjects=_subjects(asked, claims),
         dpop_jkt=parameters.get("dpop_jkt") or asked.proven_key,
+        organization=parameters.get("organization"),
     )
 
 

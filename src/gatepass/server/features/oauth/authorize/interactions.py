@@ -11,6 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.organizations.activating import active_organization
 from gatepass.server.domain.sessions.authorization import (
     AskConsent,
     AuthorizationState,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.sessions.authorization_request import AuthorizationRequest
     from gatepass.server.domain.sessions.caller import Caller
     from gatepass.server.domain.sessions.client import Client
-    from gatepass.server.domain.sessions.grant import RefreshCredential
+    from gatepass.server.domain.sessions.grant import ActiveOrganization, RefreshCredential
     from gatepass.server.domain.sessions.interaction import Interaction
     from gatepass.server.domain.sessions.pushed_request import PushedRequest
     from gatepass.server.web.call import Call
@@ -81,6 +82,7 @@ class Situation:
     client: Client
     caller: Caller | None
     consent: Consent | None
+    organization: ActiveOrganization | None = None
 
     @property
     def is_trusted(self) -> bool:
@@ -297,6 +299,7 @@ class AuthorizationPages:
                 if scope != OPENID
             ],
             "resources": resource_to_agree_to(request, situation.client),
+            "organization": situation.organization,
             "document_host": document_host(situation.client),
             "is_on_this_device": is_loopback_uri(request.redirect_uri),
         }
@@ -307,17 +310,32 @@ class AuthorizationPages:
         request = interaction.request or await self._pushed(interaction)
         client = client or await client_by_id(self._core, request.client_id, call.origin)
         check_redirect_uri(request.redirect_uri, client)  # what is sealed may be older than the client's last change
-        credential, caller, consent = self._core.cookie_auth.credential(call.request), None, None
-        if credential is not None:
-            caller, consent = await self._core.database.read(partial(self._person, credential, client.id))
-        return Situation(interaction=interaction, request=request, client=client, caller=caller, consent=consent)
+        credential = self._core.cookie_auth.credential(call.request)
+        if credential is None:
+            return Situation(interaction=interaction, request=request, client=client, caller=None, consent=None)
+        caller, consent, organization = await self._core.database.read(partial(self._person, credential, request))
+        if organization is not None:  # people agree to this one, whatever is called so later
+            request = msgspec.structs.replace(request, organization=organization.id)
+        return Situation(
+            interaction=interaction,
+            request=request,
+            client=client,
+            caller=caller,
+            consent=consent,
+            organization=organization,
+        )
 
     async def _person(
-        self, credential: RefreshCredential, client_id: str, tx: Transaction
-    ) -> tuple[Caller | None, Consent | None]:
-        """Who is signed in, and what they have agreed to."""
+        self, credential: RefreshCredential, request: AuthorizationRequest, tx: Transaction
+    ) -> tuple[Caller | None, Consent | None, ActiveOrganization | None]:
+        """Who is signed in, what they have agreed to, and the organization that is asked for, if they are a member."""
         caller = await self._core.cookie_auth.holder(credential, tx)
-        return caller, None if caller is None else await tx.consents.of(caller.user.id, client_id)
+        if caller is None:
+            return None, None, None
+        organization = await active_organization(tx, caller.user.id, request.organization)
+        if isinstance(organization, Refusal):
+            organization = None
+        return caller, await tx.consents.of(caller.user.id, request.client_id), organization
 
     async def _pushed(self, interaction: Interaction) -> AuthorizationRequest:
         """The request that was pushed.
@@ -342,6 +360,7 @@ class AuthorizationPages:
             consent=situation.consent,
             began_at=interaction.began_at,
             chosen=interaction.chosen,
+            organization=situation.organization,
             now=self._core.clock(),
         )
         return next_step(situation.request, client, known)

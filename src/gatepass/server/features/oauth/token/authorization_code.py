@@ -12,6 +12,7 @@ import msgspec
 from gatepass.jose import base64url
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.organizations.activating import active_organization
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.authorization import resource_to_agree_to
 from gatepass.server.domain.sessions.authorization_code import RELOAD_SECONDS, digest
@@ -143,6 +144,9 @@ async def _redeem(
     user = None if session is None else await tx.users.by_id(code.user_id)
     if session is None or user is None or user.closed is not None or not await _still_agrees(tx, code, presented):
         return FailedGrant(_REFUSED, user_id=code.user_id)
+    organization = await active_organization(tx, user.id, code.request.organization)
+    if isinstance(organization, Refusal):
+        return FailedGrant(_REFUSED, user_id=code.user_id)
     if not await tx.authorization_codes.use(code.digest, tx.now):  # another has, at this moment
         return invalid_grant(_REFUSED) if code.request.code_challenge else Reused(code)
     kind, browser_session_id = kind_of_own_session(code.request, "browser"), session.known_as
@@ -161,6 +165,7 @@ async def _redeem(
         status=status,
         grant_id=code.grant_id,
         browser_session_id=browser_session_id,
+        organization=organization,
     )
     return Redeemed(code, opened)
 
