@@ -8,16 +8,22 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import httpcore
 import pytest
 from tests.support.scripted_site import ScriptedSite
+from tests.support.server import SettableClock
 from tests.support.tls import self_signed
 
 from gatepass.server.base.errors import StartupError
 from gatepass.server.base.settings.loading import load
+from gatepass.server.domain.keys.master_key import DataKey
 from gatepass.server.domain.public_fetch import MOST_AT_ONCE, PublicFetch
+from gatepass.server.domain.webhooks.delivery import PAUSES, WebhookSender
+from gatepass.server.features.admin.webhooks import WebhookAdmin
+from gatepass.server.store.sqlite import SqliteDatabase
 from gatepass.verify.issuer import FetchError
 
 if TYPE_CHECKING:
@@ -174,6 +180,30 @@ def test_a_name_that_changes_its_mind(connected: list[str], monkeypatch: pytest.
     named(monkeypatch, [PUBLIC], ["127.0.0.1"], ["127.0.0.1"])
     with pytest.raises(FetchError, match="nobody answers"):
         get("https://app.example.test/keys")
+    assert connected == [PUBLIC]
+
+
+def test_a_webhook_whose_name_changes_its_mind(
+    connected: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """DNS rebinding between two tries: each judges anew what the name stands for, and this machine is told nothing."""
+    named(monkeypatch, [PUBLIC], ["127.0.0.1"], ["169.254.169.254", "10.0.0.1"])
+
+    async def work() -> None:
+        clock = SettableClock()
+        with closing(SqliteDatabase(tmp_path / "gatepass.db", clock)) as database:
+            data_key = DataKey(b"k" * 32)
+            admin = WebhookAdmin(database, data_key)
+            webhook, _ = await admin.add("https://hooks.example.test/", ["user.created"])
+            await admin.test(webhook.id)
+            sender = WebhookSender(database, AS_ON_THE_INTERNET, data_key)
+            for pause in (0, *PAUSES[:2]):
+                clock.advance(pause)
+                await sender.send_due()
+            (delivery,) = await admin.deliveries(webhook.id)
+            assert (delivery.error, delivery.tries) == ("no_answer", 3)
+
+    asyncio.run(work())
     assert connected == [PUBLIC]
 
 

@@ -136,6 +136,7 @@ async def _store(settings: Settings) -> AsyncGenerator[Finding]:
             yield _keys(await stored_keys(database))
             yield await _addresses(database)
             yield await _logouts(database)
+            yield await _webhooks(database)
             yield await _hooks(database)
             for finding in await _readers(database):
                 yield finding
@@ -210,6 +211,20 @@ async def _logouts(database: Database) -> Finding:
             "Check the client's `backchannel_logout_uri`, and what the server's log says of it.",
         )
     return Finding("ok", "logouts", "every client was told of the last day's logouts")
+
+
+async def _webhooks(database: Database) -> Finding:
+    """Whether webhooks were told what they are to be told."""
+
+    async def unit(tx: Transaction) -> list[tuple[str, int]]:
+        return await tx.webhook_deliveries.not_delivered()
+
+    missing = await database.read(unit)
+    if missing:
+        text = ", ".join(f"{webhook_id} lacks {count}" for webhook_id, count in missing)
+        hint = "See why, and send them again once it is mended: gatepass webhook deliveries ID"
+        return Finding("warning", "webhooks", f"deliveries failed: {text}", hint)
+    return Finding("ok", "webhooks", "no delivery has failed")
 
 
 async def _hooks(database: Database) -> Finding:

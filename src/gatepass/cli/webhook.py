@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
+from msgspec import UNSET
 
 from gatepass.cli.common import Place
 from gatepass.cli.output import Json, result, result_json, result_table, say
-from gatepass.server.features.admin.webhooks import WebhookAdmin
+from gatepass.server.features.admin.webhooks import WebhookAdmin, WebhookChanges
 from gatepass.server.store.opening import open_store
 
 if TYPE_CHECKING:
@@ -76,6 +77,29 @@ def show(webhook_id: str, *, json: Json = False, place: Place = _HERE) -> None:
     async def work() -> Webhook:
         async with _open(place) as webhooks:
             return await webhooks.show(webhook_id)
+
+    webhook = asyncio.run(work())
+    if json:
+        result_json(_as_json(webhook))
+    else:
+        _show(webhook)
+
+
+@app.command
+def edit(
+    webhook_id: str,
+    *,
+    url: str | None = None,
+    event: Annotated[tuple[str, ...], Parameter(help="What it is told of from now on; may be repeated.")] = (),
+    json: Json = False,
+    place: Place = _HERE,
+) -> None:
+    """Change where a webhook is, or what it is told of. Its secret and what waits stay."""
+    changes = WebhookChanges(url=UNSET if url is None else url, events=event or UNSET)
+
+    async def work() -> Webhook:
+        async with _open(place) as webhooks:
+            return await webhooks.change(webhook_id, changes)
 
     webhook = asyncio.run(work())
     if json:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _COLUMNS = "id, url, events, secret, former_secret, former_until, created_at"
 
+_AFTER_ALL = 2**62
+"""No sequence number is larger."""
+
 
 class SqlWebhooks:
     """`gatepass.server.domain.webhooks.webhook.Webhooks`."""
@@ -47,11 +50,14 @@ class SqlWebhooks:
         row = await self._connection.row(f"SELECT {_COLUMNS} FROM webhooks WHERE id = ?1", webhook_id)
         return None if row is None else _webhook(row)
 
-    async def change_secret(self, webhook: Webhook) -> None:
+    async def put(self, webhook: Webhook) -> None:
         """Update by primary key."""
         await self._connection.row(
-            "UPDATE webhooks SET secret = ?2, former_secret = ?3, former_until = ?4 WHERE id = ?1",
+            "UPDATE webhooks SET url = ?2, events = ?3, secret = ?4, former_secret = ?5, former_until = ?6"
+            " WHERE id = ?1",
             webhook.id,
+            webhook.url,
+            msgspec.json.encode(webhook.events).decode(),
             webhook.secret,
             webhook.former_secret,
             webhook.former_until,
@@ -111,23 +117,35 @@ class SqlWebhookDeliveries(SqlQueue[WebhookDelivery]):
         """Update by primary key."""
         await self._connection.row("UPDATE webhook_deliveries SET error = ?2 WHERE id = ?1", delivery_id, error)
 
-    async def repeat(self, delivery_id: str, now: float) -> bool:
-        """Update by primary key."""
-        row = await self._connection.row(
-            "UPDATE webhook_deliveries SET status = 'waiting', tries = 0, due_at = ?2 WHERE id = ?1 RETURNING id",
-            delivery_id,
-            now,
-        )
-        return row is not None
+    async def by_id(self, delivery_id: str) -> WebhookDelivery | None:
+        """Select by primary key."""
+        row = await self._connection.row(f"SELECT {self._columns} FROM webhook_deliveries WHERE id = ?1", delivery_id)
+        return None if row is None else self._waiting(row)
 
-    async def of_webhook(self, webhook_id: str, limit: int) -> list[WebhookDelivery]:
+    async def repeat(self, delivery_id: str, now: float) -> None:
+        """Update by primary key."""
+        await self._connection.row(
+            "UPDATE webhook_deliveries SET status = 'waiting', tries = 0, due_at = ?2 WHERE id = ?1", delivery_id, now
+        )
+
+    async def of_webhook(self, webhook_id: str, limit: int, *, before: int | None = None) -> list[WebhookDelivery]:
         """Select by webhook."""
         rows = await self._connection.rows(
-            f"SELECT {self._columns} FROM webhook_deliveries WHERE webhook_id = ?1 ORDER BY sequence DESC LIMIT ?2",
+            f"SELECT {self._columns} FROM webhook_deliveries WHERE webhook_id = ?1 AND sequence < ?3"
+            " ORDER BY sequence DESC LIMIT ?2",
             webhook_id,
             limit,
+            _AFTER_ALL if before is None else before,
         )
         return list(map(self._waiting, rows))
+
+    async def not_delivered(self) -> list[tuple[str, int]]:
+        """Count by webhook."""
+        rows = await self._connection.rows(
+            "SELECT webhook_id, COUNT(*) FROM webhook_deliveries WHERE error <> '' AND status <> 'delivered'"
+            " GROUP BY webhook_id ORDER BY webhook_id"
+        )
+        return [(str(webhook_id), int(count or 0)) for webhook_id, count in rows]
 
     async def remove_of_webhook(self, webhook_id: str) -> None:
         """Delete by webhook."""

@@ -82,6 +82,12 @@ EventKind = Literal[
     "signup_denied",
     "store_restored",
     "store_went_back",
+    "webhook_added",
+    "webhook_changed",
+    "webhook_delivery_repeated",
+    "webhook_removed",
+    "webhook_secret_rotated",
+    "webhook_tested",
 ]
 
 OPERATOR = "operator"

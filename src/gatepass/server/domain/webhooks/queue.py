@@ -69,12 +69,20 @@ class WebhookQueue(Protocol):
         """Keep why the last try failed."""
         ...
 
-    async def repeat(self, delivery_id: str, now: float) -> bool:
-        """Make it due, as if it had not been tried; whether there is one."""
+    async def by_id(self, delivery_id: str) -> WebhookDelivery | None:
+        """One."""
         ...
 
-    async def of_webhook(self, webhook_id: str, limit: int) -> list[WebhookDelivery]:
-        """The latest, newest first."""
+    async def repeat(self, delivery_id: str, now: float) -> None:
+        """Make it due, as if it had not been tried."""
+        ...
+
+    async def of_webhook(self, webhook_id: str, limit: int, *, before: int | None = None) -> list[WebhookDelivery]:
+        """The latest, newest first; those before a sequence number, if one is named."""
+        ...
+
+    async def not_delivered(self) -> list[tuple[str, int]]:
+        """How many deliveries have failed and were not delivered since, of each webhook that has some."""
         ...
 
     async def remove_of_webhook(self, webhook_id: str) -> None:

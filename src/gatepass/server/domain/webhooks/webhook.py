@@ -58,8 +58,8 @@ class Webhooks(Protocol):
         """One."""
         ...
 
-    async def change_secret(self, webhook: Webhook) -> None:
-        """Keep its secrets."""
+    async def put(self, webhook: Webhook) -> None:
+        """Keep what has changed of one."""
         ...
 
     async def remove(self, webhook_id: str) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gatepass.server.features.admin.api import apis, clients, events, impersonation, keys, person, users
+from gatepass.server.features.admin.api import apis, clients, events, impersonation, keys, person, users, webhooks
 from gatepass.server.features.admin.console import pages as console
 from gatepass.server.features.admin.console import person as console_person
+from gatepass.server.features.admin.console import webhooks as console_webhooks
 from gatepass.server.module import Module
 from gatepass.server.web.auth.operator import OperatorAuth
 from gatepass.server.web.auth.requirements import OPERATOR_IMPERSONATE, OPERATOR_READ, OPERATOR_WRITE
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from gatepass.server.core import Core
     from gatepass.server.domain.ports import Transaction
 
-_CALLS = (users, person, impersonation, clients, apis, keys, events)
-_PAGES = (console, console_person)
+_CALLS = (users, person, impersonation, clients, apis, keys, webhooks, events)
+_PAGES = (console, console_person, console_webhooks)
 
 
 def module(core: Core) -> Module:
