@@ -160,6 +160,7 @@ def test_a_role_that_is_not_in_the_table_is_not_given(
     assert json.loads(capsys.readouterr().out)[0] == {
         "name": "editor",
         "permissions": ["articles:read", "articles:write"],
+        "defined_in_configuration": True,
     }
 
 

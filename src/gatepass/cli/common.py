@@ -56,6 +56,8 @@ async def open_admin(place: Place, *, must_exist: bool = True) -> AsyncGenerator
     settings = place.settings()
     async with open_store(settings, must_exist=must_exist) as (database, data_key):
         hasher = password_hasher(settings)
+        roles = RoleTable(settings.roles)
+        await roles.look(database)
         try:
             registration = new_registration(database, hasher, settings)
             yield Admin(
@@ -64,7 +66,7 @@ async def open_admin(place: Place, *, must_exist: bool = True) -> AsyncGenerator
                 list_keys(data_key),
                 Notices(data_key, settings),
                 idle_seconds=settings.session_idle_seconds,
-                roles=RoleTable(settings.roles),
+                roles=roles,
                 in_tokens=app_metadata_in_tokens(settings, has_plugins=has_plugins()),
             )
         finally:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import importlib
+import json
 import pkgutil
 from typing import TYPE_CHECKING
 
@@ -184,11 +186,20 @@ def test_what_only_looks_like_kubernetes_is_refused(name: str, value: str) -> No
         load(environment={name: value})
 
 
+_SYSTEM = {"kind": "simplejwt", "key": "s" * 32, "imported_at": "2026-01-01T00:00:00Z", "lifetime_seconds": 3_600}
+SECRETS = {
+    "providers": '{"google": {"client_id": "a", "client_secret": "b"}}',
+    "database": "postgresql://u:p@h/d",
+    "hooks_secret": "whsec_" + base64.b64encode(b"k" * 32).decode(),
+    "foreign_tokens": json.dumps({"shop": _SYSTEM}),
+}
+"""Those that are more than any text."""
+
+
 @pytest.mark.parametrize("setting", IN_FILES)
 def test_every_secret_may_be_in_a_file(tmp_path: Path, setting: str) -> None:
     """`…_FILE` names it, in the environment and in TOML; the line's end does not count, a missing file refuses."""
-    values = {"providers": '{"google": {"client_id": "a", "client_secret": "b"}}', "database": "postgresql://u:p@h/d"}
-    secret = values.get(setting, "a secret")
+    secret = SECRETS.get(setting, "a secret")
     file, toml = tmp_path / "secret", tmp_path / "gatepass.toml"
     file.write_text(f"{secret}\n")
     toml.write_text(f'{setting}_file = "{file}"\n')
@@ -210,8 +221,8 @@ def test_a_variable_that_is_empty_names_no_file(tmp_path: Path, setting: str) ->
     """Compose sets what nobody has set to nothing: then there is no file, and beside a file no secret."""
     variable, file = f"GATEPASS_{setting.upper()}", tmp_path / "secret"
     assert load(environment={f"{variable}_FILE": ""}) == Settings()
-    if setting != "providers":
-        file.write_text("postgresql://u:p@h/d" if setting == "database" else "a secret")
+    if setting not in ("providers", "foreign_tokens"):  # an empty one is no JSON
+        file.write_text(SECRETS.get(setting, "a secret"))
         assert load(environment={f"{variable}_FILE": str(file), variable: ""}) != Settings()
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gatepass.server.base.clock import Clock
     from gatepass.server.domain.accounts.linked_identity import Identities
     from gatepass.server.domain.accounts.profile import Profiles
+    from gatepass.server.domain.accounts.role_table import StoredRoles
     from gatepass.server.domain.accounts.user import Users
     from gatepass.server.domain.credentials.factors import FactorCounts
     from gatepass.server.domain.credentials.one_time_code import Codes
@@ -109,6 +110,11 @@ class Transaction(Protocol):
     @property
     def identities(self) -> Identities:
         """See `Identities`."""
+        ...
+
+    @property
+    def roles(self) -> StoredRoles:
+        """See `StoredRoles`."""
         ...
 
     @property

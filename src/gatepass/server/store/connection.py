@@ -27,3 +27,8 @@ class Connection(Protocol):
 def words(text: Value) -> tuple[str, ...]:
     """Read a list that is stored as words separated by spaces, as OAuth writes scopes."""
     return tuple(str(text).split())
+
+
+def as_it_is(text: str) -> str:
+    """A text in a pattern of LIKE, without its wildcards."""
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")

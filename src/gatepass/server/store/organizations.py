@@ -8,7 +8,7 @@ import msgspec
 
 from gatepass.server.domain.organizations.member import Member, Membership
 from gatepass.server.domain.organizations.organization import ADMIN_ROLE, ORGANIZATION_PREFIX, Organization
-from gatepass.server.store.connection import AFTER_EVERYTHING, words
+from gatepass.server.store.connection import AFTER_EVERYTHING, as_it_is, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -170,6 +170,15 @@ class SqlMembers:
             "SELECT COUNT(*) FROM organization_members WHERE organization_id = ?1", organization_id
         )
         return int((row or (0,))[0] or 0)
+
+    async def with_role(self, role: str) -> list[Member]:
+        """Select all: roles are few, and change seldom."""
+        rows = await self._connection.rows(
+            "SELECT organization_id, user_id, (SELECT email FROM users WHERE users.id = user_id), roles, joined_at"
+            " FROM organization_members WHERE roles <> '' AND ' ' || roles || ' ' LIKE '% ' || ?1 || ' %' ESCAPE '!'",
+            as_it_is(role),
+        )
+        return list(map(_member, rows))
 
     async def has_other_admin(self, organization_id: str, user_id: str) -> bool:
         """Select by organization."""

@@ -32,6 +32,7 @@ from gatepass.server.store.profiles import SqlProfiles
 from gatepass.server.store.pushed_requests import SqlPushedRequests
 from gatepass.server.store.registration_tokens import SqlRegistrationTokens
 from gatepass.server.store.revocations import SqlRevocations, SqlStatusLists
+from gatepass.server.store.roles import SqlRoles
 from gatepass.server.store.sessions import SqlSessions
 from gatepass.server.store.used_once import SqlUsedOnce
 from gatepass.server.store.users import SqlUsers
@@ -59,6 +60,7 @@ class SqlTransaction:
         self.devices = SqlRememberedDevices(connection)
         self.passkeys = SqlPasskeys(connection)
         self.identities = SqlIdentities(connection)
+        self.roles = SqlRoles(connection)
         self.sessions = SqlSessions(connection)
         self.grants = SqlGrants(connection)
         self.keys = SqlKeys(connection)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gatepass.server.domain.accounts.user import User
-from gatepass.server.store.connection import AFTER_EVERYTHING, words
+from gatepass.server.store.connection import AFTER_EVERYTHING, as_it_is, words
 
 if TYPE_CHECKING:
     from gatepass.server.domain.accounts.user import UserFilter
@@ -83,7 +83,7 @@ class SqlUsers:
             column = "id COLLATE BINARY" if users.search.startswith(_ID_PREFIX) else _ADDRESS
             where(f"{column} >= {{}} AND {column} < {{}}", users.search, users.search + AFTER_EVERYTHING)
         if users.role is not None:
-            where("roles <> '' AND ' ' || roles || ' ' LIKE '% ' || {} || ' %' ESCAPE '!'", _as_it_is(users.role))
+            where("roles <> '' AND ' ' || roles || ' ' LIKE '% ' || {} || ' %' ESCAPE '!'", as_it_is(users.role))
         if users.organization is not None:
             # The members first, by their own key: there are few of them among all people.
             where("id IN (SELECT user_id FROM organization_members WHERE organization_id = {})", users.organization)
@@ -155,11 +155,6 @@ class SqlUsers:
 def _digest(user_id: str) -> bytes:
     """What stays of a deleted user's id, which may be a name or an address where it comes from another system."""
     return sha256(user_id.encode()).digest()
-
-
-def _as_it_is(text: str) -> str:
-    """A text in a pattern of LIKE, without its wildcards."""
-    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
 
 
 def _user(row: Row | None) -> User | None:

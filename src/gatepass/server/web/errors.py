@@ -297,6 +297,14 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         "Request running",
         "The first request with this `Idempotency-Key` has not been answered, and what became of it is not known.",
     ),
+    "role_not_found": ProblemKind(404, "Role not found", "There is no such role in the table of roles."),
+    "role_exists": ProblemKind(409, "Role exists", "There is a role of this name already."),
+    "invalid_permission": ProblemKind(
+        422, "Invalid permission", "A permission is ASCII without spaces or quotes, such as `articles:write`."
+    ),
+    "defined_in_configuration": ProblemKind(
+        409, "Defined in configuration", "The settings define this, and only a change there changes it."
+    ),
     "impersonation_off": ProblemKind(
         403, "Impersonation is off", "Operators act in other people's names only where `impersonation` is set."
     ),

@@ -99,6 +99,10 @@ class Members(Protocol):
         """How many members there are."""
         ...
 
+    async def with_role(self, role: str) -> list[Member]:
+        """Everybody who has the role, in any organization."""
+        ...
+
     async def has_other_admin(self, organization_id: str, user_id: str) -> bool:
         """Whether anyone but this person manages it."""
         ...

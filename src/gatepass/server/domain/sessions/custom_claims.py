@@ -128,20 +128,21 @@ class CustomClaims:
             return {}
         sources = self._sources(subject)
         is_first_party = subject.client_id == FIRST_PARTY
-        claims: dict[str, object] = self._permissions(subject) if is_first_party else {}
+        table = await self._table(subject.roles, subject.organization)
+        claims = _permissions(subject, table) if is_first_party else {}
         asks_plugins = is_first_party and bool(self.extra)
         if not sources and not asks_plugins:
             return claims
         needs_user = asks_plugins or any(source.is_of_user for source in sources.values())
         user, documents = await self._read(sources, subject.user_id if needs_user else "", subject.organization)
         facts = (
-            self._facts_of_sign_in(subject)
-            | self._facts_of_organization(subject.organization)
+            self._facts_of_sign_in(subject, table)
+            | _facts_of_organization(subject.organization, table)
             | _facts_of_person(user, documents.profile)
         )
         claims |= _resolved(sources, facts, documents)
         if asks_plugins and user is not None:
-            await self._add_extra(claims, self._request(subject, user, documents.profile))
+            await self._add_extra(claims, self._request(subject, user, documents.profile, table))
         return claims
 
     async def about_person(
@@ -155,13 +156,14 @@ class CustomClaims:
         if user is None:
             return {}
         roles = application_roles(user.roles)
-        permissions = self._roles.permissions(roles)
+        table = await self._table(roles, organization)
+        permissions = table.permissions(roles)
         facts: dict[tuple[str, ...], object] = {
             ("user", "id"): sub,
             ("roles",): roles or None,
             ("permissions",): permissions or None,
         }
-        facts |= self._facts_of_organization(organization) | _facts_of_person(user, documents.profile)
+        facts |= _facts_of_organization(organization, table) | _facts_of_person(user, documents.profile)
         return _resolved(sources, facts, documents)
 
     def _sources(self, subject: TokenSubject) -> ClaimMap:
@@ -173,24 +175,13 @@ class CustomClaims:
                 found |= of_api
         return found
 
-    def _permissions(self, subject: TokenSubject) -> dict[str, object]:
-        """What the roles permit: in the organization apart from everywhere, so that neither is taken for the other."""
-        there = () if subject.organization is None else self._roles.permissions(subject.organization.roles)
-        permissions = {"permissions": self._roles.permissions(subject.roles), "org_permissions": there}
-        return {name: each for name, each in permissions.items() if each}
+    async def _table(self, roles: tuple[str, ...], organization: ActiveOrganization | None) -> RoleTable:
+        """What roles permit at this moment; people without any need no look into the store."""
+        if not application_roles(roles) and not (organization and organization.roles):
+            return self._roles
+        return self._roles.with_stored(await self._database.read(lambda tx: tx.roles.all()))
 
-    def _facts_of_organization(self, organization: ActiveOrganization | None) -> dict[tuple[str, ...], object]:
-        if organization is None:
-            return {}
-        return {
-            ("organization", "id"): organization.id,
-            ("organization", "slug"): organization.slug,
-            ("organization", "name"): organization.name,
-            ("organization", "roles"): organization.roles or None,
-            ("organization", "permissions"): self._roles.permissions(organization.roles) or None,
-        }
-
-    def _facts_of_sign_in(self, subject: TokenSubject) -> dict[tuple[str, ...], object]:
+    def _facts_of_sign_in(self, subject: TokenSubject, table: RoleTable) -> dict[tuple[str, ...], object]:
         return {
             ("user", "id"): self._subjects.subject(subject.client_sector, subject.user_id),
             ("session", "id"): self._subjects.session(subject.client_sector, subject.session_id),
@@ -199,21 +190,21 @@ class CustomClaims:
             ("session", "amr"): subject.amr,
             ("client", "id"): subject.client_id,
             ("roles",): application_roles(subject.roles) or None,
-            ("permissions",): self._roles.permissions(subject.roles) or None,
+            ("permissions",): table.permissions(subject.roles) or None,
         }
 
-    def _request(self, subject: TokenSubject, user: User, profile: UserProfile) -> ClaimsRequest:
+    def _request(self, subject: TokenSubject, user: User, profile: UserProfile, table: RoleTable) -> ClaimsRequest:
         organization_roles = () if subject.organization is None else subject.organization.roles
         return ClaimsRequest(
             user_id=user.id,
             email=user.email,
             email_verified=user.email_verified_at is not None,
             roles=application_roles(subject.roles),
-            permissions=self._roles.permissions(subject.roles),
+            permissions=table.permissions(subject.roles),
             app_metadata=profile.app_metadata,
             organization_id="" if subject.organization is None else subject.organization.id,
             organization_roles=organization_roles,
-            organization_permissions=self._roles.permissions(organization_roles),
+            organization_permissions=table.permissions(organization_roles),
             session_id=subject.session_id,
             audience=subject.audience,
             scope=subject.scope,
@@ -283,6 +274,25 @@ def organization_metadata_in_tokens(settings: Settings) -> frozenset[tuple[str, 
 def _paths_in_tokens(settings: Settings, document: tuple[str, str]) -> frozenset[tuple[str, ...]]:
     sources = [source for each in settings.claim_maps.values() for source in each.values()]
     return frozenset(source.path[2:] for source in sources if source.path[:2] == document)
+
+
+def _permissions(subject: TokenSubject, table: RoleTable) -> dict[str, object]:
+    """What the roles permit: in the organization apart from everywhere, so that neither is taken for the other."""
+    there = () if subject.organization is None else table.permissions(subject.organization.roles)
+    permissions = {"permissions": table.permissions(subject.roles), "org_permissions": there}
+    return {name: each for name, each in permissions.items() if each}
+
+
+def _facts_of_organization(organization: ActiveOrganization | None, table: RoleTable) -> dict[tuple[str, ...], object]:
+    if organization is None:
+        return {}
+    return {
+        ("organization", "id"): organization.id,
+        ("organization", "slug"): organization.slug,
+        ("organization", "name"): organization.name,
+        ("organization", "roles"): organization.roles or None,
+        ("organization", "permissions"): table.permissions(organization.roles) or None,
+    }
 
 
 def _facts_of_person(user: User | None, profile: UserProfile) -> dict[tuple[str, ...], object]:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gatepass.server.features.admin.api import apis, clients, events, impersonation, keys, person, users, webhooks
+from gatepass.server.features.admin.api import (
+    apis,
+    clients,
+    events,
+    impersonation,
+    keys,
+    person,
+    roles,
+    users,
+    webhooks,
+)
 from gatepass.server.features.admin.console import pages as console
 from gatepass.server.features.admin.console import person as console_person
 from gatepass.server.features.admin.console import webhooks as console_webhooks
@@ -16,7 +26,7 @@ if TYPE_CHECKING:
     from gatepass.server.core import Core
     from gatepass.server.domain.ports import Transaction
 
-_CALLS = (users, person, impersonation, clients, apis, keys, webhooks, events)
+_CALLS = (users, person, impersonation, roles, clients, apis, keys, webhooks, events)
 _PAGES = (console, console_person, console_webhooks)
 
 
@@ -27,11 +37,16 @@ def module(core: Core) -> Module:
     async def forget(tx: Transaction) -> None:
         await tx.idempotent_requests.forget_expired(tx.now)
 
+    async def learn() -> None:
+        await core.roles.look(core.database)
+
     faces = (*_CALLS, *_PAGES) if core.settings.console else _CALLS
     return Module(
         templates=__package__,
         routes=tuple(route for face in faces for route in face.routes(core)),
         expiry=(forget,),
+        start=learn,
+        catch_up=learn,
         proofs={
             OPERATOR_READ: operators.reader,
             OPERATOR_WRITE: operators.writer,

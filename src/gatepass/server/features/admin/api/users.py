@@ -284,6 +284,7 @@ async def list_users(core: Core, call: Call, _body: None) -> Response:
 
 async def add_user(core: Core, call: Call, body: NewUser) -> Response:
     """Add one."""
+    await core.roles.look(core.database)
     if body.invite:
         if body.password is not None or body.id is not None or body.email_verified:
             raise Refusal("invalid_body", "Who is invited sets the password and proves the address: leave them out.")
@@ -303,6 +304,7 @@ async def show_user(core: Core, call: Call, _body: None) -> Response:
 
 async def change_user(core: Core, call: Call, body: UserChanges) -> Response:
     """Change what is named, in one transaction."""
+    await core.roles.look(core.database)
     changed = await people(core, call).change(call.path_params["id"], body)
     fields = asdict(_resource(changed.user)) | asdict(changed.profile)
     return JsonResponse(ChangedUser(**fields, enrollment_code=changed.enrollment_code))
