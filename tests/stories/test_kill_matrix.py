@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote_plus, urlsplit
 
 import pytest
+from tests.support import organization_matrix
+from tests.support.organization_matrix import HeldInOrganization
+from tests.support.organizations import Operating
 from tests.support.server import CHEAP_ARGON2, OUTBOX, RunningServer, SettableClock, gatepass_serve, running_server
 from tests.support.wait import eventually
 
@@ -28,9 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     import httpx
+    from tests.support.organization_matrix import EndingInOrganization
 
 API = "https://orders.example.test"
-CLAIMS = {"plan": "user.app_metadata.plan"}
+CLAIMS = {"plan": "user.app_metadata.plan", "seats": "organization.metadata.plan"}
 
 ARTEFACTS = {
     "user's access token, at a verifier": "The token is verified offline by an API whose verifier follows the feed.",
@@ -463,6 +467,28 @@ def prove(world: World, event: Event) -> None:
             eventually(lambda artefact=artefact: not held.works(artefact))  # type: ignore[misc]
     for artefact in applicable:
         assert held.works(artefact) == (artefact not in event.kills), f"{artefact} after {event.title}"
+
+
+def test_what_each_event_in_an_organization_kills(world: World) -> None:
+    """Each of them in an organization of its own, all at once: what names it is dead, all else still works."""
+    client = world.register("--grant", "refresh_token", "--audience", API)
+    with world.here.client() as api:
+        ops = Operating.at(world.here, api)
+        held = [(HeldInOrganization(world, ops, client.id), ending) for ending in organization_matrix.ENDINGS]
+        _happens_in_organizations(held)
+
+
+def _happens_in_organizations(held: list[tuple[HeldInOrganization, EndingInOrganization]]) -> None:
+    for each, ending in held:
+        for artefact in organization_matrix.ARTEFACTS:
+            assert each.works(artefact), f"{artefact} before {ending.title}"
+    for each, ending in held:
+        ending.happen(each)
+    for each, ending in held:
+        for artefact in ending.kills:
+            eventually(lambda each=each, artefact=artefact: not each.works(artefact))  # type: ignore[misc]
+        for artefact in organization_matrix.ARTEFACTS:
+            assert each.works(artefact) == (artefact not in ending.kills), f"{artefact} after {ending.title}"
 
 
 def applicable_to(event: Event) -> list[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tests.stories import test_kill_matrix as matrix
 from tests.stories import test_kill_matrix_of_applications as of_applications
 from tests.stories import test_kill_matrix_of_newcomers as of_newcomers
+from tests.support import organization_matrix as organizations
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -34,6 +35,7 @@ def page() -> str:
     """Write the page."""
     of_own = ((each.title, matrix.applicable_to(each), each.kills) for each in matrix.EVENTS)
     elsewhere = ((each.title, each.artefacts, each.kills) for each in of_applications.ENDINGS)
+    in_organizations = ((each.title, organizations.ARTEFACTS, each.kills) for each in organizations.ENDINGS)
     newcomers = ((each.title, each.artefacts, each.kills) for each in of_newcomers.ENDINGS)
     lines = [
         "<!-- Written by tests/stories/test_kill_matrix_page.py; change it there. -->",
@@ -71,9 +73,15 @@ def page() -> str:
         "(`tests/stories/test_client_documents.py::test_a_document_that_is_gone`).",
         "",
         *table(of_newcomers.ARTEFACTS, newcomers),
+        "## Organizations",
+        "",
+        "What a member of two organizations holds, when something happens in one of them.",
+        "`tests/stories/test_kill_matrix.py::test_what_each_event_in_an_organization_kills` proves every cell.",
+        "",
+        *table(organizations.ARTEFACTS, in_organizations),
         "## How long it takes",
         "",
-        "Each test of the last two tables measures the time from the end of the event until the verifier, which",
+        "Each test of the second and third table measures the time from the end of the event until the verifier, which",
         "follows another server, refuses the token, and fails when that is more than a second.",
         MEASURED,
         "",
