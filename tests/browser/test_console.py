@@ -36,14 +36,27 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningServer]
                 sign_in(api, person)
                 clock.advance(8_000)
         clock.now = time.time()
+        _fill_organization(running)
         printed(running, "client", "add", "Shop", "--redirect-uri", "https://shop.example.test/cb")
         yield running
+
+
+def _fill_organization(server: RunningServer) -> None:
+    """An organization with long names, members, an invitation that waits and a domain that nobody has proved yet."""
+    name = "Department of Comparative Linguistics and Philology of a University with a Very Long Name Indeed"
+    printed(server, "org", "add", "a-department-of-a-university-with-a-long-name", name)
+    printed(server, "org", "add", "acme", name)
+    printed(server, "org", "add-member", "acme", LONG, "--role", "editor")
+    printed(server, "org", "invite", "acme", f"new.{LONG}", "--role", "admin")
+    printed(server, "org", "add-domain", "acme", LONG.rpartition("@")[2])
 
 
 @pytest.fixture(scope="module")
 def olga(server: RunningServer) -> OperatorInPerson:
     """An operator."""
-    return add_operator(server, "olga@example.test")
+    olga = add_operator(server, "olga@example.test")
+    printed(server, "org", "add-member", "acme", olga.id, "--role", "admin")
+    return olga
 
 
 PAGES = {
@@ -51,12 +64,17 @@ PAGES = {
     "admin-people": "admin/people",
     "admin-people-search": "admin/people?search=nobody",
     "admin-person": f"admin/person?id={LONG.replace('+', '%2B')}",
+    "admin-organizations": "admin/organizations",
+    "admin-organization": "admin/organization?id=acme",
+    "organizations": "organizations",
+    "organization-members": "organizations/members?id=acme",
+    "invitation-gone": "organizations/invitation?token=x",
     "admin-clients": "admin/clients",
     "admin-events": "admin/events",
     "admin-keys": "admin/keys",
 }
 
-WORDY = ("admin", "admin-person")
+WORDY = ("admin", "admin-person", "admin-organization")
 """The pages with the most text, which other languages make longer."""
 
 

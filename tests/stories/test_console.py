@@ -64,7 +64,7 @@ def test_nobody_else_sees_it(server: RunningServer) -> None:
         assert browser.http.get("/pages/admin").headers["location"].startswith("/pages/login")
         browser.http.post("/signup", json=ANN)
         browser.sign_in(ANN)
-        for path in ("", "/people", "/clients", "/events", "/keys", f"/person?id={ANN['email']}"):
+        for path in ("", "/people", "/organizations", "/clients", "/events", "/keys", f"/person?id={ANN['email']}"):
             refused = browser.get(f"/pages/admin{path}")
             assert refused.status_code == 403
             assert OLGA["email"] not in refused.text

@@ -223,6 +223,11 @@ def test_operators_manage_organizations(api: httpx.Client, ops: Operating) -> No
     assert ops.call("PATCH", one, roles=["editr"]).json()["code"] == "unknown_role"
     assert ops.call("DELETE", f"/{made[0]}/members/usr_x").json()["code"] == "member_not_found"
     assert ops.call("GET", "/org_nothing").json()["code"] == "organization_not_found"
+    for query, people in (({"organization": made[0]}, [ada.id]), ({"organization": made[1]}, [])):
+        listed = api.get("/admin/users", params=query, headers=ops.header).json()["users"]
+        assert [each["id"] for each in listed] == people
+    kept = api.get(f"/admin/users/{ada.id}/export", headers=ops.header).json()["organizations"]
+    assert [(each["organization"]["id"], each["roles"]) for each in kept] == [(made[0], ["admin"])]
     kinds = api.get("/admin/events", params={"user": ada.id}, headers=ops.header).json()["events"]
     joined = next(each for each in kinds if each["kind"] == "member_added")
     assert joined["reason"] == made[0]

@@ -104,6 +104,9 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         "An organization is joined by a verified domain with an address of exactly that domain, at which you have read"
         " mail; or with its provider connected.",
     ),
+    "slug_differs": ProblemKind(
+        422, "Slug differs", "Deleting an organization on its page needs its slug to be typed."
+    ),
     "domain_exists": ProblemKind(409, "Domain exists", "The organization has this domain already."),
     "domain_not_found": ProblemKind(404, "No such domain", "The organization has no such email domain."),
     "domain_not_proved": ProblemKind(

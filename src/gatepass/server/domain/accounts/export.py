@@ -9,6 +9,7 @@ from gatepass.server.domain.accounts.linked_identity import Identity  # noqa: TC
 from gatepass.server.domain.accounts.profile import UserProfile  # noqa: TC001 - as below
 from gatepass.server.domain.accounts.user import User  # noqa: TC001 - as below
 from gatepass.server.domain.events.event import Event  # noqa: TC001 - msgspec reads the annotations of an answer
+from gatepass.server.domain.organizations.member import Membership  # noqa: TC001 - as below
 from gatepass.server.domain.sessions.consent import Consent  # noqa: TC001 - msgspec reads the annotations
 from gatepass.server.domain.sessions.session import Session  # noqa: TC001 - as above
 
@@ -24,6 +25,7 @@ class Exported(Confidential, frozen=True, kw_only=True):
     sessions: list[Session]
     identities: list[Identity]
     consents: list[Consent]
+    organizations: list[Membership]
     events: list[Event]
 
 
@@ -35,6 +37,7 @@ async def collect(tx: Transaction, user: User) -> Exported:
         sessions=await tx.sessions.all_of(user.id),
         identities=await tx.identities.of(user.id),
         consents=await tx.consents.all_of(user.id),
+        organizations=await tx.members.of_user(user.id),
         events=await _all_events(tx, user.id),
     )
 
