@@ -21,6 +21,7 @@ from gatepass.server.web.auth.requirements import (
     CLIENT,
     MAY_REGISTER,
     OPENID_TOKEN,
+    OPERATOR_IMPERSONATE,
     OPERATOR_READ,
     OPERATOR_WRITE,
     RECENT,
@@ -53,7 +54,7 @@ BODIES: tuple[tuple[bytes, dict[str, str]], ...] = (
     (b"x" * 200_000, JSON),
 )
 """What nobody should have to look at before it is known who sends it."""
-BY_TOKEN = (OPENID_TOKEN, REGISTRATION, OPERATOR_READ, OPERATOR_WRITE)
+BY_TOKEN = (OPENID_TOKEN, REGISTRATION, OPERATOR_READ, OPERATOR_WRITE, OPERATOR_IMPERSONATE)
 
 
 @pytest.fixture(scope="module")
