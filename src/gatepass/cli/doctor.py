@@ -18,6 +18,7 @@ from gatepass.server.base.errors import StartupError, Unavailable
 from gatepass.server.domain.keys.rotation import stored_keys
 from gatepass.server.domain.keys.schedule import line
 from gatepass.server.domain.mail.smtp import NotSent, mail_sender
+from gatepass.server.domain.mail.wording import MailWording
 from gatepass.server.domain.providers.presets import make_providers
 from gatepass.server.domain.providers.provider import Journey
 from gatepass.server.domain.public_fetch import PublicFetch
@@ -41,6 +42,7 @@ app = App(name="doctor", help="Check whether a server can run here.")
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _DAYS_TO_RENEW = 14
 _DAY = 86_400
+_MOST_NAMED = 20
 
 
 _NO_JOURNEY = Journey(state="", nonce="", verifier="", redirect_uri="")
@@ -88,6 +90,7 @@ async def _examine(place: Place) -> list[Finding]:
     found.append(_folder(Path(settings.data_dir)))
     async for finding in _store(settings):
         found.append(finding)
+    found += _texts(settings)
     if settings.tls_cert:
         found.append(_certificate(Path(settings.tls_cert)))
     if settings.mail == "smtp":
@@ -96,6 +99,26 @@ async def _examine(place: Place) -> list[Finding]:
     found += [Finding("ok", "hook", f"{hook}: {url}") for hook, url in settings.hook_urls.items()]
     found += await _providers(settings)
     found += await _trusted_issuers(settings)
+    return found
+
+
+def _texts(settings: Settings) -> list[Finding]:
+    """What the operator's files of texts lack, and whether the templates of emails can be used."""
+    try:
+        wording = MailWording.of(settings)
+    except StartupError as error:
+        return [Finding("error", "texts", error.message, error.hint)]
+    found: list[Finding] = []
+    for language, missing in wording.texts.missing.items():
+        if missing:
+            text = f"{language} lacks {len(missing)} of {len(wording.texts.of(language))} texts, which are English"
+            found.append(
+                Finding("warning", "texts", text, f"Add to {language}.toml: {', '.join(missing[:_MOST_NAMED])}")
+            )
+        else:
+            found.append(Finding("ok", "texts", f"{language} is complete"))
+    if settings.mail_templates:
+        found.append(Finding("ok", "texts", f"the templates in {settings.mail_templates} can be used"))
     return found
 
 

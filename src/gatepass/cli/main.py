@@ -43,6 +43,7 @@ app = App(
 app.command("gatepass.cli.serve:app", name="serve", help="Start the authentication server.")
 app.command("gatepass.cli.user:app", name="user", help="Add, show and change users.")
 app.command("gatepass.cli.client:app", name="client", help="Add, list, change and remove OAuth clients.")
+app.command("gatepass.cli.mail:app", name="mail", help="Look at the emails that are sent.")
 app.command("gatepass.cli.api:app", name="api", help="Add, list and remove APIs that tokens are for.")
 app.command("gatepass.cli.org:app", name="org", help="Manage organizations, their members and email domains.")
 app.command("gatepass.cli.role:app", name="role", help="List the application's roles.")

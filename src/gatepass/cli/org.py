@@ -237,7 +237,7 @@ def invite(  # noqa: PLR0913 - the options of a command
     email: str,
     *,
     role: RoleOption = (),
-    language: Annotated[str, Parameter(help="Of the mail: en, de or fr.")] = LANGUAGES[0],
+    language: Annotated[str, Parameter(help="The language of the email, such as de.")] = LANGUAGES[0],
     json: Json = False,
     place: Place = _HERE,
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import sys
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from cyclopts import App, Parameter
@@ -78,7 +78,7 @@ def invite(
     email: str,
     *,
     role: Annotated[tuple[str, ...], Parameter(help="A role; may be repeated.")] = (),
-    language: Annotated[Literal["en", "de", "fr"], Parameter(help="The language of the email.")] = "en",
+    language: Annotated[str, Parameter(help="The language of the email, such as de.")] = "en",
     json: Json = False,
     place: Place = _HERE,
 ) -> None:

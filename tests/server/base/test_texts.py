@@ -10,10 +10,10 @@ from typing import get_args
 
 import pytest
 
-from gatepass.server.base.texts import LANGUAGES, preferred_language, texts, translate
+from gatepass.server.base.texts import LANGUAGES, OURS, preferred_language, texts, translate
 from gatepass.server.domain.events.event import EventKind
 from gatepass.server.domain.mail.queue import Notice, NoticeKind
-from gatepass.server.domain.mail.wording import in_words
+from gatepass.server.domain.mail.wording import MailWording
 
 KEY = re.compile(r'\bt\("([\w.]+)"[,)]')
 
@@ -120,7 +120,7 @@ def test_every_notice_can_be_written(kind: NoticeKind, language: str) -> None:
         lock="https://auth.example.test/pages/lock?token=def",
         values={name or "": "<b>new</b>@example.test" for name in places(texts(language)[f"mail.{kind}.text"])},
     )
-    mail = in_words(notice, site_name="A <site>")
+    mail = MailWording(site_name="A <site>", texts=OURS).render(notice)
     assert mail.subject
     assert notice.link in mail.text
     assert "1234 5678" in mail.text

@@ -21,7 +21,7 @@ from starlette.responses import Response
 from gatepass.jose import base64url
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
-from gatepass.server.base.texts import LANGUAGES, translate
+from gatepass.server.base.texts import direction
 from gatepass.server.base.urls import is_loopback
 from gatepass.server.web.browser import origin_of
 from gatepass.server.web.cookies import HostCookie
@@ -81,6 +81,7 @@ class Pages:
     def __init__(self, settings: Settings, key: bytes) -> None:
         self._key = key
         self.language = LanguageChoice(settings)
+        self.texts = self.language.texts
         self._packages = ["gatepass.server.web"]
         self._issuer = settings.issuer_url
         self._site_name = settings.site_name
@@ -111,18 +112,19 @@ class Pages:
         """
         browser = self.browser_of(request) or self.new_browser()
         language = self.language.of(request)
-        t = translate(language)
+        t = self.texts.translate(language)
         here = _here(request) if request.method == "GET" else ""
         values = {"return_to": "", "next_path": "", "scripted": False, "here": here} | values
         text = self._template(template).render(
             t=t,
             language=language,
+            direction=direction(language),
             base=self._base,
             pages=self._base + PREFIX,
             site_name=self._site_name,
             has_style=self._has_style,
             script=script,
-            languages=[(each, translate(each)("site.language")) for each in LANGUAGES],
+            languages=[(each, self.texts.of(each)["site.language"], direction(each)) for each in self.texts.languages],
             csrf=self._token(browser),
             error=None if error is None else error_text(t, error, origin=self._origin),
             **values,

@@ -40,6 +40,12 @@ class MailSection(LimitSection, frozen=True, kw_only=True):
         ),
     ] = ""
     mail_from: Annotated[str, Meta(description="Sender of emails. Empty: no-reply at the issuer's host.")] = ""
+    mail_templates: Annotated[
+        str,
+        Meta(
+            description="Folder of your own templates of emails, such as `invitation.txt`. Empty: all emails are ours."
+        ),
+    ] = ""
     mails_per_address: Annotated[
         int,
         Meta(ge=1, description="Emails that can be requested for one address within an hour before pauses begin."),
@@ -80,3 +86,5 @@ class MailSection(LimitSection, frozen=True, kw_only=True):
             raise StartupError("`mail_from` is not an email address.", "Use an address such as no-reply@example.com")
         if self.smtp_ca_file and not Path(self.smtp_ca_file).is_file():
             raise StartupError(f"There is no file {self.smtp_ca_file}.", "Give `smtp_ca_file` a PEM file.")
+        if self.mail_templates and not Path(self.mail_templates).is_dir():
+            raise StartupError(f"There is no folder {self.mail_templates}.", "Give `mail_templates` a folder.")

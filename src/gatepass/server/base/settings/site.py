@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from gatepass.server.base.errors import StartupError
 from gatepass.server.base.settings.origins import OriginSection
+from gatepass.server.base.texts import Texts
 
 LOGO_TYPES = {
     ".svg": "image/svg+xml",
@@ -35,6 +36,13 @@ class SiteSection(OriginSection, frozen=True, kw_only=True):
     ] = ""
     site_style: Annotated[str, Meta(description="CSS file that sets the pages' variables, for your own look.")] = ""
 
+    text_files: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="TOML files of texts, each named after its language: `texts/ar.toml` adds Arabic, `texts/en.toml` changes ours."
+        ),
+    ] = ()
+
     console: Annotated[
         bool, Meta(description="Whether operators have pages at `/pages/admin`. Off where the server is mounted.")
     ] = True
@@ -47,8 +55,9 @@ class SiteSection(OriginSection, frozen=True, kw_only=True):
     ] = False
 
     def check(self) -> None:
-        """The files are there, the logo is a picture, and the name is one line."""
+        """The files are there, the texts can be used, the logo is a picture, and the name is one line."""
         super().check()
+        Texts(self.text_files)
         for name in (self.site_logo, self.site_style):
             if name and not Path(name).is_file():
                 raise StartupError(

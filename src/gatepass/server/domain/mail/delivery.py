@@ -10,7 +10,7 @@ import structlog
 from gatepass.server.domain.mail.message import InvalidMail, message_of
 from gatepass.server.domain.mail.queue import LONGEST_WAIT_SECONDS, Notice, pause_after
 from gatepass.server.domain.mail.smtp import NotSent
-from gatepass.server.domain.mail.wording import in_words
+from gatepass.server.domain.mail.wording import MailWording
 
 if TYPE_CHECKING:
     from gatepass.server.base.settings import Settings
@@ -37,6 +37,7 @@ class MailDelivery:
         self._sender = sender
         self._address = settings.sender
         self._site_name = settings.site_name
+        self._wording = MailWording.of(settings)
 
     async def send_due(self) -> None:
         """Send the emails that are due."""
@@ -51,7 +52,7 @@ class MailDelivery:
             return await tx.mails.latest(_MOST_SHOWN)
 
         notices = [self._open(waiting) for waiting in await self._database.read(unit)]
-        return [in_words(notice, site_name=self._site_name) for notice in notices if notice.to]
+        return [self._wording.render(notice) for notice in notices if notice.to]
 
     async def forget_old(self, tx: Transaction) -> None:
         """Remove emails that have waited too long."""
@@ -74,7 +75,7 @@ class MailDelivery:
             if notice.to:
                 await sender.send(
                     message_of(
-                        in_words(notice, site_name=self._site_name),
+                        self._wording.render(notice),
                         sender=self._address,
                         sender_name=self._site_name,
                         mail_id=waiting.id,

@@ -18,7 +18,7 @@ from gatepass.server.base.confidential import Confidential
 
 
 class Mail(Confidential, frozen=True, kw_only=True):
-    """A rendered email."""
+    """A rendered email; without HTML, it is plain text."""
 
     to: str
     subject: str
@@ -47,7 +47,8 @@ def message_of(mail: Mail, *, sender: str, sender_name: str, mail_id: str, now: 
         raise InvalidMail("a header of this mail cannot be written") from error
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834 §5: prevents out-of-office replies
     message.set_content(mail.text)
-    message.add_alternative(mail.html, subtype="html")
+    if mail.html:
+        message.add_alternative(mail.html, subtype="html")
     return message
 
 

@@ -9,6 +9,7 @@ import msgspec
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
+from gatepass.server.base.texts import Texts
 from gatepass.server.domain.credentials.one_time_code import Code, digest_of, new_token
 from gatepass.server.domain.mail.queue import Notice
 
@@ -54,6 +55,7 @@ class Notices:
         self._data_key = data_key
         self._issuer = settings.issuer_url
         self.can_send = settings.mail != "none"
+        self._languages = Texts(settings.text_files).languages
 
     def require(self) -> None:
         """Refuse an action that needs email if none can be sent.
@@ -63,6 +65,15 @@ class Notices:
         """
         if not self.can_send:
             raise Refusal("mail_not_configured", "This server cannot send email: ask its operator.")
+
+    def check_language(self, language: str) -> None:
+        """Refuse a language that emails cannot be in.
+
+        Raises:
+            Refusal: `invalid_body`.
+        """
+        if language not in self._languages:
+            raise Refusal("invalid_body", f"Emails are in one of these languages: {', '.join(self._languages)}.")
 
     def page_url(self, name: str) -> str:
         """The URL of a page, based on the issuer's."""

@@ -1,37 +1,64 @@
-"""Rendering emails in the user's language."""
+"""Rendering emails in the user's language, by the operator's template where there is one."""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import TYPE_CHECKING
 
-from gatepass.server.base.texts import translate
+from gatepass.server.base.texts import LANGUAGES, Texts, direction
 from gatepass.server.domain.mail.message import Mail
+from gatepass.server.domain.mail.own_templates import OwnTemplates
 
 if TYPE_CHECKING:
     import jinja2
 
+    from gatepass.server.base.settings import Settings
     from gatepass.server.domain.mail.queue import Notice
 
 
-def in_words(notice: Notice, *, site_name: str) -> Mail:
-    """Render an email, in text and in HTML."""
-    t = translate(notice.language)
-    key = f"mail.{notice.kind}"
-    paragraphs = [t(f"{key}.text", **notice.values)]
-    if notice.code:
-        paragraphs.append(f"    {notice.code[:4]} {notice.code[4:]}")
-    if notice.link:
-        paragraphs += [f"{t(f'{key}.button')}:\n{notice.link}", t("mail.ignore")]
-    if notice.lock:
-        paragraphs.append(f"{t('mail.lock')}\n{notice.lock}")
-    paragraphs.append(f"-- \n{site_name}")
-    return Mail(
-        to=notice.to,
-        subject=t(f"{key}.subject"),
-        text="\n\n".join(paragraphs) + "\n",
-        html=_template().render(t=t, key=key, notice=notice, site_name=site_name),
-    )
+class MailWording:
+    """The words of emails.
+
+    Raises:
+        StartupError: a file of texts or a template cannot be used.
+    """
+
+    def __init__(self, *, site_name: str, texts: Texts, templates: str = "") -> None:
+        self.texts = texts
+        self._site_name = site_name
+        self._own = OwnTemplates(templates, texts, site_name=site_name) if templates else None
+
+    @classmethod
+    def of(cls, settings: Settings) -> MailWording:
+        """Those of the settings."""
+        return cls(site_name=settings.site_name, texts=Texts(settings.text_files), templates=settings.mail_templates)
+
+    def render(self, notice: Notice) -> Mail:
+        """Render an email, in text and in HTML."""
+        language = notice.language if notice.language in self.texts.languages else LANGUAGES[0]
+        if self._own is not None and (mail := self._own.render(notice, language)) is not None:
+            return mail
+        return self._by_texts(notice, language)
+
+    def _by_texts(self, notice: Notice, language: str) -> Mail:
+        t = self.texts.translate(language)
+        key = f"mail.{notice.kind}"
+        paragraphs = [t(f"{key}.text", **notice.values)]
+        if notice.code:
+            paragraphs.append(f"    {notice.code[:4]} {notice.code[4:]}")
+        if notice.link:
+            paragraphs += [f"{t(f'{key}.button')}:\n{notice.link}", t("mail.ignore")]
+        if notice.lock:
+            paragraphs.append(f"{t('mail.lock')}\n{notice.lock}")
+        paragraphs.append(f"-- \n{self._site_name}")
+        return Mail(
+            to=notice.to,
+            subject=t(f"{key}.subject"),
+            text="\n\n".join(paragraphs) + "\n",
+            html=_template().render(
+                t=t, key=key, notice=notice, site_name=self._site_name, language=language, direction=direction(language)
+            ),
+        )
 
 
 @cache

@@ -14,7 +14,7 @@ import msgspec
 
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
-from gatepass.server.base.texts import LANGUAGES
+from gatepass.server.base.texts import primary
 from gatepass.server.domain.accounts.user import account_closed
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.mail.queue import Notice
@@ -103,7 +103,7 @@ async def _tell(tx: Transaction, user: User, token_request: TokenRequest, notice
     notice = Notice(
         kind="impersonated",
         to=user.email,
-        language=next((each for each in LANGUAGES if locale.startswith(each)), LANGUAGES[0]),
+        language=primary(locale),
         link=notices.page_url("account"),
         values={"audience": audience},
     )

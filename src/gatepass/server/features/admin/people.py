@@ -149,9 +149,10 @@ class Admin:
         """Create an account, and mail its owner a link to set a password; again for one who has not used theirs.
 
         Raises:
-            Refusal: `mail_not_configured`, or as `add`.
+            Refusal: `mail_not_configured`, `invalid_body` for an unknown language, or as `add`.
         """
         self._notices.require()
+        self._notices.check_language(language)
         waiting = await self._waiting(normalise_email(email))
         user = waiting or await self.add(email, None, roles, method="invitation")
         link = self._notices.mail_link("reset")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, get_args
 
-from gatepass.server.base.texts import LANGUAGES
 from gatepass.server.domain.sessions.authorization_request import Prompt
 from gatepass.server.domain.sessions.client import ACCOUNT_SCOPE, OPENID
 from gatepass.server.domain.sessions.client_registration import ASSERTION_ALGORITHMS
@@ -53,7 +52,7 @@ def of_tokens(settings: Settings) -> Metadata:
     return members
 
 
-def of_authorization(issuer: str) -> Metadata:
+def of_authorization(issuer: str, languages: tuple[str, ...]) -> Metadata:
     """The authorization endpoint (RFC 6749 §3.1, RFC 7636, RFC 9207)."""
     return {
         "authorization_endpoint": f"{issuer}/oauth/authorize",
@@ -63,7 +62,7 @@ def of_authorization(issuer: str) -> Metadata:
         "authorization_response_iss_parameter_supported": True,
         "prompt_values_supported": get_args(Prompt),
         "display_values_supported": ("page",),
-        "ui_locales_supported": tuple(LANGUAGES),
+        "ui_locales_supported": languages,
         "claims_parameter_supported": True,
         "request_parameter_supported": True,
         "request_object_signing_alg_values_supported": ASSERTION_ALGORITHMS,

@@ -89,7 +89,7 @@ def module(core: Core) -> Module:
         metadata=joined(
             (
                 of_tokens(core.settings),
-                of_authorization(issuer),
+                of_authorization(issuer, core.pages.texts.languages),
                 of_pushing(core.settings),
                 of_devices(issuer),
                 of_logout(issuer),

@@ -56,10 +56,11 @@ async def invite(  # noqa: PLR0913 - who invites whom, into what, and as what
     """Mail a link, which works for 7 days; a later invitation to the same address takes the place of the earlier.
 
     Raises:
-        Refusal: `mail_not_configured`, `invalid_email`, `invalid_role`, `unknown_role`, `already_a_member`,
-            `too_many_invitations`, `too_many_attempts`, or as `Manager.find`.
+        Refusal: `mail_not_configured`, `invalid_body` for a language without texts, `invalid_email`, `invalid_role`,
+            `unknown_role`, `already_a_member`, `too_many_invitations`, `too_many_attempts`, or as `Manager.find`.
     """
     needs.notices.require()
+    needs.notices.check_language(language)
     email = normalise_email(address)
     for role in roles:
         check_role(role)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime  # noqa: TC003 - msgspec reads the annotations of a struct
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec import Meta
 from msgspec.structs import asdict
 
 from gatepass.server.base.confidential import Confidential
+from gatepass.server.base.texts import Language  # noqa: TC001 - msgspec reads the annotations
 from gatepass.server.web.paging import PageQuery, rfc3339
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class NewInvitation(Confidential, frozen=True, kw_only=True, forbid_unknown_fiel
 
     email: str
     roles: tuple[str, ...] = ()
-    language: Literal["en", "de", "fr"] | None = None
+    language: Language | None = None
 
 
 class InvitationResource(Confidential, frozen=True, kw_only=True):

@@ -8,7 +8,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gatepass.server.base.texts import texts
 from gatepass.server.web.auth.requirements import ANYONE
 from gatepass.server.web.headers import DEBUGGER_SCRIPT
 from gatepass.server.web.routing import page
@@ -30,7 +29,7 @@ def routes(core: Core) -> tuple[Route, ...]:
 
 async def show(core: Core, call: Call, _body: None) -> Response:
     """Show the page, with the texts that its script needs."""
-    known = texts(call.language)
+    known = core.pages.texts.of(call.language)
     return core.pages.page(
         call.request,
         "debugger.html",

@@ -39,7 +39,7 @@ async def show(core: Core, call: Call, _form: PageForm | None, error: GatepassEr
     """Show which applications have access, and to what."""
     apps = await list_apps(core, call.caller.user.id)
     known = await core.apis.all()
-    texts = {scope: scope_text(scope, known, call.language) for app in apps for scope in app.scope}
+    texts = {scope: scope_text(scope, known, core.pages.texts.of(call.language)) for app in apps for scope in app.scope}
     return core.pages.page(call.request, "apps.html", error=error, apps=apps, texts=texts)
 
 

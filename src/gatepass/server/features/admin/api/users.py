@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime  # noqa: TC003 - msgspec reads the annotations of a struct
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -12,6 +12,10 @@ from msgspec.structs import asdict
 
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
+from gatepass.server.base.texts import (
+    LANGUAGES,
+    Language,  # noqa: TC001 - msgspec reads the annotations
+)
 from gatepass.server.domain.accounts.registration import PASSWORD_PROBLEMS
 from gatepass.server.domain.accounts.user import UserFilter
 from gatepass.server.domain.sessions.custom_claims import app_metadata_in_tokens
@@ -81,7 +85,7 @@ class NewUser(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     email_verified: bool = False
     roles: tuple[str, ...] = ()
     invite: bool = False
-    language: Literal["en", "de", "fr"] = "en"
+    language: Language = LANGUAGES[0]
     id: str | None = None
 
 

@@ -128,7 +128,7 @@ async def show_events(core: Core, call: Call, _body: None) -> Response:
         events=shown,
         following=following,
         kind=wanted.kind or "",
-        names=event_names(call.language),
+        names=event_names(core.pages.texts.of(call.language)),
         user=wanted.user_id or "",
     )
 

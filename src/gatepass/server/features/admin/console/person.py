@@ -86,7 +86,12 @@ async def show_person(
 
     shown = await people(core, call).read(who, of)
     return core.pages.page(
-        call.request, "admin_person.html", error=error, person=shown, code=code, names=event_names(call.language)
+        call.request,
+        "admin_person.html",
+        error=error,
+        person=shown,
+        code=code,
+        names=event_names(core.pages.texts.of(call.language)),
     )
 
 

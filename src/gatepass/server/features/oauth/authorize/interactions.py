@@ -294,7 +294,7 @@ class AuthorizationPages:
         apis = await self._core.apis.all()
         return {
             "scopes": [
-                (scope, scope_text(scope, apis, call.language), scope in before)
+                (scope, scope_text(scope, apis, self._pages.texts.of(call.language)), scope in before)
                 for scope in request.scope_to_agree_to
                 if scope != OPENID
             ],

@@ -78,7 +78,7 @@ async def look(core: Core, user_codes: UserCodes, call: Call, form: UserCodeForm
         return await user_codes.find(tx, call, form.user_code)
 
     code = await decide(core.database, unit)
-    client, apis, language = await _client(core, code), await core.apis.all(), call.language
+    client, apis, known = await _client(core, code), await core.apis.all(), core.pages.texts.of(call.language)
     return core.pages.page(
         call.request,
         "device_consent.html",
@@ -88,7 +88,7 @@ async def look(core: Core, user_codes: UserCodes, call: Call, form: UserCodeForm
         user_code=form.user_code,
         asked_at=code.asked_at,
         asked_from=code.asked_from,
-        scopes=[(scope, scope_text(scope, apis, language)) for scope in code.request.scope if scope != OPENID],
+        scopes=[(scope, scope_text(scope, apis, known)) for scope in code.request.scope if scope != OPENID],
         resources=code.request.resource,
     )
 
