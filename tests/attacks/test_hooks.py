@@ -8,8 +8,10 @@ import re
 import sys
 import time
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import jwt
 import pytest
 from tests.stories.test_device_grant import ask, decide, poll
 from tests.stories.test_jwt_bearer import agent_of, assertion, trade, trusted
@@ -56,6 +58,10 @@ told = []
 async def tell(event):
     told.append(event)
 """
+
+
+OLD_SECRET = "a secret of thirty-two octets, at least"
+DAY = 86_400
 
 
 def _saying(value: Any) -> Callable[[Any], Awaitable[Any]]:  # noqa: ANN401 - of any type
@@ -209,6 +215,14 @@ def _by_assertion(house: House) -> Send:
     return lambda: trade(house.api, house.agent, token)
 
 
+def _by_foreign_token(house: House) -> Send:
+    person = house.api.post("/signup", json=(signed_up := {"email": house.email(), "password": PASSWORD})).json()
+    house.agent.write("UPDATE users SET origin = 'import' WHERE email = ?1", signed_up["email"])
+    claims = {"sub": person["id"], "aud": ["fastapi-users:auth"], "exp": int(house.server.clock()) + 600}
+    token = jwt.encode(claims, OLD_SECRET, "HS256")
+    return lambda: house.api.post("/login", json={"foreign_token": token})
+
+
 SIGN_INS: dict[str, Road] = {
     "password": _by_password,
     "the page": _by_the_page,
@@ -219,6 +233,7 @@ SIGN_INS: dict[str, Road] = {
     "device": _by_device,
     "offline access": _by_offline_access,
     "assertion": _by_assertion,
+    "foreign token": _by_foreign_token,
 }
 
 
@@ -299,6 +314,14 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Generator[House]:
         settings: dict[str, Any] = {
             "providers": {"corp": provider.settings(name="Corp")},
             "trusted_issuers": trusted(folder / "jwks.json"),
+            "foreign_tokens": {
+                "old": {
+                    "kind": "fastapi-users",
+                    "key": OLD_SECRET,
+                    "imported_at": datetime.fromtimestamp(clock() + DAY, UTC),
+                    "lifetime_seconds": 2 * DAY,
+                }
+            },
             "signups_per_address": 10_000,
             "attempts_per_address": 10_000,
         }
