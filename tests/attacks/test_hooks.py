@@ -29,10 +29,13 @@ from tests.support.wait import eventually
 
 from gatepass.cli.main import main
 from gatepass.server import BeforeLoginRequest, BeforeSignupRequest, Deny
+from gatepass.server.base.errors import StartupError
 from gatepass.server.domain.sessions.device_code import GRANT_TYPE
+from gatepass.server.hooks.plugins import load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
+    from pathlib import Path
 
     import httpx
     from tests.support.server import RunningServer
@@ -465,3 +468,14 @@ def test_a_plugin_is_told_of_events(house: House) -> None:
         ("sign_in_refused", NO.code),
         ("signed_in", "pwd"),
     ]
+
+
+def test_two_plugins_of_one_name_do_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They would share what each has been told of events: the name is the key of that."""
+    (tmp_path / "twins.py").write_text(
+        "from gatepass.server import Plugin\none, two = Plugin('twin'), Plugin('twin')\n"
+    )
+    install(tmp_path, "twins", "one = twins:one\ntwo = twins:two")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    with pytest.raises(StartupError, match="Two plugins are called twin"):
+        load_plugins()

@@ -59,6 +59,14 @@ def olga(server: RunningServer) -> OperatorInPerson:
     return olga
 
 
+@pytest.fixture(scope="module")
+def webhook_id(server: RunningServer) -> str:
+    """A webhook with a long address, which is not reached."""
+    made = printed(server, "webhook", "add", f"https://192.0.2.1/{'very-long-' * 9}", "--event", "user.created")
+    printed(server, "webhook", "test", made["id"])
+    return str(made["id"])
+
+
 PAGES = {
     "admin": "admin",
     "admin-people": "admin/people",
@@ -70,6 +78,7 @@ PAGES = {
     "organization-members": "organizations/members?id=acme",
     "invitation-gone": "organizations/invitation?token=x",
     "admin-clients": "admin/clients",
+    "admin-webhooks": "admin/webhooks",
     "admin-events": "admin/events",
     "admin-keys": "admin/keys",
 }
@@ -82,6 +91,7 @@ WORDY = ("admin", "admin-person", "admin-organization")
 def test_how_it_looks(
     server: RunningServer,
     olga: OperatorInPerson,
+    webhook_id: str,
     open_page: OpenPage,
     artefacts: Path,
     record_property: Record,
@@ -100,7 +110,7 @@ def test_how_it_looks(
     page.locator("form:has(input[name=code]) button").click()
     page.wait_for_url("**/pages/admin")
     shown = PAGES if locale == "en-GB" else {name: PAGES[name] for name in WORDY}
-    for name, path in shown.items():
+    for name, path in {**shown, "admin-webhook": f"admin/webhook?id={webhook_id}"}.items():
         page.goto(f"/pages/{path}")
         for details in page.locator("details").all():
             details.evaluate("each => { each.open = true }")

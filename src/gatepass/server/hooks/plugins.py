@@ -192,9 +192,14 @@ def load_plugins() -> tuple[Plugin, ...]:
     """Load every installed plugin, in the order of their names.
 
     Raises:
-        StartupError: when one cannot be loaded: a server without it would not be the one that was asked for.
+        StartupError: when one cannot be loaded: a server without it would not be the one that was asked for. And when
+            two have one name, by which the store keeps how far each has been told of events.
     """
-    return tuple(_load(found) for found in sorted(entry_points(group=GROUP), key=lambda found: found.name))
+    plugins = tuple(_load(found) for found in sorted(entry_points(group=GROUP), key=lambda found: found.name))
+    names = [plugin.name for plugin in plugins]
+    if doubles := sorted({name for name in names if names.count(name) > 1}):
+        raise StartupError(f"Two plugins are called {doubles[0]}.", "Give each a name of its own: Plugin(name).")
+    return plugins
 
 
 def has_plugins() -> bool:
