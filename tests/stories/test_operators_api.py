@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import apsw
+import bcrypt
 import pytest
 from tests.support.commands import add_client
 from tests.support.factors import bearer, set_up_totp, sign_in
@@ -87,6 +88,27 @@ def test_a_person_is_made_with_what_they_had_elsewhere(api: httpx.Client, ops: d
     bare = api.post("/admin/users", json={"email": "bare@example.test"}, headers=ops)
     assert bare.status_code == 201
     assert sign_in(api, {"email": "bare@example.test", "password": PASSWORD}).json()["code"] == "invalid_credentials"
+
+
+def test_a_person_is_made_with_a_hash_and_all_that_is_known_of_them(api: httpx.Client, ops: dict[str, str]) -> None:
+    """They sign in with their old password; a hash beside a password, of no kind or of any cost makes nobody."""
+    hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+    known = {"name": "Zoe", "locale": "de", "metadata": {"color": "blue"}, "app_metadata": {"plan": "pro"}}
+    body = {"email": "zoe@example.test", "password_hash": hashed} | known
+    for wrong in (
+        {"password": PASSWORD},
+        {"invite": True},
+        {"password_hash": "md5$x"},
+        {"password_hash": "pbkdf2_sha256$1000000000$c2FsdHNhbHQ$" + "A" * 43 + "="},
+        {"app_metadata": {"much": "x" * 20_000}},
+    ):
+        assert api.post("/admin/users", json=body | wrong, headers=ops).status_code == 422
+    made = api.post("/admin/users", json=body, headers=ops)
+    assert made.status_code == 201, made.text
+    assert "hash" not in made.text
+    shown = api.get(f"/admin/users/{made.json()['id']}", headers=ops).json()
+    assert {name: shown[name] for name in known} == known
+    assert sign_in(api, {"email": "zoe@example.test", "password": PASSWORD}).status_code == 200
 
 
 def test_what_an_operator_changes_counts_at_once(api: httpx.Client, ops: dict[str, str]) -> None:

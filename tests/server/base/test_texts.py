@@ -29,11 +29,13 @@ SAME_IN_ENGLISH = {
         "factors.passkey_name",
         "account.passkeys",
         "field.code",
+        "admin.webhook",
+        "admin.webhooks",
         "debugger.token",
         "debugger.header",
         "debugger.payload",
     },
-    "fr": {"field.code", "debugger.signature"},
+    "fr": {"field.code", "admin.webhook", "admin.webhooks", "debugger.signature"},
 }
 """Words that another language took over."""
 

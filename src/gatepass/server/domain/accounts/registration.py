@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from gatepass.server.base.settings import Settings
+    from gatepass.server.domain.accounts.profile import UserProfile
     from gatepass.server.domain.credentials.passwords.hashing import PasswordHasher
     from gatepass.server.domain.credentials.passwords.policy import LeakedPasswords
     from gatepass.server.domain.events.event import Origin
@@ -53,11 +54,14 @@ class Registration:
         user_id: str | None = None,
         where: Origin = NOWHERE,
         method: SignupMethod = "password",
+        password_hash: str | None = None,
+        profile: UserProfile | None = None,
         count: Callable[[Transaction], Awaitable[Refusal | None]] | None = None,
     ) -> User:
         """Create an account, for the user or for the operator (`by`), who may also declare the address verified.
 
-        An operator may leave the password out, and give the id that the user has elsewhere. `count` counts the new
+        An operator may leave the password out or give its hash, in our stored format, and give the id that the user
+        has elsewhere. `count` counts the new
         account where there are limits, or refuses it. `method` is how it comes to be, for hooks.
 
         Raises:
@@ -67,7 +71,8 @@ class Registration:
         address = normalise_email(email)
         if user_id is not None:
             check_user_id(user_id)
-        password_hash = None if password is None else await self.hash(password, email=address)
+        if password is not None:
+            password_hash = await self.hash(password, email=address)
 
         async def unit(tx: Transaction) -> User | Refusal:
             user = User(
@@ -86,6 +91,8 @@ class Registration:
                 return refused
             if password_hash is not None:
                 await tx.passwords.put(user.id, password_hash, tx.now)
+            if profile is not None:
+                await tx.profiles.put(user.id, profile)
             if is_verified:
                 await record(tx, "email_verified", user.id, actor=by, where=where)
             return user

@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType  # noqa: TC002 - msgspec reads the annotati
 
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.texts import LANGUAGES
-from gatepass.server.domain.accounts.profile import ProfileChanges, UserProfile  # noqa: TC001 - msgspec reads the annotations
+from gatepass.server.domain.accounts.profile import ProfileChanges, UserProfile
 from gatepass.server.domain.accounts.role_table import RoleTable
 from gatepass.server.domain.accounts.user import (
     OPERATOR_ROLE,
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 NO_TABLE = RoleTable({})
+NO_PROFILE = ProfileChanges()
 
 
 class UserView(msgspec.Struct, frozen=True):
@@ -126,14 +127,19 @@ class Admin:
         is_verified: bool = False,
         user_id: str | None = None,
         method: SignupMethod = "operator",
+        password_hash: str | None = None,
+        profile: ProfileChanges = NO_PROFILE,
     ) -> User:
-        """Create an account; without a password, its owner sets one by mail.
+        """Create an account; without a password, its owner sets one by mail. `password_hash` is in our stored format.
 
         Raises:
-            Refusal: as `Registration.add`, `invalid_role`, or `unknown_role`.
+            Refusal: as `Registration.add`, `invalid_role`, `unknown_role`, or `metadata_too_large`.
         """
         checked = tuple(map(check_role, roles))
         self.check_roles(checked)
+        described = profile.applied_to(UserProfile())
+        if isinstance(described, Refusal):
+            raise described
         return await self._registration.add(
             email,
             password,
@@ -143,10 +149,21 @@ class Admin:
             user_id=user_id,
             where=self._changes.where,
             method=method,
+            password_hash=password_hash,
+            profile=None if described == UserProfile() else described,
         )
 
-    async def invite(self, email: str, roles: tuple[str, ...] = (), *, language: str = LANGUAGES[0]) -> User:
+    async def invite(
+        self,
+        email: str,
+        roles: tuple[str, ...] = (),
+        *,
+        language: str = LANGUAGES[0],
+        profile: ProfileChanges = NO_PROFILE,
+    ) -> User:
         """Create an account, and mail its owner a link to set a password; again for one who has not used theirs.
+
+        An account that is there already stays as it is.
 
         Raises:
             Refusal: `mail_not_configured`, `invalid_body` for an unknown language, or as `add`.
@@ -154,7 +171,7 @@ class Admin:
         self._notices.require()
         self._notices.check_language(language)
         waiting = await self._waiting(normalise_email(email))
-        user = waiting or await self.add(email, None, roles, method="invitation")
+        user = waiting or await self.add(email, None, roles, method="invitation", profile=profile)
         link = self._notices.mail_link("reset")
 
         async def unit(tx: Transaction) -> Refusal | None:

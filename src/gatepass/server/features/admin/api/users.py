@@ -16,8 +16,10 @@ from gatepass.server.base.texts import (
     LANGUAGES,
     Language,  # noqa: TC001 - msgspec reads the annotations
 )
+from gatepass.server.domain.accounts.profile import ProfileChanges
 from gatepass.server.domain.accounts.registration import PASSWORD_PROBLEMS
 from gatepass.server.domain.accounts.user import UserFilter
+from gatepass.server.domain.credentials.passwords.spellings import read_hash
 from gatepass.server.domain.sessions.custom_claims import app_metadata_in_tokens
 from gatepass.server.features.admin.people import Admin, UserChanges
 from gatepass.server.web.answers import JsonResponse, no_content
@@ -74,14 +76,17 @@ class UsersQuery(PageQuery, frozen=True, kw_only=True):
     disabled: Annotated[bool, Meta(description="Whether they are disabled.")] | None = None
 
 
-class NewUser(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NewUser(ProfileChanges, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A new person. Without a password they set one by mail; `id` keeps the one that they have elsewhere.
+
+    `password_hash` is one of another system, in a spelling that `gatepass user import` reads.
 
     `invite`: they are mailed a link to set a password, which works for 7 days; again, if they have not used theirs.
     """
 
     email: str
     password: str | None = None
+    password_hash: str | None = None
     email_verified: bool = False
     roles: tuple[str, ...] = ()
     invite: bool = False
@@ -159,6 +164,8 @@ def routes(core: Core) -> tuple[Route, ...]:
                 "email_taken",
                 "invalid_user_id",
                 "user_id_deleted",
+                "unknown_password_hash",
+                "metadata_too_large",
                 "invalid_role",
                 "unknown_role",
                 "mail_not_configured",
@@ -290,12 +297,20 @@ async def add_user(core: Core, call: Call, body: NewUser) -> Response:
     """Add one."""
     await core.roles.look(core.database)
     if body.invite:
-        if body.password is not None or body.id is not None or body.email_verified:
+        if (body.password, body.password_hash, body.id) != (None, None, None) or body.email_verified:
             raise Refusal("invalid_body", "Who is invited sets the password and proves the address: leave them out.")
-        invited = await people(core, call).invite(body.email, body.roles, language=body.language)
+        invited = await people(core, call).invite(body.email, body.roles, language=body.language, profile=body)
         return JsonResponse(_resource(invited), 201)
+    if body.password is not None and body.password_hash is not None:
+        raise Refusal("invalid_body", "Send `password` or `password_hash`.")
     user = await people(core, call).add(
-        body.email, body.password, body.roles, is_verified=body.email_verified, user_id=body.id
+        body.email,
+        body.password,
+        body.roles,
+        is_verified=body.email_verified,
+        user_id=body.id,
+        password_hash=None if body.password_hash is None else read_hash(body.password_hash),
+        profile=body,
     )
     return JsonResponse(_resource(user), 201)
 
