@@ -21,10 +21,11 @@ _COLUMNS = "id, slug, name, metadata, created_at"
 _QUALIFIED = ", ".join(f"organizations.{name}" for name in _COLUMNS.split(", "))
 _SLUG = "slug COLLATE BINARY"
 _MEMBER = "organization_id, user_id, email, roles, joined_at"
-# The members first, by their own key: there are few of them among all people.
-_MEMBERS_WITH_ADDRESS = """WITH here AS MATERIALIZED (
-    SELECT organization_id, user_id, roles, joined_at FROM organization_members WHERE organization_id = ?1
-) SELECT organization_id, user_id, users.email, here.roles, joined_at FROM here JOIN users ON users.id = user_id"""
+# The members first, and each address by its own key: planners that join would rather read all people.
+_MEMBERS_WITH_ADDRESS = f"""WITH here AS MATERIALIZED (
+    SELECT organization_id, user_id, (SELECT email FROM users WHERE users.id = user_id) AS email, roles, joined_at
+    FROM organization_members WHERE organization_id = ?1
+) SELECT {_MEMBER} FROM here"""
 _MEMBERSHIP = (
     f"SELECT {_QUALIFIED}, organization_members.roles, joined_at"
     " FROM organization_members JOIN organizations ON organizations.id = organization_id"
