@@ -70,6 +70,7 @@ def server(
     settings: dict[str, Any] = {
         "smtp_url": mailbox.url,
         "dns_servers": [dns.address],
+        "id_claims": {"tenant": "organization.id"},
         "providers": {"corp": provider.settings(name="Corp")},
         "mails_per_address": 1_000,
         "attempts_per_address": 1_000,
@@ -340,17 +341,22 @@ def test_what_a_third_party_was_given_stays_with_that_organization(
     acme, other, zoe = ops.add(), ops.add(), person(ops)
     ops.join(acme, zoe, "editor")
     ops.join(other, zoe, "owner")
-    party = add_relying_party(server, scope=("openid", "read"), rules=ClientRules(consent="first-time"))
+    party = add_relying_party(server, scope=("openid", "read", "profile"), rules=ClientRules(consent="first-time"))
     with Browser(server) as browser:
         assert browser.sign_in(zoe.given).status_code == 303
         slug = ops.call("GET", f"/{acme}").json()["slug"]
         flow = Flow(party, browser)
-        page = flow.follow(flow.ask(scope="openid read", organization=slug))
+        page = flow.follow(flow.ask(scope="openid read profile", organization=slug))
         assert slug.title() in page.text
-        kept = ["read", f"organization:{acme}"]
+        kept = ["read", "profile", f"organization:{acme}"]
         tokens = flow.redeem(api, code_of(flow.submit(page, decision="allow", scope=kept))).json()
         claims = jwt.peek(tokens["access_token"]).claims
         assert (claims["org_id"], claims["org_roles"]) == (acme, ["editor"])
+        assert jwt.peek(tokens["id_token"]).claims["tenant"] == acme
+        assert api.get("/oauth/userinfo", headers=bearer(tokens["access_token"])).json()["tenant"] == acme
+        form = {"token": tokens["access_token"], **party.credentials}
+        told = api.post("/oauth/introspect", data=form).json()
+        assert (told["org_id"], told["org_slug"], told["org_roles"]) == (acme, slug, ["editor"])
         headers = {"origin": server.url, "gatepass-request": "1"}
         assert browser.http.post("/refresh", json={"organization": other}, headers=headers).status_code == 200
         form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], **party.credentials}

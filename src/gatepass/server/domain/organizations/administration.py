@@ -141,7 +141,7 @@ class OrganizationAdministration:
         Raises:
             Refusal: `user_not_found`, `already_a_member`, `invalid_role` or `unknown_role`.
         """
-        self.check_roles(roles)
+        await self._check_roles(roles)
         email = normalise_email(who) if "@" in who else ""
 
         async def act(tx: Transaction, found: Organization) -> Member | Refusal:
@@ -184,6 +184,7 @@ class OrganizationAdministration:
         """
         for role in roles:
             check_role(role)
+        await self._roles.look(self._database)
 
         async def act(tx: Transaction, found: Organization, member: Member) -> Member | Refusal:
             # A role that the table has lost can be kept, but not given.
@@ -217,10 +218,11 @@ class OrganizationAdministration:
 
     # ── what they have in common ──
 
-    def check_roles(self, roles: Collection[str]) -> None:
+    async def _check_roles(self, roles: Collection[str]) -> None:
         """Raises Refusal: `invalid_role` or `unknown_role`."""
         for role in roles:
             check_role(role)
+        await self._roles.look(self._database)
         if refused := check_organization_roles(roles, self._roles):
             raise refused
 

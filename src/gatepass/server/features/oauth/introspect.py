@@ -50,6 +50,9 @@ class Introspected(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     jti: str | None = None
     sid: str | None = None
     roles: tuple[str, ...] = ()
+    org_id: str | None = None
+    org_slug: str | None = None
+    org_roles: tuple[str, ...] = ()
     auth_time: int | None = None
     acr: str | None = None
     amr: tuple[str, ...] = ()
@@ -110,6 +113,9 @@ async def _introspect_access_token(core: Core, client: Client, token: str) -> In
         jti=principal.token_id,
         sid=principal.session_id,
         roles=tuple(claims.get("roles", ())),
+        org_id=claims.get("org_id"),
+        org_slug=claims.get("org_slug"),
+        org_roles=tuple(claims.get("org_roles", ())),
         auth_time=claims.get("auth_time"),
         acr=principal.acr,
         amr=tuple(claims.get("amr", ())),

@@ -64,6 +64,7 @@ async def invite(  # noqa: PLR0913 - who invites whom, into what, and as what
     email = normalise_email(address)
     for role in roles:
         check_role(role)
+    await needs.roles.look(needs.database)
     if refused := check_organization_roles(roles, needs.roles):
         raise refused
     attempt = needs.mail_throttle.attempt("invitation", email, where)

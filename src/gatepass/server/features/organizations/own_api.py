@@ -99,6 +99,7 @@ def routes(core: Core) -> tuple[Route, ...]:
 async def list_own(core: Core, call: Call, _body: None) -> Response:
     """Answer with the caller's."""
     found = await own_organizations(core.database, call.caller)
+    await core.roles.look(core.database)
     shown = (
         OwnOrganization(
             id=each.organization.id,
