@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +20,19 @@ from tests.support.server import ANN, SettableClock, running_server
 
 from gatepass.jose import jwt
 from gatepass.server.domain.sessions.client_metadata import ClientRules
+from gatepass.server.domain.sessions.token_issuer import TokenIssuer
+from gatepass.server.web.auth.organization import OrganizationAuth
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     import httpx
+    from starlette.requests import Request
     from tests.support.mailbox import Mailbox
     from tests.support.server import RunningServer
+
+    from gatepass.server.domain.sessions.caller import Caller
+    from gatepass.server.domain.sessions.token_issuer import IssuedToken
 
 DAY = 86_400
 
@@ -376,3 +383,60 @@ def test_what_a_third_party_was_given_stays_with_that_organization(
         assert ops.call("DELETE", f"/{acme}/members/{zoe.id}").status_code == 204
         form = {"token": again.json()["access_token"], **party.credentials}
         assert api.post("/oauth/introspect", data=form).json() == {"active": False}
+
+
+def test_an_admin_who_is_demoted_at_this_moment_does_nothing_more(
+    api: httpx.Client, ops: Operating, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call has passed the gate when the role is taken, and is refused inside its transaction."""
+    acme, eve, bob = ops.add(), person(ops), person(ops)
+    ops.join(acme, eve, "admin")
+    ops.join(acme, bob)
+    check = OrganizationAuth._check
+
+    async def slow(self: OrganizationAuth, request: Request, caller: Caller) -> Caller:
+        found = await check(self, request, caller)
+        demoted = await asyncio.to_thread(ops.call, "PATCH", f"/{acme}/members/{eve.id}", roles=[])
+        assert demoted.status_code == 200
+        return found
+
+    monkeypatch.setattr(OrganizationAuth, "_check", slow)
+    for method, path, body in (
+        ("POST", "invitations", {"email": "friend@example.test", "roles": ["admin"]}),
+        ("PATCH", f"members/{eve.id}", {"roles": ["admin"]}),
+        ("DELETE", f"members/{bob.id}", None),
+    ):
+        assert ops.call("PATCH", f"/{acme}/members/{eve.id}", roles=["admin"]).status_code == 200
+        refused = api.request(method, f"/organizations/{acme}/{path}", json=body, headers=eve.header)
+        assert (refused.status_code, refused.json()["code"]) == (403, "not_organization_admin")
+    assert ops.call("GET", f"/{acme}").json()["members"] == 2
+    assert ops.call("GET", f"/{acme}/invitations").json() == {"invitations": []}
+
+
+@pytest.mark.parametrize("way", ["sign-in", "refresh", "switch"])
+def test_a_token_that_is_made_during_a_removal_is_born_dead(
+    api: httpx.Client, ops: Operating, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """What it says was read before, and its status index is revoked by the time that it is signed."""
+    acme, zoe = ops.add(), person(ops)
+    ops.join(acme, zoe)
+    zoe.sign_in(organization="" if way == "switch" else acme)
+    mint = TokenIssuer.mint
+
+    async def late(self: TokenIssuer, *given: Any, **named: Any) -> IssuedToken:  # noqa: ANN401 - as they are
+        removed = await asyncio.to_thread(ops.call, "DELETE", f"/{acme}/members/{zoe.id}")
+        assert removed.status_code == 204
+        return await mint(self, *given, **named)
+
+    assert ops.header  # asked for before, since that makes a token too
+    monkeypatch.setattr(TokenIssuer, "mint", late)
+    match way:
+        case "sign-in":
+            answer = zoe.sign_in(organization=acme)
+        case "refresh":
+            answer = zoe.refresh()
+        case _:
+            answer = zoe.refresh(organization=acme)
+    assert answer.status_code == 200
+    assert zoe.claims["org_id"] == acme
+    assert not zoe.is_let_in

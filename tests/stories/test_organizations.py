@@ -215,8 +215,7 @@ def test_operators_manage_organizations(api: httpx.Client, ops: Operating) -> No
         assert ops.call("POST", f"/{made[0]}/members", user=user, roles=roles).json()["code"] == code
     role = {"name": "owner", "permissions": ["bills:pay"]}
     assert api.post("/admin/roles", json=role, headers=ops.header).status_code == 201
-    body = {"email": "new@example.test", "roles": ["owner"]}
-    assert api.post(f"/admin/organizations/{made[0]}/invitations", json=body, headers=ops.header).status_code == 201
+    assert ops.call("POST", f"/{made[0]}/invitations", email="new@example.test", roles=["owner"]).status_code == 201
     assert ops.call("POST", f"/{made[0]}/members", user=ada.given["email"], roles=["admin"]).status_code == 201
     assert ops.call("POST", f"/{made[0]}/members", user=ada.id).json()["code"] == "already_a_member"
     (member,) = ops.call("GET", f"/{made[0]}/members").json()["members"]
