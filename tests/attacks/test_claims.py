@@ -63,7 +63,17 @@ def test_no_setting_takes_a_name_of_ours(table: str) -> None:
     [
         *("user.metadata.plan", "user.metadata", "user.app_metadata", "user.app_metadata.", "user.app_metadata..x"),
         *("user.password", "user.password_hash", "user.disabled_at", "user.locked_at", "user.origin", "user.roles"),
-        *("user", "user.", "", ".", "User.email", "user.email ", "user.email.x", "organization.id", "session.token"),
+        *(
+            "user",
+            "user.",
+            "",
+            ".",
+            "User.email",
+            "user.email ",
+            "user.email.x",
+            "organization.secret",
+            "session.token",
+        ),
         *("session.address", "client.secret", "roles.0", "settings.master_key", "{user.email}", "user.__class__"),
     ],
 )

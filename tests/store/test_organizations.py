@@ -142,7 +142,7 @@ def test_invitations_and_domains(database: Database) -> None:
         assert await tx.invitations.by_digest(invitation(1).digest, NOON) is None
         assert await tx.invitations.by_digest(invitation(2).digest, NOON) == invitation(2)
         assert await tx.invitations.by_digest(invitation(2).digest, NOON + 10) is None
-        await tx.invitations.remove_to("usr_bob")
+        await tx.invitations.remove_of_person("usr_bob")
         assert [each.id for each in await tx.invitations.of_organization(ACME.id, NOON)] == ["inv_2"]
         assert await tx.invitations.take(OTHER.id, "inv_2") is None
         assert await tx.invitations.take(ACME.id, "inv_2") == invitation(2)

@@ -160,7 +160,7 @@ def test_everything_is_exported(api: httpx.Client, ann: dict[str, str]) -> None:
     pair = api.post("/login", json=ann).json()
     answer = api.get("/account/export", headers={"authorization": f"Bearer {pair['token']}"})
     exported = answer.json()
-    assert set(exported) == {"account", "profile", "sessions", "identities", "consents", "events"}
+    assert set(exported) == {"account", "profile", "sessions", "identities", "consents", "organizations", "events"}
     assert exported["account"]["email"] == ANN["email"]
     assert len(exported["sessions"]) == 1
     assert [event["kind"] for event in exported["events"]] == ["account_created", "signed_in", "data_exported"]

@@ -230,7 +230,7 @@ def test_operators_manage_organizations(api: httpx.Client, ops: Operating) -> No
         listed = api.get("/admin/users", params=query, headers=ops.header).json()["users"]
         assert [each["id"] for each in listed] == people
     kept = api.get(f"/admin/users/{ada.id}/export", headers=ops.header).json()["organizations"]
-    assert [(each["organization"]["id"], each["roles"]) for each in kept] == [(made[0], ["admin"])]
+    assert [(each["id"], each["roles"], "metadata" in each) for each in kept] == [(made[0], ["admin"], False)]
     kinds = api.get("/admin/events", params={"user": ada.id}, headers=ops.header).json()["events"]
     joined = next(each for each in kinds if each["kind"] == "member_added")
     assert joined["reason"] == made[0]

@@ -68,10 +68,12 @@ class SqlInvitations:
         """Delete by organization."""
         await self._connection.row("DELETE FROM organization_invitations WHERE organization_id = ?1", organization_id)
 
-    async def remove_to(self, user_id: str) -> None:
-        """Delete by the person's address."""
+    async def remove_of_person(self, user_id: str) -> None:
+        """Delete by the person's address, and by their id."""
         await self._connection.row(
-            "DELETE FROM organization_invitations WHERE email = (SELECT email FROM users WHERE id = ?1)", user_id
+            "DELETE FROM organization_invitations"
+            " WHERE email = (SELECT email FROM users WHERE id = ?1) OR inviter = ?1",
+            user_id,
         )
 
     async def forget_before(self, expired_at: float) -> None:

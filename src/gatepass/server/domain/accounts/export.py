@@ -9,12 +9,22 @@ from gatepass.server.domain.accounts.linked_identity import Identity  # noqa: TC
 from gatepass.server.domain.accounts.profile import UserProfile  # noqa: TC001 - as below
 from gatepass.server.domain.accounts.user import User  # noqa: TC001 - as below
 from gatepass.server.domain.events.event import Event  # noqa: TC001 - msgspec reads the annotations of an answer
-from gatepass.server.domain.organizations.member import Membership  # noqa: TC001 - as below
 from gatepass.server.domain.sessions.consent import Consent  # noqa: TC001 - msgspec reads the annotations
 from gatepass.server.domain.sessions.session import Session  # noqa: TC001 - as above
 
 if TYPE_CHECKING:
+    from gatepass.server.domain.organizations.member import Membership
     from gatepass.server.domain.ports import Transaction
+
+
+class ExportedMembership(Confidential, frozen=True, kw_only=True):
+    """An organization of the user. What operators have written of it is not about them."""
+
+    id: str
+    slug: str
+    name: str
+    roles: tuple[str, ...]
+    joined_at: float
 
 
 class Exported(Confidential, frozen=True, kw_only=True):
@@ -25,7 +35,7 @@ class Exported(Confidential, frozen=True, kw_only=True):
     sessions: list[Session]
     identities: list[Identity]
     consents: list[Consent]
-    organizations: list[Membership]
+    organizations: list[ExportedMembership]
     events: list[Event]
 
 
@@ -37,8 +47,15 @@ async def collect(tx: Transaction, user: User) -> Exported:
         sessions=await tx.sessions.all_of(user.id),
         identities=await tx.identities.of(user.id),
         consents=await tx.consents.all_of(user.id),
-        organizations=await tx.members.of_user(user.id),
+        organizations=[_exported(each) for each in await tx.members.of_user(user.id)],
         events=await _all_events(tx, user.id),
+    )
+
+
+def _exported(membership: Membership) -> ExportedMembership:
+    found = membership.organization
+    return ExportedMembership(
+        id=found.id, slug=found.slug, name=found.name, roles=membership.roles, joined_at=membership.joined_at
     )
 
 

@@ -66,6 +66,6 @@ async def erase(tx: Transaction, user_id: str) -> None:
     await drop_factors(tx, user_id)
     await tx.identities.remove_all_of(user_id)
     await tx.passwords.remove(user_id)
-    await tx.invitations.remove_to(user_id)
+    await tx.invitations.remove_of_person(user_id)
     await tx.members.remove_user(user_id)
     await tx.users.remove(user_id)

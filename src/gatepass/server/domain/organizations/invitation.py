@@ -52,8 +52,8 @@ class Invitations(Protocol):
         """Remove those of an organization."""
         ...
 
-    async def remove_to(self, user_id: str) -> None:
-        """Remove those to the address of a person."""
+    async def remove_of_person(self, user_id: str) -> None:
+        """Remove those to the address of a person, and those that they sent."""
         ...
 
     async def forget_before(self, expired_at: float) -> None:

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from gatepass.server.domain.organizations.organization import (
-    ADMIN_ROLE,
-    Organization,  # noqa: TC001 - msgspec reads the annotations of an answer
-)
+from gatepass.server.domain.organizations.organization import ADMIN_ROLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from gatepass.server.domain.organizations.organization import Organization
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
