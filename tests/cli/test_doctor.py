@@ -217,3 +217,18 @@ def test_trusted_issuers_that_have_keys_and_do_not(
         status, found = examined(capsys, tmp_path / "data")
     assert (status, found["trusted issuers"]["level"]) == (1, "error")
     assert "404" in found["trusted issuers"]["text"]
+
+
+@pytest.mark.parametrize(
+    ("imported_at", "level"), [("2020-01-01T00:00:00Z", "warning"), ("2100-01-01T00:00:00Z", "ok")]
+)
+def test_tokens_of_a_former_system_have_an_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], imported_at: str, level: str
+) -> None:
+    """Once the last one has expired, the table and its key are of no use to anyone but a thief."""
+    file = tmp_path / "gatepass.toml"
+    system = f'kind = "simplejwt"\nkey = "{"s" * 32}"\nimported_at = {imported_at}\nlifetime_seconds = 60\n'
+    file.write_text(f"[foreign_tokens.shop]\n{system}")
+    _, found = examined(capsys, tmp_path / "data", "--config", str(file))
+    assert found["foreign tokens"]["level"] == level
+    assert "s" * 32 not in found["foreign tokens"]["text"]

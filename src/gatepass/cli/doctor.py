@@ -91,6 +91,7 @@ async def _examine(place: Place) -> list[Finding]:
     async for finding in _store(settings):
         found.append(finding)
     found += _texts(settings)
+    found += _foreign_tokens(settings)
     if settings.tls_cert:
         found.append(_certificate(Path(settings.tls_cert)))
     if settings.mail == "smtp":
@@ -119,6 +120,19 @@ def _texts(settings: Settings) -> list[Finding]:
             found.append(Finding("ok", "texts", f"{language} is complete"))
     if settings.mail_templates:
         found.append(Finding("ok", "texts", f"the templates in {settings.mail_templates} can be used"))
+    return found
+
+
+def _foreign_tokens(settings: Settings) -> list[Finding]:
+    """Which former systems' tokens are still traded."""
+    found: list[Finding] = []
+    for name, each in settings.foreign_tokens.items():
+        left = each.policy(name).ends_at - time.time()
+        if left > 0:
+            found.append(Finding("ok", "foreign tokens", f"{name}: traded for {int(left // 3_600)} more hours"))
+        else:
+            hint = f"Remove [foreign_tokens.{name}], and the former system's key."
+            found.append(Finding("warning", "foreign tokens", f"{name}: every token of that system has expired", hint))
     return found
 
 

@@ -14,7 +14,8 @@ import pytest
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.settings.providers import ProviderSettings
 from gatepass.server.domain.credentials.passwords import foreign
-from gatepass.server.features.admin.imports.files import MOST_BYTES, elements_of, lines_of
+from gatepass.server.features.admin.imports import files
+from gatepass.server.features.admin.imports.files import elements_of, lines_of
 from gatepass.server.features.admin.imports.foreign_user import ForeignUser, ImportPolicy, checked, seconds_of
 from gatepass.server.features.admin.imports.import_file import rows_of
 from gatepass.server.features.admin.imports.providers import LinkableProviders
@@ -194,13 +195,24 @@ def test_lines_of_records_are_those_of_the_file(tmp_path: Path) -> None:
     assert [told["a"].profile.name, told["line 7"], told["line 8"]] == [']}"[,', "invalid_body", "invalid_body"]
 
 
-def test_a_record_without_end_is_not_kept(tmp_path: Path) -> None:
-    """A line or an element of a gigabyte is refused after a megabyte."""
+def test_a_record_without_end_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line or an element of a gigabyte is refused as soon as it is longer than any that can be imported."""
+    monkeypatch.setattr(files, "MOST_BYTES", 4_096)
+    monkeypatch.setattr(files, "_CHUNK", 512)
     file = tmp_path / "users.json"
-    file.write_bytes(b'[{"email": "' + b"a" * (2 * MOST_BYTES) + b'"}]')
+    file.write_bytes(b'[{"email": "' + b"a" * 8_192 + b'"}]')
     assert [code.code for _, code in elements_of(file) if isinstance(code, Refusal)] == ["invalid_body"]
-    file.write_bytes(b'{"email": "' + b"a" * (2 * MOST_BYTES) + b'"}\n{"email": "a@b.test"}')
+    file.write_bytes(b'{"email": "' + b"a" * 8_192 + b'"}\n{"email": "a@b.test"}')
     assert [isinstance(text, Refusal) for _, text in lines_of(file)] == [True, False]
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 7, 61])
+def test_a_file_is_the_same_in_pieces_of_any_size(monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+    """Wherever a piece ends, in a string, behind a backslash or between elements, elements and lines stay the same."""
+    whole = list(elements_of(FILES / "keycloak.json", "users", "identityProviders"))
+    monkeypatch.setattr(files, "_CHUNK", chunk)
+    assert list(elements_of(FILES / "keycloak.json", "users", "identityProviders")) == whole
+    assert len(whole) == 9
 
 
 def test_a_dump_may_be_compact_and_a_table_have_another_name(tmp_path: Path) -> None:

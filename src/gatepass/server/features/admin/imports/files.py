@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-MOST_BYTES = 1 << 20
+MOST_BYTES = 1 << 18
 """Of one record."""
 DEPTH = 24
 _CHUNK = 1 << 16
