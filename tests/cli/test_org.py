@@ -42,6 +42,7 @@ def test_an_organization_from_its_beginning_to_its_end(run: Any, monkeypatch: py
     assert run("org", "set-roles", "acme", user, "--role", "admin")["roles"] == ["admin"]
     assert [each["email"] for each in run("org", "members", "acme")] == ["ann@example.test"]
     assert [each["id"] for each in run("user", "list", "--organization", made["id"])] == [user]
+    assert [(each["slug"], each["roles"]) for each in run("org", "of", "ann@example.test")] == [("acme", ["admin"])]
     invited = run("org", "invite", "acme", "bob@example.test", "--role", "editor")
     assert [each["id"] for each in run("org", "invitations", "acme")] == [invited["id"]]
     assert "Withdrew" in run("org", "withdraw", "acme", invited["id"], text=True)

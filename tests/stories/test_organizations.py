@@ -229,6 +229,10 @@ def test_operators_manage_organizations(api: httpx.Client, ops: Operating) -> No
     for query, people in (({"organization": made[0]}, [ada.id]), ({"organization": made[1]}, [])):
         listed = api.get("/admin/users", params=query, headers=ops.header).json()["users"]
         assert [each["id"] for each in listed] == people
+    theirs = api.get(f"/admin/users/{ada.id}/organizations", headers=ops.header).json()["organizations"]
+    assert [(each["id"], each["roles"]) for each in theirs] == [(made[0], ["admin"])]
+    gone = api.get("/admin/users/usr_nobody/organizations", headers=ops.header)
+    assert gone.json()["code"] == "user_not_found"
     kept = api.get(f"/admin/users/{ada.id}/export", headers=ops.header).json()["organizations"]
     assert [(each["id"], each["roles"], "metadata" in each) for each in kept] == [(made[0], ["admin"], False)]
     kinds = api.get("/admin/events", params={"user": ada.id}, headers=ops.header).json()["events"]

@@ -33,6 +33,7 @@ from gatepass.server.features.organizations.resources import (
     DomainResource,
     InvitationResource,
     MemberResource,
+    MembershipResource,
     OrganizationDetail,
     OrganizationResource,
 )
@@ -226,6 +227,17 @@ def remove_member(organization: str, user_id: str, *, place: Place = _HERE) -> N
     """Remove a member; their tokens that name the organization end."""
     _run(place, lambda opened: opened.acts.remove_member(organization, user_id))
     say(f"Removed {user_id}.")
+
+
+@app.command
+def of(user: str, *, json: Json = False, place: Place = _HERE) -> None:
+    """List the organizations of a person, named by id or email address."""
+    found = _run(place, lambda opened: opened.acts.of_person(user))
+    if json:
+        result_json([msgspec.to_builtins(MembershipResource.of(each)) for each in found])
+    else:
+        rows = [(each.organization.id, each.organization.slug, " ".join(each.roles) or "-") for each in found]
+        result_table(("id", "slug", "roles"), rows)
 
 
 # ── invitations ──

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.accounts.user import User
     from gatepass.server.domain.events.event import Origin
     from gatepass.server.domain.organizations.manager import Manager
-    from gatepass.server.domain.organizations.member import MemberFilter
+    from gatepass.server.domain.organizations.member import MemberFilter, Membership
     from gatepass.server.domain.organizations.organization import OrganizationFilter
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.domain.revocation.status_indexes import ListKeys
@@ -145,9 +145,9 @@ class OrganizationAdministration:
         email = normalise_email(who) if "@" in who else ""
 
         async def act(tx: Transaction, found: Organization) -> Member | Refusal:
-            user = await (tx.users.by_email(email) if email else tx.users.by_id(who if who.isprintable() else ""))
+            user = await _user(tx, who, email)
             if user is None:
-                return Refusal("user_not_found", "No user has this id or address.")
+                return _user_not_found()
             return await self._changes.add_member(tx, found, user.id, roles) or Member(
                 organization_id=found.id,
                 user_id=user.id,
@@ -157,6 +157,23 @@ class OrganizationAdministration:
             )
 
         return await self._act(organization, act)
+
+    async def of_person(self, who: str) -> list[Membership]:
+        """The organizations of a person, named by id or address, by slug.
+
+        Raises:
+            Refusal: `user_not_found`.
+        """
+        email = normalise_email(who) if "@" in who else ""
+
+        async def unit(tx: Transaction) -> list[Membership] | None:
+            user = await _user(tx, who, email)
+            return None if user is None else await tx.members.of_user(user.id)
+
+        found = await self._database.read(unit)
+        if found is None:
+            raise _user_not_found()
+        return found
 
     # ── members: for the organization's admins too ──
 
@@ -258,6 +275,14 @@ class OrganizationAdministration:
             return await act(tx, found, member)
 
         return await self._act(organization, on_member)
+
+
+async def _user(tx: Transaction, who: str, email: str) -> User | None:
+    return await (tx.users.by_email(email) if email else tx.users.by_id(who if who.isprintable() else ""))
+
+
+def _user_not_found() -> Refusal:
+    return Refusal("user_not_found", "No user has this id or address.")
 
 
 async def check_not_last_admin(tx: Transaction, member: Member) -> Refusal | None:

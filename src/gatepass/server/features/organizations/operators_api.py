@@ -10,6 +10,8 @@ from gatepass.server.domain.organizations.organization import OrganizationFilter
 from gatepass.server.features.organizations.members_api import administration, operator_of
 from gatepass.server.features.organizations.resources import (
     MemberResource,
+    MembershipList,
+    MembershipResource,
     NewMember,
     NewOrganization,
     OrganizationDetail,
@@ -94,6 +96,15 @@ def routes(core: Core) -> tuple[Route, ...]:
             answers={201: MemberResource},
             problems=(_MISSING, "user_not_found", "invalid_email", "already_a_member", "invalid_role", "unknown_role"),
         ),
+        Route(
+            method="GET",
+            path="/admin/users/{id}/organizations",
+            handler=partial(list_of_person, core),
+            auth=OPERATOR_READ,
+            summary="List the organizations of a person",
+            answers={200: MembershipList},
+            problems=("user_not_found",),
+        ),
     )
 
 
@@ -134,6 +145,12 @@ async def add_member(core: Core, call: Call, body: NewMember) -> Response:
     """Add a member."""
     made = await _acts(core, call).add_member(call.path_params["id"], body.user, body.roles)
     return JsonResponse(MemberResource.of(made), 201)
+
+
+async def list_of_person(core: Core, call: Call, _body: None) -> Response:
+    """Answer with all."""
+    found = await _acts(core, call).of_person(call.path_params["id"])
+    return JsonResponse(MembershipList(tuple(map(MembershipResource.of, found))))
 
 
 async def _detail(core: Core, call: Call) -> Response:

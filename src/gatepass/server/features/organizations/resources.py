@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.organizations.administration import OrganizationView
     from gatepass.server.domain.organizations.domain import OrganizationDomain
     from gatepass.server.domain.organizations.invitation import Invitation
-    from gatepass.server.domain.organizations.member import Member
+    from gatepass.server.domain.organizations.member import Member, Membership
     from gatepass.server.domain.organizations.organization import Organization
 
 
@@ -99,6 +99,34 @@ class MembersQuery(PageQuery, frozen=True, kw_only=True):
     """Which members."""
 
     search: Annotated[str, Meta(max_length=254, description="How the email address begins.")] = ""
+
+
+class MembershipResource(Confidential, frozen=True, kw_only=True):
+    """One of the organizations of a person, and their roles there."""
+
+    id: str
+    slug: str
+    name: str
+    roles: tuple[str, ...]
+    joined_at: datetime
+
+    @classmethod
+    def of(cls, membership: Membership) -> MembershipResource:
+        """Show one."""
+        found = membership.organization
+        return cls(
+            id=found.id,
+            slug=found.slug,
+            name=found.name,
+            roles=membership.roles,
+            joined_at=rfc3339(membership.joined_at),
+        )
+
+
+class MembershipList(msgspec.Struct, frozen=True):
+    """Every organization of a person, by slug."""
+
+    organizations: tuple[MembershipResource, ...]
 
 
 class NewMember(Confidential, frozen=True, kw_only=True, forbid_unknown_fields=True):
