@@ -291,6 +291,16 @@ def _changing_the_address(house: House) -> Send:
     return lambda: house.api.post("/account/email/confirm", json=body, headers=bearer(token))
 
 
+def _invited_by_an_organization(house: House) -> Send:
+    slug, email = house.email().partition("@")[0], house.email()
+    made = house.api.post("/admin/organizations", json={"slug": slug, "name": slug}, headers=house.ops).json()
+    path = f"/admin/organizations/{made['id']}/invitations"
+    assert house.api.post(path, json={"email": email, "roles": []}, headers=house.ops).status_code == 201
+    token, browser = house.mailed(r"invitation\?token=([\w-]{43})"), house.stranger()
+    at, path = f"/pages/organizations/invitation?token={token}", "/pages/organizations/invitation/account"
+    return lambda: browser.post(path, at=at, token=token, password=PASSWORD)
+
+
 SIGN_UPS: dict[str, Road] = {
     "password": _signing_up,
     "the page": _signing_up_at_the_page,
@@ -298,6 +308,7 @@ SIGN_UPS: dict[str, Road] = {
     "provider": _signing_up_by_provider,
     "operator": _added_by_operator,
     "invitation": _invited,
+    "organization's invitation": _invited_by_an_organization,
     "operator's change": _address_changed_by_operator,
     "asking for a change": _asking_for_another_address,
     "change": _changing_the_address,
