@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import TYPE_CHECKING
 
 from gatepass.server.domain.accounts.ownership import erase
@@ -36,13 +35,13 @@ class Listener:
 
 
 async def happen(database: Database, *users: str, kind: EventKind = "signed_in") -> None:
-    """Record an event about each, in transactions of their own."""
-    for user_id in users:
-        await database.transaction(partial(_record, kind, user_id))
+    """Record an event about each."""
 
+    async def unit(tx: Transaction) -> None:
+        for user_id in users:
+            await record(tx, kind, user_id)
 
-async def _record(kind: EventKind, user_id: str, tx: Transaction) -> None:
-    await record(tx, kind, user_id)
+    await database.transaction(unit)
 
 
 async def readers(tx: Transaction) -> list[EventReader]:
