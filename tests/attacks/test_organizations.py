@@ -310,6 +310,10 @@ def test_a_providers_word_opens_no_account_that_is_there(
         assert at_provider(api, provider, email).json()["code"] == "email_not_verified"
     made = at_provider(api, provider, f"new@{domain}", organization=acme)
     assert made.status_code == 200, made.text
+    del dns.texts[f"_gatepass-challenge.{domain}"]
+    assert ops.call("POST", f"/{acme}/domains/{domain}/check").json()["code"] == "domain_not_proved"
+    for email in (f"more@{domain}", "anyone@example.test"):  # with its domain it loses its word, and gets no other
+        assert at_provider(api, provider, email).json()["code"] == "email_not_verified"
     me = api.get("/organizations", headers=bearer(made.json()["token"])).json()
     assert [(each["id"], each["roles"], each["active"]) for each in me["organizations"]] == [(acme, [], True)]
 

@@ -160,7 +160,8 @@ def test_invitations_and_domains(database: Database) -> None:
         assert not await tx.domains.put(msgspec.structs.replace(second, verified_at=NOON))
         assert await tx.domains.put(msgspec.structs.replace(second, provider="corp"))
         assert await tx.domains.verified("x.test") == proved
-        assert await tx.domains.verified_by_provider("corp") == [proved]
+        second = msgspec.structs.replace(second, provider="corp")
+        assert await tx.domains.of_provider("corp") == [proved, second]
         assert await tx.domains.due(NOON, 10) == []
         assert await tx.domains.due(NOON + 1, 10) == [proved]
         assert await tx.domains.remove(ACME.id, "x.test")

@@ -50,9 +50,9 @@ class SqlOrganizationDomains:
         found = await self._all("domain = ?1 AND verified_at IS NOT NULL", domain)
         return found[0] if found else None
 
-    async def verified_by_provider(self, provider: str) -> list[OrganizationDomain]:
-        """Select all that are proved: few."""
-        return await self._all("provider = ?1 AND verified_at IS NOT NULL ORDER BY domain", provider)
+    async def of_provider(self, provider: str) -> list[OrganizationDomain]:
+        """Select all: few."""
+        return await self._all("provider = ?1 ORDER BY domain, organization_id", provider)
 
     async def put(self, domain: OrganizationDomain) -> bool:
         """Update by primary key, unless another organization has proved the domain."""

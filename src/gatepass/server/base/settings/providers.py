@@ -67,6 +67,12 @@ class ProviderSettings(Confidential, frozen=True, kw_only=True, forbid_unknown_f
             description="Trust every email address it names. Only for a provider that assigns these addresses itself."
         ),
     ] = False
+    for_organizations: Annotated[
+        bool,
+        Meta(
+            description="It belongs to an organization: it vouches for email addresses at that one's proved domains alone, and opens no account that has not been connected to it. True by itself as long as a domain names it; for `openid` only."
+        ),
+    ] = False
     team_id: Annotated[str, Meta(description="Apple's id of your team.")] = ""
     key_id: Annotated[str, Meta(description="Apple's id of the key that signs the client secret.")] = ""
     private_key_file: Annotated[str, Meta(description="That key, a PEM file (`.p8`).")] = ""

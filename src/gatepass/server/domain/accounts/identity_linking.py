@@ -83,7 +83,7 @@ class IdentityLinking:
         self._notices = notices
         self._indexes = indexes
         self._rules = rules
-        self._is_own = {name: each.kind_of(name) == "openid" for name, each in settings.providers.items()}
+        self._settings = settings.providers
         self.shown = tuple(
             ProviderShown(id=each.id, name=each.name, url=f"{settings.issuer_url}/pages/login/with/{each.id}")
             for each in providers.values()
@@ -169,7 +169,7 @@ class IdentityLinking:
         user = await (tx.users.by_email(email) if found is None else tx.users.by_id(found.user_id))
         if user is None:
             made = await self._new_account(tx, claimed, email, where, new_user_id)
-            if domains and isinstance(made, User):
+            if domains is not None and isinstance(made, User):
                 await add_member(tx, domains[domain_of(email)], made.id, actor=made.id, where=where)
             return made
         if user.closed is not None:
@@ -177,23 +177,28 @@ class IdentityLinking:
         if found is not None:
             await tx.identities.use(found.id, email=claimed.email, now=tx.now)
             return user
-        if domains or not user.is_unclaimed:
+        if domains is not None or not user.is_unclaimed:
             return Existing(claimed=claimed, email=email)
         if await prove_address(tx, user, by_mail=False, where=where):
             await self._notices.tell_taken(tx, user, language=language)
         await _add(tx, user, claimed, where)
         return user
 
-    async def _domains_of(self, tx: Transaction, provider: str) -> Mapping[str, str]:
-        """The domains whose people sign in with a provider that is an organization's own, with that organization.
+    async def _domains_of(self, tx: Transaction, provider: str) -> Mapping[str, str] | None:
+        """The proved domains of a provider that is an organization's own, each with its organization; None of others.
 
         Such a provider can say of itself what it likes. So it vouches for new accounts of these domains alone, and
-        opens an existing account only where its owner has connected the two. Providers that everybody uses vouch for
-        others too, whatever an organization wants.
+        opens an existing account only where its owner has connected the two. A domain that is not proved any more
+        takes that from it, and makes it nobody else's. Providers that everybody uses vouch for everybody, whatever an
+        organization wants.
         """
-        if not self._is_own.get(provider, False):
-            return {}
-        return {each.domain: each.organization_id for each in await tx.domains.verified_by_provider(provider)}
+        settings = self._settings.get(provider)
+        if settings is None or settings.kind_of(provider) != "openid":
+            return None
+        claimed = await tx.domains.of_provider(provider)
+        if not claimed and not settings.for_organizations:
+            return None
+        return {each.domain: each.organization_id for each in claimed if each.is_current(tx.now)}
 
     async def _new_account(
         self, tx: Transaction, claimed: Claimed, email: str, where: Origin, user_id: str
@@ -290,13 +295,13 @@ async def _refuse(tx: Transaction, user_id: str, reason: Reason, where: Origin) 
     return _refusal(reason)
 
 
-def _vouched_for(claimed: Claimed, domains: Collection[str] = ()) -> str:
+def _vouched_for(claimed: Claimed, domains: Collection[str] | None = None) -> str:
     """The normalized address, if the provider has verified it; empty otherwise, and outside of these domains."""
     try:
         email = normalise_email(claimed.email) if claimed.email_is_verified else ""
     except Refusal:
         return ""
-    return "" if domains and domain_of(email) not in domains else email
+    return email if domains is None or domain_of(email) in domains else ""
 
 
 def _identity_taken() -> Refusal:

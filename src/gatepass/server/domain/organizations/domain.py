@@ -74,8 +74,8 @@ class OrganizationDomains(Protocol):
         """Whose the domain is, proved."""
         ...
 
-    async def verified_by_provider(self, provider: str) -> list[OrganizationDomain]:
-        """The proved domains whose people sign in with a provider."""
+    async def of_provider(self, provider: str) -> list[OrganizationDomain]:
+        """The domains whose people are to sign in with a provider, proved or not."""
         ...
 
     async def put(self, domain: OrganizationDomain) -> bool:
