@@ -78,7 +78,10 @@ def server(
         "smtp_url": mailbox.url,
         "dns_servers": [dns.address],
         "id_claims": {"tenant": "organization.id"},
-        "providers": {"corp": provider.settings(name="Corp")},
+        "providers": {
+            "corp": provider.settings(name="Corp"),
+            "dedicated": provider.settings(name="Dedicated", for_organizations=True),
+        },
         "mails_per_address": 1_000,
         "attempts_per_address": 1_000,
     }
@@ -290,10 +293,12 @@ def test_a_domain_that_changes_hands_is_noticed(
     assert [each["reason"] for each in lost] == [f"{acme} {domain}"]
 
 
-def at_provider(api: httpx.Client, provider: ScriptedProvider, email: str, **more: object) -> httpx.Response:
+def at_provider(
+    api: httpx.Client, provider: ScriptedProvider, email: str, name: str = "corp", **more: object
+) -> httpx.Response:
     """Sign in with the organization's provider, which says that this is somebody's address."""
     provider.person = {"sub": secrets.token_hex(8), "email": email, "email_verified": True}
-    return api.post("/login", json={"provider": "corp", "id_token": provider.id_token(), **more})
+    return api.post("/login", json={"provider": name, "id_token": provider.id_token(), **more})
 
 
 def test_a_providers_word_opens_no_account_that_is_there(
@@ -316,6 +321,15 @@ def test_a_providers_word_opens_no_account_that_is_there(
         assert at_provider(api, provider, email).json()["code"] == "email_not_verified"
     me = api.get("/organizations", headers=bearer(made.json()["token"])).json()
     assert [(each["id"], each["roles"], each["active"]) for each in me["organizations"]] == [(acme, [], True)]
+
+
+def test_a_provider_that_is_set_up_for_organizations_waits_for_a_domain(
+    api: httpx.Client, ops: Operating, provider: ScriptedProvider
+) -> None:
+    """Before a domain names it, it makes no account, and takes over none that nobody has verified."""
+    person(ops, "early@example.test", verified=False)
+    for email in ("early@example.test", "another@example.test"):
+        assert at_provider(api, provider, email, "dedicated").json()["code"] == "email_not_verified"
 
 
 def test_members_of_the_domain_come_by_its_provider(
