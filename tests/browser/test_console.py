@@ -78,6 +78,8 @@ PAGES = {
     "organization-members": "organizations/members?id=acme",
     "invitation-gone": "organizations/invitation?token=x",
     "admin-clients": "admin/clients",
+    "admin-apis": "admin/apis",
+    "admin-roles": "admin/roles",
     "admin-webhooks": "admin/webhooks",
     "admin-events": "admin/events",
     "admin-keys": "admin/keys",

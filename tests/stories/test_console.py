@@ -64,7 +64,17 @@ def test_nobody_else_sees_it(server: RunningServer) -> None:
         assert browser.http.get("/pages/admin").headers["location"].startswith("/pages/login")
         browser.http.post("/signup", json=ANN)
         browser.sign_in(ANN)
-        for path in ("", "/people", "/organizations", "/clients", "/events", "/keys", f"/person?id={ANN['email']}"):
+        for path in (
+            "",
+            "/people",
+            "/organizations",
+            "/clients",
+            "/apis",
+            "/roles",
+            "/events",
+            "/keys",
+            f"/person?id={ANN['email']}",
+        ):
             refused = browser.get(f"/pages/admin{path}")
             assert refused.status_code == 403
             assert OLGA["email"] not in refused.text
@@ -128,3 +138,24 @@ def test_an_old_sign_in_is_renewed_first(server: RunningServer, console: Browser
     answer = console.http.get("/pages/admin")
     assert answer.status_code == 303
     assert "/pages/reauthenticate" in answer.headers["location"]
+
+
+def test_roles_and_apis(console: Browser, server: RunningServer) -> None:
+    """They are added, changed and removed; what is wrong is said beside the form, which keeps what was typed."""
+    roles, apis = "/pages/admin/roles", "/pages/admin/apis"
+    console.post(roles, at=roles, name="seller", permissions="shop:sell  shop:read")
+    assert "shop:read shop:sell" in console.get(roles).text
+    wrong = console.post(roles, at=roles, name="seller", permissions='"x"')
+    assert wrong.status_code == 422
+    assert 'value="seller"' in wrong.text
+    console.post(f"{roles}/remove", at=roles, name="seller")
+    assert "No roles yet." in console.get(roles).text
+    shop = "https://shop.example.test"
+    printed(server, "api", "add", shop, "--scope", "sell=Sell for you", "--public")
+    console.post(apis, at=apis, audience=shop, name="Shop", scopes="read sell")
+    kept = printed(server, "api", "show", shop)
+    assert (kept["name"], kept["public"]) == ("Shop", True)
+    assert [scope["name"] for scope in kept["scopes"]] == ["read", "sell"]
+    assert kept["scopes"][1]["text"] == "Sell for you"
+    console.post(f"{apis}/remove", at=apis, audience=shop)
+    assert "No APIs yet." in console.get(apis).text

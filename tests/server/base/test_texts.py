@@ -30,12 +30,16 @@ SAME_IN_ENGLISH = {
         "account.passkeys",
         "field.code",
         "admin.webhook",
+        "admin.api_name",
+        "admin.apis",
+        "admin.audience",
+        "admin.scopes",
         "admin.webhooks",
         "debugger.token",
         "debugger.header",
         "debugger.payload",
     },
-    "fr": {"field.code", "admin.webhook", "admin.webhooks", "debugger.signature"},
+    "fr": {"admin.audience", "field.code", "admin.webhook", "admin.webhooks", "debugger.signature"},
 }
 """Words that another language took over."""
 

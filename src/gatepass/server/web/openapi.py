@@ -18,6 +18,7 @@ from gatepass.server.web.auth.requirements import (
     REGISTRATION,
 )
 from gatepass.server.web.errors import PROBLEMS, Problem
+from gatepass.server.web.examples import answer_example, body_example
 from gatepass.server.web.oauth_errors import OAuthError
 
 if TYPE_CHECKING:
@@ -89,12 +90,17 @@ def _operation(route: Route, by_kind: dict[Any, Any]) -> dict[str, Any]:
     if route.body is not None:
         schema = {"oneOf": [by_kind[shape] for shape in route.shapes]} if route.shapes else by_kind[route.body]
         media_types = ("application/json", "application/merge-patch+json")[: 2 if route.method == "PATCH" else 1]
-        operation["requestBody"] = {"content": {name: {"schema": schema} for name in media_types}}
+        content = {"schema": schema, "example": body_example((route.shapes or (route.body,))[0])}
+        operation["requestBody"] = {"content": dict.fromkeys(media_types, content)}
     if route.form is not None:
-        operation["requestBody"] = {"content": {"application/x-www-form-urlencoded": {"schema": by_kind[route.form]}}}
+        operation["requestBody"] = {"content": {"application/x-www-form-urlencoded": _form(route, by_kind)}}
     if route.auth.by_person or route.auth in _BY_BEARER:
         operation["security"] = [{"bearer": []}]
     return operation
+
+
+def _form(route: Route, by_kind: dict[Any, Any]) -> dict[str, Any]:
+    return {"schema": by_kind[route.form], "example": body_example(route.form)}
 
 
 def _in_query(kind: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - a struct class, or None
@@ -111,7 +117,8 @@ def _responses(route: Route, by_kind: dict[Any, Any]) -> dict[str, Any]:
         responses[str(status)] = {"description": HTTPStatus(status).phrase}
         if kind is not None:
             media_type = "application/json" if status < HTTPStatus.BAD_REQUEST else "application/problem+json"
-            responses[str(status)]["content"] = {media_type: {"schema": by_kind[kind]}}
+            content = {"schema": by_kind[kind], "example": answer_example(kind)}
+            responses[str(status)]["content"] = {media_type: content}
     for code in problems_of(route):
         content = {"application/problem+json": {"schema": by_kind[Problem]}}
         if route.form is not None or route.auth in (OPENID_TOKEN, MAY_REGISTER, REGISTRATION):

@@ -15,8 +15,10 @@ from gatepass.server.features.admin.api import (
     users,
     webhooks,
 )
+from gatepass.server.features.admin.console import apis as console_apis
 from gatepass.server.features.admin.console import pages as console
 from gatepass.server.features.admin.console import person as console_person
+from gatepass.server.features.admin.console import roles as console_roles
 from gatepass.server.features.admin.console import webhooks as console_webhooks
 from gatepass.server.module import Module
 from gatepass.server.web.auth.operator import OperatorAuth
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.ports import Transaction
 
 _CALLS = (users, person, impersonation, roles, clients, apis, keys, webhooks, events)
-_PAGES = (console, console_person, console_webhooks)
+_PAGES = (console, console_person, console_apis, console_roles, console_webhooks)
 
 
 def module(core: Core) -> Module:

@@ -90,13 +90,14 @@ def routes(core: Core) -> tuple[Route, ...]:
     )
 
 
-def _apis(core: Core, call: Call) -> ApiAdmin:
+def apis_of(core: Core, call: Call) -> ApiAdmin:
+    """The acts, in the name of the caller."""
     return ApiAdmin(core.database, core.list_keys, by=call.operator, where=call.origin)
 
 
 async def list_apis(core: Core, call: Call, _body: None) -> Response:
     """Answer with all of them."""
-    return JsonResponse(ApiList(tuple(map(_resource, await _apis(core, call).all()))))
+    return JsonResponse(ApiList(tuple(map(_resource, await apis_of(core, call).all()))))
 
 
 async def add_api(core: Core, call: Call, body: ApiResource) -> Response:
@@ -104,30 +105,34 @@ async def add_api(core: Core, call: Call, body: ApiResource) -> Response:
     api = Api(
         audience=body.audience, name=body.name or body.audience, scopes=body.scopes, is_public=body.public, created_at=0
     )
-    kept = await _apis(core, call).add(api)
-    core.apis.forget()
+    kept = await apis_of(core, call).add(api)
+    forget_known(core)
     return JsonResponse(_resource(kept))
 
 
 async def show_api(core: Core, call: Call, _body: None) -> Response:
     """Answer with one."""
-    return JsonResponse(_resource(await _apis(core, call).show(call.path_params["audience"])))
+    return JsonResponse(_resource(await apis_of(core, call).show(call.path_params["audience"])))
 
 
 async def change_api(core: Core, call: Call, body: ApiChanges) -> Response:
     """Change one."""
-    kept = await _apis(core, call).change(call.path_params["audience"], body)
-    core.apis.forget()
-    core.clients.forget()
+    kept = await apis_of(core, call).change(call.path_params["audience"], body)
+    forget_known(core)
     return JsonResponse(_resource(kept))
 
 
 async def remove_api(core: Core, call: Call, _body: None) -> Response:
     """Remove one."""
-    await _apis(core, call).remove(call.path_params["audience"])
+    await apis_of(core, call).remove(call.path_params["audience"])
+    forget_known(core)
+    return no_content()
+
+
+def forget_known(core: Core) -> None:
+    """Read APIs, and what clients may have of them, again."""
     core.apis.forget()
     core.clients.forget()
-    return no_content()
 
 
 def _resource(api: Api) -> ApiResource:

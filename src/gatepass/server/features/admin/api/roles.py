@@ -103,37 +103,38 @@ def routes(core: Core) -> tuple[Route, ...]:
     )
 
 
-def _roles(core: Core, call: Call) -> RoleAdmin:
+def roles_of(core: Core, call: Call) -> RoleAdmin:
+    """The acts, in the name of the caller."""
     return RoleAdmin(core.database, core.list_keys, core.roles, by=call.operator, where=call.origin)
 
 
 async def list_roles(core: Core, call: Call, _body: None) -> Response:
     """Answer with all of them."""
-    return JsonResponse(RoleList(tuple(map(_resource, await _roles(core, call).all()))))
+    return JsonResponse(RoleList(tuple(map(_resource, await roles_of(core, call).all()))))
 
 
 async def show_role(core: Core, call: Call, _body: None) -> Response:
     """Answer with one."""
-    return JsonResponse(_resource(await _roles(core, call).show(call.path_params["name"])))
+    return JsonResponse(_resource(await roles_of(core, call).show(call.path_params["name"])))
 
 
 async def add_role(core: Core, call: Call, body: NewRole) -> Response:
     """Add one."""
-    role = await _roles(core, call).add(body.name, body.permissions)
+    role = await roles_of(core, call).add(body.name, body.permissions)
     await core.roles.look(core.database)
     return JsonResponse(_resource(role), 201)
 
 
 async def change_role(core: Core, call: Call, body: RoleChanges) -> Response:
     """Change one."""
-    role = await _roles(core, call).change(call.path_params["name"], body.permissions)
+    role = await roles_of(core, call).change(call.path_params["name"], body.permissions)
     await core.roles.look(core.database)
     return JsonResponse(_resource(role))
 
 
 async def remove_role(core: Core, call: Call, _body: None) -> Response:
     """Remove one."""
-    await _roles(core, call).remove(call.path_params["name"])
+    await roles_of(core, call).remove(call.path_params["name"])
     await core.roles.look(core.database)
     return no_content()
 
