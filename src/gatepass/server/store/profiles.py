@@ -36,10 +36,11 @@ class SqlProfiles:
     async def put(self, user_id: str, profile: UserProfile) -> None:
         """Update the columns."""
         await self._connection.row(
-            "UPDATE users SET name = ?2, locale = ?3, metadata = ?4, app_metadata = ?5 WHERE id = ?1",
+            "UPDATE users SET name = ?2, name_key = ?6, locale = ?3, metadata = ?4, app_metadata = ?5 WHERE id = ?1",
             user_id,
             profile.name,
             profile.locale,
             msgspec.json.encode(profile.metadata).decode(),
             msgspec.json.encode(profile.app_metadata).decode(),
+            profile.name.lower(),
         )

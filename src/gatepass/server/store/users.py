@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gatepass.server.store.connection import Connection, Row, Value
 
 _ADDRESS = "email COLLATE BINARY"
+_NAME = "name_key COLLATE BINARY"
 """Addresses in the order of their octets, which has an index of its own on PostgreSQL."""
 _ADDRESS_WITHOUT_INDEX = "(email || '') COLLATE BINARY"
 _ID_PREFIX = "usr_"
@@ -71,28 +72,42 @@ class SqlUsers:
         return [user for row in rows if (user := _user(row))]
 
     async def page(self, users: UserFilter) -> list[User]:
-        """Select a page by the index of the addresses, or of the ids where the search is one."""
+        """Select a page by the index of the addresses, of the names, or of the ids where the search is one.
+
+        A page by both the address and the name is put together from one of each, since no index has both.
+        """
         # Of an organization there are few, found by their ids: no index of all addresses is to be walked for them.
         address = _ADDRESS if users.organization is None else _ADDRESS_WITHOUT_INDEX
-        clauses: list[str] = [f"{address} > ?1"]
-        values: list[Value] = [users.after]
+        clauses: list[str] = []
+        values: list[Value] = [users.after, users.search, users.search + AFTER_EVERYTHING, users.limit]
 
         def where(clause: str, *given: Value) -> None:
             numbers = [f"?{len(values) + position}" for position in range(1, len(given) + 1)]
             clauses.append(clause.format(*numbers))
             values.extend(given)
 
-        if users.search:
-            column = "id COLLATE BINARY" if users.search.startswith(_ID_PREFIX) else address
-            where(f"{column} >= {{}} AND {column} < {{}}", users.search, users.search + AFTER_EVERYTHING)
         if users.role is not None:
             where("roles <> '' AND ' ' || roles || ' ' LIKE '% ' || {} || ' %' ESCAPE '!'", as_it_is(users.role))
         if users.organization is not None:
             where("id IN (SELECT user_id FROM organization_members WHERE organization_id = {})", users.organization)
         if users.disabled is not None:
             clauses.append(f"disabled_at IS {'NOT ' if users.disabled else ''}NULL")
-        where(f"1 = 1 ORDER BY {address} LIMIT {{}}", users.limit)
-        rows = await self._connection.rows(f"SELECT {_COLUMNS} FROM users WHERE {' AND '.join(clauses)}", *values)
+
+        def page(found: str, address: str) -> str:
+            conditions = " AND ".join((f"{address} > ?1", found, *clauses))
+            return f"SELECT {_COLUMNS} FROM users WHERE {conditions} ORDER BY {address} LIMIT ?4"
+
+        begins = "{0} >= ?2 AND {0} < ?3"
+        if users.search.startswith(_ID_PREFIX):
+            sql = page(begins.format("id COLLATE BINARY"), address)
+        elif users.search:
+            by_address = page(begins.format(address), address)
+            by_name = page(f"name_key <> '' AND {begins.format(_NAME)}", _ADDRESS_WITHOUT_INDEX)
+            both = f"SELECT * FROM ({by_address}) AS by_address UNION SELECT * FROM ({by_name}) AS by_name"
+            sql = f"SELECT * FROM ({both}) AS found ORDER BY {_ADDRESS} LIMIT ?4"
+        else:
+            sql = page("CAST(?2 AS TEXT) <= CAST(?3 AS TEXT)", address)  # true, whatever they are
+        rows = await self._connection.rows(sql, *values)
         return [user for row in rows if (user := _user(row))]
 
     async def count(self) -> tuple[int, int]:

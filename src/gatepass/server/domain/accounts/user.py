@@ -66,7 +66,7 @@ class UserFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which users to list, by email address.
 
     Attributes:
-        search: How the address or the id begins; nothing stands for all.
+        search: How the address, the name or the id begins, in lower case; nothing stands for all.
         role: A role that they have.
         organization: The id of an organization that they belong to.
         disabled: Whether they are disabled.

@@ -70,7 +70,7 @@ class UserPage(msgspec.Struct, frozen=True, kw_only=True):
 class UsersQuery(PageQuery, frozen=True, kw_only=True):
     """Which people."""
 
-    search: Annotated[str, Meta(max_length=254, description="How the email address or the id begins.")] = ""
+    search: Annotated[str, Meta(max_length=254, description="How the email address, the name or the id begins.")] = ""
     role: Annotated[str, Meta(description="A role that they have.")] | None = None
     organization: Annotated[str, Meta(description="The id of an organization that they belong to.")] | None = None
     disabled: Annotated[bool, Meta(description="Whether they are disabled.")] | None = None
@@ -147,7 +147,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             path="/admin/users",
             handler=partial(list_users, core),
             auth=OPERATOR_READ,
-            summary="List people, by how their address or id begins",
+            summary="List people, by how their address, name or id begins",
             query=UsersQuery,
             answers={200: UserPage},
         ),
