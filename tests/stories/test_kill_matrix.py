@@ -69,6 +69,7 @@ class World:
         self, here: RunningServer, there: RunningServer, verifier: Verifier, capsys: pytest.CaptureFixture[str]
     ) -> None:
         self.here, self.there, self.verifier = here, there, verifier
+        self.processes = 1 if here is not there else 2
         self._capsys = capsys
         self.watcher = self.register("--audience", API)
 
@@ -462,9 +463,11 @@ def prove(world: World, event: Event) -> None:
     for artefact in applicable:
         assert held.works(artefact), f"{artefact} before {event.title}"
     event.happen(world, held)
+    # Either of two processes behind one socket answers; each may remember a client for a second.
+    tries = 1 if world.processes == 1 else 8
     for artefact in applicable:
         if artefact in event.kills:
-            eventually(lambda artefact=artefact: not held.works(artefact))  # type: ignore[misc]
+            eventually(lambda artefact=artefact: not any(held.works(artefact) for _ in range(tries)))  # type: ignore[misc]
     for artefact in applicable:
         assert held.works(artefact) == (artefact not in event.kills), f"{artefact} after {event.title}"
 
