@@ -137,6 +137,8 @@ def test_before_signing_in(eye: Eye, record_property: Record) -> None:
     }.items():
         page.goto(f"/pages/{path}")
         eye.look(name)
+    page.goto("/")
+    eye.look("landing")
     page.goto("/pages/nothing")
     eye.look("not-found")
     page.goto("/pages/login")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gatepass.server.base.settings.site import LOGO_TYPES
-from gatepass.server.features.site import debugger, language
+from gatepass.server.features.site import debugger, landing, language
 from gatepass.server.features.site.health import HealthChecks
 from gatepass.server.module import Job, Module
 from gatepass.server.web.auth.requirements import METRICS
@@ -32,7 +32,7 @@ def module(core: Core) -> Module:
 
     return Module(
         templates=__package__,
-        routes=(*language.routes(core), *debugger.routes(core)),
+        routes=(*landing.routes(core), *language.routes(core), *debugger.routes(core)),
         at_root=health.routes(),
         proofs={METRICS: health.check_metrics},
         jobs=(Job(every=1, run=core.metrics.write_down),),
