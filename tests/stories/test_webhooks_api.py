@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +15,7 @@ from tests.support.events import all_events
 from tests.support.factors import bearer
 from tests.support.pages import Browser
 from tests.support.scripted_site import ScriptedSite
-from tests.support.server import running_server
+from tests.support.server import SettableClock, running_server
 from tests.support.wait import eventually
 
 from gatepass.cli.main import main
@@ -32,8 +33,9 @@ PASSWORD = "a long enough password"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningServer]:
-    """One server for all of these."""
-    with running_server(tmp_path_factory.mktemp("webhooks") / "data", is_awaited=False) as running:
+    """One server for all of these, with the time that receivers have: they refuse old messages."""
+    data, clock = tmp_path_factory.mktemp("webhooks") / "data", SettableClock(time.time())
+    with running_server(data, clock, is_awaited=False) as running:
         yield running
 
 
