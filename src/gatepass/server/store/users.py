@@ -99,7 +99,7 @@ class SqlUsers:
 
         begins = "{0} >= ?2 AND {0} < ?3"
         if users.search.startswith(_ID_PREFIX):
-            sql = page(begins.format("id COLLATE BINARY"), address)
+            sql = page(begins.format("id COLLATE BINARY"), _ADDRESS_WITHOUT_INDEX)
         elif users.search:
             by_address = page(begins.format(address), address)
             by_name = page(f"name_key <> '' AND {begins.format(_NAME)}", _ADDRESS_WITHOUT_INDEX)
