@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from starlette.requests import Request
 from tests.support.commands import add_client
 from tests.support.factors import bearer
 from tests.support.server import OUTBOX, running_server
 
 from gatepass.server.app import open_server
+from gatepass.server.base.errors import Refusal, StoreUnavailable
 from gatepass.server.base.settings import load
+from gatepass.server.web.auth.requirements import OPERATOR_WRITE
+from gatepass.server.web.repeating import with_repeats
+from gatepass.server.web.routing import Route
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     import httpx
+    from starlette.responses import Response
     from tests.support.commands import Registered
     from tests.support.server import RunningServer
-
-    from gatepass.server.web.routing import Route
 
 SECRET_WORDS = ("secret", "token", "code", "password", "hash", "link")
 
@@ -148,6 +153,39 @@ def unfinish(server: RunningServer) -> None:
             await opened.core.database.transaction(unit)
 
     asyncio.run(act())
+
+
+def test_a_lost_commit_is_not_a_refusal(server: RunningServer) -> None:
+    """Where the store is lost at the commit, what was asked may have been done: a repeat does not do it again."""
+    done: list[object] = []
+
+    async def lose(_call: object, body: object) -> Response:
+        done.append(body)
+        raise StoreUnavailable
+
+    async def act() -> str:
+        async with open_server(server.settings) as opened:
+            core = opened.core
+            asked = Route(
+                method="POST",
+                path="/admin/webhooks",
+                handler=lose,
+                auth=OPERATOR_WRITE,
+                summary="Lose the answer",
+                answers={201: None},
+            )
+            once = with_repeats(asked, core.database, core.data_key)
+            headers = [(b"idempotency-key", b"lost")]
+            request = Request({"type": "http", "method": "POST", "path": asked.path, "headers": headers})
+            call: Any = SimpleNamespace(request=request, operator=SimpleNamespace(id="ops"))
+            with pytest.raises(StoreUnavailable):
+                await once.handler(call, None)
+            with pytest.raises(Refusal) as refused:
+                await once.handler(call, None)
+            return refused.value.code
+
+    assert asyncio.run(act()) == "idempotent_request_running"
+    assert len(done) == 1
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256])

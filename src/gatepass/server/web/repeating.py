@@ -86,6 +86,8 @@ def _once(answers: _Answers, route: Route) -> Handler:
             return again
         try:
             response = await route.handler(call, body)
+        except StoreUnavailable:  # perhaps at the commit, and then what was asked has been done
+            raise
         except GatepassError:
             await answers.forget(request)
             raise

@@ -1,7 +1,8 @@
 """Repeating a request that may have been answered: the header `Idempotency-Key` (draft-ietf-httpapi-idempotency-key).
 
 A key belongs to who sent it, where to and with what. A repeat gets the first answer, without what is shown only once.
-What became of a request whose process died in the middle is not known, and is not reported as anything else.
+What became of a request whose process died in the middle, or lost the store, is not known, and is not reported as
+anything else.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Repeatable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Earlier(msgspec.Struct, frozen=True, kw_only=True):
-    """The first request of the same key. `status` is 0 while it is at work, and for ever if its process died then."""
+    """The first request of the same key. `status` is 0 while it is at work, and stays 0 if its end is not known."""
 
     body: bytes
     status: int
