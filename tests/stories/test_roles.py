@@ -128,6 +128,19 @@ def test_a_role_that_is_removed_is_taken_from_everybody(
     assert api.delete(f"/admin/roles/{role}-x", headers=ops).json()["code"] == "role_not_found"
 
 
+def test_a_role_that_is_removed_is_taken_in_organizations(api: httpx.Client, ops: dict[str, str], role: str) -> None:
+    """From members, and from invitations, which would bring it back later."""
+    person = Person(api, ops)
+    made = api.post("/admin/organizations", json={"slug": role.lower(), "name": "Acme"}, headers=ops).json()["id"]
+    at = f"/admin/organizations/{made}"
+    assert api.post(f"{at}/members", json={"user": person.id, "roles": [role]}, headers=ops).status_code == 201
+    invited = {"email": f"{role}@example.test", "roles": [role, "editor"]}
+    assert api.post(f"{at}/invitations", json=invited, headers=ops).status_code == 201
+    assert api.delete(f"/admin/roles/{role}", headers=ops).status_code == 204
+    assert [each["roles"] for each in api.get(f"{at}/members", headers=ops).json()["members"]] == [[]]
+    assert [each["roles"] for each in api.get(f"{at}/invitations", headers=ops).json()["invitations"]] == [["editor"]]
+
+
 def test_what_the_settings_define_is_changed_there(api: httpx.Client, ops: dict[str, str], role: str) -> None:
     """Not by HTTP: the next start would bring it back."""
     for answer in (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gatepass.server.domain.organizations.invitation import MOST_INVITATIONS, Invitation
-from gatepass.server.store.connection import words
+from gatepass.server.store.connection import as_it_is, words
 
 if TYPE_CHECKING:
     from gatepass.server.store.connection import Connection, Row
@@ -43,6 +43,15 @@ class SqlInvitations:
             f"SELECT {_COLUMNS} FROM organization_invitations WHERE digest = ?1 AND expires_at > ?2", digest, now
         )
         return None if row is None else _invitation(row)
+
+    async def with_role(self, role: str) -> list[Invitation]:
+        """Select all: roles are few, and change seldom."""
+        rows = await self._connection.rows(
+            f"SELECT {_COLUMNS} FROM organization_invitations"
+            " WHERE ' ' || roles || ' ' LIKE '% ' || ?1 || ' %' ESCAPE '!'",
+            as_it_is(role),
+        )
+        return list(map(_invitation, rows))
 
     async def of_organization(self, organization_id: str, now: float) -> list[Invitation]:
         """Select by organization."""

@@ -40,6 +40,10 @@ class Invitations(Protocol):
         """The invitation of a mailed token."""
         ...
 
+    async def with_role(self, role: str) -> list[Invitation]:
+        """Every invitation that would give the role, in any organization."""
+        ...
+
     async def of_organization(self, organization_id: str, now: float) -> list[Invitation]:
         """All of an organization, by address; `MOST_INVITATIONS` of them."""
         ...

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.settings.tokens import NAME
 from gatepass.server.domain.accounts.role_table import Role
@@ -102,13 +104,21 @@ class RoleAdmin:
                 await tx.users.set_roles(user.id, tuple(role for role in user.roles if role != name))
                 await self._record(tx, "role_taken", user.id, reason=name)
                 await end_tokens_of(tx, user.id, self._lists)
-            for member in () if name == ADMIN_ROLE else await tx.members.with_role(name):  # that one is always there
-                kept = [role for role in member.roles if role != name]
-                await tx.members.set_roles(member.organization_id, member.user_id, kept)
-                await end_tokens_of(tx, member.user_id, self._lists)
+            if name != ADMIN_ROLE:  # that one is always there
+                await self._take_in_organizations(tx, name)
             return None
 
         await decide(self._database, unit)
+
+    async def _take_in_organizations(self, tx: Transaction, name: str) -> None:
+        """From members, and from invitations that would give it later."""
+        for member in await tx.members.with_role(name):
+            kept = [role for role in member.roles if role != name]
+            await tx.members.set_roles(member.organization_id, member.user_id, kept)
+            await end_tokens_of(tx, member.user_id, self._lists)
+        for invitation in await tx.invitations.with_role(name):
+            roles = tuple(role for role in invitation.roles if role != name)
+            await tx.invitations.put(msgspec.structs.replace(invitation, roles=roles))
 
     async def _put(self, name: str, permissions: Collection[str], *, is_new: bool | None) -> Role:
         self._check_changeable(check_role(name))
