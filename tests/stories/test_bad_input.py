@@ -126,7 +126,8 @@ def test_wrong_method(api: httpx.Client) -> None:
 def test_wrong_path(api: httpx.Client) -> None:
     """Nothing there: 404, also for odd spellings of a path."""
     for path in ("/nothing", "/login/", "//login", "/sessions/", "/sessions/a/b", "/%2e%2e/login", "/LOGIN"):
-        is_problem(api.post(path, json=ANN), 404, "not_found")
+        url = api.base_url.copy_with(raw_path=path.encode())  # as it is: a URL joins and shortens
+        is_problem(api.post(url, json=ANN), 404, "not_found")
 
 
 @pytest.mark.parametrize(
