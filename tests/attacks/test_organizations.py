@@ -332,6 +332,28 @@ def test_a_provider_that_is_set_up_for_organizations_waits_for_a_domain(
         assert at_provider(api, provider, email, "dedicated").json()["code"] == "email_not_verified"
 
 
+def test_an_account_at_the_provider_proves_no_address(
+    api: httpx.Client, ops: Operating, mailbox: Mailbox, dns: ScriptedDns, provider: ScriptedProvider
+) -> None:
+    """An address that nobody has read mail at is joined with by no account there, though it is one's own."""
+    acme, domain = ops.add(), f"{secrets.token_hex(4)}.test"
+    verified_domain(ops, dns, acme, domain, "corp")
+    for verified in (False, True):  # claimed by Eve herself, or vouched for by an import
+        eve = person(ops, f"chief-{verified}@{domain}".lower(), verified=verified)
+        provider.person = {"sub": secrets.token_hex(8), "email": "eve@elsewhere.test", "email_verified": True}
+        connect = {"provider": "corp", "id_token": provider.id_token()}
+        assert api.post("/account/identities", json=connect, headers=eve.header).status_code == 201
+        assert api.get("/organizations", headers=eve.header).json()["joinable"] == []
+        assert join(eve, acme) == "cannot_join"
+    zoe = person(ops, f"zoe@{domain}")
+    read_mail(api, mailbox, zoe.given["email"])
+    assert join(zoe, acme) == "cannot_join"  # the other half is missing
+    provider.person = {"sub": secrets.token_hex(8), "email": zoe.given["email"], "email_verified": True}
+    connect = {"provider": "corp", "id_token": provider.id_token()}
+    assert api.post("/account/identities", json=connect, headers=zoe.header).status_code == 201
+    assert join(zoe, acme) == ""
+
+
 def test_members_of_the_domain_come_by_its_provider(
     api: httpx.Client, ops: Operating, dns: ScriptedDns, provider: ScriptedProvider
 ) -> None:

@@ -38,14 +38,14 @@ async def joinable(tx: Transaction, user: User) -> Organization | None:
     """The organization that the person may join by themselves: that of exactly the domain of their address.
 
     They have to have read mail there, since others could vouch for an address that is not theirs. Where the domain has
-    a provider, an account of theirs there has to be connected, which only they themselves have done.
+    a provider, an account of theirs there has to be connected too: it may be at another address.
     """
     found = await tx.domains.verified(domain_of(user.email))
     if found is None or not found.is_current(tx.now):
         return None
     if await tx.members.find(found.organization_id, user.id) is not None:
         return None
-    may_join = await _is_connected(tx, user, found) if found.provider else user.address_proved_at is not None
+    may_join = user.address_proved_at is not None and (not found.provider or await _is_connected(tx, user, found))
     return await tx.organizations.find(found.organization_id) if may_join else None
 
 
