@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tests.support.server import RunningServer
 
     from gatepass.server.domain.sessions.caller import Caller
+    from gatepass.server.domain.sessions.client_metadata import ConsentRule
     from gatepass.server.domain.sessions.token_issuer import IssuedToken
 
 DAY = 86_400
@@ -480,3 +481,42 @@ def test_a_token_that_is_made_during_a_removal_is_born_dead(
     assert answer.status_code == 200
     assert zoe.claims["org_id"] == acme
     assert not zoe.is_let_in
+
+
+def test_an_admin_gives_no_more_roles_than_a_token_holds(api: httpx.Client, ops: Operating) -> None:
+    """Otherwise the member's refresh would be refused, again and again, for a token that is too large."""
+    acme, admin, bob = ops.add(), person(ops), person(ops)
+    ops.join(acme, admin, "admin")
+    ops.join(acme, bob)
+    roles = [f"role-{number}" for number in range(21)]
+    at = f"/organizations/{acme}"
+    refused = api.patch(f"{at}/members/{bob.id}", json={"roles": roles}, headers=admin.header)
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_role")
+    invited = api.post(f"{at}/invitations", json={"email": "new@example.test", "roles": roles}, headers=admin.header)
+    assert invited.json()["code"] == "invalid_role"
+    taken = api.patch(f"{at}/members/{bob.id}", json={"roles": roles[1:]}, headers=admin.header)
+    assert taken.status_code == 200
+
+
+def test_a_role_that_only_looks_like_admin_is_none(api: httpx.Client, ops: Operating) -> None:
+    """A member with the role `Admin` manages nothing, so the last admin cannot leave them in charge."""
+    acme, admin, bob = ops.add(), person(ops), person(ops)
+    ops.join(acme, admin, "admin")
+    ops.join(acme, bob, "Admin")
+    assert api.post(f"/organizations/{acme}/leave", headers=admin.header).json()["code"] == "last_admin"
+
+
+@pytest.mark.parametrize("rule", ["first-time", "never"])
+def test_a_scope_of_an_api_agrees_to_no_organization(
+    server: RunningServer, api: httpx.Client, ops: Operating, rule: ConsentRule
+) -> None:
+    """One that begins with `organization:` is that API's: an organization that was unticked is not told of."""
+    acme, zoe = ops.add(), person(ops)
+    ops.join(acme, zoe, "editor")
+    party = add_relying_party(server, scope=("openid", "organization:read"), rules=ClientRules(consent=rule))
+    with Browser(server) as browser:
+        assert browser.sign_in(zoe.given).status_code == 303
+        flow = Flow(party, browser)
+        page = flow.follow(flow.ask(scope="openid organization:read", organization=acme, prompt="consent"))
+        answer = flow.redeem(api, code_of(flow.submit(page, decision="allow", scope=["organization:read"]))).json()
+    assert "org_id" not in jwt.peek(answer["access_token"]).claims

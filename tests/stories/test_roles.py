@@ -141,6 +141,19 @@ def test_a_role_that_is_removed_is_taken_in_organizations(api: httpx.Client, ops
     assert [each["roles"] for each in api.get(f"{at}/invitations", headers=ops).json()["invitations"]] == [["editor"]]
 
 
+def test_capitals_make_another_role(api: httpx.Client, ops: dict[str, str], role: str) -> None:
+    """What is taken from those who have one is not taken from those who have the other."""
+    other = Person(api, ops)
+    assert api.post("/admin/roles", json={"name": role.upper()}, headers=ops).status_code == 201
+    api.patch(f"/admin/users/{other.id}", json={"roles": [role.upper()]}, headers=ops)
+    assert api.get("/admin/users", params={"role": role}, headers=ops).json()["users"] == []
+    token = other.refreshed()
+    assert api.delete(f"/admin/roles/{role}", headers=ops).status_code == 204
+    assert api.get("/me", headers=bearer(token)).json()["roles"] == [role.upper()]
+    events = api.get("/admin/events", params={"user": other.id, "kind": "role_taken"}, headers=ops).json()["events"]
+    assert events == []
+
+
 def test_what_the_settings_define_is_changed_there(api: httpx.Client, ops: dict[str, str], role: str) -> None:
     """Not by HTTP: the next start would bring it back."""
     for answer in (

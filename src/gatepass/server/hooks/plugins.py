@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from importlib.metadata import entry_points
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from gatepass.server.base.errors import StartupError
@@ -82,6 +83,7 @@ class Plugin:
 
         It is called once in each process, before that serves, and has 10 seconds.
         """
+        self._check(function, instead_of=self._signing_keys)
         self._signing_keys = function
         return function
 
@@ -91,6 +93,7 @@ class Plugin:
         It is called after the transaction that the token comes of. Where it fails, takes longer, or returns what
         cannot stand in a token, there is no token: 503 `claims_unavailable`, and the session stays.
         """
+        self._check(function, instead_of=self._claims)
         self._claims = function
         return function
 
@@ -100,6 +103,7 @@ class Plugin:
         Every way to make an account asks it, and every change of an address; it has half a second. Where it fails or
         takes longer, the answer is 503 `hook_unavailable`, and nothing was written.
         """
+        self._check(function, instead_of=self._before_signup)
         self._before_signup = function
         return function
 
@@ -109,6 +113,7 @@ class Plugin:
         Every way to begin a session asks it, after the person has proved who they are; refreshing begins none. As for
         time and failures, see `before_signup`.
         """
+        self._check(function, instead_of=self._before_login)
         self._before_login = function
         return function
 
@@ -118,8 +123,21 @@ class Plugin:
         Where it fails or takes longer, the event is told again, and what follows waits. One process calls it at a time,
         from the first start with the plugin on.
         """
+        self._check(function, instead_of=self._on_event)
         self._on_event = function
         return function
+
+    def _check(self, function: Callable[..., object], *, instead_of: object) -> None:
+        """Refuse what would be dropped in silence, or fail at each call.
+
+        Raises:
+            TypeError: the function is not one of `async def`.
+            ValueError: the plugin has a function for this already.
+        """
+        if not (iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)):
+            raise TypeError(f"{function!r} of the plugin {self.name} has to be an async def")
+        if instead_of is not None:
+            raise ValueError(f"the plugin {self.name} has a function for this already: {instead_of!r}")
 
     @property
     def listener(self) -> PluginListener | None:

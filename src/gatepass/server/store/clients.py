@@ -9,7 +9,7 @@ import msgspec
 from gatepass.server.domain.revocation.status_index import StatusIndex
 from gatepass.server.domain.sessions.client import Client
 from gatepass.server.domain.sessions.client_metadata import ClientMetadata, ClientRules
-from gatepass.server.store.connection import words
+from gatepass.server.store.connection import has_word, words
 
 if TYPE_CHECKING:
     from gatepass.server.store.connection import Connection, Row, Value
@@ -72,7 +72,7 @@ class SqlClients:
     async def any_with(self, scope: str) -> bool:
         """Look for the word among the others."""
         row = await self._connection.row(
-            "SELECT 1 FROM clients WHERE removed_at IS NULL AND ' ' || scope || ' ' LIKE '% ' || ?1 || ' %' LIMIT 1",
+            f"SELECT 1 FROM clients WHERE removed_at IS NULL AND {has_word('scope', '?1')} LIMIT 1",
             scope,
         )
         return row is not None

@@ -29,6 +29,6 @@ def words(text: Value) -> tuple[str, ...]:
     return tuple(str(text).split())
 
 
-def as_it_is(text: str) -> str:
-    """A text in a pattern of LIKE, without its wildcards."""
-    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+def has_word(column: str, place: str) -> str:
+    """The condition that a list of words has one. Unlike LIKE it tells capitals apart, and knows no wildcards."""
+    return f"replace(' ' || {column} || ' ', ' ' || {place} || ' ', '') <> ' ' || {column} || ' '"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gatepass.server.domain.organizations.invitation import MOST_INVITATIONS, Invitation
-from gatepass.server.store.connection import as_it_is, words
+from gatepass.server.store.connection import has_word, words
 
 if TYPE_CHECKING:
     from gatepass.server.store.connection import Connection, Row
@@ -47,9 +47,8 @@ class SqlInvitations:
     async def with_role(self, role: str) -> list[Invitation]:
         """Select all: roles are few, and change seldom."""
         rows = await self._connection.rows(
-            f"SELECT {_COLUMNS} FROM organization_invitations"
-            " WHERE ' ' || roles || ' ' LIKE '% ' || ?1 || ' %' ESCAPE '!'",
-            as_it_is(role),
+            f"SELECT {_COLUMNS} FROM organization_invitations WHERE {has_word('roles', '?1')}",
+            role,
         )
         return list(map(_invitation, rows))
 

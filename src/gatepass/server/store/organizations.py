@@ -8,7 +8,7 @@ import msgspec
 
 from gatepass.server.domain.organizations.member import Member, Membership
 from gatepass.server.domain.organizations.organization import ADMIN_ROLE, ORGANIZATION_PREFIX, Organization
-from gatepass.server.store.connection import AFTER_EVERYTHING, as_it_is, words
+from gatepass.server.store.connection import AFTER_EVERYTHING, has_word, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -176,8 +176,8 @@ class SqlMembers:
         """Select all: roles are few, and change seldom."""
         rows = await self._connection.rows(
             "SELECT organization_id, user_id, (SELECT email FROM users WHERE users.id = user_id), roles, joined_at"
-            " FROM organization_members WHERE roles <> '' AND ' ' || roles || ' ' LIKE '% ' || ?1 || ' %' ESCAPE '!'",
-            as_it_is(role),
+            f" FROM organization_members WHERE roles <> '' AND {has_word('roles', '?1')}",
+            role,
         )
         return list(map(_member, rows))
 
@@ -185,9 +185,10 @@ class SqlMembers:
         """Select by organization."""
         row = await self._connection.row(
             "SELECT 1 FROM organization_members WHERE organization_id = ?1 AND user_id <> ?2"
-            f" AND ' ' || roles || ' ' LIKE '% {ADMIN_ROLE} %' LIMIT 1",
+            f" AND {has_word('roles', '?3')} LIMIT 1",
             organization_id,
             user_id,
+            ADMIN_ROLE,
         )
         return row is not None
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gatepass.server.domain.accounts.user import User
-from gatepass.server.store.connection import AFTER_EVERYTHING, as_it_is, words
+from gatepass.server.store.connection import AFTER_EVERYTHING, has_word, words
 
 if TYPE_CHECKING:
     from gatepass.server.domain.accounts.user import UserFilter
@@ -87,7 +87,7 @@ class SqlUsers:
             values.extend(given)
 
         if users.role is not None:
-            where("roles <> '' AND ' ' || roles || ' ' LIKE '% ' || {} || ' %' ESCAPE '!'", as_it_is(users.role))
+            where(f"roles <> '' AND {has_word('roles', '{0}')}", users.role)
         if users.organization is not None:
             where("id IN (SELECT user_id FROM organization_members WHERE organization_id = {})", users.organization)
         if users.disabled is not None:

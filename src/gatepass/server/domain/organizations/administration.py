@@ -11,12 +11,13 @@ from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
 from gatepass.server.domain.accounts.profile import Document, patched, too_large  # noqa: TC001 - as above
-from gatepass.server.domain.accounts.user import check_role, normalise_email
+from gatepass.server.domain.accounts.user import normalise_email
 from gatepass.server.domain.organizations.changes import OrganizationChanges
 from gatepass.server.domain.organizations.member import Member
 from gatepass.server.domain.organizations.organization import (
     ORGANIZATION_PREFIX,
     Organization,
+    check_member_roles,
     check_name,
     check_organization_roles,
     check_slug,
@@ -199,8 +200,7 @@ class OrganizationAdministration:
         Raises:
             Refusal: `member_not_found`, `invalid_role`, `unknown_role`, or `last_admin`.
         """
-        for role in roles:
-            check_role(role)
+        check_member_roles(roles)
         await self._roles.look(self._database)
 
         async def act(tx: Transaction, found: Organization, member: Member) -> Member | Refusal:
@@ -237,8 +237,7 @@ class OrganizationAdministration:
 
     async def _check_roles(self, roles: Collection[str]) -> None:
         """Raises Refusal: `invalid_role` or `unknown_role`."""
-        for role in roles:
-            check_role(role)
+        check_member_roles(roles)
         await self._roles.look(self._database)
         if refused := check_organization_roles(roles, self._roles):
             raise refused

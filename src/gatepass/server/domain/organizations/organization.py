@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from gatepass.server.base.errors import Refusal
+from gatepass.server.domain.accounts.user import check_role
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -21,6 +22,8 @@ ADMIN_ROLE = "admin"
 _SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 """As in a host name; without underscores, so that no slug looks like an id."""
 _MOST_NAME = 200
+MOST_ROLES = 20
+"""How many roles a member has at most."""
 
 
 class Organization(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +88,18 @@ def check_name(text: str) -> Refusal | None:
     if text.strip() and len(text) <= _MOST_NAME and text.isprintable():
         return None
     return Refusal("invalid_organization", f"A name is one line of at most {_MOST_NAME} characters.")
+
+
+def check_member_roles(roles: Collection[str]) -> None:
+    """Check the names and the number of roles: the tokens that name them have to fit into a header.
+
+    Raises:
+        Refusal: `invalid_role`.
+    """
+    if len(set(roles)) > MOST_ROLES:
+        raise Refusal("invalid_role", f"A member has at most {MOST_ROLES} roles in an organization.")
+    for role in roles:
+        check_role(role)
 
 
 def check_organization_roles(roles: Collection[str], table: RoleTable) -> Refusal | None:

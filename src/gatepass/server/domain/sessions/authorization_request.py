@@ -61,8 +61,13 @@ class AuthorizationRequest(Confidential, frozen=True, kw_only=True, omit_default
     @property
     def scope_to_agree_to(self) -> tuple[str, ...]:
         """What a person is asked for: a claim by its name, and an organization, tell no less than a scope does."""
-        organization = (f"{_ORGANIZATION}{self.organization}",) if self.organization else ()
+        organization = (self.organization_scope,) if self.organization else ()
         return (*self.scope, *self.claims_scope, *organization)
+
+    @property
+    def organization_scope(self) -> str:
+        """What stands for the organization among the scopes that a person agrees to."""
+        return f"{_ORGANIZATION}{self.organization}"
 
 
 def is_organization(scope: str) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
-from gatepass.server.domain.accounts.user import check_role, normalise_email
+from gatepass.server.domain.accounts.user import normalise_email
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.limits.throttle import too_many_attempts
 from gatepass.server.domain.mail.notices import INVITATION_SECONDS
@@ -15,7 +15,7 @@ from gatepass.server.domain.organizations.invitation import (
     MOST_INVITATIONS,
     Invitation,
 )
-from gatepass.server.domain.organizations.organization import check_organization_roles
+from gatepass.server.domain.organizations.organization import check_member_roles, check_organization_roles
 from gatepass.server.domain.ports import decide
 
 if TYPE_CHECKING:
@@ -62,8 +62,7 @@ async def invite(  # noqa: PLR0913 - who invites whom, into what, and as what
     needs.notices.require()
     needs.notices.check_language(language)
     email = normalise_email(address)
-    for role in roles:
-        check_role(role)
+    check_member_roles(roles)
     await needs.roles.look(needs.database)
     if refused := check_organization_roles(roles, needs.roles):
         raise refused

@@ -155,7 +155,6 @@ class MemberCalls:
 
     async def change_member(self, call: Call, body: MemberPatch) -> Response:
         """Replace the roles."""
-        await self.core.roles.look(self.core.database)
         named = call.path_params
         member = await self._acts(call).set_roles(named["id"], named["user_id"], body.roles)
         return JsonResponse(MemberResource.of(member))
@@ -172,7 +171,6 @@ class MemberCalls:
 
     async def invite(self, call: Call, body: NewInvitation) -> Response:
         """Send one."""
-        await self.core.roles.look(self.core.database)
         made = await invite(
             self.core,
             call.path_params["id"],

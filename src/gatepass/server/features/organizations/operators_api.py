@@ -143,7 +143,6 @@ async def remove(core: Core, call: Call, _body: None) -> Response:
 
 async def add_member(core: Core, call: Call, body: NewMember) -> Response:
     """Add a member."""
-    await core.roles.look(core.database)
     made = await _acts(core, call).add_member(call.path_params["id"], body.user, body.roles)
     return JsonResponse(MemberResource.of(made), 201)
 

@@ -11,7 +11,6 @@ from gatepass.server.base.ids import new_id
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.authorization_code import CODE_SECONDS, AuthorizationCode, digest, new_code
-from gatepass.server.domain.sessions.authorization_request import is_organization
 from gatepass.server.domain.sessions.open import GRANT_PREFIX
 from gatepass.server.domain.sessions.recent import check_still
 from gatepass.server.domain.sessions.requested_claims import limited_to
@@ -86,5 +85,5 @@ def _agreed(request: AuthorizationRequest, scope: tuple[str, ...]) -> Authorizat
         scope=tuple(each for each in request.scope if each in scope),
         claims_scope=tuple(each for each in request.claims_scope if each in scope),
         claims=limited_to(scope, request.claims),
-        organization=request.organization if any(map(is_organization, scope)) else "",
+        organization=request.organization if request.organization_scope in scope else "",
     )
