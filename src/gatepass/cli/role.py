@@ -48,12 +48,12 @@ def set_(
     name: str,
     *,
     permission: Annotated[
-        tuple[str, ...], Parameter(help="What people with the role may do: articles:write say; may be repeated.")
+        tuple[str, ...], Parameter(help="What people with the role may do, such as articles:write; may be repeated.")
     ] = (),
     json: Json = False,
     place: Place = _HERE,
 ) -> None:
-    """Add a role, or replace what it permits. Tokens that say more than before are revoked."""
+    """Add a role, or replace what it permits. Tokens that say more are revoked."""
 
     async def work() -> Role:
         async with _open(place) as roles:

@@ -24,7 +24,7 @@ from gatepass.server.domain.sessions.grant import (
 )
 from gatepass.server.domain.sessions.logout_queue import Logout
 from gatepass.server.domain.sessions.sector import sector_of
-from gatepass.server.store.connection import words
+from gatepass.server.store.connection import has_word, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -210,7 +210,7 @@ class SqlGrants:
         row = await self._connection.row(
             "UPDATE grants SET organization_id = ?2, organizations_named = CASE"
             " WHEN organization_id = '' OR organization_id = ?2"
-            " OR ' ' || organizations_named || ' ' LIKE '% ' || organization_id || ' %' THEN organizations_named"
+            f" OR {has_word('organizations_named', 'organization_id')} THEN organizations_named"
             " ELSE organizations_named || ' ' || organization_id END WHERE id = ?1"
             " RETURNING status_list, status_idx, organizations_named",
             grant_id,
@@ -244,7 +244,7 @@ class SqlGrants:
         whose = _ALL_MEMBERS if user_id is None else "user_id = ?3"
         values = () if user_id is None else (user_id,)
         return await self._live(
-            f"{whose} AND (organization_id = ?1 OR ' ' || organizations_named || ' ' LIKE '% ' || ?1 || ' %')",
+            f"{whose} AND (organization_id = ?1 OR {has_word('organizations_named', '?1')})",
             organization_id,
             now,
             *values,

@@ -48,5 +48,5 @@ class RoleSection(TrustedIssuerSection, frozen=True, kw_only=True):
                 if not NAME.fullmatch(permission):
                     raise StartupError(
                         f"One of `roles.{name}.permissions` is not a name: {permission!r}.",
-                        "Use ASCII without spaces or quotes: articles:write say.",
+                        "Use ASCII without spaces or quotes, such as articles:write.",
                     )

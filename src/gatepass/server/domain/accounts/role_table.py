@@ -88,7 +88,7 @@ class RoleTable:
         return [self._roles[name] for name in sorted(self._roles)]
 
     def unknown(self, roles: Collection[str]) -> Refusal | None:
-        """The refusal of the first role that the table does not name, if there is a table: a typing error say."""
+        """The refusal of the first role that the table does not name, if there is a table, such as a typing error."""
         missing = sorted(set(roles) - self._roles.keys())
         if not self._roles or not missing:
             return None

@@ -45,7 +45,7 @@ def check_impersonation(settings: Settings, operator: Operator, *, audience: str
         Refusal: `impersonation_off`, `invalid_audience`, or `invalid_scope`.
     """
     if not settings.impersonation:
-        raise Refusal("impersonation_off", "This server lets nobody act in another person's name: `impersonation`.")
+        raise Refusal("impersonation_off", "Impersonation is off on this server: the setting is `impersonation`.")
     policy = ClientPolicy.of_first_party(settings)
     apis = tuple(name for name in policy.audience if name != settings.issuer_url)
     narrowed = msgspec.structs.replace(policy, audience=apis, operator_scope=())

@@ -174,7 +174,9 @@ def _checked(permissions: Collection[str]) -> tuple[str, ...]:
     """Sorted, each once. Raises Refusal: `invalid_permission`."""
     for permission in permissions:
         if not NAME.fullmatch(permission):
-            raise Refusal("invalid_permission", "A permission is ASCII without spaces or quotes: articles:write say.")
+            raise Refusal(
+                "invalid_permission", "A permission is ASCII without spaces or quotes, such as articles:write."
+            )
     return tuple(sorted(set(permissions)))
 
 
