@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
 from sybil import Sybil
-from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
+from sybil.parsers.abstract.lexers import LexerCollection
+from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
+from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
+
+if TYPE_CHECKING:
+    from sybil.typing import Evaluator
 
 ROOT = Path(__file__).parents[2]
-SYBIL = Sybil(parsers=[PythonCodeBlockParser(), SkipParser()])
+
+
+class TitledCodeBlockParser(CodeBlockParser):
+    """Python blocks, which may have a file's name as their title."""
+
+    def __init__(self, language: str | None = None, evaluator: Evaluator | None = None) -> None:
+        super().__init__(language, evaluator)
+        pattern = re.compile(r'(?P<language>python)(?: title="[^"]+")?$\n', re.MULTILINE)
+        titled = RawFencedCodeBlockLexer(pattern, {"language": "arguments", "source": "source"})
+        self.lexers = LexerCollection([titled])
+
+
+class PythonParser(PythonCodeBlockParser):
+    """The same, in a namespace of the page's."""
+
+    codeblock_parser_class: type[CodeBlockParser] = TitledCodeBlockParser
+
+
+SYBIL = Sybil(parsers=[PythonParser(), SkipParser()])
 FILES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 PAGES = [path for path in FILES if "```python" in path.read_text()]
 

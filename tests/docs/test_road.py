@@ -1,77 +1,86 @@
-"""The README's road with curl is walked as it is written, against a real server."""
+"""The README is typed as it is written: from a server that is started to a token that is refused."""
 
 from __future__ import annotations
 
-import json
+import importlib.util
 import os
-import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.conftest import SOAK
+from tests.support.server import CHEAP_ARGON2
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from types import ModuleType
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
-JQ = f"""#!{sys.executable}
-import json, sys
-option, path, file = sys.argv[1:]
-assert option == "-r"
-print(json.load(open(file))[path.removeprefix(".")])
-"""
+SCRIPT = ROOT / "scripts" / "type_docs.py"
+PAGES = ("README.md", "docs/quickstart.md")
 
 
-@pytest.fixture
-def port(tmp_path: Path) -> Iterator[int]:
-    """Start a server with an empty database on a free port."""
-    gatepass = Path(sys.executable).with_name("gatepass")
-    command: list[str | Path] = [gatepass, "serve", "--port", "0", "--data-dir", tmp_path / "data"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
-        assert server.stderr is not None
-        lines = iter(server.stderr.readline, "")
-        listening = next(match for line in lines if (match := re.search(r"listening +http://localhost:(\d+)", line)))
-        yield int(listening[1])
-        server.terminate()
-        assert server.wait(30) == 0
+def load_script() -> ModuleType:
+    """Import the script, which is in no package."""
+    spec = importlib.util.spec_from_file_location("type_docs", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["type_docs"] = module
+    spec.loader.exec_module(module)
+    return module
 
 
-def documents(text: str) -> list[dict[str, Any]]:
-    """Read JSON documents that stand one after the other."""
-    found: list[dict[str, Any]] = []
-    decoder = json.JSONDecoder()
-    while text := text.strip():
-        document, end = decoder.raw_decode(text)
-        found.append(document)
-        text = text[end:]
-    return found
+type_docs: Any = load_script()
+
+
+def free_port() -> str:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def installed(folder: Path) -> dict[str, str]:
+    """Make a clone where `make` and `pip` have been: their programs are those of this environment."""
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    (folder / ".venv" / "bin" / "activate").write_text("")
+    stubs = folder / "stubs"
+    stubs.mkdir()
+    for name, text in {"make": 'exec gatepass "$@"', "pip": ":"}.items():
+        (stubs / name).write_text(f"#!/bin/sh\n{text}\n")
+        (stubs / name).chmod(0o755)
+    path = os.pathsep.join(map(str, (stubs, Path(sys.executable).parent, os.environ["PATH"])))
+    cheap = {f"GATEPASS_{name.upper()}": str(value) for name, value in CHEAP_ARGON2.items()}
+    empty: dict[str, str] = type_docs.empty_environment(folder)
+    return empty | cheap | {"PATH": path}
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_the_road_with_curl(port: int, tmp_path: Path) -> None:
-    """Sign up, sign in, call, refresh and sign out, each with the answer that the README promises."""
-    section = README.partition("## Step by step, with curl")[2].partition("```console")[2].partition("```")[0]
-    commands = [line.removeprefix("$ ") for line in section.splitlines() if line.startswith("$ ")]
-    assert len(commands) == 6
-    refresh = next(command for command in commands if command.startswith("post refresh"))
-    script = "\n".join([*commands, refresh]).replace("localhost:8000", f"localhost:{port}")
-    jq = tmp_path / "jq"
-    jq.write_text(JQ)
-    jq.chmod(0o755)
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        cwd=tmp_path,
-        env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    account, me, refreshed, after = documents(done.stdout)
-    assert account["email"] == "ada@example.com"
-    assert me["id"] == account["id"]
-    assert refreshed["token_type"] == "Bearer"
-    assert after["code"] == "session_ended"
+def test_the_readme_is_typed(tmp_path: Path) -> None:
+    """Every command does what the README says, and prints it: login, the API's answers, role, revocation."""
+    ports = {"8000": free_port(), "9000": free_port()}
+    environment = installed(tmp_path) | {"GATEPASS_PORT": ports["8000"]}
+    page = (ROOT / "README.md").read_text()
+    assert type_docs.Typist(tmp_path, environment, ports).type_page(page) == []
+    assert '"the access token was refused: revoked"' in page
+
+
+def test_a_failure_is_counted(tmp_path: Path) -> None:
+    """A command that fails is one, and so is one that prints something else; `…` stands for anything."""
+    page = '```sh title="a"\nfalse\n```\n\n```sh title="b"\necho good morning\n```\n\n```text\ngood evening\n```\n'
+    typist = type_docs.Typist(tmp_path, os.environ)
+    assert [failure.splitlines()[0] for failure in typist.type_page(page)] == ["failed: false", "expected:"]
+    assert type_docs.is_printed('{"id":"usr_…"}', 'on the way\n{"id":"usr_1"}\n')
+    assert not type_docs.is_printed("one\ntwo", "two\none")
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(not SOAK, reason="it installs everything anew")
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_is_typed_from_nothing(page: str) -> None:
+    """From an empty folder and an empty home, with what the page installs."""
+    subprocess.run([sys.executable, SCRIPT, page], cwd=ROOT, check=True, timeout=1800)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 from cyclopts import Parameter
@@ -18,6 +20,18 @@ Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON, f
 def say(text: str) -> None:
     """Print a message that is not part of the result."""
     print(text, file=sys.stderr, flush=True)  # noqa: T201 - the command line prints
+
+
+def how_to_type_it() -> str | None:
+    """How to start this program where `gatepass` is not on the PATH, as after `make serve`; None where it is."""
+    program = Path(sys.argv[0]).absolute()
+    found = shutil.which("gatepass")
+    if program.name != "gatepass" or (found and program.exists() and Path(found).samefile(program)):
+        return None
+    here = program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program
+    activate = here.with_name("activate")
+    first = f"; or first: . {activate}" if activate.exists() else f"; or first: export PATH={here.parent}:$PATH"
+    return f"gatepass is not on your PATH: type {here}{first}"
 
 
 def result(text: str) -> None:

@@ -14,7 +14,7 @@ import uvloop
 from cyclopts import App, Parameter
 
 from gatepass.cli.common import Place
-from gatepass.cli.output import say
+from gatepass.cli.output import how_to_type_it, say
 from gatepass.server.base.urls import is_loopback
 from gatepass.server.process.serving import serve as serve_until_stopped
 from gatepass.server.process.workers import serve_with_workers
@@ -87,6 +87,8 @@ def announce(settings: Settings, file: Path | None = None) -> None:
     for warning in warnings(settings):
         say(f"  warning    {warning}")
     say("next: gatepass user add you@example.com" + _place(settings))
+    if hint := how_to_type_it():
+        say(f"      {hint}")
 
 
 def is_open_to_others(path: Path) -> bool:
