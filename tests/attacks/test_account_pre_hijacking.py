@@ -119,7 +119,7 @@ def reset(api: httpx.Client, victim: Browser, password: str) -> httpx.Response:
 def events(server: RunningServer, capsys: pytest.CaptureFixture[str]) -> list[tuple[str, str]]:
     """What happened to the account: kind and reason."""
     capsys.readouterr()
-    main(["user", "events", ANN["email"], *server.place])
+    main(["user", "events", ANN["email"], "--json", *server.place])
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     return [(each["kind"], each["reason"]) for each in told]
 

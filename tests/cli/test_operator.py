@@ -103,9 +103,9 @@ def test_list_and_show(run: Run) -> None:
     run("user", "add", "bob@example.test", stdin="bob has a long password")
     run("user", "add", "ann@example.test", "--role", "admin", "--role", "staff", stdin=ANN["password"])
     lines = run("user", "list").out.splitlines()
-    assert lines[0].split() == ["id", "email", "state", "roles"]
-    assert lines[1].split()[1:] == ["ann@example.test", "active", "admin", "staff"]
-    assert lines[2].split()[1:] == ["bob@example.test", "active", "-"]
+    assert lines[0].split() == ["id", "email", "state", "verified", "factors", "roles"]
+    assert lines[1].split()[1:] == ["ann@example.test", "active", "no", "-", "admin", "staff"]
+    assert lines[2].split()[1:] == ["bob@example.test", "active", "no", "-", "-"]
     shown = json.loads(run("user", "show", "ann@example.test", "--json").out)
     assert (shown["email"], shown["roles"], shown["sessions"]) == ("ann@example.test", ["admin", "staff"], [])
     assert "argon2" not in run("user", "show", "ann@example.test").out

@@ -40,6 +40,7 @@ def test_an_organization_from_its_beginning_to_its_end(run: Any, monkeypatch: py
     member = run("org", "add-member", "acme", "ann@example.test", "--role", "editor")
     assert (member["id"], member["roles"]) == (user, ["editor"])
     assert run("org", "set-roles", "acme", user, "--role", "admin")["roles"] == ["admin"]
+    assert run("org", "set-roles", "acme", "Ann@example.test", "--role", "admin")["id"] == user
     assert [each["email"] for each in run("org", "members", "acme")] == ["ann@example.test"]
     assert [each["id"] for each in run("user", "list", "--organization", made["id"])] == [user]
     assert [(each["slug"], each["roles"]) for each in run("org", "of", "ann@example.test")] == [("acme", ["admin"])]
@@ -51,7 +52,7 @@ def test_an_organization_from_its_beginning_to_its_end(run: Any, monkeypatch: py
     assert [each["domain"] for each in run("org", "domains", "acme")] == ["acme.test"]
     assert run("org", "set-domain", "acme", "acme.test", "--provider", "")["provider"] == ""
     assert "Removed" in run("org", "remove-domain", "acme", "acme.test", text=True)
-    assert "Removed" in run("org", "remove-member", "acme", user, text=True)
+    assert "Removed" in run("org", "remove-member", "acme", "ann@example.test", text=True)
     assert "Acme" in run("org", "show", "acme", text=True)
     assert "Removed" in run("org", "remove", "acme", text=True)
     assert run("org", "list") == []

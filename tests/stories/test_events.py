@@ -73,7 +73,7 @@ def test_what_the_operator_does_is_recorded_and_exported(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """`gatepass user events` and `gatepass events export` print one JSON object a line; no secret is in them."""
+    """`gatepass user events --json` and `gatepass events export` print one JSON object a line; no secret is in them."""
     for name, value in CHEAP_ARGON2.items():
         monkeypatch.setenv(f"GATEPASS_{name.upper()}", str(value))
     monkeypatch.setattr("sys.stdin", io.StringIO("another good long password\n"))
@@ -85,7 +85,7 @@ def test_what_the_operator_does_is_recorded_and_exported(
     main(["user", "enable", ann["email"], *place])
     main(["user", "password", ann["email"], *place])
     capsys.readouterr()
-    main(["user", "events", ann["email"], *place])
+    main(["user", "events", ann["email"], "--json", *place])
     own = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(event["kind"], event["actor"] == "operator", event["reason"]) for event in own] == [
         ("account_created", False, ""),

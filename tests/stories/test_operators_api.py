@@ -182,7 +182,7 @@ def test_every_change_names_who_made_it(
     made = add(api, ops, "zoe@example.test")
     api.patch(f"/admin/users/{made['id']}", json={"roles": ["editor"], "disabled": True}, headers=ops)
     capsys.readouterr()
-    main(["user", "events", "zoe@example.test", *server.place])
+    main(["user", "events", "zoe@example.test", "--json", *server.place])
     events = [line for line in capsys.readouterr().out.splitlines() if line]
     assert len(events) == 3
     assert all('"actor":"cli_' in event and '"address":"127.0.0.1"' in event for event in events), events

@@ -250,7 +250,7 @@ def test_a_theft_at_a_client_ends_its_grant_and_not_the_persons_session(
     assert refresh(api, partner, other["refresh_token"]).status_code == 200
     assert api.post("/refresh", json={"refresh_token": own["refresh_token"]}).status_code == 200
     capsys.readouterr()
-    main(["user", "events", ANN["email"], *server.place])
+    main(["user", "events", ANN["email"], "--json", *server.place])
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(each["kind"], each["reason"]) for each in told if each["kind"] == "refresh_token_reused"] == [
         ("refresh_token_reused", partner.id)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+_WIDE = "200"
+"""Columns of the help where there is no terminal: in a pipe or a file, no line is cut or folded."""
 
 
 def main() -> None:
     """Run the command line, or say how to install its dependencies."""
+    if not sys.stdout.isatty():
+        os.environ.setdefault("COLUMNS", _WIDE)
     try:
         from gatepass.cli.main import main as run  # noqa: PLC0415 - it may not be importable
 

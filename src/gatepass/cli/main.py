@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import version
+from typing import Literal
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
-from gatepass.cli.output import fail
+from gatepass.cli.output import fail, result
 
 _HINTS = {
     "email_taken": "`gatepass user show EMAIL` shows the account.",
@@ -34,11 +35,18 @@ _HINTS = {
 
 _LONGEST_NAME = 200
 
+
+def _shown(default: object) -> str | None:
+    """How the help shows a default: not at all where it is nothing."""
+    return str(default) if default else None
+
+
 app = App(
     name="gatepass",
     help="A complete login server, API verifier and JWT library for Python.",
     version=lambda: version("gatepass"),
     result_action="return_value",
+    default_parameter=Parameter(show_default=_shown),
 )
 app.command("gatepass.cli.serve:app", name="serve", help="Start the authentication server.")
 app.command("gatepass.cli.user:app", name="user", help="Add, show and change users.")
@@ -62,6 +70,12 @@ app.command("gatepass.cli.move:app", name="migrate-data", help="Move everything 
 app.command("gatepass.cli.doctor:app", name="doctor", help="Check whether a server can run here.")
 app.command("gatepass.cli.openapi:app", name="openapi", help="Print the OpenAPI description of the HTTP API.")
 app.command("gatepass.cli.token:app", name="token", help="Inspect, verify and sign tokens.")
+
+
+@app.command
+def completion(shell: Literal["bash", "zsh", "fish", "powershell"]) -> None:
+    """Print a script that completes commands and options with Tab: source <(gatepass completion bash)."""
+    result(app.generate_completion(shell=shell))
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -202,7 +202,7 @@ def members(
 def add_member(
     organization: str, user: str, *, role: RoleOption = (), json: Json = False, place: Place = _HERE
 ) -> None:
-    """Make a person with an account a member; `invite` is for all others."""
+    """Make a person with an account, named by id or email address, a member; `invite` is for all others."""
     made = _run(place, lambda opened: opened.acts.add_member(organization, user, role))
     if json:
         result_json(msgspec.to_builtins(MemberResource.of(made)))
@@ -211,11 +211,9 @@ def add_member(
 
 
 @app.command
-def set_roles(
-    organization: str, user_id: str, *, role: RoleOption = (), json: Json = False, place: Place = _HERE
-) -> None:
-    """Replace a member's roles in the organization; without any, none is left."""
-    member = _run(place, lambda opened: opened.acts.set_roles(organization, user_id, role))
+def set_roles(organization: str, user: str, *, role: RoleOption = (), json: Json = False, place: Place = _HERE) -> None:
+    """Replace the roles of a member, named by id or email address; without any, none is left."""
+    member = _run(place, lambda opened: opened.acts.set_roles(organization, user, role))
     if json:
         result_json(msgspec.to_builtins(MemberResource.of(member)))
     else:
@@ -223,10 +221,10 @@ def set_roles(
 
 
 @app.command
-def remove_member(organization: str, user_id: str, *, place: Place = _HERE) -> None:
-    """Remove a member; their tokens that name the organization end."""
-    _run(place, lambda opened: opened.acts.remove_member(organization, user_id))
-    say(f"Removed {user_id}.")
+def remove_member(organization: str, user: str, *, place: Place = _HERE) -> None:
+    """Remove a member, named by id or email address; their tokens that name the organization end."""
+    _run(place, lambda opened: opened.acts.remove_member(organization, user))
+    say(f"Removed {user}.")
 
 
 @app.command
@@ -253,7 +251,7 @@ def invite(  # noqa: PLR0913 - the options of a command
     json: Json = False,
     place: Place = _HERE,
 ) -> None:
-    """Invite somebody by mail, which a running server sends. The link works for 7 days."""
+    """Invite a person by mail, which a running server sends. The link works for 7 days."""
     made = _run(
         place,
         lambda opened: inviting.invite(

@@ -12,6 +12,7 @@ from cyclopts import App, Parameter
 from msgspec.structs import asdict
 
 from gatepass.cli.common import Place, open_admin
+from gatepass.cli.events import result_events, result_json_lines
 from gatepass.cli.output import Json, fail, result, result_json, result_table, say, time_in_words
 from gatepass.cli.user_import import import_
 from gatepass.jose.errors import MalformedError
@@ -22,6 +23,7 @@ from gatepass.server.features.admin.people import UserChanges
 if TYPE_CHECKING:
     from gatepass.server.domain.accounts.export import Exported
     from gatepass.server.domain.accounts.user import User
+    from gatepass.server.domain.credentials.factors import Factors
     from gatepass.server.domain.events.event import Event
     from gatepass.server.features.admin.account_changes import Roles
     from gatepass.server.features.admin.people import Changed, UserView
@@ -34,6 +36,9 @@ _EVERYBODY = 10_000_000
 _MANY_ROLES = 2_500
 """Total characters of a user's roles that make a token of about 4 KiB."""
 _PATCH_DEPTH = 16
+EventsJson = Annotated[
+    bool, Parameter(name="--json", negative="", help="Print one JSON object per line, for programs.")
+]
 
 
 @app.command
@@ -108,16 +113,26 @@ def list_(
     """List users, by email address."""
     wanted = UserFilter(search=search.strip().lower(), role=role, organization=organization, limit=_EVERYBODY)
 
-    async def work() -> list[User]:
+    async def work() -> list[tuple[User, Factors]]:
         async with open_admin(place) as admin:
-            return await admin.page(wanted)
+            return await admin.page_with_factors(wanted)
 
-    users = asyncio.run(work())
+    found = asyncio.run(work())
     if json:
-        result_json([_as_json(user) for user in users])
-    else:
-        rows = [(user.id, user.email, _state(user), " ".join(user.roles) or "-") for user in users]
-        result_table(("id", "email", "state", "roles"), rows)
+        result_json([_as_json(user) | {"factors": list(factors.kinds)} for user, factors in found])
+        return
+    rows = [
+        (
+            user.id,
+            user.email,
+            _state(user),
+            "yes" if user.email_verified_at else "no",
+            " ".join(factors.kinds) or "-",
+            " ".join(user.roles) or "-",
+        )
+        for user, factors in found
+    ]
+    result_table(("id", "email", "state", "verified", "factors", "roles"), rows)
 
 
 @app.command
@@ -140,6 +155,7 @@ def show(email: str, *, json: Json = False, place: Place = _HERE) -> None:
     user = shown.user
     result(f"{user.email}  {user.id}")
     result(f"  state    {_state(user)}")
+    result(f"  verified {'yes' if user.email_verified_at else 'no'}")
     result(f"  name     {shown.profile.name or '-'}")
     result(f"  roles    {' '.join(user.roles) or '-'}")
     result(f"  created  {time_in_words(user.created_at)}")
@@ -310,15 +326,14 @@ def logout(email: str, *, place: Place = _HERE) -> None:
 
 
 @app.command
-def events(email: str, *, place: Place = _HERE) -> None:
-    """Print the events of a user's account, oldest first, as one JSON object per line."""
+def events(email: str, *, json: EventsJson = False, place: Place = _HERE) -> None:
+    """Print the events of a user's account, oldest first."""
 
     async def work() -> list[Event]:
         async with open_admin(place) as admin:
             return await admin.events_of(email)
 
-    for event in asyncio.run(work()):
-        result(msgspec.json.encode(event).decode())
+    (result_json_lines if json else result_events)(asyncio.run(work()))
 
 
 def _new_password() -> str:
@@ -348,7 +363,7 @@ def _change(place: Place, email: str, changes: UserChanges) -> Changed:
 
 
 def _tell_code(code: str | None) -> None:
-    """Print the code of a new operator, once; whoever enrolls the first factor needs it."""
+    """Print the code of a new operator, once; enrolling the first factor takes it."""
     if code is not None:
         say("The first factor of this operator needs this code, which works once and is not shown again:")
         result(code)

@@ -17,7 +17,7 @@ from gatepass.server.base.errors import StartupError
 from gatepass.server.base.settings.settings import Settings, marked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 log = logging.getLogger("gatepass")
 
@@ -27,6 +27,7 @@ IN_FILES = tuple(marked("in_file"))
 _HINTS = get_type_hints(Settings)
 _LISTS = {name for name, kind in _HINTS.items() if kind == tuple[str, ...]}
 _TABLES = {name for name, kind in _HINTS.items() if get_origin(kind) is dict}
+_NAMES = (*Settings.__struct_fields__, *(f"{name}_file" for name in IN_FILES))
 _TABLE_DEPTH = 8
 _UTF_8 = "utf-8-sig"
 """The encoding of files written by people: the byte order mark of some editors and PowerShell is ignored."""
@@ -62,7 +63,7 @@ def load(
     if file is not None:
         merged |= _known(_with_secrets_from_files(_read_toml(file), f"in {file}"), f"in {file}")
     from_environment = _with_secrets_from_files(_from_environment(environment or {}), "in the environment")
-    merged |= _known(from_environment, "in the environment")
+    merged |= _known(from_environment, "in the environment", spelled=_variable)
     merged |= {name: value for name, value in (flags or {}).items() if value is not None}
     try:
         settings = msgspec.convert(merged, Settings, strict=False)
@@ -143,10 +144,16 @@ def _table(variable: str, text: str) -> dict[str, object]:
         ) from error
 
 
-def _known(values: dict[str, object], where: str) -> dict[str, object]:
+def _known(values: dict[str, object], where: str, *, spelled: Callable[[str], str] = str) -> dict[str, object]:
+    """Return the values if there are such settings; `spelled` is how a name is written there."""
     for name in values:
         if name not in Settings.__struct_fields__:
-            near = difflib.get_close_matches(name, Settings.__struct_fields__, n=1)
-            hint = f"Did you mean {near[0]}?" if near else "`docs/reference/settings.md` lists them all."
-            raise StartupError(f"Unknown setting {where}: {name}.", hint)
+            near = difflib.get_close_matches(name, _NAMES, n=1)
+            hint = f"Did you mean {spelled(near[0])}?" if near else "`docs/reference/settings.md` lists them all."
+            raise StartupError(f"Unknown setting {where}: {spelled(name)}.", hint)
     return values
+
+
+def _variable(name: str) -> str:
+    """The variable that a setting has in the environment."""
+    return f"{ENVIRONMENT_PREFIX}{name.upper()}"

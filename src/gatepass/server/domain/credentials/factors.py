@@ -32,9 +32,16 @@ class Factors(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(kind for kind, count in counts if count) if self.are_asked else ()
 
 
+NO_FACTORS = Factors(passkeys=0, totp=0, recovery_codes=0)
+
+
 class FactorCounts(Protocol):
     """Counts a user's factors in one statement, because every sign-in needs it."""
 
     async def of(self, user_id: str) -> Factors:
         """The user's factors."""
+        ...
+
+    async def by_user(self) -> dict[str, Factors]:
+        """The factors of every user who has any."""
         ...

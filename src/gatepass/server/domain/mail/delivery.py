@@ -37,6 +37,7 @@ class MailDelivery:
         self._sender = sender
         self._address = settings.sender
         self._site_name = settings.site_name
+        self._issuer = settings.issuer_url
         self._wording = MailWording.of(settings)
 
     async def send_due(self) -> None:
@@ -95,4 +96,8 @@ class MailDelivery:
         await self._database.transaction(unit)
 
     def _open(self, waiting: QueuedMail) -> Notice:
-        return msgspec.json.decode(self._data_key.unseal(waiting.sealed, waiting.id), type=Notice)
+        notice = msgspec.json.decode(self._data_key.unseal(waiting.sealed, waiting.id), type=Notice)
+        return msgspec.structs.replace(notice, link=self._complete(notice.link), lock=self._complete(notice.lock))
+
+    def _complete(self, link: str) -> str:
+        return f"{self._issuer}{link}" if link.startswith("/") else link

@@ -53,7 +53,6 @@ class Notices:
 
     def __init__(self, data_key: DataKey, settings: Settings) -> None:
         self._data_key = data_key
-        self._issuer = settings.issuer_url
         self.can_send = settings.mail != "none"
         self._languages = Texts(settings.text_files).languages
 
@@ -76,11 +75,11 @@ class Notices:
             raise Refusal("invalid_body", f"Emails are in one of these languages: {', '.join(self._languages)}.")
 
     def page_url(self, name: str) -> str:
-        """The URL of a page, based on the issuer's."""
-        return f"{self._issuer}/pages/{name}"
+        """The URL of a page, relative to the issuer, which the server that sends the email adds."""
+        return f"/pages/{name}"
 
     def mail_link(self, purpose: LinkPurpose) -> MailLink:
-        """A new link for an email, based on the issuer's URL."""
+        """A new link for an email; see `page_url`."""
         token = new_token()
         return MailLink(f"{self.page_url(_LINK_PAGES[purpose])}?token={token}", digest_of(token))
 

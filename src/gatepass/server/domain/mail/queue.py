@@ -38,6 +38,7 @@ _LONGEST_PAUSE_SECONDS = 3_600.0
 class Notice(Confidential, frozen=True, kw_only=True):
     """The data of an email. `link` is its main link, `lock` the link for "this wasn't me".
 
+    Links are relative to the issuer until the server that sends the email completes them.
     `to` is empty for a dummy: it costs what a real email costs, and is never sent.
     """
 

@@ -194,11 +194,11 @@ class OrganizationAdministration:
 
         return await self.read(organization, act)
 
-    async def set_roles(self, organization: str, user_id: str, roles: Collection[str]) -> Member:
-        """Replace a member's roles there.
+    async def set_roles(self, organization: str, who: str, roles: Collection[str]) -> Member:
+        """Replace the roles that a member, named by id or address, has there.
 
         Raises:
-            Refusal: `member_not_found`, `invalid_role`, `unknown_role`, or `last_admin`.
+            Refusal: `member_not_found`, `invalid_email`, `invalid_role`, `unknown_role`, or `last_admin`.
         """
         check_member_roles(roles)
         await self._roles.look(self._database)
@@ -213,13 +213,13 @@ class OrganizationAdministration:
             await self._changes.set_roles(tx, found, member, after.roles)
             return after
 
-        return await self._act_on_member(organization, user_id, act)
+        return await self._act_on_member(organization, who, act)
 
-    async def remove_member(self, organization: str, user_id: str) -> None:
-        """Remove a member.
+    async def remove_member(self, organization: str, who: str) -> None:
+        """Remove a member, named by id or address.
 
         Raises:
-            Refusal: `member_not_found` or `last_admin`.
+            Refusal: `member_not_found`, `invalid_email` or `last_admin`.
         """
 
         async def act(tx: Transaction, found: Organization, member: Member) -> Refusal | None:
@@ -228,7 +228,7 @@ class OrganizationAdministration:
             await self._changes.remove_member(tx, found, member)
             return None
 
-        await self._act_on_member(organization, user_id, act)
+        await self._act_on_member(organization, who, act)
 
     async def _check_not_last(self, tx: Transaction, member: Member) -> Refusal | None:
         return None if self._by.is_operator else await check_not_last_admin(tx, member)
@@ -264,11 +264,14 @@ class OrganizationAdministration:
     async def _act_on_member(
         self,
         organization: str,
-        user_id: str,
+        who: str,
         act: Callable[[Transaction, Organization, Member], Awaitable[T | Refusal]],
     ) -> T:
+        email = normalise_email(who) if "@" in who else ""
+
         async def on_member(tx: Transaction, found: Organization) -> T | Refusal:
-            member = await tx.members.find(found.id, user_id) if user_id.isprintable() else None
+            user = await _user(tx, who, email)
+            member = None if user is None else await tx.members.find(found.id, user.id)
             if member is None:
                 return Refusal("member_not_found", "The organization has no such member.")
             return await act(tx, found, member)

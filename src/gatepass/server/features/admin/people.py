@@ -17,6 +17,7 @@ from gatepass.server.domain.accounts.user import (
     check_role,
     normalise_email,
 )
+from gatepass.server.domain.credentials.factors import NO_FACTORS
 from gatepass.server.domain.credentials.one_time_code import Code
 from gatepass.server.domain.events.event import NOWHERE
 from gatepass.server.domain.events.recording import record
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.accounts.imports import ImportedUser
     from gatepass.server.domain.accounts.registration import Registration
     from gatepass.server.domain.accounts.user import UserFilter
+    from gatepass.server.domain.credentials.factors import Factors
     from gatepass.server.domain.events.event import Event, Origin
     from gatepass.server.domain.hooks.requests import SignupMethod
     from gatepass.server.domain.mail.notices import Notices
@@ -234,6 +236,15 @@ class Admin:
 
         async def unit(tx: Transaction) -> list[User]:
             return await tx.users.page(users)
+
+        return await self._database.read(unit)
+
+    async def page_with_factors(self, users: UserFilter) -> list[tuple[User, Factors]]:
+        """Some users, by email address, with their second factors."""
+
+        async def unit(tx: Transaction) -> list[tuple[User, Factors]]:
+            factors = await tx.factors.by_user()
+            return [(user, factors.get(user.id, NO_FACTORS)) for user in await tx.users.page(users)]
 
         return await self._database.read(unit)
 
