@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support import forge
+from tests.support.cost import cost_of
 from tests.support.scripted_issuer import NOW, Clock, ScriptedIssuer
 
 from gatepass.jose import JoseError, Key, jws
@@ -79,9 +79,8 @@ def test_an_issuer_that_is_neither(issuer: object) -> None:
 @pytest.mark.parametrize("rubbish", ["", "x", "a.b.c", "é.é.é", "." * 10_000, "x" * 1_000_000, None, 7, b"x", []])
 def test_rubbish(rubbish: object) -> None:
     """Whatever is no token is refused as such, and at once."""
-    began = time.process_time()
     assert refusal(verifier(), rubbish) in ("malformed", "token_too_long")
-    assert time.process_time() - began < 0.5
+    assert cost_of(lambda: refusal(verifier(), rubbish)) < 20
 
 
 def test_an_unknown_issuer_causes_no_fetch() -> None:

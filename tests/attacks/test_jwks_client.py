@@ -444,10 +444,9 @@ def test_nobody_with_a_known_key_waits(issuer: ScriptedIssuer, verifier: Verifie
     async def meanwhile() -> None:
         waiting = asyncio.create_task(verifier.averify(issuer.token(Key.generate("ES256"), exp=int(clock()) + 900)))
         await asyncio.to_thread(arrived.wait, 5)
-        started = time.perf_counter()
         good = await verifier.averify(issuer.token(exp=int(clock()) + 900))
-        assert time.perf_counter() - started < 0.25
         assert good.subject == "user_1"
+        assert not waiting.done()
         waiting.cancel()
 
     asyncio.run(meanwhile())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 import tracemalloc
 import zlib
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.cost import cost_of
 from tests.support.forge import b64, dumps, hs256, signed
 
 from gatepass.jose import Key, KeySet, algorithms, errors, jwe, jws, jwt
@@ -22,22 +22,19 @@ DIRECT = Key.from_secret(SECRET, "A256GCM")
 MEGABYTE = 1_000_000
 
 
-def refused_cheaply(
-    attempt: Callable[[], object], *, seconds: float = 0.025, octets: int = 8 * MEGABYTE
-) -> errors.JoseError:
-    """Expect an error that cost little processor time and memory; the best of three."""
-    best = float("inf")
-    for _ in range(3):
-        started = time.thread_time()
+def refused_cheaply(attempt: Callable[[], object], *, cost: float = 5, octets: int = 8 * MEGABYTE) -> errors.JoseError:
+    """Expect an error that cost little processor time, in yardsticks, and little memory."""
+
+    def refused() -> None:
         with pytest.raises(errors.JoseError):
             attempt()
-        best = min(best, time.thread_time() - started)
+
+    assert cost_of(refused) < cost
     tracemalloc.start()
     with pytest.raises(errors.JoseError) as caught:
         attempt()
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert best < seconds
     assert peak < octets
     assert len(str(caught.value)) < 200
     return caught.value

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from tests.support.server import ANN, NOON, SettableClock, running_server
-from tests.support.wait import eventually
+from tests.support.wait import eventually, soon
 
 from gatepass.cli.main import main
 from gatepass.jose import KeySet, jwt
@@ -138,12 +138,10 @@ def test_a_compromised_key_is_dead_everywhere(nodes: list[RunningServer], capsys
             lines = stream.iter_lines()
             assert next(lines) == "event: hello"
             main(["key", "compromise", stolen, *nodes[0].place])
-            done = time.monotonic()
             for each in clients:
-                eventually(lambda each=each: published(each).get(stolen) is None)  # type: ignore[misc]
+                soon(lambda each=each: published(each).get(stolen) is None)  # type: ignore[misc]
                 assert kid_of(login(each)["token"]) != stolen
                 assert status_of_me(each, pair["token"]) == 401
-            assert time.monotonic() - done < 1
             event = next(line for line in lines if line.startswith("data: ey")).removeprefix("data: ")
         assert "refused from now on" in capsys.readouterr().err
 
@@ -180,10 +178,8 @@ def test_every_verifier_hears_of_a_compromised_key(tmp_path: Path, *, is_waiting
             assert verifier.verify(token).subject
             eventually(lambda verifier=verifier: verifier.health().feed == "live")  # type: ignore[misc]
         main(["key", "compromise", kid_of(token), "--data-dir", str(tmp_path)])
-        done = time.monotonic()
         for verifier in verifiers:
-            eventually(lambda verifier=verifier: refuses(verifier, token))  # type: ignore[misc]
-        assert time.monotonic() - done < 1
+            soon(lambda verifier=verifier: refuses(verifier, token))  # type: ignore[misc]
         eventually(lambda: kid_of(login(api)["token"]) != kid_of(token))
         after = login(api)["token"]
         for verifier in verifiers:

@@ -24,7 +24,7 @@ from tests.support.authorization import Flow
 from tests.support.pages import Browser
 from tests.support.relying_party import add_relying_party
 from tests.support.server import ANN, SettableClock, running_server
-from tests.support.wait import eventually
+from tests.support.wait import soon
 
 from gatepass.cli.main import main
 from gatepass.server.domain.sessions.client_metadata import ClientMetadata, ClientRules
@@ -197,8 +197,8 @@ def registered(party: RelyingParty) -> OAuthClientInformationFull:
 
 
 def refused(endpoint: str, token: str) -> None:
-    """Wait until the MCP server takes the token no longer."""
-    eventually(lambda: httpx2.post(endpoint, headers={"authorization": f"Bearer {token}"}, json={}).status_code == 401)
+    """Expect the MCP server to take the token no longer, as it was told to."""
+    soon(lambda: httpx2.post(endpoint, headers={"authorization": f"Bearer {token}"}, json={}).status_code == 401)
 
 
 def test_an_agent_that_the_operator_knows(server: RunningServer, person: Browser, endpoint: str) -> None:

@@ -6,7 +6,6 @@ in, a code, tokens, UserInfo.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +13,7 @@ from tests.support.authorization import Flow, answer_of, code_of
 from tests.support.pages import Browser
 from tests.support.relying_party import CALLBACK, add_relying_party
 from tests.support.server import ANN
-from tests.support.wait import eventually
+from tests.support.wait import eventually, soon
 
 from gatepass.cli.main import main
 from gatepass.jose import KeySet, jwt
@@ -241,10 +240,8 @@ def test_a_compromised_key_is_worth_nothing_as_a_hint(road: Road) -> None:
     app = road.client()
     hint = road.tokens(app)["id_token"]
     main(["key", "compromise", kid_of(hint), *road.server.place])
-    done = time.monotonic()
-    eventually(lambda: kid_of(hint) not in published_by(road))
+    soon(lambda: kid_of(hint) not in published_by(road))
     assert answer_of(road.flow(app).ask(prompt="none", id_token_hint=hint))["error"] == "invalid_request"
-    assert time.monotonic() - done < 1
     after = road.tokens(app)["id_token"]
     assert kid_of(after) != kid_of(hint)
     assert road.read(app, after)["aud"] == app.id
