@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from playwright.sync_api import expect
+from tests.support.ports import free_port
 from tests.support.server import ANN, SettableClock, first_url, running_server
 
 if TYPE_CHECKING:
@@ -40,9 +40,7 @@ class Spa(NamedTuple):
 @pytest.fixture
 def spa(tmp_path: Path) -> Generator[Spa]:
     """Run both, as the README says."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     url = f"http://localhost:{port}"
     with running_server(tmp_path / "data", SettableClock(time.time()), browser_origins=(url,)) as server:
         with server.client() as api:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.cli.test_operator import run
 
+from gatepass.cli.client_options import ClientOptions
 from gatepass.jose import Key, KeySet
+from gatepass.server.domain.sessions.client_metadata import ClientMetadata, ClientRules
+from gatepass.server.features.admin.api.clients import ClientPatch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -195,3 +199,26 @@ def test_registration_tokens(run: Run, words: list[str]) -> None:
     assert done.out.startswith("gpi_")
     assert "Registration is off" in done.err
     assert run("client", "registration-token", *words).status == 1
+
+
+def test_all_that_a_client_says_can_be_set() -> None:
+    """By the command line and by the API; what software it is, only a client says that registers itself."""
+    named: dict[str, Any] = {each.name: ("x",) for each in fields(ClientOptions) if each.name != "jwks"}
+    changes = ClientOptions(**named).changes()
+    metadata = {name for name in ClientMetadata.__struct_fields__ if not name.startswith("software_")}
+    assert set(changes.metadata) == metadata - {"application_type"}  # it follows from --kind
+    assert set(changes.rules) == set(ClientRules.__struct_fields__)
+    by_api = set(ClientPatch.__struct_fields__)
+    assert metadata <= by_api
+    assert set(ClientRules.__struct_fields__) - by_api == {"may_impersonate"}  # only the command line gives it
+
+
+def test_what_a_client_says_of_itself(run: Run) -> None:
+    """It is kept, shown, and checked like what a client says that registers itself."""
+    client = added(run, *SIGNS_IN, "--client-uri", "https://app.example.test/", "--contact", "ops@example.test")
+    assert (client["client_uri"], client["contacts"]) == ("https://app.example.test/", ["ops@example.test"])
+    assert run("client", "edit", client["client_id"], "--default-max-age", "600", "--default-acr", "2fa").status == 0
+    known = shown(run, client["client_id"])
+    assert (known["default_max_age"], known["default_acr_values"]) == (600, ["2fa"])
+    assert run("client", "edit", client["client_id"], "--default-max-age", "-1").status != 0
+    assert run("client", "edit", client["client_id"], "--policy-uri", "javascript:alert(1)").status != 0

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.stories.test_embedded import free_port
+from tests.support.ports import free_port
 from tests.support.server import ANN, CHEAP_ARGON2
 
 MAIN = Path(__file__).parents[2] / "examples" / "embedded" / "main.py"

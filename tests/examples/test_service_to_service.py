@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.support.ports import free_port
 from tests.support.server import SettableClock, running_server
 
 from gatepass.cli.main import main
@@ -23,9 +23,7 @@ MAIN = Path(__file__).parents[2] / "examples" / "service_to_service" / "main.py"
 
 def test_the_worker_calls_the_api(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Three calls succeed, each as the client that was registered."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with running_server(tmp_path / "data", SettableClock(time.time())) as server:
         words = ["--audience", "https://reports.example.com", "--scope", "read", "--json"]
         main(["client", "add", "worker", *words, "--data-dir", server.settings.data_dir])

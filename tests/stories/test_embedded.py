@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from starlette.applications import Starlette
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Mount
 from tests.support.factors import bearer, sign_in
+from tests.support.ports import free_port
 from tests.support.server import ANN, CHEAP_ARGON2
 from tests.support.wait import eventually
 
@@ -83,13 +83,6 @@ def running(app: Any, port: int) -> Generator[None]:  # noqa: ANN401 - an ASGI a
     finally:
         server.should_exit = True
         thread.join(timeout=30)
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def embedded(tmp_path: Path, port: int, **settings: object) -> EmbeddedServer:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.conftest import SOAK
-from tests.stories.test_embedded import free_port
 from tests.support.commands import add_client
 from tests.support.journey import travel
 from tests.support.pages import Browser
+from tests.support.ports import free_port
 from tests.support.server import ANN, SettableClock, running_server
 
 if TYPE_CHECKING:

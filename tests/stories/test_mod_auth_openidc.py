@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
-from tests.support.apache import apache, free_port, program
+from tests.support.apache import apache, program
 from tests.support.commands import add_client
 from tests.support.journey import arrive, asks_for_a_password, travel
 from tests.support.pages import Browser
+from tests.support.ports import free_port
 from tests.support.scripted_site import ScriptedSite
 from tests.support.server import ANN, SettableClock, running_server
 from tests.support.wait import eventually

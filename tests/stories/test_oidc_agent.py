@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from tests.support.apache import free_port
 from tests.support.commands import add_client
 from tests.support.journey import arrive, fill_in, travel
 from tests.support.pages import Browser
+from tests.support.ports import free_port
 from tests.support.server import ANN, SettableClock, running_server
 from tests.support.wait import eventually
 

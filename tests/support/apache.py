@@ -61,13 +61,6 @@ def program() -> str:
     return found
 
 
-def free_port() -> int:
-    """A port that was free a moment ago: Apache takes no socket that somebody else has opened."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextmanager
 def apache(folder: Path, port: int, *, issuer: str, client: Registered, behind: str) -> Generator[None]:
     """Run it until the block ends; it passes what it lets through on to `behind`."""

@@ -12,7 +12,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
+from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -143,7 +143,7 @@ def postgres(
     try:
         if os.geteuid() == 0:
             os.chown(folder, _NOBODY, _NOBODY)
-        server = Postgres(bin_dir, folder / "data", _free_port(), durable=durable, core=core)
+        server = Postgres(bin_dir, folder / "data", free_port(), durable=durable, core=core)
         _make_cluster(server)
         with (server.data / "postgresql.conf").open("a") as out:
             out.write(_SETTINGS + ("fsync = on\n" if durable else ""))
@@ -170,10 +170,3 @@ def _make_cluster(server: Postgres) -> None:
 def _somebody() -> dict[str, Any]:
     """PostgreSQL's user, when we are root."""
     return {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port

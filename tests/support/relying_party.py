@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tests.support.server import ANN
 
+from gatepass.server.base.digest import digest_of
 from gatepass.server.base.ids import new_id
 from gatepass.server.domain.revocation.status_indexes import status_indexes
-from gatepass.server.domain.sessions.client import Client, digest, new_secret
+from gatepass.server.domain.sessions.client import Client, new_secret
 from gatepass.server.domain.sessions.client_metadata import ClientMetadata, ClientRules
 from gatepass.server.store.opening import open_store
 from gatepass.server.store.sql_transaction import SqlTransaction
@@ -124,7 +125,7 @@ def add_relying_party(
                     created_at=tx.now,
                     auth_method=more.pop("auth_method", _method(is_public=is_public, jwks=jwks)),
                     jwks=jwks,
-                    secret_digest=digest(secret) if secret else None,
+                    secret_digest=digest_of(secret) if secret else None,
                     metadata=metadata or ClientMetadata(redirect_uris=(CALLBACK,)),
                     rules=rules or ClientRules(consent="never"),
                     **more,

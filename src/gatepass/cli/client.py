@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 
 import msgspec
 from cyclopts import App, Parameter
 
+from gatepass.cli.client_options import ClientOptions, named
 from gatepass.cli.common import Place, open_client_admin
 from gatepass.cli.output import Json, fail, result, result_json, result_table, say, time_in_words
-from gatepass.server.domain.sessions.client import AssertionAudience, GrantType
+from gatepass.server.domain.sessions.client import GrantType
 from gatepass.server.domain.sessions.client_metadata import (
     ClientMetadata,
     ClientRules,
-    ConsentRule,
-    PkceRule,
-    Profile,
-    SubjectType,
 )
 from gatepass.server.domain.sessions.client_registration import DEFAULT_SCOPE
-from gatepass.server.features.admin.clients import ClientChanges, NewClient
+from gatepass.server.features.admin.clients import NewClient
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -39,9 +34,6 @@ T = TypeVar("T")
 
 GrantName = Literal[GrantType, "device_code", "jwt_bearer", "token_exchange"]
 Kind = Literal["web", "native", "browser", "service"]
-Audience = Annotated[
-    tuple[str, ...] | None, Parameter(help="An API that its tokens may be for [the issuer]; may be repeated.")
-]
 Duration = Annotated[str, Parameter(help="A time such as 24h, 30m or 7d.")]
 
 _GRANTS: dict[str, GrantType] = {
@@ -56,107 +48,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _DURATION = re.compile(r"([1-9][0-9]{0,5})([smhd])")
 
 
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What `add` sets and `edit` changes; what is not named is left as it is."""
-
-    audience: Audience = None
-    scope: Annotated[
-        tuple[str, ...] | None,
-        Parameter(help="A scope that its tokens may have; may be repeated. --empty-scope: none."),
-    ] = None
-    redirect_uri: Annotated[
-        tuple[str, ...] | None,
-        Parameter(help="Where people are sent back to with a code, compared byte for byte; may be repeated."),
-    ] = None
-    post_logout_redirect_uri: Annotated[
-        tuple[str, ...] | None, Parameter(help="Where people may be sent after a logout; may be repeated.")
-    ] = None
-    backchannel_logout_uri: Annotated[
-        str | None, Parameter(help="Where the client is told that a session has ended.")
-    ] = None
-    require_par: Annotated[
-        bool | None, Parameter(help="Whether it must push its authorization requests (RFC 9126).")
-    ] = None
-    require_dpop: Annotated[bool | None, Parameter(help="Whether its tokens are always bound to a key (RFC 9449).")] = (
-        None
-    )
-    pkce: Annotated[PkceRule | None, Parameter(help="Whether a confidential client may leave out PKCE.")] = None
-    consent: Annotated[
-        ConsentRule | None, Parameter(help="When people are asked to agree; never is for your own applications.")
-    ] = None
-    id_token_alg: Annotated[str | None, Parameter(help="What its ID tokens are signed with.")] = None
-    require_signed_request_object: Annotated[
-        bool | None,
-        Parameter(help="Whether it must sign its authorization requests (RFC 9101), with --jwks or --jwks-uri."),
-    ] = None
-    request_object_signing_alg: Annotated[
-        str | None,
-        Parameter(help="The only algorithm that it signs its authorization requests with [any of its keys']."),
-    ] = None
-    authorization_signed_response_alg: Annotated[
-        str | None, Parameter(help="What answers are signed with that it asks for as `response_mode=jwt` (JARM).")
-    ] = None
-    subject: Annotated[
-        SubjectType | None, Parameter(help="Whether it knows people by names of its own (pairwise).")
-    ] = None
-    jwks: Annotated[
-        Path | None, Parameter(help="A file with its public keys (a JWK Set): it signs, and gets no secret.")
-    ] = None
-    jwks_uri: Annotated[str | None, Parameter(help="Where its public keys are published.")] = None
-    default_scope: Annotated[
-        tuple[str, ...] | None, Parameter(help="A scope of requests that name none; may be repeated.")
-    ] = None
-    claims_in_id_token: Annotated[
-        bool | None, Parameter(help="Whether profile claims are in ID tokens too, and not only at UserInfo.")
-    ] = None
-    profile: Annotated[Profile | None, Parameter(help="fapi2 refuses what the FAPI 2.0 Security Profile forbids.")] = (
-        None
-    )
-    exchange_audience: Annotated[
-        tuple[str, ...] | None, Parameter(help="An API for which it may exchange tokens (RFC 8693); may be repeated.")
-    ] = None
-    assertion_audience: Annotated[
-        AssertionAudience | None,
-        Parameter(help="What its assertions name as `aud`: only the issuer, or also the URL of the token endpoint."),
-    ] = None
-
-    def changes(self) -> ClientChanges:
-        """What is named, by the names of the client's fields, metadata and rules."""
-        is_fapi = self.profile == "fapi2"
-        return ClientChanges(
-            fields=_named(
-                audience=_once(self.audience),
-                scope=_once(self.scope),
-                jwks=None if self.jwks is None else _read(self.jwks),
-                assertion_audience=self.assertion_audience,
-            ),
-            metadata=_named(
-                redirect_uris=self.redirect_uri,
-                post_logout_redirect_uris=self.post_logout_redirect_uri,
-                backchannel_logout_uri=self.backchannel_logout_uri,
-                require_pushed_authorization_requests=is_fapi or self.require_par,
-                dpop_bound_access_tokens=is_fapi or self.require_dpop,
-                id_token_signed_response_alg=self.id_token_alg,
-                require_signed_request_object=self.require_signed_request_object,
-                request_object_signing_alg=self.request_object_signing_alg,
-                authorization_signed_response_alg=self.authorization_signed_response_alg,
-                subject_type=self.subject,
-                jwks_uri=self.jwks_uri,
-            ),
-            rules=_named(
-                pkce=self.pkce,
-                consent=self.consent,
-                default_scope=_once(self.default_scope),
-                claims_in_id_token=self.claims_in_id_token,
-                profile=self.profile,
-                exchange_audience=_once(self.exchange_audience),
-            ),
-        )
-
-
-_UNSAID = Options()
+_UNSAID = ClientOptions()
 
 
 @app.command
@@ -179,7 +71,7 @@ def add(  # noqa: PLR0913 - one for each flag
     kind: Annotated[
         Kind | None, Parameter(help="What it is; native and browser are public, native has schemes of its own.")
     ] = None,
-    options: Options = _UNSAID,
+    options: ClientOptions = _UNSAID,
     json: Json = False,
     place: Place = _HERE,
 ) -> None:
@@ -247,14 +139,14 @@ def edit(  # noqa: PLR0913 - one for each flag
     grant: Annotated[
         tuple[GrantName, ...] | None, Parameter(help="The grant types that it may use from now on; may be repeated.")
     ] = None,
-    options: Options = _UNSAID,
+    options: ClientOptions = _UNSAID,
     json: Json = False,
     place: Place = _HERE,
 ) -> None:
     """Change a client. Tokens that may have a removed right are revoked at once."""
     changes = options.changes()
-    named = _named(name=name, grant_types=None if grant is None else _by_urn(grant))
-    changes = msgspec.structs.replace(changes, fields={**changes.fields, **named})
+    own = named(name=name, grant_types=None if grant is None else _by_urn(grant))
+    changes = msgspec.structs.replace(changes, fields={**changes.fields, **own})
     client = _with(place, lambda clients: clients.edit(client_id, changes))
     if json:
         result_json(_as_json(client))
@@ -329,15 +221,6 @@ def _with(place: Place, work: Callable[[ClientAdmin], Awaitable[T]], *, must_exi
     return asyncio.run(opened())
 
 
-def _named(**values: object) -> dict[str, Any]:
-    """Those that are given."""
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _once(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    return None if names is None else tuple(dict.fromkeys(names))
-
-
 def _by_urn(grants: tuple[GrantName, ...]) -> tuple[GrantType, ...]:
     return tuple(dict.fromkeys(cast("GrantType", _GRANTS.get(grant, grant)) for grant in grants))
 
@@ -379,13 +262,6 @@ def _show_credentials(client_id: str, secret: str | None, *, json: bool) -> None
     if secret is not None:
         result(f"client_secret  {secret}")
         say("Keep the secret now: it is not shown again.")
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        fail(f"Cannot read {file}: {error}.", "Name a file with a JWK Set.")
 
 
 def _as_json(client: Client) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gatepass.server.base.digest import digest_of
 from gatepass.server.base.errors import Refusal
-from gatepass.server.domain.credentials.one_time_code import Code, digest_of, new_token
+from gatepass.server.domain.credentials.one_time_code import Code, new_token
 
 if TYPE_CHECKING:
     from gatepass.server.domain.accounts.user import User

@@ -94,11 +94,6 @@ def new_short_code() -> str:
     return f"{secrets.randbelow(10**_DIGITS):0{_DIGITS}}"
 
 
-def digest_of(token: str) -> bytes:
-    """The stored digest of a token or holder. Both are random, so a plain hash is enough."""
-    return hashlib.sha256(token.encode()).digest()
-
-
 def short_digest_of(key: bytes, holder: bytes, typed: str) -> bytes:
     """The stored digest of a short code: a MAC, because a plain hash of so few values could be guessed."""
     digits = "".join(typed.split()).replace("-", "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from typing import Protocol
 
@@ -54,8 +53,3 @@ class RememberedDevices(Protocol):
 def new_device_token() -> str:
     """Make the cookie value of a device."""
     return secrets.token_urlsafe(_TOKEN_BYTES)
-
-
-def digest_of(token: str) -> bytes:
-    """The stored digest of a cookie value. It is random, so a plain hash is enough."""
-    return hashlib.sha256(token.encode()).digest()

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gatepass.server.base.confidential import Confidential
+from gatepass.server.base.digest import digest_of
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
 from gatepass.server.base.texts import Texts
-from gatepass.server.domain.credentials.one_time_code import Code, digest_of, new_token
+from gatepass.server.domain.credentials.one_time_code import Code, new_token
 from gatepass.server.domain.mail.queue import Notice
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from typing import Protocol
 
@@ -69,8 +68,3 @@ class AuthorizationCodes(Protocol):
 def new_code() -> str:
     """Make a code of 256 random bits."""
     return secrets.token_urlsafe(_CODE_BYTES)
-
-
-def digest(code: str) -> bytes:
-    """What is kept of a code. It is random, so a plain hash is enough."""
-    return hashlib.sha256(code.encode("utf-8", "surrogatepass")).digest()

@@ -6,13 +6,13 @@ itself, by a secret of 256 bits of which only a digest is kept, or by a signatur
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 from typing import Literal, Protocol
 
 import msgspec
 
+from gatepass.server.base.digest import digest_of
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.settings.tokens import ADMIN_IMPERSONATE, NAME, OPERATOR_SCOPES, is_own_scope
 from gatepass.server.domain.revocation.status_index import StatusIndex  # noqa: TC001 - msgspec reads the annotations
@@ -121,7 +121,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
 
     def has_secret(self, secret: str, now: float) -> bool:
         """Whether this is the client's secret, compared in constant time."""
-        presented = digest(secret)
+        presented = digest_of(secret)
         is_current = self.secret_digest is not None and hmac.compare_digest(self.secret_digest, presented)
         is_former = self.second_secret_digest is not None and hmac.compare_digest(self.second_secret_digest, presented)
         return is_current or (is_former and now < self.second_secret_until)
@@ -194,8 +194,3 @@ def check_names(*, audience: tuple[str, ...], scope: tuple[str, ...]) -> None:
 def new_secret() -> str:
     """Make a client secret: a recognisable prefix, and 256 random bits."""
     return _SECRET_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
-
-
-def digest(secret: str) -> bytes:
-    """The stored digest of a secret. It is random, so a plain hash is enough."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

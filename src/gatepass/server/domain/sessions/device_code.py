@@ -112,11 +112,6 @@ def new_device_code() -> str:
     return secrets.token_urlsafe(_CODE_BYTES)
 
 
-def digest(device_code: str) -> bytes:
-    """What is kept of it. It is random, so a plain hash is enough."""
-    return hashlib.sha256(device_code.encode("utf-8", "surrogatepass")).digest()
-
-
 def new_user_code() -> str:
     """Make a code for a person to type, as `XXXX-XXXX`."""
     letters = "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))

@@ -6,7 +6,6 @@ What has to happen once is the answer, and that is written down when it does.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import os
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gatepass.server.base.confidential import Confidential
+from gatepass.server.base.digest import digest_of
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.keys.sealed_box import SealedBox
 from gatepass.server.domain.sessions.authorization_request import AuthorizationRequest  # noqa: TC001 - msgspec reads it
@@ -55,11 +55,11 @@ class Interaction(Confidential, frozen=True, kw_only=True, omit_defaults=True):
 
     def bound_to(self, browser: str) -> Interaction:
         """The same, for this browser alone."""
-        return msgspec.structs.replace(self, browser=_digest(browser))
+        return msgspec.structs.replace(self, browser=digest_of(browser))
 
     def belongs_to(self, browser: str) -> bool:
         """Whether it is this browser's, or no browser's yet."""
-        return not self.browser or hmac.compare_digest(self.browser, _digest(browser))
+        return not self.browser or hmac.compare_digest(self.browser, digest_of(browser))
 
 
 class Interactions:
@@ -89,7 +89,3 @@ class Interactions:
 def new_interaction(request: AuthorizationRequest | None, now: float, *, pushed: bytes = b"") -> Interaction:
     """Begin an interaction, about a request or the digest of one that was pushed."""
     return Interaction(began_at=now, request=request, pushed=pushed)
-
-
-def _digest(browser: str) -> bytes:
-    return hashlib.sha256(browser.encode()).digest()

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 
 from gatepass.server.base.confidential import Confidential
+from gatepass.server.base.digest import digest_of
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.credentials.factors import FactorKind  # noqa: TC001 - msgspec reads the annotations
-from gatepass.server.domain.credentials.trusted_devices import digest_of as device_digest
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.keys.sealed_box import SealedBox
 from gatepass.server.domain.organizations.joining import check_way_in
@@ -112,7 +112,7 @@ class LoginCompletion:
 
     @staticmethod
     async def _is_remembered(tx: Transaction, user: User, device: str) -> bool:
-        return bool(device) and await tx.devices.knows(user.id, device_digest(device), tx.now)
+        return bool(device) and await tx.devices.knows(user.id, digest_of(device), tx.now)
 
     def read(self, challenge: str, now: float) -> Pending:
         """Decrypt a challenge.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from typing import Protocol
 
@@ -61,8 +60,3 @@ class PushedRequests(Protocol):
 def new_request_uri() -> str:
     """Make a name of 256 random bits (RFC 9126 §2.2)."""
     return URN + secrets.token_urlsafe(_BYTES)
-
-
-def digest(request_uri: str) -> bytes:
-    """What is kept of a name. It is random, so a plain hash is enough."""
-    return hashlib.sha256(request_uri.encode("utf-8", "surrogatepass")).digest()

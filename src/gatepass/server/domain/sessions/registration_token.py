@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from typing import Protocol
 
@@ -50,8 +49,3 @@ def new_registration_token() -> str:
 def new_own_token() -> str:
     """Generate the token with which a client changes its registration."""
     return _OWN_PREFIX + secrets.token_urlsafe(_BYTES)
-
-
-def digest(token: str) -> bytes:
-    """The stored form of a token. It is random, so a plain hash is enough."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from gatepass.server.base.digest import digest_of
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions import client_lifecycle
-from gatepass.server.domain.sessions.client import CLIENT_PREFIX, Client, digest, new_secret
+from gatepass.server.domain.sessions.client import CLIENT_PREFIX, Client, new_secret
 from gatepass.server.domain.sessions.client_metadata import ClientMetadata, ClientRules
 from gatepass.server.domain.sessions.client_registration import check_client
 from gatepass.server.domain.sessions.operator import COMMAND_LINE, check_rights_given
 from gatepass.server.domain.sessions.registration_token import RegistrationToken, new_registration_token
-from gatepass.server.domain.sessions.registration_token import digest as token_digest
 from gatepass.server.domain.sessions.sector import check_same_sector
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class ClientAdmin:
             scope=new.scope,
             status=await self._indexes.next(),
             created_at=0,
-            secret_digest=None if secret is None else digest(secret),
+            secret_digest=None if secret is None else digest_of(secret),
             auth_method="none" if new.is_public else "private_key_jwt" if has_keys else "client_secret",
             jwks=new.jwks,
             assertion_audience=new.assertion_audience,
@@ -186,7 +186,7 @@ class ClientAdmin:
             after = msgspec.structs.replace(
                 before,
                 auth_method="client_secret" if has_keys else before.auth_method,
-                secret_digest=digest(secret),
+                secret_digest=digest_of(secret),
                 second_secret_digest=before.secret_digest if keep_old else None,
                 second_secret_until=tx.now + keep_old,
                 jwks=None,
@@ -260,7 +260,7 @@ class ClientAdmin:
         token = new_registration_token()
 
         async def unit(tx: Transaction) -> None:
-            made = RegistrationToken(digest=token_digest(token), uses_left=uses, expires_at=tx.now + seconds)
+            made = RegistrationToken(digest=digest_of(token), uses_left=uses, expires_at=tx.now + seconds)
             await tx.registration_tokens.add(made)
 
         await self._database.transaction(unit)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gatepass.server.base.digest import digest_of
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.limits.attempts import network_of
 from gatepass.server.domain.ports import decide
@@ -14,7 +15,6 @@ from gatepass.server.domain.sessions.pushed_request import (
     MOST_OF_A_CLIENT,
     MOST_OF_A_NETWORK,
     PushedRequest,
-    digest,
     new_request_uri,
 )
 from gatepass.server.features.oauth.authorize.find import check_may_authorize, redirect_uri_in
@@ -121,7 +121,7 @@ async def push(core: Core, call: Call, form: PushedForm) -> Response:
             )
         await tx.pushed_requests.add(
             PushedRequest(
-                digest=digest(request_uri),
+                digest=digest_of(request_uri),
                 client_id=client.id,
                 request=request,
                 expires_at=tx.now + seconds,

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from gatepass.server.base.digest import digest_of
 from gatepass.server.base.ids import new_id
 from gatepass.server.domain.accounts.user import User
-from gatepass.server.domain.credentials.one_time_code import digest_of
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.hooks import gates
 from gatepass.server.domain.organizations.changes import OrganizationChanges

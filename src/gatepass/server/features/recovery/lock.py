@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from gatepass.server.domain.credentials.one_time_code import digest_of
+from gatepass.server.base.digest import digest_of
 from gatepass.server.domain.events.event import SERVER
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.mail.notices import LOCK_SECONDS

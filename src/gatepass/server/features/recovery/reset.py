@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from gatepass.server.base.digest import digest_of
 from gatepass.server.domain.accounts.ownership import prove_address
-from gatepass.server.domain.credentials.one_time_code import digest_of
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.revoke import end_sessions_of, replace_password

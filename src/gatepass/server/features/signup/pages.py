@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gatepass.server.domain.credentials.one_time_code import digest_of
+from gatepass.server.base.digest import digest_of
 from gatepass.server.features.signup.sign_up import SignupRequest, find_code, sign_up, verify_address
 from gatepass.server.web.auth.requirements import ANYONE
 from gatepass.server.web.captcha import CaptchaForm, admit_captcha, captcha_of

@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from gatepass.server.base.confidential import Confidential
+from gatepass.server.base.digest import digest_of
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
 from gatepass.server.domain.accounts.user import User, normalise_email
-from gatepass.server.domain.credentials.one_time_code import Code, digest_of
+from gatepass.server.domain.credentials.one_time_code import Code
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.hooks.gates import check_signup, create_account
 from gatepass.server.domain.limits.throttle import too_many_attempts

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from gatepass.server.base.digest import digest_of
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.accounts.user import normalise_email
-from gatepass.server.domain.credentials.one_time_code import Code, digest_of
+from gatepass.server.domain.credentials.one_time_code import Code
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.hooks.gates import change_address, check_signup
 from gatepass.server.domain.limits.throttle import too_many_attempts

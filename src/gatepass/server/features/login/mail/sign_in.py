@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from gatepass.server.base.confidential import Confidential
+from gatepass.server.base.digest import digest_of
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.accounts.ownership import prove_address
 from gatepass.server.domain.accounts.user import normalise_email
-from gatepass.server.domain.credentials.one_time_code import Code, digest_of, new_short_code, short_digest_of
+from gatepass.server.domain.credentials.one_time_code import Code, new_short_code, short_digest_of
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.limits.throttle import too_many_attempts
 from gatepass.server.domain.mail.queue import Notice

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from gatepass.server.base.digest import digest_of
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
 from gatepass.server.domain.accounts.user import account_closed
 from gatepass.server.domain.credentials.factor_proofs import CodeClaim, FactorRefused, PasskeyClaim
 from gatepass.server.domain.credentials.passkeys.relying_party import invalid_passkey
-from gatepass.server.domain.credentials.trusted_devices import TrustedDevice, digest_of, new_device_token
+from gatepass.server.domain.credentials.trusted_devices import TrustedDevice, new_device_token
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.limits.throttle import too_many_attempts
 from gatepass.server.domain.ports import decide

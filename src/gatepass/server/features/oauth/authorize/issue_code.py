@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from gatepass.server.base.digest import digest_of
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.ports import decide
-from gatepass.server.domain.sessions.authorization_code import CODE_SECONDS, AuthorizationCode, digest, new_code
+from gatepass.server.domain.sessions.authorization_code import CODE_SECONDS, AuthorizationCode, new_code
 from gatepass.server.domain.sessions.open import GRANT_PREFIX
 from gatepass.server.domain.sessions.recent import check_still
 from gatepass.server.domain.sessions.requested_claims import limited_to
@@ -63,7 +64,7 @@ async def issue_code(  # noqa: PLR0913 - what an answer is made of
             await record(tx, "consent_given", user.id, session_id=session_id, reason=request.client_id)
         await tx.authorization_codes.add(
             AuthorizationCode(
-                digest=digest(code),
+                digest=digest_of(code),
                 client_id=request.client_id,
                 user_id=user.id,
                 session_id=session_id,

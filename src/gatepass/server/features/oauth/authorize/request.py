@@ -6,8 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gatepass.jose.errors import JoseError
+from gatepass.server.base.digest import digest_of
 from gatepass.server.base.errors import Refusal
-from gatepass.server.domain.sessions.pushed_request import URN, digest
+from gatepass.server.domain.sessions.pushed_request import URN
 from gatepass.server.domain.sessions.scopes import STANDARD_SCOPES
 from gatepass.server.features.oauth.authorize.checks import check_request
 from gatepass.server.features.oauth.authorize.parameters import Asked
@@ -65,7 +66,7 @@ async def pushed_request(core: Core, client: Client, request_uri: str) -> Pushed
         raise Refusal("request_uri_not_supported", "A request_uri is one that /oauth/par has given out.")
 
     async def unit(tx: Transaction) -> PushedRequest | None:
-        pushed = await tx.pushed_requests.by_digest(digest(request_uri))
+        pushed = await tx.pushed_requests.by_digest(digest_of(request_uri))
         return pushed if pushed is not None and tx.now < pushed.expires_at else None
 
     pushed = await core.database.read(unit)

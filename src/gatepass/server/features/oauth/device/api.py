@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gatepass.server.base.confidential import Confidential
+from gatepass.server.base.digest import digest_of
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.limits.attempts import network_of
 from gatepass.server.domain.ports import decide
@@ -17,7 +18,6 @@ from gatepass.server.domain.sessions.device_code import (
     MOST_OF_A_CLIENT,
     PAUSE_SECONDS,
     DeviceCode,
-    digest,
     new_device_code,
     new_user_code,
 )
@@ -112,7 +112,7 @@ async def ask(core: Core, user_codes: UserCodes, call: Call, form: DeviceForm) -
             user_code = new_user_code()
             is_kept = await tx.device_codes.add(
                 DeviceCode(
-                    digest=digest(device_code),
+                    digest=digest_of(device_code),
                     user_digest=user_codes.digest(user_code),
                     request=request,
                     asked_from=origin,

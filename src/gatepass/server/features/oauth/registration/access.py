@@ -5,8 +5,8 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING
 
+from gatepass.server.base.digest import digest_of
 from gatepass.server.base.errors import Refusal
-from gatepass.server.domain.sessions.registration_token import digest
 from gatepass.server.web.parsing import header
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class RegistrationAccess:
         token = _bearer(request)
         if token is None and policy == "open":
             return Newcomer(None)
-        presented = digest(token or "")
+        presented = digest_of(token or "")
 
         async def unit(tx: Transaction) -> bool:
             return await tx.registration_tokens.is_valid(presented, tx.now)
@@ -58,7 +58,7 @@ class RegistrationAccess:
             Refusal: `invalid_token`.
         """
         client = await self._core.clients.read(request.path_params["client_id"])
-        presented = digest(_bearer(request) or "")
+        presented = digest_of(_bearer(request) or "")
         expected = b"" if client is None else client.registration_digest or b""
         if not hmac.compare_digest(presented, expected) or client is None or client.disabled_at is not None:
             raise invalid_token()

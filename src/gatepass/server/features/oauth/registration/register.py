@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from gatepass.server.base.digest import digest_of
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
 from gatepass.server.domain.limits.attempts import Limit
@@ -15,7 +16,7 @@ from gatepass.server.domain.ports import decide
 from gatepass.server.domain.revocation.status_indexes import list_keys
 from gatepass.server.domain.sessions import client_lifecycle
 from gatepass.server.domain.sessions import registration_token as tokens
-from gatepass.server.domain.sessions.client import CLIENT_PREFIX, Client, digest, new_secret
+from gatepass.server.domain.sessions.client import CLIENT_PREFIX, Client, new_secret
 from gatepass.server.domain.sessions.client_description import ClientDescription, described
 from gatepass.server.domain.sessions.sector import check_same_sector, check_sector_document
 from gatepass.server.features.oauth.registration.access import invalid_token
@@ -124,12 +125,12 @@ class ClientRegistration:
             status=await self._core.indexes.next(),
             created_at=0,
             origin="dcr",
-            registration_digest=tokens.digest(own_token),
+            registration_digest=digest_of(own_token),
         )
         client = self._described(blank, said)
         has_secret = client.auth_method.startswith("client_secret")
         if has_secret:
-            client = msgspec.structs.replace(client, secret_digest=digest(secret))
+            client = msgspec.structs.replace(client, secret_digest=digest_of(secret))
         if newcomer.token is None:
             await self._count(call)
         await self._check_sector(client)
@@ -162,7 +163,7 @@ class ClientRegistration:
         if after.auth_method.startswith("client_secret"):
             secret = None if before.secret_digest else new_secret()
             after = msgspec.structs.replace(
-                after, secret_digest=before.secret_digest if secret is None else digest(secret)
+                after, secret_digest=before.secret_digest if secret is None else digest_of(secret)
             )
         check_same_sector(before.metadata, after.metadata, before.id)
         await self._check_sector(after)

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 
 from gatepass.jose import base64url
+from gatepass.server.base.digest import digest_of
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.organizations.activating import active_organization
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.authorization import resource_to_agree_to
-from gatepass.server.domain.sessions.authorization_code import RELOAD_SECONDS, digest
+from gatepass.server.domain.sessions.authorization_code import RELOAD_SECONDS
 from gatepass.server.domain.sessions.open import open_grant
 from gatepass.server.domain.sessions.revoke import end_grant
 from gatepass.server.features.oauth.token.issue import (
@@ -111,7 +112,7 @@ async def authorization_code(core: Core, client: Client, form: TokenForm, jkt: s
         raise Refusal("invalid_request", "The grant type authorization_code needs a code.")
     keys, status = core.keys.current, await core.indexes.next()
     await core.id_token_issuer.prepare(client, keys)
-    code_digest = digest(form.code)
+    code_digest = digest_of(form.code)
 
     async def unit(tx: Transaction) -> Redeemed | Reused | Refusal:
         code = await tx.authorization_codes.by_digest(code_digest)

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gatepass.server.base.digest import digest_of
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.ports import decide
-from gatepass.server.domain.sessions.device_code import PAUSE_SECONDS, digest
+from gatepass.server.domain.sessions.device_code import PAUSE_SECONDS
 from gatepass.server.domain.sessions.open import open_grant
 from gatepass.server.features.oauth.token.issue import (
     issue,
@@ -47,7 +48,7 @@ async def device_code(core: Core, client: Client, form: TokenForm, jkt: str | No
         raise Refusal("invalid_request", "This grant type needs a device_code.")
     keys, status = core.keys.current, await core.indexes.next()
     await core.id_token_issuer.prepare(client, keys)
-    code_digest = digest(form.device_code)
+    code_digest = digest_of(form.device_code)
 
     async def unit(tx: Transaction) -> Approved | Refusal:
         code = await tx.device_codes.by_digest(code_digest)
