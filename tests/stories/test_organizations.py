@@ -241,6 +241,23 @@ def test_operators_manage_organizations(api: httpx.Client, ops: Operating) -> No
     assert joined["actor"] not in ("", ada.id)
 
 
+def test_a_member_does_not_read_where_the_admin_was(api: httpx.Client, ops: Operating) -> None:
+    """What another did to an account is in its history, without that one's address and browser."""
+    ada, bob, acme = Person(api), Person(api), ops.add()
+    ops.join(acme, ada, "admin")
+    ops.join(acme, bob)
+    assert ada.sign_in(organization=acme).status_code == 200
+    change = {"roles": ["reader"]}
+    assert api.patch(f"/organizations/{acme}/members/{bob.id}", json=change, headers=ada.header).status_code == 200
+    seen = api.get("/account/events", headers=bob.header).json()["events"]
+    changed = next(each for each in seen if each["kind"] == "member_roles_changed")
+    assert (changed["address"], changed["user_agent"]) == ("", "")
+    own = next(each for each in seen if each["kind"] == "signed_in")
+    assert own["address"] == "127.0.0.1"
+    exported = api.get("/account/export", headers=bob.header).json()["events"]
+    assert [(each["address"], each["user_agent"]) for each in exported if each["kind"] == changed["kind"]] == [("", "")]
+
+
 def test_an_account_that_is_deleted_is_a_member_no_more(api: httpx.Client, ops: Operating) -> None:
     """And an organization can be removed after it."""
     ada, acme = Person(api), ops.add()

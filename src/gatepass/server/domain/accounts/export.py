@@ -63,6 +63,6 @@ async def _all_events(tx: Transaction, user_id: str) -> list[Event]:
     events: list[Event] = []
     last = ""
     while page := await tx.events.after(last, user_id=user_id):
-        events += page
+        events += [event.for_its_user() for event in page]
         last = page[-1].id
     return events

@@ -136,6 +136,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     address: str = ""
     user_agent: str = ""
 
+    def for_its_user(self) -> Event:
+        """The event as the user it is about reads it: where another was who did it is that one's own affair."""
+        if self.actor in ("", self.user_id):
+            return self
+        return msgspec.structs.replace(self, address="", user_agent="")
+
 
 class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which events to list, oldest first; with `before`, newest first.

@@ -55,7 +55,7 @@ async def read_events(needs: Needs, user_id: str) -> list[Event]:
     """The account's events, newest first."""
 
     async def unit(tx: Transaction) -> list[Event]:
-        return await tx.events.of_user(user_id)
+        return await _events(tx, user_id)
 
     return await needs.database.read(unit)
 
@@ -67,8 +67,12 @@ async def read_overview(needs: Needs, user_id: str) -> Overview:
     async def unit(tx: Transaction) -> Overview:
         return Overview(
             sessions=await tx.sessions.live_of(user_id, now=tx.now, idle_seconds=idle_seconds),
-            events=await tx.events.of_user(user_id),
+            events=await _events(tx, user_id),
             factors=await tx.factors.of(user_id),
         )
 
     return await needs.database.read(unit)
+
+
+async def _events(tx: Transaction, user_id: str) -> list[Event]:
+    return [event.for_its_user() for event in await tx.events.of_user(user_id)]
