@@ -82,6 +82,7 @@ def server(
         "providers": {
             "corp": provider.settings(name="Corp"),
             "dedicated": provider.settings(name="Dedicated", for_organizations=True),
+            "leaving": provider.settings(name="Leaving"),
         },
         "mails_per_address": 1_000,
         "attempts_per_address": 1_000,
@@ -331,6 +332,21 @@ def test_a_provider_that_is_set_up_for_organizations_waits_for_a_domain(
     person(ops, "early@example.test", verified=False)
     for email in ("early@example.test", "another@example.test"):
         assert at_provider(api, provider, email, "dedicated").json()["code"] == "email_not_verified"
+
+
+def test_a_provider_without_its_domain_vouches_for_nobody(
+    api: httpx.Client, ops: Operating, dns: ScriptedDns, provider: ScriptedProvider
+) -> None:
+    """An organization gives its last domain up, or is removed: its provider does not become one for everybody."""
+    acme, domain = ops.add(), f"{secrets.token_hex(4)}.test"
+    verified_domain(ops, dns, acme, domain)
+    assert ops.call("PATCH", f"/{acme}/domains/{domain}", provider="leaving").status_code == 200
+    changed = api.get("/admin/events?kind=organization_domain_changed", headers=ops.header).json()["events"]
+    assert [each["reason"] for each in changed] == [f"{acme} {domain}"]
+    assert at_provider(api, provider, f"new@{domain}", "leaving").status_code == 200
+    assert ops.call("DELETE", f"/{acme}/domains/{domain}").status_code == 204
+    for email in (f"more@{domain}", "chief@example.test"):
+        assert at_provider(api, provider, email, "leaving").json()["code"] == "email_not_verified"
 
 
 def test_an_account_at_the_provider_proves_no_address(

@@ -162,6 +162,10 @@ def test_invitations_and_domains(database: Database) -> None:
         assert await tx.domains.verified("x.test") == proved
         second = msgspec.structs.replace(second, provider="corp")
         assert await tx.domains.of_provider("corp") == [proved, second]
+        assert not await tx.domains.is_dedicated("corp")
+        for _ in range(2):
+            await tx.domains.dedicate("corp")
+        assert [await tx.domains.is_dedicated(each) for each in ("corp", "other")] == [True, False]
         assert await tx.domains.due(NOON, 10) == []
         assert await tx.domains.due(NOON + 1, 10) == [proved]
         assert await tx.domains.remove(ACME.id, "x.test")

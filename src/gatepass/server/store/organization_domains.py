@@ -54,6 +54,16 @@ class SqlOrganizationDomains:
         """Select all: few."""
         return await self._all("provider = ?1 ORDER BY domain, organization_id", provider)
 
+    async def dedicate(self, provider: str) -> None:
+        """Insert, unless the row is there."""
+        await self._connection.row(
+            "INSERT INTO dedicated_providers (provider) VALUES (?1) ON CONFLICT DO NOTHING", provider
+        )
+
+    async def is_dedicated(self, provider: str) -> bool:
+        """Find by primary key."""
+        return await self._connection.row("SELECT 1 FROM dedicated_providers WHERE provider = ?1", provider) is not None
+
     async def put(self, domain: OrganizationDomain) -> bool:
         """Update by primary key, unless another organization has proved the domain."""
         row = await self._connection.row(
@@ -74,7 +84,7 @@ class SqlOrganizationDomains:
     async def due(self, checked_before: float, limit: int) -> list[OrganizationDomain]:
         """Select all that are proved: few."""
         return await self._all(
-            "verified_at IS NOT NULL AND checked_at < ?1 ORDER BY checked_at, domain LIMIT ?2", checked_before, limit
+            "verified_at IS NOT NULL AND checked_at < ?1 ORDER BY RANDOM() LIMIT ?2", checked_before, limit
         )
 
     async def remove(self, organization_id: str, domain: str) -> bool:

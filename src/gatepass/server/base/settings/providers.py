@@ -68,11 +68,11 @@ class ProviderSettings(Confidential, frozen=True, kw_only=True, forbid_unknown_f
         ),
     ] = False
     for_organizations: Annotated[
-        bool,
+        bool | None,
         Meta(
-            description="It belongs to an organization: it vouches for email addresses at that one's proved domains alone, and opens no account that has not been connected to it. True by itself as long as a domain names it; for `openid` only."
+            description="It belongs to an organization: it vouches for email addresses at that one's proved domains alone, and opens no account that has not been connected to it. True by itself once a domain has named it, unless this is false and no domain names it now; for `openid` only."
         ),
-    ] = False
+    ] = None
     team_id: Annotated[str, Meta(description="Apple's id of your team.")] = ""
     key_id: Annotated[str, Meta(description="Apple's id of the key that signs the client secret.")] = ""
     private_key_file: Annotated[str, Meta(description="That key, a PEM file (`.p8`).")] = ""

@@ -196,7 +196,10 @@ class IdentityLinking:
         if settings is None or settings.kind_of(provider) != "openid":
             return None
         claimed = await tx.domains.of_provider(provider)
-        if not claimed and not settings.for_organizations:
+        is_dedicated = settings.for_organizations
+        if is_dedicated is None:
+            is_dedicated = await tx.domains.is_dedicated(provider)
+        if not claimed and not is_dedicated:
             return None
         return {each.domain: each.organization_id for each in claimed if each.is_current(tx.now)}
 

@@ -55,6 +55,7 @@ EventKind = Literal[
     "organization_changed",
     "organization_created",
     "organization_domain_added",
+    "organization_domain_changed",
     "organization_domain_lost",
     "organization_domain_removed",
     "organization_domain_verified",

@@ -78,12 +78,20 @@ class OrganizationDomains(Protocol):
         """The domains whose people are to sign in with a provider, proved or not."""
         ...
 
+    async def dedicate(self, provider: str) -> None:
+        """Remember that a domain has named the provider: it is an organization's own from now on."""
+        ...
+
+    async def is_dedicated(self, provider: str) -> bool:
+        """Whether any domain, which may be gone, has ever named the provider."""
+        ...
+
     async def put(self, domain: OrganizationDomain) -> bool:
         """Replace what is known of it; False if it is another organization's by now, and then nothing is written."""
         ...
 
     async def due(self, checked_before: float, limit: int) -> list[OrganizationDomain]:
-        """Proved domains that were last looked at before then."""
+        """Proved domains that were last looked at before then, drawn at random: dead zones hold nobody else up."""
         ...
 
     async def remove(self, organization_id: str, domain: str) -> bool:

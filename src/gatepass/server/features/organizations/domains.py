@@ -73,6 +73,8 @@ class DomainAdministration:
             )
             if not await tx.domains.add(added):
                 return Refusal("domain_exists", "The organization has this domain already.")
+            if provider:
+                await tx.domains.dedicate(provider)
             await self._record(tx, "organization_domain_added", added)
             return added
 
@@ -104,6 +106,9 @@ class DomainAdministration:
                 return found
             changed = msgspec.structs.replace(found, provider=provider)
             await tx.domains.put(changed)
+            if provider:
+                await tx.domains.dedicate(provider)
+            await self._record(tx, "organization_domain_changed", changed)
             return changed
 
         return await decide(self._database, unit)
