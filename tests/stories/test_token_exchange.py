@@ -194,8 +194,34 @@ def test_an_actor_token_is_the_clients_own(api: httpx.Client, shop: RelyingParty
     first = shop.sign_in(api)["access_token"]
     acted = claims(exchange(api, orders, first, actor_token=own, actor_token_type=ACCESS_TOKEN))
     assert acted["act"] == {"sub": orders.id}
+    assert len(acted["act_status"]) == 1
     stolen = exchange(api, orders, first, actor_token=first, actor_token_type=ACCESS_TOKEN)
     assert stolen.json()["error"] == "invalid_request"
+
+
+def test_what_is_exchanged_dies_with_whom_it_acts_for(
+    server: RunningServer, api: httpx.Client, shop: RelyingParty
+) -> None:
+    """The token ends with the sign-in of its actor, too, and so does what is made of it."""
+    desk = add_relying_party(
+        server,
+        audience=(ORDERS,),
+        scope=("read",),
+        grant_types=(GRANT_TYPE, "authorization_code", "refresh_token"),
+        rules=ClientRules(consent="never", exchange_audience=(STOCK,)),
+    )
+    agent = desk.sign_in(api)
+    first = shop.sign_in(api)["access_token"]
+    acting = {"actor_token": agent["access_token"], "actor_token_type": ACCESS_TOKEN}
+    second = exchange(api, desk, first, **acting).json()["access_token"]
+    stock = service(server, STOCK, BANK)
+    third = exchange(api, stock, second, resource=BANK).json()["access_token"]
+    assert (active(api, stock, second), active(api, service(server, BANK), third)) == (True, True)
+    assert len(jwt.peek(second).claims["act_status"]) == 2
+    revoked = api.post("/oauth/revoke", data={"token": agent["refresh_token"], **desk.credentials})
+    assert revoked.status_code == 200
+    assert (active(api, stock, second), active(api, service(server, BANK), third)) == (False, False)
+    assert active(api, shop, first)
 
 
 def test_leaving_out_who_acts_is_the_operators_to_allow(

@@ -18,7 +18,7 @@ from gatepass.tokens import access_token
 from gatepass.tokens.access_token import AccessToken
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from gatepass.server.base.settings import Settings
     from gatepass.server.domain.keys.keyring import KeyRing
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.sessions.grant import TokenSubject
     from gatepass.server.domain.sessions.subject_identifier import SubjectIdentifiers
     from gatepass.server.domain.sessions.token_request import TokenRequest
+    from gatepass.tokens.status_list import StatusReference
 
 log = structlog.get_logger("gatepass")
 
@@ -54,7 +55,8 @@ class IssuedToken(Confidential, frozen=True, kw_only=True):
 class Delegation(Confidential, frozen=True, kw_only=True):
     """What is exchanged, and for what (RFC 8693): the claims of a token that was checked, and what changes.
 
-    `status` is the client's own status index, which revokes the token besides that of the subject's.
+    `status` is the client's own status index, and `acting` are the places of the token of whom it acts for: each of
+    them revokes the token besides the subject's.
     """
 
     subject: AccessToken
@@ -64,6 +66,7 @@ class Delegation(Confidential, frozen=True, kw_only=True):
     act: dict[str, Any] | None
     status: StatusIndex
     jkt: str | None
+    acting: tuple[StatusReference, ...] = ()
 
 
 class TokenIssuer:
@@ -129,7 +132,8 @@ class TokenIssuer:
 
     async def mint_exchanged(self, delegation: Delegation, *, keys: KeyRing, now: float) -> IssuedToken:
         """Issue a token in the place of another one: of the same sign-in, at the same status index, no longer alive."""
-        issued_at, own = int(now), self._reference(delegation.status)
+        issued_at = int(now)
+        places = _once((self._reference(delegation.status), *map(msgspec.structs.asdict, delegation.acting)))
         claims = msgspec.structs.replace(
             delegation.subject,
             aud=_one_or_many(delegation.audience),
@@ -140,7 +144,7 @@ class TokenIssuer:
             scope=" ".join(delegation.scope) or None,
             cnf=_bound_to(delegation.jkt),
             act=delegation.act,
-            act_status=(*(each for each in delegation.subject.act_status if each != own), own),
+            act_status=(*(each for each in delegation.subject.act_status if each not in places), *places),
         )
         return await self._sign(claims, keys)
 
@@ -181,6 +185,10 @@ class TokenIssuer:
 def _bound_to(jkt: str | None) -> dict[str, str] | None:
     """The confirmation claim for the key that the token's sender must prove (RFC 9449 §6.1)."""
     return None if jkt is None else {"jkt": jkt}
+
+
+def _once(places: Sequence[dict[str, object]]) -> list[dict[str, object]]:
+    return [place for number, place in enumerate(places) if place not in places[:number]]
 
 
 def _one_or_many(audience: tuple[str, ...]) -> str | tuple[str, ...]:

@@ -38,6 +38,8 @@ ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - t
 _TAKEN = (ACCESS_TOKEN, "urn:ietf:params:oauth:token-type:jwt")
 MOST_ACTORS = 4
 """How deep actors may be nested: each is one more service between the person and what is done in their name."""
+_MOST_PLACES = 2 * MOST_ACTORS
+"""How many places in status lists a token names: of each service, and of whom it acts for in its turn."""
 
 Actor = dict[str, Any]
 
@@ -56,13 +58,15 @@ async def token_exchange(core: Core, client: Client, form: TokenForm, jkt: str |
     subject = await _live(core, form.subject_token, client.audience)
     if subject.key_thumbprint is not None and jkt is None:
         raise _invalid("A token that is bound to a key is exchanged for one that is: send a DPoP proof.")
-    actor = await _actor(core, client, form)
+    actor_token = await _actor_token(core, client, form)
+    actor = client.id if actor_token is None else actor_token.subject
     audience = _audience(client, form.target)
     scope = _scope(client, subject, form.scope)
     _check_may_act(subject, actor)
-    if len(subject.actor_statuses) >= MOST_ACTORS:
+    acting = () if actor_token is None else actor_token.every_status
+    if len(subject.actor_statuses) + len(acting) >= _MOST_PLACES or _depth(subject.claims.get("act")) >= MOST_ACTORS:
         raise _invalid(f"A token is exchanged {MOST_ACTORS} times at most.")
-    act = None if client.rules.may_impersonate and form.actor_token is None else _act(subject, actor)
+    act = None if client.rules.may_impersonate and actor_token is None else _act(subject, actor)
     now = core.clock()
     delegation = Delegation(
         subject=_claims(subject),
@@ -71,6 +75,7 @@ async def token_exchange(core: Core, client: Client, form: TokenForm, jkt: str |
         scope=scope,
         act=act,
         status=client.status,
+        acting=acting,
         jkt=jkt,
     )
     issued = await core.token_issuer.mint_exchanged(delegation, keys=core.keys.current, now=now)
@@ -115,17 +120,17 @@ async def _live(core: Core, token: str | None, audience: tuple[str, ...]) -> Pri
     return principal
 
 
-async def _actor(core: Core, client: Client, form: TokenForm) -> str:
-    """Who acts: the client, or whom its own actor token speaks for."""
+async def _actor_token(core: Core, client: Client, form: TokenForm) -> Principal | None:
+    """Whom the client acts for in its turn, by a token that it got itself; None: it acts alone."""
     if form.actor_token is None:
-        return client.id
+        return None
     try:
         actor = core.own_tokens.look_at_any(form.actor_token)
     except JoseError as error:
         raise _invalid("The actor_token is not valid.") from error
     if actor.client_id != client.id or await core.revocation_check.is_revoked(actor):
         raise _invalid("The actor_token is not valid, or not this client's.")
-    return actor.subject
+    return actor
 
 
 def _check_may_act(subject: Principal, actor: str) -> None:
@@ -138,8 +143,6 @@ def _check_may_act(subject: Principal, actor: str) -> None:
 def _act(subject: Principal, actor: str) -> Actor:
     """RFC 8693 §4.1: this actor around those before."""
     former = subject.claims.get("act")
-    if _depth(former) >= MOST_ACTORS:
-        raise _invalid(f"Actors are nested {MOST_ACTORS} deep at most.")
     return {"sub": actor} if former is None else {"sub": actor, "act": thawed(former)}
 
 
