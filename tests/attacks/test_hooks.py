@@ -428,7 +428,9 @@ def test_a_slow_hook_is_not_waited_for(house: House, capsys: pytest.CaptureFixtu
     assert house.api.post("/login", json=other).status_code == 200
     house.answers(_failing)
     assert slow().status_code == 503
-    assert "hunter2" not in capsys.readouterr().out
+    logged = capsys.readouterr().out
+    assert "hunter2" not in logged
+    assert re.search(r"RuntimeError at our_door\.py:\d+", logged), "its author learns where"
     house.answers(None)
     main(["doctor", *house.server.place])
     said = capsys.readouterr().out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
+from gatepass.server.domain.hooks.failure import type_and_place
 from gatepass.server.domain.hooks.requests import Deny
 from gatepass.server.web.errors import PROBLEMS
 
@@ -25,8 +26,7 @@ async def limited(answer: Awaitable[T]) -> T:
     """Wait for a hook's answer as long as it may take.
 
     Raises:
-        HookError: of whatever it raises, or when it takes longer. Only the type of its error is told: the text may hold
-            more than a log should.
+        HookError: of whatever it raises, or when it takes longer.
     """
     task = asyncio.current_task()
     try:
@@ -41,7 +41,7 @@ async def limited(answer: Awaitable[T]) -> T:
             raise  # the caller hung up
         raise HookError("it cancelled itself") from error
     except Exception as error:
-        raise HookError(type(error).__name__) from error
+        raise HookError(type_and_place(error)) from error
 
 
 def checked_answer(answer: object) -> Deny | None:

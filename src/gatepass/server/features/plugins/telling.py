@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from gatepass.server.domain.hooks.failure import type_and_place
 from gatepass.server.domain.webhooks.delivery import hand_over_news
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class PluginTelling:
         await self._database.transaction(unit)
 
     async def _failure(self, event: Event) -> str:
-        """Tell it one event, and return the type of what it raised: the text may hold more than a log should."""
+        """Tell it one event, and return what it raised, as far as a log should tell."""
         try:
             async with asyncio.timeout(EVENT_SECONDS):
                 await self._listener.tell(event)
@@ -94,5 +95,5 @@ class PluginTelling:
                 raise  # the server stops
             return "CancelledError"
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything
-            return type(error).__name__
+            return type_and_place(error)
         return ""
