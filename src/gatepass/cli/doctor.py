@@ -12,7 +12,7 @@ from cryptography import x509
 from cyclopts import App
 
 from gatepass.cli.common import Place
-from gatepass.cli.output import Json, result, result_json
+from gatepass.cli.output import Json, counted, result, result_json
 from gatepass.cli.serve import warnings
 from gatepass.server.base.errors import StartupError, Unavailable
 from gatepass.server.domain.keys.rotation import stored_keys
@@ -272,7 +272,7 @@ async def _hooks(database: Database) -> Finding:
 
     failed = await database.read(unit)
     if failed:
-        text = ", ".join(f"{name} in {count} minutes" for name, count in sorted(failed.items()))
+        text = ", ".join(f"{name} in {counted(count, 'minute')}" for name, count in sorted(failed.items()))
         hint = "The server's log says why each time (hook_unavailable, claims_unavailable)."
         return Finding("warning", "hooks", f"hooks that failed in the last day: {text}", hint)
     return Finding("ok", "hooks", "none failed in the last day")
@@ -288,11 +288,13 @@ async def _readers(database: Database) -> list[Finding]:
     found: list[Finding] = []
     for reader in readers:
         if reader.error:
-            text = f"{reader.name} failed {reader.tries} times at an event, and what follows waits: {reader.error}"
+            tries = counted(reader.tries, "time")
+            text = f"{reader.name} failed {tries} at an event, and what follows waits: {reader.error}"
             found.append(Finding("warning", "events", text, "The server's log names the event."))
         elif now - reader.seen_at > _DAY:
             days = int((now - reader.seen_at) // _DAY)
-            text = f"no server with the plugin {reader.name} has run for {days} days; its events are kept for 30"
+            ran = counted(days, "day")
+            text = f"no server with the plugin {reader.name} has run for {ran}; its events are kept for 30"
             found.append(Finding("warning", "events", text, "Install the plugin again, or let it be forgotten."))
     return found
 

@@ -62,6 +62,11 @@ def time_in_words(seconds: float | None) -> str:
     return "-" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def counted(number: int, unit: str) -> str:
+    """How many of them there are: `1 minute`, `2 minutes`."""
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+
+
 def fail(message: str, hint: str) -> NoReturn:
     """Print an error and what to do about it, and exit with status 1."""
     say(f"error: {message}")

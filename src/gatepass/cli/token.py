@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import msgspec
 from cyclopts import App, Parameter
 
-from gatepass.cli.output import Json, fail, result, result_json, say, time_in_words
+from gatepass.cli.output import Json, counted, fail, result, result_json, say, time_in_words
 from gatepass.jose import JoseError, Key, KeySet, jwt
 from gatepass.jose.headers import media_type
 from gatepass.tokens.access_token import MAX_CLOCK_LEAD, REQUIRED, TYP
@@ -310,7 +310,6 @@ def in_words(seconds: float) -> str:
     distance = abs(seconds)
     for size, unit in _UNITS:
         if distance >= size:
-            count = int(distance // size)
-            words = f"{count} {unit}{'s' if count > 1 else ''}"
+            words = counted(int(distance // size), unit)
             return f"in {words}" if seconds > 0 else f"{words} ago"
     return "now"

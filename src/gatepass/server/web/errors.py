@@ -134,7 +134,7 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         "`metadata` and `app_metadata` have at most 16 KiB each, nested 8 deep, and numbers of 53 bits.",
     ),
     "unknown_role": ProblemKind(
-        422, "Unknown role", "The settings have a table of roles, and this one is not in it; `gatepass role list` has."
+        422, "Unknown role", "There is a table of roles, and this one is not in it: `gatepass role list` shows them."
     ),
     "password_too_short": ProblemKind(
         422, "Password too short", "The password has fewer than `password_min_length` characters."
