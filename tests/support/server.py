@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import queue
 import re
@@ -135,6 +136,15 @@ def running_server(
             loop.call_soon_threadsafe(stop.set)
         if is_awaited:
             thread.join(timeout=30)
+            assert not thread.is_alive(), f"the server does not end: {_stacks(loop)}"
+
+
+def _stacks(loop: asyncio.AbstractEventLoop) -> str:
+    """What each task of a loop waits for."""
+    out = io.StringIO()
+    for task in asyncio.all_tasks(loop):
+        task.print_stack(file=out)
+    return out.getvalue()
 
 
 @contextmanager

@@ -44,8 +44,9 @@ class Job:
     run: Step
 
     async def repeat(self) -> None:
-        """Run it periodically, until cancelled."""
-        while True:
+        """Run it periodically, until cancelled: also where a step lets the cancellation get lost, as libraries may."""
+        task = asyncio.current_task()
+        while task is None or not task.cancelling():
             await asyncio.sleep(self.every)
             try:
                 await self.run()

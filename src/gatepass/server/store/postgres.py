@@ -246,7 +246,8 @@ class PostgresDatabase:
         with suppress(Unavailable):  # the poll is enough, only later
             await self._listen()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._woken.wait(), POLL_SECONDS)
+            async with asyncio.timeout(POLL_SECONDS):  # `wait_for` of Python 3.11 may lose a cancellation
+                await self._woken.wait()
         self._woken.clear()
         if isinstance(self.clock, MeasuredClock):
             async with self.connection() as connection:
