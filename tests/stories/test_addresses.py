@@ -90,9 +90,10 @@ def test_an_issuer_is_spelled_as_browsers_spell_it(issuer: str, plain: str) -> N
 
 @pytest.mark.parametrize("setting", ["browser_origins", "cors_origins"])
 def test_an_origin_that_no_browser_sends_is_refused(setting: str) -> None:
-    """A port that goes without saying is never said."""
-    with pytest.raises(StartupError, match="is not an origin"):
-        load(flags={setting: ("https://app.example.com:443",)})
+    """A port that goes without saying is never said, and one that is none is not an error of ours."""
+    for origin in ("https://app.example.com:443", "https://app.example.com:99999", "https://[:::]"):
+        with pytest.raises(StartupError, match="is not an origin"):
+            load(flags={setting: (origin,)})
 
 
 def test_an_address_as_issuer_has_no_passkeys_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from gatepass.server.domain.hooks.asking import AskingDatabase, HookFailures
 from gatepass.server.domain.keys.rotation import pace_of, provide_keys
 from gatepass.server.features.account.module import module as account
 from gatepass.server.features.admin.module import module as admin
+from gatepass.server.features.browser_client.module import module as browser_client
 from gatepass.server.features.keys.module import module as keys
 from gatepass.server.features.login.module import module as login
 from gatepass.server.features.mail.module import module as mail
@@ -54,6 +55,7 @@ MODULES = (
     plugins,
     oauth,
     revocation_feed,
+    browser_client,
     site,
 )
 

@@ -14,6 +14,8 @@ from gatepass.server.base.urls import as_browsers_write
 _ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d+)?", re.ASCII)
 """As browsers write it (RFC 6454 §6.2); never `null`, which any page can have, nor `*`."""
 
+_MOST_CHARACTERS = 280
+
 
 class OriginSection(ProviderSection, frozen=True, kw_only=True):
     """Origins for cookie mode and for CORS."""
@@ -30,8 +32,18 @@ class OriginSection(ProviderSection, frozen=True, kw_only=True):
         """Origins are written as browsers write them."""
         super().check()
         for origin in (*self.browser_origins, *self.cors_origins):
-            if not _ORIGIN.fullmatch(origin) or as_browsers_write(origin) != origin:
+            if not is_origin(origin):
                 raise StartupError(
                     f"{origin!r} is not an origin.",
                     "Write it like https://app.example.com: in lower case, without a path or the default port.",
                 )
+
+
+def is_origin(text: str) -> bool:
+    """Whether this is an origin as browsers write it, and no longer than a host's name can be (RFC 1035 §2.3.4)."""
+    if len(text) > _MOST_CHARACTERS or not _ORIGIN.fullmatch(text):
+        return False
+    try:
+        return as_browsers_write(text) == text
+    except ValueError:  # a port or an address that is none
+        return False

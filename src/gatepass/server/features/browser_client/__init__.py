@@ -1,0 +1,1 @@
+"""The client for browsers: one ES module, which is `clients/js/browser` too."""
