@@ -15,6 +15,6 @@ PATH = "/gatepass.js"
 
 def module(core: Core) -> Module:
     """Publish the file: to pages of any origin, since modules are fetched by CORS, and only with this media type."""
-    source = files(__package__).joinpath("gatepass.js").read_bytes()
+    source = files("gatepass.server.features.browser_client").joinpath("gatepass.js").read_bytes()
     core.documents.publish(PATH, core.documents.make(source, "text/javascript; charset=utf-8"))
     return Module()
