@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import chain, groupby
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -41,14 +42,17 @@ class WebhookSender:
         self._data_key = data_key
 
     async def send_due(self) -> None:
-        """Deliver what is due: one person's in order, different people's side by side."""
+        """Deliver what is due: one person's in order, different people's side by side.
+
+        After each batch it rests as long as this thread worked meanwhile. So at least half of the time is left for
+        those who wait for an answer, however many deliveries are queued.
+        """
         await hand_over_news(self._database)
+        worked = time.thread_time()
         while claimed := await self._claim():
-            claimed.sort(key=lambda each: (each.webhook_id, each.user_id, each.sequence))
-            groups = [list(group) for _, group in groupby(claimed, lambda each: (each.webhook_id, each.user_id))]
-            outcomes = await asyncio.gather(*map(self._deliver_all, groups), return_exceptions=True)
-            for failure in filter(None, outcomes):
-                raise failure
+            await self._deliver(claimed)
+            await asyncio.sleep(time.thread_time() - worked)
+            worked = time.thread_time()
 
     async def forget_old(self, tx: Transaction) -> None:
         """Remove old deliveries."""
@@ -64,30 +68,35 @@ class WebhookSender:
         # Most of the time the queue is empty, and checking costs no write.
         return await self._database.transaction(unit) if await self._database.read(look) else []
 
-    async def _deliver_all(self, deliveries: list[WebhookDelivery]) -> None:
-        """One after another; one that fails is tried again later, and holds up none that follows."""
-        for delivery in deliveries:
-            await self._deliver(delivery)
+    async def _deliver(self, claimed: list[WebhookDelivery]) -> None:
+        """Send them, and write down what became of each in one transaction: it costs more than the sending."""
 
-    async def _deliver(self, delivery: WebhookDelivery) -> None:
-        async def find(tx: Transaction) -> tuple[Webhook | None, float]:
-            return await tx.webhooks.by_id(delivery.webhook_id), tx.now
+        async def find(tx: Transaction) -> tuple[dict[str, Webhook | None], float]:
+            return {each: await tx.webhooks.by_id(each) for each in {one.webhook_id for one in claimed}}, tx.now
 
-        webhook, now = await self._database.read(find)
-        if webhook is None:
-            return  # removed meanwhile, and its deliveries with it
-        error = await self._send(webhook, delivery, now)
+        webhooks, now = await self._database.read(find)
+        claimed.sort(key=lambda each: (each.webhook_id, each.user_id, each.sequence))
+        by_person = groupby(claimed, lambda each: (each.webhook_id, each.user_id))
+        sent = await asyncio.gather(
+            *(self._send_all(webhook, list(group), now) for (id_, _), group in by_person if (webhook := webhooks[id_])),
+            return_exceptions=True,
+        )
+        outcomes = [each for each in sent if not isinstance(each, BaseException)]
 
         async def unit(tx: Transaction) -> None:
-            if not error:
-                await tx.webhook_deliveries.end(delivery.id, "delivered", "")
-            elif delivery.tries <= len(PAUSES):
-                await tx.webhook_deliveries.note_error(delivery.id, error)
-                await tx.webhook_deliveries.put_off(delivery.id, tx.now + PAUSES[delivery.tries - 1])
-            else:
-                await tx.webhook_deliveries.end(delivery.id, "failed", error)
+            for delivery, error in chain.from_iterable(outcomes):
+                await _note(tx, delivery, error)
 
         await self._database.transaction(unit)
+        for failure in sent:
+            if isinstance(failure, BaseException):
+                raise failure
+
+    async def _send_all(
+        self, webhook: Webhook, deliveries: list[WebhookDelivery], now: float
+    ) -> list[tuple[WebhookDelivery, str]]:
+        """One after another; one that fails is tried again later, and holds up none that follows."""
+        return [(each, await self._send(webhook, each, now)) for each in deliveries]
 
     async def _send(self, webhook: Webhook, delivery: WebhookDelivery, now: float) -> str:
         """Send it, and return the class of the failure, or nothing."""
@@ -102,6 +111,17 @@ class WebhookSender:
             return ""
         log.warning("a webhook did not take an event", id=webhook.id, status=answer.status, tries=delivery.tries)
         return f"status_{answer.status}"
+
+
+async def _note(tx: Transaction, delivery: WebhookDelivery, error: str) -> None:
+    """Write down that it was delivered, or when it is tried again, if it is. One that was removed meanwhile is gone."""
+    if not error:
+        await tx.webhook_deliveries.end(delivery.id, "delivered", "")
+    elif delivery.tries <= len(PAUSES):
+        await tx.webhook_deliveries.note_error(delivery.id, error)
+        await tx.webhook_deliveries.put_off(delivery.id, tx.now + PAUSES[delivery.tries - 1])
+    else:
+        await tx.webhook_deliveries.end(delivery.id, "failed", error)
 
 
 async def hand_over_news(database: Database) -> None:
