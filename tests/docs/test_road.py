@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "type_docs.py"
-PAGES = ("README.md", "docs/quickstart.md")
+PAGES = (
+    "README.md",
+    "docs/quickstart.md",
+    *(f"examples/{name}/README.md" for name in ("fastapi_api", "litestar_api", "flask_api", "django_api", "embedded")),
+)
 
 
 def load_script() -> ModuleType:

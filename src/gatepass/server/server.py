@@ -15,7 +15,7 @@ from gatepass.server.module import Job
 from gatepass.server.web.auth.gate import Gate
 from gatepass.server.web.cors import Cors
 from gatepass.server.web.dispatcher import Application
-from gatepass.server.web.docs_page import render_docs
+from gatepass.server.web.docs_page import GROUPS, render_docs
 from gatepass.server.web.documents import DeferredDocument
 from gatepass.server.web.headers import PAGE_POLICY
 from gatepass.server.web.metadata import METADATA_PATHS, joined, paths_of
@@ -131,12 +131,13 @@ class Server:
     def _publish_descriptions(self) -> None:
         """Publish the OpenAPI document of all modules, and the page that shows it."""
         self.core.documents.publish("/openapi.json", DeferredDocument(self._openapi))
-        self.core.documents.publish("/docs", DeferredDocument(self._docs))
+        for path in ("/docs", *(f"/docs/{group.slug}" for group in GROUPS)):
+            self.core.documents.publish(path, DeferredDocument(partial(self._docs, path)))
 
     def _openapi(self) -> PublicDocument:
         described = describe(self.routes, issuer=self.core.settings.issuer_url, version=version("gatepass"))
         return self.core.documents.make(msgspec.json.encode(described))
 
-    def _docs(self) -> PublicDocument:
-        page = render_docs(self.routes, self.core.settings.issuer_url)
-        return self.core.documents.make(page, "text/html; charset=utf-8", PAGE_POLICY)
+    def _docs(self, path: str) -> PublicDocument:
+        pages = render_docs(self.routes, self.core.settings.issuer_url)
+        return self.core.documents.make(pages[path], "text/html; charset=utf-8", PAGE_POLICY)
