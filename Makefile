@@ -93,8 +93,9 @@ contracts: $(STAMPS)/dev
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/architecture tests/docs
 
-site: $(STAMPS)/docs
+site: $(STAMPS)/docs $(STAMPS)/dev
 	$(BIN)/zensical build --clean --strict
+	$(BIN)/pytest -q tests/docs/test_site.py -k search
 
 # ── the environment: a stamp file is newer than everything that it was made from ────────────────────────────────────
 

@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[1]
 FENCE = re.compile(
     r"^```(?P<language>\w+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
-IS_SERVING = re.compile(r"(listening|running on) +https?://")
+IS_SERVING = re.compile(r"(listening|running on) +https?://", re.IGNORECASE)
 IS_READ = re.compile(r"((get |curl (?!.*(-d|--json|-X) )).*\n)+")
 KEPT = ("PIP_", "UV_", "SSL_CERT_", "http_proxy", "https_proxy", "no_proxy", "LANG")
 MINUTES = 10

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import re
 import shlex
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ import yaml
 from tests.support.server import gatepass_serve
 
 from gatepass.server.base.settings import IN_FILES, Settings, load
+from gatepass.server.domain.keys.master_key import read_master_keys
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 UNITS = sorted((DEPLOY / "systemd").iterdir())
@@ -80,6 +82,15 @@ def test_the_compose_file_sets_what_are_settings() -> None:
             assert ":?}" in value
     assert (DEPLOY / nodes[0]["build"]["context"] / nodes[0]["build"]["dockerfile"]).exists()
     assert all(port.startswith("127.0.0.1:") for node in nodes for port in node["ports"])
+
+
+@pytest.mark.parametrize("page", ["deploy/compose.yaml", "docs/operate/containers.md", "docs/operate/keys.md"])
+def test_how_to_make_a_master_key(page: str) -> None:
+    """The command that a page or file names makes one that the server takes."""
+    text = (DEPLOY.parent / page).read_text()
+    (program, *_) = re.findall(r"python3 -c '(import secrets; [^']+)'", text)
+    made = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.strip()
+    assert len(read_master_keys(made, Path("/nowhere"))) == 1
 
 
 @pytest.mark.parametrize("file", UNITS, ids=lambda file: file.name)

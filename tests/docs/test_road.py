@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "type_docs.py"
 PAGES = (
+    "docs/tutorial.md",
     "README.md",
     "docs/quickstart.md",
     *(f"examples/{name}/README.md" for name in ("fastapi_api", "litestar_api", "flask_api", "django_api", "embedded")),
