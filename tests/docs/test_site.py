@@ -98,7 +98,7 @@ def test_nginx_takes_its_sample(tmp_path: Path, certificate: Path) -> None:
     server = re.sub(r"/etc/ssl/\S+(?=;)", str(certificate), block("operate/nginx.md", "nginx"))
     config = tmp_path / "nginx.conf"
     config.write_text(f"pid {tmp_path}/pid; error_log stderr; events {{}}\nhttp {{ access_log off;\n{server}\n}}\n")
-    command = [shutil.which("nginx") or "/usr/sbin/nginx", "-t", "-c", config]
+    command = [shutil.which("nginx") or "/usr/sbin/nginx", "-t", "-c", str(config)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
@@ -108,7 +108,7 @@ def test_haproxy_takes_its_sample(tmp_path: Path, certificate: Path) -> None:
     """`haproxy -c` has nothing to say against it."""
     config = tmp_path / "haproxy.cfg"
     config.write_text(re.sub(r"/etc/haproxy/\S+", str(certificate), block("operate/haproxy.md", "text")))
-    command = [shutil.which("haproxy") or "/usr/sbin/haproxy", "-c", "-f", config]
+    command = [shutil.which("haproxy") or "/usr/sbin/haproxy", "-c", "-f", str(config)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr + done.stdout
 
@@ -118,7 +118,7 @@ def test_caddy_takes_its_sample(tmp_path: Path) -> None:
     """`caddy adapt` understands it."""
     config = tmp_path / "Caddyfile"
     config.write_text(block("operate/caddy.md", "text"))
-    command = ["caddy", "adapt", "--adapter", "caddyfile", "--config", config]
+    command = ["caddy", "adapt", "--adapter", "caddyfile", "--config", str(config)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, env={"HOME": str(tmp_path)})
     assert done.returncode == 0, done.stderr
     assert '"flush_interval":-1' in done.stdout
