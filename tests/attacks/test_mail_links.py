@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from tests.support.factors import Application
 from tests.support.pages import Browser
 from tests.support.server import ANN
 
+from gatepass.cli.main import main
 from gatepass.server.domain.credentials.one_time_code import MOST_TRIES
 from gatepass.server.domain.credentials.passwords.hashing import PasswordHasher
 
@@ -66,9 +68,17 @@ def test_a_link_in_another_browser_signs_nobody_in(
     """A link that was forwarded, or asked for by an attacker for their victim to click, opens nothing there."""
     with Browser(mailing) as asking, Browser(mailing) as another:
         asking.post("/pages/login/email", email=verified_ann["email"])
-        link = mailbox.next_to(ANN["email"]).link
-        answer = another.post("/pages/login/link", at=link)
-        assert answer.status_code == 403
+        mail = mailbox.next_to(ANN["email"])
+        link = mail.link
+        seen = another.get(link)
+        assert "Continue in your other browser" in seen.text
+        assert "<form" not in seen.text
+        assert ANN["email"] not in seen.text
+        for filled in ({"token": mail.token}, {"token": mail.token, "code": mail.code}):
+            answer = another.post("/pages/login/link", at="/pages/login/email", **filled)
+            assert answer.status_code == 403
+            assert "set-cookie" not in answer.headers
+        assert another.post("/pages/login/email/code", at="/pages/login/email", code=mail.code).status_code == 403
         assert another.refresh().json()["code"] == "missing_refresh_token"
         assert asking.post("/pages/login/link", at=link).status_code == 303
 
@@ -85,6 +95,58 @@ def test_a_link_that_is_only_looked_at_does_nothing(
             assert browser.http.head(link).status_code == 200
         assert browser.refresh().status_code == 401
         assert browser.post("/pages/login/link", at=link).status_code == 303
+
+
+def test_a_reset_signs_in_past_no_factor(
+    mailing: RunningServer, mail_api: httpx.Client, mailbox: Mailbox, verified_ann: dict[str, str]
+) -> None:
+    """A mailbox and a trusted browser do not stand in for the second factor: the page asks for it, before a session."""
+    with Browser(mailing) as browser:
+        token = mail_api.post("/login", json=verified_ann).json()["token"]
+        headers = {"authorization": f"Bearer {token}"}
+        offered = mail_api.post("/account/totp", headers=headers).json()
+        application = Application(mailing, offered["uri"])
+        mail_api.post("/account/totp/confirm", json={"code": application.code()}, headers=headers)
+        mailing.clock.advance(60)
+        browser.sign_in(verified_ann)
+        browser.post("/pages/login/factor", code=application.code(), remember="1")
+        assert browser.sign_in(verified_ann).headers["location"].endswith("/account")  # it is trusted
+        browser.post("/pages/forgotten", email=ANN["email"])
+        link = mailbox.next_to(ANN["email"], 2).link
+        browser.http.cookies.delete("gatepass-refresh", domain="localhost.local")
+        answer = browser.post("/pages/reset", at=link, password=PASSWORD)
+        assert answer.status_code == 303
+        assert "/pages/login/factor" in answer.headers["location"]
+        assert browser.refresh().status_code == 401
+
+
+@pytest.mark.parametrize("what", ["disabled", "locked"])
+def test_a_reset_signs_in_to_no_closed_account(
+    mailing: RunningServer, mail_api: httpx.Client, mailbox: Mailbox, verified_ann: dict[str, str], what: str
+) -> None:
+    """An account that the operator closed in the meantime stays so; one that its owner locked is opened by this."""
+    mail_api.post("/password/forgotten", json={"email": verified_ann["email"]})
+    link = mailbox.next_to(ANN["email"]).link
+    if what == "disabled":
+        main(["user", "disable", ANN["email"], *mailing.place])
+    else:
+        mail_api.post("/password/reset", json={"token": mailbox.next_to(ANN["email"]).token, "password": PASSWORD})
+        mail_api.post("/account/lock", json={"token": mailbox.next_to(ANN["email"], 2).token})
+        mail_api.post("/password/forgotten", json={"email": verified_ann["email"]})
+        link = mailbox.next_to(ANN["email"], 4).link
+    with Browser(mailing) as browser:
+        answer = browser.post("/pages/reset", at=link, password="yet another sentence")
+        assert answer.status_code == (403 if what == "disabled" else 200)
+        assert browser.refresh().status_code == (401 if what == "disabled" else 200)
+
+
+def test_a_reset_says_whose_password_it_sets(
+    mailing: RunningServer, mail_api: httpx.Client, mailbox: Mailbox, verified_ann: dict[str, str]
+) -> None:
+    """Login CSRF: a victim who is sent the attacker's own reset link sees whose account it is."""
+    mail_api.post("/password/forgotten", json={"email": verified_ann["email"]})
+    with Browser(mailing) as victim:
+        assert f"Set a new password for {ANN['email']}." in victim.get(mailbox.next_to(ANN["email"]).link).text
 
 
 def test_codes_cannot_be_guessed(mail_api: httpx.Client, mailbox: Mailbox, verified_ann: dict[str, str]) -> None:

@@ -157,7 +157,7 @@ def test_as_the_second_factor(page: Page, open_page: OpenPage, server: RunningSe
 
 
 def test_signing_up_without_a_password(page: Page) -> None:
-    """An address, a touch, recovery codes; and then signed in by another touch."""
+    """An address, a touch, recovery codes; and then signed in by that same touch."""
     virtual = Virtual(page)
     page.goto("/pages/login")
     page.get_by_role("link", name="Create account").click()
@@ -168,7 +168,7 @@ def test_signing_up_without_a_password(page: Page) -> None:
     says(page, "Your recovery codes")
     assert virtual.credentials()[0]["isResidentCredential"]
     page.get_by_role("link", name="I have saved them").click()
-    says(page, "Your account")  # the browser has offered it, and the authenticator agreed
+    says(page, "Your account")
     assert claims_of(page)["acr"] == "2"
 
 

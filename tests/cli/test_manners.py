@@ -78,15 +78,6 @@ def test_a_variable_that_is_none_is_named_as_it_is_written(variable: str, hint: 
     assert refused.value.hint == hint
 
 
-def test_a_setting_that_is_none_is_named_as_in_the_file(tmp_path: Path) -> None:
-    """In a file, it is a name in lower case."""
-    file = tmp_path / "gatepass.toml"
-    file.write_text("portt = 1\n")
-    with pytest.raises(StartupError, match="portt") as refused:
-        load(file=file)
-    assert refused.value.hint == "Did you mean port?"
-
-
 def test_help_in_a_pipe_is_whole(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """No line is cut or folded where there is no terminal, and no default is Python's spelling of nothing."""
     monkeypatch.delenv("COLUMNS", raising=False)

@@ -54,11 +54,30 @@ def test_who_has_an_account_is_told_so_by_mail(
 
 
 def test_signing_up_on_the_pages(mailing: RunningServer, mailbox: Mailbox) -> None:
-    """In the browser that asked, the mail's page is one button; then the password works."""
+    """In the browser that asked, the mail's page is one button, which signs in; then the password works too."""
     with Browser(mailing) as browser:
         assert "Check your email" in browser.post("/pages/signup", **ANN).text
         link = mailbox.next_to(ANN["email"]).link
         assert 'name="password"' not in browser.get(link).text
-        assert "Your account is ready" in browser.post("/pages/signup/verify", at=link).text
-        browser.sign_in(ANN)
+        assert ANN["email"] in browser.get(link).text
+        assert browser.post("/pages/signup/verify", at=link).headers["location"] == "/pages/account"
         assert browser.refresh().status_code == 200
+        assert browser.sign_in(ANN).status_code == 303
+
+
+def test_another_mail_for_the_same_sign_up(mailing: RunningServer, mailbox: Mailbox) -> None:
+    """The button sends a link in place of the first, which is dead; a browser that waits for none is told so."""
+    with Browser(mailing) as browser, Browser(mailing) as another:
+        first = browser.post("/pages/signup", **ANN, return_to="/pages/account/factors")
+        assert "Use another email address" in first.text
+        again = browser.http.post(
+            "/pages/signup/again",
+            data=browser.fields("/pages/signup") | {"return_to": "/pages/account/factors"},
+            headers={"origin": mailing.url},
+        )
+        assert "Sent again." in again.text
+        assert another.post("/pages/signup/again", at="/pages/signup").status_code == 403
+        former, link = mailbox.next_to(ANN["email"]).link, mailbox.next_to(ANN["email"], 2).link
+        assert "This link no longer works" in browser.get(former).text
+        done = browser.post("/pages/signup/verify", at=link)
+        assert done.headers["location"] == "/pages/account/factors"

@@ -35,7 +35,7 @@ class Browser:
         """The fields of a page's first form, as they were rendered."""
         form = self.get(path).text.partition("<form")[2].partition("</form>")[0]
         found = [dict(_ATTRIBUTE.findall(attributes)) for attributes in _INPUT.findall(form)]
-        return {field["name"]: html.unescape(field.get("value", "")) for field in found}
+        return {field["name"]: html.unescape(field.get("value", "")) for field in found if "name" in field}
 
     def post(self, path: str, *, at: str | None = None, **filled: str) -> httpx.Response:
         """Fill in the form of the page `at` (else of the same path) and send it; what comes first is returned."""

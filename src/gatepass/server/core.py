@@ -33,6 +33,7 @@ from gatepass.server.domain.sessions.client_keys import ClientKeys
 from gatepass.server.domain.sessions.client_policy import ClientPolicy
 from gatepass.server.domain.sessions.custom_claims import CustomClaims
 from gatepass.server.domain.sessions.dpop import DPoPNonces
+from gatepass.server.domain.sessions.first_login import FirstLogin
 from gatepass.server.domain.sessions.id_token_issuer import IdTokenIssuer
 from gatepass.server.domain.sessions.known_apis import KnownApis
 from gatepass.server.domain.sessions.login import LoginCompletion
@@ -114,6 +115,7 @@ class Core:
         own_tokens: Verifies our own access tokens.
         revocation_check: Whether one of them is revoked.
         login: Completes a login.
+        first_login: Opens the first session of a new account.
         login_responses: Answers to a login.
         rotation: The time limits of refreshing.
         custom_claims: The application's own claims.
@@ -172,6 +174,7 @@ class Core:
     own_tokens: OwnTokens
     revocation_check: RevocationCheck
     login: LoginCompletion
+    first_login: FirstLogin
     login_responses: LoginResponses
     rotation: RotationPolicy
     custom_claims: CustomClaims
@@ -316,6 +319,7 @@ def make_core(  # noqa: PLR0913 - everything is made of these
         own_tokens=own_tokens,
         revocation_check=revocation_check,
         login=login,
+        first_login=FirstLogin(database, indexes, login),
         login_responses=login_responses,
         rotation=pace_of(settings),
         custom_claims=custom_claims,

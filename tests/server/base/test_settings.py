@@ -41,9 +41,9 @@ def test_lists_in_the_environment_are_separated_by_commas() -> None:
 
 def test_an_unknown_name_refuses_to_start_with_a_hint(tmp_path: Path) -> None:
     """A typing error in the environment or the file is found, and the nearest name suggested."""
-    with pytest.raises(StartupError, match="acess_token_seconds") as caught:
+    with pytest.raises(StartupError, match="GATEPASS_ACESS_TOKEN_SECONDS") as caught:
         load(environment={"GATEPASS_ACESS_TOKEN_SECONDS": "60"})
-    assert caught.value.hint == "Did you mean access_token_seconds?"
+    assert caught.value.hint == "Did you mean GATEPASS_ACCESS_TOKEN_SECONDS?"
     file = tmp_path / "gatepass.toml"
     file.write_text("sign_up = 'open'\n")
     with pytest.raises(StartupError, match="sign_up") as caught:

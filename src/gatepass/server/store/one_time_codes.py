@@ -9,6 +9,8 @@ import msgspec
 from gatepass.server.domain.credentials.one_time_code import MOST_TRIES, Code
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gatepass.server.domain.credentials.one_time_code import Purpose
     from gatepass.server.store.connection import Connection, Row
 
@@ -48,6 +50,17 @@ class SqlCodes:
                 now,
             )
         )
+
+    async def of_holder(self, holder: bytes, purposes: Sequence[Purpose], now: float) -> Code | None:
+        """Find by holder: there are few."""
+        rows = await self._connection.rows(
+            f"SELECT {_COLUMNS} FROM codes WHERE holder = ?1 AND holder <> ?3 AND expires_at > ?2"
+            " ORDER BY expires_at DESC",
+            holder,
+            now,
+            b"",
+        )
+        return next((code for row in rows if (code := _code(row)) is not None and code.purpose in purposes), None)
 
     async def is_waited_for(self, holder: bytes, purpose: Purpose, now: float) -> bool:
         """Look for one by holder."""

@@ -84,16 +84,18 @@ class LoginResponses:
             self.challenge_cookie.put(response, result.challenge, result.expires_in)
         return response
 
-    async def go_on(self, request: Request, result: LoginResult, return_to: str) -> Response:
-        """Answer a page: redirect to the target, or to the second factor."""
-        path = self._pages.return_path(return_to, self._pages.path("account"))
+    async def go_on(
+        self, request: Request, result: LoginResult, return_to: str, *, shown: Response | None = None
+    ) -> Response:
+        """Answer a page: redirect to the target, or to the second factor. `shown` is a page to show first."""
+        path = self._pages.return_path(return_to, self._pages.home)
         if isinstance(result, FactorDue):
             query = self._pages.return_query(path).removeprefix("&")
             response = self._pages.go_to(f"{self._pages.path('login/factor')}?{query}")
             self.challenge_cookie.put(response, result.challenge, result.expires_in)
             return response
         await self._replace(request, result)
-        response = self._pages.go_back_to(request, path)
+        response = shown or self._pages.go_back_to(request, path)
         self._token_responses.set_cookie(response, result, keys=self._keys.current)
         self.known_browsers.keep(response, result.subject.user_id, result.password)
         self._pages.rename_browser(response)

@@ -49,6 +49,9 @@ _BROWSER = re.compile(r"[A-Za-z0-9_-]{22}")
 _BROWSER_SECONDS = 86_400 * 30
 _PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 """A path, safe for browsers, which read a backslash as a slash and drop tabs and newlines."""
+_URL = re.compile(r"(https?://[^/?#\\@]+)([/?#][!-\[\]-~]*)?")
+"""A URL at another origin, whose first part is compared as a whole: a user name, or a host that only begins like one
+of the listed, differs there."""
 
 
 class PageForm(Confidential, frozen=True, kw_only=True):
@@ -87,6 +90,8 @@ class Pages:
         self._site_name = settings.site_name
         self._has_style = bool(settings.site_style)
         self._base = urlsplit(settings.issuer_url).path
+        self._return_origins = settings.return_origins
+        self._app_url = settings.app_url
         self._interactions = (f"{self._base}{PREFIX}/authorize/", f"{self._base}{PREFIX}/logout/")
         self._address = urlsplit(settings.issuer_url)
         self._origin = origin_of(settings.issuer_url)
@@ -113,8 +118,8 @@ class Pages:
         browser = self.browser_of(request) or self.new_browser()
         language = self.language.of(request)
         t = self.texts.translate(language)
-        here = _here(request) if request.method == "GET" else ""
-        values = {"return_to": "", "next_path": "", "scripted": False, "here": here} | values
+        here = _here(request) if request.method == "GET" else self._form_page(request) if error is not None else ""
+        values = {"return_to": "", "next_path": "", "scripted": False, "here": here, "email": "", "values": {}} | values
         text = self._template(template).render(
             t=t,
             language=language,
@@ -122,6 +127,7 @@ class Pages:
             base=self._base,
             pages=self._base + PREFIX,
             site_name=self._site_name,
+            app_url=self._app_url,
             has_style=self._has_style,
             script=script,
             languages=[(each, self.texts.of(each)["site.language"], direction(each)) for each in self.texts.languages],
@@ -142,7 +148,13 @@ class Pages:
 
     def message(self, request: Request, key: str, *, next_path: str | None = None, **values: object) -> Response:
         """Show a message: `KEY.title`, `KEY.text`, and the link `KEY.next`."""
-        return self.page(request, "message.html", key=key, next_path=next_path, values=values)
+        return self.page(
+            request, "message.html", key=key, next_path=next_path, values=values, here=self._form_page(request)
+        )
+
+    def dead_link(self, request: Request, again: str, *, key: str) -> Response:
+        """Say that an email's link works no longer, before anything is typed, and where to get another."""
+        return self.page(request, "message.html", status=403, key=key, next_path=self.path(again), here="")
 
     def go_to(self, path: str) -> Response:
         """Redirect with 303, so that a POST is not repeated (RFC 9700 §4.12)."""
@@ -197,17 +209,22 @@ class Pages:
         """A path with parameters."""
         return f"{path}?{urlencode(query)}"
 
+    @property
+    def home(self) -> str:
+        """Where a sign-in leads that was not asked to lead anywhere: to the application, or to the account."""
+        return self._app_url or self.path("account")
+
     def is_interaction(self, path: str) -> bool:
         """Whether this is a page between an authorization request and its answer, or leads back to one."""
         return path.startswith(self._interactions)
 
     def go_back_to(self, request: Request, path: str) -> Response:
-        """Lead on after a form that may have come from an interaction.
+        """Lead on after a form that may have come from an interaction, or from an application.
 
         What comes after that may be at another site, and browsers do not follow a form there (CSP `form-action`); so
         the form ends at a page of ours, which leads on at once.
         """
-        if self.is_interaction(path):
+        if self.is_interaction(path) or not path.startswith("/"):
             return self.page(request, "again.html", again=path)
         return self.go_to(path)
 
@@ -217,14 +234,23 @@ class Pages:
         return self.go_to(f"{self.path('reauthenticate')}?return_to={quote(back, safe='')}")
 
     def return_path(self, text: str, otherwise: str) -> str:
-        """Where to go after a sign-in: a path of this server, or `otherwise` (against open redirects)."""
+        """Where to go after a sign-in: a path of this server, a URL at a listed origin, or `otherwise`.
+
+        Everything else is an open redirect.
+        """
         is_ours = _PATH.fullmatch(text) is not None and (text == self._base or text.startswith(f"{self._base}/"))
-        return text if is_ours else otherwise
+        url = _URL.fullmatch(text)
+        return text if is_ours or (url is not None and url[1] in self._return_origins) else otherwise
 
     def return_query(self, text: str) -> str:
-        """The target as a parameter of a link; empty if it is not one of our paths."""
+        """The target as a parameter of a link; empty if it is not one that `return_path` allows."""
         path = self.return_path(text, "")
         return f"&return_to={quote(path, safe='')}" if path else ""
+
+    def _form_page(self, request: Request) -> str:
+        """The page whose form was sent, as far as it is one of ours: there the language can be changed."""
+        where = request.headers.get("referer", "")
+        return where.removeprefix(self._origin) if where.startswith(f"{self._origin}{self._base}/") else ""
 
     # ── browsers ──
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from msgspec import Meta
 
 from gatepass.server.base.errors import StartupError
 from gatepass.server.base.settings.origins import OriginSection
 from gatepass.server.base.texts import Texts
+from gatepass.server.base.urls import as_browsers_write, is_https_or_local
 
 LOGO_TYPES = {
     ".svg": "image/svg+xml",
@@ -36,6 +38,14 @@ class SiteSection(OriginSection, frozen=True, kw_only=True):
     ] = ""
     site_style: Annotated[str, Meta(description="CSS file that sets the pages' variables, for your own look.")] = ""
 
+    app_url: Annotated[
+        str,
+        Meta(
+            description="URL of your application. People are led there after signing in, unless a page of ours, or one at an"
+            " origin of `browser_origins`, was asked for by `return_to`. Empty: to their account."
+        ),
+    ] = ""
+
     text_files: Annotated[
         tuple[str, ...],
         Meta(
@@ -54,9 +64,20 @@ class SiteSection(OriginSection, frozen=True, kw_only=True):
         ),
     ] = False
 
+    @property
+    def return_origins(self) -> frozenset[str]:
+        """The origins besides our own to which pages lead back: the application's, and those of cookie mode."""
+        app = urlsplit(self.app_url)
+        return frozenset((*self.browser_origins, *([f"{app.scheme}://{app.netloc}"] if self.app_url else [])))
+
     def check(self) -> None:
-        """The files are there, the texts can be used, the logo is a picture, and the name is one line."""
+        """The files are there, the texts can be used, the logo is a picture, the name is one line, the URL is one."""
         super().check()
+        if self.app_url and not (is_https_or_local(self.app_url) and as_browsers_write(self.app_url) == self.app_url):
+            raise StartupError(
+                "`app_url` is not an https URL.",
+                "Write it like https://app.example.com/start: the host in lower case, without a default port or a query.",
+            )
         Texts(self.text_files)
         for name in (self.site_logo, self.site_style):
             if name and not Path(name).is_file():

@@ -220,8 +220,7 @@ class FactorProofs:
         ):
             await record(tx, "passkey_counter_went_back", user_id, actor="", where=where)
             return FactorRefused("counter_went_back")
-        # RFC 8176: a hardware key, or one that a provider syncs between devices.
-        return FactorProven(("swk" if passkey.can_be_backed_up else "hwk", "user"))
+        return FactorProven(passkey.amr)
 
     async def _now(self) -> float:
         async def unit(tx: Transaction) -> float:

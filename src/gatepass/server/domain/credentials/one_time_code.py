@@ -9,9 +9,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from gatepass.server.base.confidential import Confidential
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LinkPurpose = Literal["signup", "change_email", "sign_in", "reset", "lock", "organization"]
 Purpose = Literal[LinkPurpose, "operator_factor", "nothing"]
@@ -50,6 +53,10 @@ class Codes(Protocol):
 
     async def look(self, digest: bytes, purpose: Purpose, now: float) -> Code | None:
         """Return a code that is still valid, without using it."""
+        ...
+
+    async def of_holder(self, holder: bytes, purposes: Sequence[Purpose], now: float) -> Code | None:
+        """The latest code of one of these purposes that the holder waits for."""
         ...
 
     async def is_waited_for(self, holder: bytes, purpose: Purpose, now: float) -> bool:

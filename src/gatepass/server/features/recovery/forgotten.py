@@ -33,10 +33,11 @@ class Needs(Protocol):
     def settings(self) -> Settings: ...
 
 
-async def send_link(needs: Needs, call: Call, email: str) -> str:
+async def send_link(needs: Needs, call: Call, email: str, *, query: str = "") -> str:
     """Email a link to the account with this address, and return the normalized address.
 
-    If there is no such account, or it is disabled, the same is written at the same cost, but nothing is sent.
+    If there is no such account, or it is disabled, the same is written at the same cost, but nothing is sent. `query`
+    is added to the link's query.
 
     Raises:
         Refusal: `mail_not_configured`, `invalid_email`, or `too_many_attempts`.
@@ -63,7 +64,7 @@ async def send_link(needs: Needs, call: Call, email: str) -> str:
                 expires_at=tx.now + needs.settings.mail_link_seconds,
             )
         )
-        notice = Notice(kind="reset", to=address if gets_mail else "", language=language, link=link.url)
+        notice = Notice(kind="reset", to=address if gets_mail else "", language=language, link=link.url + query)
         await needs.notices.send(tx, notice, user_id=user_id)
         await record(tx, "password_reset_asked", user_id, actor="", where=origin)
         return None

@@ -63,6 +63,15 @@ async def lock_account(needs: Needs, call: Call, token: str) -> None:
     await decide(needs.database, unit)
 
 
+async def can_lock(database: Database, token: str) -> bool:
+    """Whether a link still works. Looking uses nothing up."""
+
+    async def unit(tx: Transaction) -> bool:
+        return await tx.codes.look(digest_of(token), "lock", tx.now) is not None
+
+    return await database.read(unit)
+
+
 async def _put_address_back(tx: Transaction, user: User, email: str) -> None:
     """Restore the account's earlier email address.
 

@@ -6,8 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gatepass.server.features.recovery.forgotten import send_link
-from gatepass.server.features.recovery.lock import lock_account
-from gatepass.server.features.recovery.reset import reset_password
+from gatepass.server.features.recovery.lock import can_lock, lock_account
+from gatepass.server.features.recovery.reset import address_of, reset_password
 from gatepass.server.web.auth.requirements import ANYONE
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import page, page_form
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
 
 class ForgottenForm(PageForm, frozen=True, kw_only=True):
-    """The address of the account."""
+    """The address of the account; `again` from the page that says that an email was sent."""
 
     email: str = ""
+    return_to: str = ""
+    again: str = ""
 
 
 class ResetForm(PageForm, frozen=True, kw_only=True):
@@ -32,6 +34,7 @@ class ResetForm(PageForm, frozen=True, kw_only=True):
 
     token: str = ""
     password: str = ""
+    return_to: str = ""
 
 
 class LockForm(PageForm, frozen=True, kw_only=True):
@@ -57,41 +60,71 @@ async def show_forgotten(
     core: Core, call: Call, form: ForgottenForm | None, error: GatepassError | None = None
 ) -> Response:
     """Show the form."""
-    email, action = form.email if form is not None else "", core.pages.path("forgotten")
+    form = form or ForgottenForm(email=call.query.get("email", ""), return_to=call.query.get("return_to", ""))
     return core.pages.page(
-        call.request, "ask_email.html", error=error, key="forgotten", action=action, email=email, return_to=""
+        call.request,
+        "ask_email.html",
+        error=error,
+        key="forgotten",
+        action=core.pages.path("forgotten"),
+        email=form.email,
+        return_to=core.pages.return_path(form.return_to, ""),
     )
 
 
 async def submit_forgotten(core: Core, call: Call, form: ForgottenForm) -> Response:
     """Send the email, and tell the user to check it."""
-    await send_link(core, call, form.email)
-    return core.pages.message(call.request, "forgotten_sent")
+    query = core.pages.return_query(form.return_to)
+    email = await send_link(core, call, form.email, query=query)
+    return core.pages.page(
+        call.request,
+        "check_email.html",
+        key="forgotten_sent",
+        email=email,
+        is_again=bool(form.again),
+        action=core.pages.path("forgotten"),
+        other=core.pages.path("forgotten") + query.replace("&", "?", 1),
+        return_to=core.pages.return_path(form.return_to, ""),
+    )
 
 
 async def show_reset(core: Core, call: Call, form: ResetForm | None, error: GatepassError | None = None) -> Response:
-    """Show the form; whether the link is valid shows when it is submitted."""
+    """Show the form, with the address whose password it sets; a link that works no longer is said to be one."""
+    form = form or ResetForm(token=call.query.get("token", ""), return_to=call.query.get("return_to", ""))
+    email = await address_of(core.database, form.token)
+    if email is None:
+        return core.pages.dead_link(call.request, "forgotten", key="reset_dead")
     return core.pages.page(
         call.request,
         "confirm.html",
         error=error,
         key="reset",
+        values={"email": email},
         action=core.pages.path("reset"),
-        token=call.query.get("token", "") if form is None else form.token,
+        token=form.token,
+        return_to=core.pages.return_path(form.return_to, ""),
         field="new_password",
+        email=email,
         min_length=core.settings.password_min_length,
     )
 
 
 async def submit_reset(core: Core, call: Call, form: ResetForm) -> Response:
-    """Set the password."""
-    await reset_password(core, call, form.token, form.password)
-    return core.pages.message(call.request, "reset_done", next_path=core.pages.path("login"))
+    """Set the password, and sign in; a second factor is asked for as always."""
+    token_request = await call.token_request(cookie=True)
+    result = await reset_password(core, call, form.token, form.password, token_request=token_request)
+    if result is None:
+        return core.pages.message(call.request, "reset_done", next_path=core.pages.path("login"))
+    home = core.pages.return_path(form.return_to, core.pages.home)
+    shown = core.pages.message(call.request, "reset_signed_in", next_path=home)
+    return await core.login_responses.go_on(call.request, result, form.return_to, shown=shown)
 
 
 async def show_lock(core: Core, call: Call, form: LockForm | None, error: GatepassError | None = None) -> Response:
     """Show a button: email scanners follow links, but press no buttons."""
     token = call.query.get("token", "") if form is None else form.token
+    if not await can_lock(core.database, token):
+        return core.pages.dead_link(call.request, "forgotten", key="lock_dead")
     action = core.pages.path("lock")
     return core.pages.page(
         call.request, "confirm.html", error=error, key="lock", action=action, token=token, field=None

@@ -66,8 +66,13 @@ class SignupRequest(Confidential, frozen=True, forbid_unknown_fields=True):
     captcha: str | None = None
 
 
-async def sign_up(needs: Needs, call: Call, request: SignupRequest, *, browser: str = "") -> User | str:
-    """Create the account; or email a link to its owner, and return the normalized address."""
+async def sign_up(
+    needs: Needs, call: Call, request: SignupRequest, *, browser: str = "", query: str = ""
+) -> User | str:
+    """Create the account; or email a link to its owner, and return the normalized address.
+
+    `query` is added to the link's query.
+    """
     needs.rules.check_open()
     address, where = normalise_email(request.email), call.origin
     needs.rules.check(address)
@@ -79,8 +84,27 @@ async def sign_up(needs: Needs, call: Call, request: SignupRequest, *, browser: 
             address, request.password, where=where, count=lambda tx: needs.rules.count(tx, address, where)
         )
     password_hash = await needs.registration.hash(request.password, email=address)
-    await _send_link(needs, call, address, password_hash, browser)
+    await _send_link(needs, call, address, password_hash, browser=browser, query=query)
     return address
+
+
+async def send_again(needs: Needs, call: Call, *, browser: str, query: str) -> str:
+    """Email a new link for the sign-up that this browser waits for, and return its address; the former one is dead.
+
+    Raises:
+        Refusal: `invalid_code` where the browser waits for none, or as `sign_up`.
+    """
+    needs.rules.check_open()
+
+    async def look(tx: Transaction) -> Code | None:
+        code = await tx.codes.of_holder(digest_of(browser), ("signup", "nothing"), tx.now) if browser else None
+        return code if code is not None and code.payload else None
+
+    code = await needs.database.read(look)
+    if code is None:
+        raise _invalid_code()
+    await _send_link(needs, call, code.email, code.payload, browser=browser, query=query)
+    return code.email
 
 
 async def _wait(needs: Needs, address: str, where: Origin) -> None:
@@ -93,7 +117,9 @@ async def _wait(needs: Needs, address: str, where: Origin) -> None:
         raise too_many_attempts(wait)
 
 
-async def _send_link(needs: Needs, call: Call, address: str, password_hash: str, browser: str) -> None:
+async def _send_link(  # noqa: PLR0913 - to whom, for what, and where it leads
+    needs: Needs, call: Call, address: str, password_hash: str, *, browser: str, query: str
+) -> None:
     """Email a link that creates the account; an existing owner is told that there is one, at the same cost."""
     attempt = needs.mail_throttle.attempt("signup", address, call.origin)
     link, language = needs.notices.mail_link("signup"), call.language
@@ -123,7 +149,7 @@ async def _send_link(needs: Needs, call: Call, address: str, password_hash: str,
             kind="signup" if owner is None else "signup_taken",
             to=address,
             language=language,
-            link=link.url if owner is None else needs.notices.page_url("login"),
+            link=link.url + query if owner is None else needs.notices.page_url("login"),
         )
         await needs.notices.send(tx, notice)
         return None

@@ -30,6 +30,11 @@ class Passkey(msgspec.Struct, frozen=True, kw_only=True):
     created_at: float
     used_at: float | None = None
 
+    @property
+    def amr(self) -> tuple[str, ...]:
+        """What its use says of a sign-in (RFC 8176): a hardware key, or one that a provider syncs between devices."""
+        return ("swk" if self.can_be_backed_up else "hwk", "user")
+
 
 class Passkeys(Protocol):
     """The store of passkeys; a credential belongs to one user."""

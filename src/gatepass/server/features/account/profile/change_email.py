@@ -118,5 +118,15 @@ async def confirm_address(needs: Needs, call: Call, token: str) -> None:
     await decide(needs.database, unit)
 
 
+async def new_address(database: Database, user_id: str, token: str) -> str | None:
+    """The address that a link of this user confirms; None if it works no longer. Looking uses nothing up."""
+
+    async def unit(tx: Transaction) -> str | None:
+        code = await tx.codes.look(digest_of(token), "change_email", tx.now)
+        return None if code is None or code.user_id != user_id else code.email
+
+    return await database.read(unit)
+
+
 def _invalid_code() -> Refusal:
     return Refusal("invalid_code", "The link is wrong, has expired, was already used or belongs to another account.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gatepass.server.features.account.profile.change_email import confirm_address, send_link
+from gatepass.server.features.account.profile.change_email import confirm_address, new_address, send_link
 from gatepass.server.features.account.profile.change_password import set_password
 from gatepass.server.features.account.profile.delete_account import delete_account
 from gatepass.server.features.account.profile.export import export
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 
 class EmailForm(PageForm, frozen=True, kw_only=True):
-    """The form for another address."""
+    """The form for another address; `again` from the page that says that an email was sent."""
 
     email: str = ""
+    again: str = ""
 
 
 class ConfirmForm(PageForm, frozen=True, kw_only=True):
@@ -71,7 +72,16 @@ async def show_email(core: Core, call: Call, form: EmailForm | None, error: Gate
 async def submit_email(core: Core, call: Call, form: EmailForm) -> Response:
     """Send a link to the new address."""
     email = await send_link(core, call, form.email)
-    return core.pages.message(call.request, "email_change_sent", next_path=core.pages.path("account"), email=email)
+    return core.pages.page(
+        call.request,
+        "check_email.html",
+        key="email_change_sent",
+        email=email,
+        is_again=bool(form.again),
+        action=core.pages.path("account/email"),
+        other=core.pages.path("account/email"),
+        next_path=core.pages.path("account"),
+    )
 
 
 async def show_confirm(
@@ -79,9 +89,18 @@ async def show_confirm(
 ) -> Response:
     """Show a button."""
     token = call.query.get("token", "") if form is None else form.token
-    action = core.pages.path("account/email/confirm")
+    address = await new_address(core.database, call.caller.user.id, token)
+    if address is None:
+        return core.pages.dead_link(call.request, "account/email", key="email_confirm_dead")
     return core.pages.page(
-        call.request, "confirm.html", error=error, key="email_confirm", action=action, token=token, field=None
+        call.request,
+        "confirm.html",
+        error=error,
+        key="email_confirm",
+        values={"email": address},
+        action=core.pages.path("account/email/confirm"),
+        token=token,
+        field=None,
     )
 
 

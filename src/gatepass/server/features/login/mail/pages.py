@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gatepass.server.features.login.mail.sign_in import MailProof, send_code, sign_in
+from gatepass.server.base.digest import digest_of
+from gatepass.server.features.login.mail.sign_in import MailProof, find_code, send_code, sign_in
 from gatepass.server.web.auth.requirements import ANYONE
 from gatepass.server.web.pages import PageForm
 from gatepass.server.web.routing import page, page_form
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
 
 
 class MailLoginForm(PageForm, frozen=True, kw_only=True):
-    """The page that asks for the address."""
+    """The page that asks for the address; `again` from the page that asks for the code."""
 
     email: str = ""
     return_to: str = ""
+    again: str = ""
 
 
 class CodeForm(PageForm, frozen=True, kw_only=True):
@@ -31,6 +33,7 @@ class CodeForm(PageForm, frozen=True, kw_only=True):
 
     code: str = ""
     token: str = ""
+    email: str = ""
     return_to: str = ""
 
 
@@ -57,7 +60,7 @@ async def show_ask(core: Core, call: Call, form: MailLoginForm | None, error: Ga
         key="email_login",
         action=core.pages.path("login/email"),
         email=form.email,
-        return_to=form.return_to,
+        return_to=core.pages.return_path(form.return_to, ""),
     )
 
 
@@ -66,7 +69,8 @@ async def submit_ask(core: Core, call: Call, form: MailLoginForm) -> Response:
     await send_code(
         core, call, form.email, core.pages.browser_of(call.request) or "", query=core.pages.return_query(form.return_to)
     )
-    return await _code_page(core, call, CodeForm(return_to=form.return_to))
+    asked = CodeForm(email=form.email, return_to=form.return_to)
+    return await _code_page(core, call, asked, is_again=bool(form.again))
 
 
 async def submit_code(core: Core, call: Call, form: CodeForm) -> Response:
@@ -75,18 +79,28 @@ async def submit_code(core: Core, call: Call, form: CodeForm) -> Response:
 
 
 async def show_link(core: Core, call: Call, form: CodeForm | None, error: GatepassError | None = None) -> Response:
-    """Show a button: email scanners follow links, but press no buttons."""
+    """Show a button: email scanners follow links, but press no buttons.
+
+    In another browser than the one that asked, the page says how to go on there, or to start here.
+    """
     query = call.query
     form = form or CodeForm(token=query.get("token", ""), return_to=query.get("return_to", ""))
+    code = await find_code(core.database, form.token)
+    again = "login/email" + core.pages.return_query(form.return_to).replace("&", "?", 1)
+    if code is None:
+        return core.pages.dead_link(call.request, again, key="email_dead")
+    if code.holder != digest_of(core.pages.browser_of(call.request) or ""):
+        return core.pages.dead_link(call.request, again, key="email_elsewhere")
     return core.pages.page(
         call.request,
         "confirm.html",
         error=error,
         key="email_link",
+        values={"email": code.email},
         action=core.pages.path("login/link"),
         token=form.token,
         field=None,
-        return_to=form.return_to,
+        return_to=core.pages.return_path(form.return_to, ""),
     )
 
 
@@ -104,5 +118,17 @@ async def _submit(
     return await core.login_responses.go_on(call.request, result, form.return_to)
 
 
-async def _code_page(core: Core, call: Call, form: CodeForm, error: GatepassError | None = None) -> Response:
-    return core.pages.page(call.request, "email_code.html", error=error, return_to=form.return_to)
+async def _code_page(
+    core: Core, call: Call, form: CodeForm, error: GatepassError | None = None, *, is_again: bool = False
+) -> Response:
+    return core.pages.page(
+        call.request,
+        "email_code.html",
+        error=error,
+        key="email_code",
+        email=form.email,
+        is_again=is_again,
+        action=core.pages.path("login/email"),
+        other=core.pages.path("login/email") + core.pages.return_query(form.return_to).replace("&", "?", 1),
+        return_to=core.pages.return_path(form.return_to, ""),
+    )

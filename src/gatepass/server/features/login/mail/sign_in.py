@@ -132,6 +132,15 @@ async def sign_in(needs: Needs, call: Call, proof: MailProof, token_request: Tok
     return await decide(needs.database, unit)
 
 
+async def find_code(database: Database, token: str) -> Code | None:
+    """The sign-in that a link belongs to; None if it works no longer. Looking uses nothing up."""
+
+    async def unit(tx: Transaction) -> Code | None:
+        return await tx.codes.look(digest_of(token), "sign_in", tx.now)
+
+    return await database.read(unit)
+
+
 def _invalid_code() -> Refusal:
     return Refusal(
         "invalid_code", "The link or code is wrong, has expired, was already used or belongs to another browser."

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gatepass.server.domain.sessions.open import Authentication
+from gatepass.server.domain.sessions.session import TWO_FACTORS
 from gatepass.server.features.login.passkey.sign_in import sign_in
 from gatepass.server.features.login.passkey.sign_up import PasskeySignup, offer, sign_up
 from gatepass.server.web.auth.requirements import ANYONE
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
     from gatepass.server.base.errors import GatepassError
     from gatepass.server.core import Core
+    from gatepass.server.domain.credentials.passkeys.passkey import Passkey
+    from gatepass.server.domain.ports import Transaction
     from gatepass.server.web.call import Call
     from gatepass.server.web.routing import Route
 
@@ -75,9 +79,19 @@ async def submit_signup(core: Core, call: Call, form: PasskeySignupForm) -> Resp
         return await _second_step(core, call, form)
     signup = PasskeySignup(id=form.id, email=form.email, credential=parse_object(form.passkey), captcha=form.captcha)
     made = await sign_up(core, call, signup)
-    return core.pages.page(
-        call.request, "recovery_codes.html", codes=made.recovery_codes, next_path=core.pages.path("login")
-    )
+    amr = (*(await _passkey_of(core, made.id)).amr, "mfa")
+    proof = Authentication(acr=TWO_FACTORS, amr=amr, where=call.origin)
+    result = await core.first_login.open(made.id, proof, await call.token_request(cookie=True))
+    next_path = core.pages.path("login") if result is None else core.pages.home
+    shown = core.pages.page(call.request, "recovery_codes.html", codes=made.recovery_codes, next_path=next_path)
+    return shown if result is None else await core.login_responses.go_on(call.request, result, "", shown=shown)
+
+
+async def _passkey_of(core: Core, user_id: str) -> Passkey:
+    async def unit(tx: Transaction) -> Passkey:
+        return (await tx.passkeys.of(user_id))[0]
+
+    return await core.database.read(unit)
 
 
 async def _second_step(core: Core, call: Call, form: PasskeySignupForm) -> Response:

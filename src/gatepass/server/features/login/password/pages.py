@@ -72,4 +72,4 @@ async def show_form(core: Core, call: Call, form: LoginForm, error: GatepassErro
 
 
 def _return_path(core: Core, text: str) -> str:
-    return core.pages.return_path(text, core.pages.path("account"))
+    return core.pages.return_path(text, core.pages.home)

@@ -54,7 +54,8 @@ async def submit_connect(core: Core, call: Call, _form: ConnectAtLoginForm) -> R
     waiting = await _still_waiting(core, call)
     where, language = call.origin, call.language
     await core.linking.connect(caller.user, caller.session_id, waiting.claimed, where=where, language=language)
-    response = core.pages.go_to(core.pages.return_path(waiting.return_to, core.pages.path("account/identities")))
+    back = core.pages.return_path(waiting.return_to, core.pages.path("account/identities"))
+    response = core.pages.go_back_to(call.request, back)
     waiting_cookie(core).drop(response)
     return response
 
