@@ -119,7 +119,8 @@ class Pages:
         language = self.language.of(request)
         t = self.texts.translate(language)
         here = _here(request) if request.method == "GET" else self._form_page(request) if error is not None else ""
-        values = {"return_to": "", "next_path": "", "scripted": False, "here": here, "email": "", "values": {}} | values
+        defaults: dict[str, object] = {"return_to": "", "next_path": "", "scripted": False, "email": "", "values": {}}
+        values = defaults | {"here": here} | values
         text = self._template(template).render(
             t=t,
             language=language,
