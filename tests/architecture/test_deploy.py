@@ -54,6 +54,29 @@ def test_the_manifests_of_kubernetes() -> None:
     assert service["spec"]["ports"][0]["targetPort"] == container["ports"][0]["name"]
 
 
+def test_what_kubernetes_renders() -> None:
+    """Every resource of the folder is rendered; traffic and disruptions find the pods; the stream is not buffered."""
+    folder = DEPLOY / "kubernetes"
+    if shutil.which("kubectl") is not None:
+        command = ["kubectl", "kustomize", str(folder)]
+        rendered = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    else:
+        names = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
+        rendered = "\n---\n".join((folder / name).read_text() for name in names)
+    kinds = {each["kind"]: each for each in yaml.safe_load_all(rendered)}
+    assert kinds.keys() == {"Deployment", "Service", "Ingress", "PodDisruptionBudget"}
+    service, ingress = kinds["Service"], kinds["Ingress"]
+    labels = kinds["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    assert kinds["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == labels
+    (rule,) = ingress["spec"]["rules"]
+    backend = rule["http"]["paths"][0]["backend"]["service"]
+    assert backend == {"name": service["metadata"]["name"], "port": {"name": service["spec"]["ports"][0]["name"]}}
+    (container,) = kinds["Deployment"]["spec"]["template"]["spec"]["containers"]
+    issuer = next(each["value"] for each in container["env"] if each["name"] == "GATEPASS_ISSUER")
+    assert issuer == f"https://{rule['host']}"
+    assert ingress["metadata"]["annotations"]["nginx.ingress.kubernetes.io/proxy-buffering"] == "off"
+
+
 def test_the_image_runs_what_there_is(tmp_path: Path) -> None:
     """The Dockerfile's files exist, nobody is root, and its command serves, behind a proxy as it asks for."""
     dockerfile = DEPLOY / "Dockerfile"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
+import httpx
 import pytest
+from tests.conftest import SOAK
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,3 +52,24 @@ def test_what_it_asks_for(wheel: zipfile.ZipFile) -> None:
     assert base == {"cryptography", "msgspec"}
     assert "Provides-Extra: server" in wheel.read(name).decode()
     assert "Provides-Extra: verify" in wheel.read(name).decode()
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(not SOAK, reason="it installs everything anew")
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_it_serves_without_make(wheel: zipfile.ZipFile, version: str, tmp_path: Path) -> None:
+    """Installed by pip into an empty environment, as pipx and uv do, `gatepass serve` answers."""
+    python = shutil.which(f"python{version}")
+    if python is None or subprocess.run([python, "-V"], check=False, capture_output=True).returncode:
+        pytest.skip(f"no Python {version} here")
+    subprocess.run([python, "-m", "venv", tmp_path / "venv"], check=True)
+    subprocess.run([tmp_path / "venv/bin/pip", "install", "-q", f"{wheel.filename}[server]"], check=True)
+    command = [tmp_path / "venv/bin/gatepass", "serve", "--port", "0"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        lines = iter(server.stderr.readline, "")
+        url = next(match[1] for line in lines if (match := re.search(r"listening +(\S+)", line)))
+        assert httpx.get(f"{url}/health", trust_env=False).status_code == 200
+        server.terminate()
+        server.stderr.read()
+        assert server.wait(30) == 0

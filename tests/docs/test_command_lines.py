@@ -27,6 +27,8 @@ LINES = [
     for page, block in BLOCKS
     for line in re.findall(r"^(?:\w+=\S+ )*(?:\.venv/bin/)?gatepass (.*)", block, re.MULTILINE)
 ]
+TASKS = ROOT / "docs" / "operate" / "tasks.md"
+LINES += [(TASKS, line) for line in re.findall(r"\| `gatepass ([^`]+)`", TASKS.read_text())]
 
 
 @pytest.mark.parametrize(("page", "line"), LINES, ids=[f"{page.name}: {line}" for page, line in LINES])
