@@ -64,7 +64,7 @@ def test_it_serves_without_make(wheel: zipfile.ZipFile, version: str, tmp_path: 
         pytest.skip(f"no Python {version} here")
     subprocess.run([python, "-m", "venv", tmp_path / "venv"], check=True)
     subprocess.run([tmp_path / "venv/bin/pip", "install", "-q", f"{wheel.filename}[server]"], check=True)
-    command = [tmp_path / "venv/bin/gatepass", "serve", "--port", "0"]
+    command = [str(tmp_path / "venv/bin/gatepass"), "serve", "--port", "0"]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr is not None
         lines = iter(server.stderr.readline, "")
