@@ -257,6 +257,10 @@ def test_changing_and_deleting_an_account(by_mail: Page, mailbox: Mailbox, perso
     exported = json.loads(download.value.path().read_text())
     assert exported["account"]["email"] == new["email"]
     by_mail.get_by_role("link", name="Delete").click()
+    by_mail.get_by_label("to confirm").fill("another@example.test")
+    by_mail.get_by_role("button", name="Delete my account").click()
+    expect(by_mail.get_by_role("alert")).to_contain_text("Type the email address")
+    by_mail.get_by_label("to confirm").fill(new["email"])
     by_mail.get_by_role("button", name="Delete my account").click()
     says(by_mail, "Your account is deleted")
     by_mail.goto("/pages/account")

@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import re
 import secrets
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -29,17 +28,16 @@ from gatepass.server.web.devices import device_of
 from gatepass.server.web.errors import PROBLEMS
 from gatepass.server.web.headers import PASSKEYS_SCRIPT
 from gatepass.server.web.language import LanguageChoice
+from gatepass.server.web.page_texts import FIELDS, day_of, error_text, time_of, with_markup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import jinja2
-    from jinja2.runtime import Context
     from starlette.requests import Request
 
     from gatepass.server.base.errors import GatepassError
     from gatepass.server.base.settings import Settings
-    from gatepass.server.base.texts import Translate
 
 PREFIX = "/pages"
 """The path of all pages, under the issuer's path, separate from the API."""
@@ -52,6 +50,10 @@ _PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 _URL = re.compile(r"(https?://[^/?#\\@]+)([/?#][!-\[\]-~]*)?")
 """A URL at another origin, whose first part is compared as a whole: a user name, or a host that only begins like one
 of the listed, differs there."""
+
+
+_CAN_BE_LEFT = frozenset(("message.html", "check_email.html", "email_code.html"))
+"""Templates that show nothing that is shown only once, so that the language can be changed after a form too."""
 
 
 class PageForm(Confidential, frozen=True, kw_only=True):
@@ -117,9 +119,10 @@ class Pages:
         """
         browser = self.browser_of(request) or self.new_browser()
         language = self.language.of(request)
-        t = self.texts.translate(language)
-        here = _here(request) if request.method == "GET" else self._form_page(request) if error is not None else ""
-        defaults: dict[str, object] = {"return_to": "", "next_path": "", "scripted": False, "email": "", "values": {}}
+        t = with_markup(self.texts.translate(language))
+        is_said_again = error is not None or template in _CAN_BE_LEFT
+        here = _here(request) if request.method == "GET" else self._form_page(request) if is_said_again else ""
+        defaults: dict[str, object] = {"return_to": "", "next_path": "", "scripted": True, "email": "", "values": {}}
         values = defaults | {"here": here} | values
         text = self._template(template).render(
             t=t,
@@ -134,6 +137,7 @@ class Pages:
             languages=[(each, self.texts.of(each)["site.language"], direction(each)) for each in self.texts.languages],
             csrf=self._token(browser),
             error=None if error is None else error_text(t, error, origin=self._origin),
+            invalid="" if error is None else FIELDS.get(error.code, ""),
             **values,
         )
         response = PageResponse(text, status if error is None else status_of(error), script=script)
@@ -149,9 +153,7 @@ class Pages:
 
     def message(self, request: Request, key: str, *, next_path: str | None = None, **values: object) -> Response:
         """Show a message: `KEY.title`, `KEY.text`, and the link `KEY.next`."""
-        return self.page(
-            request, "message.html", key=key, next_path=next_path, values=values, here=self._form_page(request)
-        )
+        return self.page(request, "message.html", key=key, next_path=next_path, values=values)
 
     def dead_link(self, request: Request, again: str, *, key: str) -> Response:
         """Say that an email's link works no longer, before anything is typed, and where to get another."""
@@ -322,8 +324,8 @@ class Pages:
             auto_reload=False,
         )
         filters: dict[str, Any] = environment.filters
-        filters["time"] = jinja2.pass_context(_time)
-        filters["day"] = jinja2.pass_context(_day)
+        filters["time"] = jinja2.pass_context(time_of)
+        filters["day"] = jinja2.pass_context(day_of)
         filters["as_json"] = _as_json
         filters["device"] = device_of
         return environment
@@ -336,25 +338,6 @@ def _as_json(value: object) -> str:
 def _here(request: Request) -> str:
     path: str = request.scope["path"]
     return path + (f"?{request.url.query}" if request.url.query else "")
-
-
-def _time(context: Context, at: float) -> str:
-    t: Translate = context["t"]
-    return t("date.time", day=_day(context, at), time=f"{datetime.fromtimestamp(at, UTC):%H:%M}")
-
-
-def _day(context: Context, at: float) -> str:
-    t: Translate = context["t"]
-    date = datetime.fromtimestamp(at, UTC)
-    return t("date.day", day=date.day, month=t("date.months").split()[date.month - 1], year=date.year)
-
-
-def error_text(t: Translate, error: GatepassError, *, origin: str) -> str:
-    """The text of an error: the catalogue's for its code, or the error's own."""
-    try:
-        return t(f"error.{error.code}", origin=origin)
-    except KeyError:
-        return error.detail
 
 
 def status_of(error: GatepassError) -> int:

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from gatepass.server.web.routing import Route
 
 _MOST_EVENTS = 20
+REASONS = frozenset(
+    (
+        *("wrong_password", "wrong_code", "code_used", "unknown_passkey", "account_disabled", "account_locked"),
+        *("pwd", "otp", "passkey", "totp", "reset", "logout", "logout_all", "ended_by_user", "password_changed"),
+    )
+)
+"""The reasons of events that have words; others say nothing to people."""
 
 
 class EndSessionForm(PageForm, frozen=True, kw_only=True):
@@ -53,6 +60,7 @@ async def show(core: Core, call: Call, _body: None) -> Response:
         sessions=overview.sessions,
         events=overview.events[:_MOST_EVENTS],
         factors=overview.factors,
+        reasons=REASONS,
     )
 
 

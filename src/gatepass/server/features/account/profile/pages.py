@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gatepass.server.base.errors import Refusal
 from gatepass.server.features.account.profile.change_email import confirm_address, new_address, send_link
 from gatepass.server.features.account.profile.change_password import set_password
 from gatepass.server.features.account.profile.delete_account import delete_account
@@ -43,12 +44,15 @@ class PasswordForm(PageForm, frozen=True, kw_only=True):
 
 
 class DeleteForm(PageForm, frozen=True, kw_only=True):
-    """The form that deletes the account."""
+    """The form that deletes the account, with its address typed once more."""
+
+    email: str = ""
 
 
 def routes(core: Core) -> tuple[Route, ...]:
     """The pages and their forms."""
     email, confirm, password = partial(show_email, core), partial(show_confirm, core), partial(show_password, core)
+    delete = partial(show_delete, core)
     return (
         page("/pages/account/email", email, RECENT),
         page_form("/pages/account/email", partial(submit_email, core), EmailForm, RECENT, show=email),
@@ -57,8 +61,8 @@ def routes(core: Core) -> tuple[Route, ...]:
         page("/pages/account/password", password, RECENT),
         page_form("/pages/account/password", partial(submit_password, core), PasswordForm, RECENT, show=password),
         page("/pages/account/export", partial(show_export, core), RECENT),
-        page("/pages/account/delete", partial(show_delete, core), RECENT),
-        page_form("/pages/account/delete", partial(submit_delete, core), DeleteForm, RECENT),
+        page("/pages/account/delete", delete, RECENT),
+        page_form("/pages/account/delete", partial(submit_delete, core), DeleteForm, RECENT, show=delete),
     )
 
 
@@ -139,14 +143,24 @@ async def show_export(core: Core, call: Call, _body: None) -> Response:
     return response
 
 
-async def show_delete(core: Core, call: Call, _body: None) -> Response:
-    """Ask for confirmation."""
-    action = core.pages.path("account/delete")
-    return core.pages.page(call.request, "confirm.html", key="delete", action=action, token="", field=None)
+async def show_delete(core: Core, call: Call, _form: DeleteForm | None, error: GatepassError | None = None) -> Response:
+    """Ask for confirmation, which is typed."""
+    return core.pages.page(
+        call.request,
+        "confirm.html",
+        error=error,
+        key="delete",
+        action=core.pages.path("account/delete"),
+        token="",
+        field="typed_email",
+        email=call.caller.user.email,
+    )
 
 
-async def submit_delete(core: Core, call: Call, _form: DeleteForm) -> Response:
+async def submit_delete(core: Core, call: Call, form: DeleteForm) -> Response:
     """Delete the account, and the browser's cookie."""
+    if form.email.strip().lower() != call.caller.user.email:
+        raise Refusal("confirmation_differs", "Type the email address of your account to delete it.")
     await delete_account(core, call)
     response = core.pages.message(call.request, "deleted")
     core.browser.clear_cookie(call.request, response)
