@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING
 
 import httpx
@@ -147,6 +148,21 @@ def test_a_reset_says_whose_password_it_sets(
     mail_api.post("/password/forgotten", json={"email": verified_ann["email"]})
     with Browser(mailing) as victim:
         assert f"Set a new password for {ANN['email']}." in victim.get(mailbox.next_to(ANN["email"]).link).text
+
+
+def test_a_mail_repeats_nothing_that_a_stranger_wrote(
+    mail_api: httpx.Client, mailbox: Mailbox, verified_ann: dict[str, str]
+) -> None:
+    """A request's own name for its program is no advertisement in a mail to another; known browsers are named."""
+    safari = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 Version/19.0 Safari/604.1"
+    for number, agent in enumerate(("www.evil.example/1", "<b>evil</b>", "Mozilla/5.0 www.evil.example", safari), 1):
+        headers = {"user-agent": agent}
+        mail_api.post("/password/forgotten", json={"email": verified_ann["email"]}, headers=headers)
+        mail = mailbox.next_to(ANN["email"], number)
+        assert "evil" not in mail.message.as_string()
+        assert ("Device: Safari on iPhone" in mail.text) == (agent == safari)
+        assert "Network address: 127.0.0.1" in mail.text
+        assert re.search(r"It works once, until \w+ \d+, \d{4}, \d\d:\d\d UTC\.", mail.text)
 
 
 def test_codes_cannot_be_guessed(mail_api: httpx.Client, mailbox: Mailbox, verified_ann: dict[str, str]) -> None:

@@ -10,8 +10,8 @@ from cyclopts import App, Parameter
 
 from gatepass.cli.common import Place, open_admin
 from gatepass.cli.output import result, result_table, time_in_words
+from gatepass.server.base.devices import device_of
 from gatepass.server.base.texts import LANGUAGES, translate
-from gatepass.server.web.devices import device_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
@@ -107,6 +108,17 @@ class Texts:
 def primary(tag: str) -> str:
     """The primary subtag of a language tag (BCP 47)."""
     return tag.split("-", maxsplit=1)[0].lower()
+
+
+def day_in_words(t: Translate, at: float) -> str:
+    """A date in UTC, from seconds since 1970."""
+    date = datetime.fromtimestamp(at, UTC)
+    return t("date.day", day=date.day, month=t("date.months").split()[date.month - 1], year=date.year)
+
+
+def time_in_words(t: Translate, at: float) -> str:
+    """A date and a time in UTC, from seconds since 1970."""
+    return t("date.time", day=day_in_words(t, at), time=f"{datetime.fromtimestamp(at, UTC):%H:%M}")
 
 
 def direction(language: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from gatepass.server.base.texts import day_in_words, time_in_words
+
 if TYPE_CHECKING:
     from jinja2.runtime import Context
 
@@ -44,17 +46,13 @@ def time_of(context: Context, at: float) -> str:
     """A time in UTC, which the pages' script puts into the browser's own time."""
     from markupsafe import Markup  # noqa: PLC0415 - comes with the templates
 
-    t, when = context["t"], datetime.fromtimestamp(at, UTC)
-    return Markup('<time datetime="{}">{}</time>').format(
-        f"{when:%Y-%m-%dT%H:%M:%SZ}", t("date.time", day=day_of(context, at), time=f"{when:%H:%M}")
-    )
+    when = f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return Markup('<time datetime="{}">{}</time>').format(when, time_in_words(context["t"], at))
 
 
 def day_of(context: Context, at: float) -> str:
     """A date in words, in UTC."""
-    t: Translate = context["t"]
-    date = datetime.fromtimestamp(at, UTC)
-    return t("date.day", day=date.day, month=t("date.months").split()[date.month - 1], year=date.year)
+    return day_in_words(context["t"], at)
 
 
 def error_text(t: Translate, error: GatepassError, *, origin: str) -> str:

@@ -19,12 +19,12 @@ from starlette.responses import Response
 
 from gatepass.jose import base64url
 from gatepass.server.base.confidential import Confidential
+from gatepass.server.base.devices import device_of
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.texts import direction
 from gatepass.server.base.urls import is_loopback
 from gatepass.server.web.browser import origin_of
 from gatepass.server.web.cookies import HostCookie
-from gatepass.server.web.devices import device_of
 from gatepass.server.web.errors import PROBLEMS
 from gatepass.server.web.headers import PASSKEYS_SCRIPT
 from gatepass.server.web.language import LanguageChoice

@@ -262,7 +262,7 @@ class IdentityLinking:
                     f"A user can have at most {MOST_PER_PERSON} connected accounts: disconnect one first.",
                 )
             name = self.name_of(claimed.provider)
-            await self._notices.warn(tx, "provider_connected", user, language=language, provider=name)
+            await self._notices.warn(tx, "provider_connected", user, language=language, where=where, provider=name)
             return await _add(tx, user, claimed, where)
 
         return await decide(self._database, unit)

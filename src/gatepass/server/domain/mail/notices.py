@@ -12,6 +12,7 @@ from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
 from gatepass.server.base.texts import Texts
 from gatepass.server.domain.credentials.one_time_code import Code, new_token
+from gatepass.server.domain.events.event import NOWHERE
 from gatepass.server.domain.mail.queue import Notice
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from gatepass.server.base.settings import Settings
     from gatepass.server.domain.accounts.user import User
     from gatepass.server.domain.credentials.one_time_code import LinkPurpose
+    from gatepass.server.domain.events.event import Origin
     from gatepass.server.domain.keys.master_key import DataKey
     from gatepass.server.domain.mail.queue import NoticeKind
     from gatepass.server.domain.ports import Transaction
@@ -88,15 +90,24 @@ class Notices:
         """Queue an email; it is removed together with the user."""
         if self.can_send:
             mail_id = new_id("mail")
-            sealed = self._data_key.seal(msgspec.json.encode(notice), mail_id)
+            now = msgspec.structs.replace(notice, at=tx.now)
+            sealed = self._data_key.seal(msgspec.json.encode(now), mail_id)
             await tx.mails.add(mail_id, sealed, user_id=user_id, now=tx.now)
 
     async def tell_taken(self, tx: Transaction, user: User, *, language: str) -> None:
         """Notify a user who has just verified their address that earlier credentials were removed."""
         await self.send(tx, Notice(kind="earlier_access_removed", to=user.email, language=language), user_id=user.id)
 
-    async def warn(
-        self, tx: Transaction, kind: NoticeKind, user: User, *, language: str, at: float | None = None, **values: str
+    async def warn(  # noqa: PLR0913 - of what, whom, in which language, and who did it where and when
+        self,
+        tx: Transaction,
+        kind: NoticeKind,
+        user: User,
+        *,
+        language: str,
+        at: float | None = None,
+        where: Origin = NOWHERE,
+        **values: str,
     ) -> None:
         """Notify a user of a change to their account, with a link that locks the account.
 
@@ -113,5 +124,5 @@ class Notices:
                 expires_at=(tx.now if at is None else at) + LOCK_SECONDS,
             )
         )
-        notice = Notice(kind=kind, to=user.email, language=language, lock=link.url, values=values)
+        notice = Notice(kind=kind, to=user.email, language=language, lock=link.url, values=values, where=where)
         await self.send(tx, notice, user_id=user.id)

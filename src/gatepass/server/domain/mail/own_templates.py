@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, get_args
 
 from gatepass.server.base.errors import StartupError
 from gatepass.server.base.texts import LANGUAGES, placeholders
+from gatepass.server.domain.events.event import Origin
 from gatepass.server.domain.mail.message import Mail
 from gatepass.server.domain.mail.queue import Notice, NoticeKind
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 KINDS: tuple[NoticeKind, ...] = get_args(NoticeKind)
 _KINDS_BY_NAME: dict[str, NoticeKind] = {kind: kind for kind in KINDS}
 _SUBJECT = "Subject:"
+_EXAMPLE_AT, _EXAMPLE_SECONDS = 1_767_225_600.0, 3_600.0
 _ALWAYS = ("to", "language", "site_name", "link", "code", "lock")
 """What every template knows; what an email has none of is empty."""
 
@@ -154,6 +156,11 @@ def example(kind: NoticeKind, language: str, texts: Texts) -> Notice:
         link="https://auth.example.com/pages/example?token=example" if has_link else "",
         code="12345678" if kind == "sign_in" else "",
         lock="" if has_link else "https://auth.example.com/pages/lock?token=example",
+        where=Origin(
+            address="203.0.113.7", user_agent="Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+        ),
+        at=_EXAMPLE_AT,
+        seconds=_EXAMPLE_SECONDS if has_link else 0,
         values={name: f"({name})" for name in sorted(_values(kind, texts))},
     )
 

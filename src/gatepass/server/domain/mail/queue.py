@@ -7,6 +7,10 @@ from typing import Literal, Protocol
 import msgspec
 
 from gatepass.server.base.confidential import Confidential
+from gatepass.server.domain.events.event import (
+    NOWHERE,
+    Origin,  # noqa: TC001 - msgspec reads the annotations
+)
 
 NoticeKind = Literal[
     "account_deleted",
@@ -38,7 +42,8 @@ _LONGEST_PAUSE_SECONDS = 3_600.0
 class Notice(Confidential, frozen=True, kw_only=True):
     """The data of an email. `link` is its main link, `lock` the link for "this wasn't me".
 
-    Links are relative to the issuer until the server that sends the email completes them.
+    Links are relative to the issuer until the server that sends the email completes them. `where` and `at` are of the
+    request that led to the email, as far as its recipient is to know them; `seconds` is how long the link works.
     `to` is empty for a dummy: it costs what a real email costs, and is never sent.
     """
 
@@ -49,6 +54,9 @@ class Notice(Confidential, frozen=True, kw_only=True):
     code: str = ""
     lock: str = ""
     values: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    where: Origin = NOWHERE
+    at: float = 0.0
+    seconds: float = 0.0
 
 
 class QueuedMail(msgspec.Struct, frozen=True, kw_only=True):

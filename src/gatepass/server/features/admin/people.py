@@ -192,7 +192,9 @@ class Admin:
                     expires_at=tx.now + INVITATION_SECONDS,
                 )
             )
-            notice = Notice(kind="invitation", to=user.email, language=language, link=link.url)
+            notice = Notice(
+                kind="invitation", to=user.email, language=language, link=link.url, seconds=INVITATION_SECONDS
+            )
             await self._notices.send(tx, notice, user_id=user.id)
             await record(tx, "invited", user.id, actor=self._changes.by.id, where=self._changes.where)
             return None

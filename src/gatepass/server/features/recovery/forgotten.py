@@ -64,7 +64,14 @@ async def send_link(needs: Needs, call: Call, email: str, *, query: str = "") ->
                 expires_at=tx.now + needs.settings.mail_link_seconds,
             )
         )
-        notice = Notice(kind="reset", to=address if gets_mail else "", language=language, link=link.url + query)
+        notice = Notice(
+            kind="reset",
+            to=address if gets_mail else "",
+            language=language,
+            link=link.url + query,
+            where=origin,
+            seconds=needs.settings.mail_link_seconds,
+        )
         await needs.notices.send(tx, notice, user_id=user_id)
         await record(tx, "password_reset_asked", user_id, actor="", where=origin)
         return None

@@ -56,7 +56,7 @@ async def lock_account(needs: Needs, call: Call, token: str) -> None:
         await record(tx, "account_locked", user.id, where=origin)
         await _put_address_back(tx, user, code.email)
         way_back = needs.notices.page_url("forgotten")
-        notice = Notice(kind="account_locked", to=code.email, language=language, link=way_back)
+        notice = Notice(kind="account_locked", to=code.email, language=language, link=way_back, where=origin)
         await needs.notices.send(tx, notice, user_id=user.id)
         return None
 

@@ -74,7 +74,7 @@ async def reset_password(
             await tx.users.set_locked(user.id, None)
             await record(tx, "account_unlocked", user.id, where=origin)
         await record(tx, "password_changed", user.id, reason="reset", where=origin)
-        await needs.notices.warn(tx, "password_changed", user, language=language)
+        await needs.notices.warn(tx, "password_changed", user, language=language, where=origin)
         now = await tx.users.by_id(user.id)
         if token_request is None or status is None or now is None or now.closed is not None:
             return None

@@ -150,6 +150,8 @@ async def _send_link(  # noqa: PLR0913 - to whom, for what, and where it leads
             to=address,
             language=language,
             link=link.url + query if owner is None else needs.notices.page_url("login"),
+            where=attempt.where,
+            seconds=needs.settings.mail_link_seconds if owner is None else 0,
         )
         await needs.notices.send(tx, notice)
         return None

@@ -31,7 +31,7 @@ async def note_added(needs: Needs, tx: Transaction, call: Call, factor: Factor, 
     """Record a new factor and notify the user; return recovery codes if the user has none yet."""
     user = call.caller.user
     await record(tx, "factor_added", user.id, reason=factor, where=call.origin)
-    await needs.notices.warn(tx, "factor_added", user, language=call.language, at=at)
+    await needs.notices.warn(tx, "factor_added", user, language=call.language, at=at, where=call.origin)
     if (await tx.factors.of(user.id)).recovery_codes:
         return ()
     codes = new_codes()
@@ -51,7 +51,7 @@ async def note_removed(needs: Needs, tx: Transaction, call: Call, factor: Factor
     """Record a removed factor and notify the user; the last one takes recovery codes and trusted devices with it."""
     user = call.caller.user
     await record(tx, "factor_removed", user.id, reason=factor, where=call.origin)
-    await needs.notices.warn(tx, "factor_removed", user, language=call.language)
+    await needs.notices.warn(tx, "factor_removed", user, language=call.language, where=call.origin)
     if not (await tx.factors.of(user.id)).are_asked:
         await drop_factors(tx, user.id)
 

@@ -78,6 +78,8 @@ async def send_link(needs: Needs, call: Call, email: str) -> str:
             to=address,
             language=language,
             link=link.url if is_free else "",
+            where=origin,
+            seconds=needs.settings.mail_link_seconds if is_free else 0,
         )
         await needs.notices.send(tx, notice, user_id=user.id)
         await record(tx, "email_change_asked", user.id, where=origin)
@@ -110,7 +112,7 @@ async def confirm_address(needs: Needs, call: Call, token: str) -> None:
             return None
         await record(tx, "email_changed", user.id, where=origin)
         # Only the old address can lock the account and restore itself: the new one may be a thief's.
-        await needs.notices.warn(tx, "email_changed", user, language=language, email=code.email)
+        await needs.notices.warn(tx, "email_changed", user, language=language, where=origin, email=code.email)
         notice = Notice(kind="email_changed", to=code.email, language=language, values={"email": code.email})
         await needs.notices.send(tx, notice, user_id=user.id)
         return None

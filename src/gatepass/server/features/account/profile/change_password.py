@@ -51,7 +51,7 @@ async def set_password(needs: Needs, call: Call, password: str) -> None:
         await tx.codes.forget_openers(user.id)
         await end_sessions_of(tx, user.id, "password_changed", where=origin, keep=caller.session_id)
         await record(tx, "password_changed", user.id, where=origin)
-        await needs.notices.warn(tx, "password_changed", user, language=language)
+        await needs.notices.warn(tx, "password_changed", user, language=language, where=call.origin)
         return None
 
     await decide(needs.database, unit)

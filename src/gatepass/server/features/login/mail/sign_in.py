@@ -86,7 +86,15 @@ async def send_code(needs: Needs, call: Call, email: str, challenge: str, *, que
                 expires_at=tx.now + needs.settings.mail_code_seconds,
             )
         )
-        notice = Notice(kind="sign_in", to=address if may_enter else "", language=language, link=url, code=short)
+        notice = Notice(
+            kind="sign_in",
+            to=address if may_enter else "",
+            language=language,
+            link=url,
+            code=short,
+            where=where,
+            seconds=needs.settings.mail_code_seconds,
+        )
         await needs.notices.send(tx, notice, user_id=user_id)
         await record(tx, "sign_in_code_asked", user_id, actor="", where=where)
         return None

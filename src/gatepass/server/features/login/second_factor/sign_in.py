@@ -91,7 +91,7 @@ async def sign_in(needs: Needs, call: Call, pending: Pending, claim: Claim, *, r
         if isinstance(decided, Refusal):
             return decided
         if isinstance(claim, CodeClaim) and claim.is_recovery_code:
-            await needs.notices.warn(tx, "recovery_code_used", decided.user, language=language)
+            await needs.notices.warn(tx, "recovery_code_used", decided.user, language=language, where=call.origin)
         if device:
             await _remember(needs, tx, pending.user_id, device, where)
         return await open_session(

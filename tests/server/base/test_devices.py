@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gatepass.server.web.devices import device_of
+from gatepass.server.base.devices import device_of
 
 _WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
 AGENTS = {
