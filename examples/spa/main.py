@@ -32,9 +32,10 @@ async def config() -> dict[str, str]:
 
 @app.middleware("http")
 async def add_policy(request: Request, call_next) -> Response:  # type: ignore[no-untyped-def] # noqa: ANN001 - FastAPI's
-    """Allow no script but the page's own: it holds the access token."""
+    """Allow no script but the page's own and the server's client: they hold the access token."""
     response: Response = await call_next(request)
-    response.headers["Content-Security-Policy"] = f"default-src 'self'; connect-src 'self' {issuer}"
+    sources = f"'self' {issuer}"
+    response.headers["Content-Security-Policy"] = f"default-src 'self'; script-src {sources}; connect-src {sources}"
     return response
 
 

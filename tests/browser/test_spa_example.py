@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from playwright.sync_api import expect
+from tests.support.factors import set_up_totp
 from tests.support.ports import free_port
 from tests.support.server import ANN, SettableClock, first_url, running_server
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from tests.support.server import RunningServer
 
 MAIN = Path(__file__).parents[2] / "examples" / "spa" / "main.py"
+
+SAM = {"email": "sam@example.test", "password": "a battery for a second factor"}
 
 TEN_CALLS = """
 async () => {
@@ -37,12 +40,12 @@ class Spa(NamedTuple):
     server: RunningServer
 
 
-@pytest.fixture
-def spa(tmp_path: Path) -> Generator[Spa]:
+@pytest.fixture(scope="module")
+def spa(tmp_path_factory: pytest.TempPathFactory) -> Generator[Spa]:
     """Run both, as the README says."""
     port = free_port()
     url = f"http://localhost:{port}"
-    with running_server(tmp_path / "data", SettableClock(time.time()), browser_origins=(url,)) as server:
+    with running_server(tmp_path_factory.mktemp("spa"), SettableClock(time.time()), browser_origins=(url,)) as server:
         with server.client() as api:
             assert api.post("/signup", json=ANN).status_code == 201
         environment = os.environ | {"GATEPASS_ISSUER": server.url, "PORT": str(port)}
@@ -87,6 +90,27 @@ def test_the_page(spa: Spa, open_page: Callable[..., Page]) -> None:
     page.reload()
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
     assert problems == []
+
+
+def test_a_second_factor(spa: Spa, open_page: Callable[..., Page]) -> None:
+    """The page asks for it: a wrong code is told, the right one signs in, a recovery code does too."""
+    with spa.server.client() as api:
+        assert api.post("/signup", json=SAM).status_code == 201
+        application, codes = set_up_totp(spa.server, api, SAM)
+    page = open_page()
+    page.goto(spa.url)
+    for tries in (("000000", application.next_code()), (codes[0],)):
+        page.get_by_label("E-mail").fill(SAM["email"])
+        page.get_by_label("Password").fill(SAM["password"])
+        page.get_by_role("button", name="Sign in").click()
+        for code in tries:
+            page.get_by_label("Code").fill(code)
+            page.get_by_role("button", name="Continue").click()
+            if code == "000000":
+                expect(page.get_by_role("alert")).not_to_be_empty()
+        expect(page.locator("#message")).to_contain_text("Welcome")
+        page.reload()
+        page.get_by_role("button", name="Sign out").click()
 
 
 def test_many_calls_in_two_tabs(spa: Spa, open_page: Callable[..., Page]) -> None:

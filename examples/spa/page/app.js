@@ -1,32 +1,50 @@
-import { call, signIn, signOut, token, whenItEnds } from "./session.js";
+import { call, client } from "./session.js";
 
 const element = (id) => document.getElementById(id);
 
-const show = async () => {
-  const isSignedIn = (await token()) !== null;
-  element("sign-in").hidden = isSignedIn;
-  element("signed-in").hidden = !isSignedIn;
-  if (isSignedIn) element("message").textContent = (await (await call("api/dashboard")).json()).message;
+const show = async (session) => {
+  element("sign-in").hidden = Boolean(session);
+  element("factor").hidden = true;
+  element("signed-in").hidden = !session;
+  element("problem").textContent = "";
+  if (session) element("message").textContent = (await (await call("api/dashboard")).json()).message;
 };
 
-element("sign-in").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const { email, password } = Object.fromEntries(new FormData(event.target));
+// Fails with what people are told, or with the factors that are asked for next.
+const attempt = async (form, work) => {
   try {
-    await signIn(email, password);
-    element("problem").textContent = "";
-    event.target.reset();
-    await show();
+    await work(Object.fromEntries(new FormData(form)));
+    form.reset();
   } catch (error) {
-    element("problem").textContent = error.message;
+    const isFactorDue = error.code === "second_factor_required";
+    element("problem").textContent = isFactorDue ? "" : error.message;
+    if (!isFactorDue) return;
+    form.reset();
+    element("sign-in").hidden = true;
+    element("factor").hidden = false;
+    element("use-passkey").hidden = !error.factors.includes("passkey");
+    element("code").focus();
   }
+};
+
+const on = (id, work) =>
+  element(id).addEventListener("submit", (event) => {
+    event.preventDefault();
+    void attempt(event.target, work);
+  });
+
+on("sign-in", ({ email, password }) => client.signIn({ email, password }));
+on("factor", ({ code, remember }) => {
+  const proof = /^[0-9 ]+$/.test(code) ? { code: code.replaceAll(" ", "") } : { recoveryCode: code };
+  return client.answerFactor({ ...proof, remember: Boolean(remember) });
 });
+element("use-passkey").addEventListener("click", () => attempt(element("factor"), () => client.answerFactor({ passkey: true })));
+element("back").addEventListener("click", () => show(null));
+element("sign-out").addEventListener("click", () => attempt(element("sign-in"), () => client.signOut()));
 
-element("sign-out").addEventListener("click", signOut);
-
-whenItEnds(() => {
-  element("sign-in").hidden = false;
-  element("signed-in").hidden = true;
-});
-
-await show();
+client.onChange(show); // in this tab or another
+try {
+  await show(await client.session());
+} catch (error) {
+  element("problem").textContent = error.message;
+}
