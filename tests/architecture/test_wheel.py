@@ -42,6 +42,8 @@ def test_it_holds_the_package_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     assert held == expected
     assert {"gatepass/py.typed", "gatepass/cli/main.py"} <= held
     assert any(name.endswith(".sql") for name in held)
+    client = (ROOT / "clients/js/browser/gatepass.js").read_bytes()  # to which a link leads
+    assert wheel.read("gatepass/server/features/browser_client/gatepass.js") == client
 
 
 def test_what_it_asks_for(wheel: zipfile.ZipFile) -> None:

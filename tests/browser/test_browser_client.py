@@ -96,6 +96,15 @@ def page(world: World, open_page: OpenPage) -> Page:
     return go(open_page(), world.app.origin)
 
 
+@pytest.fixture(scope="module")
+def signed_in(world: World, browser: Browser) -> Generator[Page]:
+    """One page where Ann is signed in, for tests that leave it so."""
+    with browser.new_context() as context:
+        page = go(context.new_page(), world.app.origin)
+        sign_in(page)
+        yield page
+
+
 def another(page: Page, url: str | None = None) -> Page:
     """Another tab of the browser."""
     return go(page.context.new_page(), url or page.url)
@@ -441,47 +450,44 @@ SPELLINGS = (
 )
 
 
-def test_the_token_goes_to_listed_origins_only(world: World, page: Page) -> None:
+def test_the_token_goes_to_listed_origins_only(world: World, signed_in: Page) -> None:
     """THREATS 20: however a URL is spelled, what is checked is what is called; nothing is sent anywhere else."""
-    sign_in(page)
     before = len(world.second.calls)
     for spelling in SPELLINGS:
         url = spelling.replace("OTHER", world.second.origin).replace(
             "HOST", world.second.origin.removeprefix("http://")
         )
-        outcome = page.evaluate(f"tried(async () => (await client.fetch({url})).url)")
+        outcome = signed_in.evaluate(f"tried(async () => (await client.fetch({url})).url)")
         is_no_url = "@" in spelling  # for browsers, too
         assert is_no_url or outcome.get("code") == "origin_not_allowed", (spelling, outcome)
+    signed_in.evaluate("document.querySelector('base').remove()")
     assert world.second.calls[before:] == []
 
 
-def test_a_listed_origin_gets_the_token(world: World, page: Page) -> None:
+def test_a_listed_origin_gets_the_token(world: World, signed_in: Page) -> None:
     """THREATS 20: the origin that `createClient` names, exactly: no other port of the host."""
-    sign_in(page)
     listed = f"window.listed = createClient({{ origins: ['{world.second.origin}'] }})"
-    status = page.evaluate(
+    status = signed_in.evaluate(
         f"async () => {{ {listed}; return (await listed.fetch('{world.second.origin}/api/fine')).status; }}"
     )
     assert status == 200
     assert world.second.tokens_at("/api/fine")[-1]
-    refused = page.evaluate("tried(() => listed.fetch('http://localhost:1/api/fine'))")
+    refused = signed_in.evaluate("tried(() => listed.fetch('http://localhost:1/api/fine'))")
     assert refused["code"] == "origin_not_allowed"
 
 
-def test_a_redirect_is_not_followed(world: World, page: Page) -> None:
+def test_a_redirect_is_not_followed(world: World, signed_in: Page) -> None:
     """THREATS 20: an open redirect of the API leads the token nowhere, whatever the page asked for."""
-    sign_in(page)
     to = f"'/to?url={world.second.origin}/api/stolen'"
     for call in (to, f"{to}, {{ redirect: 'follow' }}", f"new Request({to}, {{ redirect: 'follow' }})"):
-        assert page.evaluate(f"tried(() => client.fetch({call}))")["code"] == "unreachable"
+        assert signed_in.evaluate(f"tried(() => client.fetch({call}))")["code"] == "unreachable"
     assert world.second.tokens_at("/api/stolen") == []
 
 
-def test_a_call_that_is_refused_is_sent_twice_at_most(world: World, page: Page) -> None:
+def test_a_call_that_is_refused_is_sent_twice_at_most(world: World, signed_in: Page) -> None:
     """THREATS 20: one retry, with a fresh token and the same body; the second 401 is the page's."""
-    sign_in(page)
-    before, refreshes = len(world.app.calls), refreshes_of(page.context)
-    assert value(page, "fetch", "/refused", {"method": "POST", "body": "x"}) == 401
+    before, refreshes = len(world.app.calls), refreshes_of(signed_in.context)
+    assert value(signed_in, "fetch", "/refused", {"method": "POST", "body": "x"}) == 401
     first, second = (sent for _, sent in world.app.calls[before:])
     assert first != second
     assert refreshes == ["begins", "ends"]
