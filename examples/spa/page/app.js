@@ -11,15 +11,14 @@ const show = async (session) => {
 };
 
 // Fails with what people are told, or with the factors that are asked for next.
-const attempt = async (form, work) => {
+const attempt = async (work) => {
   try {
-    await work(Object.fromEntries(new FormData(form)));
-    form.reset();
+    await work();
   } catch (error) {
     const isFactorDue = error.code === "second_factor_required";
     element("problem").textContent = isFactorDue ? "" : error.message;
     if (!isFactorDue) return;
-    form.reset();
+    element("sign-in").reset();
     element("sign-in").hidden = true;
     element("factor").hidden = false;
     element("use-passkey").hidden = !error.factors.includes("passkey");
@@ -30,7 +29,10 @@ const attempt = async (form, work) => {
 const on = (id, work) =>
   element(id).addEventListener("submit", (event) => {
     event.preventDefault();
-    void attempt(event.target, work);
+    void attempt(async () => {
+      await work(Object.fromEntries(new FormData(event.target)));
+      event.target.reset();
+    });
   });
 
 on("sign-in", ({ email, password }) => client.signIn({ email, password }));
@@ -38,9 +40,9 @@ on("factor", ({ code, remember }) => {
   const proof = /^[0-9 ]+$/.test(code) ? { code: code.replaceAll(" ", "") } : { recoveryCode: code };
   return client.answerFactor({ ...proof, remember: Boolean(remember) });
 });
-element("use-passkey").addEventListener("click", () => attempt(element("factor"), () => client.answerFactor({ passkey: true })));
+element("use-passkey").addEventListener("click", () => attempt(() => client.answerFactor({ passkey: true })));
 element("back").addEventListener("click", () => show(null));
-element("sign-out").addEventListener("click", () => attempt(element("sign-in"), () => client.signOut()));
+element("sign-out").addEventListener("click", () => attempt(() => client.signOut()));
 
 client.onChange(show); // in this tab or another
 try {
