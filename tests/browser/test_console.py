@@ -107,7 +107,7 @@ def test_how_it_looks(
     page.goto("/pages/login?return_to=/pages/admin")
     page.locator("input[name=email]").fill(olga.credentials["email"])
     page.locator("input[name=password]").fill(olga.credentials["password"])
-    page.locator("form[action$='/pages/login'] button").click()
+    page.locator("form[action$='/pages/login'] button:not([type])").click()
     page.locator("input[name=code]").fill(olga.app.next_code())
     page.locator("form:has(input[name=code]) button").click()
     page.wait_for_url("**/pages/admin")

@@ -38,7 +38,7 @@ def olga(server: RunningServer) -> OperatorInPerson:
         refused = browser.post(start, at="/pages/account/factors", enrollment_code="a guess")
         assert "needs the one-time code" in refused.text
         shown = browser.post(start, at="/pages/account/factors", enrollment_code=made["enrollment_code"])
-        secret = re.search(r"<code>([A-Z2-7 ]+)</code>", shown.text)
+        secret = re.search(r"[?]secret=([A-Z2-7]+)&amp;", shown.text)
         assert secret is not None, shown.text
         app = Application(server, f"otpauth://totp/x?secret={secret[1].replace(' ', '')}")
         csrf = re.search(r'name="csrf" value="([^"]+)"', shown.text)
