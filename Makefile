@@ -27,7 +27,7 @@ INSTALL = $(UV) pip install --quiet --python $(BIN)/python --require-hashes --co
 COMPILE = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q src
 
 .PHONY: help setup serve demo test check soak fuzz bench docs reference lock upgrade clean
-.PHONY: lint types contracts site chromium pgbouncer relying-parties
+.PHONY: lint types contracts site chromium pgbouncer relying-parties proxies
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,7 +44,7 @@ demo: $(STAMPS)/dev ## walk the whole road against a server and a sample API
 	@$(COMPILE)
 	@$(BIN)/python examples/demo.py $(ARGS)
 
-test: $(STAMPS)/dev $(STAMPS)/docs chromium pgbouncer relying-parties ## run every test
+test: $(STAMPS)/dev $(STAMPS)/docs chromium pgbouncer relying-parties proxies ## run every test
 	$(BIN)/pytest -n $(WORKERS) $(ARGS)
 
 check: lint types contracts site ## linters, types, contracts, documentation
@@ -123,6 +123,11 @@ pgbouncer:
 relying-parties:
 	@test -e /usr/lib/apache2/modules/mod_auth_openidc.so || scripts/apt-install libapache2-mod-auth-openidc || echo "no mod_auth_openidc: its tests are skipped" >&2
 	@command -v oidc-agent > /dev/null || scripts/apt-install oidc-agent-cli || echo "no oidc-agent: its tests are skipped" >&2
+
+proxies:
+	@command -v nginx > /dev/null || test -x /usr/sbin/nginx || scripts/apt-install nginx-light || echo "no nginx: its tests are skipped" >&2
+	@command -v haproxy > /dev/null || test -x /usr/sbin/haproxy || scripts/apt-install haproxy || echo "no HAProxy: its tests are skipped" >&2
+	@command -v caddy > /dev/null || scripts/apt-install caddy || echo "no Caddy: its tests are skipped" >&2
 
 chromium:
 	@scripts/ensure-chromium

@@ -7,7 +7,7 @@ frameworks make none.
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -230,6 +230,24 @@ class Guard(Generic[Principal_co]):
             principal = await self._verifier.averify(*presented)
             if self._requirements:
                 check_all(self._requirements, principal, self._verifier.clock())
+        except JoseError as error:
+            raise self._refused(error, incoming) from error
+        return principal
+
+    def admit_at_once(self, incoming: IncomingRequest) -> Principal | None:
+        """Return the principal of a request with a bearer token, if that takes no waiting; None: `aadmit` decides.
+
+        Raises:
+            Refused: It is denied.
+        """
+        at_once = getattr(self._verifier, "at_once", None)
+        try:
+            token, is_dpop = credentials(incoming.header("authorization"))
+            principal = None if is_dpop or at_once is None else cast("Principal | None", at_once(token))
+            if principal is not None and self._requirements:
+                check_all(self._requirements, principal, self._verifier.clock())
+        except MissingTokenError:
+            return None  # a cookie may have one
         except JoseError as error:
             raise self._refused(error, incoming) from error
         return principal

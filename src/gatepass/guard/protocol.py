@@ -1,0 +1,170 @@
+"""The connection of a proxy: HTTP/1.1, one question after another, each answered in its turn."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import TYPE_CHECKING, cast
+
+import httptools
+
+from gatepass.guard.decision import FAILED, answer
+from gatepass.guard.identity import NOBODY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gatepass.guard.decision import ForwardAuth
+    from gatepass.guard.request import HeaderList
+
+_log = logging.getLogger(__name__)
+
+_MOST_HEADER_BYTES = 65_536
+_MOST_BODY_BYTES = 1_048_576
+"""No body is read, but Envoy and others may send that of the request along."""
+_MOST_WAITING = 64
+"""How many questions of one connection may wait for their turn."""
+_BAD = answer(400, [*NOBODY, ("Connection", "close")])
+_TOO_LARGE = answer(431, [*NOBODY, ("Connection", "close")])
+
+
+class ProxyConnection(asyncio.Protocol):
+    """One connection. Whatever goes wrong on it is no 2xx.
+
+    Attributes:
+        used_at: When it was last used, by the clock of the event loop.
+        gone: Set when it has ended.
+    """
+
+    def __init__(
+        self, forward_auth: ForwardAuth, *, is_told_by: Callable[[object], bool], open_ones: set[ProxyConnection]
+    ) -> None:
+        """Prepare.
+
+        Args:
+            forward_auth: Who decides.
+            is_told_by: Whether a peer, as asyncio names it, is a listed proxy.
+            open_ones: Every connection that is open.
+        """
+        self._forward_auth = forward_auth
+        self._is_told_by = is_told_by
+        self._open_ones = open_ones
+        self._parser = httptools.HttpRequestParser(self)
+        self._asked: deque[HeaderList] = deque()
+        self._headers: HeaderList = []
+        self._size = 0
+        self._answering: asyncio.Task[None] | None = None
+        self._is_ending = False
+        self.used_at = 0.0
+        self.gone = asyncio.Event()
+
+    # ── asyncio ──
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._loop = asyncio.get_running_loop()
+        self._is_told = self._is_told_by(transport.get_extra_info("peername"))
+        self._open_ones.add(self)
+        self.used_at = self._loop.time()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - as asyncio calls it
+        """End: nobody reads an answer any more."""
+        self._open_ones.discard(self)
+        self.gone.set()
+        if self._answering is not None:
+            self._answering.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on."""
+        self.used_at = self._loop.time()
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserCallbackError:
+            self._refuse(_TOO_LARGE)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._refuse(_BAD)
+
+    def eof_received(self) -> bool:
+        """Answer what was asked before the end."""
+        self.close()
+        return True
+
+    # ── httptools ──
+
+    def on_message_begin(self) -> None:
+        """A question begins."""
+        self._headers, self._size = [], 0
+
+    def on_url(self, url: bytes) -> None:
+        """Count: which page it is does not matter here."""
+        self._count(len(url), _MOST_HEADER_BYTES)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep."""
+        self._count(len(name) + len(value), _MOST_HEADER_BYTES)
+        self._headers.append((name.lower(), value))
+
+    def on_body(self, body: bytes) -> None:
+        """Count, and forget."""
+        self._count(len(body), _MOST_HEADER_BYTES + _MOST_BODY_BYTES)
+
+    def on_message_complete(self) -> None:
+        """Let it wait for its turn."""
+        if self._answering is None and (response := self._at_once(self._headers)) is not None:
+            self._transport.write(response)
+            return
+        self._asked.append(self._headers)
+        if self._answering is None:
+            self._answering = self._loop.create_task(self._answer_all())
+        elif len(self._asked) >= _MOST_WAITING:
+            self._transport.pause_reading()
+
+    def _count(self, more: int, most: int) -> None:
+        self._size += more
+        if self._size > most:
+            raise _TooLargeError
+
+    # ── answering ──
+
+    async def _answer_all(self) -> None:
+        while self._asked:
+            self._transport.write(await self._decide(self._asked.popleft()))
+        self._answering = None
+        if self._is_ending:
+            self._transport.close()
+        else:
+            self._transport.resume_reading()
+
+    def _at_once(self, headers: HeaderList) -> bytes | None:
+        try:
+            return self._forward_auth.at_once(headers, is_told=self._is_told)
+        except Exception:  # noqa: BLE001 - whatever it is, nobody is let in
+            _log.exception("a decision failed")
+            return FAILED
+
+    async def _decide(self, headers: HeaderList) -> bytes:
+        try:
+            return await self._forward_auth.decide(headers, is_told=self._is_told)
+        except Exception:  # noqa: BLE001 - whatever it is, nobody is let in
+            _log.exception("a decision failed")
+            return FAILED
+
+    def _refuse(self, response: bytes) -> None:
+        """Refuse what cannot be read, after the answers to what came before."""
+        if self._answering is not None:
+            self.close()
+            return
+        self._transport.write(response)
+        self._transport.close()
+
+    def close(self) -> None:
+        """Answer what was asked, and hang up."""
+        self._is_ending = True
+        if self._answering is None:
+            self._transport.close()
+
+
+class _TooLargeError(Exception):
+    """The head or the body is too large."""
