@@ -522,7 +522,9 @@ def test_an_unknown_setting_in_the_environment_refuses_to_start(tmp_path: Path) 
         check=False,
         env={**os.environ, "GATEPASS_SINGUP": "open"},
     )
-    assert done.stderr == "error: Unknown setting in the environment: singup.\nhint: Did you mean signup?\n"
+    assert done.stderr == (
+        "error: Unknown setting in the environment: GATEPASS_SINGUP.\nhint: Did you mean GATEPASS_SIGNUP?\n"
+    )
 
 
 def test_serve_under_tls(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def test_it_says_how_to_type_it_where_it_is_not_on_the_path(tmp_path: Path, monk
     monkeypatch.chdir(tmp_path / "clone")
     monkeypatch.setattr(sys, "argv", [str(ours)])
     monkeypatch.setenv("PATH", str(tmp_path))
-    expected = "gatepass is not on your PATH: type .venv/bin/gatepass; or first: . .venv/bin/activate"
+    expected = "This program is not on your PATH: type .venv/bin/gatepass; or first: . .venv/bin/activate"
     assert how_to_type_it() == expected
     monkeypatch.setenv("PATH", str(program(tmp_path / "other" / "gatepass").parent))
     assert how_to_type_it() == expected
@@ -41,4 +41,6 @@ def test_it_needs_no_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ours = program(tmp_path / "bin" / "gatepass")
     monkeypatch.setattr(sys, "argv", [str(ours)])
     monkeypatch.setenv("PATH", "/nowhere")
-    assert how_to_type_it() == f"gatepass is not on your PATH: type {ours}; or first: export PATH={ours.parent}:$PATH"
+    assert (
+        how_to_type_it() == f"This program is not on your PATH: type {ours}; or first: export PATH={ours.parent}:$PATH"
+    )

@@ -31,7 +31,7 @@ def how_to_type_it() -> str | None:
     here = program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program
     activate = here.with_name("activate")
     first = f"; or first: . {activate}" if activate.exists() else f"; or first: export PATH={here.parent}:$PATH"
-    return f"gatepass is not on your PATH: type {here}{first}"
+    return f"This program is not on your PATH: type {here}{first}"
 
 
 def result(text: str) -> None:
