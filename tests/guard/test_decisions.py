@@ -160,6 +160,14 @@ def test_questions_are_answered_in_their_order(api: httpx.Client, asked: httpx.C
     assert statuses == [b"401", b"403"] * 3
 
 
+def test_an_answer_to_head_has_no_body(api: httpx.Client, asked: httpx.Client) -> None:
+    """Otherwise its octets would be read as the next answer of the connection."""
+    tokens = ("bad.bad.bad", Person(api).pair["token"], "bad.bad.bad")
+    sent = b"".join(b"HEAD / HTTP/1.1\r\nAuthorization: Bearer %s\r\n\r\n" % token.encode() for token in tokens)
+    heads = exchange(str(asked.base_url), sent).split(b"\r\n\r\n")
+    assert [head[:12] for head in heads] == [b"HTTP/1.1 401", b"HTTP/1.1 403", b"HTTP/1.1 401", b""]
+
+
 HOSTILE = "a b,c;\r\nX-Auth-Roles: admin\u20ac%"
 
 

@@ -51,7 +51,7 @@ class ProxyConnection(asyncio.Protocol):
         self._is_told_by = is_told_by
         self._open_ones = open_ones
         self._parser = httptools.HttpRequestParser(self)
-        self._asked: deque[HeaderList] = deque()
+        self._asked: deque[tuple[HeaderList, bool]] = deque()
         self._headers: HeaderList = []
         self._size = 0
         self._answering: asyncio.Task[None] | None = None
@@ -112,10 +112,11 @@ class ProxyConnection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Let it wait for its turn."""
+        is_head = self._parser.get_method() == b"HEAD"
         if self._answering is None and (response := self._at_once(self._headers)) is not None:
-            self._transport.write(response)
+            self._write(response, is_head=is_head)
             return
-        self._asked.append(self._headers)
+        self._asked.append((self._headers, is_head))
         if self._answering is None:
             self._answering = self._loop.create_task(self._answer_all())
         elif len(self._asked) >= _MOST_WAITING:
@@ -130,7 +131,8 @@ class ProxyConnection(asyncio.Protocol):
 
     async def _answer_all(self) -> None:
         while self._asked:
-            self._transport.write(await self._decide(self._asked.popleft()))
+            headers, is_head = self._asked.popleft()
+            self._write(await self._decide(headers), is_head=is_head)
         self._answering = None
         if self._is_ending:
             self._transport.close()
@@ -150,6 +152,10 @@ class ProxyConnection(asyncio.Protocol):
         except Exception:  # noqa: BLE001 - whatever it is, nobody is let in
             _log.exception("a decision failed")
             return FAILED
+
+    def _write(self, response: bytes, *, is_head: bool) -> None:
+        """RFC 9110 §9.3.2: Envoy asks by the request's own method, and an answer to HEAD has no body."""
+        self._transport.write(response.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if is_head else response)
 
     def _refuse(self, response: bytes) -> None:
         """Refuse what cannot be read, after the answers to what came before."""
