@@ -152,7 +152,7 @@ def test_no_token_escapes_its_bit(request: pytest.FixtureRequest, database: Data
 
     async def many() -> None:
         await database.transaction(_open_epoch)
-        for number in range((2_000 if on_sqlite else 300) * effort):
+        for number in range((1_000 if on_sqlite else 300) * effort):
             await run(number)
 
     asyncio.run(many())

@@ -49,7 +49,7 @@ CHECKS = [
 EVERY_RIGHT = "admin:read admin:write admin:impersonate"
 OF_CLIENTS = ("/oauth/device", "/oauth/par", "/oauth/token", "/oauth/revoke", "/oauth/introspect")
 PAGES = ("/oauth/authorize", "/oauth/logout", "/device", "/pages/device")
-EXAMPLES = 8
+EXAMPLES = 4
 """Of each call and mode; fifty times as many in `make soak`."""
 
 
