@@ -20,7 +20,7 @@ from gatepass.verify.guard import Guard
 if TYPE_CHECKING:
     from types import ModuleType
 
-app = App(name="guard", help="Answer a reverse proxy whether a request's token is good.")
+app = App(name="guard", help="Tell a reverse proxy whether a request's token is good.")
 
 _JOINED = ("scope", "permission", "acr", "amr")
 """What may be required several times: all are needed, or of `acr` one."""

@@ -69,7 +69,7 @@ app.command("gatepass.cli.backup:restore_app", name="restore", help="Restore a b
 app.command("gatepass.cli.move:app", name="migrate-data", help="Move everything from SQLite to PostgreSQL.")
 app.command("gatepass.cli.doctor:app", name="doctor", help="Check whether a server can run here.")
 app.command("gatepass.cli.openapi:app", name="openapi", help="Print the OpenAPI description of the HTTP API.")
-app.command("gatepass.cli.guard:app", name="guard", help="Answer a reverse proxy whether a request's token is good.")
+app.command("gatepass.cli.guard:app", name="guard", help="Tell a reverse proxy whether a request's token is good.")
 app.command("gatepass.cli.token:app", name="token", help="Inspect, verify and sign tokens.")
 
 

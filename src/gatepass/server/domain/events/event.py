@@ -138,7 +138,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     user_agent: str = ""
 
     def for_its_user(self) -> Event:
-        """The event as the user it is about reads it: where another was who did it is that one's own affair."""
+        """The event as its user may read it: without the address and the browser of another person who did it."""
         if self.actor in ("", self.user_id):
             return self
         return msgspec.structs.replace(self, address="", user_agent="")
