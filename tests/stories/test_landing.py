@@ -7,7 +7,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from tests.support.server import running_server
+from tests.support.pages import Browser
+from tests.support.server import ANN, running_server
 
 from gatepass.verify import Verifier
 
@@ -47,3 +48,16 @@ def test_strangers_are_told_no_steps(tmp_path: Path) -> None:
     assert "curl" not in text
     assert "/pages/signup" not in text
     assert "/pages/login" in text
+
+
+def test_the_application_is_one_link_away(api: httpx.Client, tmp_path: Path) -> None:
+    """The first page and the account lead to `app_url`, named by its host in every language; without one, nowhere."""
+    link = r'<a href="https://app\.example\.com/start">([^<]+)</a>'
+    assert "app.example.com" not in api.get("/").text
+    with running_server(tmp_path, app_url="https://app.example.com/start") as server, Browser(server) as ann:
+        assert ann.http.post("/signup", json=ANN).status_code == 201
+        ann.sign_in(ANN)
+        for language, words in (("en", "Go to"), ("de", "Zu"), ("fr", "Aller à")):
+            for path in ("/", "/pages/account"):
+                page = ann.get(path, **{"accept-language": language}).text
+                assert re.findall(link, page) == [f"{words} app.example.com"], (language, path)

@@ -132,6 +132,7 @@ class Pages:
             pages=self._base + PREFIX,
             site_name=self._site_name,
             app_url=self._app_url,
+            app_host=urlsplit(self._app_url).netloc,
             has_style=self._has_style,
             script=script,
             languages=[(each, self.texts.of(each)["site.language"], direction(each)) for each in self.texts.languages],
