@@ -47,6 +47,11 @@ def test_no_registry_host_and_no_path_of_one_machine(committed: list[Path]) -> N
     assert found == []
 
 
+def test_nothing_is_a_symbolic_link(committed: list[Path]) -> None:
+    """Windows, and archives of a checkout, would make a file of a link that holds the path to which it leads."""
+    assert [str(path.relative_to(ROOT)) for path in committed if path.is_symlink()] == []
+
+
 def test_changelog_fragments_are_named_for_towncrier(committed: list[Path]) -> None:
     """Every fragment has a name that towncrier puts under a heading, and says something."""
     fragments = [path for path in committed if path.parent.name == "changelog.d" and path.name != ".gitkeep"]

@@ -1,4 +1,4 @@
-"""`/gatepass.js` as a file: the one of `clients/js/browser`, small, described, and open to pages of any origin."""
+"""`/gatepass.js` as a file: the package's too, small, described, and open to pages of any origin."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from tests.support.server import running_server
 if TYPE_CHECKING:
     import httpx
 
-FOLDER = Path(__file__).parents[2] / "clients" / "js" / "browser"
-SOURCE = FOLDER / "gatepass.js"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "clients" / "js" / "browser"
+SOURCE = ROOT / "src/gatepass/server/features/browser_client/gatepass.js"
 MOST_BYTES = 6 * 1024
 
 
@@ -49,10 +50,14 @@ def test_it_is_small() -> None:
 
 
 def test_the_package_describes_it() -> None:
-    """What the package lists exists, it depends on nothing, and types and README name each member of a client."""
+    """npm fills in the server's own file, it depends on nothing, and types and README name each member of a client."""
     package = json.loads((FOLDER / "package.json").read_text())
-    assert all((FOLDER / name).is_file() for name in package["files"])
-    assert not {"dependencies", "devDependencies", "scripts"} & set(package)
+    assert package["files"] == ["gatepass.js", "gatepass.d.ts"]
+    copied = re.search(r"copyFileSync\('(.+?)', 'gatepass.js'\)", package["scripts"].pop("prepare"))
+    assert copied
+    assert (FOLDER / copied[1]).resolve() == SOURCE
+    assert package["scripts"] == {}
+    assert not {"dependencies", "devDependencies"} & set(package)
     types = (FOLDER / "gatepass.d.ts").read_text()
     declared = re.search(r"interface Client \{(.*?)\n\}", types, re.DOTALL)
     made = re.search(r"const client = \{(.*?)\n  \};", SOURCE.read_text(), re.DOTALL)

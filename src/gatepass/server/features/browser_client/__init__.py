@@ -1,1 +1,1 @@
-"""The client for browsers: one ES module, which is `clients/js/browser` too."""
+"""The client for browsers: one ES module, which npm puts into the package `clients/js/browser` too."""
