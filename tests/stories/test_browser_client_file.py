@@ -50,7 +50,7 @@ def test_it_is_small() -> None:
 
 
 def test_the_package_describes_it() -> None:
-    """npm fills in the server's own file, it depends on nothing, and types and README name each member of a client."""
+    """It has the server's own file and depends on nothing; types and README name each member of a client."""
     package = json.loads((FOLDER / "package.json").read_text())
     assert package["files"] == ["gatepass.js", "gatepass.d.ts"]
     copied = re.search(r"copyFileSync\('(.+?)', 'gatepass.js'\)", package["scripts"].pop("prepare"))
