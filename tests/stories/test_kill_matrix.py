@@ -321,6 +321,16 @@ def _edit_profile(world: World, held: Held) -> None:
         assert api.patch("/account", json=edited, headers=bearer(held.pair)).status_code == 200
 
 
+def _revoke_globally(world: World, held: Held) -> None:
+    client = world.register("--scope", "sessions:revoke")
+    with world.here.client() as api:
+        asked = {"grant_type": "client_credentials", "scope": "sessions:revoke"}
+        token = api.post("/oauth/token", data=asked, headers=client.basic).json()["access_token"]
+        whom = {"sub_id": {"format": "email", "email": held.person["email"]}}
+        answer = api.post("/oauth/revoke-global", json=whom, headers=bearer({"token": token}))
+        assert answer.status_code == 204
+
+
 def delete_account(world: World, held: Held) -> None:
     """Delete the person's account."""
     with world.here.client() as api:
@@ -350,6 +360,7 @@ EVENTS: tuple[Event, ...] = (
     Event("`/oauth/revoke` of an access token", _revoke("access"), AT_CLIENT & TOKEN, at_client=True),
     Event("`/oauth/revoke` of a client's own token", _revoke("own"), OWN),
     Event("`gatepass user logout`", command("user", "logout", "EMAIL"), EVERYTHING_OF_A_PERSON),
+    Event("`/oauth/revoke-global`, by an identity provider", _revoke_globally, EVERYTHING_OF_A_PERSON),
     Event("`gatepass user disable`", command("user", "disable", "EMAIL"), EVERY_WAY_IN),
     Event(
         "`gatepass user password`",

@@ -23,6 +23,7 @@ from gatepass.server.web.auth.requirements import (
     OPENID_TOKEN,
     OPERATOR_IMPERSONATE,
     OPERATOR_READ,
+    OPERATOR_REVOKE,
     OPERATOR_WRITE,
     RECENT,
     REFRESH,
@@ -54,7 +55,7 @@ BODIES: tuple[tuple[bytes, dict[str, str]], ...] = (
     (b"x" * 200_000, JSON),
 )
 """What nobody should have to look at before it is known who sends it."""
-BY_TOKEN = (OPENID_TOKEN, REGISTRATION, OPERATOR_READ, OPERATOR_WRITE, OPERATOR_IMPERSONATE)
+BY_TOKEN = (OPENID_TOKEN, REGISTRATION, OPERATOR_READ, OPERATOR_WRITE, OPERATOR_IMPERSONATE, OPERATOR_REVOKE)
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +116,7 @@ def test_every_route_says_who_may_call(routes: tuple[Route, ...]) -> None:
         if route.path.startswith(("/account", "/pages/account")) and route.path != "/account/lock":
             assert route.auth in (CALLER, RECENT), route.path
         if route.path.startswith("/oauth/") and not route.page:
-            assert route.auth in (CLIENT, ANY_CLIENT, OPENID_TOKEN, MAY_REGISTER, REGISTRATION)
+            assert route.auth in (CLIENT, ANY_CLIENT, OPENID_TOKEN, MAY_REGISTER, REGISTRATION, OPERATOR_REVOKE)
 
 
 def test_a_stranger_is_told_so_whatever_they_send(api: httpx.Client, routes: tuple[Route, ...]) -> None:

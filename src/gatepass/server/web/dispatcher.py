@@ -267,7 +267,7 @@ class Application:
             return bearer_error(
                 error.code, error.detail, authorization, metadata_url=self._resource_metadata_url, headers=headers
             )
-        if self._is_oauth(request):
+        if self._is_oauth(request) and not (route is not None and route.auth.scope):  # operators have problem details
             # What comes as JSON is what a client says of itself (RFC 7591 §3.2.2).
             is_metadata = route is not None and route.body is not None and error.code in _MALFORMED
             code = "invalid_client_metadata" if is_metadata else error.code

@@ -14,6 +14,7 @@ from gatepass.server.web.auth.requirements import (
     OPENID_TOKEN,
     OPERATOR_IMPERSONATE,
     OPERATOR_READ,
+    OPERATOR_REVOKE,
     OPERATOR_WRITE,
     REGISTRATION,
 )
@@ -33,7 +34,7 @@ _ANY_FORM = ("invalid_request", "body_too_large", "unsupported_media_type", "req
 _ANY_STORE = ("store_unavailable", "signer_unavailable", "claims_unavailable")
 
 
-_BY_BEARER = (OPENID_TOKEN, REGISTRATION, OPERATOR_READ, OPERATOR_WRITE, OPERATOR_IMPERSONATE)
+_BY_BEARER = (OPENID_TOKEN, REGISTRATION, OPERATOR_READ, OPERATOR_WRITE, OPERATOR_IMPERSONATE, OPERATOR_REVOKE)
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",

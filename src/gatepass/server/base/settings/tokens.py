@@ -19,16 +19,14 @@ OWN_SCOPE_PREFIX = "gatepass:"
 ADMIN_READ = "admin:read"
 ADMIN_WRITE = "admin:write"
 ADMIN_IMPERSONATE = "admin:impersonate"
-OPERATOR_SCOPES = frozenset({ADMIN_READ, ADMIN_WRITE, ADMIN_IMPERSONATE})
-"""The rights of operators. Only the command line gives a client the first two, and nothing gives it the third."""
-
-_YET_TO_COME = frozenset({"sessions:revoke"})
-"""Rights that nobody can have yet, and that nobody may have by accident when they come."""
+SESSIONS_REVOKE = "sessions:revoke"
+OPERATOR_SCOPES = frozenset({ADMIN_READ, ADMIN_WRITE, ADMIN_IMPERSONATE, SESSIONS_REVOKE})
+"""The rights of operators. Only the command line gives them to a client, and nothing gives one `admin:impersonate`."""
 
 
 def is_own_scope(name: str) -> bool:
     """Whether a scope is a right at this server, so that no API can have it."""
-    return name.startswith(OWN_SCOPE_PREFIX) or name in OPERATOR_SCOPES or name in _YET_TO_COME
+    return name.startswith(OWN_SCOPE_PREFIX) or name in OPERATOR_SCOPES
 
 
 class TokenSection(KeySection, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gatepass.server.base.errors import Refusal
-from gatepass.server.base.settings.tokens import ADMIN_IMPERSONATE, OPERATOR_SCOPES
+from gatepass.server.base.settings.tokens import ADMIN_IMPERSONATE, OPERATOR_SCOPES, SESSIONS_REVOKE
 from gatepass.server.domain.sessions.client import FIRST_PARTY, OPENID
 from gatepass.server.domain.sessions.operator import admin_audience, everyday, is_for_operators
 from gatepass.server.domain.sessions.token_request import TokenRequest
@@ -151,8 +151,9 @@ class ClientPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def operator_scopes(*, has_impersonation: bool) -> tuple[str, ...]:
-    """What an operator in person may ask for."""
-    return tuple(name for name in OPERATOR_SCOPES if has_impersonation or name != ADMIN_IMPERSONATE)
+    """What an operator in person may ask for. To end sessions alone is for programs: `admin:write` has it."""
+    without = {SESSIONS_REVOKE} if has_impersonation else {SESSIONS_REVOKE, ADMIN_IMPERSONATE}
+    return tuple(OPERATOR_SCOPES - without)
 
 
 def _some_of(allowed: tuple[str, ...], token_request: Sequence[str]) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ EndReason = Literal[
     "logout_all",
     "ended_by_user",
     "logged_out_by_admin",
+    "global_revocation",
     "restored",
     "refresh_token_reused",
     "user_disabled",

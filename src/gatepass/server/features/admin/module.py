@@ -8,6 +8,7 @@ from gatepass.server.features.admin.api import (
     apis,
     clients,
     events,
+    global_revocation,
     impersonation,
     keys,
     person,
@@ -22,13 +23,13 @@ from gatepass.server.features.admin.console import roles as console_roles
 from gatepass.server.features.admin.console import webhooks as console_webhooks
 from gatepass.server.module import Module
 from gatepass.server.web.auth.operator import OperatorAuth
-from gatepass.server.web.auth.requirements import OPERATOR_IMPERSONATE, OPERATOR_READ, OPERATOR_WRITE
+from gatepass.server.web.auth.requirements import OPERATOR_IMPERSONATE, OPERATOR_READ, OPERATOR_REVOKE, OPERATOR_WRITE
 
 if TYPE_CHECKING:
     from gatepass.server.core import Core
     from gatepass.server.domain.ports import Transaction
 
-_CALLS = (users, person, impersonation, roles, clients, apis, keys, webhooks, events)
+_CALLS = (users, person, impersonation, roles, clients, apis, keys, webhooks, events, global_revocation)
 _PAGES = (console, console_person, console_apis, console_roles, console_webhooks)
 
 
@@ -53,5 +54,6 @@ def module(core: Core) -> Module:
             OPERATOR_READ: operators.reader,
             OPERATOR_WRITE: operators.writer,
             OPERATOR_IMPERSONATE: operators.impersonator,
+            OPERATOR_REVOKE: operators.revoker,
         },
     )

@@ -40,6 +40,7 @@ def of_tokens(settings: Settings) -> Metadata:
         "token_endpoint": f"{issuer}/oauth/token",
         "revocation_endpoint": f"{issuer}/oauth/revoke",
         "introspection_endpoint": f"{issuer}/oauth/introspect",
+        "global_token_revocation_endpoint": f"{issuer}/oauth/revoke-global",
         "grant_types_supported": tuple(name for name in GRANTS if trusts or name != jwt_bearer.GRANT_TYPE),
         "dpop_signing_alg_values_supported": dpop_proof.ALGORITHMS,
         "protected_resources": (issuer,),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gatepass.jose import jwt
 from gatepass.jose.errors import JoseError
 from gatepass.server.base.errors import Refusal
-from gatepass.server.base.settings.tokens import ADMIN_IMPERSONATE, ADMIN_READ, ADMIN_WRITE
+from gatepass.server.base.settings.tokens import ADMIN_IMPERSONATE, ADMIN_READ, ADMIN_WRITE, SESSIONS_REVOKE
 from gatepass.server.domain.sessions.client import FIRST_PARTY
 from gatepass.server.domain.sessions.operator import Operator, admin_audience, check_operator
 from gatepass.server.domain.sessions.own_tokens import status_of
@@ -26,6 +26,7 @@ _OPENS = {
     ADMIN_READ: frozenset({ADMIN_READ, ADMIN_WRITE}),
     ADMIN_WRITE: frozenset({ADMIN_WRITE}),
     ADMIN_IMPERSONATE: frozenset({ADMIN_IMPERSONATE}),
+    SESSIONS_REVOKE: frozenset({SESSIONS_REVOKE, ADMIN_WRITE}),
 }
 """Which scopes open what asks for one: who may change may read."""
 
@@ -53,6 +54,10 @@ class OperatorAuth:
     async def impersonator(self, request: Request, _body: object = None) -> Operator:
         """Return an operator, in person, who may act in others' names. Raises as `_identify`."""
         return await self._identify(request, ADMIN_IMPERSONATE)
+
+    async def revoker(self, request: Request, _body: object = None) -> Operator:
+        """Return an operator who may sign people out, and perhaps no more. Raises as `_identify`."""
+        return await self._identify(request, SESSIONS_REVOKE)
 
     async def _identify(self, request: Request, scope: str) -> Operator:
         """Verify the token, and look up whose it is.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from gatepass.server.base.settings.tokens import ADMIN_IMPERSONATE, ADMIN_READ, ADMIN_WRITE
+from gatepass.server.base.settings.tokens import ADMIN_IMPERSONATE, ADMIN_READ, ADMIN_WRITE, SESSIONS_REVOKE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -107,6 +107,13 @@ OPERATOR_IMPERSONATE = Auth(
     scope=ADMIN_IMPERSONATE,
 )
 """A person with the role `gatepass-operator` alone."""
+OPERATOR_REVOKE = Auth(
+    name="operator revoke",
+    needs="Takes an operator's token with the scope `sessions:revoke` or `admin:write`.",
+    problems=_OPERATOR,
+    scope=SESSIONS_REVOKE,
+)
+"""As to write, or a client that may do nothing else, such as an identity provider."""
 _ORGANIZATION = (*_PERSON, "organization_not_found", "not_organization_admin")
 ORGANIZATION_READ = Auth(
     name="organization read",
