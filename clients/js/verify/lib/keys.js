@@ -1,0 +1,218 @@
+// Keys that verify: what WebCrypto can do, a row for each algorithm. A key is bound to one, and the header can only agree.
+
+import { decode, isObject, sha256 } from "./encoding.js";
+import { VerifyError } from "./errors.js";
+
+/** @param {string} name @param {number} bits */
+const rsa = (name, bits) => ({
+  kty: "RSA",
+  members: ["e", "kty", "n"],
+  algorithm: { name, hash: `SHA-${bits}`, saltLength: bits / 8 }, // RFC 7518 §3.5: a salt as long as the hash
+});
+
+/** @param {string} namedCurve @param {number} bits @param {number} size */
+const ecdsa = (namedCurve, bits, size) => ({
+  kty: "EC",
+  crv: namedCurve,
+  members: ["crv", "kty", "x", "y"],
+  size,
+  algorithm: { name: "ECDSA", namedCurve, hash: `SHA-${bits}` },
+});
+
+/**
+ * @typedef {object} Row
+ * @property {string} kty
+ * @property {string} [crv]
+ * @property {string[]} members What makes the key, in the order of RFC 7638.
+ * @property {number} [size] Octets of a coordinate.
+ * @property {any} algorithm What WebCrypto calls it.
+ */
+
+/** @type {Record<string, Row>} */
+const ALGORITHMS = {
+  RS256: rsa("RSASSA-PKCS1-v1_5", 256),
+  RS384: rsa("RSASSA-PKCS1-v1_5", 384),
+  RS512: rsa("RSASSA-PKCS1-v1_5", 512),
+  PS256: rsa("RSA-PSS", 256),
+  PS384: rsa("RSA-PSS", 384),
+  PS512: rsa("RSA-PSS", 512),
+  ES256: ecdsa("P-256", 256, 32),
+  ES384: ecdsa("P-384", 384, 48),
+  ES512: ecdsa("P-521", 512, 66),
+  Ed25519: { kty: "OKP", crv: "Ed25519", members: ["crv", "kty", "x"], size: 32, algorithm: { name: "Ed25519" } },
+};
+
+/** What a proof or a token may be signed by; `EdDSA` is the old name of Ed25519 (RFC 9864). */
+export const ASYMMETRIC = [...Object.keys(ALGORITHMS), "EdDSA"];
+
+// Known names of algorithms that no key here can have: `none` is not among them, and no name means a shared secret.
+const KNOWN = new Set([...ASYMMETRIC, "HS256", "HS384", "HS512", "ES256K", "Ed448", "ML-DSA-44", "ML-DSA-65", "ML-DSA-87"]);
+
+/** @param {string} alg */
+export const isKnownAlgorithm = (alg) => KNOWN.has(alg);
+
+const PRIVATE = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
+const [LEAST_BITS, MOST_BITS] = [2048, 8192]; // RFC 7518 §3.3; above, verifying is slow enough to be an attack
+
+/** @param {string} message */
+const invalid = (message) => new VerifyError("invalid_key", message);
+
+/** A public key, bound to an algorithm. */
+export class Key {
+  #material;
+  #algorithm;
+
+  /**
+   * @param {CryptoKey} material
+   * @param {string} alg
+   * @param {string | undefined} kid
+   * @param {string} canonical Its members as RFC 7638 §3 writes them.
+   */
+  constructor(material, alg, kid, canonical) {
+    this.#material = material;
+    this.#algorithm = ALGORITHMS[alg].algorithm;
+    this.algs = alg === "Ed25519" ? [alg, "EdDSA"] : [alg];
+    this.kid = kid;
+    this.canonical = canonical;
+  }
+
+  /** @param {Uint8Array<ArrayBuffer>} message @param {Uint8Array<ArrayBuffer>} signature */
+  async verify(message, signature) {
+    if (!(await crypto.subtle.verify(this.#algorithm, this.#material, signature, message))) {
+      throw new VerifyError("bad_signature", "the signature does not fit");
+    }
+  }
+
+  thumbprint() {
+    return sha256(this.canonical);
+  }
+
+  /**
+   * Read a JWK that someone else sent: a public key.
+   *
+   * @param {unknown} jwk
+   * @param {string} [fallback] The algorithm, if the JWK names none and its type leaves a choice.
+   */
+  static async read(jwk, fallback) {
+    if (!isObject(jwk)) throw invalid("a JWK is a JSON object");
+    if (PRIVATE.some((name) => Object.hasOwn(jwk, name))) throw invalid("the key has private members");
+    if ("kid" in jwk && typeof jwk.kid !== "string") throw invalid("kid is not a string");
+    const alg = algorithmOf(jwk, fallback);
+    checkUse(jwk);
+    const canonical = checkMembers(jwk, ALGORITHMS[alg]);
+    const { algorithm } = ALGORITHMS[alg];
+    const material = await crypto.subtle.importKey("jwk", JSON.parse(canonical), algorithm, true, ["verify"]).catch(() => {
+      throw invalid("the key's members do not make a key");
+    });
+    return new Key(material, alg, jwk.kid, canonical);
+  }
+}
+
+/** @param {Record<string, any>} jwk @param {string} [fallback] */
+function algorithmOf(jwk, fallback) {
+  const implied = Object.keys(ALGORITHMS).find((name) => jwk.crv && ALGORITHMS[name].crv === jwk.crv);
+  let alg = Object.hasOwn(jwk, "alg") ? jwk.alg : (implied ?? fallback);
+  if (alg === "EdDSA") alg = "Ed25519";
+  if (alg === undefined) throw invalid("this type of key is for several algorithms, and alg does not name one");
+  if (!Object.hasOwn(ALGORITHMS, alg)) throw invalid("unknown alg");
+  const { kty, crv } = ALGORITHMS[alg];
+  if (jwk.kty !== kty || (crv && jwk.crv !== crv)) throw invalid(`this type of key is not for ${alg}`);
+  return alg;
+}
+
+/** RFC 7517 §4.2, §4.3. @param {Record<string, any>} jwk */
+function checkUse({ use = "sig", key_ops: operations = ["verify"] }) {
+  if (use !== "sig") throw invalid("the JWK's use is not the algorithm's");
+  if (!Array.isArray(operations) || !operations.includes("verify")) throw invalid("the JWK's key_ops lack verify");
+}
+
+/** Return the members that make the key, and no others. @param {Record<string, any>} jwk @param {Row} row */
+function checkMembers(jwk, { kty, members, size }) {
+  /** @param {string} name */
+  const octets = (name) => {
+    try {
+      return decode(jwk[name]);
+    } catch {
+      throw invalid(`the key's ${name} is not base64url`);
+    }
+  };
+  if (members.some((name) => typeof jwk[name] !== "string")) throw invalid("a member of the key is missing");
+  if (kty === "RSA") checkRsa(octets("n"), octets("e"));
+  else if (members.some((name) => name.length === 1 && octets(name).length !== size)) {
+    throw invalid("a coordinate of the key has the wrong length"); // RFC 7518 §6.2.1.2
+  }
+  return JSON.stringify(Object.fromEntries(members.map((name) => [name, jwk[name]])));
+}
+
+/** @param {Uint8Array} modulus @param {Uint8Array} exponent */
+function checkRsa(modulus, exponent) {
+  const first = modulus.findIndex(Boolean); // leading zeros are forbidden, and common in practice
+  const bits = first < 0 ? 0 : (modulus.length - first) * 8 - Math.clz32(modulus[first]) + 24;
+  if (bits < LEAST_BITS || bits > MOST_BITS) throw new VerifyError("weak_key", `the key has ${bits} bits`);
+  const value = exponent.length > 8 ? Infinity : exponent.reduce((sum, octet) => sum * 256 + octet, 0);
+  if (value < 3 || value > 2 ** 32 || value % 2 === 0) throw new VerifyError("weak_key", "the exponent is not usable");
+}
+
+/** @typedef {{ key: Key, alg: string, typ?: string, kid?: string }} KnownHeader */
+
+const MOST_KEYS = 100; // reading one takes time
+const MOST_HEADERS = 64;
+
+/** Keys that may verify a token, found by `kid` (RFC 7517 §5). */
+export class KeySet {
+  /** @param {Key[]} keys @param {number} [skipped] @param {Iterable<string>} [reasons] */
+  constructor(keys, skipped = 0, reasons = []) {
+    this.keys = keys;
+    /** Why published keys are not here, or null. */
+    this.leftOut = skipped
+      ? `${skipped} of ${skipped + keys.length} published keys are not used: ${[...reasons].join("; ")}`
+      : null;
+    /** Headers that good signatures came with. @type {Map<string, KnownHeader>} */
+    this.headers = new Map();
+  }
+
+  /**
+   * Read a JWK Set; members that cannot be used are left out.
+   *
+   * @param {any} document
+   * @param {string} [fallback]
+   */
+  static async read(document, fallback) {
+    const members = document?.keys;
+    if (!Array.isArray(members)) throw invalid("not a JWK Set, which has keys");
+    if (members.length > MOST_KEYS) throw invalid("the JWK Set has too many members");
+    const read = await Promise.allSettled(members.map((member) => Key.read(member, fallback)));
+    const keys = read.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+    const reasons = read.flatMap((one) => (one.status === "rejected" ? [one.reason.message] : []));
+    return new KeySet(keys, reasons.length, new Set(reasons));
+  }
+
+  /** @param {ReadonlySet<string>} kids */
+  without(kids) {
+    return kids.size ? new KeySet(this.keys.filter(({ kid }) => kid === undefined || !kids.has(kid))) : this;
+  }
+
+  /**
+   * Find the one key for a token's header.
+   *
+   * @param {string} alg
+   * @param {string} [kid]
+   */
+  select(alg, kid) {
+    const named = kid === undefined ? this.keys : this.keys.filter((key) => key.kid === kid);
+    const why = this.leftOut ? ` (${this.leftOut})` : "";
+    if (!named.length && kid !== undefined) throw new VerifyError("unknown_key", `no key has this kid${why}`);
+    const fitting = named.filter(({ algs }) => algs.includes(alg));
+    if (!fitting.length) throw new VerifyError("alg_not_allowed", `no key here is for this alg${why}`);
+    if (new Set(fitting.map(({ canonical }) => canonical)).size > 1) {
+      throw new VerifyError("unknown_key", "more than one key fits");
+    }
+    return fitting[0];
+  }
+
+  /** @param {string} segment @param {KnownHeader} header */
+  remember(segment, header) {
+    if (this.headers.size >= MOST_HEADERS) this.headers.clear(); // an issuer writes a handful
+    this.headers.set(segment, header);
+  }
+}

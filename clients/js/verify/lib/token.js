@@ -1,0 +1,262 @@
+// Opening a signed token (RFC 7515 §5.2, RFC 7519 §7.2). The order is: shape, key, `alg`, signature, `typ`, claims; an
+// error about a later step says that the earlier ones passed.
+
+import { decode, isObject, octetsOf, parseObject } from "./encoding.js";
+import { badClaim, malformed, VerifyError } from "./errors.js";
+import { isKnownAlgorithm } from "./keys.js";
+
+/** @import { Key, KeySet } from "./keys.js" */
+
+/** @typedef {Record<string, any>} Claims */
+/** @typedef {(value: any) => boolean} Test */
+
+const MOST_CHARACTERS = 250_000; // RFC 8725bis §3.15
+const MOST_HEADER_CHARACTERS = 20_000;
+
+/** How many seconds `iat` may be ahead of our clock. */
+export const MAX_CLOCK_LEAD = 60;
+
+const TEXTS = ["alg", "enc", "zip", "kid", "typ", "cty", "jku", "x5u", "x5t", "x5t#S256"];
+const REGISTERED = new Set([...TEXTS, "jwk", "x5c", "crit", "epk", "apu", "apv", "iv", "tag", "p2s", "p2c"]);
+
+// ── header and signature ──
+
+/** @param {string} segment @returns {Claims} */
+export function readHeader(segment) {
+  if (segment.length > MOST_HEADER_CHARACTERS) throw new VerifyError("token_too_long", "the header is too long");
+  const header = parseObject(decode(segment));
+  for (const name of TEXTS) {
+    if (Object.hasOwn(header, name) && typeof header[name] !== "string") {
+      throw malformed(`the header's ${name} is not a string`);
+    }
+  }
+  if (!Object.hasOwn(header, "alg")) throw malformed("the header has no alg");
+  if (!isKnownAlgorithm(header.alg)) throw new VerifyError("alg_not_allowed", "the header's alg is none or unknown");
+  if (Object.hasOwn(header, "crit")) checkCrit(header, header.crit);
+  if (Object.hasOwn(header, "b64") && header.b64 !== true) throw malformed("b64 is not true, and not in crit");
+  return header;
+}
+
+/** RFC 7515 §4.1.11. No extension is understood here. @param {Claims} header @param {any} names */
+function checkCrit(header, names) {
+  if (!isListOf(isText)(names) || !names.length || new Set(names).size < names.length) {
+    throw malformed("crit is not a list of different names");
+  }
+  if (names.some((/** @type {string} */ name) => REGISTERED.has(name) || !Object.hasOwn(header, name))) {
+    throw malformed("crit names a registered or absent parameter");
+  }
+  throw new VerifyError("unsupported_crit", "the token needs an extension that is not supported");
+}
+
+/** Split a token of bounded length. @param {unknown} token @param {number} [most] */
+function split(token, most = MOST_CHARACTERS) {
+  if (typeof token !== "string") throw malformed("a token is a string");
+  if (token.length > most) throw new VerifyError("token_too_long", "the token is too long");
+  const parts = token.split(".", 4);
+  if (parts.length !== 3) throw malformed("a compact JWS has three parts");
+  return parts;
+}
+
+/** Read a token without verifying anything. @param {unknown} token */
+export function peek(token) {
+  const [segment, payload] = split(token);
+  return { header: readHeader(segment), claims: parseObject(decode(payload)) };
+}
+
+/**
+ * Verify the signature of a token, and return its header and claims.
+ *
+ * @param {string} token
+ * @param {KeySet} keys
+ * @param {number} [most] How many characters it may have.
+ */
+export async function open(token, keys, most) {
+  const [segment, encodedPayload, encodedSignature] = split(token, most);
+  const known = keys.headers.get(segment);
+  const { alg, typ, kid } = /** @type {Claims} */ (known ?? readHeader(segment));
+  const payload = decode(encodedPayload);
+  const signature = decode(encodedSignature);
+  const key = known?.key ?? keys.select(alg, kid);
+  await key.verify(octetsOf(`${segment}.${encodedPayload}`), signature);
+  if (!known) keys.remember(segment, { key, alg, typ, kid });
+  return { typ, kid, claims: parseObject(payload) };
+}
+
+// ── claims ──
+
+/** @type {Test} */
+export const isText = (value) => typeof value === "string";
+/** @type {Test} */
+export const isName = (value) => isText(value) && value !== "";
+/** @type {Test} */
+export const isDate = (value) => typeof value === "number" && Math.abs(value) <= 2 ** 53;
+/** @param {Test} test @returns {Test} */
+export const isListOf = (test) => (value) => Array.isArray(value) && value.every(test);
+/** @param {Test} test @returns {Test} */
+export const isNullOr = (test) => (value) => value === null || test(value);
+
+const REGISTERED_CLAIMS = {
+  iss: isText,
+  sub: isText,
+  aud: (/** @type {any} */ value) => isText(value) || isListOf(isText)(value),
+  exp: isDate,
+  nbf: isDate,
+  iat: isDate,
+  jti: isText,
+};
+
+/**
+ * Refuse claims that are there and of another type.
+ *
+ * @param {Claims} claims
+ * @param {Record<string, Test>} tests
+ */
+export function checkTypes(claims, tests) {
+  for (const name in tests) {
+    if (Object.hasOwn(claims, name) && !tests[name](claims[name])) throw badClaim(name);
+  }
+}
+
+/**
+ * The claims that RFC 7519 registers, and the policy that they have to satisfy.
+ *
+ * @typedef {object} Policy
+ * @property {string} [issuer]
+ * @property {readonly string[]} [audience] One of them is enough.
+ * @property {string | null} typ
+ * @property {readonly string[]} required
+ * @property {number} [leeway]
+ * @property {number} now
+ */
+
+/**
+ * @param {string | undefined} typ What the header says.
+ * @param {Claims} claims
+ * @param {Policy} policy
+ */
+export function checkPolicy(typ, claims, { issuer, audience, typ: expected, required, leeway = 0, now }) {
+  checkTyp(typ, expected);
+  checkTypes(claims, REGISTERED_CLAIMS);
+  for (const name of required) requireClaim(claims, name);
+  if ("exp" in claims && claims.exp <= now - leeway) throw refusedClaim("expired", "exp", "the token has expired");
+  if ("nbf" in claims && claims.nbf > now + leeway) throw refusedClaim("not_yet_valid", "nbf", "it is not valid yet");
+  if (issuer !== undefined) {
+    requireClaim(claims, "iss");
+    if (claims.iss !== issuer) throw refusedClaim("wrong_issuer", "iss", "iss is not the expected issuer");
+  }
+  if (audience) checkAudience(claims, "aud", audience);
+}
+
+/** @param {Claims} claims @param {string} name @param {readonly string[]} audience */
+export function checkAudience(claims, name, audience) {
+  requireClaim(claims, name);
+  if (![claims[name]].flat().some((one) => audience.includes(one))) {
+    throw refusedClaim("wrong_audience", name, `${name} does not name the expected audience`);
+  }
+}
+
+/** RFC 7515 §4.1.9: a `typ` without "/" is short for `application/` and it. @param {string} [typ] */
+const mediaType = (typ) => (typ === undefined || typ.includes("/") ? typ : `application/${typ}`)?.toLowerCase();
+
+/** @param {string | undefined} typ @param {string | null} expected */
+export function checkTyp(typ, expected) {
+  if (expected !== null && typ !== expected && mediaType(typ) !== mediaType(expected)) {
+    throw new VerifyError("wrong_typ", `the token is not a ${expected}`);
+  }
+}
+
+/** @param {number} iat @param {number} now */
+export function refuseFuture(iat, now) {
+  if (iat > now + MAX_CLOCK_LEAD) {
+    throw refusedClaim("issued_in_future", "iat", "iat is further ahead than clocks may differ");
+  }
+}
+
+/** @param {Claims} claims @param {string} name */
+function requireClaim(claims, name) {
+  if (!Object.hasOwn(claims, name)) throw refusedClaim("missing_claim", name, `${name} is required`);
+}
+
+/** @param {string} code @param {string} claim @param {string} message */
+const refusedClaim = (code, claim, message) => new VerifyError(code, message, { claim });
+
+// ── access tokens ──
+
+const TYP = "at+jwt";
+const REQUIRED = ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"]; // RFC 9068 §2.2
+const REQUIRED_OF_OTHERS = ["iss", "exp", "sub"];
+
+const ACCESS_TOKEN = {
+  iss: isName,
+  sub: isName,
+  aud: (/** @type {any} */ value) => isName(value) || isListOf(isName)(value),
+  jti: isName,
+  client_id: isName,
+  sid: isNullOr(isText),
+  scope: isNullOr(isText),
+  roles: isListOf(isText),
+  auth_time: isNullOr(isDate),
+  acr: isNullOr(isText),
+  amr: isListOf(isText),
+  cnf: isNullOr(isObject),
+  act: isNullOr(isObject),
+  status: isNullOr(isObject),
+  act_status: isListOf(isObject),
+};
+
+const { iss, sub, aud } = ACCESS_TOKEN;
+const OTHER_ACCESS_TOKEN = { iss, sub, aud: isNullOr(aud), iat: isNullOr(isDate) };
+
+const NOT_ACCESS_TOKENS = ["events", "at_hash", "c_hash"];
+/** How Cognito and Keycloak mark other types of token. @type {Record<string, unknown[]>} */
+const OTHER_KINDS = { token_use: ["id"], typ: ["ID", "Refresh", "Offline", "Logout"] };
+
+/** @param {string | null} typ */
+export const followsRfc9068 = (typ) => typ !== null && mediaType(typ) === mediaType(TYP);
+
+/**
+ * Check an access token: by RFC 9068 §4, or for an issuer that writes another `typ`, by less.
+ *
+ * @param {{ typ?: string, claims: Claims }} opened
+ * @param {object} policy
+ * @param {string} policy.issuer
+ * @param {readonly string[]} policy.audience
+ * @param {string} policy.audienceClaim
+ * @param {string | null} policy.typ
+ * @param {number} policy.leeway
+ * @param {number} now
+ * @param {string | undefined} thumbprint The key that the sender has proved to have.
+ */
+export function checkAccessToken({ typ, claims }, { audienceClaim, ...policy }, now, thumbprint) {
+  const isStrict = followsRfc9068(policy.typ);
+  const audience = audienceClaim === "aud" ? policy.audience : undefined;
+  checkPolicy(typ, claims, { ...policy, audience, required: isStrict ? REQUIRED : REQUIRED_OF_OTHERS, now });
+  if (!isStrict) {
+    refuseOtherKinds(claims);
+    if (!audience) checkAudience(claims, audienceClaim, policy.audience);
+  }
+  refuseUnproven(claims, thumbprint);
+  checkTypes(claims, isStrict ? ACCESS_TOKEN : OTHER_ACCESS_TOKEN);
+  if (typeof claims.iat === "number") refuseFuture(claims.iat, now);
+}
+
+/** RFC 8725bis §3.12. @param {Claims} claims */
+function refuseOtherKinds(claims) {
+  if (
+    NOT_ACCESS_TOKENS.some((name) => Object.hasOwn(claims, name)) ||
+    Object.keys(OTHER_KINDS).some((name) => OTHER_KINDS[name].includes(claims[name]))
+  ) {
+    throw new VerifyError("wrong_typ", "the claims are those of an ID token or a security event");
+  }
+}
+
+/** RFC 7800 §3.1, RFC 9449 §7.1. @param {Claims} claims @param {string} [thumbprint] */
+function refuseUnproven(claims, thumbprint) {
+  if (!Object.hasOwn(claims, "cnf")) {
+    if (thumbprint) throw new VerifyError("unproven_cnf", "the token is not bound to the key that was proven");
+    return;
+  }
+  const { cnf } = claims;
+  const isProven = thumbprint && isObject(cnf) && cnf.jkt === thumbprint && Object.keys(cnf).length === 1;
+  if (!isProven) throw new VerifyError("unproven_cnf", "the token is bound to a key that was not proven");
+}

@@ -1,0 +1,63 @@
+"""The JavaScript verifier of clients/js/verify: its unit tests, and what it weighs."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import subprocess
+from pathlib import Path
+
+from tests.support.node import node
+
+TESTS = Path(__file__).parent / "javascript"
+FOLDER = Path(__file__).parents[2] / "clients" / "js" / "verify"
+
+
+def test_the_unit_tests() -> None:
+    """Shared cases, protocol vectors, the follower in every trouble, the handlers: in one process of Node.js."""
+    done = subprocess.run([node(), TESTS / "all.mjs"], check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout[-5_000:] + done.stderr[-2_000:]
+    assert re.search(r"^# pass [1-9]", done.stdout, re.MULTILINE)
+    assert "# fail 0" in done.stdout
+    assert {path.name for path in TESTS.glob("*.test.mjs")} == set(
+        re.findall(r"\./(\w+\.test\.mjs)", (TESTS / "all.mjs").read_text())
+    )
+
+
+def test_the_package_describes_it() -> None:
+    """What the package lists exists, it depends on nothing, and README and types name what it exports."""
+    package = json.loads((FOLDER / "package.json").read_text())
+    assert all((FOLDER / name).exists() for name in package["files"])
+    assert not {"dependencies", "devDependencies", "scripts"} & set(package)
+    exported = set(re.findall(r"\b(\w+)(?=,| \})", without_comments((FOLDER / "index.js").read_text())))
+    assert {"Verifier", "VerifyError", "challenge"} <= exported
+    types, readme = (FOLDER / "index.d.ts").read_text(), (FOLDER / "README.md").read_text()
+    assert {name for name in exported if not re.search(rf"declare (?:class|function) {name}\b", types)} == set()
+    codes = {
+        code
+        for path in FOLDER.rglob("*.js")
+        for code in re.findall(r'(?:VerifyError|refused|refusedClaim)\(\s*"([a-z_]+)"', path.read_text())
+    }
+    assert {"expired", "revoked", "unknown_key"} <= codes
+    assert {code for code in codes if f"`{code}`" not in readme} == set()
+
+
+def without_comments(text: str) -> str:
+    """The code alone, counted as that of `clients/js/browser` is."""
+    code = re.sub(r"/\*\*.*?\*/|(?:^|(?<=\s))//(?: .*?)?$", "", text, flags=re.DOTALL | re.MULTILINE)
+    return "\n".join(line.rstrip() for line in code.splitlines() if line.strip())
+
+
+def test_it_loads_nothing_else() -> None:
+    """Every import is of a file beside it, so that the folder is the whole verifier."""
+    for path in FOLDER.rglob("*.js"):
+        for name in re.findall(r"(?:from|import\()\s*[\"']([^\"']+)[\"']", without_comments(path.read_text())):
+            assert name.startswith("."), (path.name, name)
+            assert (path.parent / name).is_file(), (path.name, name)
+
+
+def test_it_is_small() -> None:
+    """What goes over the wire, gzipped, comments not counted."""
+    whole = "\n".join(without_comments(path.read_text()) for path in sorted(FOLDER.rglob("*.js")))
+    assert len(gzip.compress(whole.encode(), mtime=0)) <= 26 * 1024
