@@ -45,6 +45,7 @@ demo: $(STAMPS)/dev ## walk the whole road against a server and a sample API
 	@$(BIN)/python examples/demo.py $(ARGS)
 
 test: $(STAMPS)/dev $(STAMPS)/docs chromium pgbouncer relying-parties proxies ## run every test
+	@$(COMPILE)
 	$(BIN)/pytest -n $(WORKERS) $(ARGS)
 
 check: lint types contracts site ## linters, types, contracts, documentation

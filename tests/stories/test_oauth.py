@@ -188,42 +188,44 @@ def test_a_client_signs_and_needs_no_secret(
     assert api.post("/oauth/token", data=assertion(client, key, server)).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"aud": "https://other.test"},
-        {"aud": []},
-        {"aud": ["{issuer}", "https://other.test"]},
-        {"aud": ["{issuer}", "{issuer}"]},
-        {"aud": ["{issuer}/oauth/token"]},
-        {"aud": "{issuer}/oauth/token"},
-        {"sub": "somebody-else"},
-        {"iss": "cli_nobody"},
-        {"iss": 1},
-        {"exp": int(NOON)},
-        {"exp": int(NOON) + 3_601},
-        {"exp": int(NOON) + 3_700, "iat": int(NOON) + 100},
-        {"iat": int(NOON) + 61},
-        {"nbf": int(NOON) + 61},
-        {"exp": int(NOON) - 30},
-        {"jti": None},
-        {"exp": None},
-    ],
+BAD_CLAIMS: tuple[dict[str, Any], ...] = (
+    {"aud": "https://other.test"},
+    {"aud": []},
+    {"aud": ["{issuer}", "https://other.test"]},
+    {"aud": ["{issuer}", "{issuer}"]},
+    {"aud": ["{issuer}/oauth/token"]},
+    {"aud": "{issuer}/oauth/token"},
+    {"sub": "somebody-else"},
+    {"iss": "cli_nobody"},
+    {"iss": 1},
+    {"exp": int(NOON)},
+    {"exp": int(NOON) + 3_601},
+    {"exp": int(NOON) + 3_700, "iat": int(NOON) + 100},
+    {"iat": int(NOON) + 61},
+    {"nbf": int(NOON) + 61},
+    {"exp": int(NOON) - 30},
+    {"jti": None},
+    {"exp": None},
 )
+"""What is not said in an assertion, or not so; None stands for nothing."""
+
+
 def test_an_assertion_is_short_lived_and_for_us_alone(
-    api: httpx.Client, server: RunningServer, signing_client: tuple[Registered, Key], changes: dict[str, Any]
+    api: httpx.Client, server: RunningServer, signing_client: tuple[Registered, Key], subtests: pytest.Subtests
 ) -> None:
     """`aud` is exactly the issuer, `iss` and `sub` the client, `exp` at most an hour ahead, `jti` there."""
     client, key = signing_client
-    form = assertion(client, key, server)
-    claims: dict[str, Any] = dict(jwt.peek(form["client_assertion"]).claims)
-    for name, value in changes.items():
-        if value is None:
-            del claims[name]
-        else:
-            claims[name] = json.loads(json.dumps(value).replace("{issuer}", server.url))
-    form["client_assertion"] = jws.sign(json.dumps(claims).encode(), key)
-    assert error(api.post("/oauth/token", data=form)) == (401, "invalid_client")
+    for changes in BAD_CLAIMS:
+        with subtests.test(str(changes)):
+            form = assertion(client, key, server)
+            claims: dict[str, Any] = dict(jwt.peek(form["client_assertion"]).claims)
+            for name, value in changes.items():
+                if value is None:
+                    del claims[name]
+                else:
+                    claims[name] = json.loads(json.dumps(value).replace("{issuer}", server.url))
+            form["client_assertion"] = jws.sign(json.dumps(claims).encode(), key)
+            assert error(api.post("/oauth/token", data=form)) == (401, "invalid_client")
 
 
 @pytest.mark.parametrize(
@@ -280,29 +282,31 @@ def test_an_assertion_under_another_key_is_refused(
         assert error(api.post("/oauth/token", data=form)) == (401, "invalid_client")
 
 
-@pytest.mark.parametrize(
-    ("body", "content_type", "expected"),
-    [
-        ("", "application/x-www-form-urlencoded", (400, "invalid_request")),
-        ("grant_type=password&username=a&password=b", "application/x-www-form-urlencoded", (401, "invalid_client")),
-        ("grant_type=a&grant_type=b", "application/x-www-form-urlencoded", (400, "invalid_request")),
-        ("grant_type", "application/x-www-form-urlencoded", (400, "invalid_request")),
-        ("grant_type=%ff", "application/x-www-form-urlencoded", (400, "invalid_request")),
-        ('{"grant_type": "client_credentials"}', "application/json", (415, "invalid_request")),
-        ("a=" + "x" * 70_000, "application/x-www-form-urlencoded", (413, "invalid_request")),
-        (
-            "&".join(f"a{number}=1" for number in range(100)),
-            "application/x-www-form-urlencoded",
-            (400, "invalid_request"),
-        ),
-    ],
+BAD_FORMS: tuple[tuple[str, str, tuple[int, str]], ...] = (
+    ("", "application/x-www-form-urlencoded", (400, "invalid_request")),
+    ("grant_type=password&username=a&password=b", "application/x-www-form-urlencoded", (401, "invalid_client")),
+    ("grant_type=a&grant_type=b", "application/x-www-form-urlencoded", (400, "invalid_request")),
+    ("grant_type", "application/x-www-form-urlencoded", (400, "invalid_request")),
+    ("grant_type=%ff", "application/x-www-form-urlencoded", (400, "invalid_request")),
+    ('{"grant_type": "client_credentials"}', "application/json", (415, "invalid_request")),
+    ("a=" + "x" * 70_000, "application/x-www-form-urlencoded", (413, "invalid_request")),
+    (
+        "&".join(f"a{number}=1" for number in range(100)),
+        "application/x-www-form-urlencoded",
+        (400, "invalid_request"),
+    ),
 )
-def test_bad_forms(api: httpx.Client, body: str, content_type: str, expected: tuple[int, str]) -> None:
+"""A body, its media type, and the error."""
+
+
+def test_bad_forms(api: httpx.Client, subtests: pytest.Subtests) -> None:
     """Errors under /oauth are RFC 6749's, whatever is wrong."""
-    answer = api.post("/oauth/token", content=body, headers={"content-type": content_type})
-    assert error(answer) == expected
-    assert answer.headers["content-type"] == "application/json"
-    assert answer.headers["cache-control"] == "no-store"
+    for body, content_type, expected in BAD_FORMS:
+        with subtests.test(body[:40]):
+            answer = api.post("/oauth/token", content=body, headers={"content-type": content_type})
+            assert error(answer) == expected
+            assert answer.headers["content-type"] == "application/json"
+            assert answer.headers["cache-control"] == "no-store"
 
 
 def test_a_grant_type_that_was_not_given(
@@ -590,9 +594,14 @@ def test_a_client_id_never_passes_for_a_person(api: httpx.Client, worker: Regist
     assert ANN["email"] not in token
 
 
-@pytest.mark.parametrize("name", ["\0", "cli_\0", "\ud800", "é"])
-def test_a_name_that_a_database_cannot_hold_is_no_clients(api: httpx.Client, name: str) -> None:
+def test_a_name_that_a_database_cannot_hold_is_no_clients(api: httpx.Client, subtests: pytest.Subtests) -> None:
     """PostgreSQL refuses to be asked for U+0000: a stranger who sends one is told what anybody is, by each way."""
+    for name in ("\0", "cli_\0", "\ud800", "é"):
+        with subtests.test(ascii(name)):
+            _is_no_clients(api, name)
+
+
+def _is_no_clients(api: httpx.Client, name: str) -> None:
     claims = json.dumps({"iss": name, "sub": name}).encode()
     forged = ".".join(
         base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (b'{"alg":"ES256"}', claims, b"x")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
 from tests.support.server import ANN, NOON, SettableClock, running_server
 
 from gatepass.jose import jwt
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import httpx
+    import pytest
 
 QUIET, GRACE = 60, 30
 
@@ -148,13 +148,14 @@ def test_a_session_ends_at_its_age_and_no_token_outlives_it(tmp_path: Path) -> N
         assert refusal(refresh(api, last["refresh_token"])) == (401, "session_ended")
 
 
-@pytest.mark.parametrize("spoil", ["", "x", "cut", "flip", "pad", "eyJhbGciOiJub25lIn0.e30."])
-def test_what_is_no_token_of_ours_is_refused(api: httpx.Client, ann: dict[str, str], spoil: str) -> None:
+def test_what_is_no_token_of_ours_is_refused(api: httpx.Client, ann: dict[str, str], subtests: pytest.Subtests) -> None:
     """Nothing, anything, a cut one, one changed character, another spelling: `invalid_refresh_token`."""
     good = login(api)
-    bad = {"cut": good[:-1], "flip": good[:50] + ("A" if good[50] != "A" else "B") + good[51:], "pad": good + "="}
-    assert refusal(refresh(api, bad.get(spoil, spoil))) == (401, "invalid_refresh_token")
-    assert refreshed(api, good) == good
+    changed = good[:50] + ("A" if good[50] != "A" else "B") + good[51:]
+    for bad in ("", "x", good[:-1], changed, good + "=", "eyJhbGciOiJub25lIn0.e30."):
+        with subtests.test(bad):
+            assert refusal(refresh(api, bad)) == (401, "invalid_refresh_token")
+            assert refreshed(api, good) == good
 
 
 def test_without_a_token_there_is_nothing_to_refresh(api: httpx.Client) -> None:
