@@ -144,7 +144,7 @@ def service() -> Generator[str]:
     Service.asked.clear()
     Service.status = None
     server = ThreadingHTTPServer(("localhost", 0), Service)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield f"http://localhost:{server.server_port}/check"
     server.shutdown()

@@ -74,7 +74,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningServer]
 def site() -> Generator[str]:
     """The application's site: on 127.0.0.1, which is another one than localhost to a browser."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Site) as http:
-        thread = Thread(target=http.serve_forever)
+        thread = Thread(target=http.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://127.0.0.1:{http.server_port}"
         http.shutdown()

@@ -42,7 +42,7 @@ class OnePage(BaseHTTPRequestHandler):
 def url() -> Iterator[str]:
     """Serve the page on a free port of loopback."""
     with ThreadingHTTPServer(("127.0.0.1", 0), OnePage) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://localhost:{server.server_port}/"
         server.shutdown()

@@ -92,7 +92,7 @@ def port() -> Generator[int]:
     """Where the application's site is: at every name of this machine."""
     Spa.library = (installed(CLIENT) / "node_modules/oidc-client-ts/dist/browser/oidc-client-ts.min.js").read_bytes()
     with ThreadingHTTPServer(("127.0.0.1", 0), Spa) as http:
-        thread = Thread(target=http.serve_forever)
+        thread = Thread(target=http.serve_forever, args=(0.01,))
         thread.start()
         yield http.server_port
         http.shutdown()
@@ -194,7 +194,7 @@ def test_the_example(server: RunningServer, open_page: OpenPage) -> None:
         log_message = Spa.log_message
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Configured) as http:
-        thread = Thread(target=http.serve_forever)
+        thread = Thread(target=http.serve_forever, args=(0.01,))
         thread.start()
         origin = f"http://127.0.0.1:{http.server_port}"
         metadata = ClientMetadata(redirect_uris=(f"{origin}/callback",), post_logout_redirect_uris=(f"{origin}/",))

@@ -215,7 +215,7 @@ class Receiving(BaseHTTPRequestHandler):
 def test_traces_go_where_they_are_wanted(tmp_path: Path) -> None:
     """A span a request, under the caller's trace, with route, status and outcome; and no secret in it."""
     collector = Collector()
-    thread = threading.Thread(target=collector.serve_forever)
+    thread = threading.Thread(target=collector.serve_forever, args=(0.01,))
     thread.start()
     try:
         endpoint = f"http://127.0.0.1:{collector.server_port}/v1/traces"

@@ -119,7 +119,7 @@ def wsgi_echo() -> Generator[Echo]:
 
     with make_server("127.0.0.1", 0, app, handler_class=Quiet) as server:
         echo.port = server.server_port
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
             yield echo

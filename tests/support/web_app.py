@@ -98,7 +98,7 @@ def web_app() -> Generator[WebApp]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Site) as http:
         Site.app = app = WebApp(http.server_port)
-        thread = Thread(target=http.serve_forever)
+        thread = Thread(target=http.serve_forever, args=(0.01,))
         thread.start()
         yield app
         http.shutdown()

@@ -15,6 +15,7 @@ from gatepass.jose.errors import InvalidPolicyError
 
 from .issuer import Fetched, FetchError, is_loopback, whole_seconds
 from .proxies import proxy_for
+from .tls import public_authorities
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
@@ -295,11 +296,8 @@ class HttpxFetch:
             yield client
 
     def _trusted(self) -> ssl.SSLContext:
-        """The TLS context. Made once, because reading the public authorities blocks all threads for 20 ms."""
-        import httpx  # noqa: PLC0415 - as above
-
-        self._context = self._context or httpx.create_ssl_context()
-        return self._context
+        """The TLS context."""
+        return self._context or public_authorities()
 
     def _proxy_for(self, url: str) -> str | None:
         """The proxy for a URL.

@@ -16,9 +16,9 @@ from urllib.parse import urlencode, urlsplit
 
 from gatepass.jose.errors import InvalidPolicyError
 from gatepass.server.base.public_address import embedded_ipv4, is_public, parsed_address
-from gatepass.server.base.tls import public_authorities
 from gatepass.server.base.urls import is_loopback
 from gatepass.verify.issuer import Fetched, FetchError, checked_url
+from gatepass.verify.tls import public_authorities
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping

@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from gatepass.server.base.errors import Refusal, Unavailable
-from gatepass.server.base.tls import public_authorities
+from gatepass.verify.tls import public_authorities
 
 if TYPE_CHECKING:
     from gatepass.server.domain.events.event import Origin

@@ -11,7 +11,7 @@ import hashlib
 
 import structlog
 
-from gatepass.server.base.tls import public_authorities
+from gatepass.verify.tls import public_authorities
 
 log = structlog.get_logger("gatepass")
 
