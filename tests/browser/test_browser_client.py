@@ -90,10 +90,16 @@ def go(page: Page, url: str) -> Page:
     return page
 
 
+@pytest.fixture(scope="module")
+def tab_options() -> dict[str, Any]:
+    """The issuer's pages are in English."""
+    return {"locale": "en-GB"}
+
+
 @pytest.fixture
-def page(world: World, open_page: OpenPage) -> Page:
+def page(world: World, tab: Page) -> Page:
     """A page of the first application."""
-    return go(open_page(), world.app.origin)
+    return go(tab, world.app.origin)
 
 
 @pytest.fixture(scope="module")
@@ -219,8 +225,9 @@ ADD_PASSKEY = """async (issuer) => {
 }"""
 
 
-def test_a_passkey(world: World, page: Page) -> None:
+def test_a_passkey(world: World, open_page: OpenPage) -> None:
     """It signs in alone, and is a second factor after a password; one that is not used is told as that."""
+    page = go(open_page(), world.app.origin)
     person = {"email": "eve@example.test", "password": "a fifth battery of words"}
     value(page, "signUp", person)
     virtual = Virtual(page)
@@ -580,9 +587,10 @@ def test_a_late_refresh_after_a_sign_out(world: World, page: Page, where: str) -
 # ── a page of another site ──
 
 
-def elsewhere(world: World, open_page: OpenPage) -> Page:
+@pytest.fixture
+def elsewhere(world: World, tab: Page) -> Page:
     """A page of a site that is not the issuer's."""
-    return go(open_page(locale="en-GB"), f"{world.app.other_site}/elsewhere?tab=2#here")
+    return go(tab, f"{world.app.other_site}/elsewhere?tab=2#here")
 
 
 def sign_in_elsewhere(world: World, page: Page, person: dict[str, str], options: str = "{}") -> Any:  # noqa: ANN401 - JSON
@@ -599,9 +607,9 @@ def came_back(world: World, page: Page) -> Any:  # noqa: ANN401 - JSON
     return value(page, "session")
 
 
-def test_a_page_of_another_site(world: World, open_page: OpenPage) -> None:
+def test_a_page_of_another_site(world: World, elsewhere: Page) -> None:
     """Code and PKCE: back where one left, a call, a renewal, a reload that stays signed in, and out at the issuer."""
-    page = elsewhere(world, open_page)
+    page = elsewhere
     assert value(page, "session") is None
     who = sign_in_elsewhere(world, page, ANN)
     assert value(page, "user")["email"] == ANN["email"]
@@ -617,9 +625,9 @@ def test_a_page_of_another_site(world: World, open_page: OpenPage) -> None:
     page.wait_for_url(f"{world.app.other_site}/")
 
 
-def test_each_tab_of_another_site_has_a_grant_of_its_own(world: World, open_page: OpenPage) -> None:
+def test_each_tab_of_another_site_has_a_grant_of_its_own(world: World, elsewhere: Page) -> None:
     """THREATS 21: Bob's sign-in in another tab changes nothing for Ann's; signing out ends the tabs of that session."""
-    page = elsewhere(world, open_page)
+    page = elsewhere
     ann = sign_in_elsewhere(world, page, ANN)
     twin, other = another(page), another(page)
     with twin.expect_request("**/oauth/token"):  # the issuer knows the browser, and asks nothing
@@ -637,9 +645,9 @@ def test_each_tab_of_another_site_has_a_grant_of_its_own(world: World, open_page
     page.wait_for_function("client.current === null")
 
 
-def test_an_answer_that_was_not_asked_for(world: World, open_page: OpenPage) -> None:
+def test_an_answer_that_was_not_asked_for(world: World, elsewhere: Page) -> None:
     """Login CSRF and mix-up: a code with another state, of another issuer, or that no one asked for is refused."""
-    page = elsewhere(world, open_page)
+    page = elsewhere
     calls: list[str] = []
     page.on("request", lambda request: calls.append(request.url))
     page.route("**/oauth/authorize**", lambda route: route.fulfill(status=204))
@@ -654,9 +662,9 @@ def test_an_answer_that_was_not_asked_for(world: World, open_page: OpenPage) -> 
     assert not any(url.endswith("/oauth/token") for url in calls)
 
 
-def test_the_authorization_request(world: World, open_page: OpenPage) -> None:
+def test_the_authorization_request(world: World, elsewhere: Page) -> None:
     """S256, a state and a nonce of 256 bits each time, and the provider's page leads on to the request."""
-    page = elsewhere(world, open_page)
+    page = elsewhere
     page.route("**/pages/login/with/**", lambda route: route.fulfill(body="there", content_type="text/html"))
     page.evaluate("() => { void client.signInWith('google'); }")
     page.wait_for_url("**/pages/login/with/google?**")

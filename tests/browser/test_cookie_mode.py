@@ -36,25 +36,31 @@ OURS = {"gatepass-request": "1"}
 EMPTY_PAGE = "<!doctype html><html lang='en'><title>An application</title></html>"
 
 
-@pytest.fixture(params=["http", "https"])
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[RunningServer]:
+@pytest.fixture(scope="module", params=["http", "https"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningServer]:
     """A server on plain loopback HTTP, and one under TLS. Browsers have the real time, so it has too."""
+    folder = tmp_path_factory.mktemp("cookies")
     settings: dict[str, Any] = {}
     if request.param == "https":
-        settings["tls_cert"], settings["tls_key"] = self_signed(tmp_path)
-    with running_server(tmp_path / "data", SettableClock(time.time()), **settings) as running:
+        settings["tls_cert"], settings["tls_key"] = self_signed(folder)
+    with running_server(folder / "data", SettableClock(time.time()), **settings) as running:
         with running.client(verify=False) as api:
             assert api.post("/signup", json=ANN).status_code == 201
         yield running
 
 
+@pytest.fixture(scope="module")
+def tab_options(server: RunningServer) -> dict[str, Any]:
+    """The certificate is one of the test's own. The tab closes before its server, which waits for connections."""
+    return {"ignore_https_errors": True}
+
+
 @pytest.fixture
-def application(server: RunningServer, open_page: Callable[..., Page]) -> Page:
+def application(server: RunningServer, tab: Page) -> Page:
     """A page of an application on the issuer's own site."""
-    page = open_page(ignore_https_errors=True)
-    page.route(f"{server.url}/app", lambda route: route.fulfill(body=EMPTY_PAGE, content_type="text/html"))
-    page.goto(f"{server.url}/app")
-    return page
+    tab.route(f"{server.url}/app", lambda route: route.fulfill(body=EMPTY_PAGE, content_type="text/html"))
+    tab.goto(f"{server.url}/app")
+    return tab
 
 
 def call(page: Page, url: str, body: Any = None, *, credentials: str = "same-origin", **headers: str) -> Any:  # noqa: ANN401

@@ -41,6 +41,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningServer]
         yield running
 
 
+@pytest.fixture(scope="module")
+def tab_options(server: RunningServer) -> dict[str, Any]:
+    """The page in English."""
+    return {"base_url": server.url, "locale": "en-GB"}
+
+
 @pytest.fixture
 def token(server: RunningServer) -> str:
     """A token of this server."""
@@ -50,11 +56,10 @@ def token(server: RunningServer) -> str:
 
 
 @pytest.fixture
-def page(server: RunningServer, open_page: OpenPage) -> Page:
+def page(server: RunningServer, tab: Page) -> Page:
     """The token page."""
-    page = open_page(base_url=server.url, locale="en-GB")
-    page.goto("/debugger")
-    return page
+    tab.goto("/debugger")
+    return tab
 
 
 def paste(page: Page, token: str, key: str = "") -> None:

@@ -37,10 +37,16 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield running
 
 
+@pytest.fixture(scope="module")
+def tab_options(server: RunningServer) -> dict[str, Any]:
+    """No scripts."""
+    return {"java_script_enabled": False, "ignore_https_errors": True, "base_url": server.url}
+
+
 @pytest.fixture
-def page(server: RunningServer, open_page: OpenPage) -> Page:
+def page(tab: Page) -> Page:
     """A page without scripts."""
-    return open_page(java_script_enabled=False, ignore_https_errors=True, base_url=server.url)
+    return tab
 
 
 def sign_in(page: Page, person: dict[str, str]) -> None:
