@@ -14,6 +14,8 @@ from tests.support.pages import Browser
 from tests.support.server import ANN, OUTBOX, running_server
 
 from gatepass.jose import jwt
+from gatepass.server.base.texts import Texts, time_in_words
+from gatepass.server.domain.mail.notices import INVITATION_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -91,8 +93,11 @@ def test_an_admin_invites_and_a_new_person_joins(server: RunningServer, api: htt
         sent = send(browser, page, "organizations/members/invite", id=acme, email=new["email"], roles="editor")
         assert sent.status_code == 303
         assert new["email"] in browser.get(page).text
-    token = re.search(r"organizations/invitation\?token=([\w-]+)", api.get(OUTBOX).text)
+    mails = api.get(OUTBOX).text
+    token = re.search(r"organizations/invitation\?token=([\w-]+)", mails)
     assert token is not None
+    until = time_in_words(Texts().translate("en"), server.clock() + INVITATION_SECONDS)
+    assert f"It works once, until {until}." in mails
     here = f"/pages/organizations/invitation?token={token[1]}"
     with Browser(server) as browser:
         shown = browser.get(here).text

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from tests.support.pages import Browser
 from tests.support.server import running_server
@@ -14,6 +15,7 @@ from gatepass.cli.main import main
 from gatepass.server.base.errors import StartupError
 from gatepass.server.base.settings import load
 from gatepass.server.base.texts import Texts, direction, texts
+from gatepass.server.domain.mail.facts import facts_of
 from gatepass.server.domain.mail.message import message_of
 from gatepass.server.domain.mail.own_templates import KINDS, example
 from gatepass.server.domain.mail.queue import Notice
@@ -166,12 +168,16 @@ def test_a_template_reaches_nothing_but_its_values(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_email_can_have_a_template(tmp_path: Path, kind: NoticeKind) -> None:
-    """With all values that our own has."""
+    """With all values that our own has: also who asked for it, when and from where, and how long it works."""
     notice = example(kind, "en", Texts())
-    values = " ".join(f"{{{{ {name} }}}}" for name in ("link", "code", "lock", *notice.values))
+    facts = msgspec.structs.asdict(facts_of(Texts().translate("en"), notice))
+    assert [name for name, fact in facts.items() if not fact] == ([] if notice.link else ["until"])
+    values = " ".join(f"{{{{ {name} }}}}" for name in ("link", "code", "lock", *facts, *notice.values))
     (tmp_path / f"{kind}.txt").write_text(f"Subject: x\n{values}")
     text = wording(str(tmp_path)).render(notice).text
-    assert all(value in text for value in (notice.link, notice.code, notice.lock, *notice.values.values()))
+    assert all(
+        value in text for value in (notice.link, notice.code, notice.lock, *facts.values(), *notice.values.values())
+    )
 
 
 # ── as they are used ──

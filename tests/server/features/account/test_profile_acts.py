@@ -143,7 +143,9 @@ def test_of_a_deleted_account_one_nameless_event_stays(needs: Acting) -> None:
         call = needs.call(await needs.sign_in(ann, "ses_ann"))
         await set_password(needs, call, NEW_PASSWORD)
         await delete_account(needs, call)
-        assert [(notice.kind, notice.to) for notice in await needs.queued_notices()] == [("account_deleted", ann.email)]
+        (notice,) = await needs.queued_notices()
+        assert (notice.kind, notice.to, notice.where) == ("account_deleted", ann.email, call.origin)
+        assert notice.where.address
         assert await needs.happened("") == [("account_deleted", "")]
         assert not [row for row in needs.content() if ann.id in row or ann.email in row]
 

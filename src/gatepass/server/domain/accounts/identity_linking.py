@@ -180,7 +180,7 @@ class IdentityLinking:
         if domains is not None or not user.is_unclaimed:
             return Existing(claimed=claimed, email=email)
         if await prove_address(tx, user, by_mail=False, where=where):
-            await self._notices.tell_taken(tx, user, language=language)
+            await self._notices.tell_taken(tx, user, language=language, where=where)
         await _add(tx, user, claimed, where)
         return user
 

@@ -94,9 +94,10 @@ class Notices:
             sealed = self._data_key.seal(msgspec.json.encode(now), mail_id)
             await tx.mails.add(mail_id, sealed, user_id=user_id, now=tx.now)
 
-    async def tell_taken(self, tx: Transaction, user: User, *, language: str) -> None:
+    async def tell_taken(self, tx: Transaction, user: User, *, language: str, where: Origin) -> None:
         """Notify a user who has just verified their address that earlier credentials were removed."""
-        await self.send(tx, Notice(kind="earlier_access_removed", to=user.email, language=language), user_id=user.id)
+        notice = Notice(kind="earlier_access_removed", to=user.email, language=language, where=where)
+        await self.send(tx, notice, user_id=user.id)
 
     async def warn(  # noqa: PLR0913 - of what, whom, in which language, and who did it where and when
         self,

@@ -9,9 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+import msgspec
+
 from gatepass.server.base.errors import StartupError
 from gatepass.server.base.texts import LANGUAGES, placeholders
 from gatepass.server.domain.events.event import Origin
+from gatepass.server.domain.mail.facts import NAMES, facts_of
 from gatepass.server.domain.mail.message import Mail
 from gatepass.server.domain.mail.queue import Notice, NoticeKind
 
@@ -25,7 +28,7 @@ KINDS: tuple[NoticeKind, ...] = get_args(NoticeKind)
 _KINDS_BY_NAME: dict[str, NoticeKind] = {kind: kind for kind in KINDS}
 _SUBJECT = "Subject:"
 _EXAMPLE_AT, _EXAMPLE_SECONDS = 1_767_225_600.0, 3_600.0
-_ALWAYS = ("to", "language", "site_name", "link", "code", "lock")
+_ALWAYS = ("to", "language", "site_name", "link", "code", "lock", *NAMES)
 """What every template knows; what an email has none of is empty."""
 
 
@@ -62,14 +65,18 @@ class OwnTemplates:
         return None if stem is None else self._rendered(stem, notice, language)
 
     def _rendered(self, stem: str, notice: Notice, language: str) -> Mail:
-        values = {
-            "to": notice.to,
-            "language": language,
-            "site_name": self._site_name,
-            "link": notice.link,
-            "code": notice.code,
-            "lock": notice.lock,
-        } | notice.values
+        values = (
+            msgspec.structs.asdict(facts_of(self._texts.translate(language), notice))
+            | {
+                "to": notice.to,
+                "language": language,
+                "site_name": self._site_name,
+                "link": notice.link,
+                "code": notice.code,
+                "lock": notice.lock,
+            }
+            | notice.values
+        )
         subject, text = self._texts_of[stem]
         has_html = f"{stem}.html" in self._names
         return Mail(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from gatepass.server.base.devices import device_of
-from gatepass.server.base.texts import LANGUAGES, Texts, direction, time_in_words
+from gatepass.server.base.texts import LANGUAGES, Texts, direction
+from gatepass.server.domain.mail.facts import facts_of
 from gatepass.server.domain.mail.message import Mail
 from gatepass.server.domain.mail.own_templates import OwnTemplates
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     import jinja2
 
     from gatepass.server.base.settings import Settings
-    from gatepass.server.base.texts import Translate
     from gatepass.server.domain.mail.queue import Notice
 
 
@@ -45,14 +44,16 @@ class MailWording:
     def _by_texts(self, notice: Notice, language: str) -> Mail:
         t = self.texts.translate(language)
         key = f"mail.{notice.kind}"
-        facts = _facts(t, notice)
+        known = facts_of(t, notice)
+        listed = {"mail.time": known.time, "mail.device": known.device, "mail.address": known.address}
+        facts = [(t(name), fact) for name, fact in listed.items() if fact]
         paragraphs = [t(f"{key}.text", **notice.values)]
         if notice.code:
             paragraphs.append(f"    {notice.code[:4]} {notice.code[4:]}")
         if notice.link:
             paragraphs.append(f"{t(f'{key}.button')}:\n{notice.link}")
-        if notice.seconds:
-            paragraphs.append(t("mail.until", time=time_in_words(t, notice.at + notice.seconds)))
+        if known.until:
+            paragraphs.append(t("mail.until", time=known.until))
         if facts:
             paragraphs.append("\n".join(f"{name}: {fact}" for name, fact in facts))
         if notice.link:
@@ -69,29 +70,12 @@ class MailWording:
                 key=key,
                 notice=notice,
                 facts=facts,
-                until=time_in_words(t, notice.at + notice.seconds) if notice.seconds else "",
+                until=known.until,
                 site_name=self._site_name,
                 language=language,
                 direction=direction(language),
             ),
         )
-
-
-def _facts(t: Translate, notice: Notice) -> list[tuple[str, str]]:
-    """When, on which device and from where something was requested or done, as far as that is known.
-
-    Only browsers that we know are named: what else a request says of itself may be an invitation to another site.
-    """
-    if not notice.at or not (notice.where.address or notice.where.user_agent):
-        return []
-    agent = notice.where.user_agent
-    device = device_of(agent if agent.startswith("Mozilla/") else "")
-    name = t("device.on", program=device.program, system=device.system) if all(device) else "".join(device)
-    return [
-        (t("mail.time"), time_in_words(t, notice.at)),
-        (t("mail.device"), name or t("account.unknown_device")),
-        *([(t("mail.address"), notice.where.address)] if notice.where.address else []),
-    ]
 
 
 @cache

@@ -90,7 +90,14 @@ async def invite(  # noqa: PLR0913 - who invites whom, into what, and as what
         )
         await tx.invitations.put(invitation)
         values = {"organization": found.name}
-        notice = Notice(kind="organization_invitation", to=email, language=language, link=link.url, values=values)
+        notice = Notice(
+            kind="organization_invitation",
+            to=email,
+            language=language,
+            link=link.url,
+            seconds=INVITATION_SECONDS,
+            values=values,
+        )
         await needs.notices.send(tx, notice)
         await record(tx, "member_invited", actor=by.id, reason=found.id, where=where)
         return invitation

@@ -66,7 +66,7 @@ async def reset_password(
         if used is None or user is None or user.disabled_at is not None or user.email != used.email:
             return invalid_code()
         if await prove_address(tx, user, by_mail=True, where=origin):
-            await needs.notices.tell_taken(tx, user, language=language)
+            await needs.notices.tell_taken(tx, user, language=language, where=origin)
         await replace_password(tx, user.id, password_hash, is_short=needs.registration.is_short(password))
         await end_sessions_of(tx, user.id, "password_changed", where=origin)
         await tx.codes.forget_openers(user.id)

@@ -113,7 +113,8 @@ async def confirm_address(needs: Needs, call: Call, token: str) -> None:
         await record(tx, "email_changed", user.id, where=origin)
         # Only the old address can lock the account and restore itself: the new one may be a thief's.
         await needs.notices.warn(tx, "email_changed", user, language=language, where=origin, email=code.email)
-        notice = Notice(kind="email_changed", to=code.email, language=language, values={"email": code.email})
+        values = {"email": code.email}
+        notice = Notice(kind="email_changed", to=code.email, language=language, values=values, where=origin)
         await needs.notices.send(tx, notice, user_id=user.id)
         return None
 

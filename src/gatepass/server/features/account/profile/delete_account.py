@@ -41,7 +41,8 @@ async def delete_account(needs: Needs, call: Call) -> None:
         await end_sessions_of(tx, user.id, "account_deleted", where=origin)
         await erase(tx, user.id)
         await record(tx, "account_deleted")
-        await needs.notices.send(tx, Notice(kind="account_deleted", to=user.email, language=language))
+        notice = Notice(kind="account_deleted", to=user.email, language=language, where=origin)
+        await needs.notices.send(tx, notice)
         return None
 
     await decide(needs.database, unit)

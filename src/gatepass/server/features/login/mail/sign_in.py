@@ -131,7 +131,7 @@ async def sign_in(needs: Needs, call: Call, proof: MailProof, token_request: Tok
             await record(tx, "sign_in_refused", user.id, actor="", reason=user.closed, where=where)
             return _invalid_code()
         if await prove_address(tx, user, by_mail=True, where=where):
-            await needs.notices.tell_taken(tx, user, language=language)
+            await needs.notices.tell_taken(tx, user, language=language, where=where)
         authentication = Authentication(acr=SINGLE_FACTOR, amr=("otp",), where=where)
         return await needs.login.complete(
             tx, user, token_request=token_request, proof=authentication, status=status, device=device
