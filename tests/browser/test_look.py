@@ -22,12 +22,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
 
-    from playwright.sync_api import ConsoleMessage, Page
+    from playwright.sync_api import ConsoleMessage, Page, ViewportSize
     from tests.browser.conftest import OpenPage
     from tests.support.server import RunningServer
 
 Record: TypeAlias = "Callable[[str, object], None]"
-PHONE, SCREEN = {"width": 390, "height": 844}, {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+SCREEN: ViewportSize = {"width": 1280, "height": 800}
+NARROW: ViewportSize = {"width": 320, "height": 640}
+"""The narrowest screen that is asked for (WCAG 2.2, 1.4.10); also what remains of a wider one at 400 %."""
+CUT_OFF = """() => [...document.querySelectorAll("body, body *")].filter((each) => {
+  const { left, right, width } = each.getBoundingClientRect();
+  if (!width || each.closest(".scrolls, .hidden-text, svg")) return false;
+  const hides = getComputedStyle(each).overflowX !== "visible" && !each.matches("input, textarea, select");
+  return left < 0 || right > innerWidth + 0.5 || (hides && each.scrollWidth > each.clientWidth);
+}).map((each) => each.outerHTML.slice(0, 120))"""
+"""What lies beyond the edge, or is cut off at that of its own box."""
 SCHEMES: dict[str, dict[str, object]] = {"light": {}, "dark": {"runOnly": ["color-contrast"]}}
 """What axe looks at in each: only the colours differ."""
 PICTURES = "PICTURES" in os.environ or "SOAK" in os.environ
@@ -70,10 +80,12 @@ class Eye:
         for scheme, rules in SCHEMES.items():
             self.page.emulate_media(color_scheme="light" if scheme == "light" else "dark")
             for size, viewport in (("screen", SCREEN), ("phone", PHONE)):
-                self.page.set_viewport_size({"width": viewport["width"], "height": viewport["height"]})
+                self.page.set_viewport_size(viewport)
                 assert self.page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], name
                 if PICTURES:
                     self.page.screenshot(path=self._folder / f"{name}-{size}-{scheme}.png", full_page=True)
+            self.page.set_viewport_size(NARROW)
+            assert self.page.evaluate(CUT_OFF) == [], f"{name}, {NARROW['width']} pixels wide"
             found = Axe().run(self.page, options=rules)
             assert found.violations_count == 0, f"{name}, {scheme}: {found.generate_report()}"
         weight = self.weight()
@@ -137,6 +149,10 @@ def test_before_signing_in(eye: Eye, record_property: Record) -> None:
     }.items():
         page.goto(f"/pages/{path}")
         eye.look(name)
+    page.goto("/pages/login")
+    page.set_viewport_size(PHONE)
+    heights = page.locator(".ways button, .ways .button").evaluate_all("(all) => all.map((each) => each.offsetHeight)")
+    assert max(heights) < 60  # one line each
     page.goto("/")
     eye.look("landing")
     page.goto("/pages/nothing")

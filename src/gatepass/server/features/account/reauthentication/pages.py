@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
 
 class ProofForm(PageForm, frozen=True, kw_only=True):
-    """The page's form: the password, a code or recovery code, or a passkey filled in by the script."""
+    """The page's forms: the password, a code, a recovery code, or a passkey filled in by the script."""
 
     password: str = ""
     code: str = ""
+    recovery_code: str = ""
     passkey: str = ""
     return_to: str = ""
 
@@ -59,6 +60,7 @@ async def show(core: Core, call: Call, form: ProofForm | None, error: GatepassEr
         error=error,
         return_to=core.pages.return_path(return_to, ""),
         kinds=factors.kinds,
+        recovery_tried=form is not None and bool(form.recovery_code),
         options=await passkey_options(core, call) if asks_passkey else None,
         scripted=asks_passkey,
     )
@@ -74,7 +76,8 @@ def _given(form: ProofForm) -> Given:
     """The form's content as a proof."""
     if form.passkey:
         return Given(passkey=parse_object(form.passkey))
-    if not form.code:
+    typed = form.code or form.recovery_code
+    if not typed:
         return Given(password=form.password)
-    code, recovery_code = tell_apart(form.code)
+    code, recovery_code = tell_apart(typed)
     return Given(code=code, recovery_code=recovery_code)

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
 
 class FactorForm(PageForm, frozen=True, kw_only=True):
-    """The form: a code or recovery code in one field, or a passkey's answer filled in by the script."""
+    """The forms: a code, a recovery code, or a passkey's answer filled in by the script."""
 
     code: str = ""
+    recovery_code: str = ""
     passkey: str = ""
     remember: str = ""
     return_to: str = ""
@@ -53,7 +54,7 @@ async def submit(core: Core, call: Call, form: FactorForm) -> Response:
     """Check the factor, and continue."""
     pending = await pending_login(core, core.login_responses.challenge_cookie.read(call.request))
     passkey = parse_object(form.passkey) if form.passkey else None
-    code, recovery_code = tell_apart(form.code) if passkey is None else (None, None)
+    code, recovery_code = tell_apart(form.code or form.recovery_code) if passkey is None else (None, None)
     claim = await core.proofs.read(
         code=code, recovery_code=recovery_code, passkey=passkey, ceremony="second_factor", party=pending.id
     )
@@ -77,6 +78,7 @@ async def _page(core: Core, call: Call, form: FactorForm, error: GatepassError |
         error=error,
         return_to=core.pages.return_path(form.return_to, ""),
         kinds=factors.kinds,
+        recovery_tried=bool(form.recovery_code),
         options=await passkey_options(core, pending) if asks_passkey else None,
         scripted=asks_passkey,
         can_remember=core.settings.remember_device_days > 0,
