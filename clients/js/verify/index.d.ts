@@ -56,7 +56,7 @@ export declare class Verifier {
   readonly issuer: string;
   readonly audience: readonly string[];
   readonly clock: () => number;
-  readonly dpop: { readonly required: boolean; nonce(now: number): Promise<string | undefined> };
+  readonly dpop: DPoPOptions;
   /** Verify a token, without `Bearer` or `DPoP`. Fails with a `VerifyError`, whose `code` says why. */
   verify(token: string, dpop?: DPoP): Promise<Principal>;
   /** Fetch the keys and what has been revoked before the first token comes; wait for so many seconds at most. */
@@ -90,12 +90,6 @@ export interface DPoPOptions {
 export interface Replays {
   /** Record a use, atomically; return whether it was new. @param wall The time since 1970. */
   spend(name: string, seconds: number, wall?: number): boolean | Promise<boolean>;
-}
-
-/** The proofs that this process has seen. */
-export declare class InMemoryReplays implements Replays {
-  constructor(size?: number);
-  spend(name: string, seconds: number, wall?: number): boolean;
 }
 
 /** The user or client that a verified token was issued to. It is frozen. */
@@ -205,8 +199,22 @@ export interface ChallengeOptions {
   resourceMetadata?: string;
 }
 
-/** Return the response to an error; one about our own configuration is thrown again. */
-export declare function challenge(error: unknown, options?: ChallengeOptions): Challenge;
+/** Options of the handlers for `fetch`, Express, Fastify and Hono. */
+export interface GuardOptions {
+  /** The API's own origin, `https://api.example.com`. DPoP proofs are then for it, whatever `Host` a request names. */
+  origin?: string;
+  /** The URL of the API's metadata document (RFC 9728 §5.1), which challenges then name. */
+  resourceMetadata?: string;
+  /** Let requests without a token in, with null for the principal; a bad token is still refused. */
+  optional?: boolean;
+}
 
-/** Return the token of an `Authorization` header, and whether it came by the scheme `DPoP`. */
-export declare function credentials(authorization: string | null | undefined): { token: string; isDPoP: boolean };
+/** What of a request is needed to judge it; several values of a header are joined by commas. */
+export interface IncomingRequest {
+  authorization: string;
+  proof: string;
+  method: string;
+  url: string;
+}
+
+export type Admitted = { principal: Principal | null; refused: null } | { principal: null; refused: Challenge };

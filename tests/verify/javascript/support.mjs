@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 
+export * from "../../../clients/js/verify/challenge.js";
 export * from "../../../clients/js/verify/index.js";
 
 const ROOT = new URL("../../../", import.meta.url);

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { follow, makeKey, ScriptedIssuer, sign, soon, URL_ } from "./issuer.mjs";
-import { challenge, codeOf, credentials, examples, InMemoryReplays, Principal, Verifier, VerifyError } from "./support.mjs";
+import { InMemoryReplays } from "../../../clients/js/verify/lib/dpop.js";
+import { challenge, codeOf, credentials, examples, Principal, Verifier, VerifyError } from "./support.mjs";
 
 const JWKS = `${URL_}/jwks`;
 const METADATA = `${URL_}/.well-known/oauth-authorization-server`;

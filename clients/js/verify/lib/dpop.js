@@ -1,18 +1,16 @@
 // DPoP (RFC 9449) at an API: which proofs are accepted, how nonces are issued, and which proofs were used before.
 
-import { encode, isObject, octetsOf, sha256 } from "./encoding.js";
-import { invalidPolicy, VerifyError } from "./errors.js";
+import { ALPHABET, isObject, octetsOf } from "./encoding.js";
+import { VerifyError } from "./errors.js";
 import { ASYMMETRIC, Key, KeySet } from "./keys.js";
 import { checkPolicy, checkTypes, isDate, isNullOr, isText, open, readHeader } from "./token.js";
 
 /** @import { DPoP, DPoPOptions, Replays } from "../index.d.ts" */
 
 const MOST_CHARACTERS = 8192;
-const MOST_SECONDS = 300;
 const SKEW_SECONDS = 10; // of `nbf` (FAPI 2.0 Security Profile §5.3.2.1)
 const NONCE_SECONDS = 300; // issued for so long, accepted for up to twice as long
 const MOST_REPLAYS = 500_000;
-const SHORTEST_SECRET = 32;
 
 /** @type {import("./token.js").Test} */
 const isJti = (value) => isText(value) && value.length > 0 && value.length <= 256;
@@ -71,11 +69,8 @@ export class DPoPPolicy {
   /** @type {Promise<CryptoKey> | undefined} */
   #key;
 
-  /** @param {DPoPOptions} [options] */
-  constructor({ required = false, seconds = 60, replays = new InMemoryReplays(), nonceSecret } = {}) {
-    if (!(seconds > 0 && seconds <= MOST_SECONDS)) throw invalidPolicy(`seconds is between 0 and ${MOST_SECONDS}`);
-    if (nonceSecret && nonceSecret.length < SHORTEST_SECRET) throw invalidPolicy("nonceSecret is 32 random bytes");
-    this.required = required;
+  /** @param {DPoPOptions & { seconds: number }} options */
+  constructor({ seconds, replays = new InMemoryReplays(), nonceSecret }) {
     this.#seconds = seconds;
     this.#replays = replays;
     this.#secret = nonceSecret;
@@ -145,7 +140,7 @@ async function opened(proof, now) {
     const required = ["jti", "htm", "htu", "iat"];
     checkPolicy(typ, claims, { typ: "dpop+jwt", required, leeway: SKEW_SECONDS, now });
     checkTypes(claims, CLAIMS);
-    return { claims, thumbprint: await key.thumbprint() };
+    return { claims, thumbprint: await sha256(key.canonical) };
   } catch (error) {
     throw invalidProof(`the proof was refused: ${error instanceof VerifyError ? error.code : "malformed"}`);
   }
@@ -187,4 +182,20 @@ function target(url) {
     return /[A-Za-z0-9._~-]/.test(character) ? character : escape.toUpperCase();
   });
   return origin + path;
+}
+
+/** @param {Uint8Array} octets */
+function encode(octets) {
+  let text = "";
+  for (let index = 0; index < octets.length; index += 3) {
+    const [a, b = 0, c = 0] = octets.subarray(index, index + 3);
+    const group = (a << 16) | (b << 8) | c;
+    for (let shift = 18; shift >= 0; shift -= 6) text += ALPHABET[(group >> shift) & 63];
+  }
+  return text.slice(0, Math.ceil((octets.length * 4) / 3));
+}
+
+/** @param {string} text */
+async function sha256(text) {
+  return encode(new Uint8Array(await crypto.subtle.digest("SHA-256", octetsOf(text))));
 }

@@ -4,7 +4,7 @@ import { malformed } from "./errors.js";
 
 const DEPTH = 32;
 
-const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+export const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 const VALUES = new Int8Array(0x10000).fill(-1); // for every UTF-16 code unit, so that no lookup misses
 [...ALPHABET].forEach((character, value) => (VALUES[character.charCodeAt(0)] = value));
 
@@ -16,49 +16,19 @@ export const octetsOf = (text) => /** @type {Uint8Array<ArrayBuffer>} */ (encode
 
 /** Decode what is exactly as `encode` writes it. @param {string} text @returns {Uint8Array<ArrayBuffer>} */
 export function decode(text) {
-  const { length } = text;
-  const octets = new Uint8Array((length * 3) >> 2);
-  let at = 0;
-  let bits = 0;
+  const octets = new Uint8Array((text.length * 3) >> 2);
+  let [at, bits, pending] = [0, 0, 0];
   let seen = 0; // negative once one character is not of the alphabet
-  let index = 0;
-  for (const whole = length & ~3; index < whole; index += 4) {
-    const a = VALUES[text.charCodeAt(index)];
-    const b = VALUES[text.charCodeAt(index + 1)];
-    const c = VALUES[text.charCodeAt(index + 2)];
-    const d = VALUES[text.charCodeAt(index + 3)];
-    seen |= a | b | c | d;
-    octets[at++] = (a << 2) | (b >> 4);
-    octets[at++] = (b << 4) | (c >> 2);
-    octets[at++] = (c << 6) | d;
-  }
-  for (; index < length; index++) {
+  for (let index = 0; index < text.length; index++) {
     const value = VALUES[text.charCodeAt(index)];
     seen |= value;
     bits = (bits << 6) | value;
+    pending += 6;
+    if (pending >= 8) octets[at++] = bits >> (pending -= 8);
   }
-  const rest = length & 3;
-  if (rest === 2) octets[at] = bits >> 4;
-  if (rest === 3) [octets[at], octets[at + 1]] = [bits >> 10, bits >> 2];
-  const stray = rest === 2 ? bits & 15 : bits & 3; // without a rest there are no bits
-  if (seen < 0 || rest === 1 || stray) throw malformed("not base64url without padding");
+  const stray = bits & ((1 << pending) - 1);
+  if (seen < 0 || pending === 6 || stray) throw malformed("not base64url without padding");
   return octets;
-}
-
-/** @param {Uint8Array} octets */
-export function encode(octets) {
-  let text = "";
-  for (let index = 0; index < octets.length; index += 3) {
-    const [a, b = 0, c = 0] = octets.subarray(index, index + 3);
-    const group = (a << 16) | (b << 8) | c;
-    for (let shift = 18; shift >= 0; shift -= 6) text += ALPHABET[(group >> shift) & 63];
-  }
-  return text.slice(0, Math.ceil((octets.length * 4) / 3));
-}
-
-/** @param {string} text */
-export async function sha256(text) {
-  return encode(new Uint8Array(await crypto.subtle.digest("SHA-256", octetsOf(text))));
 }
 
 /**
@@ -78,42 +48,31 @@ export function parseObject(octets) {
     throw malformed("not strict JSON");
   }
   if (!isObject(value)) throw malformed("the JSON is not an object");
-  if (!isSound(value, DEPTH)) throw malformed("the JSON nests too deeply, or holds a number or text that is none");
-  if (!isPlain) refuseRepeatedNames(text);
+  if (!isBounded(value, DEPTH)) throw malformed("the JSON nests too deeply, or a number is too large");
+  if (!isPlain) lookClosely(text);
   return value;
 }
 
 /** @param {unknown} value @returns {value is Record<string, any>} */
 export const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 
-const LONE_SURROGATE = /\p{Surrogate}/u;
-
 /** @param {any} value @param {number} depth @returns {boolean} */
-function isSound(value, depth) {
-  if (typeof value === "number") return Number.isFinite(value);
-  if (typeof value === "string") return !LONE_SURROGATE.test(value);
-  if (typeof value !== "object" || value === null) return true;
-  if (!depth) return false;
-  for (const name in value) {
-    if (!isSound(value[name], depth - 1) || LONE_SURROGATE.test(name)) return false;
-  }
-  return true;
+function isBounded(value, depth) {
+  if (typeof value !== "object" || value === null) return value !== Infinity && value !== -Infinity;
+  return depth > 0 && Object.values(value).every((member) => isBounded(member, depth - 1));
 }
 
-/** @param {string} text Valid JSON. */
-function refuseRepeatedNames(text) {
+/** Refuse names that occur twice, and halves of surrogate pairs. @param {string} text Valid JSON. */
+function lookClosely(text) {
   /** @type {Set<string>[]} */
   const levels = [];
   let last = "";
   for (const [part] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]:]/g)) {
     if (part === "{" || part === "[") levels.push(new Set());
     else if (part === "}" || part === "]") levels.pop();
-    else if (part !== ":") last = part;
-    else {
-      const names = /** @type {Set<string>} */ (levels.at(-1));
-      const name = JSON.parse(last);
-      if (names.has(name)) throw malformed("the JSON names a member twice");
-      names.add(name);
-    }
+    else if (part !== ":") last = JSON.parse(part);
+    else if (levels.at(-1)?.has(last)) throw malformed("the JSON names a member twice");
+    else levels.at(-1)?.add(last);
+    if (/\p{Surrogate}/u.test(last)) throw malformed("half of a surrogate pair");
   }
 }

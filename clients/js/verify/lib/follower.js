@@ -6,11 +6,12 @@ import { VerifyError } from "./errors.js";
 import { readEvent, readHeartbeat, readList, readSnapshot } from "./following/documents.js";
 import { TTL_SECONDS } from "./following/lists.js";
 import { Parser } from "./following/sse.js";
-import { FetchError, wholeSeconds } from "./http.js";
+import { Revocations } from "./following/revocations.js";
+import { FetchError, wholeSeconds, within } from "./http.js";
 
 /** @import { Moment } from "./clocks.js" */
 /** @import { Known } from "./following/known.js" */
-/** @import { Revocations, Want } from "./following/revocations.js" */
+/** @import { Want } from "./following/revocations.js" */
 /** @import { Message } from "./following/sse.js" */
 /** @import { Connection } from "./following/stream.js" */
 /** @import { Getter } from "./http.js" */
@@ -50,24 +51,25 @@ export class Follower {
   #connections = new Map();
 
   /**
-   * @param {Revocations} revocations
+   * @param {{ mode: "feed" | "list", stale: "serve" | "refuse", staleAfter: number }} policy
    * @param {object} options
    * @param {Issuer} options.issuer
    * @param {Getter} options.getter
    * @param {() => number} options.clock
-   * @param {() => number} options.running
+   * @param {() => number} [options.running] The clock that only runs.
    * @param {() => void} options.onKeysRevoked
-   * @param {string} [options.authorization] A header for the stream.
+   * @param {string} [options.clientId]
+   * @param {string} [options.clientSecret]
    * @param {typeof every} [options.every]
    */
-  constructor(revocations, { issuer, getter, clock, running, onKeysRevoked, authorization, every: repeat = every }) {
-    this.revocations = revocations;
+  constructor(policy, { issuer, getter, clock, running = runningClock, onKeysRevoked, every: repeat = every, ...client }) {
+    this.revocations = new Revocations(issuer.url, policy);
     this.#issuer = issuer;
     this.#getter = getter;
     this.#clock = clock;
     this.#running = running;
     this.#onKeysRevoked = onKeysRevoked;
-    this.#authorization = authorization;
+    this.#authorization = basic(client);
     this.#every = repeat;
   }
 
@@ -138,6 +140,16 @@ export class Follower {
     if (!this.revocations.learnOffer(this.#issuer.offer)) return;
     this.#tell(this.#issuer.url);
     this.tick();
+  }
+
+  health() {
+    return this.revocations.health(this.now);
+  }
+
+  /** Whether good tokens are accepted. */
+  isReady() {
+    const { known } = this.revocations;
+    return known.stale === "serve" || known.areNamesFresh(this.now);
   }
 
   close() {
@@ -329,17 +341,6 @@ function deferred() {
   return { promise, resolve };
 }
 
-/** Wait for a promise that does not fail; return whether it was in time. @param {Promise<unknown>} promise @param {number} seconds */
-export function within(promise, seconds) {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), seconds * 1000);
-    promise.then(() => {
-      clearTimeout(timer);
-      resolve(true);
-    });
-  });
-}
-
 /** Call a function again and again, without keeping a process alive; return how to stop. @param {number} seconds @param {() => void} act */
 function every(seconds, act) {
   const timer = /** @type {any} */ (setInterval(act, seconds * 1000));
@@ -355,3 +356,11 @@ function tokenIn(url, { status, body }) {
 
 /** @param {any} error */
 const reasonOf = (error) => (error instanceof VerifyError ? `refused: ${error.code}: ${error.message}` : error.message);
+
+const runningClock = () => performance.now() / 1000;
+
+/** RFC 6749 §2.3.1. @param {{ clientId?: string, clientSecret?: string }} client */
+const basic = ({ clientId, clientSecret }) =>
+  clientId === undefined || clientSecret === undefined
+    ? undefined
+    : `Basic ${btoa([clientId, clientSecret].map(encodeURIComponent).join(":"))}`;

@@ -33,8 +33,8 @@ export class Getter {
     const kept = this.#kept.get(url);
     const etag = kept?.headers.get("etag");
     const answer = await this.ask(url, { signal, headers: { accept: "application/json, */*", ...(etag && { "if-none-match": etag }) } });
-    const body = await bounded(url, answer, most, signal);
-    if (kept && answer.status === 304) return { ...kept, headers: withNewer(kept.headers, answer.headers) };
+    const body = await bounded(url, answer, most);
+    if (kept && answer.status === 304) return { ...kept, headers: answer.headers };
     const fetched = { status: answer.status, headers: answer.headers, body };
     this.#keep(url, fetched);
     return fetched;
@@ -58,29 +58,32 @@ export class Getter {
   }
 }
 
-/** RFC 9111 §4.3.4: what came with a 304 counts from now on. @param {Headers} kept @param {Headers} newer */
-function withNewer(kept, newer) {
-  const headers = new Headers(kept);
-  newer.forEach((value, name) => headers.set(name, value));
-  return headers;
-}
-
-/** @param {string} url @param {Response} answer @param {number} most @param {AbortSignal} signal */
-async function bounded(url, answer, most, signal) {
+/** @param {string} url @param {Response} answer @param {number} most */
+async function bounded(url, answer, most) {
   const reader = answer.body?.getReader();
   const decoder = new TextDecoder();
   let text = "";
   try {
     for (let part; reader && !(part = await reader.read()).done; ) {
       text += decoder.decode(part.value, { stream: true });
-      if (text.length > most) throw new FetchError(`${url} answered with more than ${most} characters`);
+      if (text.length > most) throw new FetchError(`${url} answered more than ${most} characters`);
     }
   } catch (error) {
     reader?.cancel().catch(() => {});
-    if (error instanceof FetchError) throw error;
-    throw new FetchError(signal.aborted ? `${url}: no whole answer in time` : `${url}: the answer broke off`);
+    throw error instanceof FetchError ? error : new FetchError(`${url}: no whole answer: ${error}`);
   }
   return text + decoder.decode();
+}
+
+/** Wait for a promise that does not fail; return whether it was in time. @param {Promise<unknown>} promise @param {number} seconds */
+export function within(promise, seconds) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(false), seconds * 1000);
+    promise.then(() => {
+      clearTimeout(timer);
+      resolve(true);
+    });
+  });
 }
 
 /** RFC 9111 §1.2.2: a whole number of seconds. @param {string | null} text */
@@ -106,7 +109,7 @@ export function checkedUrl(url, name, allowHttp = false) {
     throw invalidPolicy(`${name} must be an https URL; http is for this machine only`);
   }
   if (parts.username || parts.password || parts.hash || (name === "issuer" && parts.search)) {
-    throw invalidPolicy(`${name} is not a URL of a scheme, a host and a path`);
+    throw invalidPolicy(`${name} is not a URL of a host and a path`);
   }
   return parts;
 }

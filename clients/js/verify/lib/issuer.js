@@ -2,6 +2,7 @@
 // at a time, in the background unless a token has to wait for it.
 
 import { octetsOf, parseObject } from "./encoding.js";
+import { VerifyError } from "./errors.js";
 import { checkedUrl, FETCH_SECONDS, FetchError, isLoopback, isSameOrigin, wholeSeconds } from "./http.js";
 import { KeySet } from "./keys.js";
 
@@ -23,6 +24,7 @@ export class Issuer {
   #allowHttp;
   #isGiven;
   #jwksUrl;
+  #body = "";
   #discoveredAt = -Infinity;
   #freshSeconds = FRESH_SECONDS;
   #backoff = 0;
@@ -83,6 +85,18 @@ export class Issuer {
     return wait > 0 && wait <= MOST_BACKOFF ? wait : 0; // longer than any back-off: the clock was set back
   }
 
+  /** Why tokens may lack a key, or null. */
+  get problem() {
+    return this.failure ?? this.keys.leftOut;
+  }
+
+  /** The error of a token whose key cannot be fetched now; null if there is none to fetch. @param {number} now */
+  unavailable(now) {
+    if (this.failure === null && this.isUsable(now)) return null;
+    const retryAfter = Math.max(1, Math.ceil(this.retryAfter(now)));
+    return new VerifyError("issuer_unavailable", `cannot fetch the keys of ${this.url}`, { retryAfter });
+  }
+
   /** @param {number} now @param {number} seconds */
   #isWithin(now, seconds) {
     const age = this.fetchedAt === null ? -1 : now - this.fetchedAt;
@@ -130,7 +144,7 @@ export class Issuer {
   #start(now) {
     const number = ++this.started;
     return (this.#flight = this.#refresh(now)
-      .catch((error) => this.#fail(error instanceof FetchError ? error.message : `the fetch failed: ${error}`))
+      .catch((error) => this.#fail(error instanceof FetchError ? error.message : String(error)))
       .finally(() => {
         this.#landed = number;
         this.#flight = null;
@@ -145,12 +159,8 @@ export class Issuer {
       this.#jwksUrl === undefined || isOld ? await this.#discover(signal) : { jwksUrl: this.#jwksUrl, offer: this.offer };
     const { status, headers, body } = await this.#getter.get(found.jwksUrl, MOST_CHARACTERS, signal);
     if (status !== 200) throw new FetchError(`${found.jwksUrl} answered ${status}`);
-    const keys = await KeySet.read(objectIn(body), this.#alg).catch((error) => {
-      throw new FetchError(`${found.jwksUrl} holds no keys: ${error.message}`);
-    });
+    if (body !== this.#body) await this.#take(body, found.jwksUrl);
     if (found.jwksUrl !== this.#jwksUrl || isOld) this.#discoveredAt = now;
-    if (keys.leftOut && keys.leftOut !== this.keys.leftOut) this.log(`${this.url}: ${keys.leftOut}`);
-    if (!isSame(keys, this.keys)) this.keys = keys;
     this.#jwksUrl = found.jwksUrl;
     this.offer = found.offer;
     this.fetchedAt = now;
@@ -158,6 +168,15 @@ export class Issuer {
     this.#freshSeconds = freshSeconds(headers);
     this.#backoff = 0;
     this.onLearned();
+  }
+
+  /** @param {string} body @param {string} url */
+  async #take(body, url) {
+    this.keys = await KeySet.read(objectIn(body), this.#alg).catch((error) => {
+      throw new FetchError(`${url} holds no keys: ${error.message}`);
+    });
+    this.#body = body;
+    if (this.keys.leftOut) this.log(`${this.url}: ${this.keys.leftOut}`);
   }
 
   /** @param {string} reason */
@@ -202,9 +221,9 @@ export class Issuer {
         if (metadata.issuer !== this.url) throw new FetchError(`${url} is about another issuer than ${this.url}`);
         return metadata;
       }
-      if (status !== 404 && status !== 410) trouble ||= `${url} answered ${status}${status === 200 ? " and no JSON" : ""}`;
+      if (status !== 404 && status !== 410) trouble ||= `${url} answered ${status}, and no metadata`;
     }
-    throw new FetchError(trouble || `${this.url} has no metadata document; is the issuer right? If so, give jwksUrl`);
+    throw new FetchError(trouble || `${this.url} has no metadata: is the issuer right? If so, give jwksUrl`);
   }
 }
 
@@ -215,13 +234,6 @@ function objectIn(body) {
   } catch {
     return null;
   }
-}
-
-/** @param {KeySet} one @param {KeySet} other */
-function isSame(one, other) {
-  /** @param {KeySet} set */
-  const written = ({ keys, leftOut }) => JSON.stringify([leftOut, keys.map(({ kid, algs, canonical }) => [kid, algs, canonical])]);
-  return written(one) === written(other);
 }
 
 /** How long an answer is fresh by its headers (RFC 9111 §4.2), within our bounds. @param {Headers} headers */

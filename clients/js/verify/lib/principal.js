@@ -1,10 +1,8 @@
-// From the claims of a checked token to a `Principal`, and what a route requires of it.
+// The user or client that a token was issued to, and what a route requires of it.
 
-import { isObject } from "./encoding.js";
-import { badClaim, invalidPolicy, VerifyError } from "./errors.js";
-import { followsRfc9068, isDate, isListOf, isText } from "./token.js";
+import { invalidPolicy, VerifyError } from "./errors.js";
+import { isName } from "./token.js";
 
-/** @typedef {Record<string, any>} Claims */
 /** @typedef {{ idx: number, uri: string }} StatusReference */
 /** @import { Requirement, Organization } from "../index.d.ts" */
 
@@ -38,7 +36,7 @@ export class Principal {
     this.keyThumbprint = null;
     /** @type {readonly StatusReference[]} */
     this.statuses = [];
-    /** @type {Claims} */
+    /** @type {Record<string, any>} */
     this.claims = {};
     Object.assign(this, fields);
     freeze(this);
@@ -77,7 +75,7 @@ export class Principal {
 }
 
 /** @param {string} text */
-const words = (text) => text.split(" ").filter(Boolean);
+export const words = (text) => text.split(" ").filter(Boolean);
 
 /** @param {readonly string[]} held @param {string} [needed] */
 const hasAll = (held, needed) => needed === undefined || words(needed).every((word) => held.includes(word));
@@ -91,110 +89,11 @@ export function checkRequirement(requirement) {
   for (const [name, value] of Object.entries(requirement)) {
     if (value === undefined) continue;
     const isFit =
-      name === "role" ? [value].flat().every((one) => isText(one) && one) && [value].flat().length > 0
+      name === "role" ? [value].flat().length > 0 && [value].flat().every(isName)
       : name === "maxAge" ? typeof value === "number" && value >= 0
-      : NAMES.includes(name) && isText(value) && (name === "organization" ? WORD : WORDS).test(String(value));
+      : NAMES.includes(name) && isName(value) && (name === "organization" ? WORD : WORDS).test(String(value));
     if (!isFit) throw invalidPolicy(`${name} cannot be required so`);
   }
-}
-
-/**
- * @param {Claims} claims Those of a checked token.
- * @param {{ typ: string | null, roles: readonly string[] }} policy
- */
-export function principalOf(claims, { typ, roles }) {
-  const read = followsRfc9068(typ) ? strictFields(claims) : lenientFields(claims);
-  return new Principal({
-    ...read,
-    subject: claims.sub,
-    roles: roles.length === 1 && roles[0] === "roles" ? read.roles : rolesAt(claims, roles),
-    permissions: granted(claims.permissions),
-    organization: organizationOf(claims),
-    expiresAt: claims.exp,
-    keyThumbprint: claims.cnf?.jkt ?? null,
-    statuses: [...statusesOf(claims.status), ...(isListOf(isObject)(claims.act_status) ? claims.act_status : []).map(
-      (/** @type {any} */ member) => reference(member, "act_status"),
-    )],
-    claims,
-  });
-}
-
-/** RFC 9068: the types have been checked. @param {Claims} claims @returns {Partial<Principal>} */
-const strictFields = ({ client_id, sid, jti, scope, roles, auth_time, acr, amr }) => ({
-  clientId: client_id,
-  sessionId: sid ?? null,
-  tokenId: jti,
-  scopes: words(scope ?? ""),
-  roles: roles ?? [],
-  authTime: isDate(auth_time) ? Math.trunc(auth_time) : null,
-  acr: acr ?? null,
-  amr: amr ?? [],
-});
-
-/** Other issuers: other claims stand in, and one of another type grants nothing. @param {Claims} claims */
-function lenientFields(claims) {
-  /** @param {string[]} names */
-  const first = (...names) => names.map((name) => claims[name]).find(isText) ?? null;
-  const scope = [claims.scope, claims.scp].find((one) => isText(one) || isListOf(isText)(one)) ?? [];
-  return {
-    clientId: first("client_id", "azp", "cid", "appid"),
-    sessionId: first("sid", "session_id"),
-    tokenId: first("jti"),
-    scopes: isText(scope) ? words(scope) : scope,
-    roles: namesIn(claims.roles) ?? [],
-    authTime: isDate(claims.auth_time) ? Math.trunc(claims.auth_time) : null,
-    acr: first("acr"),
-    amr: namesIn(claims.amr) ?? [],
-  };
-}
-
-/**
- * Read a claim that lists names, in any format that issuers use: text, a list, or an object whose members they are.
- *
- * @param {any} claim
- * @returns {string[] | null}
- */
-function namesIn(claim) {
-  if (isText(claim)) return [claim];
-  if (isObject(claim)) return Object.keys(claim).filter((name) => claim[name] !== null && claim[name] !== false);
-  if (!Array.isArray(claim)) return null;
-  const names = claim.map((one) => (isObject(one) ? one.method : one));
-  return names.every(isText) ? names : null;
-}
-
-/** @param {Claims} claims @param {readonly string[]} path */
-function rolesAt(claims, path) {
-  /** @type {any} */
-  let found = claims;
-  for (const name of path) {
-    if (!isObject(found)) throw badClaim(path[0]);
-    if (!Object.hasOwn(found, name) || found[name] === null) return [];
-    found = found[name];
-  }
-  const names = namesIn(found);
-  if (!names) throw badClaim(path[0], "the roles are not a list of names");
-  return names;
-}
-
-/** What no standard defines grants nothing if it is of another type. @param {any} claim */
-const granted = (claim) => (Array.isArray(claim) && namesIn(claim)) || [];
-
-/** @param {Claims} claims */
-function organizationOf({ org_id: id, org_slug: slug, org_roles, org_permissions }) {
-  if (!isText(id) || !id) return null;
-  return { id, slug: isText(slug) ? slug : null, roles: granted(org_roles), permissions: granted(org_permissions) };
-}
-
-/** A `status` that means something else is not ours (Token Status List §6). @param {any} claim */
-const statusesOf = (claim) =>
-  isObject(claim) && Object.hasOwn(claim, "status_list") ? [reference(claim.status_list, "status")] : [];
-
-/** @param {any} member @param {string} claim @returns {StatusReference} */
-function reference(member, claim) {
-  if (!isObject(member) || !Number.isSafeInteger(member.idx) || member.idx < 0 || !isText(member.uri)) {
-    throw badClaim(claim, `${claim} does not name an index in a list`);
-  }
-  return { idx: member.idx, uri: member.uri };
 }
 
 /** @param {any} value */

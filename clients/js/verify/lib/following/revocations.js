@@ -1,6 +1,5 @@
 // What one issuer has revoked: which documents to fetch and when, how they are applied, and how up to date we are.
 
-import { invalidPolicy } from "../errors.js";
 import { younger } from "../clocks.js";
 import { Document, TTL_SECONDS } from "./lists.js";
 import { Known } from "./known.js";
@@ -27,8 +26,6 @@ export class Revocations {
    * @param {() => number} [jitter] A number from 0 to 1, so that followers do not all come at once.
    */
   constructor(issuer, policy, jitter = Math.random) {
-    if (!["serve", "refuse"].includes(policy.stale)) throw invalidPolicy("stale is serve or refuse");
-    if (!(policy.staleAfter > 0 && policy.staleAfter < Infinity)) throw invalidPolicy("staleAfter is a number of seconds");
     this.known = new Known(issuer, policy);
     this.stream = new Stream(this.known, jitter);
     this.#jitter = jitter;
