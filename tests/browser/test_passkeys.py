@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from playwright.sync_api import expect
 from tests.browser.test_without_scripts import says, sign_in, token_of
 from tests.support.server import SettableClock, running_server
 
-from gatepass.jose import jwt
+from gatepass.jose import base64url, jwt
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -113,6 +114,45 @@ def test_adding_a_passkey_and_signing_in_with_it(page: Page, person: dict[str, s
     page.get_by_role("button", name="Use a passkey instead").click()
     says(page, "Your account")
     assert (claims_of(page)["acr"], claims_of(page)["amr"]) == ("2", ["hwk", "user", "mfa"])
+
+
+SIGNALS = """
+window.signals = [];
+for (const name of ["signalUnknownCredential", "signalAllAcceptedCredentials", "signalCurrentUserDetails"])
+  PublicKeyCredential[name] = async (about) => { signals.push([name, about]); };
+"""
+
+
+def test_the_authenticator_is_told_which_passkeys_there_are(page: Page, person: dict[str, str]) -> None:
+    """The account offers one, saying what it changes; the page of the factors names those there are, and the person."""
+    virtual = Virtual(page)
+    page.add_init_script(SIGNALS)
+    virtual.touch(automatic=False)
+    page.goto("/pages/login")
+    sign_in(page, person)
+    expect(page.get_by_text("your password alone no longer opens your account")).to_be_visible()
+    page.get_by_role("link", name="Add a passkey").click()
+    says(page, "Passkeys and two-factor authentication")
+    told = dict(page.evaluate("signals"))
+    user_id = told["signalAllAcceptedCredentials"]["userId"]
+    assert told["signalAllAcceptedCredentials"]["allAcceptedCredentialIds"] == []
+    virtual.touch(automatic=True)
+    page.get_by_role("button", name="Add a passkey").click()
+    says(page, "Your recovery codes")
+    page.get_by_role("link", name="I have saved them").click()
+    page.get_by_role("button", name="Use a passkey").click()  # a password alone is no longer enough for this page
+    says(page, "Passkeys and two-factor authentication")
+    (held,) = virtual.credentials()
+    assert user_id == base64url.encode(base64.b64decode(held["userHandle"]))
+    about = {"rpId": "localhost", "userId": user_id}
+    accepted = about | {"allAcceptedCredentialIds": [base64url.encode(base64.b64decode(held["credentialId"]))]}
+    named = about | {"name": person["email"], "displayName": person["email"]}
+    assert page.evaluate("signals") == [
+        ["signalAllAcceptedCredentials", accepted],
+        ["signalCurrentUserDetails", named],
+    ]
+    page.goto("/pages/account")
+    expect(page.get_by_text("your password alone")).to_have_count(0)
 
 
 def test_the_browser_offers_it_in_the_field(page: Page, person: dict[str, str]) -> None:

@@ -60,6 +60,7 @@ async def show(core: Core, call: Call, _body: None) -> Response:
         sessions=overview.sessions,
         events=overview.events[:_MOST_EVENTS],
         factors=overview.factors,
+        offers_passkey=not overview.factors.passkeys and core.proofs.knows_passkeys,
         reasons=REASONS,
     )
 
