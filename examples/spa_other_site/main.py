@@ -13,7 +13,7 @@ LIBRARY = Path("node_modules/oidc-client-ts/dist/browser/oidc-client-ts.min.js")
 
 
 class Site(SimpleHTTPRequestHandler):
-    """Every path is the one page, but for what it loads."""
+    """The page of each client, and what they load."""
 
     def translate_path(self, path: str) -> str:
         """The file for a path."""
@@ -22,6 +22,8 @@ class Site(SimpleHTTPRequestHandler):
                 return str(HERE / LIBRARY)
             case "/config.js":
                 return str(HERE / "config.js")
+            case "/gatepass" | "/gatepass/callback":
+                return str(HERE / "gatepass.html")
             case _:
                 return str(HERE / "index.html")
 

@@ -6,6 +6,7 @@ import re
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import sync_playwright
@@ -14,6 +15,7 @@ from tests.browser.test_look import submit
 from tests.browser.test_passkeys import Virtual
 from tests.support.factors import set_up_totp
 from tests.support.relying_party import add_relying_party
+from tests.support.scripted_provider import ScriptedProvider
 from tests.support.server import ANN, OUTBOX, SettableClock, running_server
 from tests.support.web_app import web_app
 
@@ -21,6 +23,7 @@ from gatepass.server.domain.sessions.client_metadata import ClientMetadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
+    from http.server import BaseHTTPRequestHandler
 
     from playwright.sync_api import Browser, BrowserContext, Page, Request, Route
     from tests.browser.conftest import OpenPage
@@ -42,6 +45,7 @@ class World(NamedTuple):
     server: RunningServer
     app: WebApp
     second: WebApp
+    provider: ScriptedProvider
     party: RelyingParty
 
 
@@ -61,10 +65,17 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Generator[World]:
     """One for all tests; each has a browser context of its own. Browsers have the real time, so the server has too."""
-    with web_app() as app, web_app() as second:
+    with web_app() as app, web_app() as second, ScriptedProvider() as provider:
+        provider.person = {"sub": "1001", "email": "gil@example.test", "email_verified": True}
         origins = (app.origin, second.origin)
         data = tmp_path_factory.mktemp("browser")
-        with running_server(data, SettableClock(time.time()), browser_origins=origins, **MANY) as server:
+        with running_server(
+            data,
+            SettableClock(time.time()),
+            browser_origins=origins,
+            providers={"corp": provider.settings(name="Corp")},
+            **MANY,
+        ) as server:
             with server.client() as api:
                 for person in (ANN, BOB):
                     assert api.post("/signup", json=person).status_code == 201
@@ -80,7 +91,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Generator[World]:
                 "scope": "openid email",
             }
             app.options = dict.fromkeys(("/callback", "/elsewhere"), elsewhere)
-            yield World(server, app, second, party)
+            yield World(server, app, second, provider, party)
 
 
 def go(page: Page, url: str) -> Page:
@@ -246,13 +257,22 @@ def test_a_passkey(world: World, open_page: OpenPage) -> None:
 
 
 def test_a_provider(world: World, page: Page) -> None:
-    """The page leaves for the provider, and says where it wants to come back to."""
-    page.route("**/pages/login/with/**", lambda route: route.fulfill(body="there", content_type="text/html"))
-    page.evaluate("history.replaceState(null, '', '/orders?page=2'); void client.signInWith('google')")
-    page.wait_for_url("**/pages/login/with/**")
-    back = page.evaluate("new URLSearchParams(location.search).get('return_to')")
-    assert page.url.startswith(f"{world.server.url}/pages/login/with/google?")
-    assert back == f"{world.app.origin}/orders?page=2"
+    """The page leaves for the provider, and comes back to where it was, signed in as the person of the provider."""
+
+    def authorize(handler: BaseHTTPRequestHandler) -> None:
+        answer = urlencode(world.provider.authorize(world.provider.url + handler.path))
+        handler.send_response(302)
+        handler.send_header("location", f"{world.provider.asked[-1]['redirect_uri']}?{answer}")
+        handler.end_headers()
+
+    world.provider.answers["/authorize"] = authorize
+    page.evaluate("history.replaceState(null, '', '/orders?page=2')")
+    with page.expect_navigation(url=f"{world.app.origin}/orders?page=2"):
+        page.evaluate("() => { void client.signInWith('corp'); }")
+    page.wait_for_function("window.isLoaded")
+    assert value(page, "user")["email"] == world.provider.person["email"]
+    assert value(page, "fetch", "/api/provided") == 200
+    assert world.app.tokens_at("/api/provided")[-1]
 
 
 # ── trouble on the way ──

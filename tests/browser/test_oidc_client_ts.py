@@ -174,7 +174,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "spa_other_site"
 
 
 def test_the_example(server: RunningServer, open_page: OpenPage) -> None:
-    """`examples/spa_other_site`: people sign in, stay signed in when the page is loaded again, and sign out at both."""
+    """`examples/spa_other_site`, by both clients: people sign in, stay signed in over a reload, and sign out."""
     site: type[SimpleHTTPRequestHandler] = runpy.run_path(str(EXAMPLE / "main.py"))["Site"]
     library = installed(CLIENT) / "node_modules/oidc-client-ts/dist/browser/oidc-client-ts.min.js"
     config: dict[str, str] = {}
@@ -197,19 +197,23 @@ def test_the_example(server: RunningServer, open_page: OpenPage) -> None:
         thread = Thread(target=http.serve_forever, args=(0.01,))
         thread.start()
         origin = f"http://127.0.0.1:{http.server_port}"
-        metadata = ClientMetadata(redirect_uris=(f"{origin}/callback",), post_logout_redirect_uris=(f"{origin}/",))
+        metadata = ClientMetadata(
+            redirect_uris=(f"{origin}/callback", f"{origin}/gatepass/callback"),
+            post_logout_redirect_uris=(f"{origin}/", f"{origin}/gatepass"),
+        )
         party = add_relying_party(server, is_public=True, scope=("openid", "email"), metadata=metadata)
         config |= {"issuer": server.url, "clientId": party.id}
-        page = open_page(locale="en-GB")
-        page.goto(origin)
-        page.get_by_role("button", name="Sign in").click()
-        page.wait_for_url("**/pages/login**")
-        submit(page, "Sign in", **PERSON)
-        expect(page.get_by_role("status")).to_have_text(f"Welcome, {PERSON['email']}")
-        page.reload()
-        expect(page.get_by_role("status")).to_have_text(f"Welcome, {PERSON['email']}")
-        assert "code=" not in page.url
-        page.get_by_role("button", name="Sign out").click()
-        expect(page.get_by_role("status")).to_have_text("Nobody is signed in.")
+        for path, signed_out in (("/", "Nobody is signed in."), ("/gatepass", "You are not signed in.")):
+            page = open_page(locale="en-GB")
+            page.goto(f"{origin}{path}")
+            page.get_by_role("button", name="Sign in").click()
+            page.wait_for_url("**/pages/login**")
+            submit(page, "Sign in", **PERSON)
+            expect(page.get_by_role("status")).to_have_text(f"Welcome, {PERSON['email']}")
+            page.reload()
+            expect(page.get_by_role("status")).to_have_text(f"Welcome, {PERSON['email']}")
+            assert page.url == f"{origin}{path}"
+            page.get_by_role("button", name="Sign out").click()
+            expect(page.get_by_role("status")).to_have_text(signed_out)
         http.shutdown()
         thread.join()
