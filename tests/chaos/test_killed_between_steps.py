@@ -214,7 +214,7 @@ UNDER_LOAD = ROADS[:-1]
 @pytest.fixture(params=["sqlite", "postgres18"] if SOAK else ["sqlite"])
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Site]:
     """The server."""
-    database = "" if request.param == "sqlite" else request.getfixturevalue(request.param).new_database()
+    database = "" if request.param == "sqlite" else request.getfixturevalue(request.param).migrated_database()
     with Site(tmp_path, database) as site:
         yield site
 

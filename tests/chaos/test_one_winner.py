@@ -82,7 +82,7 @@ class Nodes:
 @pytest.fixture(scope="module", params=["sqlite", "postgres18"])
 def nodes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[Nodes]:
     """Both, without a quiet time: every refresh is a step."""
-    database = "" if request.param == "sqlite" else request.getfixturevalue(request.param).new_database()
+    database = "" if request.param == "sqlite" else request.getfixturevalue(request.param).migrated_database()
     with ExitStack() as stack:
         servers = [
             stack.enter_context(

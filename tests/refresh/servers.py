@@ -181,7 +181,7 @@ class PostgresServer(SqliteServer):
 
     def __init__(self, server: Postgres, runner: asyncio.Runner) -> None:
         self._server = server
-        self._url = server.new_database()
+        self._url = server.migrated_database()
         self._nodes: list[tuple[PostgresDatabase, MeasuredClock]] = []
         super().__init__(Path(), runner)
 

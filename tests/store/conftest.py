@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import pytest
 from tests.support.postgres import binaries
 from tests.support.server import SettableClock
+from tests.support.sqlite import migrated_sqlite
 
 from gatepass.server.store.postgres import PostgresDatabase
 from gatepass.server.store.sqlite import SqliteDatabase
@@ -75,12 +76,12 @@ def clock() -> SettableClock:
 def database(request: pytest.FixtureRequest, tmp_path: Path, clock: SettableClock) -> Generator[Database]:
     """An empty database."""
     if request.param == "sqlite":
-        sqlite = SqliteDatabase(tmp_path / "gatepass.db", clock)
+        sqlite = SqliteDatabase(migrated_sqlite(tmp_path / "gatepass.db"), clock)
         yield sqlite
         sqlite.close()
         return
     server: Postgres = request.getfixturevalue(request.param)
-    url = server.new_database()
+    url = server.migrated_database()
     opened = FromAnyLoop(lambda: PostgresDatabase.open(url, clock))
     yield cast("Database", opened)
     opened.close()

@@ -62,7 +62,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path, clock: SettableClock)
 def _new_database(request: pytest.FixtureRequest) -> str:
     """The URL of a database as the test's parameter says; of SQLite it is the data folder's."""
     where = getattr(request, "param", "sqlite")
-    return "" if where == "sqlite" else request.getfixturevalue(where).new_database()
+    return "" if where == "sqlite" else request.getfixturevalue(where).migrated_database()
 
 
 @pytest.fixture

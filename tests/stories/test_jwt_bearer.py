@@ -317,7 +317,7 @@ def test_an_assertion_is_good_once_on_two_nodes(request: pytest.FixtureRequest, 
 
     The same holds for assertions by which a client proves to be itself.
     """
-    database = "" if kind == "sqlite" else request.getfixturevalue(kind).new_database()
+    database = "" if kind == "sqlite" else request.getfixturevalue(kind).migrated_database()
     with two_nodes(tmp_path, database) as nodes, ExitStack() as stack:
         here, there = (stack.enter_context(node.client()) for node in nodes)
         assert here.post("/signup", json=ANN).status_code == 201

@@ -400,7 +400,7 @@ def servers(
 ) -> Generator[tuple[RunningServer, RunningServer]]:
     """Two servers on one database, with one issuer, the second's URL; and that on either kind of database."""
     data_dir, clock = tmp_path_factory.mktemp("matrix"), SettableClock(float(int(time.time())))
-    database = "" if request.param == "sqlite" else request.getfixturevalue(request.param).new_database()
+    database = "" if request.param == "sqlite" else request.getfixturevalue(request.param).migrated_database()
     open_to_all = {"dynamic_registration": "open", "client_id_metadata_documents": "open"}
     common: dict[str, Any] = {
         "audience": (API,),

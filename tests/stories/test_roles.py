@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module", params=["sqlite", "postgres18"])
 def issuer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningServer]:
     """A server whose settings define one role, on either kind of database."""
-    database = "" if request.param == "sqlite" else request.getfixturevalue(request.param).new_database()
+    database = "" if request.param == "sqlite" else request.getfixturevalue(request.param).migrated_database()
     roles = {"editor": {"permissions": ("articles:write",)}}
     data = tmp_path_factory.mktemp("roles") / "data"
     clock = SettableClock(time.time())  # which commands have too

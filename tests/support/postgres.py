@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 from tests.support.ports import free_port
 
+from gatepass.server.store.postgres import PostgresDatabase
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
@@ -58,6 +60,7 @@ class Postgres:
     core: int | None = None
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _made: int = 0
+    _template: str = ""
 
     def start(self) -> None:
         """Start, and wait until it answers."""
@@ -121,6 +124,16 @@ class Postgres:
         self.run(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.url(name)
 
+    def migrated_database(self) -> str:
+        """Make a database with today's schema; its URL. To copy a schema takes a third of the time to make one."""
+        if not self._template:
+            self._template = self.new_database().rpartition("/")[2]
+            asyncio.run(_migrate(self.url(self._template)))
+        self._made += 1
+        name = f"test_{self._made}"
+        self.run(f"CREATE DATABASE {name} TEMPLATE {self._template} STRATEGY FILE_COPY")
+        return self.url(name)
+
     def run(self, sql: str, database: str = "postgres") -> list[Any]:
         """Run a statement by itself; its rows."""
 
@@ -132,6 +145,10 @@ class Postgres:
                 await connection.close()
 
         return asyncio.run(work())
+
+
+async def _migrate(url: str) -> None:
+    await (await PostgresDatabase.open(url)).close()
 
 
 @contextlib.contextmanager

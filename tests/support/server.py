@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import httpx
+from tests.support.sqlite import migrated_sqlite
 
 from gatepass.server.base.settings import load
 from gatepass.server.process.serving import serve
@@ -110,6 +111,8 @@ def running_server(
     which takes uvicorn a fifth of a second.
     """
     clock = clock or SettableClock()
+    if not settings.get("database"):
+        migrated_sqlite(data_dir / "gatepass.db")
     flags = {"port": 0, "data_dir": str(data_dir), "outbox_key": OUTBOX_KEY, **CHEAP_ARGON2, **settings}
     told: queue.SimpleQueue[Settings | BaseException] = queue.SimpleQueue()
     loop = asyncio.new_event_loop()

@@ -111,6 +111,7 @@ _VALUES: dict[str, tuple[object, ...]] = {
     "slug": ("acme",),
     "state": ("af0ifjsldkj",),
     "sub": (_USER,),
+    "sub_id": ({"format": "email", "email": "ada@example.com"},),
     "title": ("What is wrong",),
     "token": (_TOKEN,),
     "token_type": ("Bearer",),

@@ -18,7 +18,9 @@ from tests.support.wait import eventually
 
 from gatepass.cli.main import main
 from gatepass.server import module
+from gatepass.server.app import open_server
 from gatepass.server.base.errors import StartupError, Unavailable
+from gatepass.server.base.settings import load
 from gatepass.server.domain.keys import data_key as data_key_module
 from gatepass.server.domain.keys.data_key import change_master_key_file, open_data_key
 from gatepass.server.domain.keys.keyring import KeyRing, LiveKeys, new_refresh_key, new_signing_key
@@ -105,8 +107,13 @@ def test_a_lost_master_key_leaves_the_folder_as_it_was(tmp_path: Path, capsys: p
 
 def test_a_master_key_that_is_none_makes_no_database(tmp_path: Path) -> None:
     """What is refused for its key has not begun a database."""
-    with pytest.raises(StartupError), running_server(tmp_path / "data", master_key="nonsense"):
-        pass
+
+    async def start() -> None:
+        async with open_server(load(flags={"data_dir": str(tmp_path / "data"), "master_key": "nonsense"})):
+            pass
+
+    with pytest.raises(StartupError):
+        asyncio.run(start())
     assert not (tmp_path / "data").exists()
 
 

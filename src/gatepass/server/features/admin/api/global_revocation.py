@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
-from gatepass.server.domain.accounts.subject_identifier import SubjectIdentifier  # noqa: TC001 - msgspec reads it
+from gatepass.server.domain.accounts.sub_id import SubjectIdentifier  # noqa: TC001 - msgspec reads it
 from gatepass.server.domain.events.event import NOWHERE
 from gatepass.server.domain.limits.attempts import Limit
 from gatepass.server.domain.limits.throttle import Throttle, too_many_attempts
