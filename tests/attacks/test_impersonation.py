@@ -201,7 +201,7 @@ def finish_or_refusal(api: httpx.Client, scene: Scene) -> httpx.Response:
 def test_the_person_is_told(scene: Scene) -> None:
     """By mail, in their events, and among their sessions, where they can end it."""
     token = scene.token()
-    assert "acted in your name" in scene.api.get(OUTBOX, headers={"host": scene.server.url.partition("//")[2]}).text
+    assert "acted on your behalf" in scene.api.get(OUTBOX, headers={"host": scene.server.url.partition("//")[2]}).text
     events = scene.api.get("/account/events", headers=bearer(scene.person_token)).json()["events"]
     assert ("impersonated", "orders") in [(each["kind"], each["reason"]) for each in events]
     (shown,) = (

@@ -161,7 +161,7 @@ def test_a_mail_repeats_nothing_that_a_stranger_wrote(
         mail = mailbox.next_to(ANN["email"], number)
         assert "evil" not in mail.message.as_string()
         assert ("Device: Safari on iPhone" in mail.text) == (agent == safari)
-        assert "Network address: 127.0.0.1" in mail.text
+        assert "IP address: 127.0.0.1" in mail.text
         assert re.search(r"It works once, until \w+ \d+, \d{4}, \d\d:\d\d UTC\.", mail.text)
 
 

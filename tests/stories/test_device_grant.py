@@ -112,7 +112,7 @@ def test_the_road(
     clock.advance(6)
     assert error(poll(api, television, shown)) == "authorization_pending"  # opening the page has done nothing
     looked = browser.post("/pages/device", user_code=shown["user_code"].lower().replace("-", " "))
-    assert "Requested on" in looked.text
+    assert "Requested from" in looked.text
     assert "Anyone who sent you this code" in looked.text
     assert "Device connected" in decide(browser, shown["user_code"], "allow").text
     clock.advance(6)

@@ -51,7 +51,7 @@ for (const each of document.querySelectorAll("time")) {
   const at = new Date(each.dateTime);
   const language = document.documentElement.lang;
   const seconds = (at - Date.now()) / 1000;
-  const [unit, size] = steps.find(([, step]) => Math.abs(seconds) >= step) ?? ["minute", 60];
+  const [unit, size] = steps.find(([, step]) => Math.abs(seconds) >= step) ?? ["second", 60]; // less than a minute ago is "now"
   const whole = at.toLocaleString(language, { dateStyle: "long", timeStyle: "short" });
   const isNear = Math.abs(seconds) < 7 * 86_400;
   each.title = isNear ? whole : each.textContent;
