@@ -25,7 +25,11 @@ export function bearer(verifier, requirement, options) {
   };
 }
 
-/** Answers what `request.user.require(…)` throws in a handler: `app.setErrorHandler(refusals)`. @type {FastifyErrorHandler} */
+/**
+ * Answers what `request.user.require(…)` throws in a handler: `app.setErrorHandler(refusals)`.
+ *
+ * @type {FastifyErrorHandler}
+ */
 export const refusals = (error, _request, reply) => {
   const missing = unmet(error);
   return missing ? answer(reply, missing) : reply.send(error);

@@ -18,7 +18,12 @@ export function protect(verifier, handler, requirement, options) {
   const judge = guard(verifier, requirement, options);
   return async (request, ...rest) => {
     const { headers, method, url } = request;
-    const incoming = { authorization: headers.get("authorization") ?? "", proof: headers.get("dpop") ?? "", method, url };
+    const incoming = {
+      authorization: headers.get("authorization") ?? "",
+      proof: headers.get("dpop") ?? "",
+      method,
+      url,
+    };
     const { principal, refused } = await judge(incoming);
     if (refused) return answer(refused);
     try {

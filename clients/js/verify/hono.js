@@ -17,7 +17,12 @@ export function bearer(verifier, requirement, options) {
   const judge = guard(verifier, requirement, options);
   return async (c, next) => {
     const { headers, method, url } = c.req.raw;
-    const incoming = { authorization: headers.get("authorization") ?? "", proof: headers.get("dpop") ?? "", method, url };
+    const incoming = {
+      authorization: headers.get("authorization") ?? "",
+      proof: headers.get("dpop") ?? "",
+      method,
+      url,
+    };
     const { principal, refused } = await judge(incoming);
     if (refused) return answer(c, refused);
     c.set("user", principal);

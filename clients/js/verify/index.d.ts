@@ -94,7 +94,7 @@ export interface Replays {
 
 /** The user or client that a verified token was issued to. It is frozen. */
 export declare class Principal {
-  constructor(fields: Partial<Omit<Principal, "require">>);
+  constructor(fields: PrincipalFields);
   /** The user's id, or the client's own where no user is involved (`sub`). */
   readonly subject: string;
   /** The application that the token was issued to. */
@@ -122,6 +122,9 @@ export declare class Principal {
   /** Return if the principal has what is named, or throw an error for `challenge`. @param now Seconds since 1970. */
   require(requirement: Requirement, now?: number): void;
 }
+
+/** What a principal is made of; anything may be left out. */
+export type PrincipalFields = { -readonly [Name in Exclude<keyof Principal, "require">]?: Principal[Name] };
 
 export interface Organization {
   readonly id: string;

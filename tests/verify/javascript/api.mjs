@@ -34,7 +34,9 @@ function plain() {
     "/me": protect(verifier, (_, user) => Response.json({ subject: user.subject, roles: user.roles })),
     "/edit": protect(verifier, (_, user) => Response.json({ subject: user.subject }), EDITORS),
     "/late": protect(verifier, (_, user) => Response.json(late(user))),
-    "/maybe": protect(verifier, (_, user) => Response.json({ subject: user?.subject ?? null }), undefined, { optional: true }),
+    "/maybe": protect(verifier, (_, user) => Response.json({ subject: user?.subject ?? null }), undefined, {
+      optional: true,
+    }),
     "/health": () => Response.json(verifier.health()),
   };
   return createServer(async (req, res) => {
@@ -60,7 +62,10 @@ async function fastify() {
   const { default: make } = await load("fastify");
   const app = make();
   app.setErrorHandler(fastifyRefusals);
-  app.get("/me", { preHandler: fastifyBearer(verifier) }, async ({ user }) => ({ subject: user.subject, roles: user.roles }));
+  app.get("/me", { preHandler: fastifyBearer(verifier) }, async ({ user }) => ({
+    subject: user.subject,
+    roles: user.roles,
+  }));
   app.get("/edit", { preHandler: fastifyBearer(verifier, EDITORS) }, async ({ user }) => ({ subject: user.subject }));
   app.get("/late", { onRequest: fastifyBearer(verifier) }, async ({ user }) => late(user));
   await app.ready();

@@ -32,7 +32,9 @@ const sorted = (value) => (Array.isArray(value) && value[0] !== "pwd" ? [...valu
 test("every token is judged as the file says", async () => {
   const wrong = [];
   for (const { name, token, times = 1, policy, dpop, error, principal } of cases) {
-    const told = await verifierFor({ policy, dpop }).verify(token.repeat(times), dpop).catch((refused) => refused);
+    const told = await verifierFor({ policy, dpop })
+      .verify(token.repeat(times), dpop)
+      .catch((refused) => refused);
     if (told instanceof VerifyError) {
       if (told.code !== error) wrong.push([name, told.code, error]);
     } else if (told instanceof Error) {

@@ -31,7 +31,10 @@ test("the first token waits for keys, snapshot and list; then every revocation a
   for (const token of [byIdx, byJti, byKey]) assert.equal(await verdict(verifier, token), "revoked");
   assert.equal(await verdict(verifier, await issuer.token(issuer.at(6))), "good");
   const { feed, epoch, lists, knownWithin, ready, refusals } = verifier.health();
-  assert.deepEqual({ feed, epoch, lists, knownWithin, ready, refusals }, { feed: "live", epoch: "e1", lists: 1, knownWithin: 5, ready: true, refusals: 0 });
+  assert.deepEqual(
+    { feed, epoch, lists, knownWithin, ready, refusals },
+    { feed: "live", epoch: "e1", lists: 1, knownWithin: 5, ready: true, refusals: 0 },
+  );
   verifier.close();
 });
 
@@ -40,7 +43,11 @@ test("what was revoked before a start is known by the first token", async () => 
   await issuer.revoke({ idx: 7 });
   await issuer.revoke({ jti: "b" });
   await issuer.revoke({ kid: "k2" });
-  for (const made of [issuer.token(issuer.at(7)), issuer.token({ jti: "b" }), issuer.token({ jti: "c" }, issuer.keys[1])]) {
+  for (const made of [
+    issuer.token(issuer.at(7)),
+    issuer.token({ jti: "b" }),
+    issuer.token({ jti: "c" }, issuer.keys[1]),
+  ]) {
     const verifier = follow(issuer);
     const told = await verdict(verifier, await made);
     assert.equal(told, "revoked");
@@ -67,7 +74,10 @@ for (const stale of ["serve", "refuse"]) {
     verifier.tick();
     assert.equal(verifier.health().feed, "stale");
     assert.equal(verifier.health().ready, stale === "serve");
-    assert.deepEqual([await verdict(verifier, good), await verdict(verifier, bad)], [stale === "serve" ? "good" : "revocation_stale", "revoked"]);
+    assert.deepEqual(
+      [await verdict(verifier, good), await verdict(verifier, bad)],
+      [stale === "serve" ? "good" : "revocation_stale", "revoked"],
+    );
     issuer.isAway = false;
     await soon(() => (issuer.advance(0.5), verifier.tick(), verifier.health().feed === "live"));
     assert.equal(await verdict(verifier, good), "good");
@@ -150,7 +160,13 @@ test("a restart with another epoch: everything anew, and what was revoked stays 
   issuer.advance(1);
   [issuer.epoch, issuer.eventId, issuer.log] = ["e2", 100, []];
   issuer.bits.add(8);
-  await soon(() => (issuer.advance(0.25), verifier.tick(), verifier.health().epoch === "e2" && verifier.health().feed === "live"));
+  await soon(
+    () => (
+      issuer.advance(0.25),
+      verifier.tick(),
+      verifier.health().epoch === "e2" && verifier.health().feed === "live"
+    ),
+  );
   assert.equal(await verdict(verifier, bad), "revoked");
   await soon(() => issuer.count(LIST) === 2);
   while ((await verdict(verifier, worse)) !== "revoked") await turn(); // until the list has been read
@@ -204,9 +220,11 @@ const sign0 = (issuer) => {
 
 const TROUBLES = {
   "a gap": (issuer) => issuer.event(5, 4, { jtis: {} }).then((made) => `event: revoked\ndata: ${made}\n\n`),
-  "an event of another epoch": (issuer) => issuer.event(1, 0, {}, { epoch: "e0" }).then((made) => `event: revoked\ndata: ${made}\n\n`),
+  "an event of another epoch": (issuer) =>
+    issuer.event(1, 0, {}, { epoch: "e0" }).then((made) => `event: revoked\ndata: ${made}\n\n`),
   "a heartbeat that knows more": (issuer) => issuer.heartbeat({ head: 1 }).then((made) => `: heartbeat ${made}\n\n`),
-  "a heartbeat of another epoch": (issuer) => issuer.heartbeat({ epoch: "e0" }).then((made) => `: heartbeat ${made}\n\n`),
+  "a heartbeat of another epoch": (issuer) =>
+    issuer.heartbeat({ epoch: "e0" }).then((made) => `: heartbeat ${made}\n\n`),
   resync: async () => "event: resync\ndata: {}\n\n",
   "a greeting of another epoch": async () => 'event: hello\ndata: {"epoch":"e0","event_id":0}\n\n',
   "a greeting that is rubbish": async () => `event: hello\ndata: ${"[".repeat(10_000)}\n\n`,
@@ -229,7 +247,8 @@ test("what is forged is refused, counted, and followed by a new start", async ()
   const stranger = await makeKey("k1");
   const forgeries = {
     "by another key": (issuer) => issuer.event(1, 0, { jtis: { tok_1: 1 } }, { key: stranger }),
-    "by an unknown key": (issuer) => issuer.event(1, 0, { jtis: { tok_1: 1 } }, { key: { ...stranger, kid: "no one's" } }),
+    "by an unknown key": (issuer) =>
+      issuer.event(1, 0, { jtis: { tok_1: 1 } }, { key: { ...stranger, kid: "no one's" } }),
     "a heartbeat as an event": (issuer) => issuer.heartbeat(),
     "a key that revokes itself": (issuer) => issuer.event(1, 0, { kids: ["k1"] }),
     "an index that no list has": (issuer) => issuer.event(1, 0, { status: [[LIST, [1_048_576]]], jtis: { tok_1: 1 } }),
@@ -254,7 +273,10 @@ test("a message without end closes the stream", async () => {
   verifier.close();
 });
 
-for (const [name, step] of [["back", -3600], ["forward", 3600]]) {
+for (const [name, step] of [
+  ["back", -3600],
+  ["forward", 3600],
+]) {
   test(`a wall clock that is set ${name}: what was proved counts no more until the next heartbeat`, async () => {
     const issuer = await ScriptedIssuer.make();
     const token = await issuer.token({ iat: issuer.wall - 7200, jti: "old" });
@@ -283,10 +305,18 @@ test("a process that has slept asks for news before it accepts a token", async (
 });
 
 test("a list at another origin is never fetched, and the token counts as stale", async () => {
-  for (const uri of ["https://evil.example/status/1", "http://auth.example.com/status/1", "https://auth.example.com:444/s", "file:///etc/passwd"]) {
+  for (const uri of [
+    "https://evil.example/status/1",
+    "http://auth.example.com/status/1",
+    "https://auth.example.com:444/s",
+    "file:///etc/passwd",
+  ]) {
     const issuer = await ScriptedIssuer.make();
     const token = await issuer.token(issuer.at(1, uri));
-    for (const [stale, expected] of [["serve", "good"], ["refuse", "revocation_stale"]]) {
+    for (const [stale, expected] of [
+      ["serve", "good"],
+      ["refuse", "revocation_stale"],
+    ]) {
       const verifier = await live(issuer, { stale });
       assert.equal(await verdict(verifier, token), expected);
       assert.deepEqual([verifier.health().feed, verifier.health().listsMissing], ["stale", 1]);
@@ -314,7 +344,9 @@ test("a list that is not there is not asked for again for half a minute", async 
 test("tokens may cause only so many lists to be fetched", async () => {
   const issuer = await ScriptedIssuer.make();
   const verifier = await live(issuer);
-  const { lists } = await import("../../../clients/js/verify/lib/following/lists.js").then(({ Lists }) => ({ lists: new Lists(URL_) }));
+  const { lists } = await import("../../../clients/js/verify/lib/following/lists.js").then(({ Lists }) => ({
+    lists: new Lists(URL_),
+  }));
   for (let number = 0; number < 3000; number++) lists.ask(`${URL_}/status/${number}`, 0);
   assert.equal(lists.held.size + lists.awaited.size, 1024);
   for (let number = 3000; number < 6000; number++) lists.ask(`${URL_}/status/${number}`, 1);
@@ -341,7 +373,9 @@ test("what has not changed is not sent again", async () => {
   const seen = [];
   issuer.scripts.set(SNAPSHOT, ({ headers }) => {
     seen.push(headers["if-none-match"]);
-    return headers["if-none-match"] ? new Response(null, { status: 304 }) : new Response(body, { headers: { etag: '"1"' } });
+    return headers["if-none-match"]
+      ? new Response(null, { status: 304 })
+      : new Response(body, { headers: { etag: '"1"' } });
   });
   const token = await issuer.token();
   const verifier = follow(issuer, { revocation: "list" });

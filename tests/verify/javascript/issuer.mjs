@@ -14,7 +14,9 @@ const base64url = (octets) => Buffer.from(octets).toString("base64url");
 
 /** A signing key, published under a name. */
 export async function makeKey(kid) {
-  const { privateKey, publicKey } = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, ["sign"]);
+  const { privateKey, publicKey } = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, [
+    "sign",
+  ]);
   const { kty, crv, x, y } = await crypto.subtle.exportKey("jwk", publicKey);
   return { kid, privateKey, jwk: { kty, crv, x, y, kid, alg: "ES256", use: "sig" } };
 }
@@ -70,7 +72,15 @@ export class ScriptedIssuer {
   // ── what it signs ──
 
   token(changes = {}, key = this.keys[0]) {
-    const claims = { iss: URL_, sub: "user_1", aud: "my-api", exp: NOW + 36_000, iat: NOW, jti: "tok_1", client_id: "app" };
+    const claims = {
+      iss: URL_,
+      sub: "user_1",
+      aud: "my-api",
+      exp: NOW + 36_000,
+      iat: NOW,
+      jti: "tok_1",
+      client_id: "app",
+    };
     return sign({ ...claims, ...changes }, key, "at+jwt");
   }
 
@@ -83,7 +93,13 @@ export class ScriptedIssuer {
     for (const idx of this.bits) octets[idx >> 3] |= 1 << (idx & 7);
     const now = Math.floor(this.wall);
     const claims = {
-      iss: URL_, sub: LIST, iat: now, exp: now + 3000, ttl: 30, epoch: this.epoch, event_id: this.eventId,
+      iss: URL_,
+      sub: LIST,
+      iat: now,
+      exp: now + 3000,
+      ttl: 30,
+      epoch: this.epoch,
+      event_id: this.eventId,
       status_list: { bits: 1, lst: base64url(deflateSync(octets)) },
     };
     return sign({ ...claims, ...changes }, key, "statuslist+jwt");
@@ -91,7 +107,15 @@ export class ScriptedIssuer {
 
   snapshot(changes = {}, key = this.keys[0]) {
     const now = Math.floor(this.wall);
-    const claims = { iss: URL_, iat: now, exp: now + 3000, epoch: this.epoch, event_id: this.eventId, jtis: this.jtis, kids: this.kids };
+    const claims = {
+      iss: URL_,
+      iat: now,
+      exp: now + 3000,
+      epoch: this.epoch,
+      event_id: this.eventId,
+      jtis: this.jtis,
+      kids: this.kids,
+    };
     return sign({ ...claims, ...changes }, key, "revocations+jwt");
   }
 
@@ -111,8 +135,9 @@ export class ScriptedIssuer {
   async revoke({ idx, jti, kid }) {
     const revoked = {};
     if (idx !== undefined) (this.bits.add(idx), (revoked.status = [[LIST, [idx]]]));
-    if (jti !== undefined) (this.jtis = { ...this.jtis, [jti]: NOW + 36_000 }), (revoked.jtis = { [jti]: NOW + 36_000 });
-    if (kid !== undefined) (this.kids = [...this.kids, kid]), (revoked.kids = [kid]);
+    if (jti !== undefined)
+      ((this.jtis = { ...this.jtis, [jti]: NOW + 36_000 }), (revoked.jtis = { [jti]: NOW + 36_000 }));
+    if (kid !== undefined) ((this.kids = [...this.kids, kid]), (revoked.kids = [kid]));
     const signer = this.keys.find((key) => !this.kids.includes(key.kid));
     const message = await this.event(++this.eventId, this.eventId - 1, revoked, { key: signer });
     this.log.push([this.eventId, message]);
@@ -149,7 +174,9 @@ export class ScriptedIssuer {
     const [epoch, number] = from.split(":");
     const where = JSON.stringify({ epoch: this.epoch, event_id: this.eventId });
     const isKnown = epoch === this.epoch && Number(number) <= this.eventId;
-    const missed = this.log.filter(([id]) => id > Number(number)).map(([, message]) => `event: revoked\ndata: ${message}\n\n`);
+    const missed = this.log
+      .filter(([id]) => id > Number(number))
+      .map(([, message]) => `event: revoked\ndata: ${message}\n\n`);
     const first = isKnown
       ? `event: hello\ndata: ${where}\n\n${missed.join("")}: heartbeat ${await this.heartbeat()}\n\n`
       : `event: resync\ndata: ${where}\n\n`;

@@ -3,7 +3,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { readEvent, readHeartbeat, readList, readSnapshot } from "../../../clients/js/verify/lib/following/documents.js";
+import {
+  readEvent,
+  readHeartbeat,
+  readList,
+  readSnapshot,
+} from "../../../clients/js/verify/lib/following/documents.js";
 import { Revocations } from "../../../clients/js/verify/lib/following/revocations.js";
 import { Lost } from "../../../clients/js/verify/lib/following/stream.js";
 import { KeySet } from "../../../clients/js/verify/lib/keys.js";
@@ -31,13 +36,17 @@ test("every document is judged as the vectors say", async () => {
     revocations.known.revokeKeys(revokedKids);
     const told = await codeOf(() => read(one, revocations));
     const code = typeof told === "string" ? told : undefined;
-    if (code !== one.error || (one.verdict === "accept") !== (code === undefined)) wrong.push([one.name, one.document, code]);
+    if (code !== one.error || (one.verdict === "accept") !== (code === undefined))
+      wrong.push([one.name, one.document, code]);
   }
   assert.deepEqual(wrong, []);
 });
 
 test("the bits of the good list are those that the vectors name", async () => {
-  const { octets } = await read(documents.find(({ name, document }) => name === "good" && document === "status_list"), follower());
+  const { octets } = await read(
+    documents.find(({ name, document }) => name === "good" && document === "status_list"),
+    follower(),
+  );
   const found = [];
   octets.forEach((octet, at) => {
     for (let bit = 0; bit < 8; bit++) if ((octet >> bit) & 1) found.push(8 * at + bit);

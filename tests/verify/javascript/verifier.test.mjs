@@ -17,7 +17,9 @@ const verdict = (verifier, token, dpop) => codeOf(async () => (await verifier.ve
 
 test("keys are found by the issuer alone, fetched once for many tokens, and fresh for as long as it says", async () => {
   const issuer = await ScriptedIssuer.make();
-  issuer.scripts.set(JWKS, () => Response.json({ keys: issuer.keys.map(({ jwk }) => jwk) }, { headers: { "cache-control": "max-age=120" } }));
+  issuer.scripts.set(JWKS, () =>
+    Response.json({ keys: issuer.keys.map(({ jwk }) => jwk) }, { headers: { "cache-control": "max-age=120" } }),
+  );
   const tokens = await Promise.all([1, 2, 3].map((jti) => issuer.token({ jti: String(jti) })));
   const verifier = follow(issuer, { revocation: null });
   assert.deepEqual(await Promise.all(tokens.map((token) => verdict(verifier, token))), ["good", "good", "good"]);
@@ -44,7 +46,10 @@ test("tokens of unknown keys cause one fetch in half a minute", async () => {
   const verifier = follow(issuer, { revocation: null });
   await verdict(verifier, await issuer.token());
   for (let number = 0; number < 50; number++) {
-    assert.equal(await verdict(verifier, await issuer.token({}, { ...issuer.keys[0], kid: `x${number}` })), "unknown_key");
+    assert.equal(
+      await verdict(verifier, await issuer.token({}, { ...issuer.keys[0], kid: `x${number}` })),
+      "unknown_key",
+    );
   }
   assert.equal(issuer.count(JWKS), 2);
   issuer.advance(30);
@@ -58,7 +63,9 @@ test("a token that no key could verify fetches nothing", async () => {
   const stranger = { ...issuer.keys[0], kid: "x" };
   assert.equal(await verdict(verifier, await issuer.token({ iss: "https://evil.example" }, stranger)), "wrong_issuer");
   assert.equal(await verdict(verifier, await sign({ iss: URL_ }, stranger, "JWT")), "wrong_typ");
-  const hs = [{ alg: "HS256", typ: "at+jwt" }, { iss: URL_ }].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"));
+  const hs = [{ alg: "HS256", typ: "at+jwt" }, { iss: URL_ }].map((part) =>
+    Buffer.from(JSON.stringify(part)).toString("base64url"),
+  );
   assert.equal(await verdict(verifier, `${hs.join(".")}.AAAA`), "alg_not_allowed");
   assert.equal(issuer.asked.length, 0);
 });
@@ -98,7 +105,11 @@ test("metadata must be the issuer's own; where there is none of OAuth, that of O
     for (const [url, document] of Object.entries(documents)) {
       issuer.scripts.set(url, () => (document ? Response.json(document) : new Response("", { status: 404 })));
     }
-    assert.equal(await verdict(follow(issuer, { revocation: null }), await issuer.token()), expected, JSON.stringify(documents));
+    assert.equal(
+      await verdict(follow(issuer, { revocation: null }), await issuer.token()),
+      expected,
+      JSON.stringify(documents),
+    );
   }
 });
 
@@ -127,7 +138,12 @@ test("only the very same text is recognized", async () => {
   const token = await issuer.token();
   const verifier = follow(issuer, { revocation: null });
   await verifier.verify(token);
-  for (const other of [`${token} `, token.slice(0, -1), token.replace(/.$/, (last) => (last === "A" ? "B" : "A")), token.toLowerCase()]) {
+  for (const other of [
+    `${token} `,
+    token.slice(0, -1),
+    token.replace(/.$/, (last) => (last === "A" ? "B" : "A")),
+    token.toLowerCase(),
+  ]) {
     assert.notEqual(await verdict(verifier, other), "good");
   }
 });
@@ -145,8 +161,14 @@ test("the memory is bounded, the oldest goes first, and no refusal is remembered
 
 test("what several requests share cannot be changed", async () => {
   const issuer = await ScriptedIssuer.make();
-  const principal = await follow(issuer, { revocation: null }).verify(await issuer.token({ roles: ["a"], act: { sub: "x" } }));
-  for (const change of [() => principal.roles.push("admin"), () => (principal.subject = "x"), () => (principal.claims.act.sub = "y")]) {
+  const principal = await follow(issuer, { revocation: null }).verify(
+    await issuer.token({ roles: ["a"], act: { sub: "x" } }),
+  );
+  for (const change of [
+    () => principal.roles.push("admin"),
+    () => (principal.subject = "x"),
+    () => (principal.claims.act.sub = "y"),
+  ]) {
     assert.throws(change, TypeError);
   }
 });
@@ -160,15 +182,29 @@ async function bound(issuer) {
   const token = await issuer.token({ cnf: { jkt } });
   const url = "https://api.example.com/orders";
   const dpop = async (changes = {}) => {
-    const claims = { jti: String(Math.random()), htm: "GET", htu: url, iat: issuer.wall, ath: await digest(token), ...changes };
-    const message = [{ typ: "dpop+jwt", alg: "ES256", jwk: { kty, crv, x, y } }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".");
-    const signature = await crypto.subtle.sign({ name: "ECDSA", hash: "SHA-256" }, holder.privateKey, Buffer.from(message));
+    const claims = {
+      jti: String(Math.random()),
+      htm: "GET",
+      htu: url,
+      iat: issuer.wall,
+      ath: await digest(token),
+      ...changes,
+    };
+    const message = [{ typ: "dpop+jwt", alg: "ES256", jwk: { kty, crv, x, y } }, claims]
+      .map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"))
+      .join(".");
+    const signature = await crypto.subtle.sign(
+      { name: "ECDSA", hash: "SHA-256" },
+      holder.privateKey,
+      Buffer.from(message),
+    );
     return { proof: `${message}.${Buffer.from(signature).toString("base64url")}`, method: "GET", url };
   };
   return { token, dpop };
 }
 
-const digest = async (text) => Buffer.from(await crypto.subtle.digest("SHA-256", Buffer.from(text))).toString("base64url");
+const digest = async (text) =>
+  Buffer.from(await crypto.subtle.digest("SHA-256", Buffer.from(text))).toString("base64url");
 
 test("each proof counts once, also for a token that was seen before, and a refused token spends none", async () => {
   const issuer = await ScriptedIssuer.make();
@@ -211,20 +247,40 @@ test("a store of proofs that does not answer: 503", async () => {
   const issuer = await ScriptedIssuer.make();
   const { token, dpop } = await bound(issuer);
   const replays = { spend: () => Promise.reject(new Error("down")) };
-  assert.equal(await verdict(follow(issuer, { revocation: null, dpop: { replays } }), token, await dpop()), "replays_unavailable");
+  assert.equal(
+    await verdict(follow(issuer, { revocation: null, dpop: { replays } }), token, await dpop()),
+    "replays_unavailable",
+  );
 });
 
 // ── algorithms that no shared case has ──
 
 test("PS256, PS384 and PS512 verify, each by its own key alone", async () => {
-  const { alg: _, ...jwk } = examples("rfc7515").compact.map(({ key }) => key).find(({ kty }) => kty === "RSA");
+  const { alg: _, ...jwk } = examples("rfc7515")
+    .compact.map(({ key }) => key)
+    .find(({ kty }) => kty === "RSA");
   const { n, e } = jwk;
   for (const bits of [256, 384, 512]) {
-    const privateKey = await crypto.subtle.importKey("jwk", jwk, { name: "RSA-PSS", hash: `SHA-${bits}` }, false, ["sign"]);
+    const privateKey = await crypto.subtle.importKey("jwk", jwk, { name: "RSA-PSS", hash: `SHA-${bits}` }, false, [
+      "sign",
+    ]);
     const issuer = await ScriptedIssuer.make();
-    const claims = { iss: URL_, sub: "u", aud: "my-api", exp: issuer.wall + 9, iat: issuer.wall, jti: "j", client_id: "c" };
-    const message = [{ alg: `PS${bits}`, typ: "at+jwt", kid: "r" }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".");
-    for (const [saltLength, expected] of [[bits / 8, "good"], [0, "bad_signature"]]) {
+    const claims = {
+      iss: URL_,
+      sub: "u",
+      aud: "my-api",
+      exp: issuer.wall + 9,
+      iat: issuer.wall,
+      jti: "j",
+      client_id: "c",
+    };
+    const message = [{ alg: `PS${bits}`, typ: "at+jwt", kid: "r" }, claims]
+      .map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"))
+      .join(".");
+    for (const [saltLength, expected] of [
+      [bits / 8, "good"],
+      [0, "bad_signature"],
+    ]) {
       const signature = await crypto.subtle.sign({ name: "RSA-PSS", saltLength }, privateKey, Buffer.from(message));
       const keys = { keys: [{ kty: "RSA", n, e, kid: "r", alg: `PS${bits}` }] };
       const verifier = new Verifier({ issuer: URL_, audience: "my-api", keys, clock: () => issuer.wall });
@@ -238,10 +294,29 @@ test("PS256, PS384 and PS512 verify, each by its own key alone", async () => {
 test("a policy that makes no sense fails when it is made", () => {
   const good = { issuer: URL_, audience: "a" };
   const bad = [
-    { issuer: "" }, { issuer: "http://auth.example.com" }, { issuer: "https://a/?b" }, { issuer: "https://u@a" }, { issuer: "https://a\\b" },
-    { audience: [] }, { audience: "" }, { audience: undefined }, { typ: "" }, { leeway: -1 }, { leeway: 301 }, { leeway: NaN }, { roles: [] },
-    { audienceClaim: "azp" }, { cacheSize: -1 }, { revocation: "push" }, { stale: "maybe" }, { staleAfter: 0 }, { staleAfter: Infinity },
-    { clientId: "a" }, { dpop: { seconds: 0 } }, { dpop: { nonceSecret: new Uint8Array(8) } }, { revocation: {} },
+    { issuer: "" },
+    { issuer: "http://auth.example.com" },
+    { issuer: "https://a/?b" },
+    { issuer: "https://u@a" },
+    { issuer: "https://a\\b" },
+    { audience: [] },
+    { audience: "" },
+    { audience: undefined },
+    { typ: "" },
+    { leeway: -1 },
+    { leeway: 301 },
+    { leeway: NaN },
+    { roles: [] },
+    { audienceClaim: "azp" },
+    { cacheSize: -1 },
+    { revocation: "push" },
+    { stale: "maybe" },
+    { staleAfter: 0 },
+    { staleAfter: Infinity },
+    { clientId: "a" },
+    { dpop: { seconds: 0 } },
+    { dpop: { nonceSecret: new Uint8Array(8) } },
+    { revocation: {} },
   ];
   for (const changes of bad) {
     assert.throws(() => new Verifier({ ...good, ...changes }), { code: "invalid_policy" }, JSON.stringify(changes));
@@ -251,26 +326,60 @@ test("a policy that makes no sense fails when it is made", () => {
 });
 
 const ADA = new Principal({
-  subject: "user_1", scopes: ["read", "write"], roles: ["admin"], permissions: ["books:read", "books:write"], authTime: 1000, acr: "2", amr: ["pwd"],
+  subject: "user_1",
+  scopes: ["read", "write"],
+  roles: ["admin"],
+  permissions: ["books:read", "books:write"],
+  authTime: 1000,
+  acr: "2",
+  amr: ["pwd"],
   organization: { id: "org_1", slug: null, roles: ["owner"], permissions: ["seats:buy"] },
 });
 
 test("what holds, and what does not", () => {
   const holds = [
-    {}, { scope: "read" }, { scope: "  read   write " }, { role: "admin" }, { role: ["x", "admin"] }, { permission: "books:write books:read" }, { acr: "1 2" },
-    { amr: "pwd" }, { maxAge: 100 }, { organization: "org_1", role: "owner" }, { organization: "*", permission: "seats:buy" },
+    {},
+    { scope: "read" },
+    { scope: "  read   write " },
+    { role: "admin" },
+    { role: ["x", "admin"] },
+    { permission: "books:write books:read" },
+    { acr: "1 2" },
+    { amr: "pwd" },
+    { maxAge: 100 },
+    { organization: "org_1", role: "owner" },
+    { organization: "*", permission: "seats:buy" },
   ];
   for (const requirement of holds) ADA.require(requirement, 1100);
   const fails = {
     insufficient_scope: [
-      { scope: "delete" }, { scope: "read delete" }, { scope: "READ" }, { role: "adm" }, { role: "read" }, { permission: "admin" }, { role: "owner" },
-      { permission: "seats:buy" }, { organization: "org_2" }, { organization: "org_1", role: "admin" }, { scope: "delete", acr: "3" },
+      { scope: "delete" },
+      { scope: "read delete" },
+      { scope: "READ" },
+      { role: "adm" },
+      { role: "read" },
+      { permission: "admin" },
+      { role: "owner" },
+      { permission: "seats:buy" },
+      { organization: "org_2" },
+      { organization: "org_1", role: "admin" },
+      { scope: "delete", acr: "3" },
     ],
     insufficient_user_authentication: [{ acr: "3" }, { acr: "22" }, { amr: "otp" }, { maxAge: 99 }],
-    invalid_policy: [{ scope: "" }, { role: "" }, { role: [] }, { permission: "" }, { acr: "a\nb" }, { maxAge: -1 }, { organization: "a b" }, { roles: "admin" }],
+    invalid_policy: [
+      { scope: "" },
+      { role: "" },
+      { role: [] },
+      { permission: "" },
+      { acr: "a\nb" },
+      { maxAge: -1 },
+      { organization: "a b" },
+      { roles: "admin" },
+    ],
   };
   for (const [code, requirements] of Object.entries(fails)) {
-    for (const requirement of requirements) assert.throws(() => ADA.require(requirement, 1100), { code }, JSON.stringify(requirement));
+    for (const requirement of requirements)
+      assert.throws(() => ADA.require(requirement, 1100), { code }, JSON.stringify(requirement));
   }
 });
 
@@ -278,28 +387,51 @@ test("each refusal has its answer (RFC 6750 §3, RFC 9449 §7.1, RFC 9470 §3)",
   const error = (code, more) => new VerifyError(code, "x", more);
   const answers = [
     [error("missing_token"), 401, { "www-authenticate": "Bearer" }],
-    [error("expired"), 401, { "www-authenticate": 'Bearer error="invalid_token", error_description="the access token was refused: expired"' }],
+    [
+      error("expired"),
+      401,
+      { "www-authenticate": 'Bearer error="invalid_token", error_description="the access token was refused: expired"' },
+    ],
     [error("invalid_request"), 400, { "www-authenticate": 'Bearer error="invalid_request", error_description="x"' }],
-    [error("insufficient_scope", { scope: "a b" }), 403, { "www-authenticate": 'Bearer error="insufficient_scope", error_description="x", scope="a b"' }],
-    [error("insufficient_user_authentication", { maxAge: 0 }), 401, { "www-authenticate": 'Bearer error="insufficient_user_authentication", error_description="x", max_age="0"' }],
+    [
+      error("insufficient_scope", { scope: "a b" }),
+      403,
+      { "www-authenticate": 'Bearer error="insufficient_scope", error_description="x", scope="a b"' },
+    ],
+    [
+      error("insufficient_user_authentication", { maxAge: 0 }),
+      401,
+      { "www-authenticate": 'Bearer error="insufficient_user_authentication", error_description="x", max_age="0"' },
+    ],
     [error("issuer_unavailable", { retryAfter: 7 }), 503, { "retry-after": "7" }],
   ];
   for (const [refused, status, headers] of answers) {
     const answer = challenge(refused);
     assert.deepEqual([answer.status, answer.headers], [status, headers]);
   }
-  assert.match(challenge(error("invalid_dpop_proof")).headers["www-authenticate"], /^DPoP error="invalid_dpop_proof".*algs="RS256 /);
+  assert.match(
+    challenge(error("invalid_dpop_proof")).headers["www-authenticate"],
+    /^DPoP error="invalid_dpop_proof".*algs="RS256 /,
+  );
   assert.match(challenge(error("expired"), { dpop: true }).headers["www-authenticate"], /^DPoP error="invalid_token"/);
-  assert.match(challenge(error("missing_token"), { resourceMetadata: "https://a/b" }).headers["www-authenticate"], /^Bearer resource_metadata="https:\/\/a\/b"$/);
-  const hostile = challenge(error("insufficient_scope", { scope: 'a"b\\c\r\nSet-Cookie: d=é😀' })).headers["www-authenticate"];
+  assert.match(
+    challenge(error("missing_token"), { resourceMetadata: "https://a/b" }).headers["www-authenticate"],
+    /^Bearer resource_metadata="https:\/\/a\/b"$/,
+  );
+  const hostile = challenge(error("insufficient_scope", { scope: 'a"b\\c\r\nSet-Cookie: d=é😀' })).headers[
+    "www-authenticate"
+  ];
   assert(hostile.endsWith(', scope="a\\"b\\\\c??Set-Cookie: d=??"'), hostile);
-  for (const code of ["invalid_policy", "invalid_key", "weak_key"]) assert.throws(() => challenge(error(code)), { code });
+  for (const code of ["invalid_policy", "invalid_key", "weak_key"])
+    assert.throws(() => challenge(error(code)), { code });
   assert.throws(() => challenge(new TypeError("ours")), TypeError);
 });
 
 test("the header gives up one token", async () => {
   assert.deepEqual(credentials("Bearer abc"), { token: "abc", isDPoP: false });
   assert.deepEqual(credentials(" dpop  abc "), { token: "abc", isDPoP: true });
-  for (const value of [undefined, null, "", "Basic abc", "abc", "Bearer\tabc"]) assert.equal(await codeOf(() => credentials(value)), "missing_token");
-  for (const value of ["Bearer", "Bearer a b", "Bearer a, Bearer a", "Bearer a,"]) assert.equal(await codeOf(() => credentials(value)), "invalid_request");
+  for (const value of [undefined, null, "", "Basic abc", "abc", "Bearer\tabc"])
+    assert.equal(await codeOf(() => credentials(value)), "missing_token");
+  for (const value of ["Bearer", "Bearer a b", "Bearer a, Bearer a", "Bearer a,"])
+    assert.equal(await codeOf(() => credentials(value)), "invalid_request");
 });

@@ -3,8 +3,21 @@
 import { isObject } from "./encoding.js";
 import { badClaim, VerifyError } from "./errors.js";
 import { Principal, words } from "./principal.js";
-import { checkPolicy, checkTypes, isDate, isListOf, isName, isNullOr, isText, mediaType, refuseFuture } from "./token.js";
+import {
+  areTexts,
+  checkPolicy,
+  checkTypes,
+  isDate,
+  isListOf,
+  isName,
+  isNullOr,
+  isOneOrMore,
+  isText,
+  mediaType,
+  refuseFuture,
+} from "./token.js";
 
+/** @import { PrincipalFields } from "../index.d.ts" */
 /** @import { StatusReference } from "./principal.js" */
 /** @import { Claims } from "./token.js" */
 
@@ -16,31 +29,30 @@ import { checkPolicy, checkTypes, isDate, isListOf, isName, isNullOr, isText, me
  * @property {readonly string[]} audience
  * @property {string} audienceClaim
  * @property {string | null} typ
+ * @property {readonly string[]} required
  * @property {readonly string[]} roles
  * @property {number} leeway
  */
 
-const REQUIRED = ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"]; // §2.2
+/** §2.2 */
+export const REQUIRED = ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"];
 
-/** @type {import("./token.js").Test} */
-export const isAudience = (value) => isName(value) || isListOf(isName)(value);
-
-const TYPES = {
+const TYPES = Object.entries({
   iss: isName,
   sub: isName,
-  aud: isAudience,
+  aud: isOneOrMore(isName),
   jti: isName,
   client_id: isName,
   sid: isNullOr(isText),
   scope: isNullOr(isText),
-  roles: isListOf(isText),
-  auth_time: isNullOr(isDate),
   acr: isNullOr(isText),
-  amr: isListOf(isText),
+  auth_time: isNullOr(isDate),
   act: isNullOr(isObject),
   status: isNullOr(isObject),
   act_status: isListOf(isObject),
-};
+  roles: areTexts,
+  amr: areTexts,
+});
 
 /** Whether the rules of RFC 9068 hold. @param {string | null} typ */
 export const followsRfc9068 = (typ) => typ !== null && mediaType(typ) === mediaType("at+jwt");
@@ -54,18 +66,19 @@ export const followsRfc9068 = (typ) => typ !== null && mediaType(typ) === mediaT
  * @param {string} [thumbprint] The key that the sender has proved to have.
  */
 export function readAccessToken({ typ, claims }, policy, now, thumbprint) {
-  checkPolicy(typ, claims, { ...policy, required: REQUIRED, now });
+  checkPolicy(typ, claims, policy, now);
   refuseUnproven(claims, thumbprint);
   checkTypes(claims, TYPES);
   refuseFuture(claims.iat, now);
+  const { client_id: clientId, sid, jti: tokenId, scope, roles, acr, amr } = claims;
   return principalOf(claims, {
-    clientId: claims.client_id,
-    sessionId: claims.sid ?? null,
-    tokenId: claims.jti,
-    scopes: words(claims.scope ?? ""),
-    roles: claims.roles ?? [],
-    acr: claims.acr ?? null,
-    amr: claims.amr ?? [],
+    clientId,
+    sessionId: sid ?? null,
+    tokenId,
+    scopes: words(scope ?? ""),
+    roles: roles ?? [],
+    acr: acr ?? null,
+    amr: amr ?? [],
   });
 }
 
@@ -76,23 +89,24 @@ export function refuseUnproven({ cnf }, thumbprint) {
   if (!isProven) throw new VerifyError("unproven_cnf", "the token is not bound to the key that was proven");
 }
 
-/** What all issuers write alike. @param {Claims} claims @param {Partial<Principal>} fields */
+/** What all issuers write alike. @param {Claims} claims @param {PrincipalFields} fields */
 export function principalOf(claims, fields) {
-  return new Principal({
-    ...fields,
-    subject: claims.sub,
-    permissions: granted(claims.permissions),
-    organization: organizationOf(claims),
-    expiresAt: claims.exp,
-    authTime: isDate(claims.auth_time) ? Math.trunc(claims.auth_time) : null,
-    keyThumbprint: claims.cnf?.jkt ?? null,
-    statuses: statusesOf(claims),
-    claims,
-  });
+  return new Principal(
+    Object.assign(fields, {
+      subject: claims.sub,
+      permissions: granted(claims.permissions),
+      organization: organizationOf(claims),
+      expiresAt: claims.exp,
+      authTime: isDate(claims.auth_time) ? Math.trunc(claims.auth_time) : null,
+      keyThumbprint: claims.cnf?.jkt ?? null,
+      statuses: statusesOf(claims),
+      claims,
+    }),
+  );
 }
 
 /** What no standard defines grants nothing if it is of another type. @param {any} claim @returns {string[]} */
-const granted = (claim) => (isListOf(isText)(claim) ? claim : []);
+const granted = (claim) => (areTexts(claim) ? claim : []);
 
 /** @param {Claims} claims */
 function organizationOf({ org_id: id, org_slug: slug, org_roles, org_permissions }) {

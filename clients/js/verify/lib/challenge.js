@@ -57,7 +57,11 @@ export function challenge(error, { dpop = false, dpopRequired = false, resourceM
       algs: scheme === "DPoP" ? ASYMMETRIC.join(" ") : undefined,
       resource_metadata: resourceMetadata,
     };
-    return { status, headers: { "www-authenticate": written(scheme, every), ...(nonce && { "dpop-nonce": nonce }) }, detail };
+    return {
+      status,
+      headers: { "www-authenticate": written(scheme, every), ...(nonce && { "dpop-nonce": nonce }) },
+      detail,
+    };
   };
   if (code === "missing_token") return answer(401, "an access token is needed");
   if (code === "invalid_request") return answer(400, message, { error: code });

@@ -3,7 +3,9 @@
 import { MAX_CLOCK_LEAD } from "./token.js";
 
 /** @typedef {{ wall: number, run: number }} Moment */
-/** @typedef {{ asOf: number, run: number }} Proof Everything up to a time was known; what our running clock showed then. */
+/**
+ * @typedef {{ asOf: number, run: number }} Proof Everything up to a time was known; what our running clock showed then.
+ */
 
 /** @type {Moment} */
 export const LONG_AGO = { wall: -Infinity, run: -Infinity };
@@ -38,9 +40,11 @@ export class Trouble {
   failed(now, jitter, atLeast = 0) {
     const lasted = this.#began && since(now, this.#began);
     const seconds =
-      lasted === null ? 0.5 * jitter // it may have ended normally, as all streams do
-      : lasted < TROUBLE_SECONDS ? 0.25 + 1.25 * jitter
-      : 1 + 3 * jitter;
+      lasted === null
+        ? 0.5 * jitter // it may have ended normally, as all streams do
+        : lasted < TROUBLE_SECONDS
+          ? 0.25 + 1.25 * jitter
+          : 1 + 3 * jitter;
     this.#began ??= now;
     this.#failedAt = now;
     this.#wait = Math.max(seconds, atLeast);

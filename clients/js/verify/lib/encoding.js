@@ -27,7 +27,7 @@ export function decode(text) {
     if (pending >= 8) octets[at++] = bits >> (pending -= 8);
   }
   const stray = bits & ((1 << pending) - 1);
-  if (seen < 0 || pending === 6 || stray) throw malformed("not base64url without padding");
+  if (seen < 0 || pending === 6 || stray) throw malformed("not base64url");
   return octets;
 }
 
@@ -48,7 +48,7 @@ export function parseObject(octets) {
     throw malformed("not strict JSON");
   }
   if (!isObject(value)) throw malformed("the JSON is not an object");
-  if (!isBounded(value, DEPTH)) throw malformed("the JSON nests too deeply, or a number is too large");
+  if (!isBounded(value, DEPTH)) throw malformed("the JSON is too deep, or a number too large");
   if (!isPlain) lookClosely(text);
   return value;
 }

@@ -1,4 +1,6 @@
-/** Why a token was refused, or could not be judged. The README lists every `code`; they are those of `gatepass.verify`. */
+/**
+ * Why a token was refused, or could not be judged. The README lists every `code`; they are those of `gatepass.verify`.
+ */
 export class VerifyError extends Error {
   /**
    * @param {string} code

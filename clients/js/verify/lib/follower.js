@@ -62,7 +62,10 @@ export class Follower {
    * @param {string} [options.clientSecret]
    * @param {typeof every} [options.every]
    */
-  constructor(policy, { issuer, getter, clock, running = runningClock, onKeysRevoked, every: repeat = every, ...client }) {
+  constructor(
+    policy,
+    { issuer, getter, clock, running = runningClock, onKeysRevoked, every: repeat = every, ...client },
+  ) {
     this.revocations = new Revocations(issuer.url, policy);
     this.#issuer = issuer;
     this.#getter = getter;
@@ -83,7 +86,11 @@ export class Follower {
 
   // ── called for each token ──
 
-  /** Return what to wait for until a token can be judged; null: nothing, as for nearly every token. @param {Principal} principal */
+  /**
+   * Return what to wait for until a token can be judged; null: nothing, as for nearly every token.
+   *
+   * @param {Principal} principal
+   */
   settle(principal) {
     const now = this.now;
     this.#begin(now);
@@ -98,7 +105,13 @@ export class Follower {
     if (await within(awaited, seconds)) await this.settle(principal);
   }
 
-  /** What a token has to wait for, and how long at most. @param {Principal} principal @param {Moment} now @returns {[string, number]} */
+  /**
+   * What a token has to wait for, and how long at most.
+   *
+   * @param {Principal} principal
+   * @param {Moment} now
+   * @returns {[string, number]}
+   */
   #wait(principal, now) {
     const missing = this.revocations.missing(principal, now) ?? this.#overdue(principal, now);
     if (missing === null) return [NEWS, this.#isTicking ? this.#sleep.secondsToWait(now) : 0];
@@ -107,13 +120,21 @@ export class Follower {
     return [missing, asked + FIRST_SECONDS - now.run];
   }
 
-  /** Without a timer: a document that is on its way, and whose `ttl` is over. @param {Principal} principal @param {Moment} now */
+  /**
+   * Without a timer: a document that is on its way, and whose `ttl` is over.
+   *
+   * @param {Principal} principal
+   * @param {Moment} now
+   */
   #overdue({ statuses }, now) {
     if (this.#isTicking) return null;
     const { snapshot, lists } = this.revocations.known;
     const documents = [snapshot, ...statuses.map(({ uri }) => lists.held.get(uri))];
     const late = documents.find(
-      (one) => one && this.#flights.has(one.url) && since(now, one.fetchedAt) >= ("ttl" in one ? Number(one.ttl) : TTL_SECONDS),
+      (one) =>
+        one &&
+        this.#flights.has(one.url) &&
+        since(now, one.fetchedAt) >= ("ttl" in one ? Number(one.ttl) : TTL_SECONDS),
     );
     return late?.url ?? null;
   }
@@ -144,12 +165,6 @@ export class Follower {
 
   health() {
     return this.revocations.health(this.now);
-  }
-
-  /** Whether good tokens are accepted. */
-  isReady() {
-    const { known } = this.revocations;
-    return known.stale === "serve" || known.areNamesFresh(this.now);
   }
 
   close() {
@@ -194,7 +209,10 @@ export class Follower {
     const { revocations } = this;
     this.#flights.add(want.url);
     try {
-      const token = tokenIn(want.url, await this.#getter.get(want.url, MOST_CHARACTERS[want.isList ? "list" : "snapshot"]));
+      const token = tokenIn(
+        want.url,
+        await this.#getter.get(want.url, MOST_CHARACTERS[want.isList ? "list" : "snapshot"]),
+      );
       if (want.isList) {
         const read = await this.#checked((...by) => readList(want.url, token, ...by));
         revocations.learnList(read, this.now);
@@ -229,7 +247,8 @@ export class Follower {
     try {
       return await check(this.#issuer.keys, this.#clock(), known);
     } catch (error) {
-      const flight = error instanceof VerifyError && error.code === "unknown_key" && this.#issuer.lookAgain(this.#clock());
+      const flight =
+        error instanceof VerifyError && error.code === "unknown_key" && this.#issuer.lookAgain(this.#clock());
       if (!flight) throw error;
       await flight;
       return check(this.#issuer.keys, this.#clock(), known);
@@ -238,7 +257,11 @@ export class Follower {
 
   // ── the stream ──
 
-  /** Listen until the stream ends, breaks, is silent for too long, or does not go on from our position. @param {Connection} connection */
+  /**
+   * Listen until the stream ends, breaks, is silent for too long, or does not go on from our position.
+   *
+   * @param {Connection} connection
+   */
   async #listen(connection) {
     const { stream, known } = this.revocations;
     const abort = new AbortController();
@@ -276,7 +299,7 @@ export class Follower {
     }
     const reader = body.getReader();
     const parser = new Parser();
-    for (let part; !(part = await reader.read()).done; ) {
+    for (let part; !(part = await reader.read()).done;) {
       for (const message of parser.feed(part.value)) await this.#heed(connection, message); // in their order
     }
   }
@@ -341,7 +364,12 @@ function deferred() {
   return { promise, resolve };
 }
 
-/** Call a function again and again, without keeping a process alive; return how to stop. @param {number} seconds @param {() => void} act */
+/**
+ * Call a function again and again, without keeping a process alive; return how to stop.
+ *
+ * @param {number} seconds
+ * @param {() => void} act
+ */
 function every(seconds, act) {
   const timer = /** @type {any} */ (setInterval(act, seconds * 1000));
   timer.unref?.();

@@ -32,7 +32,10 @@ export class Getter {
   async get(url, most, signal = AbortSignal.timeout(FETCH_SECONDS * 1000)) {
     const kept = this.#kept.get(url);
     const etag = kept?.headers.get("etag");
-    const answer = await this.ask(url, { signal, headers: { accept: "application/json, */*", ...(etag && { "if-none-match": etag }) } });
+    const answer = await this.ask(url, {
+      signal,
+      headers: { accept: "application/json, */*", ...(etag && { "if-none-match": etag }) },
+    });
     const body = await bounded(url, answer, most);
     if (kept && answer.status === 304) return { ...kept, headers: answer.headers };
     const fetched = { status: answer.status, headers: answer.headers, body };
@@ -64,7 +67,7 @@ async function bounded(url, answer, most) {
   const decoder = new TextDecoder();
   let text = "";
   try {
-    for (let part; reader && !(part = await reader.read()).done; ) {
+    for (let part; reader && !(part = await reader.read()).done;) {
       text += decoder.decode(part.value, { stream: true });
       if (text.length > most) throw new FetchError(`${url} answered more than ${most} characters`);
     }
@@ -75,7 +78,12 @@ async function bounded(url, answer, most) {
   return text + decoder.decode();
 }
 
-/** Wait for a promise that does not fail; return whether it was in time. @param {Promise<unknown>} promise @param {number} seconds */
+/**
+ * Wait for a promise that does not fail; return whether it was in time.
+ *
+ * @param {Promise<unknown>} promise
+ * @param {number} seconds
+ */
 export function within(promise, seconds) {
   return new Promise((resolve) => {
     const timer = setTimeout(() => resolve(false), seconds * 1000);

@@ -156,7 +156,9 @@ export class Issuer {
     const signal = AbortSignal.timeout(FETCH_SECONDS * 1000);
     const isOld = !this.#isGiven && !(now - this.#discoveredAt >= 0 && now - this.#discoveredAt < DISCOVERY_SECONDS);
     const found =
-      this.#jwksUrl === undefined || isOld ? await this.#discover(signal) : { jwksUrl: this.#jwksUrl, offer: this.offer };
+      this.#jwksUrl === undefined || isOld
+        ? await this.#discover(signal)
+        : { jwksUrl: this.#jwksUrl, offer: this.offer };
     const { status, headers, body } = await this.#getter.get(found.jwksUrl, MOST_CHARACTERS, signal);
     if (status !== 200) throw new FetchError(`${found.jwksUrl} answered ${status}`);
     if (body !== this.#body) await this.#take(body, found.jwksUrl);
@@ -223,7 +225,7 @@ export class Issuer {
       }
       if (status !== 404 && status !== 410) trouble ||= `${url} answered ${status}, and no metadata`;
     }
-    throw new FetchError(trouble || `${this.url} has no metadata: is the issuer right? If so, give jwksUrl`);
+    throw new FetchError(trouble || `${this.url} has no metadata; is it the issuer? Then give jwksUrl`);
   }
 }
 

@@ -1,4 +1,4 @@
-// Keys that verify: what WebCrypto can do, a row for each algorithm. A key is bound to one, and the header can only agree.
+// Keys that verify: what WebCrypto can do, a row for each algorithm. A key is bound to one; headers can only agree.
 
 import { decode, isObject } from "./encoding.js";
 import { VerifyError } from "./errors.js";
@@ -45,7 +45,11 @@ const ALGORITHMS = {
 /** What a proof or a token may be signed by; `EdDSA` is the old name of Ed25519 (RFC 9864). */
 export const ASYMMETRIC = [...Object.keys(ALGORITHMS), "EdDSA"];
 
-/** Whether a header may name it: not `none`. No key here is a shared secret, so HMAC never verifies. @param {string} alg */
+/**
+ * Whether a header may name it: not `none`. No key here is a shared secret, so HMAC never verifies.
+ *
+ * @param {string} alg
+ */
 export const isKnownAlgorithm = (alg) => ASYMMETRIC.includes(alg) || /^HS(256|384|512)$/.test(alg);
 
 const PRIVATE = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
@@ -87,16 +91,18 @@ export class Key {
    * @param {string} [fallback] The algorithm, if the JWK names none and its type leaves a choice.
    */
   static async read(jwk, fallback) {
-    if (!isObject(jwk)) throw invalid("a JWK is a JSON object");
+    if (!isObject(jwk)) throw invalid("not an object");
     if (PRIVATE.some((name) => Object.hasOwn(jwk, name))) throw invalid("the key has private members");
     if ("kid" in jwk && typeof jwk.kid !== "string") throw invalid("kid is not a string");
     const alg = algorithmOf(jwk, fallback);
     checkUse(jwk);
     const canonical = checkMembers(jwk, ALGORITHMS[alg]);
     const { algorithm } = ALGORITHMS[alg];
-    const material = await crypto.subtle.importKey("jwk", JSON.parse(canonical), algorithm, true, ["verify"]).catch(() => {
-      throw invalid("the key's members do not make a key");
-    });
+    const material = await crypto.subtle
+      .importKey("jwk", JSON.parse(canonical), algorithm, true, ["verify"])
+      .catch(() => {
+        throw invalid("the key's members do not make a key");
+      });
     checkRsa(/** @type {any} */ (material.algorithm));
     return new Key(material, alg, jwk.kid, canonical);
   }
@@ -107,7 +113,7 @@ function algorithmOf(jwk, fallback) {
   const implied = Object.keys(ALGORITHMS).find((name) => jwk.crv && ALGORITHMS[name].crv === jwk.crv);
   let alg = Object.hasOwn(jwk, "alg") ? jwk.alg : (implied ?? fallback);
   if (alg === "EdDSA") alg = "Ed25519";
-  if (alg === undefined) throw invalid("the key names no alg, and its type leaves a choice");
+  if (alg === undefined) throw invalid("the key names no alg");
   if (!Object.hasOwn(ALGORITHMS, alg)) throw invalid("unknown alg");
   const { kty, crv } = ALGORITHMS[alg];
   if (jwk.kty !== kty || (crv && jwk.crv !== crv)) throw invalid(`this type of key is not for ${alg}`);
@@ -116,8 +122,8 @@ function algorithmOf(jwk, fallback) {
 
 /** RFC 7517 §4.2, §4.3. @param {Record<string, any>} jwk */
 function checkUse({ use = "sig", key_ops: operations = ["verify"] }) {
-  if (use !== "sig") throw invalid("the JWK's use is not the algorithm's");
-  if (!Array.isArray(operations) || !operations.includes("verify")) throw invalid("the JWK's key_ops lack verify");
+  const isForThat = use === "sig" && Array.isArray(operations) && operations.includes("verify");
+  if (!isForThat) throw invalid("it is for something else");
 }
 
 /** Return the members that make the key, and no others. @param {Record<string, any>} jwk @param {Row} row */
@@ -125,7 +131,7 @@ function checkMembers(jwk, { members, size }) {
   for (const name of members.filter(({ length }) => length === 1)) {
     const length = lengthOf(jwk[name]);
     // RFC 7518 §6.2.1.2: a coordinate has its full length.
-    if (!length || (size && length !== size)) throw invalid(`the key's ${name} is not base64url, or has another length`);
+    if (!length || (size && length !== size)) throw invalid(`the key's ${name} has another length`);
   }
   return JSON.stringify(Object.fromEntries(members.map((name) => [name, jwk[name]])));
 }
@@ -143,7 +149,8 @@ function lengthOf(text) {
 function checkRsa({ modulusLength: bits = LEAST_BITS, publicExponent = new Uint8Array([1, 0, 1]) }) {
   const isOdd = publicExponent[publicExponent.length - 1] & 1;
   const isUsable = isOdd && publicExponent.length <= 4 && String(publicExponent) !== "1";
-  if (bits < LEAST_BITS || bits > MOST_BITS || !isUsable) throw new VerifyError("weak_key", `not a usable RSA key: ${bits} bits`);
+  if (bits < LEAST_BITS || bits > MOST_BITS || !isUsable)
+    throw new VerifyError("weak_key", `not a usable RSA key: ${bits} bits`);
 }
 
 /** @typedef {{ key: Key, alg: string, typ?: string, kid?: string }} KnownHeader */
@@ -157,9 +164,7 @@ export class KeySet {
   constructor(keys, skipped = 0, reasons = []) {
     this.keys = keys;
     /** Why published keys are not here, or null. */
-    this.leftOut = skipped
-      ? `${skipped} of ${skipped + keys.length} published keys are not used: ${[...reasons].join("; ")}`
-      : null;
+    this.leftOut = skipped ? `${skipped} published keys are not used: ${[...reasons].join("; ")}` : null;
     /** Headers that good signatures came with. @type {Map<string, KnownHeader>} */
     this.headers = new Map();
   }

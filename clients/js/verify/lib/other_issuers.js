@@ -1,17 +1,28 @@
 // Access tokens of issuers that do not follow RFC 9068, or write their roles elsewhere. Only `aud` distinguishes such an
 // issuer's access tokens from its other tokens, so it is required, or the claim that is configured in its place.
 
-import { followsRfc9068, isAudience, principalOf, readAccessToken as readStrictly, refuseUnproven } from "./access_token.js";
+import { followsRfc9068, principalOf, readAccessToken as readStrictly, refuseUnproven } from "./access_token.js";
 import { isObject } from "./encoding.js";
 import { badClaim, VerifyError } from "./errors.js";
 import { Principal, words } from "./principal.js";
-import { checkAudience, checkPolicy, checkTypes, isDate, isListOf, isName, isNullOr, isText, refuseFuture } from "./token.js";
+import {
+  areTexts,
+  checkAudience,
+  checkPolicy,
+  checkTypes,
+  isDate,
+  isName,
+  isNullOr,
+  isOneOrMore,
+  isText,
+  refuseFuture,
+} from "./token.js";
 
 /** @import { TokenPolicy } from "./access_token.js" */
 /** @import { Claims } from "./token.js" */
 
 const REQUIRED = ["iss", "exp", "sub"];
-const TYPES = { iss: isName, sub: isName, aud: isNullOr(isAudience), iat: isNullOr(isDate) };
+const TYPES = Object.entries({ iss: isName, sub: isName, aud: isNullOr(isOneOrMore(isName)), iat: isNullOr(isDate) });
 const NOT_ACCESS_TOKENS = ["events", "at_hash", "c_hash"];
 
 /** How Cognito and Keycloak mark other types of token. @type {Record<string, unknown[]>} */
@@ -28,7 +39,7 @@ export function readAccessToken(opened, policy, now, thumbprint) {
 /** @type {typeof readStrictly} */
 function readLeniently({ typ, claims }, { audienceClaim, ...policy }, now, thumbprint) {
   const audience = audienceClaim === "aud" ? policy.audience : undefined;
-  checkPolicy(typ, claims, { ...policy, audience, required: REQUIRED, now });
+  checkPolicy(typ, claims, { ...policy, audience, required: REQUIRED }, now);
   refuseOtherKinds(claims);
   if (!audience) checkAudience(claims, audienceClaim, policy.audience);
   refuseUnproven(claims, thumbprint);
@@ -51,7 +62,7 @@ function refuseOtherKinds(claims) {
 function fieldsOf(claims) {
   /** @param {string[]} names */
   const first = (...names) => names.map((name) => claims[name]).find(isText) ?? null;
-  const scope = [claims.scope, claims.scp].find((one) => isText(one) || isListOf(isText)(one)) ?? [];
+  const scope = [claims.scope, claims.scp].find((one) => isText(one) || areTexts(one)) ?? [];
   return {
     clientId: first("client_id", "azp", "cid", "appid"),
     sessionId: first("sid", "session_id"),

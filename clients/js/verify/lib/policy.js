@@ -1,7 +1,7 @@
 // What an API requires of its tokens, checked when it starts, so that mistakes do not fail at a request.
 
 import { invalidPolicy } from "./errors.js";
-import { followsRfc9068 } from "./access_token.js";
+import { followsRfc9068, REQUIRED } from "./access_token.js";
 import { isName } from "./token.js";
 
 /** @import { DPoPOptions, VerifierOptions } from "../index.d.ts" */
@@ -12,7 +12,7 @@ const SHORTEST_SECRET = 32;
 
 /** @param {string} name @param {boolean} isFit */
 function check(name, isFit) {
-  if (!isFit) throw invalidPolicy(`${name} is not what VerifierOptions says of it`);
+  if (!isFit) throw invalidPolicy(`${name} makes no sense`);
 }
 
 /** @param {unknown} names */
@@ -20,7 +20,15 @@ const areNames = (names) => Array.isArray(names) && names.length > 0 && names.ev
 
 /** What a token must be. @param {VerifierOptions} options */
 export function tokenPolicy({ issuer, audience, typ = "at+jwt", audienceClaim = "aud", roles = "roles", leeway = 0 }) {
-  const policy = { issuer, audience: [audience].flat(), typ, audienceClaim, roles: [roles].flat(), leeway };
+  const policy = {
+    issuer,
+    audience: [audience].flat(),
+    typ,
+    audienceClaim,
+    roles: [roles].flat(),
+    leeway,
+    required: REQUIRED,
+  };
   check("issuer", isName(issuer));
   check("audience", areNames(policy.audience));
   check("typ", typ === null || isName(typ));
@@ -34,7 +42,14 @@ export function tokenPolicy({ issuer, audience, typ = "at+jwt", audienceClaim = 
 export const isStandard = ({ typ, roles }) => followsRfc9068(typ) && roles.length === 1 && roles[0] === "roles";
 
 /** How to learn what has been revoked, and what to remember. @param {VerifierOptions} options */
-export function revocationPolicy({ keys, cacheSize = 0, revocation = keys ? null : "feed", stale = "serve", staleAfter = 60, ...client }) {
+export function revocationPolicy({
+  keys,
+  cacheSize = 0,
+  revocation = keys ? null : "feed",
+  stale = "serve",
+  staleAfter = 60,
+  ...client
+}) {
   const isDenylist = typeof revocation === "object" && typeof revocation?.isRevoked === "function";
   check("revocation", isDenylist || [null, "feed", "list"].includes(/** @type {any} */ (revocation)));
   check("cacheSize", cacheSize >= 0);

@@ -1,43 +1,44 @@
 // The user or client that a token was issued to, and what a route requires of it.
 
 import { invalidPolicy, VerifyError } from "./errors.js";
-import { isName } from "./token.js";
+import { isName, isOneOrMore } from "./token.js";
 
 /** @typedef {{ idx: number, uri: string }} StatusReference */
-/** @import { Requirement, Organization } from "../index.d.ts" */
+/** @import { Organization, PrincipalFields, Requirement } from "../index.d.ts" */
 
 /** The user or client that a verified token was issued to; frozen, since several requests may share one. */
 export class Principal {
-  /** @param {Partial<Principal>} fields */
+  subject = "";
+  /** @type {string | null} */
+  clientId = null;
+  /** @type {string | null} */
+  sessionId = null;
+  /** @type {string | null} */
+  tokenId = null;
+  /** @type {readonly string[]} */
+  scopes = [];
+  /** @type {readonly string[]} */
+  roles = [];
+  /** @type {readonly string[]} */
+  permissions = [];
+  /** @type {Organization | null} */
+  organization = null;
+  expiresAt = Infinity;
+  /** @type {number | null} */
+  authTime = null;
+  /** @type {string | null} */
+  acr = null;
+  /** @type {readonly string[]} */
+  amr = [];
+  /** @type {string | null} */
+  keyThumbprint = null;
+  /** @type {readonly StatusReference[]} */
+  statuses = [];
+  /** @type {Readonly<Record<string, any>>} */
+  claims = {};
+
+  /** @param {PrincipalFields} fields */
   constructor(fields) {
-    this.subject = "";
-    /** @type {string | null} */
-    this.clientId = null;
-    /** @type {string | null} */
-    this.sessionId = null;
-    /** @type {string | null} */
-    this.tokenId = null;
-    /** @type {readonly string[]} */
-    this.scopes = [];
-    /** @type {readonly string[]} */
-    this.roles = [];
-    /** @type {readonly string[]} */
-    this.permissions = [];
-    /** @type {Organization | null} */
-    this.organization = null;
-    this.expiresAt = Infinity;
-    /** @type {number | null} */
-    this.authTime = null;
-    /** @type {string | null} */
-    this.acr = null;
-    /** @type {readonly string[]} */
-    this.amr = [];
-    /** @type {string | null} */
-    this.keyThumbprint = null;
-    /** @type {readonly StatusReference[]} */
-    this.statuses = [];
-    /** @type {Record<string, any>} */
-    this.claims = {};
     Object.assign(this, fields);
     freeze(this);
   }
@@ -80,19 +81,24 @@ export const words = (text) => text.split(" ").filter(Boolean);
 /** @param {readonly string[]} held @param {string} [needed] */
 const hasAll = (held, needed) => needed === undefined || words(needed).every((word) => held.includes(word));
 
-const NAMES = ["scope", "permission", "organization", "acr", "amr"];
-const WORD = /^[!#-[\]-~]+$/;
-const WORDS = /^ *[!#-[\]-~][ !#-[\]-~]*$/; // RFC 6749 §3.3: what can stand in a challenge
+// RFC 6749 §3.3: what can stand in a challenge.
+const areWords = (/** @type {any} */ value) => isName(value) && /^ *[!#-[\]-~][ !#-[\]-~]*$/.test(value);
+
+/** @type {Record<string, (value: any) => boolean>} */
+const REQUIREMENTS = {
+  scope: areWords,
+  permission: areWords,
+  acr: areWords,
+  amr: areWords,
+  organization: (value) => areWords(value) && !value.includes(" "),
+  role: (value) => isOneOrMore(isName)(value) && value.length > 0,
+  maxAge: (value) => value >= 0,
+};
 
 /** Refuse what no principal could satisfy; a typo must not open a route. @param {Requirement} requirement */
 export function checkRequirement(requirement) {
   for (const [name, value] of Object.entries(requirement)) {
-    if (value === undefined) continue;
-    const isFit =
-      name === "role" ? [value].flat().length > 0 && [value].flat().every(isName)
-      : name === "maxAge" ? typeof value === "number" && value >= 0
-      : NAMES.includes(name) && isName(value) && (name === "organization" ? WORD : WORDS).test(String(value));
-    if (!isFit) throw invalidPolicy(`${name} cannot be required so`);
+    if (value !== undefined && !REQUIREMENTS[name]?.(value)) throw invalidPolicy(`${name} makes no sense`);
   }
 }
 

@@ -6,7 +6,7 @@ import { FETCH_SECONDS, Getter, within } from "./http.js";
 import { Issuer } from "./issuer.js";
 import { KeySet } from "./keys.js";
 import { dpopPolicy, isStandard, revocationPolicy, tokenPolicy } from "./policy.js";
-import { checkTyp, MAX_CLOCK_LEAD, open, peek } from "./token.js";
+import { checkIssuer, checkTyp, MAX_CLOCK_LEAD, open, peek } from "./token.js";
 
 /** @import { DPoP, Health, VerifierOptions } from "../index.d.ts" */
 /** @import { DPoPPolicy } from "./dpop.js" */
@@ -15,11 +15,11 @@ import { checkTyp, MAX_CLOCK_LEAD, open, peek } from "./token.js";
 const WAIT_SECONDS = FETCH_SECONDS + 1;
 const LONGEST_REMEMBERED = 8192; // in characters, so that the memory is bounded
 
-/** @typedef {Omit<Health, "ready" | "keysFresh" | "keysProblem">} RevocationHealth */
+/** @typedef {Omit<Health, "keysFresh" | "keysProblem">} RevocationHealth */
 
 /** @param {Health["feed"]} feed @returns {RevocationHealth} */
 const healthOf = (feed) => ({
-  ...{ feed, knownWithin: null, provedSecondsAgo: null, epoch: null, eventId: null },
+  ...{ ready: true, feed, knownWithin: null, provedSecondsAgo: null, epoch: null, eventId: null },
   ...{ lists: 0, listsMissing: 0, refusals: 0 },
 });
 
@@ -34,7 +34,6 @@ const NOT_FOLLOWED = {
   /** @type {(seconds: number) => Promise<void>} */
   prefetch: async () => {},
   health: () => healthOf("off"),
-  isReady: () => true,
   close: () => {},
 };
 
@@ -119,8 +118,7 @@ export class Verifier {
       ...NOT_FOLLOWED,
       settle: (principal) => loading.then(() => this.#revoked.settle(principal) ?? undefined),
       prefetch: (seconds) => loading.then(() => this.#revoked.prefetch(seconds)),
-      health: () => healthOf("starting"),
-      isReady: () => policy.stale === "serve",
+      health: () => ({ ...healthOf("starting"), ready: policy.stale === "serve" }),
       close: () => (isClosed = true),
     };
   }
@@ -166,7 +164,8 @@ export class Verifier {
   #lookUp(token, thumbprint) {
     const seen = this.#memory.seen.get(token);
     const now = this.clock();
-    if (!seen || now < seen.from || now >= seen.until || (seen.principal.keyThumbprint ?? undefined) !== thumbprint) return null;
+    if (!seen || now < seen.from || now >= seen.until || (seen.principal.keyThumbprint ?? undefined) !== thumbprint)
+      return null;
     return this.#areKeysUsable(now) ? seen.principal : null;
   }
 
@@ -183,7 +182,7 @@ export class Verifier {
 
   /** Verify, after each refresh of the keys that may help. @param {string} token @param {string} [thumbprint] */
   async #authentic(token, thumbprint) {
-    for (let before; ; ) {
+    for (let before; ;) {
       const memory = this.#memory;
       try {
         return await this.#attempt(token, thumbprint);
@@ -204,7 +203,8 @@ export class Verifier {
     if (this.#given) await this.#takeGiven();
     const memory = this.#memory;
     const now = this.clock();
-    if (!(this.#source?.isUsable(now) ?? true)) throw new VerifyError("unknown_key", "the issuer's keys are not known yet");
+    if (!(this.#source?.isUsable(now) ?? true))
+      throw new VerifyError("unknown_key", "the issuer's keys are not known yet");
     const opened = await open(token, memory.keys);
     const { readAccessToken: read } = this.#dialect ? await this.#dialect : { readAccessToken };
     const principal = read(opened, this.#policy, now, thumbprint);
@@ -245,7 +245,8 @@ export class Verifier {
     this.#revoked.learnOffer();
     const published = this.#source?.keys ?? this.#memory.published;
     const refused = this.#revoked.kids;
-    if (published !== this.#memory.published || refused !== this.#memory.refused) this.#memory = memoryOf(published, refused);
+    if (published !== this.#memory.published || refused !== this.#memory.refused)
+      this.#memory = memoryOf(published, refused);
   }
 
   /** Refuse a token that no key could verify, before fetching anything for it. @param {string} token */
@@ -257,7 +258,7 @@ export class Verifier {
     if (!this.#source) return;
     if (header.alg.startsWith("HS")) throw new VerifyError("alg_not_allowed", "a shared secret is never fetched");
     checkTyp(header.typ, this.#policy.typ);
-    if (claims.iss !== this.issuer) throw new VerifyError("wrong_issuer", "iss is not the expected issuer", { claim: "iss" });
+    checkIssuer(claims, this.issuer);
   }
 
   // ── life ──
@@ -279,11 +280,12 @@ export class Verifier {
   /** How up to date the keys and the revocations are. @returns {Health} */
   health() {
     const now = this.clock();
+    const health = this.#revoked.health();
     return {
+      ...health,
       keysFresh: this.#source?.isFresh(now) ?? true,
-      ready: (this.#source?.isUsable(now) ?? true) && this.#revoked.isReady(),
+      ready: health.ready && (this.#source?.isUsable(now) ?? true),
       keysProblem: this.#source?.problem ?? null,
-      ...this.#revoked.health(),
     };
   }
 

@@ -2,7 +2,18 @@
 
 import { decode, isObject } from "../encoding.js";
 import { badClaim, VerifyError } from "../errors.js";
-import { checkPolicy, checkTypes, isDate, isListOf, isNullOr, isText, open, readHeader, refuseFuture } from "../token.js";
+import {
+  areTexts,
+  checkPolicy,
+  checkTypes,
+  isDate,
+  isListOf,
+  isNullOr,
+  isText,
+  open,
+  readHeader,
+  refuseFuture,
+} from "../token.js";
 
 /** @import { KeySet } from "../keys.js" */
 /** @import { Known } from "./known.js" */
@@ -18,7 +29,8 @@ const isTimes = (value) => isObject(value) && Object.values(value).every(isCount
 /** @type {import("../token.js").Test} */
 const isBits = (value) => isObject(value) && isCount(value.bits) && isText(value.lst);
 /** @type {import("../token.js").Test} */
-const isPair = (value) => isListOf(() => true)(value) && value.length === 2 && isText(value[0]) && isListOf(isIndex)(value[1]);
+const isPair = (value) =>
+  isListOf(() => true)(value) && value.length === 2 && isText(value[0]) && isListOf(isIndex)(value[1]);
 /** @type {import("../token.js").Test} */
 const isIndex = (value) => isCount(value) && value >= 0 && value < 8 * LIST_OCTETS;
 
@@ -26,16 +38,28 @@ const KINDS = {
   list: {
     typ: "statuslist+jwt",
     required: ["iat", "sub"],
-    types: { iat: isCount, exp: isNullOr(isCount), status_list: isBits, ttl: isNullOr(isCount), epoch: isNullOr(isText), event_id: isCount },
+    types: {
+      iat: isCount,
+      exp: isNullOr(isCount),
+      status_list: isBits,
+      ttl: isNullOr(isCount),
+      epoch: isNullOr(isText),
+      event_id: isCount,
+    },
     members: ["status_list"],
   },
   snapshot: {
     typ: "revocations+jwt",
     required: ["exp", "iat"],
-    types: { iat: isCount, exp: isCount, epoch: isText, event_id: isCount, jtis: isTimes, kids: isListOf(isText) },
+    types: { iat: isCount, exp: isCount, epoch: isText, event_id: isCount, jtis: isTimes, kids: areTexts },
     members: ["epoch", "event_id", "jtis", "kids"],
   },
-  event: { typ: "secevent+jwt", required: ["iat", "jti"], types: { iat: isCount, events: isObject }, members: ["events"] },
+  event: {
+    typ: "secevent+jwt",
+    required: ["iat", "jti"],
+    types: { iat: isCount, events: isObject },
+    members: ["events"],
+  },
   heartbeat: {
     typ: "heartbeat+jwt",
     required: ["iat"],
@@ -60,8 +84,8 @@ async function read(kind, token, keys, now, known) {
   known.refuseSigner(kid);
   const opened = await open(token, keys, kind === "snapshot" ? MOST_SNAPSHOT_CHARACTERS : undefined);
   const { claims } = opened;
-  checkPolicy(opened.typ, claims, { issuer: kind === "list" ? undefined : known.issuer, typ, required, now });
-  checkTypes(claims, types);
+  checkPolicy(opened.typ, claims, { issuer: kind === "list" ? undefined : known.issuer, typ, required }, now);
+  checkTypes(claims, Object.entries(types));
   const missing = members.find((name) => !Object.hasOwn(claims, name));
   if (missing) throw badClaim(missing, `${missing} is missing`);
   return { claims, kid };
@@ -99,7 +123,7 @@ export async function readEvent(token, keys, now, known) {
   const revoked = claims.events[REVOKED];
   if (!isObject(revoked) || !isCount(revoked.after)) throw badClaim("events");
   const { after, status = [], jtis = {}, kids = [] } = revoked;
-  if (!isListOf(isPair)(status) || !isTimes(jtis) || !isListOf(isText)(kids)) throw badClaim("events");
+  if (!isListOf(isPair)(status) || !isTimes(jtis) || !areTexts(kids)) throw badClaim("events");
   refuseOwnKey(kid, kids);
   const position = positionIn(claims.jti);
   if (!position) throw badClaim("jti", "jti is not a position");
@@ -112,7 +136,12 @@ export async function readHeartbeat(token, keys, now, known) {
   return { epoch, head, asOf, iat };
 }
 
-/** The thief of a key could revoke honest ones, but a key does not revoke itself. @param {string} kid @param {string[]} kids */
+/**
+ * The thief of a key could revoke honest ones, but a key does not revoke itself.
+ *
+ * @param {string} kid
+ * @param {string[]} kids
+ */
 function refuseOwnKey(kid, kids) {
   if (kids.includes(kid)) throw badClaim("kids", "a key cannot revoke itself");
 }

@@ -25,7 +25,11 @@ export class Known {
   jtis = new Map();
   /** Revoked keys; none is ever trusted again. @type {Set<string>} */
   kids = new Set();
-  /** The last event that we know; null before the first snapshot, and once events are missing. @type {Position | null} */
+  /**
+   * The last event that we know; null before the first snapshot, and once events are missing.
+   *
+   * @type {Position | null}
+   */
   position = null;
   /** What the snapshot proves, or the lists where there is none. @type {Proof} */
   byDocument = NO_PROOF;
@@ -134,7 +138,13 @@ export class Known {
     }
   }
 
-  /** Set bits of a list, if we hold it, and remember them. @param {number} eventId @param {string} uri @param {number[]} indexes */
+  /**
+   * Set bits of a list, if we hold it, and remember them.
+   *
+   * @param {number} eventId
+   * @param {string} uri
+   * @param {number[]} indexes
+   */
   revokeIndexes(eventId, uri, indexes) {
     this.lists.held.get(uri)?.set(indexes);
     this.#recent.push({ eventId, uri, indexes });

@@ -43,8 +43,7 @@ export class Document {
 
   /** Refuse what is older than what we have: within an epoch by event, between epochs by time. @param {Stamp} claims */
   refuseOlder({ epoch = null, event_id = 0, iat }) {
-    const isOlder =
-      epoch === this.epoch && event_id !== this.eventId ? event_id < this.eventId : iat < this.iat;
+    const isOlder = epoch === this.epoch && event_id !== this.eventId ? event_id < this.eventId : iat < this.iat;
     if (isOlder) throw badClaim("iat", "it is older than what we have");
   }
 
@@ -154,7 +153,11 @@ export class Lists {
     return !this.#outOfReach.size && [...this.awaited.values()].every(({ isOnItsWay }) => isOnItsWay);
   }
 
-  /** A token bucket: tokens that name ever new lists cause a burst of fetches, then a fixed rate. @param {number} run */
+  /**
+   * A token bucket: tokens that name ever new lists cause a burst of fetches, then a fixed rate.
+   *
+   * @param {number} run
+   */
   #mayAsk(run) {
     const elapsed = Math.max(0, run - this.#allowedAt);
     this.#allowance = Math.min(BURST, this.#allowance + elapsed * LISTS_PER_SECOND);
@@ -183,6 +186,12 @@ export class Lists {
   }
 }
 
-/** The age of what is known of a list: by its document, or by the stream if that keeps it current. @param {Copy} copy @param {Proof} byStream @param {Moment} now */
+/**
+ * The age of what is known of a list: by its document, or by the stream if that keeps it current.
+ *
+ * @param {Copy} copy
+ * @param {Proof} byStream
+ * @param {Moment} now
+ */
 export const ageOfCopy = (copy, byStream, now) =>
   copy.isJoined ? Math.min(ageOf(copy.proof, now), ageOf(byStream, now)) : ageOf(copy.proof, now);

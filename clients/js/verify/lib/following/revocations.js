@@ -12,7 +12,7 @@ import { SILENCE_SECONDS, Stream } from "./stream.js";
 
 /** @typedef {{ url: string, isList: boolean }} Want A document to fetch. */
 
-const RENEWAL_SECONDS = 600; // while the stream is live, documents are fetched only so often, to see bits that are 0 again
+const RENEWAL_SECONDS = 600; // of documents while the stream is live, to see bits that are 0 again
 const MISSING_SECONDS = 30; // how long a list is not fetched again that the issuer says does not exist
 const [LEAST_TTL, MOST_TTL] = [5, 3600];
 
@@ -44,7 +44,12 @@ export class Revocations {
     return true;
   }
 
-  /** Request what is missing to judge a token, and return its URL if it may be here in a moment. @param {Principal} principal @param {Moment} now */
+  /**
+   * Request what is missing to judge a token, and return its URL if it may be here in a moment.
+   *
+   * @param {Principal} principal
+   * @param {Moment} now
+   */
   missing({ statuses }, now) {
     const { known } = this;
     if (!known.offer) return known.issuer;
@@ -60,7 +65,12 @@ export class Revocations {
 
   // ── when to fetch ──
 
-  /** The documents to fetch now: one at a time while the issuer does not answer. @param {Moment} now @returns {Want[]} */
+  /**
+   * The documents to fetch now: one at a time while the issuer does not answer.
+   *
+   * @param {Moment} now
+   * @returns {Want[]}
+   */
   due(now) {
     const { snapshot, lists } = this.known;
     const isLive = this.stream.isLive(now);
@@ -81,13 +91,23 @@ export class Revocations {
     return copy.isJoined ? RENEWAL_SECONDS : LEAST_TTL;
   }
 
-  /** How long to use a document without a live stream: so that a revocation is known within its `ttl`. @param {number} ttl */
+  /**
+   * How long to use a document without a live stream: so that a revocation is known within its `ttl`.
+   *
+   * @param {number} ttl
+   */
   #polled(ttl) {
     const seconds = ttl * (0.6 + 0.2 * this.#jitter());
     return this.known.feeds ? Math.min(seconds, Math.max(LEAST_TTL, this.known.staleAfter / 4)) : seconds;
   }
 
-  /** Record that a document could not be fetched, or was refused. @param {Want} want @param {Moment} now @param {boolean} [isMissing] */
+  /**
+   * Record that a document could not be fetched, or was refused.
+   *
+   * @param {Want} want
+   * @param {Moment} now
+   * @param {boolean} [isMissing]
+   */
   fail({ url, isList }, now, isMissing = false) {
     const found = isList ? this.known.lists.find(url) : this.known.snapshot;
     this.#isIssuerOut = !isMissing;
@@ -116,7 +136,12 @@ export class Revocations {
     if (!known.snapshot) known.byDocument = younger(known.byDocument, copy.proof, now);
   }
 
-  /** What is known to be revoked stays so. @param {Awaited<ReturnType<typeof import("./documents.js").readSnapshot>>} read @param {Moment} now */
+  /**
+   * What is known to be revoked stays so.
+   *
+   * @param {Awaited<ReturnType<typeof import("./documents.js").readSnapshot>>} read
+   * @param {Moment} now
+   */
   learnSnapshot({ claims, kid }, now) {
     const { known } = this;
     known.refuseSigner(kid);
@@ -140,7 +165,14 @@ export class Revocations {
     this.known.issuerTime = Math.max(this.known.issuerTime, iat);
   }
 
-  /** What a document proves: without a stream it is good for its `ttl`, however long a cache held it. @param {number} iat @param {number} ttl @param {Moment} now @returns {Proof} */
+  /**
+   * What a document proves: without a stream it is good for its `ttl`, however long a cache held it.
+   *
+   * @param {number} iat
+   * @param {number} ttl
+   * @param {Moment} now
+   * @returns {Proof}
+   */
   #proofOf(iat, ttl, now) {
     const asOf = this.known.feeds ? iat : Math.min(now.wall, iat + ttl);
     return { asOf, run: now.run - Math.max(0, now.wall - asOf) };
@@ -156,6 +188,7 @@ export class Revocations {
     const feed = this.#state(now, listsMissing);
     return {
       feed,
+      ready: known.stale === "serve" || known.areNamesFresh(now),
       knownWithin: this.#knownWithin(feed),
       provedSecondsAgo: age === Infinity ? null : Math.max(0, age),
       epoch: known.position?.epoch ?? null,

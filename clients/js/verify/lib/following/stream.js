@@ -67,13 +67,24 @@ export class Stream {
     return (this.#next = new Connection(now.run));
   }
 
-  /** Whether to close a connection: it was silent for too long, or was replaced. @param {Connection} connection @param {Moment} now */
+  /**
+   * Whether to close a connection: it was silent for too long, or was replaced.
+   *
+   * @param {Connection} connection
+   * @param {Moment} now
+   */
   isGivenUp(connection, now) {
     const isOurs = connection === this.#current || connection === this.#next;
     return !isOurs || now.run - connection.heardAt >= SILENCE_SECONDS;
   }
 
-  /** Record the end of a connection, and plan the next. @param {Connection} connection @param {Moment} now @param {number} [retryAfter] */
+  /**
+   * Record the end of a connection, and plan the next.
+   *
+   * @param {Connection} connection
+   * @param {Moment} now
+   * @param {number} [retryAfter]
+   */
   closed(connection, now, retryAfter = 0) {
     if (connection === this.#current) this.#current = null;
     else if (connection === this.#next) this.#next = null;
@@ -83,7 +94,13 @@ export class Stream {
 
   // ── messages ──
 
-  /** The unsigned greeting only says how far we have to catch up. @param {Connection} connection @param {string} data @param {Moment} now */
+  /**
+   * The unsigned greeting only says how far we have to catch up.
+   *
+   * @param {Connection} connection
+   * @param {string} data
+   * @param {Moment} now
+   */
   hearGreeting(connection, data, now) {
     connection.heardAt = now.run;
     const { position } = this.#known;
