@@ -4,3 +4,4 @@ import "./cases.test.mjs";
 import "./protocol.test.mjs";
 import "./follower.test.mjs";
 import "./verifier.test.mjs";
+import "./sse.test.mjs";

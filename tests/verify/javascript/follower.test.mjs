@@ -265,6 +265,31 @@ test("what is forged is refused, counted, and followed by a new start", async ()
   }
 });
 
+test("documents of unknown keys cause one fetch of keys in half a minute", async () => {
+  const issuer = await ScriptedIssuer.make();
+  const stranger = await makeKey("no one's");
+  const verifier = await live(issuer);
+  const [jwks, began] = [`${URL_}/jwks`, issuer.run];
+  const before = issuer.count(jwks);
+  for (let refused = 1; issuer.run - began < 29; refused++) {
+    await issuer.beat({}, stranger);
+    await soon(() => verifier.health().refusals === refused);
+    await soon(() => (issuer.advance(0.25), verifier.tick(), verifier.health().feed === "live"));
+  }
+  assert.equal(issuer.count(jwks), before + 1);
+  verifier.close();
+});
+
+test("a key that signs from now on is found by the first document that it signed", async () => {
+  const issuer = await ScriptedIssuer.make();
+  const verifier = await live(issuer);
+  issuer.keys = [await makeKey("k3"), ...issuer.keys];
+  await issuer.revoke({ jti: "x" });
+  await soon(() => verifier.health().eventId === 1);
+  assert.equal(verifier.health().refusals, 0);
+  verifier.close();
+});
+
 test("a message without end closes the stream", async () => {
   const issuer = await ScriptedIssuer.make();
   const verifier = await live(issuer);

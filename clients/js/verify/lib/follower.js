@@ -23,6 +23,7 @@ const FIRST_SECONDS = 2; // how long a token waits for a document that was never
 const TICK_SECONDS = 0.25;
 const MOST_FLIGHTS = 16;
 const KEYS_AHEAD_SECONDS = 3600;
+const UNKNOWN_KEY_SECONDS = 30; // documents of unknown keys cause one fetch of keys, and then none for so long
 const MOST_CHARACTERS = { list: 250_000, snapshot: 4_000_000 };
 const EVENT_STREAM = "text/event-stream";
 const HEARTBEAT = "heartbeat ";
@@ -38,6 +39,7 @@ export class Follower {
   #every;
   #isClosed = false;
   #tickedAt = -Infinity;
+  #lookedAgainAt = -Infinity;
   #sleep = new Sleep();
   #stopTicking = () => {};
   #isTicking = false;
@@ -247,12 +249,18 @@ export class Follower {
     try {
       return await check(this.#issuer.keys, this.#clock(), known);
     } catch (error) {
-      const flight =
-        error instanceof VerifyError && error.code === "unknown_key" && this.#issuer.lookAgain(this.#clock());
+      const flight = error instanceof VerifyError && error.code === "unknown_key" && this.#lookAgain();
       if (!flight) throw error;
       await flight;
       return check(this.#issuer.keys, this.#clock(), known);
     }
+  }
+
+  #lookAgain() {
+    const { wall, run } = this.now;
+    if (run - this.#lookedAgainAt < UNKNOWN_KEY_SECONDS) return null;
+    this.#lookedAgainAt = run;
+    return this.#issuer.lookAgain(wall);
   }
 
   // ── the stream ──
