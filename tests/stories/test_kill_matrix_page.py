@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tests.stories import test_kill_matrix as matrix
 from tests.stories import test_kill_matrix_of_applications as of_applications
+from tests.stories import test_kill_matrix_of_followers as of_followers
 from tests.stories import test_kill_matrix_of_newcomers as of_newcomers
 from tests.support import organization_matrix as organizations
 
@@ -21,6 +22,14 @@ PAGE = Path(__file__).parents[2] / "docs" / "security" / "kill-matrix.md"
 DEAD, ALIVE = "dead", "·"
 MEASURED = "On two cores that ran other tests besides, on both databases: 140 tokens, p99 0.50 s."
 """What `delays` prints at the end; write it anew when it changes."""
+AT_FOLLOWERS = {
+    of_followers.PYTHON: "p50 67 and 26 ms, p99 178 and 103 ms",
+    of_followers.NODE: "p50 89 and 34 ms, p99 303 and 116 ms",
+    "nginx and guard": "p50 75 and 32 ms, p99 135 and 112 ms",
+    "Caddy and guard": "p50 77 and 35 ms, p99 151 and 111 ms",
+    "HAProxy and guard": "p50 79 and 35 ms, p99 219 and 108 ms",
+}
+"""The same of followers, on SQLite and on PostgreSQL: the figures that the test ends with."""
 
 
 def test_the_page_shows_what_was_proved() -> None:
@@ -36,6 +45,11 @@ def page() -> str:
     of_own = ((each.title, matrix.applicable_to(each), each.kills) for each in matrix.EVENTS)
     elsewhere = ((each.title, each.artefacts, each.kills) for each in of_applications.ENDINGS)
     in_organizations = ((each.title, organizations.ARTEFACTS, each.kills) for each in organizations.ENDINGS)
+    followers = of_followers.FOLLOWERS
+    at_followers = (
+        (each.title, followers, () if each.kills.isdisjoint(of_followers.JUDGED) else followers)
+        for each in matrix.EVENTS
+    )
     newcomers = ((each.title, each.artefacts, each.kills) for each in of_newcomers.ENDINGS)
     lines = [
         "<!-- Written by tests/stories/test_kill_matrix_page.py; change it there. -->",
@@ -79,6 +93,18 @@ def page() -> str:
         "`tests/stories/test_kill_matrix.py::test_what_each_event_in_an_organization_kills` proves every cell.",
         "",
         *table(organizations.ARTEFACTS, in_organizations),
+        "## Verifiers of every kind",
+        "",
+        "Whether a token that the event is about is refused at an API behind each of them. They follow another server",
+        "than the one where the event happens. `tests/stories/test_kill_matrix_of_followers.py` proves every cell, and",
+        "that what the event does not kill is taken still.",
+        "",
+        *table(followers, at_followers),
+        "From the end of the event until the refusal, over 24 tokens, on SQLite and on PostgreSQL, on two cores that",
+        "did other work besides:",
+        "",
+        *(f"- {name}: {AT_FOLLOWERS[name]}" for name in followers),
+        "",
         "## How long it takes",
         "",
         "Each test of the second and third table measures the time from the end of the event until the verifier, which",

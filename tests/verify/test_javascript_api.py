@@ -34,9 +34,9 @@ FRAMEWORKS = Path(__file__).parents[1] / "support" / "javascript_frameworks"
 
 
 @contextmanager
-def apis(issuer: str, *folder: Path) -> Generator[dict[str, str]]:
+def apis(issuer: str, *folder: Path, audience: str = API) -> Generator[dict[str, str]]:
     """Run the APIs in one process of Node.js; gives where each of them listens."""
-    process = subprocess.Popen([node(), SCRIPT, issuer, API, *folder], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([node(), SCRIPT, issuer, audience, *folder], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         yield json.loads(process.stdout.readline())
