@@ -85,14 +85,16 @@ class KeySource:
             return None
 
     def look_again(self, now: float) -> Future[None] | None:
-        """Return a refresh that may bring the key of a document that came from the issuer itself.
+        """Return a refresh that may bring the key of a document, or None if it is too early for another.
 
-        Outsiders cannot cause these, so they do not share the limit for tokens.
+        Documents have a limit of their own, so that tokens by strangers cannot keep us from a new key, and a relay that
+        makes up documents cannot make us storm the issuer.
         """
         with self._lock:
             if self._is_flying():
                 return self._flight
-            return self._start(now) if self.issuer.failure is None or self.issuer.is_due(now) else None
+            is_time = self.issuer.failure is None or self.issuer.is_due(now)
+            return self._start(now) if is_time and self.issuer.may_ask_for_signer(now) else None
 
     def after_fork(self) -> None:
         """Start over in a process that forked: its lock and its refresh belong to the parent."""

@@ -36,6 +36,9 @@ DISCOVERY_SECONDS = 24 * 3600
 UNKNOWN_KID_SECONDS = 30
 """Tokens with an unknown `kid` cause one fetch, and then none for this long."""
 
+UNKNOWN_SIGNER_SECONDS = 5
+"""The same for documents with an unknown `kid`, which come from the issuer or from what stands between."""
+
 FIRST_BACKOFF_SECONDS = 5
 MAX_BACKOFF_SECONDS = 60
 """The wait after a failed fetch, doubled each time."""
@@ -143,6 +146,7 @@ class IssuerKeys:
         self._backoff = 0
         self._retry_at = 0.0
         self._asked_at: float | None = None
+        self._asked_for_signer_at: float | None = None
 
     # ── when ──
 
@@ -176,6 +180,13 @@ class IssuerKeys:
         if self._asked_at is not None and 0 <= now - self._asked_at < UNKNOWN_KID_SECONDS:
             return False
         self._asked_at = now
+        return True
+
+    def may_ask_for_signer(self, now: float) -> bool:
+        """Whether a document with an unknown `kid` may cause a fetch; if so, the next ones may not for a while."""
+        if self._asked_for_signer_at is not None and 0 <= now - self._asked_for_signer_at < UNKNOWN_SIGNER_SECONDS:
+            return False
+        self._asked_for_signer_at = now
         return True
 
     def _is_within(self, now: float, seconds: float) -> bool:

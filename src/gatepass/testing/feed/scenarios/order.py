@@ -1,0 +1,243 @@
+"""Positions, epochs, and what is older than what the follower knows."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from gatepass.testing.feed.publishing import by_id, comment, message
+from gatepass.testing.feed.scenario import Scenarios
+from gatepass.testing.feed.sections import Section
+from gatepass.tokens.status_list import Bits
+
+if TYPE_CHECKING:
+    from gatepass.testing.feed.stage import Stage
+
+SCENARIOS = Scenarios()
+_EVENT = "its event was sent"
+_AGAIN = 3.0
+"""How long starting over may take: the documents at once, and the stream after a short random wait."""
+
+
+@SCENARIOS.add()
+async def a_gap(stage: Stage) -> None:
+    """An event is lost, and the next one says that it follows it."""
+    lost, next_one = stage.token("lost", 1), stage.token("next", 2)
+    await stage.begin(lost, next_one)
+    stage.feed.revoke(stage.by_index(1))
+    stage.revoke(stage.by_index(2))
+    await stage.refuses(lost, within=_AGAIN, after="an event showed that another was lost", section=Section.ORDER)
+    await stage.refuses(next_one, within=_AGAIN, after=_EVENT)
+
+
+@SCENARIOS.add()
+async def a_heartbeat_that_knows_more(stage: Stage) -> None:
+    """An event is lost, and a heartbeat's `head` is beyond the follower's position."""
+    lost = stage.token("lost")
+    await stage.begin(lost)
+    stage.feed.revoke(by_id([lost]))
+    stage.write(comment(f"heartbeat {stage.feed.heartbeat()}"))
+    await stage.refuses(lost, within=_AGAIN, after="a heartbeat showed that an event was lost")
+
+
+@SCENARIOS.add()
+async def a_duplicate(stage: Stage) -> None:
+    """An event comes twice. The second is ignored: nothing is fetched for it."""
+    good, bad = stage.token("good", 1), stage.token("bad", 2)
+    await stage.begin(good, bad)
+    token = stage.revoke(stage.by_index(2))
+    await stage.refuses(bad, after=_EVENT)
+    asked = stage.count("snapshot")
+    stage.say("revoked", token)
+    await stage.keeps(good, 2, accepted=True, though="after an event came twice", section=Section.STREAM)
+    stage.at_most(0, "snapshot", more_than=asked, why="because an event came twice", section=Section.STREAM)
+
+
+@SCENARIOS.add()
+async def events_out_of_order(stage: Stage) -> None:
+    """An event that covers two comes before the older one, which is then known already."""
+    one, two, three = (stage.token(f"event {number}", number) for number in (1, 2, 3))
+    await stage.begin(one, two, three)
+    feed, after = stage.feed, stage.feed.event_id
+    older = feed.revoke(stage.by_index(1))
+    feed.revoke(stage.by_index(2))
+    both = feed.event_claims(stage.by_index(1, 2), after=after, event_id=after + 2)
+    asked = stage.count("snapshot")
+    stage.say("revoked", feed.sign(both, "secevent+jwt"))
+    stage.say("revoked", older)
+    await stage.refuses(one, after=_EVENT)
+    await stage.refuses(two, after=_EVENT)
+    stage.revoke(stage.by_index(3))
+    await stage.refuses(three, after=_EVENT)
+    stage.at_most(0, "snapshot", more_than=asked, why="because an older event came late", section=Section.STREAM)
+
+
+@SCENARIOS.add()
+async def an_overlap(stage: Stage) -> None:
+    """An event's `after` is below the position: it repeats what is known, and adds to it."""
+    one, two = stage.token("known", 1), stage.token("new", 2)
+    await stage.begin(one, two)
+    feed, after = stage.feed, stage.feed.event_id
+    stage.revoke(stage.by_index(1))
+    await stage.refuses(one, after=_EVENT)
+    asked = stage.count("snapshot")
+    feed.revoke(stage.by_index(2))
+    stage.say("revoked", feed.sign(feed.event_claims(stage.by_index(1, 2), after=after, event_id=after + 2),
+                                   "secevent+jwt"))  # fmt: skip
+    await stage.refuses(two, after=_EVENT)
+    stage.at_most(0, "snapshot", more_than=asked, why="because an event overlapped", section=Section.STREAM)
+
+
+async def _restored(stage: Stage) -> None:
+    """Continue from a backup: the last event is lost, and a new epoch says so."""
+    feed = stage.feed
+    feed.epoch, feed.event_id, feed.log, feed.jtis = "e2", 1, [], {}
+    await stage.pass_time(1)  # its documents are of a later second
+
+
+@SCENARIOS.add()
+async def a_new_epoch(stage: Stage) -> None:
+    """The issuer comes back from a backup in a new epoch; what was revoked by id stays so, and new events count."""
+    old, new = stage.token("revoked before the restore"), stage.token("revoked after it", 2)
+    await stage.begin(old, new)
+    stage.revoke_ids(old)
+    await stage.refuses(old, after=_EVENT)
+    await _restored(stage)
+    lines = list(stage.lines)
+    stage.write(message("hello", json.dumps(stage.position)))
+    for line in lines:
+        await stage.hangs_up(line, _AGAIN, "a greeting of another epoch", Section.STREAM)
+    await stage.connected()
+    stage.revoke(stage.by_index(2))
+    await stage.refuses(new, within=_AGAIN, after=_EVENT)
+    await stage.refuses(old, within=0, after="it was revoked in the epoch before", section=Section.REVOKED)
+
+
+@SCENARIOS.add()
+async def an_event_of_another_epoch(stage: Stage) -> None:
+    """The first word of a new epoch is an event."""
+    bad = stage.token("bad", 1)
+    await stage.begin(bad)
+    await _restored(stage)
+    stage.revoke(stage.by_index(1))
+    await stage.refuses(bad, within=_AGAIN, after="an event of a new epoch was sent", section=Section.STREAM)
+
+
+@SCENARIOS.add()
+async def an_older_epoch(stage: Stage) -> None:
+    """After the move to a new epoch, caches serve documents of the old one again."""
+    bad = stage.token("bad", 1)
+    await stage.begin(bad)
+    older, snapshot = stage.feed.status_list(), stage.feed.snapshot()
+    await _restored(stage)
+    stage.revoke(stage.by_index(1))
+    await stage.refuses(bad, within=_AGAIN, after="an event of a new epoch was sent")
+    await stage.connected()
+    stage.answer("list", older)
+    stage.answer("snapshot", snapshot)
+    stage.resync()
+    await stage.keeps(bad, 4, accepted=False, though="believing an older epoch", section=Section.ORDER)
+
+
+async def _replays(stage: Stage, older: str, bad: str, why: str) -> None:
+    """Serve an older list to a follower that fetches everything anew, and then the true one again."""
+    good = stage.token("good", 30)
+    asked = stage.count("list")
+    stage.answer("list", older)
+    stage.resync()
+    await stage.keeps(bad, 3, accepted=False, though=why, section=Section.ORDER)
+    if stage.count("list") == asked:
+        await stage.refuses(bad, within=0, after="a resync")
+    stage.answer_truly("list")
+    await stage.connected()
+    await stage.accepts(good, within=2, though="nothing revoked it")
+    await stage.refuses(bad, within=0, after="it was revoked", section=Section.ORDER)
+
+
+@SCENARIOS.add()
+async def a_replayed_list(stage: Stage) -> None:
+    """A cache serves the list from before the last event."""
+    bad = stage.token("bad", 1)
+    await stage.begin(bad)
+    older = stage.feed.status_list()
+    stage.revoke(stage.by_index(1))
+    await stage.refuses(bad, after=_EVENT)
+    stage.resync()
+    await stage.pass_time(2)
+    await stage.connected()
+    await _replays(stage, older, bad, "believing a list of an earlier event_id")
+
+
+@SCENARIOS.add()
+async def a_list_with_an_earlier_iat(stage: Stage) -> None:
+    """A list of the same event, but made earlier, has a bit that is 0."""
+    bad = stage.token("bad", 1)
+    stage.feed.revoke(stage.by_index(1))
+    await stage.refuses(bad, within=0, after="its bit was published")
+    stage.feed.bits[1] = Bits()
+    older = stage.feed.status_list(iat=int(stage.clock()) - 60)
+    stage.feed.bits[1] = Bits.of([1])
+    await _replays(stage, older, bad, "believing a list of an earlier iat")
+
+
+@SCENARIOS.add()
+async def a_replayed_snapshot(stage: Stage) -> None:
+    """A cache serves the snapshot from before the last event."""
+    bad, other = stage.token("bad"), stage.token("other")
+    await stage.begin(bad, other)
+    older = stage.feed.snapshot()
+    await stage.pass_time(1)
+    stage.revoke_ids(bad)
+    await stage.refuses(bad, after=_EVENT)
+    stage.answer("snapshot", older)
+    stage.resync()
+    await stage.keeps(bad, 3, accepted=False, though="believing an older snapshot", section=Section.ORDER)
+    stage.answer_truly("snapshot")
+    await stage.connected()
+    stage.revoke_ids(other)
+    await stage.refuses(other, after=_EVENT)
+
+
+@SCENARIOS.add()
+async def a_list_behind_the_stream(stage: Stage) -> None:
+    """A list is fetched after an event and was made before it: a cache had it."""
+    bad = stage.token("bad", 1, number=2)
+    await stage.begin(stage.token("good", 1))
+    stage.answer("status/2", stage.feed.status_list(2))
+    stage.revoke(stage.by_index(1, number=2))
+    good = stage.token("by id")
+    stage.revoke_ids(good)
+    await stage.refuses(good, after=_EVENT)
+    await stage.refuses(bad, within=0, after="its event, which is later than the list", section=Section.ORDER)
+
+
+@SCENARIOS.add()
+async def a_snapshot_behind_the_stream(stage: Stage) -> None:
+    """The snapshot is some events old; the stream has them."""
+    one, two = stage.token("by id"), stage.token("by index", 2)
+    stage.answer("snapshot", stage.feed.snapshot())
+    stage.feed.revoke(by_id([one]))
+    stage.feed.revoke(stage.by_index(2))
+    await stage.begin(stage.token("good", 3))
+    await stage.refuses(one, after="the stream was opened", section=Section.STREAM)
+    await stage.refuses(two, after="the stream was opened", section=Section.STREAM)
+    if not any(visit.last_event_id == "e1:1" for visit in stage.visits):
+        await stage.connected(0)
+
+
+@SCENARIOS.add()
+async def a_greeting_behind(stage: Stage) -> None:
+    """A node that lags greets with a position below the follower's."""
+    bad, next_one = stage.token("bad", 1), stage.token("next", 2)
+    await stage.begin(bad, next_one)
+    stage.revoke(stage.by_index(1))
+    await stage.refuses(bad, after=_EVENT)
+    stage.greeting = {"epoch": "e1", "event_id": stage.feed.event_id - 1}
+    stage.hang_up()
+    await stage.keeps(bad, 3, accepted=False, though="after a node that is behind greeted it", section=Section.STREAM)
+    stage.greeting = None
+    stage.hang_up()
+    await stage.pass_time(2)
+    await stage.connected()
+    stage.revoke(stage.by_index(2))
+    await stage.refuses(next_one, after=_EVENT)
