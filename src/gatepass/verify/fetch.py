@@ -94,7 +94,7 @@ class KeySource:
             if self._is_flying():
                 return self._flight
             is_time = self.issuer.failure is None or self.issuer.is_due(now)
-            return self._start(now) if is_time and self.issuer.may_ask_for_signer(now) else None
+            return self._start(now) if is_time and self.issuer.may_look_for_signer(now) else None
 
     def after_fork(self) -> None:
         """Start over in a process that forked: its lock and its refresh belong to the parent."""

@@ -36,8 +36,8 @@ DISCOVERY_SECONDS = 24 * 3600
 UNKNOWN_KID_SECONDS = 30
 """Tokens with an unknown `kid` cause one fetch, and then none for this long."""
 
-UNKNOWN_SIGNER_SECONDS = 5
-"""The same for documents with an unknown `kid`, which come from the issuer or from what stands between."""
+SIGNERS_LOOKED_FOR = 3
+"""Documents with an unknown `kid` cause as many fetches in that time: they come from the issuer, or through a relay."""
 
 FIRST_BACKOFF_SECONDS = 5
 MAX_BACKOFF_SECONDS = 60
@@ -146,7 +146,7 @@ class IssuerKeys:
         self._backoff = 0
         self._retry_at = 0.0
         self._asked_at: float | None = None
-        self._asked_for_signer_at: float | None = None
+        self._looked_for_signer: list[float] = []
 
     # ── when ──
 
@@ -182,11 +182,13 @@ class IssuerKeys:
         self._asked_at = now
         return True
 
-    def may_ask_for_signer(self, now: float) -> bool:
-        """Whether a document with an unknown `kid` may cause a fetch; if so, the next ones may not for a while."""
-        if self._asked_for_signer_at is not None and 0 <= now - self._asked_for_signer_at < UNKNOWN_SIGNER_SECONDS:
+    def may_look_for_signer(self, now: float) -> bool:
+        """Whether a document with an unknown `kid` may cause a fetch; if so, it is counted."""
+        recent = [at for at in self._looked_for_signer if 0 <= now - at < UNKNOWN_KID_SECONDS]
+        self._looked_for_signer = recent
+        if len(recent) >= SIGNERS_LOOKED_FOR:
             return False
-        self._asked_for_signer_at = now
+        recent.append(now)
         return True
 
     def _is_within(self, now: float, seconds: float) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class Section(StrEnum):
+class PageSection(StrEnum):
     """A heading of the page."""
 
     DISCOVERY = "Discovery"

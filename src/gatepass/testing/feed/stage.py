@@ -16,7 +16,7 @@ from gatepass.tokens.heartbeat import INTERVAL_SECONDS
 
 from .line import StreamLine
 from .publishing import ScriptedFeed, by_id, by_index, comment, message
-from .sections import Section
+from .sections import PageSection
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -54,7 +54,7 @@ class Misstep(Exception):
         section: The section of the page that says so.
     """
 
-    def __init__(self, what: str, section: Section) -> None:
+    def __init__(self, what: str, section: PageSection) -> None:
         super().__init__(what)
         self.section = section
 
@@ -193,7 +193,7 @@ class Stage:
         began = time.monotonic()
         said = await self._exchange({"token": token})
         if not isinstance(said.get("accepted"), bool):
-            raise Misstep("the harness did not say whether the token is accepted", Section.REVOKED)
+            raise Misstep("the harness did not say whether the token is accepted", PageSection.REVOKED)
         live = said.get("live")
         return Heard(
             said["accepted"],
@@ -226,7 +226,7 @@ class Stage:
         await self._exchange({"advance": {"wall": seconds, "running": 0.0}})
 
     async def until(
-        self, holds: Callable[[], Awaitable[bool]], within: float, complaint: Callable[[], str], section: Section
+        self, holds: Callable[[], Awaitable[bool]], within: float, complaint: Callable[[], str], section: PageSection
     ) -> None:
         """Wait until something holds. Raises Misstep if it does not in time."""
         began, patience = self.clock(), time.monotonic() + within + _PATIENCE_SECONDS
@@ -269,7 +269,7 @@ class Stage:
             await self.connected()
 
     async def accepts(
-        self, token: str, *, within: float = 0.0, though: str, section: Section = Section.REVOKED
+        self, token: str, *, within: float = 0.0, though: str, section: PageSection = PageSection.REVOKED
     ) -> Heard:
         """Expect that a token is accepted."""
         last: list[Heard] = []
@@ -286,7 +286,13 @@ class Stage:
         return last[-1]
 
     async def refuses(
-        self, token: str, *, within: float = AT_ONCE, after: str, section: Section = Section.STREAM, code: str = ""
+        self,
+        token: str,
+        *,
+        within: float = AT_ONCE,
+        after: str,
+        section: PageSection = PageSection.STREAM,
+        code: str = "",
     ) -> None:
         """Expect that a token is refused soon, and stays so."""
         began = self.clock()
@@ -304,7 +310,7 @@ class Stage:
         if code and found and found != code:
             raise Misstep(f"refused the token {self.names[token]!r} as {found}, which is {code}", section)
 
-    async def keeps(self, token: str, seconds: float, *, accepted: bool, though: str, section: Section) -> None:
+    async def keeps(self, token: str, seconds: float, *, accepted: bool, though: str, section: PageSection) -> None:
         """Expect that the verdict on a token stays what it is for some time."""
         ends = self.clock() + seconds
         while True:
@@ -402,9 +408,9 @@ class Stage:
         async def listens() -> bool:
             return any(not line.is_frozen for line in self.open_lines)
 
-        await self.until(listens, within, lambda: f"opened no stream within {within:g} s", Section.STREAM)
+        await self.until(listens, within, lambda: f"opened no stream within {within:g} s", PageSection.STREAM)
 
-    async def hangs_up(self, line: StreamLine, within: float, why: str, section: Section) -> None:
+    async def hangs_up(self, line: StreamLine, within: float, why: str, section: PageSection) -> None:
         """Wait until the follower has closed a stream."""
 
         async def is_closed() -> bool:
@@ -412,7 +418,7 @@ class Stage:
 
         await self.until(is_closed, within, lambda: f"kept a stream open {within:g} s after {why}", section)
 
-    async def lives(self, token: str, *, live: bool, within: float, why: str, section: Section) -> None:
+    async def lives(self, token: str, *, live: bool, within: float, why: str, section: PageSection) -> None:
         """Expect that the follower counts as live, or does not. A harness that does not say passes."""
 
         async def is_so() -> bool:
@@ -434,7 +440,7 @@ class Stage:
             1 for visit in self.visits if visit.kind == kind and path in {None, visit.path} and visit.at >= since
         )
 
-    def at_most(self, times: int, kind: str, *, more_than: int = 0, why: str, section: Section) -> None:
+    def at_most(self, times: int, kind: str, *, more_than: int = 0, why: str, section: PageSection) -> None:
         """Expect no more requests of a kind than these, besides those before."""
         asked = self.count(kind) - more_than
         if asked > times:
@@ -446,9 +452,11 @@ class Stage:
         async def has_come() -> bool:
             return self.count(kind) >= times
 
-        await self.until(has_come, within, lambda: f"did not ask for the {kind} within {within:g} s", Section.FAILURE)
+        await self.until(
+            has_come, within, lambda: f"did not ask for the {kind} within {within:g} s", PageSection.FAILURE
+        )
 
-    def complain(self, what: str, section: Section) -> NoReturn:
+    def complain(self, what: str, section: PageSection) -> NoReturn:
         """End the scenario."""
         raise Misstep(what, section)
 
@@ -456,11 +464,11 @@ class Stage:
         """Complain of what no scenario allows: requests to another origin, and hammering."""
         if any(visit.kind == "elsewhere" for visit in self.visits):
             path = next(visit.path for visit in self.visits if visit.kind == "elsewhere")
-            raise Misstep(f"asked another origin than the issuer's, for {path}", Section.DISCOVERY)
+            raise Misstep(f"asked another origin than the issuer's, for {path}", PageSection.DISCOVERY)
         seconds = Counter((visit.kind, visit.path, int(visit.at)) for visit in self.visits)
         for (kind, path, _), times in seconds.items():
             if times > _MOST_A_SECOND:
-                raise Misstep(f"asked for the {kind} ({path}) {times} times in a second", Section.FAILURE)
+                raise Misstep(f"asked for the {kind} ({path}) {times} times in a second", PageSection.FAILURE)
 
     def answer(self, kind: str, body: str | bytes = "", *, status: int = 200, **headers: str) -> None:
         """Answer a kind of document, or a path, with this from now on."""

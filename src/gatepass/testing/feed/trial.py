@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from .scenario import Scenario
-    from .sections import Section
+    from .sections import PageSection
 
 PAGE = "docs/protocol/revocation.md"
 
@@ -41,7 +41,7 @@ class Trial:
         self.stage = stage
         self.state = "waiting"
         self.complaint = ""
-        self.section: Section | None = None
+        self.section: PageSection | None = None
         self._play: asyncio.Task[None] | None = None
 
     @property

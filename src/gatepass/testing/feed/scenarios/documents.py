@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gatepass.jose import base64url
 from gatepass.testing.feed.publishing import by_id
 from gatepass.testing.feed.scenario import Scenarios
-from gatepass.testing.feed.sections import Section
+from gatepass.testing.feed.sections import PageSection
 from gatepass.testing.feed.stage import Answer
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ _TOO_MUCH = 64 << 20
 _OUTAGE_STREAMS = 20
 
 
-async def _refuses_list(stage: Stage, bad: str, why: str, section: Section = Section.STATUS_LIST) -> None:
+async def _refuses_list(stage: Stage, bad: str, why: str, section: PageSection = PageSection.STATUS_LIST) -> None:
     """Serve a bad list to a follower that may not guess, and then the good one."""
     token = stage.token("good", 1)
     stage.answer("list", bad)
     await stage.keeps(token, 2, accepted=False, though=f"going by a list {why}", section=section)
     stage.answer_truly("list")
-    await stage.accepts(token, within=4, though="a good list is there now", section=Section.FAILURE)
+    await stage.accepts(token, within=4, though="a good list is there now", section=PageSection.FAILURE)
 
 
 @SCENARIOS.add(stale="refuse", stale_after=20)
@@ -69,7 +69,9 @@ async def a_snapshot_as_a_list(stage: Stage) -> None:
         "iat": int(stage.clock()),
         "status_list": {"bits": 1, "lst": _lst(bytes(131_072))},
     }
-    await _refuses_list(stage, feed.sign(claims, "revocations+jwt"), "that was signed as a snapshot", Section.DOCUMENTS)
+    await _refuses_list(
+        stage, feed.sign(claims, "revocations+jwt"), "that was signed as a snapshot", PageSection.DOCUMENTS
+    )
 
 
 @SCENARIOS.add(stale="refuse", stale_after=20)
@@ -93,8 +95,8 @@ async def a_list_that_is_not_compressed(stage: Stage) -> None:
         bad = stage.feed.status_list(status_list={"bits": 1, "lst": lst})
         stage.answer("list", bad)
         await stage.keeps(stage.token("good", 1), 1, accepted=False, though=f"going by a list {why}",
-                          section=Section.STATUS_LIST)  # fmt: skip
-    await _refuses_list(stage, "<html>not a token</html>", "that is no token", Section.DOCUMENTS)
+                          section=PageSection.STATUS_LIST)  # fmt: skip
+    await _refuses_list(stage, "<html>not a token</html>", "that is no token", PageSection.DOCUMENTS)
 
 
 @SCENARIOS.add(stale="refuse", stale_after=20)
@@ -121,11 +123,11 @@ async def an_endless_list(stage: Stage) -> None:
 
     stage.answers["list"] = answer
     token = stage.token("good", 1)
-    await stage.keeps(token, 1, accepted=False, though="going by half of a list", section=Section.BOUNDS)
+    await stage.keeps(token, 1, accepted=False, though="going by half of a list", section=PageSection.BOUNDS)
     if sent > _TOO_MUCH:
-        stage.complain(f"read {sent >> 20} MB of a list that had no end", Section.BOUNDS)
+        stage.complain(f"read {sent >> 20} MB of a list that had no end", PageSection.BOUNDS)
     stage.answer_truly("list")
-    await stage.accepts(token, within=6, though="a good list is there now", section=Section.FAILURE)
+    await stage.accepts(token, within=6, though="a good list is there now", section=PageSection.FAILURE)
 
 
 @SCENARIOS.add()
@@ -142,7 +144,7 @@ async def a_slow_list(stage: Stage) -> None:
     for name, token in (("of a slow list", stage.token("slow", 1)), ("of no list", other)):
         heard = await stage.accepts(token, though="nothing revoked it, and stale tokens are served")
         if heard.seconds > _WAIT_SECONDS:
-            stage.complain(f"let a token {name} wait {heard.seconds:.1f} s", Section.FAILURE)
+            stage.complain(f"let a token {name} wait {heard.seconds:.1f} s", PageSection.FAILURE)
 
 
 @SCENARIOS.add()
@@ -153,8 +155,8 @@ async def a_list_that_does_not_exist(stage: Stage) -> None:
     stage.answer("list", status=404)
     await stage.accepts(token, within=3, though="nothing revoked it, and stale tokens are served")
     asked = stage.count("list")
-    await stage.keeps(token, 8, accepted=True, though="though nothing revoked it", section=Section.FAILURE)
-    stage.at_most(0, "list", more_than=asked, why="within 8 s of a 404", section=Section.FAILURE)
+    await stage.keeps(token, 8, accepted=True, though="though nothing revoked it", section=PageSection.FAILURE)
+    stage.at_most(0, "list", more_than=asked, why="within 8 s of a 404", section=PageSection.FAILURE)
 
 
 @SCENARIOS.add()
@@ -165,10 +167,10 @@ async def a_list_that_fails(stage: Stage) -> None:
     stage.feed.revoke(stage.by_index(1))
     stage.feed.log.clear()
     stage.answer("list", status=500)
-    await stage.accepts(token, within=3, though="stale tokens are served", section=Section.FAILURE)
+    await stage.accepts(token, within=3, though="stale tokens are served", section=PageSection.FAILURE)
     await stage.pass_time(5)
     stage.answer_truly("list")
-    await stage.refuses(token, within=3, after="its list came back", section=Section.FAILURE)
+    await stage.refuses(token, within=3, after="its list came back", section=PageSection.FAILURE)
 
 
 @SCENARIOS.add()
@@ -177,13 +179,13 @@ async def a_snapshot_that_fails(stage: Stage) -> None:
     bad, good = stage.token("bad"), stage.token("good")
     stage.feed.revoke(by_id([bad]))
     stage.answer("snapshot", status=503)
-    heard = await stage.accepts(good, within=4, though="stale tokens are served", section=Section.FAILURE)
+    heard = await stage.accepts(good, within=4, though="stale tokens are served", section=PageSection.FAILURE)
     if heard.seconds > _WAIT_SECONDS:
-        stage.complain(f"let a token wait {heard.seconds:.1f} s for the snapshot", Section.FAILURE)
+        stage.complain(f"let a token wait {heard.seconds:.1f} s for the snapshot", PageSection.FAILURE)
     await stage.pass_time(4)
-    stage.at_most(0, "stream", why="without a snapshot", section=Section.STREAM)
+    stage.at_most(0, "stream", why="without a snapshot", section=PageSection.STREAM)
     stage.answer_truly("snapshot")
-    await stage.refuses(bad, within=3, after="the snapshot came back", section=Section.FAILURE)
+    await stage.refuses(bad, within=3, after="the snapshot came back", section=PageSection.FAILURE)
     await stage.connected()
 
 
@@ -192,9 +194,9 @@ async def keys_that_fail(stage: Stage) -> None:
     """The key set answers 500 at the start: no token is accepted unverified, and the set is asked for again."""
     token = stage.token("good")
     stage.answer("jwks", status=500)
-    await stage.keeps(token, 2, accepted=False, though="without the issuer's keys", section=Section.DOCUMENTS)
+    await stage.keeps(token, 2, accepted=False, though="without the issuer's keys", section=PageSection.DOCUMENTS)
     stage.answer_truly("jwks")
-    await stage.accepts(token, within=20, though="the keys are there now", section=Section.FAILURE)
+    await stage.accepts(token, within=20, though="the keys are there now", section=PageSection.FAILURE)
     await stage.connected()
 
 
@@ -207,12 +209,12 @@ async def everything_is_down(stage: Stage) -> None:
         stage.answer(kind, status=500)
     stage.feed.revoke(stage.by_index(2))
     stage.hang_up()
-    await stage.keeps(good, 6, accepted=True, though="though stale tokens are served", section=Section.FAILURE)
+    await stage.keeps(good, 6, accepted=True, though="though stale tokens are served", section=PageSection.FAILURE)
     asked = stage.count("stream")
     if asked > _OUTAGE_STREAMS:
-        stage.complain(f"asked for the stream {asked} times in 6 s of an outage", Section.FAILURE)
+        stage.complain(f"asked for the stream {asked} times in 6 s of an outage", PageSection.FAILURE)
     stage.answer_truly()
-    await stage.refuses(bad, within=4, after="the issuer came back", section=Section.FAILURE)
+    await stage.refuses(bad, within=4, after="the issuer came back", section=PageSection.FAILURE)
 
 
 @SCENARIOS.add()
@@ -222,8 +224,8 @@ async def unknown_members(stage: Stage) -> None:
     good, bad = stage.token("good", 1), stage.token("bad", 2)
     await stage.begin(good, bad)
     stage.revoke(stage.by_index(2))
-    await stage.refuses(bad, after="its event was sent", section=Section.DOCUMENTS)
-    await stage.lives(good, live=True, within=3, why="heartbeats came with more members", section=Section.DOCUMENTS)
+    await stage.refuses(bad, after="its event was sent", section=PageSection.DOCUMENTS)
+    await stage.lives(good, live=True, within=3, why="heartbeats came with more members", section=PageSection.DOCUMENTS)
 
 
 @SCENARIOS.add()
@@ -233,8 +235,10 @@ async def no_stream(stage: Stage) -> None:
     stage.feed.extra, stage.feed.ttl = {"revocations_uri": None}, 5
     await stage.begin(good, bad, listens=False)
     stage.feed.revoke(stage.by_index(2))
-    await stage.refuses(bad, within=6, after="it was revoked, in a list with a ttl of 5 s", section=Section.FETCHING)
-    stage.at_most(0, "stream", why="which was not offered", section=Section.DISCOVERY)
+    await stage.refuses(
+        bad, within=6, after="it was revoked, in a list with a ttl of 5 s", section=PageSection.FETCHING
+    )
+    stage.at_most(0, "stream", why="which was not offered", section=PageSection.DISCOVERY)
 
 
 @SCENARIOS.add()
@@ -244,8 +248,10 @@ async def no_feed(stage: Stage) -> None:
     stage.feed.extra, stage.feed.ttl = {"revocations_uri": None, "revocations_snapshot_uri": None}, 5
     await stage.begin(good, bad, listens=False)
     stage.feed.revoke(stage.by_index(2))
-    await stage.refuses(bad, within=6, after="it was revoked, in a list with a ttl of 5 s", section=Section.FETCHING)
-    stage.at_most(0, "snapshot", why="which was not offered", section=Section.DISCOVERY)
+    await stage.refuses(
+        bad, within=6, after="it was revoked, in a list with a ttl of 5 s", section=PageSection.FETCHING
+    )
+    stage.at_most(0, "snapshot", why="which was not offered", section=PageSection.DISCOVERY)
 
 
 def _lst(octets: bytes) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gatepass.jose import Key, base64url
 from gatepass.testing.feed.publishing import by_id, comment, unsigned_parts
 from gatepass.testing.feed.scenario import Scenarios
-from gatepass.testing.feed.sections import Section
+from gatepass.testing.feed.sections import PageSection
 
 if TYPE_CHECKING:
     from gatepass.testing.feed.stage import Stage
@@ -25,11 +25,11 @@ async def _disbelieves(stage: Stage, forged: str, victim: str, why: str) -> None
     before, after = stage.token("revoked before"), stage.token("revoked after")
     await stage.begin(victim, before, after)
     stage.say("revoked", forged)
-    await stage.keeps(victim, 2, accepted=True, though=f"believing an event {why}", section=Section.DOCUMENTS)
+    await stage.keeps(victim, 2, accepted=True, though=f"believing an event {why}", section=PageSection.DOCUMENTS)
     await stage.connected()
     stage.revoke_ids(after)
-    await stage.refuses(after, after="its true event was sent, after a forged one", section=Section.FAILURE)
-    await stage.accepts(victim, though=f"only an event {why} revoked it", section=Section.DOCUMENTS)
+    await stage.refuses(after, after="its true event was sent, after a forged one", section=PageSection.FAILURE)
+    await stage.accepts(victim, though=f"only an event {why} revoked it", section=PageSection.DOCUMENTS)
 
 
 @SCENARIOS.add()
@@ -103,7 +103,7 @@ async def a_snapshot_that_revokes_its_key(stage: Stage) -> None:
     good = stage.token("good")
     stage.answer("snapshot", stage.feed.snapshot(kids=[stage.feed.keys[0].kid]))
     await stage.accepts(
-        good, within=3, though="only a snapshot revoked its key that the same key signed", section=Section.SNAPSHOT
+        good, within=3, though="only a snapshot revoked its key that the same key signed", section=PageSection.SNAPSHOT
     )
     stage.answer_truly("snapshot")
     await stage.connected()
@@ -118,8 +118,8 @@ async def an_event_of_an_unknown_key(stage: Stage) -> None:
     asked, began = stage.count("jwks"), stage.clock()
     while stage.clock() - began < _FLOOD_SECONDS:
         stage.say("revoked", forged)
-        await stage.keeps(victim, 0.5, accepted=True, though="by an unknown key's event", section=Section.DOCUMENTS)
-    stage.at_most(3, "jwks", more_than=asked, why="in 10 s, for one unknown key", section=Section.DOCUMENTS)
+        await stage.keeps(victim, 0.5, accepted=True, though="by an unknown key's event", section=PageSection.DOCUMENTS)
+    stage.at_most(3, "jwks", more_than=asked, why="in 10 s, for one unknown key", section=PageSection.DOCUMENTS)
 
 
 @SCENARIOS.add()
@@ -132,9 +132,9 @@ async def a_flood_of_unknown_keys(stage: Stage) -> None:
             stage.token(f"by unknown key {number}", key=Key.generate("ES256")),
             within=0,
             after="it came, by a key that is not published",
-            section=Section.DOCUMENTS,
+            section=PageSection.DOCUMENTS,
         )
-    stage.at_most(1, "jwks", more_than=asked, why="for 40 tokens by unknown keys", section=Section.DOCUMENTS)
+    stage.at_most(1, "jwks", more_than=asked, why="for 40 tokens by unknown keys", section=PageSection.DOCUMENTS)
 
 
 @SCENARIOS.add()
@@ -145,10 +145,10 @@ async def a_new_key(stage: Stage) -> None:
     asked = stage.count("jwks")
     stage.feed.keys.insert(0, Key.generate("ES256"))
     stage.revoke(stage.by_index(2))
-    await stage.refuses(bad, after="its event was sent, by a new key", section=Section.DOCUMENTS)
+    await stage.refuses(bad, after="its event was sent, by a new key", section=PageSection.DOCUMENTS)
     await stage.accepts(stage.token("by the new key", 3), within=1, though="its key is published")
     await stage.accepts(good, though="the old key is still published")
-    stage.at_most(3, "jwks", more_than=asked, why="for one new key", section=Section.DOCUMENTS)
+    stage.at_most(3, "jwks", more_than=asked, why="for one new key", section=PageSection.DOCUMENTS)
 
 
 @SCENARIOS.add(stale="refuse", stale_after=10)
@@ -158,9 +158,11 @@ async def a_forged_list(stage: Stage) -> None:
     forged = stage.feed.status_list(key=Key.generate("ES256"), kid=stage.feed.keys[0].kid)
     stage.answer("list", forged)
     stage.feed.revoke(stage.by_index(1))
-    await stage.keeps(bad, 3, accepted=False, though="believing a list by another key", section=Section.DOCUMENTS)
+    await stage.keeps(bad, 3, accepted=False, though="believing a list by another key", section=PageSection.DOCUMENTS)
     stage.answer_truly("list")
-    await stage.accepts(stage.token("good", 2), within=3, though="the true list is there now", section=Section.FAILURE)
+    await stage.accepts(
+        stage.token("good", 2), within=3, though="the true list is there now", section=PageSection.FAILURE
+    )
     await stage.refuses(bad, within=0, after="the true list was published")
 
 
@@ -172,7 +174,7 @@ async def a_forged_heartbeat(stage: Stage) -> None:
     (line,) = stage.open_lines[-1:]
     forged = stage.feed.heartbeat(key=Key.generate("ES256"), kid=stage.feed.keys[0].kid)
     line.write(comment(f"heartbeat {forged}"))
-    await stage.hangs_up(line, 2, "a forged heartbeat came", Section.FAILURE)
+    await stage.hangs_up(line, 2, "a forged heartbeat came", PageSection.FAILURE)
     await stage.connected()
     stage.revoke_ids(good)
     await stage.refuses(good, after="its event was sent")
@@ -184,7 +186,7 @@ async def a_forged_greeting(stage: Stage) -> None:
     good, bad = stage.token("good", 1), stage.token("bad", 2)
     stage.greeting = {"epoch": "e1", "event_id": 10**15}
     await stage.begin(good, bad)
-    await stage.lives(good, live=False, within=1, why="a greeting that it has not reached", section=Section.STREAM)
+    await stage.lives(good, live=False, within=1, why="a greeting that it has not reached", section=PageSection.STREAM)
     stage.greeting = None
     stage.revoke(stage.by_index(2))
     await stage.refuses(bad, within=3, after="its event was sent")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gatepass.testing.feed.publishing import by_id, comment, message
 from gatepass.testing.feed.scenario import Scenarios
-from gatepass.testing.feed.sections import Section
+from gatepass.testing.feed.sections import PageSection
 from gatepass.tokens.status_list import Bits
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ async def a_gap(stage: Stage) -> None:
     await stage.begin(lost, next_one)
     stage.feed.revoke(stage.by_index(1))
     stage.revoke(stage.by_index(2))
-    await stage.refuses(lost, within=_AGAIN, after="an event showed that another was lost", section=Section.ORDER)
+    await stage.refuses(lost, within=_AGAIN, after="an event showed that another was lost", section=PageSection.ORDER)
     await stage.refuses(next_one, within=_AGAIN, after=_EVENT)
 
 
@@ -49,8 +49,8 @@ async def a_duplicate(stage: Stage) -> None:
     await stage.refuses(bad, after=_EVENT)
     asked = stage.count("snapshot")
     stage.say("revoked", token)
-    await stage.keeps(good, 2, accepted=True, though="after an event came twice", section=Section.STREAM)
-    stage.at_most(0, "snapshot", more_than=asked, why="because an event came twice", section=Section.STREAM)
+    await stage.keeps(good, 2, accepted=True, though="after an event came twice", section=PageSection.STREAM)
+    stage.at_most(0, "snapshot", more_than=asked, why="because an event came twice", section=PageSection.STREAM)
 
 
 @SCENARIOS.add()
@@ -69,7 +69,7 @@ async def events_out_of_order(stage: Stage) -> None:
     await stage.refuses(two, after=_EVENT)
     stage.revoke(stage.by_index(3))
     await stage.refuses(three, after=_EVENT)
-    stage.at_most(0, "snapshot", more_than=asked, why="because an older event came late", section=Section.STREAM)
+    stage.at_most(0, "snapshot", more_than=asked, why="because an older event came late", section=PageSection.STREAM)
 
 
 @SCENARIOS.add()
@@ -85,14 +85,14 @@ async def an_overlap(stage: Stage) -> None:
     stage.say("revoked", feed.sign(feed.event_claims(stage.by_index(1, 2), after=after, event_id=after + 2),
                                    "secevent+jwt"))  # fmt: skip
     await stage.refuses(two, after=_EVENT)
-    stage.at_most(0, "snapshot", more_than=asked, why="because an event overlapped", section=Section.STREAM)
+    stage.at_most(0, "snapshot", more_than=asked, why="because an event overlapped", section=PageSection.STREAM)
 
 
 async def _restored(stage: Stage) -> None:
     """Continue from a backup: the last event is lost, and a new epoch says so."""
+    await stage.pass_time(1)  # so that its documents are of a later second
     feed = stage.feed
     feed.epoch, feed.event_id, feed.log, feed.jtis = "e2", 1, [], {}
-    await stage.pass_time(1)  # its documents are of a later second
 
 
 @SCENARIOS.add()
@@ -106,11 +106,11 @@ async def a_new_epoch(stage: Stage) -> None:
     lines = list(stage.lines)
     stage.write(message("hello", json.dumps(stage.position)))
     for line in lines:
-        await stage.hangs_up(line, _AGAIN, "a greeting of another epoch", Section.STREAM)
+        await stage.hangs_up(line, _AGAIN, "a greeting of another epoch", PageSection.STREAM)
     await stage.connected()
     stage.revoke(stage.by_index(2))
     await stage.refuses(new, within=_AGAIN, after=_EVENT)
-    await stage.refuses(old, within=0, after="it was revoked in the epoch before", section=Section.REVOKED)
+    await stage.refuses(old, within=0, after="it was revoked in the epoch before", section=PageSection.REVOKED)
 
 
 @SCENARIOS.add()
@@ -120,7 +120,7 @@ async def an_event_of_another_epoch(stage: Stage) -> None:
     await stage.begin(bad)
     await _restored(stage)
     stage.revoke(stage.by_index(1))
-    await stage.refuses(bad, within=_AGAIN, after="an event of a new epoch was sent", section=Section.STREAM)
+    await stage.refuses(bad, within=_AGAIN, after="an event of a new epoch was sent", section=PageSection.STREAM)
 
 
 @SCENARIOS.add()
@@ -136,7 +136,7 @@ async def an_older_epoch(stage: Stage) -> None:
     stage.answer("list", older)
     stage.answer("snapshot", snapshot)
     stage.resync()
-    await stage.keeps(bad, 4, accepted=False, though="believing an older epoch", section=Section.ORDER)
+    await stage.keeps(bad, 4, accepted=False, though="believing an older epoch", section=PageSection.ORDER)
 
 
 async def _replays(stage: Stage, older: str, bad: str, why: str) -> None:
@@ -145,13 +145,13 @@ async def _replays(stage: Stage, older: str, bad: str, why: str) -> None:
     asked = stage.count("list")
     stage.answer("list", older)
     stage.resync()
-    await stage.keeps(bad, 3, accepted=False, though=why, section=Section.ORDER)
+    await stage.keeps(bad, 3, accepted=False, though=why, section=PageSection.ORDER)
     if stage.count("list") == asked:
         await stage.refuses(bad, within=0, after="a resync")
     stage.answer_truly("list")
     await stage.connected()
     await stage.accepts(good, within=2, though="nothing revoked it")
-    await stage.refuses(bad, within=0, after="it was revoked", section=Section.ORDER)
+    await stage.refuses(bad, within=0, after="it was revoked", section=PageSection.ORDER)
 
 
 @SCENARIOS.add()
@@ -191,7 +191,7 @@ async def a_replayed_snapshot(stage: Stage) -> None:
     await stage.refuses(bad, after=_EVENT)
     stage.answer("snapshot", older)
     stage.resync()
-    await stage.keeps(bad, 3, accepted=False, though="believing an older snapshot", section=Section.ORDER)
+    await stage.keeps(bad, 3, accepted=False, though="believing an older snapshot", section=PageSection.ORDER)
     stage.answer_truly("snapshot")
     await stage.connected()
     stage.revoke_ids(other)
@@ -208,7 +208,7 @@ async def a_list_behind_the_stream(stage: Stage) -> None:
     good = stage.token("by id")
     stage.revoke_ids(good)
     await stage.refuses(good, after=_EVENT)
-    await stage.refuses(bad, within=0, after="its event, which is later than the list", section=Section.ORDER)
+    await stage.refuses(bad, within=0, after="its event, which is later than the list", section=PageSection.ORDER)
 
 
 @SCENARIOS.add()
@@ -219,8 +219,8 @@ async def a_snapshot_behind_the_stream(stage: Stage) -> None:
     stage.feed.revoke(by_id([one]))
     stage.feed.revoke(stage.by_index(2))
     await stage.begin(stage.token("good", 3))
-    await stage.refuses(one, after="the stream was opened", section=Section.STREAM)
-    await stage.refuses(two, after="the stream was opened", section=Section.STREAM)
+    await stage.refuses(one, after="the stream was opened", section=PageSection.STREAM)
+    await stage.refuses(two, after="the stream was opened", section=PageSection.STREAM)
     if not any(visit.last_event_id == "e1:1" for visit in stage.visits):
         await stage.connected(0)
 
@@ -234,7 +234,9 @@ async def a_greeting_behind(stage: Stage) -> None:
     await stage.refuses(bad, after=_EVENT)
     stage.greeting = {"epoch": "e1", "event_id": stage.feed.event_id - 1}
     stage.hang_up()
-    await stage.keeps(bad, 3, accepted=False, though="after a node that is behind greeted it", section=Section.STREAM)
+    await stage.keeps(
+        bad, 3, accepted=False, though="after a node that is behind greeted it", section=PageSection.STREAM
+    )
     stage.greeting = None
     stage.hang_up()
     await stage.pass_time(2)

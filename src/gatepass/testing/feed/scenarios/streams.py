@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gatepass.testing.feed.publishing import comment
 from gatepass.testing.feed.scenario import Scenarios
-from gatepass.testing.feed.sections import Section
+from gatepass.testing.feed.sections import PageSection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,10 +27,10 @@ async def half_open(stage: Stage) -> None:
     await stage.begin(good, bad)
     stage.freeze()
     stage.feed.revoke(stage.by_index(2))
-    await stage.refuses(bad, within=_SILENCE, after="its event, which a silent stream lost", section=Section.STREAM)
-    await stage.lives(good, live=True, within=3, why="a new stream was opened", section=Section.STREAM)
+    await stage.refuses(bad, within=_SILENCE, after="its event, which a silent stream lost", section=PageSection.STREAM)
+    await stage.lives(good, live=True, within=3, why="a new stream was opened", section=PageSection.STREAM)
     if len(stage.open_lines) > _MOST_STREAMS:
-        await stage.hangs_up(stage.lines[0], 3, "it was replaced", Section.STREAM)
+        await stage.hangs_up(stage.lines[0], 3, "it was replaced", PageSection.STREAM)
 
 
 @SCENARIOS.add()
@@ -47,18 +47,18 @@ async def a_drip(stage: Stage) -> None:
 
     stage.on_slice = drip
     stage.feed.revoke(stage.by_index(2))
-    await stage.refuses(bad, within=_SILENCE, after="its event, while bytes dripped", section=Section.STREAM)
+    await stage.refuses(bad, within=_SILENCE, after="its event, while bytes dripped", section=PageSection.STREAM)
 
 
 async def _goes_stale(stage: Stage, good: str, why: str) -> None:
     """Expect that a follower with no proof and no documents stops accepting, and comes back."""
     for kind in ("snapshot", "list"):
         stage.answer(kind, status=503)
-    await stage.refuses(good, within=14, after=why, section=Section.CLOCKS, code="revocation_stale")
-    await stage.lives(good, live=False, within=0, why=why, section=Section.STREAM)
+    await stage.refuses(good, within=14, after=why, section=PageSection.CLOCKS, code="revocation_stale")
+    await stage.lives(good, live=False, within=0, why=why, section=PageSection.STREAM)
     stage.answer_truly()
     stage.on_slice, stage.beats = _nothing, True
-    await stage.accepts(good, within=8, though="documents and heartbeats are back", section=Section.FAILURE)
+    await stage.accepts(good, within=8, though="documents and heartbeats are back", section=PageSection.FAILURE)
 
 
 @SCENARIOS.add(stale="refuse", stale_after=10)
@@ -111,7 +111,7 @@ async def an_oversized_message(stage: Stage) -> None:
     await stage.begin(bad)
     (line,) = stage.open_lines[-1:]
     stage.write(b"event: revoked\ndata: " + b"x" * 600_000)
-    await stage.hangs_up(line, 3, "a message of 600,000 bytes", Section.FAILURE)
+    await stage.hangs_up(line, 3, "a message of 600,000 bytes", PageSection.FAILURE)
     await stage.connected()
     stage.revoke(stage.by_index(1))
     await stage.refuses(bad, after=_EVENT)
@@ -126,8 +126,8 @@ async def resync(stage: Stage) -> None:
     stage.revoke_quietly(named)
     stage.feed.log.clear()
     stage.resync()
-    await stage.refuses(listed, within=2, after="a resync: the list has it", section=Section.STREAM)
-    await stage.refuses(named, within=2, after="a resync: the snapshot has it", section=Section.STREAM)
+    await stage.refuses(listed, within=2, after="a resync: the list has it", section=PageSection.STREAM)
+    await stage.refuses(named, within=2, after="a resync: the snapshot has it", section=PageSection.STREAM)
 
 
 @SCENARIOS.add()
@@ -140,12 +140,12 @@ async def resume(stage: Stage) -> None:
     asked, streams = stage.count("snapshot"), stage.count("stream")
     stage.hang_up()
     stage.feed.revoke(stage.by_index(2))
-    await stage.refuses(missed, within=2, after="the stream ended and its event was made", section=Section.FAILURE)
-    stage.at_most(0, "snapshot", more_than=asked, why="although the stream could resume", section=Section.FAILURE)
+    await stage.refuses(missed, within=2, after="the stream ended and its event was made", section=PageSection.FAILURE)
+    stage.at_most(0, "snapshot", more_than=asked, why="although the stream could resume", section=PageSection.FAILURE)
     resumed = [visit for visit in stage.visits if visit.kind == "stream"][streams:]
     if not resumed or resumed[0].last_event_id != "e1:2":
         sent = resumed[0].last_event_id if resumed else ""
-        stage.complain(f"resumed from {sent or 'no position'} in place of e1:2", Section.STREAM)
+        stage.complain(f"resumed from {sent or 'no position'} in place of e1:2", PageSection.STREAM)
 
 
 async def _is_turned_away(stage: Stage, status: int) -> None:
@@ -161,9 +161,9 @@ async def _is_turned_away(stage: Stage, status: int) -> None:
     await stage.pass_time(2.4)
     if stage.count("stream") > streams + 1:
         at = [visit.at for visit in stage.visits if visit.kind == "stream"][streams + 1]
-        stage.complain(f"came back {at - refused_at:.1f} s after {status} with Retry-After: 3", Section.FAILURE)
+        stage.complain(f"came back {at - refused_at:.1f} s after {status} with Retry-After: 3", PageSection.FAILURE)
     await stage.refuses(bad, within=8, after="it was revoked, while only documents could be had",
-                        section=Section.FETCHING)  # fmt: skip
+                        section=PageSection.FETCHING)  # fmt: skip
     stage.answer_truly("stream")
     await stage.connected()
 
@@ -187,7 +187,7 @@ async def a_stream_of_another_media_type(stage: Stage) -> None:
     stage.answer("stream", "event: hello\ndata: {}\n\n", content_type="text/html")
     await stage.begin(good, bad, listens=False)
     stage.feed.revoke(stage.by_index(2))
-    await stage.refuses(bad, within=8, after="it was revoked, while there was no stream", section=Section.FETCHING)
+    await stage.refuses(bad, within=8, after="it was revoked, while there was no stream", section=PageSection.FETCHING)
     stage.answer_truly("stream")
     await stage.connected()
 
@@ -208,7 +208,7 @@ async def unusual_framing(stage: Stage) -> None:
     await stage.begin(good, bad)
     stage.revoke(stage.by_index(2))
     await stage.refuses(bad, after=_EVENT)
-    await stage.lives(good, live=True, within=3, why="heartbeats came with CRLF", section=Section.STREAM)
+    await stage.lives(good, live=True, within=3, why="heartbeats came with CRLF", section=PageSection.STREAM)
 
 
 @SCENARIOS.add()
@@ -221,8 +221,8 @@ async def unknown_messages(stage: Stage) -> None:
     stage.write(b"data: without a name\n\n")
     stage.revoke(stage.by_index(1))
     await stage.refuses(bad, after=_EVENT)
-    stage.at_most(0, "snapshot", more_than=asked, why="because of an unknown message", section=Section.STREAM)
-    stage.at_most(0, "stream", more_than=streams, why="because of an unknown message", section=Section.STREAM)
+    stage.at_most(0, "snapshot", more_than=asked, why="because of an unknown message", section=PageSection.STREAM)
+    stage.at_most(0, "stream", more_than=streams, why="because of an unknown message", section=PageSection.STREAM)
 
 
 def _each_second(stage: Stage, make: Callable[[], bytes]) -> Callable[[], None]:

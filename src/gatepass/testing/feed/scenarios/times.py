@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gatepass.testing.feed.scenario import Scenarios
-from gatepass.testing.feed.sections import Section
+from gatepass.testing.feed.sections import PageSection
 
 if TYPE_CHECKING:
     from gatepass.testing.feed.stage import Stage
@@ -23,14 +23,14 @@ async def _is_stepped(stage: Stage, seconds: float) -> None:
     await stage.pass_time(1)
     stage.revoke(stage.by_index(2))
     stage.revoke_ids(named)
-    await stage.refuses(bad, within=4, after=_EVENT, section=Section.CLOCKS)
-    await stage.refuses(named, within=4, after=_EVENT, section=Section.CLOCKS)
-    await stage.accepts(good, though="nothing revoked it", section=Section.CLOCKS)
+    await stage.refuses(bad, within=4, after=_EVENT, section=PageSection.CLOCKS)
+    await stage.refuses(named, within=4, after=_EVENT, section=PageSection.CLOCKS)
+    await stage.accepts(good, though="nothing revoked it", section=PageSection.CLOCKS)
     await stage.set_wall_clock(-seconds)
     await stage.pass_time(4)
-    await stage.refuses(bad, within=0, after="it was revoked", section=Section.CLOCKS)
-    await stage.refuses(named, within=0, after="it was revoked", section=Section.CLOCKS)
-    await stage.accepts(good, though="nothing revoked it", section=Section.CLOCKS)
+    await stage.refuses(bad, within=0, after="it was revoked", section=PageSection.CLOCKS)
+    await stage.refuses(named, within=0, after="it was revoked", section=PageSection.CLOCKS)
+    await stage.accepts(good, though="nothing revoked it", section=PageSection.CLOCKS)
 
 
 @SCENARIOS.add(needs_clock=True)
@@ -56,4 +56,6 @@ async def a_clock_set_back_makes_nothing_young(stage: Stage) -> None:
     stage.hang_up()
     await stage.pass_time(5)
     await stage.set_wall_clock(-_HOUR)
-    await stage.refuses(good, within=10, after="the last proof, by the clock that only runs", section=Section.CLOCKS)
+    await stage.refuses(
+        good, within=10, after="the last proof, by the clock that only runs", section=PageSection.CLOCKS
+    )
