@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 from starlette.applications import Starlette
@@ -111,7 +111,7 @@ async def _said(request: Request) -> dict[str, Any] | None:
         said = json.loads(await request.body() or b"{}")
     except ValueError:
         return None
-    return said if isinstance(said, dict) else None
+    return cast("dict[str, Any]", said) if isinstance(said, dict) else None
 
 
 async def _document(stage: Stage, request: Request, path: str, *, is_elsewhere: bool) -> Response:

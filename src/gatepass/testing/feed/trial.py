@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 from .publishing import AUDIENCE
@@ -34,6 +35,7 @@ class Trial:
         state: `"waiting"` for the harness, `"running"`, `"passed"`, `"failed"` or `"skipped"`.
         complaint: What the follower did wrong.
         section: The section of the page that says so.
+        seconds: The real time that it took.
     """
 
     def __init__(self, scenario: Scenario, stage: Stage) -> None:
@@ -42,6 +44,7 @@ class Trial:
         self.state = "waiting"
         self.complaint = ""
         self.section: PageSection | None = None
+        self.seconds = 0.0
         self._play: asyncio.Task[None] | None = None
 
     @property
@@ -71,7 +74,7 @@ class Trial:
         self._play = asyncio.create_task(self._perform())
 
     async def _perform(self) -> None:
-        beating = asyncio.create_task(_beat(self.stage))
+        beating, began = asyncio.create_task(_beat(self.stage)), time.monotonic()
         try:
             await self.scenario.play(self.stage)
             self.stage.check_manners()
@@ -83,6 +86,7 @@ class Trial:
             self.state, self.complaint = "failed", f"the script itself broke: {error!r}"
         finally:
             beating.cancel()
+            self.seconds = round(time.monotonic() - began, 1)
             self.stage.hang_up()
             self.stage.release()
 
@@ -100,6 +104,7 @@ class Trial:
             "state": self.state,
             "complaint": self.complaint or None,
             "section": section,
+            "seconds": self.seconds,
         }
 
 
