@@ -322,6 +322,7 @@ test("a policy that makes no sense fails when it is made", () => {
     assert.throws(() => new Verifier({ ...good, ...changes }), { code: "invalid_policy" }, JSON.stringify(changes));
   }
   new Verifier({ ...good, issuer: "http://localhost:8000" });
+  new Verifier({ ...good, issuer: "a name", keys: { keys: [] }, revocation: { isRevoked: () => false } });
   new Verifier({ ...good, issuer: "http://auth:8000", allowHttpInDevelopment: true });
 });
 

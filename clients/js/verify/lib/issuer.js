@@ -220,7 +220,7 @@ export class Issuer {
       const metadata = status === 200 ? objectIn(body) : null;
       if (metadata) {
         // RFC 8414 §3.3: a document that names another issuer must not be used.
-        if (metadata.issuer !== this.url) throw new FetchError(`${url} is about another issuer than ${this.url}`);
+        if (metadata.issuer !== this.url) throw new FetchError(`${url} is about another issuer`);
         return metadata;
       }
       if (status !== 404 && status !== 410) trouble ||= `${url} answered ${status}, and no metadata`;

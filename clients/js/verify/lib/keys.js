@@ -79,9 +79,8 @@ export class Key {
 
   /** @param {Uint8Array<ArrayBuffer>} message @param {Uint8Array<ArrayBuffer>} signature */
   async verify(message, signature) {
-    if (!(await crypto.subtle.verify(this.#algorithm, this.#material, signature, message))) {
-      throw new VerifyError("bad_signature", "the signature does not fit");
-    }
+    const isGood = await crypto.subtle.verify(this.#algorithm, this.#material, signature, message).catch(() => false);
+    if (!isGood) throw new VerifyError("bad_signature", "the signature does not fit");
   }
 
   /**
@@ -177,7 +176,7 @@ export class KeySet {
    */
   static async read(document, fallback) {
     const members = document?.keys;
-    if (!Array.isArray(members)) throw invalid("not a JWK Set, which has keys");
+    if (!Array.isArray(members)) throw invalid("not a JWK Set");
     if (members.length > MOST_KEYS) throw invalid("the JWK Set has too many members");
     const read = await Promise.allSettled(members.map((member) => Key.read(member, fallback)));
     const keys = read.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));

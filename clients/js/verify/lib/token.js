@@ -31,7 +31,7 @@ export function readHeader(segment) {
     }
   }
   if (!Object.hasOwn(header, "alg")) throw malformed("the header has no alg");
-  if (!isKnownAlgorithm(header.alg)) throw new VerifyError("alg_not_allowed", "the header's alg is none or unknown");
+  if (!isKnownAlgorithm(header.alg)) throw new VerifyError("alg_not_allowed", "alg is none, or unknown");
   if (Object.hasOwn(header, "crit")) checkCrit(header, header.crit);
   if (Object.hasOwn(header, "b64") && header.b64 !== true) throw malformed("b64 is not true, and not in crit");
   return header;
@@ -50,10 +50,10 @@ function checkCrit(header, names) {
 
 /** Split a token of bounded length. @param {unknown} token @param {number} [most] */
 function split(token, most = MOST_CHARACTERS) {
-  if (typeof token !== "string") throw malformed("a token is a string");
+  if (typeof token !== "string") throw malformed("not a string");
   if (token.length > most) throw new VerifyError("token_too_long", "the token is too long");
   const parts = token.split(".", 4);
-  if (parts.length !== 3) throw malformed("a compact JWS has three parts");
+  if (parts.length !== 3) throw malformed("a JWS has three parts");
   return parts;
 }
 

@@ -8,7 +8,7 @@ import { KeySet } from "./keys.js";
 import { dpopPolicy, isStandard, revocationPolicy, tokenPolicy } from "./policy.js";
 import { checkIssuer, checkTyp, MAX_CLOCK_LEAD, open, peek } from "./token.js";
 
-/** @import { DPoP, Health, VerifierOptions } from "../index.d.ts" */
+/** @import { Denylist, DPoP, Health, VerifierOptions } from "../index.d.ts" */
 /** @import { DPoPPolicy } from "./dpop.js" */
 /** @import { Principal } from "./principal.js" */
 
@@ -19,8 +19,15 @@ const LONGEST_REMEMBERED = 8192; // in characters, so that the memory is bounded
 
 /** @param {Health["feed"]} feed @returns {RevocationHealth} */
 const healthOf = (feed) => ({
-  ...{ ready: true, feed, knownWithin: null, provedSecondsAgo: null, epoch: null, eventId: null },
-  ...{ lists: 0, listsMissing: 0, refusals: 0 },
+  ready: true,
+  feed,
+  knownWithin: null,
+  provedSecondsAgo: null,
+  epoch: null,
+  eventId: null,
+  lists: 0,
+  listsMissing: 0,
+  refusals: 0,
 });
 
 /** What a `Follower` does; here: nothing is followed. */
@@ -35,6 +42,11 @@ const NOT_FOLLOWED = {
   prefetch: async () => {},
   health: () => healthOf("off"),
   close: () => {},
+};
+
+/** @param {Denylist} denylist @returns {(principal: Principal) => void} */
+const refusing = (denylist) => (principal) => {
+  if (denylist.isRevoked(principal)) throw new VerifyError("revoked", "the token has been revoked");
 };
 
 /**
@@ -75,7 +87,7 @@ export class Verifier {
     this.audience = this.#policy.audience;
     this.clock = clock;
     this.dpop = dpopPolicy(dpop);
-    this.#given = keys && KeySet.read(keys);
+    this.#given = keys && KeySet.read(keys, options.alg);
     this.#given?.catch(() => {}); // each token says why
     this.#begin();
   }
@@ -83,19 +95,14 @@ export class Verifier {
   #begin() {
     const { revocation, ...policy } = revocationPolicy(this.#options);
     const { keys, jwksUrl, alg, log = console.warn, allowHttpInDevelopment: allowHttp } = this.#options;
-    if (keys && !revocation) return;
+    const isFollowed = typeof revocation === "string";
+    if (revocation && !isFollowed) this.#revoked = { ...NOT_FOLLOWED, judge: refusing(revocation) };
+    if (keys && !isFollowed) return;
     const getter = new Getter(this.#options.fetch ?? ((...request) => fetch(...request)));
     const onLearned = () => this.#adopt();
     const issuer = new Issuer(this.issuer, { getter, clock: this.clock, onLearned, log, jwksUrl, alg, allowHttp });
     this.#source = keys ? null : issuer;
-    if (typeof revocation === "string") this.#follow(issuer, getter, { mode: revocation, ...policy });
-    else if (revocation) {
-      /** @param {Principal} principal */
-      const judge = (principal) => {
-        if (revocation.isRevoked(principal)) throw new VerifyError("revoked", "the token has been revoked");
-      };
-      this.#revoked = { ...NOT_FOLLOWED, judge };
-    }
+    if (isFollowed) this.#follow(issuer, getter, { mode: revocation, ...policy });
   }
 
   /**
@@ -114,6 +121,7 @@ export class Verifier {
       if (isClosed) follower.close();
       if (issuer.fetchedAt !== null) follower.learnOffer();
     });
+    loading.catch(() => {}); // each token says why
     this.#revoked = {
       ...NOT_FOLLOWED,
       settle: (principal) => loading.then(() => this.#revoked.settle(principal) ?? undefined),
@@ -131,7 +139,7 @@ export class Verifier {
    * @returns {Promise<Principal>}
    */
   async verify(token, dpop) {
-    if (typeof token !== "string") throw malformed("a token is a string");
+    if (typeof token !== "string") throw malformed("not a string");
     if (dpop) return this.#proven(token, dpop);
     if (this.dpop.required) throw new VerifyError("unproven_cnf", "a DPoP proof is needed");
     return this.#remembered(token) ?? this.#verified(token);
@@ -203,8 +211,7 @@ export class Verifier {
     if (this.#given) await this.#takeGiven();
     const memory = this.#memory;
     const now = this.clock();
-    if (!(this.#source?.isUsable(now) ?? true))
-      throw new VerifyError("unknown_key", "the issuer's keys are not known yet");
+    if (!(this.#source?.isUsable(now) ?? true)) throw new VerifyError("unknown_key", "the keys are not known yet");
     const opened = await open(token, memory.keys);
     const { readAccessToken: read } = this.#dialect ? await this.#dialect : { readAccessToken };
     const principal = read(opened, this.#policy, now, thumbprint);
