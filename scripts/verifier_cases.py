@@ -219,7 +219,7 @@ def _headers() -> Iterator[Case]:
         "an escaped name twice", header(b'{"alg":"ES256","\\u0061lg":"none","typ":"at+jwt","kid":"es256"}'), "malformed"
     )
     yield Case("an unknown parameter", header(good | {"x": {"y": [1, None]}}), GOOD)
-    yield Case("jku and jwk, which nobody follows", header(good | {"jku": "https://evil.example", "jwk": {}}), GOOD)
+    yield Case("jku and jwk, which are not followed", header(good | {"jku": "https://evil.example", "jwk": {}}), GOOD)
     yield Case("blanks in the header", header(b'{ "alg":"ES256",\n"typ":"at+jwt", "kid":"es256"}'), GOOD)
 
 

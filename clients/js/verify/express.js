@@ -2,13 +2,13 @@
 
 import { guard, unmet, valuesOf } from "./lib/guard.js";
 
-/** @import { Challenge, GuardOptions, Requirement, Verifier } from "./index.d.ts" */
+/** @import { Challenge, GuardOptions, Requirement, TokenVerifier } from "./index.d.ts" */
 /** @import { ErrorHandler, Middleware } from "./express.d.ts" */
 
 /**
  * Return a middleware that sets `req.user`, or answers 400, 401, 403 or 503.
  *
- * @param {Verifier} verifier
+ * @param {TokenVerifier} verifier
  * @param {Requirement} [requirement]
  * @param {GuardOptions} [options]
  * @returns {Middleware}

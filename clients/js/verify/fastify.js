@@ -2,13 +2,13 @@
 
 import { guard, unmet, valuesOf } from "./lib/guard.js";
 
-/** @import { Challenge, GuardOptions, Requirement, Verifier } from "./index.d.ts" */
+/** @import { Challenge, GuardOptions, Requirement, TokenVerifier } from "./index.d.ts" */
 /** @import { FastifyHook, FastifyErrorHandler } from "./fastify.d.ts" */
 
 /**
  * Return a hook (`onRequest` or `preHandler`) that sets `request.user`, or answers 400, 401, 403 or 503.
  *
- * @param {Verifier} verifier
+ * @param {TokenVerifier} verifier
  * @param {Requirement} [requirement]
  * @param {GuardOptions} [options]
  * @returns {FastifyHook}

@@ -2,13 +2,13 @@
 
 import { guard, unmet } from "./lib/guard.js";
 
-/** @import { Challenge, GuardOptions, Principal, Requirement, Verifier } from "./index.d.ts" */
+/** @import { Challenge, GuardOptions, Principal, Requirement, TokenVerifier } from "./index.d.ts" */
 
 /**
  * Return a handler that answers what is not let in, and calls yours with the principal otherwise.
  *
  * @template {unknown[]} Rest
- * @param {Verifier} verifier
+ * @param {TokenVerifier} verifier
  * @param {(request: Request, user: Principal, ...rest: Rest) => Response | Promise<Response>} handler
  * @param {Requirement} [requirement]
  * @param {GuardOptions} [options]

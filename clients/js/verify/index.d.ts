@@ -50,6 +50,9 @@ export interface Denylist {
   isRevoked(principal: Principal): boolean;
 }
 
+/** What the handlers need: a `Verifier`, or `anyOf` several. */
+export type TokenVerifier = Pick<Verifier, "verify" | "clock" | "dpop">;
+
 /** Verifies access tokens of one issuer for one API. Make one when your application starts, and keep it. */
 export declare class Verifier {
   constructor(options: VerifierOptions);

@@ -322,7 +322,7 @@ test("a process that has slept asks for news before it accepts a token", async (
   const issuer = await ScriptedIssuer.make();
   const token = await issuer.token(issuer.at(7));
   const verifier = await live(issuer);
-  issuer.streams.length = 0; // the connection died meanwhile, and nobody was told
+  issuer.streams.length = 0; // the connection died meanwhile, and neither side knows
   issuer.bits.add(7);
   issuer.log.push([++issuer.eventId, await issuer.event(1, 0, { status: [[LIST, [7]]] })]);
   issuer.advance(30);

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { follow, makeKey, ScriptedIssuer, sign, soon, URL_ } from "./issuer.mjs";
+import { anyOf } from "../../../clients/js/verify/any_of.js";
 import { InMemoryReplays } from "../../../clients/js/verify/lib/dpop.js";
 import { challenge, codeOf, credentials, examples, Principal, Verifier, VerifyError } from "./support.mjs";
 
@@ -286,6 +287,24 @@ test("PS256, PS384 and PS512 verify, each by its own key alone", async () => {
       const verifier = new Verifier({ issuer: URL_, audience: "my-api", keys, clock: () => issuer.wall });
       assert.equal(await verdict(verifier, `${message}.${Buffer.from(signature).toString("base64url")}`), expected);
     }
+  }
+});
+
+// ── several issuers ──
+
+test("of several issuers each token is verified by its own, whatever it claims", async () => {
+  const [ours, theirs] = [await ScriptedIssuer.make(), await ScriptedIssuer.make()];
+  const verifier = (issuer, { keys }) =>
+    new Verifier({ issuer, audience: "my-api", keys: { keys: keys.map(({ jwk }) => jwk) }, clock: () => ours.wall });
+  const other = "https://other.example.com";
+  const both = anyOf(verifier(URL_, ours), verifier(other, theirs));
+  assert.equal(await verdict(both, await ours.token()), "good");
+  assert.equal(await verdict(both, await theirs.token({ iss: other })), "good");
+  assert.equal(await verdict(both, await theirs.token()), "bad_signature");
+  assert.equal(await verdict(both, await ours.token({ iss: "https://evil.example" })), "wrong_issuer");
+  assert.equal(await verdict(both, "rubbish"), "malformed");
+  for (const none of [[], [verifier(URL_, ours), verifier(URL_, theirs)]]) {
+    assert.throws(() => anyOf(...none), { code: "invalid_policy" });
   }
 });
 

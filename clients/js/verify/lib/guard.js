@@ -4,12 +4,12 @@ import { challenge, credentials } from "./challenge.js";
 import { VerifyError } from "./errors.js";
 import { checkRequirement } from "./principal.js";
 
-/** @import { Admitted, GuardOptions, IncomingRequest, Requirement, Verifier } from "../index.d.ts" */
+/** @import { Admitted, GuardOptions, IncomingRequest, Requirement, TokenVerifier } from "../index.d.ts" */
 
 /**
  * Return what judges requests. A requirement that no one could satisfy fails now, and not at a request.
  *
- * @param {Verifier} verifier
+ * @param {TokenVerifier} verifier
  * @param {Requirement} [requirement]
  * @param {GuardOptions} [options]
  * @returns {(incoming: IncomingRequest) => Promise<Admitted>}
@@ -35,7 +35,7 @@ export function guard(verifier, requirement = {}, { origin, resourceMetadata, op
 }
 
 /**
- * @param {Verifier} verifier
+ * @param {TokenVerifier} verifier
  * @param {Requirement} requirement
  * @param {IncomingRequest} incoming
  * @param {string} [origin]
