@@ -43,10 +43,17 @@ export class Getter {
     return fetched;
   }
 
-  /** @param {string} url @param {RequestInit} init @returns {Promise<Response>} */
+  /**
+   * Ask by a connection of its own, where the platform lets us say so: one that was kept for the next request may be as
+   * dead as the stream that the request is to replace.
+   *
+   * @param {string} url
+   * @param {RequestInit & { headers: Record<string, string> }} init
+   * @returns {Promise<Response>}
+   */
   async ask(url, init) {
     try {
-      return await this.#fetch(url, { redirect: "manual", ...init });
+      return await this.#fetch(url, { redirect: "manual", ...init, headers: { connection: "close", ...init.headers } });
     } catch (error) {
       throw new FetchError(`${url}: ${/** @type {any} */ (error)?.cause?.code ?? error}`);
     }
