@@ -162,14 +162,14 @@ class RevocationFeed:
         """Add a reader; first it gets the events it has missed, and the age of the data."""
         after = call.request.headers.get("last-event-id") or call.query.get("after", "")
         slot = await self._slots.take(call.request)
-        queue, position = self.readers.join(), self.known.position
+        mailbox, position = self.readers.join(), self.known.position
         try:
             welcome = await self._welcome(Position.parse(after), position)
             with suppress(Unavailable):  # there is no signer: the reader gets the events without proof
                 welcome += await self._heartbeat()
-            return EventStream(self.readers, queue, welcome, slot)
+            return EventStream(self.readers, mailbox, welcome, slot)
         except BaseException:
-            self.readers.leave(queue)
+            self.readers.leave(mailbox)
             slot.give_back()
             raise
 
