@@ -1,4 +1,4 @@
-"""What 100 million sessions, 20 nodes and 10,000 verifiers in three regions ask of Gatepass: `docs/scale.md`'s figures.
+"""What 100 million sessions, 1,000 nodes and a million verifiers in three regions ask of us: `docs/scale.md`'s figures.
 
 Bytes are measured on lists made here; fetches and messages are counted in a simulated hour; the rest is arithmetic on
 the processor times that `make bench ARGS=postgres` finds. Nothing is served.
@@ -16,6 +16,9 @@ from gatepass.tokens.status_list import SIZE, Bits
 ACCESS_SECONDS, KEPT_SECONDS, TTL = 900, 3_900, 30
 REFRESH_SECONDS = 562e-6
 """Processor time of a refresh, server and PostgreSQL together."""
+MESSAGE_SECONDS = 23e-6
+"""Processor time of a message to one of a thousand readers (`make bench ARGS=fanout`)."""
+_MOST_WALKED = 1_000
 
 
 class World(NamedTuple):
@@ -23,8 +26,8 @@ class World(NamedTuple):
 
     sessions: int = 100_000_000
     active: float = 0.05
-    nodes: int = 20
-    verifiers: int = 10_000
+    nodes: int = 1_000
+    verifiers: int = 1_000_000
     regions: int = 3
     logins_per_second: float = 300.0
     revocations_per_second: float = 60.0
@@ -44,6 +47,7 @@ class Figures(NamedTuple):
     fetches_at_origin: float
     messages_per_second: float
     streams_per_node: int
+    push_cores: float
 
 
 def list_bytes(bits: int, chance: random.Random) -> int:
@@ -56,9 +60,9 @@ def fetches(world: World, lists: int, seconds: int, chance: random.Random) -> tu
     """Fetches a second of `lists` lists by the verifiers of a simulated time: at the CDN, and behind it at a node.
 
     Each verifier fetches each list that it knows when its copy is `TTL` old; each region's cache asks the origin once
-    in that time. One verifier in ten is walked, since they do not know of each other.
+    in that time. A thousand verifiers are walked at most, since they do not know of each other.
     """
-    sample = max(1, world.verifiers // 10)
+    sample = max(1, min(_MOST_WALKED, world.verifiers // 10))
     due = [(chance.uniform(0, TTL), number) for number in range(sample)]
     heapq.heapify(due)
     cached_until = [0.0] * world.regions
@@ -93,6 +97,7 @@ def reckon(world: World, *, seconds: int = 3_600, seed: int = 7) -> Figures:
         fetches_at_origin=at_origin,
         messages_per_second=world.revocations_per_second * world.verifiers,
         streams_per_node=world.verifiers // world.nodes,
+        push_cores=world.revocations_per_second * world.verifiers / world.nodes * MESSAGE_SECONDS,
     )
 
 
@@ -108,6 +113,7 @@ def rows(figures: Figures) -> list[str]:
         f"| list fetches that reach a node | {figures.fetches_at_origin:,.1f}/s | simulated |",
         f"| messages to verifiers by push | {figures.messages_per_second:,.0f}/s | estimated |",
         f"| open streams on each node | {figures.streams_per_node:,} | estimated |",
+        f"| cores for the messages, on each node | {figures.push_cores:.1f} | estimated |",
     ]
 
 
