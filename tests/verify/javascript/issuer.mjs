@@ -4,11 +4,11 @@ import { deflateSync } from "node:zlib";
 
 import { Verifier } from "./support.mjs";
 
-export const URL_ = "https://auth.example.com";
-export const LIST = `${URL_}/status/7`;
+export const ISSUER = "https://auth.example.com";
+export const LIST = `${ISSUER}/status/7`;
 const NOW = 1_800_000_000;
 const LIST_OCTETS = 131_072;
-const METADATA = `${URL_}/.well-known/oauth-authorization-server`;
+const METADATA = `${ISSUER}/.well-known/oauth-authorization-server`;
 
 const base64url = (octets) => Buffer.from(octets).toString("base64url");
 
@@ -52,7 +52,7 @@ export class ScriptedIssuer {
   isAway = false;
   /** What to answer at a URL in place of the usual: a function to a Response, or to a promise of one. */
   scripts = new Map();
-  offers = { revocations_uri: `${URL_}/revocations`, revocations_snapshot_uri: `${URL_}/revocations/snapshot` };
+  offers = { revocations_uri: `${ISSUER}/revocations`, revocations_snapshot_uri: `${ISSUER}/revocations/snapshot` };
 
   static async make(...kids) {
     const issuer = new ScriptedIssuer();
@@ -73,7 +73,7 @@ export class ScriptedIssuer {
 
   token(changes = {}, key = this.keys[0]) {
     const claims = {
-      iss: URL_,
+      iss: ISSUER,
       sub: "user_1",
       aud: "my-api",
       exp: NOW + 36_000,
@@ -93,7 +93,7 @@ export class ScriptedIssuer {
     for (const idx of this.bits) octets[idx >> 3] |= 1 << (idx & 7);
     const now = Math.floor(this.wall);
     const claims = {
-      iss: URL_,
+      iss: ISSUER,
       sub: LIST,
       iat: now,
       exp: now + 3000,
@@ -108,7 +108,7 @@ export class ScriptedIssuer {
   snapshot(changes = {}, key = this.keys[0]) {
     const now = Math.floor(this.wall);
     const claims = {
-      iss: URL_,
+      iss: ISSUER,
       iat: now,
       exp: now + 3000,
       epoch: this.epoch,
@@ -121,11 +121,11 @@ export class ScriptedIssuer {
 
   event(number, after, revoked, { key = this.keys[0], epoch = this.epoch } = {}) {
     const events = { "urn:gatepass:revoked": { after, ...revoked } };
-    return sign({ iss: URL_, iat: Math.floor(this.wall), jti: `${epoch}:${number}`, events }, key, "secevent+jwt");
+    return sign({ iss: ISSUER, iat: Math.floor(this.wall), jti: `${epoch}:${number}`, events }, key, "secevent+jwt");
   }
 
   heartbeat(changes = {}, key = this.keys[0]) {
-    const claims = { iss: URL_, epoch: this.epoch, head: this.eventId, as_of: this.wall, iat: this.wall };
+    const claims = { iss: ISSUER, epoch: this.epoch, head: this.eventId, as_of: this.wall, iat: this.wall };
     return sign({ ...claims, ...changes }, key, "heartbeat+jwt");
   }
 
@@ -161,8 +161,8 @@ export class ScriptedIssuer {
     if (this.isAway) throw new TypeError("fetch failed");
     const script = this.scripts.get(url);
     if (script) return script({ headers, signal });
-    if (url === METADATA) return Response.json({ issuer: URL_, jwks_uri: `${URL_}/jwks`, ...this.offers });
-    if (url === `${URL_}/jwks`) return Response.json({ keys: this.keys.map(({ jwk }) => jwk) });
+    if (url === METADATA) return Response.json({ issuer: ISSUER, jwks_uri: `${ISSUER}/jwks`, ...this.offers });
+    if (url === `${ISSUER}/jwks`) return Response.json({ keys: this.keys.map(({ jwk }) => jwk) });
     if (url === LIST) return new Response(await this.list());
     if (url === this.offers.revocations_snapshot_uri) return new Response(await this.snapshot());
     if (url === this.offers.revocations_uri) return this.#stream(headers["last-event-id"], signal);
@@ -200,7 +200,7 @@ export class ScriptedIssuer {
 export function follow(issuer, options = {}) {
   const warnings = [];
   const verifier = new Verifier({
-    issuer: URL_,
+    issuer: ISSUER,
     audience: "my-api",
     fetch: issuer.fetch,
     clock: () => issuer.wall,

@@ -3,14 +3,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { follow, makeKey, ScriptedIssuer, sign, soon, URL_ } from "./issuer.mjs";
+import { follow, makeKey, ScriptedIssuer, sign, soon, ISSUER } from "./issuer.mjs";
 import { anyOf } from "../../../clients/js/verify/any_of.js";
 import { InMemoryReplays } from "../../../clients/js/verify/lib/dpop.js";
 import { challenge, codeOf, credentials, examples, Principal, Verifier, VerifyError } from "./support.mjs";
 
-const JWKS = `${URL_}/jwks`;
-const METADATA = `${URL_}/.well-known/oauth-authorization-server`;
-const OPENID_METADATA = `${URL_}/.well-known/openid-configuration`;
+const JWKS = `${ISSUER}/jwks`;
+const METADATA = `${ISSUER}/.well-known/oauth-authorization-server`;
+const OPENID_METADATA = `${ISSUER}/.well-known/openid-configuration`;
 
 const verdict = (verifier, token, dpop) => codeOf(async () => (await verifier.verify(token, dpop), "good"));
 
@@ -63,8 +63,8 @@ test("a token that no key could verify fetches nothing", async () => {
   const verifier = follow(issuer, { revocation: null });
   const stranger = { ...issuer.keys[0], kid: "x" };
   assert.equal(await verdict(verifier, await issuer.token({ iss: "https://evil.example" }, stranger)), "wrong_issuer");
-  assert.equal(await verdict(verifier, await sign({ iss: URL_ }, stranger, "JWT")), "wrong_typ");
-  const hs = [{ alg: "HS256", typ: "at+jwt" }, { iss: URL_ }].map((part) =>
+  assert.equal(await verdict(verifier, await sign({ iss: ISSUER }, stranger, "JWT")), "wrong_typ");
+  const hs = [{ alg: "HS256", typ: "at+jwt" }, { iss: ISSUER }].map((part) =>
     Buffer.from(JSON.stringify(part)).toString("base64url"),
   );
   assert.equal(await verdict(verifier, `${hs.join(".")}.AAAA`), "alg_not_allowed");
@@ -93,12 +93,12 @@ test("an issuer that is away: 503 at first, and the keys that were known go on v
 
 test("metadata must be the issuer's own; where there is none of OAuth, that of OpenID counts", async () => {
   const cases = [
-    [{ [METADATA]: { issuer: `${URL_}/`, jwks_uri: JWKS } }, "issuer_unavailable"],
-    [{ [METADATA]: { issuer: URL_ } }, "issuer_unavailable"],
-    [{ [METADATA]: { issuer: URL_, jwks_uri: "http://auth.example.com/jwks" } }, "issuer_unavailable"],
-    [{ [METADATA]: { issuer: URL_, jwks_uri: "https://127.0.0.1/jwks" } }, "issuer_unavailable"],
-    [{ [METADATA]: { issuer: URL_, jwks_uri: "https://user@auth.example.com/jwks" } }, "issuer_unavailable"],
-    [{ [METADATA]: null, [OPENID_METADATA]: { issuer: URL_, jwks_uri: JWKS } }, "good"],
+    [{ [METADATA]: { issuer: `${ISSUER}/`, jwks_uri: JWKS } }, "issuer_unavailable"],
+    [{ [METADATA]: { issuer: ISSUER } }, "issuer_unavailable"],
+    [{ [METADATA]: { issuer: ISSUER, jwks_uri: "http://auth.example.com/jwks" } }, "issuer_unavailable"],
+    [{ [METADATA]: { issuer: ISSUER, jwks_uri: "https://127.0.0.1/jwks" } }, "issuer_unavailable"],
+    [{ [METADATA]: { issuer: ISSUER, jwks_uri: "https://user@auth.example.com/jwks" } }, "issuer_unavailable"],
+    [{ [METADATA]: null, [OPENID_METADATA]: { issuer: ISSUER, jwks_uri: JWKS } }, "good"],
     [{ [METADATA]: null, [OPENID_METADATA]: null }, "issuer_unavailable"],
   ];
   for (const [documents, expected] of cases) {
@@ -267,7 +267,7 @@ test("PS256, PS384 and PS512 verify, each by its own key alone", async () => {
     ]);
     const issuer = await ScriptedIssuer.make();
     const claims = {
-      iss: URL_,
+      iss: ISSUER,
       sub: "u",
       aud: "my-api",
       exp: issuer.wall + 9,
@@ -284,7 +284,7 @@ test("PS256, PS384 and PS512 verify, each by its own key alone", async () => {
     ]) {
       const signature = await crypto.subtle.sign({ name: "RSA-PSS", saltLength }, privateKey, Buffer.from(message));
       const keys = { keys: [{ kty: "RSA", n, e, kid: "r", alg: `PS${bits}` }] };
-      const verifier = new Verifier({ issuer: URL_, audience: "my-api", keys, clock: () => issuer.wall });
+      const verifier = new Verifier({ issuer: ISSUER, audience: "my-api", keys, clock: () => issuer.wall });
       assert.equal(await verdict(verifier, `${message}.${Buffer.from(signature).toString("base64url")}`), expected);
     }
   }
@@ -297,13 +297,13 @@ test("of several issuers each token is verified by its own, whatever it claims",
   const verifier = (issuer, { keys }) =>
     new Verifier({ issuer, audience: "my-api", keys: { keys: keys.map(({ jwk }) => jwk) }, clock: () => ours.wall });
   const other = "https://other.example.com";
-  const both = anyOf(verifier(URL_, ours), verifier(other, theirs));
+  const both = anyOf(verifier(ISSUER, ours), verifier(other, theirs));
   assert.equal(await verdict(both, await ours.token()), "good");
   assert.equal(await verdict(both, await theirs.token({ iss: other })), "good");
   assert.equal(await verdict(both, await theirs.token()), "bad_signature");
   assert.equal(await verdict(both, await ours.token({ iss: "https://evil.example" })), "wrong_issuer");
   assert.equal(await verdict(both, "rubbish"), "malformed");
-  for (const none of [[], [verifier(URL_, ours), verifier(URL_, theirs)]]) {
+  for (const none of [[], [verifier(ISSUER, ours), verifier(ISSUER, theirs)]]) {
     assert.throws(() => anyOf(...none), { code: "invalid_policy" });
   }
 });
@@ -311,7 +311,7 @@ test("of several issuers each token is verified by its own, whatever it claims",
 // ── policy, requirements, challenges ──
 
 test("a policy that makes no sense fails when it is made", () => {
-  const good = { issuer: URL_, audience: "a" };
+  const good = { issuer: ISSUER, audience: "a" };
   const bad = [
     { issuer: "" },
     { issuer: "http://auth.example.com" },
