@@ -110,6 +110,23 @@ def test_a_snapshot_takes_nothing_back(live: Reader) -> None:
     assert live.position == Position("e1", 1)
 
 
+def test_a_list_from_before_an_event_takes_its_bits_back_neither_then_nor_after_a_new_start(live: Reader) -> None:
+    """A cache may answer with one, and a relay may forge `resync`: what was revoked stays so, until a list knows it."""
+    old = live.issuer.status_list()
+    live.issuer.revoke(1)
+    live.hear_last()
+    for _ in range(2):
+        live.stream.hear_resync()
+        live.close()
+        live.take_snapshot()
+        live.take_list(old)
+        assert live.verdict(principal(1)) == "revoked"
+    live.issuer.bits[LIST] = Bits()
+    live.advance(1)
+    live.take_list()
+    assert live.verdict(principal(1)) == "good"
+
+
 # ── what is older ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -34,7 +34,7 @@ export class Getter {
     const etag = kept?.headers.get("etag");
     const answer = await this.ask(url, {
       signal,
-      headers: { accept: "application/json, */*", ...(etag && { "if-none-match": etag }) },
+      headers: { ...(etag && { "if-none-match": etag }) },
     });
     const body = await bounded(url, answer, most);
     if (kept && answer.status === 304) return { ...kept, headers: answer.headers };
@@ -76,7 +76,7 @@ async function bounded(url, answer, most) {
   try {
     for (let part; reader && !(part = await reader.read()).done;) {
       text += decoder.decode(part.value, { stream: true });
-      if (text.length > most) throw new FetchError(`${url} answered more than ${most} characters`);
+      if (text.length > most) throw new FetchError(`${url}: more than ${most} characters`);
     }
   } catch (error) {
     reader?.cancel().catch(() => {});

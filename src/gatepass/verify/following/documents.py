@@ -10,7 +10,6 @@ from gatepass.tokens.revocation_event import Position
 from .document import MAX_TTL_SECONDS, MIN_TTL_SECONDS, TTL_SECONDS, Document, refuse_future
 from .names import refuse_own_key
 from .proof import NO_PROOF, FreshnessProof, younger
-from .status_lists import set_bits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -193,11 +192,11 @@ class Documents:
         known.names.refuse_signer(read.kid)
         copy = known.lists.arrived(claims.sub, now.run)
         copy.refuse_older(claims.epoch, claims.event_id, claims.iat)
-        was_joined = copy.is_joined and copy.epoch == claims.epoch
+        is_behind = copy.knows_more_than(claims.epoch, claims.event_id)
         copy.came(epoch=claims.epoch, event_id=claims.event_id, iat=claims.iat, kid=read.kid, now=now)
         copy.ttl = min(max(claims.ttl or TTL_SECONDS, MIN_TTL_SECONDS), MAX_TTL_SECONDS)
         copy.is_joined = known.joins(copy)
-        copy.octets = self._caught_up(copy, read, was_joined=was_joined)
+        self._replace_bits(copy, read, is_behind=is_behind)
         copy.proof = self._proved_by(claims.iat, copy.ttl, now)
         known.lists.held[claims.sub] = copy
         self._answered(claims.iat)
@@ -205,17 +204,19 @@ class Documents:
         if known.snapshot is None:
             known.by_document = younger(known.by_document, copy.proof, now)
 
-    def _caught_up(self, copy: Copy, read: ReadList, *, was_joined: bool) -> bytearray:
-        """The bits of a list, with those that later events have set."""
-        octets = read.octets
+    def _replace_bits(self, copy: Copy, read: ReadList, *, is_behind: bool) -> None:
+        """Take a list's bits, with those that events have set that it does not know.
+
+        Some of these events may not be remembered any more, or not since we started over: then our own bits are added.
+        """
+        octets, before = read.octets, copy.octets
+        copy.octets = octets
         if copy.is_joined:
-            for indexes in self._known.events.since(read.claims.event_id, copy.url):
-                set_bits(octets, indexes)
-        elif was_joined and len(octets) == len(copy.octets):
-            # It is older than the events we remember: our own bits have those in between.
-            union = int.from_bytes(octets, "little") | int.from_bytes(copy.octets, "little")
-            return bytearray(union.to_bytes(len(octets), "little"))
-        return octets
+            for event_id, indexes in self._known.events.since(copy.event_id, copy.url):
+                copy.hear(Position(copy.epoch or "", event_id), indexes)
+        elif is_behind and len(octets) == len(before):
+            union = int.from_bytes(octets, "little") | int.from_bytes(before, "little")
+            copy.octets = bytearray(union.to_bytes(len(octets), "little"))
 
     # ── the snapshot ──
 

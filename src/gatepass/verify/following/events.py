@@ -48,8 +48,8 @@ class KnownEvents:
         """Whether every event is known since a document that includes this one."""
         return self.position is not None and epoch == self.position.epoch and event_id >= self._complete_from
 
-    def since(self, event_id: int, uri: str) -> Iterator[tuple[int, ...]]:
-        """Yield the bits of a list that were set after an event."""
+    def since(self, event_id: int, uri: str) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """Yield the later events that have set bits of a list, each with these."""
         for at, of, indexes in self._recent:
             if of == uri and at > event_id:
-                yield indexes
+                yield at, indexes

@@ -6,6 +6,7 @@ from functools import lru_cache
 from math import inf
 from typing import TYPE_CHECKING
 
+from gatepass.tokens.revocation_event import Position
 from gatepass.verify.issuer import is_same_origin
 
 from .document import TTL_SECONDS, Document
@@ -35,12 +36,13 @@ class Copy(Document):
         ttl: Seconds for which it is fresh.
         proof: What the document itself proves.
         is_joined: Whether the stream keeps it up to date: we know every event since it was made.
+        heard: The last event that has set bits in it: an older list does not know them.
         wanted_at: When a token last named it that the fast path did not answer for, by the clock that only runs.
         clears_until: Until when the fast path may go by it, in seconds since 1970.
         is_resting: Whether it waits for the next token before the fast path may go by it; so we learn which are in use.
     """
 
-    __slots__ = ("clears_until", "is_joined", "is_resting", "octets", "proof", "ttl", "wanted_at")
+    __slots__ = ("clears_until", "heard", "is_joined", "is_resting", "octets", "proof", "ttl", "wanted_at")
 
     def __init__(self, url: str, run: float) -> None:
         super().__init__(url)
@@ -48,9 +50,19 @@ class Copy(Document):
         self.ttl = TTL_SECONDS
         self.proof = NO_PROOF
         self.is_joined = False
+        self.heard = Position("", -1)
         self.wanted_at = run
         self.clears_until = -inf
         self.is_resting = False
+
+    def hear(self, at: Position, indexes: Iterable[int]) -> None:
+        """Set the bits of an event."""
+        set_bits(self.octets, indexes)
+        self.heard = at
+
+    def knows_more_than(self, epoch: str | None, event_id: int) -> bool:
+        """Whether an event has set bits in it that a list up to another event does not know."""
+        return epoch == self.heard.epoch and event_id < self.heard.event_id
 
 
 class StatusListCopies:
@@ -90,11 +102,11 @@ class StatusListCopies:
         """The copy that a fetched list is for."""
         return self.held.get(uri) or self.awaited.pop(uri, None) or Copy(uri, run)
 
-    def set(self, uri: str, indexes: Iterable[int]) -> None:
-        """Set bits of a list, if we hold it."""
+    def hear(self, uri: str, at: Position, indexes: Iterable[int]) -> None:
+        """Set the bits of an event in a list, if we hold it."""
         copy = self.held.get(uri)
         if copy is not None:
-            set_bits(copy.octets, indexes)
+            copy.hear(at, indexes)
 
     def missing(self, run: float) -> int:
         """Count the lists in use that we do not hold."""

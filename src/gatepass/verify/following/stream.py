@@ -285,7 +285,7 @@ class Stream:
             return  # it is already known, and its repetition proves nothing
         known.names.add_tokens(revoked.jtis)
         for uri, indexes in revoked.status:
-            known.lists.set(uri, indexes)
+            known.lists.hear(uri, at, indexes)
             known.events.remember(at.event_id, uri, indexes)
         known.refuse_keys(revoked.kids)
         known.events.position = at

@@ -39,7 +39,7 @@ export class Known {
   issuerTime = -Infinity;
   /** How many documents and messages were refused. */
   refusals = 0;
-  /** @type {{ eventId: number, uri: string, indexes: number[] }[]} */
+  /** @type {{ at: Position, uri: string, indexes: number[] }[]} */
   #recent = [];
   #recentSize = 0;
   #completeFrom = 0;
@@ -139,26 +139,26 @@ export class Known {
   }
 
   /**
-   * Set bits of a list, if we hold it, and remember them.
+   * Set the bits of an event in a list, if we hold it, and remember them.
    *
-   * @param {number} eventId
+   * @param {Position} at
    * @param {string} uri
    * @param {number[]} indexes
    */
-  revokeIndexes(eventId, uri, indexes) {
-    this.lists.held.get(uri)?.set(indexes);
-    this.#recent.push({ eventId, uri, indexes });
+  revokeIndexes(at, uri, indexes) {
+    this.lists.held.get(uri)?.hear(at, indexes);
+    this.#recent.push({ at, uri, indexes });
     this.#recentSize += indexes.length;
     while (this.#recentSize > RECENT_INDEXES) {
-      const forgotten = /** @type {{ eventId: number, indexes: number[] }} */ (this.#recent.shift());
+      const forgotten = /** @type {{ at: Position, indexes: number[] }} */ (this.#recent.shift());
       this.#recentSize -= forgotten.indexes.length;
-      this.#completeFrom = forgotten.eventId;
+      this.#completeFrom = forgotten.at.eventId;
     }
   }
 
-  /** The bits of a list that were set after an event. @param {string} uri @param {number} eventId */
-  indexesSince(uri, eventId) {
-    return this.#recent.flatMap((one) => (one.uri === uri && one.eventId > eventId ? one.indexes : []));
+  /** The events that have set bits of a list after another. @param {string} uri @param {number} eventId */
+  eventsSince(uri, eventId) {
+    return this.#recent.filter((one) => one.uri === uri && one.at.eventId > eventId);
   }
 
   /** Whether no event was missed between a list and the stream. @param {Document} copy */

@@ -6,6 +6,8 @@ import { isSameOrigin } from "../http.js";
 
 /** @import { Moment, Proof } from "../clocks.js" */
 
+/** @import { Position } from "./known.js" */
+
 /** @typedef {Record<string, any>} Stamp The claims of a document: its `epoch`, `event_id` and `iat`. */
 
 export const TTL_SECONDS = 30; // how long a document without `ttl` is fresh
@@ -71,6 +73,8 @@ export class Copy extends Document {
   octets = new Uint8Array();
   ttl = TTL_SECONDS;
   proof = NO_PROOF;
+  /** The last event that has set bits in it: an older list does not know them. @type {Position} */
+  heard = { epoch: "", eventId: -1 };
   isJoined = false; // whether the stream keeps it up to date: we know every event since it was made
 
   /** @param {string} url @param {number} run */
@@ -85,9 +89,15 @@ export class Copy extends Document {
     return octet === undefined ? undefined : Boolean((octet >> (index & 7)) & 1);
   }
 
-  /** Set bits, ignoring those out of range. @param {Iterable<number>} indexes */
-  set(indexes) {
+  /** Set the bits of an event, ignoring those out of range. @param {Position} at @param {Iterable<number>} indexes */
+  hear(at, indexes) {
+    this.heard = at;
     for (const index of indexes) this.octets[index >> 3] |= 1 << (index & 7);
+  }
+
+  /** Whether an event has set bits in it that a list up to another event does not know. @param {Stamp} claims */
+  knowsMoreThan({ epoch, event_id = 0 }) {
+    return epoch === this.heard.epoch && event_id < this.heard.eventId;
   }
 }
 

@@ -122,13 +122,13 @@ export class Revocations {
     known.refuseSigner(kid); // it may have been revoked meanwhile
     const copy = known.lists.arrived(claims.sub, now.run);
     copy.refuseOlder(claims);
-    const before = copy.isJoined && copy.epoch === (claims.epoch ?? null) ? copy.octets : null;
+    const before = copy.knowsMoreThan(claims) ? copy.octets : null;
     copy.came(claims, kid, now);
     copy.ttl = Math.min(Math.max(claims.ttl || TTL_SECONDS, LEAST_TTL), MOST_TTL);
     copy.isJoined = known.joins(copy);
     copy.octets = octets;
-    if (copy.isJoined) copy.set(known.indexesSince(copy.url, copy.eventId));
-    // Older than the events that we remember: our own bits have those in between.
+    if (copy.isJoined) for (const { at, indexes } of known.eventsSince(copy.url, copy.eventId)) copy.hear(at, indexes);
+    // It is older than the events that we remember, or we have started over since: our own bits have those in between.
     else if (before?.length === octets.length) octets.forEach((octet, at) => (octets[at] = octet | before[at]));
     copy.proof = this.#proofOf(claims.iat, copy.ttl, now);
     known.lists.hold(copy);

@@ -147,7 +147,7 @@ export class Stream {
     if (!position || at.epoch !== position.epoch || after > position.eventId) throw this.lost("events are missing");
     if (at.eventId <= position.eventId) return; // known already, and its repetition proves nothing
     known.revokeTokens(jtis);
-    for (const [uri, indexes] of status) known.revokeIndexes(at.eventId, uri, indexes);
+    for (const [uri, indexes] of status) known.revokeIndexes(at, uri, indexes);
     known.revokeKeys(kids);
     known.position = at;
   }
