@@ -4,14 +4,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Lists } from "../../../clients/js/verify/lib/following/lists.js";
-import { follow, LIST, live, liveOn, makeKey, ScriptedIssuer, soon, ISSUER } from "./issuer.mjs";
+import { follow, LIST, live, liveOn, makeKey, pass, quiet, ScriptedIssuer, soon, ISSUER } from "./issuer.mjs";
 import { codeOf } from "./support.mjs";
 
 const SNAPSHOT = `${ISSUER}/revocations/snapshot`;
 const STREAM = `${ISSUER}/revocations`;
-
-/** Let promises go on that wait for nothing. */
-const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 /** "good", or the code of the refusal. */
 const verdict = (verifier, token) => codeOf(async () => (await verifier.verify(token), "good"));
@@ -80,7 +77,7 @@ for (const stale of ["serve", "refuse"]) {
       [stale === "serve" ? "good" : "revocation_stale", "revoked"],
     );
     issuer.isAway = false;
-    await soon(() => (issuer.advance(0.5), verifier.tick(), verifier.health().feed === "live"));
+    await pass(issuer, verifier, () => verifier.health().feed === "live");
     assert.equal(await verdict(verifier, good), "good");
     verifier.close();
   });
@@ -96,7 +93,7 @@ test("while the issuer does not answer, one document is asked for at a time", as
   for (let seconds = 0; seconds < 60; seconds += 0.25) {
     issuer.advance(0.25);
     verifier.tick();
-    await turn();
+    await quiet();
   }
   assert(issuer.count(LIST) + issuer.count(SNAPSHOT) < 200, String(issuer.asked.length));
   verifier.close();
@@ -126,7 +123,7 @@ test("nothing is called live that has not been proved for 8 seconds, and documen
   for (let seconds = 0; seconds < 20; seconds += 2) {
     issuer.advance(2);
     issuer.say(": alive\n\n"); // the connection is open; that proves nothing
-    await turn();
+    await quiet();
     verifier.tick();
   }
   assert.equal(verifier.health().feed, "list only");
@@ -137,13 +134,13 @@ test("nothing is called live that has not been proved for 8 seconds, and documen
 test("a node without its store goes on saying how old its knowledge is", async () => {
   const issuer = await ScriptedIssuer.make();
   const verifier = await live(issuer);
-  const lost = issuer.wall;
+  issuer.asOf = issuer.wall;
   issuer.scripts.set(SNAPSHOT, () => new Response("", { status: 503 }));
   issuer.scripts.set(LIST, () => new Response("", { status: 503 }));
   for (let seconds = 0; seconds < 62; seconds += 2) {
     issuer.advance(2);
-    await issuer.beat({ as_of: lost });
-    await turn();
+    await issuer.beat();
+    await quiet();
     verifier.tick();
   }
   assert.equal(verifier.health().feed, "stale");
@@ -160,16 +157,10 @@ test("a restart with another epoch: everything anew, and what was revoked stays 
   issuer.advance(1);
   [issuer.epoch, issuer.eventId, issuer.log] = ["e2", 100, []];
   issuer.bits.add(8);
-  await soon(
-    () => (
-      issuer.advance(0.25),
-      verifier.tick(),
-      verifier.health().epoch === "e2" && verifier.health().feed === "live"
-    ),
-  );
+  await pass(issuer, verifier, () => verifier.health().epoch === "e2" && verifier.health().feed === "live");
   assert.equal(await verdict(verifier, bad), "revoked");
   await soon(() => issuer.count(LIST) === 2);
-  while ((await verdict(verifier, worse)) !== "revoked") await turn(); // until the list has been read
+  while ((await verdict(verifier, worse)) !== "revoked") await quiet(); // until the list has been read
   verifier.close();
 });
 
@@ -183,10 +174,10 @@ test("a list from before an event takes its bits back neither then nor after a n
   await soon(() => verifier.health().eventId === 1);
   for (let count = 2; count < 5; count++) {
     issuer.say("event: resync\ndata: {}\n\n");
-    await soon(() => issuer.count(LIST) >= count || (issuer.advance(0.25), verifier.tick()));
-    for (let turns = 0; turns < 20; turns++) await turn();
+    await pass(issuer, verifier, () => issuer.count(LIST) >= count);
+    await quiet();
     assert.equal(await verdict(verifier, token), "revoked");
-    await soon(() => verifier.health().feed === "live" || (issuer.advance(0.25), verifier.tick()));
+    await pass(issuer, verifier, () => verifier.health().feed === "live");
   }
   verifier.close();
 });
@@ -199,7 +190,7 @@ test("an older list replaces no newer one, and is counted", async () => {
   const verifier = await live(issuer);
   issuer.scripts.set(LIST, () => new Response(old));
   issuer.say("event: resync\ndata: {}\n\n");
-  await soon(() => verifier.health().refusals > 0 || (issuer.advance(0.25), verifier.tick()));
+  await pass(issuer, verifier, () => verifier.health().refusals > 0);
   assert.match(verifier.warnings.join("\n"), /bad_claim: it is older than what we have/);
   assert.equal(await verdict(verifier, token), "revoked");
   verifier.close();
@@ -238,7 +229,7 @@ test("who loses the thread starts over from the documents, and listens again fro
     const verifier = await live(issuer);
     issuer.say(await make(issuer));
     await soon(() => verifier.health().epoch === null, name);
-    await soon(() => (issuer.advance(0.25), verifier.tick(), verifier.health().feed === "live"), name);
+    await pass(issuer, verifier, () => verifier.health().feed === "live");
     for (const url of [SNAPSHOT, LIST, STREAM]) assert(issuer.count(url) >= 2, `${name}: ${url}`);
     verifier.close();
   }
@@ -261,7 +252,7 @@ test("what is forged is refused, counted, and followed by a new start", async ()
     issuer.say(`event: revoked\ndata: ${await make(issuer)}\n\n`);
     await soon(() => verifier.health().refusals === 1, name);
     assert.equal(await verdict(verifier, token), "good", name);
-    await soon(() => (issuer.advance(0.25), verifier.tick(), verifier.health().feed === "live"), name);
+    await pass(issuer, verifier, () => verifier.health().feed === "live");
     verifier.close();
   }
 });
@@ -276,7 +267,7 @@ test("documents of unknown keys cause one fetch of keys in half a minute", async
   while (issuer.run - began < 29) {
     const { refusals } = verifier.health();
     await soon(() => (issuer.say(forged), verifier.health().refusals > refusals));
-    await soon(() => (issuer.advance(0.25), verifier.tick(), verifier.health().feed === "live"));
+    await pass(issuer, verifier, () => verifier.health().feed === "live");
   }
   assert.equal(issuer.count(jwks), before + 1);
   verifier.close();
@@ -434,7 +425,7 @@ test("a stream that is refused is asked for again when the issuer says so", asyn
   await soon(() => issuer.count(STREAM) === 1);
   const began = issuer.run;
   while (issuer.count(STREAM) === 1) {
-    await turn();
+    await quiet();
     issuer.advance(1);
     verifier.tick();
   }

@@ -37,6 +37,31 @@ export async function soon(isSo, what = isSo.toString()) {
   }
 }
 
+// How much is under way in other threads: the clocks of the tests do not run ahead of it.
+let pending = 0;
+for (const name of ["verify", "importKey", "sign", "digest"]) {
+  const real = crypto.subtle[name].bind(crypto.subtle);
+  crypto.subtle[name] = (...given) => {
+    pending += 1;
+    return real(...given).finally(() => (pending -= 1));
+  };
+}
+
+/** Let everything go on that waits for nothing, until it has come to rest. */
+export async function quiet() {
+  for (let calm = 0; calm < 8; calm = pending ? 0 : calm + 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Let time pass, a quarter of a second after the other, until a fact is there. */
+export async function pass(issuer, verifier, isSo) {
+  for (let ticks = 0; !isSo(); ticks++) {
+    if (ticks > 4000) throw new Error(`not so after 1000 seconds: ${isSo}`);
+    issuer.advance(0.25);
+    verifier.tick();
+    await quiet();
+  }
+}
+
 export class ScriptedIssuer {
   wall = NOW;
   run = 1000;
@@ -50,6 +75,7 @@ export class ScriptedIssuer {
   asked = [];
   askedFrom = [];
   isAway = false;
+  asOf = null; // when its node has read the store last; null: just now
   /** What to answer at a URL in place of the usual: a function to a Response, or to a promise of one. */
   scripts = new Map();
   offers = { revocations_uri: `${ISSUER}/revocations`, revocations_snapshot_uri: `${ISSUER}/revocations/snapshot` };
@@ -125,7 +151,13 @@ export class ScriptedIssuer {
   }
 
   heartbeat(changes = {}, key = this.keys[0]) {
-    const claims = { iss: ISSUER, epoch: this.epoch, head: this.eventId, as_of: this.wall, iat: this.wall };
+    const claims = {
+      iss: ISSUER,
+      epoch: this.epoch,
+      head: this.eventId,
+      as_of: this.asOf ?? this.wall,
+      iat: this.wall,
+    };
     return sign({ ...claims, ...changes }, key, "heartbeat+jwt");
   }
 
@@ -230,6 +262,7 @@ export async function liveOn(issuer, verifier, seconds) {
     issuer.advance(2);
     await issuer.beat();
     await soon(() => verifier.health().provedSecondsAgo === 0, "a heartbeat");
+    await quiet();
     verifier.tick();
   }
 }
