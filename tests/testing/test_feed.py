@@ -7,18 +7,28 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import msgspec
 import pytest
 
-from gatepass.jose import JoseError
+from gatepass.jose import JoseError, base64url
+from gatepass.testing.feed import stage
 from gatepass.testing.feed.scenarios import SCENARIOS
+from gatepass.testing.feed.sections import PageSection
 from gatepass.testing.feed.serving import serving
-from gatepass.verify import Verifier, follow, http_client
+from gatepass.tokens import revocation_event
+from gatepass.tokens.revocation_event import RevocationEvent
+from gatepass.verify import Verifier, follow, http_client, issuer
+from gatepass.verify.following import status_lists, stream
+from gatepass.verify.following.document import Document
+from gatepass.verify.following.events import KnownEvents
+from gatepass.verify.following.names import Names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from gatepass.testing.feed.scenario import Scenario
     from gatepass.testing.feed.trial import FeedTrials
@@ -115,3 +125,43 @@ def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_our_own_follower_passes_every_scenario() -> None:
     """With clocks that the scripts set, over real HTTP; all at the same time."""
     assert complaints(SCENARIOS) == {}
+
+
+def _unverified(kind: type[Any]) -> Callable[..., Any]:
+    """A check that believes everything that has the shape."""
+
+    def check(token: str, *_: object, **__: object) -> Any:  # noqa: ANN401 - as the kind
+        return msgspec.json.decode(base64url.decode(token.split(".")[1]), type=kind)
+
+    return check
+
+
+BROKEN: tuple[tuple[str, Callable[[pytest.MonkeyPatch], None]], ...] = (
+    ("a-list-with-an-earlier-iat", lambda mend: mend.setattr(Document, "refuse_older", lambda *_: None)),
+    ("a-key-that-revokes-itself", lambda mend: mend.setattr(stream, "refuse_own_key", lambda *_: None)),
+    ("a-list-at-another-origin", lambda mend: mend.setattr(status_lists, "_is_ours", lambda *_: True)),
+    ("an-event-by-another-key", lambda mend: mend.setattr(revocation_event, "check", _unverified(RevocationEvent))),
+    ("an-event-of-an-unknown-key", lambda mend: mend.setattr(issuer, "SIGNERS_LOOKED_FOR", 1000)),
+    ("a-list-behind-the-stream", lambda mend: mend.setattr(KnownEvents, "since", lambda *_: ())),
+    ("by-jti", lambda mend: mend.setattr(Names, "add_tokens", lambda *_: None)),
+)
+"""A scenario, and a follower without the rule that it is about."""
+
+
+@pytest.mark.parametrize(("name", "breaks"), BROKEN, ids=[name for name, _ in BROKEN])
+def test_a_follower_without_a_rule_is_found_out(
+    name: str, breaks: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The scenario of the rule complains of it, and in no other way than by a complaint."""
+    monkeypatch.setattr(stage, "_PATIENCE_SECONDS", 0.0)
+    breaks(monkeypatch)
+    found = complaints([each for each in SCENARIOS if each.name == name])
+    assert found.keys() == {name}
+    assert "broke" not in found[name]
+
+
+def test_every_section_that_is_named_is_on_the_page() -> None:
+    """A complaint leads to the sentence that it is about."""
+    page = (Path(__file__).parents[2] / "docs/protocol/revocation.md").read_text()
+    headings = {line.lstrip("#").strip() for line in page.splitlines() if line.startswith("##")}
+    assert {str(section) for section in PageSection} <= headings

@@ -32,7 +32,7 @@ START_SECONDS = 5.0
 _HOLD_SECONDS = 1.0
 """How long the harness waits for its next step, before it is told to ask again."""
 
-_SLICE_SECONDS = 0.25
+_SLICE_SECONDS = 0.5
 """How far a clock that the harness sets moves at a time."""
 
 _REACTION_SECONDS = 0.04
@@ -208,7 +208,7 @@ class Stage:
         """Let time pass."""
         ends = self.clock() + seconds
         while (left := ends - self.clock()) > 0:
-            await self._let_pass(min(left, 2 * _SLICE_SECONDS))
+            await self._let_pass(min(left, _SLICE_SECONDS))
 
     async def _let_pass(self, seconds: float) -> None:
         if self.clock.is_set:
