@@ -109,7 +109,7 @@ def test_oidcc_rp_initiated_logout_bad_id_token_hint(browser: Browser, party: Re
     """A hint that is no token: a page, no redirect; the person can sign out there."""
     page = log_out(browser, id_token_hint="bad", post_logout_redirect_uri=BYE, state="s")
     assert page.status_code == 400
-    assert "did not show whom it means" in page.text
+    assert "did not say who should be signed out" in page.text
     assert asks(page)
     assert is_signed_in(browser)
     assert says_signed_out(Flow(party, browser).submit(page))

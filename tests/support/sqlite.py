@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -11,11 +12,12 @@ from gatepass.server.store.sqlite import SqliteDatabase
 
 
 def migrated_sqlite(path: Path) -> Path:
-    """Make the file, unless it is there; its path."""
+    """Make the file, unless it is there or the disk is in the way; its path."""
     if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_bytes(_empty())
+        with suppress(OSError):
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            path.write_bytes(_empty())
     return path
 
 

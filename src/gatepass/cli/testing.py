@@ -39,7 +39,7 @@ def feed(
     known = {each.name: each for each in SCENARIOS}
     for name in scenario:
         if name not in known:
-            fail(f"There is no scenario {name}.", "gatepass testing feed --list shows all of them.")
+            fail(f"There is no scenario {name}.", "All of them: gatepass testing feed --list")
     chosen = [known[name] for name in dict.fromkeys(scenario or known)]
     if list_:
         _list(chosen, as_json=as_json)
