@@ -138,6 +138,17 @@ def test_nothing_public_names_a_person(api: httpx.Client, ann: dict[str, str], s
         assert private not in said
 
 
+def test_the_metadata_say_where_the_feed_is(api: httpx.Client, server: RunningServer) -> None:
+    """Both documents name stream and snapshot, at the issuer's own origin, and both answer."""
+    for place in ("oauth-authorization-server", "openid-configuration"):
+        found = api.get(f"/.well-known/{place}").json()
+        assert found["revocations_uri"] == f"{server.url}/revocations"
+        assert found["revocations_snapshot_uri"] == f"{server.url}/revocations/snapshot"
+    assert api.get("/revocations/snapshot").status_code == 200
+    with api.stream("GET", "/revocations") as answer:
+        assert answer.headers["content-type"].partition(";")[0] == "text/event-stream"
+
+
 def test_the_stream_says_hello_and_then_what_is_revoked(
     api: httpx.Client, ann: dict[str, str], server: RunningServer, verifying: Verifying
 ) -> None:
