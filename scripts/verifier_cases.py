@@ -284,6 +284,7 @@ def _claims() -> Iterator[Case]:
         yield Case(f"{name} a text", token(**{name: str(NOW)}), "bad_claim")
         yield Case(f"{name} true", token(**{name: True}), "bad_claim")
         yield Case(f"{name} too large for a moment", token(**{name: 2**60}), "bad_claim")
+        yield Case(f"{name} an integer that no double has", token(**{name: 2**53 + 1}), "bad_claim")
     for name in ("sub", "jti", "client_id"):
         yield Case(f"{name} empty", token(**{name: ""}), "bad_claim")
     yield Case("expired", token(exp=NOW - 1), "expired")
@@ -394,6 +395,19 @@ def _others() -> Iterator[Case]:
     yield Case("roles that are numbers", other(groups=[1]), "bad_claim", any_typ | {"roles": "groups"})
 
 
+OTHER_TARGETS = {
+    "a backslash": "https://api.example.com\\orders",
+    "no URL": "orders",
+    "a path with dots": "https://api.example.com/a/../orders",
+    "a path with encoded dots": "https://api.example.com/a/%2e%2e/orders",
+    "an empty user name": "https://@api.example.com/orders",
+    "one slash": "https:/api.example.com/orders",
+    "three slashes": "https:///api.example.com/orders",
+    "a tab in the host": "https://api.exam\tple.com/orders",
+    "an encoded host": "https://%61pi.example.com/orders",
+}
+
+
 def _proofs() -> Iterator[Case]:
     holder = KEYS["holder"]
     thumbprint, url = holder.thumbprint(), "https://api.example.com/orders?a=b"
@@ -454,8 +468,7 @@ def _proofs() -> Iterator[Case]:
         "an encoded slash in the path", proof(htu="https://api.example.com/a%2Fb"), at="https://api.example.com/a/b"
     )
     yield case("user information", proof(htu="https://api.example.com@evil.example/orders"))
-    yield case("a backslash", proof(htu="https://api.example.com\\orders"))
-    yield case("no URL", proof(htu="orders"))
+    yield from (case(name, proof(htu=htu)) for name, htu in OTHER_TARGETS.items())
     yield case("as old as it may be", proof(iat=NOW - 60), good)
     yield case("too old", proof(iat=NOW - 61))
     yield case("from the future", proof(iat=NOW + 61))
@@ -466,6 +479,7 @@ def _proofs() -> Iterator[Case]:
         yield case(f"without {name}", proof(**{name: ...}))
     yield case("an empty jti", proof(jti=""))
     yield case("a long jti", proof(jti="a" * 257))
+    yield case("a jti of 256 characters beyond the first plane", proof(jti="\U0001f600" * 256), good)
     yield case("iat a text", proof(iat=str(NOW)))
     yield case("another typ", proof(head={"typ": "JWT"}))
     yield case("no key", proof(head={"jwk": ...}))

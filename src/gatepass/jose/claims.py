@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LATEST = 2**53
+_LATEST = 2**53 - 1
 """Integers up to here are the same to everybody (RFC 8259 §6); as a date it is 285 million years away."""
 
 _IN_BOUNDS = msgspec.Meta(ge=-_LATEST, le=_LATEST)

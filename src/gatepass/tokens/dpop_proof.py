@@ -38,6 +38,9 @@ _REQUIRED = ("jti", "htm", "htu", "iat")
 
 _ESCAPE = re.compile("%([0-9A-Fa-f]{2})")
 
+_PLAIN_URL = re.compile(r"[!-\[\]-~]+")
+"""Parsers disagree about blanks and backslashes: `urlsplit` drops tabs and line ends, even inside of a host."""
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
@@ -179,6 +182,8 @@ def token_hash(token: str) -> str:
 
 def is_same_target(htu: str, url: str) -> bool:
     """Whether two URLs are equal without query and fragment, in any spelling (RFC 3986 §6.2.2, §6.2.3)."""
+    if not (_PLAIN_URL.fullmatch(htu) and _PLAIN_URL.fullmatch(url)):
+        return False
     try:
         return _target(urlsplit(htu)) == _target(urlsplit(url))
     except ValueError:

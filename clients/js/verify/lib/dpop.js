@@ -13,7 +13,7 @@ const NONCE_SECONDS = 300; // issued for so long, accepted for up to twice as lo
 const MOST_REPLAYS = 500_000;
 
 /** @type {import("./token.js").Test} */
-const isJti = (value) => isText(value) && value.length > 0 && value.length <= 256;
+const isJti = (value) => isText(value) && value.length > 0 && [...value].length <= 256;
 
 const CLAIMS = Object.entries({ jti: isJti, htm: isText, htu: isText, ath: isNullOr(isText), nonce: isNullOr(isText) });
 
@@ -174,8 +174,12 @@ export function isSameTarget(/** @type {string} */ htu, /** @type {string} */ ur
 /** @param {string} url */
 function target(url) {
   if (!/^[!-[\]-~]+$/.test(url)) throw new TypeError("parsers disagree about blanks and backslashes");
-  const { protocol, username, password, origin, pathname } = new URL(url);
-  if (!protocol.startsWith("http") || username || password) throw new TypeError("not a URL of HTTP");
+  // `URL` repairs much: one slash or none, an empty user name, `..` in the path. An API sees the path as it was sent.
+  const found = /^(https?):\/\/(\[[^\]/?#@]*\]|[^:/?#@[\]]+)(?::(\d*))?(\/[^?#]*)?(?:[?#]|$)/i.exec(url);
+  if (!found || !URL.canParse(url)) throw new TypeError("not a URL of HTTP");
+  const [, scheme, host, port, pathname = "/"] = found;
+  const usual = scheme.length === 5 ? 443 : 80;
+  const origin = `${scheme}://${host}:${Number(port) || usual}`.toLowerCase();
   // What need not be encoded is decoded: an encoded slash stays different from a plain one.
   const path = pathname.replace(/%([0-9a-f]{2})/gi, (escape, digits) => {
     const character = String.fromCharCode(parseInt(digits, 16));

@@ -89,7 +89,7 @@ export const isText = (value) => typeof value === "string";
 /** @type {Test} */
 export const isName = (value) => isText(value) && value !== "";
 /** @type {Test} */
-export const isDate = (value) => typeof value === "number" && Math.abs(value) <= 2 ** 53;
+export const isDate = (value) => typeof value === "number" && Math.abs(value) < 2 ** 53;
 /** @param {Test} test @returns {Test} */
 export const isListOf = (test) => (value) => Array.isArray(value) && value.every(test);
 export const areTexts = isListOf(isText);
