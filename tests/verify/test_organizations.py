@@ -61,6 +61,9 @@ def test_an_organization_of_another_type_is_none(wrong: dict[str, object]) -> No
     assert read(**IN_ACME | wrong).organization is None
     odd = read(**IN_ACME | {"org_slug": 1, "org_roles": "admin", "org_permissions": {"a:write": True}})
     assert odd.organization == PrincipalOrganization(id="org_a")
+    objects = [{"method": "a:write"}]  # how some write `amr`
+    odd = read(**IN_ACME | {"org_roles": objects, "org_permissions": objects, "permissions": objects})
+    assert (odd.organization, odd.permissions) == (PrincipalOrganization(id="org_a", slug="acme"), frozenset())
 
 
 def test_a_principal_keeps_its_organization() -> None:

@@ -54,6 +54,7 @@ class ProxyConnection(asyncio.Protocol):
         self._asked: deque[tuple[HeaderList, bool]] = deque()
         self._headers: HeaderList = []
         self._size = 0
+        self._is_in_head = True
         self._answering: asyncio.Task[None] | None = None
         self._is_ending = False
         self.used_at = 0.0
@@ -83,8 +84,10 @@ class ProxyConnection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserCallbackError:
             self._refuse(_TOO_LARGE)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+        except httptools.HttpParserError:
             self._refuse(_BAD)
+        except httptools.HttpParserUpgrade:  # after the question, which has its answer: there is no other protocol here
+            self.close()
 
     def eof_received(self) -> bool:
         """Answer what was asked before the end."""
@@ -95,7 +98,7 @@ class ProxyConnection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """A question begins."""
-        self._headers, self._size = [], 0
+        self._headers, self._size, self._is_in_head = [], 0, True
 
     def on_url(self, url: bytes) -> None:
         """Count: which page it is does not matter here."""
@@ -104,7 +107,12 @@ class ProxyConnection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep."""
         self._count(len(name) + len(value), _MOST_HEADER_BYTES)
-        self._headers.append((name.lower(), value))
+        if self._is_in_head:  # and no trailer, which proxies may pass on unseen (RFC 9110 §6.5.1)
+            self._headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """Take what follows for a body and trailers."""
+        self._is_in_head = False
 
     def on_body(self, body: bytes) -> None:
         """Count, and forget."""

@@ -100,7 +100,7 @@ async def serve(
 def _is_listed(peer: object, *, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
     """Whether the peer of a connection is listed. That of a Unix socket has no address, and permission to open it."""
     if not isinstance(peer, tuple):
-        return True
+        return isinstance(peer, (str, bytes))
     try:
         address = ip_address(cast("tuple[str, int]", peer)[0])
     except ValueError:

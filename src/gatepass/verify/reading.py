@@ -92,7 +92,8 @@ def roles_at(claims: Mapping[str, Any], path: tuple[str, ...]) -> frozenset[str]
 
 def _permissions(claim: object) -> frozenset[str]:
     """Read what a subject may do: no standard defines the claim, so that of another type grants nothing."""
-    return _set(names_in(cast("object", claim)) or ()) if isinstance(claim, list) else _NONE
+    names = cast("list[object]", claim) if isinstance(claim, list) else []
+    return _set(tuple(cast("list[str]", names))) if all(isinstance(name, str) for name in names) else _NONE
 
 
 def _organization(claims: Mapping[str, object]) -> PrincipalOrganization | None:
