@@ -118,6 +118,6 @@ def _is_text(word: str) -> bool:
 
 
 def _command(words: list[str]) -> str:
-    """The command that was called, without its options."""
-    is_named = bool(words) and not words[0].startswith("-")
-    return f"gatepass {words[0]}" if is_named else "gatepass"
+    """The command that was called, as far as there is one of this name."""
+    known, _, _ = app.parse_commands(words)
+    return " ".join(["gatepass", *known])

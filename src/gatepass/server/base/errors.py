@@ -85,5 +85,5 @@ def no_data(where: str) -> StartupError:
     """The error of a command that needs an existing database; it does not create one."""
     return StartupError(
         f"There is no database here: {where}.",
-        "Name the server's --data-dir or --database, or create a database: gatepass serve",
+        "Run it in the server's folder, or name its --data-dir or --database. To create a database: gatepass serve",
     )
