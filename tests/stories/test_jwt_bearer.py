@@ -376,9 +376,7 @@ def test_what_ends_its_tokens(tmp_path: Path) -> None:
         assert api.post("/signup", json=ANN).status_code == 201
         agent = agent_of(here)
         link(agent)
-        eventually(
-            lambda: other.get("/status/1").status_code == 200
-        )  # the first list of a new database, made over here
+        eventually(lambda: other.get("/status/1").status_code == 200)  # the first list, made here
         with Verifier(issuer=there.url, audience=API, clock=there.clock) as verifier:
             for name, (happen, error) in ENDINGS.items():
                 token = trade(api, agent, assertion(here)).json()["access_token"]
