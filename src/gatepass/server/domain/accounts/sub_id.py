@@ -20,7 +20,7 @@ class EmailSubject(
     email: str
 
     async def find(self, tx: Transaction, _issuer: str) -> User | None:
-        """The user, if the address was verified; nobody is named by one that they only typed."""
+        """The user whose address it is, if it was verified: one that was only typed names no one."""
         if not self.email.isprintable():  # not every database takes other text
             return None
         user = await tx.users.by_email(normalise_email(self.email))

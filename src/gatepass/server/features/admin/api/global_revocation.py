@@ -70,7 +70,7 @@ class GlobalRevocation:
         async def unit(tx: Transaction) -> Refusal | None:
             user = await body.sub_id.find(tx, issuer)
             if user is None:
-                return Refusal("user_not_found", "The subject is none of the users.")
+                return Refusal("user_not_found", "No user has this subject identifier.")
             if refused := operator.check_may_change(user):
                 return refused
             await end_sessions_of(tx, user.id, "global_revocation", actor=operator.id, where=call.origin)
