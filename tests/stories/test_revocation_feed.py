@@ -329,3 +329,22 @@ def test_an_api_that_proves_who_it_is_finds_a_place(tmp_path: Any, capsys: pytes
         known.start()
         eventually(lambda: known.health().feed == "live")
         assert stranger.health().feed == "list only"
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres18"])
+def test_a_list_that_another_node_has_just_opened(request: pytest.FixtureRequest, tmp_path: Any, kind: str) -> None:  # noqa: ANN401
+    """A verifier that is faster than the node's next reading gets the list, where a 404 would keep it waiting."""
+    database = "" if kind == "sqlite" else request.getfixturevalue(kind).migrated_database()
+    clock = SettableClock()
+    with (
+        running_server(tmp_path / "data", clock, database=database) as there,
+        running_server(tmp_path / "data", clock, database=database, issuer=there.url) as here,
+        here.client() as api,
+        there.client() as other,
+    ):
+        assert other.get("/status/1").status_code == 404
+        assert api.post("/signup", json=ANN).status_code == 201
+        uri, _ = place_of(api.post("/login", json=ANN).json()["token"])
+        assert other.get(uri).status_code == 200
+        answer = other.get("/status/2")
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")

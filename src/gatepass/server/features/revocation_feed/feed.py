@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from gatepass.jose import jws
-from gatepass.server.base.errors import Unavailable
+from gatepass.server.base.errors import Refusal, Unavailable
 from gatepass.server.domain.revocation.known import LogRead
 from gatepass.server.features.revocation_feed import stream
 from gatepass.server.features.revocation_feed.on_demand import OnDemand
@@ -261,11 +261,11 @@ class RevocationFeed:
         return stream.revoked(position, jws.assemble(message, await signer.sign(message)))
 
     def _put_in_place(self) -> None:
-        """Publish the snapshot, and each list before a token names it."""
+        """Publish the snapshot, and each list before a token names it; another node may just have opened the next."""
         known = self.known
         if SNAPSHOT_PATH not in self._documents:
             self._add(SNAPSHOT_PATH, self._render_snapshot, lambda: known.names_changed_at, _SNAPSHOT_SECONDS)
-        for number in known.lists:
+        for number in (*known.lists, max(known.lists, default=0) + 1):
             path = f"/status/{number}"
             if path not in self._documents:
                 render, changed_at = partial(self._render_list, number), partial(known.list_changed_at, number)
@@ -276,6 +276,10 @@ class RevocationFeed:
         self._public.publish(path, self._documents[path])
 
     async def _render_list(self, number: int) -> PublicDocument:
+        if number not in self.known.lists:
+            await self.catch_up()
+        if number not in self.known.lists:
+            raise Refusal("not_found", "")
         signer, position, as_of = (
             self._keys.current.document_signer,
             self.known.position,

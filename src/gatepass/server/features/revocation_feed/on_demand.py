@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gatepass.server.base.errors import Unavailable
+from gatepass.server.base.errors import Refusal, Unavailable
 from gatepass.server.web.errors import problem
 
 if TYPE_CHECKING:
@@ -62,9 +62,12 @@ class OnDemand:
         self._last = None
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the document; 503 if there is no signer to make it."""
+        """Send the document; 503 if there is no signer to make it, 404 if there turns out to be no such document."""
         try:
             document = await self._current()
+        except Refusal as error:
+            await problem(error.code, error.detail)(scope, receive, send)
+            return
         except Unavailable as error:
             refusal = problem(error.code, error.detail, headers={"retry-after": str(error.retry_after or 1)})
             await refusal(scope, receive, send)
