@@ -29,11 +29,14 @@ def revoking(first: int, count: int) -> Callable[[Transaction], Awaitable[None]]
 
 
 def test_a_reader_misses_nothing(database: Database) -> None:
-    """Sixteen writers, and a reader that goes on from the last id that it has seen: it has seen everything, once."""
+    """Sixteen writers, each about another person, and a reader that goes on from the last id that it has seen.
+
+    It has seen everything, once.
+    """
 
     async def writer(number: int) -> None:
         for turn in range(EACH):
-            await database.transaction(revoking(100 * number + 3 * turn, 3))
+            await database.transaction(revoking(100 * number + 3 * turn, 3), about=f"p{number}")
 
     async def read_on(seen: list[int]) -> None:
         async def unit(tx: Transaction) -> list[int]:

@@ -268,14 +268,19 @@ class Database(Protocol):
     clock: Clock
     """The clock that all nodes share."""
 
-    async def transaction(self, unit: Callable[[Transaction], Awaitable[T]], *, shared: bool = False) -> T:
+    async def transaction(
+        self, unit: Callable[[Transaction], Awaitable[T]], *, about: str = "", shared: bool = False
+    ) -> T:
         """Run the unit, commit, and return its result once it is durable; if it raises, nothing was written.
 
-        No other unit can write between its reads and its writes.
+        No other unit can write between its reads and its writes; with the options, only those can that are no matter.
 
         Args:
             unit: the unit.
-            shared: other shared units may run beside it. For those that only add what is their own.
+            about: the id of the only person whose data it decides by, beside what no person has, such as clients and
+                roles, and whose data it changes. Units about others run beside it.
+            shared: other shared units may run beside it, with `about` also those about the same person. For those that
+                only add what is their own.
 
         Raises:
             Unavailable: `store_unavailable`, when the database is locked, full, read-only or away.
@@ -323,6 +328,7 @@ async def decide(
     database: Database,
     unit: Callable[[Transaction], Awaitable[T | Refusal]],
     *,
+    about: str = "",
     shared: bool = False,
     is_lone_statement: bool = False,
 ) -> T:
@@ -331,6 +337,7 @@ async def decide(
     Args:
         database: where.
         unit: the unit; it returns a refusal, and raises none.
+        about: as for `Database.transaction`.
         shared: as for `Database.transaction`.
         is_lone_statement: run it by `Database.statement`.
 
@@ -341,7 +348,7 @@ async def decide(
     if is_lone_statement:
         outcome = await database.statement(unit)
     else:
-        outcome = await database.transaction(unit, shared=shared)
+        outcome = await database.transaction(unit, about=about, shared=shared)
     if isinstance(outcome, Refusal):
         raise outcome
     return outcome

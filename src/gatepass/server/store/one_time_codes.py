@@ -62,16 +62,16 @@ class SqlCodes:
         )
         return next((code for row in rows if (code := _code(row)) is not None and code.purpose in purposes), None)
 
-    async def is_waited_for(self, holder: bytes, purpose: Purpose, now: float) -> bool:
+    async def is_waited_for_by(self, holder: bytes, purpose: Purpose, now: float) -> str | None:
         """Look for one by holder."""
         row = await self._connection.row(
-            "SELECT 1 FROM codes WHERE holder = ?1 AND purpose = ?2 AND expires_at > ?3 AND tries < ?4",
+            "SELECT user_id FROM codes WHERE holder = ?1 AND purpose = ?2 AND expires_at > ?3 AND tries < ?4",
             holder,
             purpose,
             now,
             MOST_TRIES,
         )
-        return row is not None
+        return None if row is None else str(row[0])
 
     async def use(self, digest: bytes, purpose: Purpose, now: float, *, holder: bytes | None = None) -> Code | None:
         """Delete by primary key, and by holder where it matters."""

@@ -1,8 +1,12 @@
 """PostgreSQL: the same statements over `asyncpg`, from any number of nodes.
 
-A unit has the same guarantees as on SQLite, where units are serialized: it holds a lock of the whole database, so that
-what it has read is still true when it writes. Units that only add rows share that lock. A refresh, the most frequent
-operation, is a single statement, which is its own transaction and locks only its row.
+A unit has the same guarantees as on SQLite, where units are serialized: it holds a lock, so that what it has read is
+still true when it writes. One about a person holds that person's, and shares the lock of the whole database, which one
+about anything else holds alone. Units that only add rows share both. A refresh, the most frequent operation, is a
+single statement, which is its own transaction and locks only its row.
+
+What a unit revokes is written in one message with the commit, so that the row that counts revocations, the only thing
+that all of them take, is held for as long as that takes, and not for round trips. See docs/adr/0047.
 
 That single statement must not mix two snapshots. At READ COMMITTED it would: after waiting for the grant's row it would
 see the new row, but in its sub-selects the user's roles from before the wait. So lone statements run at REPEATABLE
@@ -13,6 +17,7 @@ their first statement, which takes the lock, would fix their snapshot before the
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 import time
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -51,10 +56,10 @@ _MOST_TRIES = 12
 _MIGRATION_TRIES = 12
 
 _LOCK = "SELECT pg_advisory_xact_lock(1734440037, 1)"
+_LOCK_SHARED = "SELECT pg_advisory_xact_lock_shared(1734440037, 1)"
 _BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; {_LOCK}"
-_BEGIN_SHARED = "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock_shared(1734440037, 1)"
-# Only units that change what other processes cache notify them; sign-ins and refreshes do not.
-_COMMIT = f"NOTIFY {CHANNEL}; COMMIT"
+_BEGIN_SHARED = f"BEGIN ISOLATION LEVEL READ COMMITTED; {_LOCK_SHARED}"
+_NOTIFY = f"NOTIFY {CHANNEL}"
 _MIGRATION_LOCK = "SELECT pg_advisory_xact_lock(1734440037, 2)"
 
 _SESSION = {
@@ -224,10 +229,14 @@ class PostgresDatabase:
             raise
         return database
 
-    async def transaction(self, unit: Callable[[Transaction], Awaitable[T]], *, shared: bool = False) -> T:
-        """Run the unit between BEGIN and COMMIT, under the lock; see the port."""
-        begin, commit = (_BEGIN_SHARED, "COMMIT") if shared else (_BEGIN, _COMMIT)
-        return await self._tried(lambda: self._in_transaction(unit, begin, commit))
+    async def transaction(
+        self, unit: Callable[[Transaction], Awaitable[T]], *, about: str = "", shared: bool = False
+    ) -> T:
+        """Run the unit between BEGIN and COMMIT, under its locks; see the port."""
+        begin = _BEGIN_SHARED if about or shared else _BEGIN
+        if about:
+            begin = f"{begin}; {_lock_of(about, shared=shared)}"
+        return await self._tried(lambda: self._in_transaction(unit, begin))
 
     async def statement(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run the unit without BEGIN up to its second statement; see the port."""
@@ -318,23 +327,38 @@ class PostgresDatabase:
         except _CONFLICT as error:
             raise _unavailable(error) from error
 
-    async def _in_transaction(self, unit: Callable[[Transaction], Awaitable[T]], begin: str, commit: str) -> T:
+    async def _in_transaction(self, unit: Callable[[Transaction], Awaitable[T]], begin: str) -> T:
         async with self.connection() as connection, _or_rollback(connection):
+            connection.transaction.revocations.begin()
             await connection.raw.execute(begin)
             result = await unit(connection.transaction)
-            await connection.raw.execute(commit)
-        if commit is _COMMIT:
-            self._committed_at = time.monotonic()
+            await self._commit(connection, notifies=begin is _BEGIN)
         return result
 
     async def _alone(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
         async with self.connection() as connection, _or_rollback(connection):
+            connection.transaction.revocations.begin()
             with connection.alone():
                 result = await unit(connection.transaction)
+            if connection.transaction.revocations.has_news and not connection.is_in_transaction():
+                await connection.raw.execute(_BEGIN)
             if connection.is_in_transaction():
-                await connection.raw.execute(_COMMIT)
-                self._committed_at = time.monotonic()
+                await self._commit(connection, notifies=True)
         return result
+
+    async def _commit(self, connection: PooledConnection, *, notifies: bool) -> None:
+        """Publish what the unit has revoked, and commit.
+
+        Other processes are notified of that, and where the unit had the whole database, because it may have changed
+        what they cache; a sign-in or a refresh does not wake them.
+        """
+        revocations = connection.transaction.revocations
+        notifies = notifies or revocations.has_news
+        await revocations.publish_names()
+        statements = (*revocations.indexes_statements(), *((_NOTIFY,) if notifies else ()), "COMMIT")
+        await connection.raw.execute("; ".join(statements))
+        if notifies:
+            self._committed_at = time.monotonic()
 
     async def _new_connection(self) -> PooledConnection:
         raw = await _connect(self._url)
@@ -478,6 +502,12 @@ async def _migrate_once(raw: Any) -> None:  # noqa: ANN401 - asyncpg's connectio
                 for statement in migration.statements:
                     await raw.execute(translated(statement))
                 await raw.execute("INSERT INTO migrations VALUES ($1, $2)", migration.number, migration.name)
+
+
+def _lock_of(name: str, *, shared: bool) -> str:
+    """The lock of a person. That two may have the same number only makes them wait for each other."""
+    number = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
+    return f"SELECT pg_advisory_xact_lock{'_shared' if shared else ''}({number:d})"
 
 
 def _unavailable(error: Exception) -> StoreUnavailable:

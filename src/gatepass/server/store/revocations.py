@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from functools import cache
 from typing import TYPE_CHECKING
 
 from gatepass.server.domain.revocation.log import KEPT_SECONDS, Revocation
@@ -21,34 +20,64 @@ _EPOCH_BYTES = 8
 _AT_ONCE = 100
 
 
-@cache
-def _insertion_of_places(count: int) -> str:
-    """An INSERT of this many status indexes, each with an id, list and index, which all expire at ?1."""
-    rows = ", ".join(f"(?{3 * row + 2}, ?{3 * row + 3}, ?{3 * row + 4}, ?1)" for row in range(count))
-    return f"INSERT INTO revocations (id, status_list, status_idx, expires_at) VALUES {rows}"
-
-
 class SqlRevocations:
-    """`gatepass.server.domain.revocation.log.RevocationLog`."""
+    """`gatepass.server.domain.revocation.log.RevocationLog`.
+
+    What a unit revokes is written at its end, right before the commit: ids come from the one row that counts them, so
+    that whoever holds it commits before the next can take it, and nobody is to hold it for longer than that. A sequence
+    would not do: it gives ids in order of request, and a reader that has seen 8 would never look for the 7 that commits
+    after it.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._indexes: list[tuple[StatusIndex, float]] = []
+        self._names: list[tuple[Value, ...]] = []
+
+    @property
+    def has_news(self) -> bool:
+        """Whether the unit has revoked anything so far."""
+        return bool(self._indexes or self._names)
+
+    def begin(self) -> None:
+        """Forget what an earlier unit revoked, which was published, or undone."""
+        self._indexes, self._names = [], []
+
+    async def publish(self) -> None:
+        """Write all that the unit has revoked."""
+        await self.publish_names()
+        for statement in self.indexes_statements():
+            await self._connection.row(statement)
+
+    async def publish_names(self) -> None:
+        """Write the tokens and keys that the unit has revoked."""
+        if not self._names:
+            return
+        await self._connection.row(_taking(len(self._names)))
+        for number, values in enumerate(self._names, 1 - len(self._names)):
+            await self._connection.row(
+                "INSERT INTO revocations (id, jti, kid, expires_at, client_id)"
+                f" SELECT last_id + ({number}), ?1, ?2, ?3, ?4 FROM revocation_head WHERE one = 1",
+                *values,
+            )
+
+    def indexes_statements(self) -> tuple[str, ...]:
+        """What writes the status indexes that the unit has revoked. There are only our own numbers in it.
+
+        Without parameters, so that a database over a network can take it in one message with the commit.
+        """
+        if not self._indexes:
+            return ()
+        parts = (self._indexes[start : start + _AT_ONCE] for start in range(0, len(self._indexes), _AT_ONCE))
+        return tuple(statement for part in parts for statement in (_taking(len(part)), _insertion(part)))
 
     async def revoke_indexes(self, indexes: Sequence[StatusIndex], now: float) -> None:
-        """Allocate ids for all of them, and insert, many in one statement."""
-        first = await self._take_ids(len(indexes)) + 1
-        for start in range(0, len(indexes), _AT_ONCE):
-            some = indexes[start : start + _AT_ONCE]
-            values = [
-                value
-                for event_id, index in enumerate(some, first + start)
-                for value in (event_id, index.list, index.idx)
-            ]
-            await self._connection.row(_insertion_of_places(len(some)), now + KEPT_SECONDS, *values)
+        """Keep them for the end of the unit."""
+        self._indexes += [(index, now + KEPT_SECONDS) for index in indexes]
 
     async def revoke_token(self, jti: str, *, client_id: str, expires_at: float) -> None:
-        """Take an id, and insert."""
-        await self._insert(await self._take_ids(1) + 1, None, None, jti, None, expires_at, client_id)
+        """Keep it for the end of the unit."""
+        self._names.append((jti, None, expires_at, client_id))
 
     async def count_names(self, now: float) -> dict[str, int]:
         """Count all of them."""
@@ -60,8 +89,8 @@ class SqlRevocations:
         return {str(client_id): int(count or 0) for client_id, count in rows}
 
     async def revoke_key(self, kid: str, now: float) -> None:
-        """Take an id, and insert."""
-        await self._insert(await self._take_ids(1) + 1, None, None, None, kid, now + KEPT_SECONDS, None)
+        """Keep it for the end of the unit."""
+        self._names.append((None, kid, now + KEPT_SECONDS, None))
 
     async def is_revoked(self, *, status: StatusIndex | None, jti: str, now: float) -> bool:
         """Look up either, by index."""
@@ -103,24 +132,23 @@ class SqlRevocations:
         """Delete by time."""
         await self._connection.row("DELETE FROM revocations WHERE expires_at <= ?1", now)
 
-    async def _take_ids(self, count: int) -> int:
-        """Allocate ids from the one row that counts them: the transaction that holds it commits before the next can.
 
-        A sequence would not do: it allocates in order of request, and a reader that has seen 8 would never look for the
-        7 that commits after it.
-        """
-        row = await self._connection.row(
-            "UPDATE revocation_head SET last_id = last_id + ?1 WHERE one = 1 RETURNING last_id - ?1", count
-        )
-        assert row is not None, "the store's first epoch is opened before anything is served"
-        return int(row[0] or 0)
+def _taking(count: int) -> str:
+    """Take the next ids: the last of them is `last_id` then."""
+    return f"UPDATE revocation_head SET last_id = last_id + {count:d} WHERE one = 1"
 
-    async def _insert(self, *values: Value) -> None:
-        await self._connection.row(
-            "INSERT INTO revocations (id, status_list, status_idx, jti, kid, expires_at, client_id)"
-            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            *values,
-        )
+
+def _insertion(indexes: Sequence[tuple[StatusIndex, float]]) -> str:
+    """Write status indexes, with the ids that were just taken for them."""
+    rows = ", ".join(
+        f"({number:d}, {index.list:d}, {index.idx:d}, CAST({expires_at!r} AS DOUBLE PRECISION))"
+        for number, (index, expires_at) in enumerate(indexes, 1 - len(indexes))
+    )
+    return (
+        "INSERT INTO revocations (id, status_list, status_idx, expires_at)"
+        f" SELECT last_id + column1, column2, column3, column4 FROM revocation_head, (VALUES {rows}) AS revoked"
+        " WHERE one = 1"
+    )
 
 
 class SqlStatusLists:

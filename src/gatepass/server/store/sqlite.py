@@ -102,7 +102,13 @@ class SqliteDatabase:
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
         self._thread.start()
 
-    async def transaction(self, unit: Callable[[Transaction], Awaitable[T]], *, shared: bool = False) -> T:  # noqa: ARG002 - there is one writer
+    async def transaction(
+        self,
+        unit: Callable[[Transaction], Awaitable[T]],
+        *,
+        about: str = "",  # noqa: ARG002 - there is one writer
+        shared: bool = False,  # noqa: ARG002 - there is one writer
+    ) -> T:
         """Give the unit to the writer; see the port."""
         return await self.statement(unit)
 
@@ -202,7 +208,9 @@ class SqliteDatabase:
         execute = self._writer.execute
         execute("SAVEPOINT unit")
         try:
+            self._write.revocations.begin()
             outcome = _Outcome(job, _drive(job.unit, self._write), None)
+            _drive(lambda tx: self._write.revocations.publish(), self._write)  # noqa: ARG005 - a unit takes one
         except (apsw.ConstraintError, apsw.SQLError) as error:
             outcome = self._undo(job, error)
         except apsw.Error:

@@ -116,4 +116,4 @@ class LoginResponses:
         async def unit(tx: Transaction) -> None:
             await replace_session(tx, before.session_id, opened.subject.session_id, where=self._address.where(request))
 
-        await self._database.transaction(unit)
+        await self._database.transaction(unit, about=before.user.id)

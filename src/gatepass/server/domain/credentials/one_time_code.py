@@ -59,8 +59,8 @@ class Codes(Protocol):
         """The latest code of one of these purposes that the holder waits for."""
         ...
 
-    async def is_waited_for(self, holder: bytes, purpose: Purpose, now: float) -> bool:
-        """Whether the holder has a valid code with tries left."""
+    async def is_waited_for_by(self, holder: bytes, purpose: Purpose, now: float) -> str | None:
+        """Whose valid code, with tries left, the holder waits for."""
         ...
 
     async def use(self, digest: bytes, purpose: Purpose, now: float, *, holder: bytes | None = None) -> Code | None:

@@ -110,7 +110,9 @@ class AskingDatabase:
         self._failures = failures
         self.clock: Clock = database.clock
 
-    async def transaction(self, unit: Callable[[Transaction], Awaitable[T]], *, shared: bool = False) -> T:
+    async def transaction(
+        self, unit: Callable[[Transaction], Awaitable[T]], *, about: str = "", shared: bool = False
+    ) -> T:
         """Run the unit, as often as it asks something new; see the port.
 
         Raises:
@@ -119,7 +121,7 @@ class AskingDatabase:
         answers = Answers(self._asked)
         for _ in range(MOST_QUESTIONS):
             try:
-                return await self._database.transaction(partial(_run, unit, answers), shared=shared)
+                return await self._database.transaction(partial(_run, unit, answers), about=about, shared=shared)
             except Unanswered as unanswered:
                 request = unanswered.request
             answers.add(request, await self._ask(request))

@@ -161,7 +161,7 @@ class LogoutPages:
         async def unit(tx: Transaction) -> None:
             await end_session(tx, caller.session_id, caller.user.id, "logout", where=origin)
 
-        await self._core.database.transaction(unit)
+        await self._core.database.transaction(unit, about=caller.user.id)
         response = self._lead_on(call, request, client)
         self._core.browser.clear_cookie(call.request, response)
         return response

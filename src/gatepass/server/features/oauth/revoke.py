@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from gatepass.server.core import Core
     from gatepass.server.domain.ports import Transaction
+    from gatepass.server.domain.revocation.status_index import StatusIndex
     from gatepass.server.domain.sessions.client import Client
-    from gatepass.server.domain.sessions.grant import TokenSubject
+    from gatepass.server.domain.sessions.grant import Held, TokenSubject
     from gatepass.server.web.call import Call
     from gatepass.tokens.refresh_token import RefreshToken
     from gatepass.verify import Principal
@@ -60,12 +61,17 @@ async def revoke(core: Core, names: NameQuota, call: Call, form: TokenToLookAt) 
 async def _revoke_grant(core: Core, client: Client, token: RefreshToken) -> None:
     """The refresh token and every access token of its grant (RFC 7009 §2.1)."""
 
-    async def unit(tx: Transaction) -> None:
-        held = await tx.grants.held_by(refresh_credential(token, client.id))
-        if held is not None and held.client_id == client.id:
-            await end_grant(tx, held.grant_id, tells_client=False)
+    async def find(tx: Transaction) -> Held | None:
+        return await tx.grants.held_by(refresh_credential(token, client.id))
 
-    await core.database.transaction(unit)
+    held = await core.database.read(find)
+    if held is None or held.client_id != client.id:
+        return
+
+    async def unit(tx: Transaction) -> None:
+        await end_grant(tx, held.grant_id, tells_client=False)
+
+    await core.database.transaction(unit, about=held.user_id)
 
 
 async def _revoke_access_token(core: Core, names: NameQuota, client: Client, token: str) -> None:
@@ -81,33 +87,30 @@ async def _revoke_access_token(core: Core, names: NameQuota, client: Client, tok
         return
     if principal.client_id != client.id:
         return
-    if principal.session_id is not None and await _is_of_own_grant(core, client, principal):
-        await _move_grant(core, principal)
-    else:
-        await _revoke_by_name(core, names, client, principal)
-
-
-async def _is_of_own_grant(core: Core, client: Client, principal: Principal) -> bool:
-    """Whether the client holds the grant. An exchanged token has the status index of another one's, which lives on."""
     status = status_of(principal)
 
-    async def unit(tx: Transaction) -> TokenSubject | None:
+    async def find(tx: Transaction) -> TokenSubject | None:
         return None if status is None else await tx.grants.bearer_at(status)
 
-    holder = await core.database.read(unit)
-    return holder is None or (holder.client_id == client.id and "act" not in principal.claims)
+    holder = await core.database.read(find)
+    # An exchanged token has the status index of another client's grant, which lives on.
+    is_of_own_grant = holder is None or (holder.client_id == client.id and "act" not in principal.claims)
+    if principal.session_id is None or not is_of_own_grant:
+        await _revoke_by_name(core, names, client, principal)
+    elif status is not None and holder is not None:  # otherwise it is already invalid
+        await _move_grant(core, status, holder.user_id)
 
 
-async def _move_grant(core: Core, principal: Principal) -> None:
-    was_at, index = status_of(principal), await core.indexes.next()
+async def _move_grant(core: Core, was_at: StatusIndex, user_id: str) -> None:
+    index = await core.indexes.next()
 
     async def unit(tx: Transaction) -> None:
-        grant_id = None if was_at is None else await tx.grants.at(was_at)
-        if was_at is not None and grant_id is not None:  # otherwise it is already invalid
+        grant_id = await tx.grants.at(was_at)
+        if grant_id is not None:
             await tx.revocations.revoke_indexes([was_at], tx.now)
             await tx.grants.move([(grant_id, index)])
 
-    await core.database.transaction(unit)
+    await core.database.transaction(unit, about=user_id)
 
 
 async def _revoke_by_name(core: Core, names: NameQuota, client: Client, principal: Principal) -> None:

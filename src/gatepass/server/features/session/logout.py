@@ -20,7 +20,7 @@ async def log_out(database: Database, session_id: str, user_id: str, origin: Ori
     async def unit(tx: Transaction) -> None:
         await end_session(tx, session_id, user_id, "logout", where=origin)
 
-    await database.transaction(unit)
+    await database.transaction(unit, about=user_id)
 
 
 async def log_out_everywhere(database: Database, session_id: str, user_id: str, origin: Origin) -> None:
@@ -36,4 +36,4 @@ async def log_out_everywhere(database: Database, session_id: str, user_id: str, 
         await end_sessions_of(tx, user_id, "logout_all", where=origin)
         return None
 
-    await decide(database, unit)
+    await decide(database, unit, about=user_id)

@@ -74,7 +74,7 @@ async def disconnect(needs: Needs, call: Call, client_id: str) -> None:
             return None
         return Refusal("consent_not_found", "No application of this id has access to your account.")
 
-    await decide(needs.database, unit)
+    await decide(needs.database, unit, about=user.id)
 
 
 def _of_consent(consent: Consent) -> ConnectedApp:

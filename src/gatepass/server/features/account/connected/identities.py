@@ -56,7 +56,7 @@ async def disconnect(needs: Needs, call: Call, identity_id: str) -> None:
         await record(tx, "provider_disconnected", user.id, reason=identities[identity_id].provider, where=origin)
         return None
 
-    await decide(needs.database, unit)
+    await decide(needs.database, unit, about=user.id)
 
 
 async def _opens_otherwise(needs: Needs, tx: Transaction, user: User) -> bool:

@@ -87,7 +87,7 @@ async def add_passkey(needs: Needs, call: Call, credential: Json, name: str, enr
         codes = await note_added(needs, tx, call, "passkey", at=passkey.created_at)
         return PasskeyMade(id=passkey.id, name=passkey.name, recovery_codes=codes)
 
-    return await decide(needs.database, unit)
+    return await decide(needs.database, unit, about=user.id)
 
 
 async def rename_passkey(needs: Needs, user: User, passkey_id: str, name: str) -> None:
@@ -98,7 +98,7 @@ async def rename_passkey(needs: Needs, user: User, passkey_id: str, name: str) -
         is_renamed = bool(line) and await tx.passkeys.rename(passkey_id, user.id, line)
         return None if is_renamed else not_found()
 
-    await decide(needs.database, unit)
+    await decide(needs.database, unit, about=user.id)
 
 
 async def remove_passkey(needs: Needs, call: Call, passkey_id: str) -> None:
@@ -118,7 +118,7 @@ async def remove_passkey(needs: Needs, call: Call, passkey_id: str) -> None:
         await note_removed(needs, tx, call, "passkey")
         return None
 
-    await decide(needs.database, unit)
+    await decide(needs.database, unit, about=user.id)
 
 
 def _one_line(name: str) -> str:

@@ -45,5 +45,5 @@ async def replace_recovery_codes(needs: Needs, call: Call) -> tuple[str, ...]:
         await record(tx, "recovery_codes_made", user.id, where=origin)
         return None
 
-    await decide(needs.database, unit)
+    await decide(needs.database, unit, about=user.id)
     return codes

@@ -68,7 +68,7 @@ async def offer_totp(needs: Needs, user: User, enrollment_code: str = "") -> Tot
             return None
         return Refusal("factor_exists", "There is already an authenticator app: remove it first.")
 
-    await decide(needs.database, unit)
+    await decide(needs.database, unit, about=user.id)
     return _offered(needs, user, secret)
 
 
@@ -115,7 +115,7 @@ async def confirm_totp(needs: Needs, call: Call, code: str) -> tuple[str, ...]:
         await tx.sessions.prove_again(session_id, acr=TWO_FACTORS, amr=amr, now=session.auth_time)
         return await note_added(needs, tx, call, "totp", at=at)
 
-    return await decide(needs.database, unit)
+    return await decide(needs.database, unit, about=user.id)
 
 
 async def remove_totp(needs: Needs, call: Call) -> None:
@@ -135,7 +135,7 @@ async def remove_totp(needs: Needs, call: Call) -> None:
         await note_removed(needs, tx, call, "totp")
         return None
 
-    await decide(needs.database, unit)
+    await decide(needs.database, unit, about=user.id)
 
 
 def _offered(needs: Needs, user: User, secret: bytes) -> TotpOffered:

@@ -24,4 +24,4 @@ async def forget_device(database: Database, call: Call, device_id: str) -> None:
         await record(tx, "device_forgotten", user_id, where=origin)
         return None
 
-    await decide(database, unit)
+    await decide(database, unit, about=user_id)

@@ -25,7 +25,7 @@ async def end_own_session(database: Database, call: Call, session_id: str) -> No
         has_ended = await end_session(tx, session_id, user.id, "ended_by_user", where=origin)
         return None if has_ended else Refusal("session_not_found", "There is no active session with this id.")
 
-    await decide(database, unit)
+    await decide(database, unit, about=user.id)
 
 
 async def end_other_sessions(database: Database, call: Call) -> None:
@@ -36,4 +36,4 @@ async def end_other_sessions(database: Database, call: Call) -> None:
         if await tx.sessions.is_live(session_id, user.id, tx.now):
             await end_sessions_of(tx, user.id, "ended_by_user", where=origin, keep=session_id)
 
-    await database.transaction(unit)
+    await database.transaction(unit, about=user.id)

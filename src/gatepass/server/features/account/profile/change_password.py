@@ -54,4 +54,4 @@ async def set_password(needs: Needs, call: Call, password: str) -> None:
         await needs.notices.warn(tx, "password_changed", user, language=language, where=call.origin)
         return None
 
-    await decide(needs.database, unit)
+    await decide(needs.database, unit, about=user.id)

@@ -33,4 +33,4 @@ async def change_profile(database: Database, call: Call, changes: ProfileChanges
             await record(tx, "profile_changed", user.id, reason=" ".join(changed), where=origin)
         return after
 
-    return await decide(database, unit)
+    return await decide(database, unit, about=user.id)

@@ -21,4 +21,4 @@ async def export(database: Database, call: Call) -> Exported:
         await record(tx, "data_exported", user.id, where=origin)
         return await collect(tx, user)
 
-    return await database.transaction(unit)
+    return await database.transaction(unit, about=user.id)

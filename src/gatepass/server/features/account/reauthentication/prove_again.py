@@ -110,7 +110,7 @@ async def prove_again(needs: Needs, call: Call, given: Given) -> ProvenSession:
         subject = None if caller.status is None else await tx.grants.bearer_at(caller.status)
         return ProvenSession(subject, tx.now)
 
-    return await decide(needs.database, unit)
+    return await decide(needs.database, unit, about=user.id)
 
 
 async def _read(needs: Needs, call: Call, given: Given) -> ComparedPassword | Claim:

@@ -111,10 +111,11 @@ async def sign_in(needs: Needs, call: Call, proof: MailProof, token_request: Tok
     )
     language = call.language
 
-    async def look(tx: Transaction) -> bool:
-        return await tx.codes.is_waited_for(holder, "sign_in", tx.now)
+    async def look(tx: Transaction) -> str | None:
+        return await tx.codes.is_waited_for_by(holder, "sign_in", tx.now)
 
-    if not await needs.database.read(look):  # a wrong guess must not reserve status indexes
+    user_id = await needs.database.read(look)
+    if user_id is None:  # a wrong guess must not reserve status indexes
         raise _invalid_code()
     status = await needs.indexes.next()
 
@@ -124,7 +125,7 @@ async def sign_in(needs: Needs, call: Call, proof: MailProof, token_request: Tok
         else:
             typed = short_digest_of(needs.data_key.derive("codes"), holder, proof.code or "")
             found = await tx.codes.use_short(holder, typed, "sign_in", tx.now)
-        user = None if found is None else await tx.users.by_id(found.user_id)
+        user = None if found is None or found.user_id != user_id else await tx.users.by_id(user_id)
         if found is None or user is None or user.email != found.email:
             return _invalid_code()
         if user.closed is not None:
@@ -137,7 +138,7 @@ async def sign_in(needs: Needs, call: Call, proof: MailProof, token_request: Tok
             tx, user, token_request=token_request, proof=authentication, status=status, device=device
         )
 
-    return await decide(needs.database, unit)
+    return await decide(needs.database, unit, about=user_id)
 
 
 async def find_code(database: Database, token: str) -> Code | None:

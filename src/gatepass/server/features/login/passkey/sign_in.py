@@ -58,4 +58,4 @@ async def sign_in(needs: Needs, call: Call, credential: Json, token_request: Tok
             tx, user, token_request=token_request, proof=proof, status=status, device=device
         )
 
-    return await decide(needs.database, unit)
+    return await decide(needs.database, unit, about=passkey_claim.passkey.user_id)

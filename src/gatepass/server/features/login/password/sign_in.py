@@ -98,7 +98,7 @@ async def sign_in(needs: Needs, call: Call, address: str, password: str, token_r
             tx, verdict, token_request=token_request, proof=proof, status=status, device=call.device
         )
 
-    outcome: LoginResult | Outdated = await decide(needs.database, unit, shared=True)
+    outcome: LoginResult | Outdated = await decide(needs.database, unit, about=checked.user_id, shared=True)
     if isinstance(outcome, Outdated):  # then decide by the current hash, which may be of the same password
         return await sign_in(needs, call, address, password, token_request)
     return outcome

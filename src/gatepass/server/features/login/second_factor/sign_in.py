@@ -103,7 +103,7 @@ async def sign_in(needs: Needs, call: Call, pending: Pending, claim: Claim, *, r
             max_seconds=needs.settings.session_max_seconds,
         )
 
-    return await decide(needs.database, unit), device
+    return await decide(needs.database, unit, about=pending.user_id), device
 
 
 async def _decide(needs: Needs, tx: Transaction, pending: Pending, claim: Claim, attempt: Attempt) -> Both | Refusal:

@@ -76,7 +76,7 @@ async def issue_code(  # noqa: PLR0913 - what an answer is made of
         await tx.clients.note_use(request.client_id, tx.now)
         return code
 
-    return await decide(needs.database, unit, shared=True)
+    return await decide(needs.database, unit, about=user.id, shared=True)
 
 
 def _agreed(request: AuthorizationRequest, scope: tuple[str, ...]) -> AuthorizationRequest:

@@ -77,7 +77,7 @@ async def look(core: Core, user_codes: UserCodes, call: Call, form: UserCodeForm
     async def unit(tx: Transaction) -> DeviceCode | Refusal:
         return await user_codes.find(tx, call, form.user_code)
 
-    code = await decide(core.database, unit)
+    code = await decide(core.database, unit, about=call.caller.user.id)
     client, apis, known = await _client(core, code), await core.apis.all(), core.pages.texts.of(call.language)
     return core.pages.page(
         call.request,
@@ -133,7 +133,7 @@ async def approve(needs: Needs, user_codes: UserCodes, call: Call, user_code: st
         )
         return None
 
-    await decide(needs.database, unit)
+    await decide(needs.database, unit, about=caller.user.id)
 
 
 async def deny(needs: Needs, user_codes: UserCodes, call: Call, user_code: str) -> None:
@@ -146,7 +146,7 @@ async def deny(needs: Needs, user_codes: UserCodes, call: Call, user_code: str) 
         is_first = await tx.device_codes.deny(code.user_digest, tx.now)
         return None if is_first else _decided()
 
-    await decide(needs.database, unit)
+    await decide(needs.database, unit, about=call.caller.user.id)
 
 
 def _decided() -> Refusal:

@@ -50,25 +50,35 @@ async def device_code(core: Core, client: Client, form: TokenForm, jkt: str | No
     await core.id_token_issuer.prepare(client, keys)
     code_digest = digest_of(form.device_code)
 
+    async def look(tx: Transaction) -> str:
+        found = await tx.device_codes.by_digest(code_digest)
+        return "" if found is None else found.user_id
+
+    user_id = await core.database.read(look)
+
     async def unit(tx: Transaction) -> Approved | Refusal:
         code = await tx.device_codes.by_digest(code_digest)
         if code is None or code.request.client_id != client.id or code.request.dpop_jkt not in ("", jkt):
             return FailedGrant(_REFUSED, user_id="" if code is None else code.user_id)
         if tx.now >= code.expires_at:
             return Refusal("expired_token", "The device code has expired: begin again.")
-        match code.state:
-            case "pending":
-                return await _wait(tx, code)
-            case "denied":
-                return _denied()
-            case "redeemed":
-                return FailedGrant(_REFUSED, user_id=code.user_id)
-            case "approved":
-                refused = too_wide(core, client, code.request, form)
-                return refused or await _redeem(core, tx, code, token_request_of(code.request, client, jkt), status)
+        if code.state != "approved" or code.user_id != user_id:
+            return await _undecided(tx, code)
+        refused = too_wide(core, client, code.request, form)
+        return refused or await _redeem(core, tx, code, token_request_of(code.request, client, jkt), status)
 
-    approved = await decide(core.database, unit)
+    approved = await decide(core.database, unit, about=user_id or code_digest.hex())
     return await issue(core, client, form, approved.code.request, approved.opened, keys=keys)
+
+
+async def _undecided(tx: Transaction, code: DeviceCode) -> Refusal:
+    match code.state:
+        case "denied":
+            return _denied()
+        case "redeemed":
+            return FailedGrant(_REFUSED, user_id=code.user_id)
+        case "pending" | "approved":  # in the latter case at this moment: the next poll sees it
+            return await _wait(tx, code)
 
 
 async def _wait(tx: Transaction, code: DeviceCode) -> Refusal:
