@@ -25,7 +25,7 @@ from tests.stories.test_kill_matrix import (
     verifies,
 )
 from tests.support.guarded import PROXIES, guard, proxy, wsgi_echo
-from tests.support.server import SettableClock, running_server
+from tests.support.server import RunningClock, running_server
 from tests.verify.test_javascript_api import apis
 
 from gatepass.verify import Verifier
@@ -55,20 +55,12 @@ LONGEST_SECONDS = 10.0
 """A machine that is busy with other tests may take longer than what is promised, and than nothing that polls."""
 
 
-class RunningClock(SettableClock):
-    """The time of this machine, moved by what a test has let pass."""
-
-    def __call__(self) -> float:
-        """Now."""
-        return time.time() + self.now
-
-
 @pytest.fixture(scope="module", params=["sqlite", "postgres18"])
 def servers(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[tuple[RunningServer, RunningServer]]:
     """Two servers on one database, whose clocks go; the issuer is the second's URL."""
-    data_dir, clock = tmp_path_factory.mktemp("followers"), RunningClock(0)
+    data_dir, clock = tmp_path_factory.mktemp("followers"), RunningClock()
     database = "" if request.param == "sqlite" else request.getfixturevalue(request.param).migrated_database()
     common: dict[str, Any] = {
         "audience": (API,),

@@ -44,10 +44,16 @@ class Issuer(Revoking):
 class Reader:
     """A `Revocations` and an issuer, with the calls that the driver makes."""
 
-    def __init__(self, *, mode: Literal["feed", "list"] = "feed", stale: Literal["serve", "refuse"] = "serve") -> None:
+    def __init__(
+        self,
+        *,
+        mode: Literal["feed", "list"] = "feed",
+        stale: Literal["serve", "refuse"] = "serve",
+        relays: tuple[str, ...] = (),
+    ) -> None:
         self.issuer = Issuer()
         self.clock = self.issuer.clock
-        self.revocations = Revocations(URL, mode=mode, stale=stale, stale_after=60, jitter=lambda: 1.0)
+        self.revocations = Revocations(URL, mode=mode, stale=stale, stale_after=60, relays=relays, jitter=lambda: 1.0)
         self.known, self.stream = self.revocations.known, self.revocations.stream
         self.documents = self.revocations.documents
         self.set_by = 0.0
@@ -121,13 +127,15 @@ class Reader:
         """Open a connection."""
         self.connection = self.stream.opened(self.now)
 
-    def close(self) -> None:
+    def close(self, *, is_faulty: bool = False) -> None:
         """Lose it."""
-        self.stream.closed(self.connection, self.now)
+        self.stream.closed(self.connection, self.now, is_faulty=is_faulty)
 
     def connect(self) -> None:
         """Open the stream."""
-        assert self.stream.due(self.now) == OFFER.stream_url
+        upstreams = self.stream.upstreams
+        assert OFFER.stream_url is not None
+        assert self.stream.due(self.now) == upstreams.url(OFFER.stream_url, upstreams.place)
         self.open()
         self.hello()
         self.beat()

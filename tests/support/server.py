@@ -64,6 +64,17 @@ class SettableClock:
         self.now += seconds
 
 
+class RunningClock(SettableClock):
+    """The time of this machine, moved by what a test has let pass."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+
+    def __call__(self) -> float:
+        """Now."""
+        return time.time() + self.now
+
+
 @dataclass(frozen=True)
 class RunningServer:
     """A server in a thread of this process, and its clock."""

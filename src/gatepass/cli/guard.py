@@ -53,6 +53,13 @@ def guard(  # noqa: PLR0913 - one for each flag
         Literal["refuse", "serve"],
         Parameter(help="What becomes of tokens while it is not known what has been revoked."),
     ] = "refuse",
+    relay: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="A relay to learn of revocations from, by its URL; may be repeated, and the first is the nearest. When"
+            " none of them serves, the issuer itself is asked."
+        ),
+    ] = (),
     client_id: Annotated[str | None, Parameter(help="A client of the issuer, whose place at the feed is kept.")] = None,
     client_secret_file: Annotated[Path | None, Parameter(help="The file with that client's secret.")] = None,
     ca_file: Annotated[Path | None, Parameter(help="A PEM file of the only certificate authorities to trust.")] = None,
@@ -71,6 +78,7 @@ def guard(  # noqa: PLR0913 - one for each flag
             issuer=issuer,
             audience=audience,
             stale=stale,
+            relays=relay,
             client_id=client_id,
             client_secret=None if client_secret_file is None else _secret(client_secret_file),
             ca_file=None if ca_file is None else str(ca_file),

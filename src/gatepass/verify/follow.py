@@ -13,7 +13,7 @@ import threading
 import time
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from gatepass.jose.errors import JoseError, UnknownKeyError
 from gatepass.tokens.heartbeat import SILENCE_SECONDS
@@ -23,7 +23,7 @@ from .clocks import Moment, running_clock
 from .following.document import MissingError, token_in
 from .following.sleep import Sleep
 from .following.sse import MessageTooLongError, Parser
-from .following.stream import EventMessage, Greeting, HeartbeatMessage, LostError, Resync, said
+from .following.stream import EventMessage, Greeting, HeartbeatMessage, LostError, Resync, ResyncError, said
 from .issuer import FetchError
 
 if TYPE_CHECKING:
@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from gatepass.jose import KeySet
+    from gatepass.tokens.revocation_event import RevocationEvent
 
     from .fetch import KeySource
-    from .following.documents import Want
+    from .following.documents import ReadList, ReadSnapshot, Want
     from .following.health import Health
     from .following.revocations import Revocations
     from .following.stream import Said, StreamConnection
@@ -60,6 +61,19 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
+class Passing(Protocol):
+    """Passes on what a follower has accepted, as it came: a relay."""
+
+    def document(self, want: Want, token: str, read: ReadList | ReadSnapshot) -> None:
+        """A document has come."""
+
+    def event(self, token: str, event: RevocationEvent) -> None:
+        """An event has come, perhaps again."""
+
+    def heartbeat(self, token: str) -> None:
+        """A heartbeat has come."""
+
+
 class Follower:
     """Keeps a `Revocations` up to date.
 
@@ -79,6 +93,7 @@ class Follower:
         clock: Callable[[], float],
         running: Callable[[], float] = running_clock,
         on_keys_refused: Callable[[], None],
+        passing: Passing | None = None,
     ) -> None:
         """Follow an issuer, once `settle` asks for it.
 
@@ -91,6 +106,7 @@ class Follower:
             clock: The time, in seconds since 1970.
             running: The clock that only runs, in seconds.
             on_keys_refused: Called, in this thread, after keys have been revoked.
+            passing: Told, in this thread, of all that was accepted.
         """
         self.revocations = revocations
         self.verdict = revocations.verdict
@@ -103,6 +119,7 @@ class Follower:
         self._clock = clock
         self._running = running
         self._on_keys_refused = on_keys_refused
+        self._passing = passing
         self._is_closed = False
         self._asked: dict[str, float] = {}
         self._awaited: dict[str, Future[None]] = {}
@@ -239,11 +256,12 @@ class Follower:
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._follow())
+            asyncio.run(self.run())
         except (OSError, RuntimeError) as error:
             _log.warning("cannot follow what %s revokes: %s", self._source.issuer.url, error)
 
-    async def _follow(self) -> None:
+    async def run(self) -> None:
+        """Follow until `stop`, or until there is nothing to follow. A relay does so in its own event loop."""
         self._loop, self._wake = asyncio.get_running_loop(), asyncio.Event()
         connections: dict[StreamConnection, asyncio.Task[None]] = {}
         try:
@@ -314,23 +332,23 @@ class Follower:
     async def _bring(self, want: Want) -> None:
         """Fetch a document, and apply it."""
         try:
-            async with asyncio.timeout(http_client.FETCH_SECONDS):
-                token = token_in(want.url, await self._get(want.url))
-            if want.is_list:
-                await self._bring_list(want.url, token)
-            else:
-                await self._bring_snapshot(token)
+            token, read = await self.obtain(want)
+            self._learn(lambda: self._documents.learn(read, self.now))
+            with self._lock:
+                self._documents.doubt(want, self.now)
+            if self._passing is not None:
+                self._passing.document(want, token, read)
         except MissingError as error:
-            self._fail(want, str(error), is_missing=True)
+            self._fail(want, str(error), is_missing=want.relay is None)
         except FetchError as error:
             self._fail(want, str(error))
         except TimeoutError:
-            self._fail(want, f"{want.url}: no whole answer within {http_client.FETCH_SECONDS:g} seconds")
+            self._fail(want, f"{want.place}: no whole answer within {http_client.FETCH_SECONDS:g} seconds")
         except JoseError as error:
-            self._refuse(f"{want.url}: {error}")
-            self._fail(want, f"{want.url} was refused: {error.code}: {error}")
+            self._refuse(f"{want.place}: {error}")
+            self._fail(want, f"{want.place} was refused: {error.code}: {error}")
         except Exception as error:  # noqa: BLE001 - a user's fetch may raise anything
-            self._fail(want, f"{want.url}: the fetch raised {type(error).__name__}")
+            self._fail(want, f"{want.place}: the fetch raised {type(error).__name__}")
         finally:
             del self._flights[want.url]
             self._asked.pop(want.url, None)
@@ -338,14 +356,17 @@ class Follower:
             if len(self._flights) <= MAX_FLIGHTS // 2:  # checking what is due costs more with more lists
                 self.wake()
 
-    async def _bring_list(self, url: str, token: str) -> None:
-        read = await self._checked(lambda keys, now: self._documents.read_list(url, token, keys, now))
-        with self._lock:
-            self._documents.learn_list(read, self.now)
+    async def obtain(self, want: Want) -> tuple[str, ReadList | ReadSnapshot]:
+        """Fetch a document and check it, without applying it.
 
-    async def _bring_snapshot(self, token: str) -> None:
-        read = await self._checked(lambda keys, now: self._documents.read_snapshot(token, keys, now))
-        self._learn_names(lambda: self._documents.learn_snapshot(read, self.now))
+        Raises:
+            FetchError: There is none.
+            TimeoutError: It did not come in time.
+            JoseError: It is refused.
+        """
+        async with asyncio.timeout(http_client.FETCH_SECONDS):
+            token = token_in(want.place, await self._get(want.place))
+        return token, await self._checked(lambda keys, now: self._documents.read(want, token, keys, now))
 
     async def _checked(self, check: Callable[[KeySet, float], T]) -> T:
         """Check a document with the issuer's keys, and once more with new keys if it names an unknown one."""
@@ -366,7 +387,7 @@ class Follower:
 
     async def _hear_out(self, url: str, connection: StreamConnection) -> None:
         """Listen until the stream ends, breaks, is silent for too long, or does not continue from our position."""
-        reason, retry_after = "it ended", 0.0
+        reason, retry_after, is_faulty = "it ended", 0.0, False
         try:
             await self._hear(url, connection)
         except FetchError as error:
@@ -377,15 +398,16 @@ class Follower:
         except MessageTooLongError:
             reason = "a message has no end"
         except LostError as error:
-            reason = str(error)
+            reason, is_faulty = str(error), not isinstance(error, ResyncError)
         except JoseError as error:
+            is_faulty = True
             reason = f"a message was refused: {error.code}: {error}"
             self._refuse(reason)
             with self._lock:
                 self._stream.hear_resync()
         finally:
             with self._lock:
-                self._stream.closed(connection, self.now, retry_after=retry_after)
+                self._stream.closed(connection, self.now, retry_after=retry_after, is_faulty=is_faulty)
             self.wake()
             _log.info("a stream of %s is closed: %s", self._source.issuer.url, reason)
 
@@ -404,7 +426,9 @@ class Follower:
         match what:
             case EventMessage(token):
                 event = await self._checked(lambda keys, now: self._stream.read_event(token, keys, now))
-                self._learn_names(lambda: self._stream.hear_event(connection, event, self.now))
+                self._learn(lambda: self._stream.hear_event(connection, event, self.now))
+                if self._passing is not None:
+                    self._passing.event(token, event)
             case Greeting(data):
                 with self._lock:
                     self._stream.hear_greeting(connection, data, self.now)
@@ -427,11 +451,13 @@ class Follower:
             self._stream.hear_heartbeat(beat, now)
             if self._stream.is_live(now):
                 self._sleep.ended()
+        if self._passing is not None:
+            self._passing.heartbeat(token)
         self._tell()
 
     # ── telling ──
 
-    def _learn_names(self, learn: Callable[[], None]) -> None:
+    def _learn(self, learn: Callable[[], None]) -> None:
         """Apply what was read, and tell the verifier about revoked keys."""
         kids = self.kids
         with self._lock:

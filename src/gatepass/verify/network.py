@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from gatepass.jose.errors import InvalidPolicyError
 from gatepass.tokens import revocation_snapshot
 
 from .http_client import HttpxFetch
+from .issuer import is_same_origin
 from .oauth_client import basic_credentials
 
 if TYPE_CHECKING:
@@ -75,14 +75,18 @@ class Network(NamedTuple):
             ca_file=self.ca_file, proxy=self.proxy, max_bytes=revocation_snapshot.MAX_LENGTH, keep_alive=True
         )
 
-    def for_stream(self) -> Listen | None:
+    def for_stream(self, issuer: str) -> Listen | None:
         """The listener of the push stream; None with a caller's function, which cannot listen.
 
-        Over a new connection, because a kept one may be as dead as the stream to be replaced.
+        Over a new connection, because a kept one may be as dead as the stream to be replaced. Which client this is, is
+        proved to the issuer only, and to no relay.
 
         Raises:
             InvalidPolicyError: As for `for_keys`.
         """
         if self.fetch is not None:
             return None
-        return partial(HttpxFetch(ca_file=self.ca_file, proxy=self.proxy).listen, authorization=self.authorization)
+        listen = HttpxFetch(ca_file=self.ca_file, proxy=self.proxy).listen
+        return lambda url, last_event_id: listen(
+            url, last_event_id, authorization=self.authorization if is_same_origin(url, issuer) else ""
+        )

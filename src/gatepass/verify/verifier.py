@@ -37,6 +37,7 @@ from .fetch import KeySource
 from .follow import Follower
 from .following.health import Health
 from .following.revocations import Revocations
+from .following.upstreams import checked_relay
 from .http_client import FETCH_SECONDS, HttpxFetch
 from .issuer import IssuerKeys
 from .memory import Memory
@@ -102,6 +103,7 @@ class Verifier:
         fetch: Fetch | None = None,
         client_id: str | None = None,
         client_secret: str | None = None,
+        relays: Collection[str] = (),
         dpop: DPoPPolicy | None = None,
         allow_http_in_development: bool = False,
         clock: Callable[[], float] = wall_clock,
@@ -140,6 +142,9 @@ class Verifier:
             client_id: Which registered client this API is at the issuer. A reader that proves that has a place at the
                 push stream which strangers cannot take; nothing else asks for it.
             client_secret: That client's secret.
+            relays: The URLs of relays (`gatepass relay`) from which to learn what is revoked, the nearest first; when
+                none of them serves, the issuer itself is asked. They need no trust, since all that they pass on is
+                signed by the issuer. The keys come from the issuer only.
             dpop: Which DPoP proofs are accepted (RFC 9449); by default those of the last minute, each once in this
                 process, and tokens may be bound to a key or not.
             allow_http_in_development: Fetch without TLS from hosts of a development network: names without a dot, as in
@@ -162,6 +167,8 @@ class Verifier:
         _check_keys(keys)
         if cache_size < 0:
             raise InvalidPolicyError("cache_size is negative")
+        if relays and (isinstance(relays, str) or revoking.mode is None):
+            raise InvalidPolicyError('relays is a collection of URLs, for revocation="feed" or "list"')
         is_offline = keys is not None and revoking.mode is None
         if is_offline and any(given is not None for given in (jwks_url, alg, ca_file, proxy, fetch)):
             raise InvalidPolicyError("with keys= nothing is fetched: leave out jwks_url, alg, ca_file, proxy and fetch")
@@ -183,7 +190,7 @@ class Verifier:
             source = self._new_source(
                 IssuerKeys(issuer, jwks_url=jwks_url, alg=alg, allow_http=allow_http_in_development), network
             )
-        self._follower = self._new_follower(revoking, source, network)
+        self._follower = self._new_follower(revoking, source, network, [checked_relay(relay) for relay in relays])
         self._source = source if keys is None else None  # given keys are never fetched again
         self._memory = Memory(KeySet([]), math.inf, -math.inf) if keys is None else Memory(keys, -math.inf, math.inf)
         _verifiers.add(self)
@@ -193,7 +200,7 @@ class Verifier:
         return KeySource(issuer, network.for_keys(), clock=self.clock, on_learned=self._weakly_adopt())
 
     def _new_follower(
-        self, revoking: RevocationPolicy, source: KeySource | None, network: Network
+        self, revoking: RevocationPolicy, source: KeySource | None, network: Network, relays: Sequence[str]
     ) -> Follower | Consulting | None:
         """Make the follower of revocations, if requested."""
         if revoking.denylist is not None:
@@ -202,10 +209,16 @@ class Verifier:
             return None
         documents = network.for_documents()
         follower = Follower(
-            Revocations(self.issuer, mode=revoking.mode, stale=revoking.stale, stale_after=revoking.stale_after),
+            Revocations(
+                self.issuer,
+                mode=revoking.mode,
+                stale=revoking.stale,
+                stale_after=revoking.stale_after,
+                relays=relays,
+            ),
             source=source,
             fetch=documents,
-            listen=network.for_stream(),
+            listen=network.for_stream(self.issuer),
             close=documents.aclose if isinstance(documents, HttpxFetch) else None,
             clock=self.clock,
             on_keys_refused=self._weakly_adopt(),

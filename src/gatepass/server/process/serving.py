@@ -15,9 +15,10 @@ import msgspec
 import structlog
 import uvicorn
 
+from gatepass.fanout.open_files import raise_file_limit
 from gatepass.server.app import open_server
 from gatepass.server.base.errors import StartupError
-from gatepass.server.web.connections import most_connections, raise_file_limit
+from gatepass.server.web.connections import most_connections
 from gatepass.server.web.edge import EdgeProtocol, sweep_slow_requests
 
 if TYPE_CHECKING:

@@ -25,16 +25,6 @@ _FEWEST = 16
 _LOGGED_SECONDS = 60.0
 
 
-def raise_file_limit() -> int:
-    """Raise the limit of open files as far as possible, and return it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    except (ValueError, OSError):  # macOS reports no limit, but has one
-        return soft
-    return hard
-
-
 def most_connections(settings: Settings, open_files: int) -> int:
     """How many connections a process accepts: `max_connections`, or what the limit of open files allows."""
     if open_files == resource.RLIM_INFINITY:

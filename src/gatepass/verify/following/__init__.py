@@ -11,6 +11,7 @@ A chapter of the protocol is a file:
 - `known`: all of it together; `verdict`: whether a token passes
 - `stream`: the greeting, heartbeats and events, and reconnecting; `sse`: how they are framed
 - `documents`: what to fetch and when, and what an answer changes
+- `upstreams`: where to fetch it: at relays, or at the issuer itself
 - `sleep`: a process that did not run has missed something
 - `health`: how up to date we are; `revocations`: the chapters of one issuer
 """

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 RENEWAL_SECONDS = 600
 """While the stream is live, documents are fetched only this often, to see bits that are 0 again."""
 
+RELAYED_SECONDS = 60
+"""A relay fetches what is asked for at least this often, if the issuer is there."""
+
 MISSING_SECONDS = 30
 """How long a list is not fetched again after the issuer has said that it does not exist."""
 
@@ -35,12 +38,19 @@ class Want(NamedTuple):
     """A document to fetch.
 
     Attributes:
-        url: Where it is.
+        url: Its name, which is where the issuer has it.
         is_list: Whether it is a status list, or else the snapshot.
+        relay: Where a relay has it, if it is to be fetched there.
     """
 
     url: str
     is_list: bool
+    relay: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Where to fetch it."""
+        return self.relay or self.url
 
 
 class ReadList(NamedTuple):
@@ -136,10 +146,16 @@ class Documents:
         if known.snapshot is not None and known.snapshot.is_due(
             now, RENEWAL_SECONDS if is_live else self._polled_seconds(TTL_SECONDS)
         ):
-            yield Want(known.snapshot.url, is_list=False)
+            yield self._want(known.snapshot, is_list=False)
         for copy in (*known.lists.awaited.values(), *known.lists.held.values()):
             if copy.is_due(now, self._fresh_seconds(copy, is_live=is_live)):
-                yield Want(copy.url, is_list=True)
+                yield self._want(copy, is_list=True)
+
+    def _want(self, document: Document, *, is_list: bool) -> Want:
+        """What to fetch: where the stream is, and with each failure at the next place."""
+        upstreams = self._stream.upstreams
+        place = upstreams.url(document.url, upstreams.place + document.trouble.times)
+        return Want(document.url, is_list, place if place != document.url else None)
 
     def _fresh_seconds(self, copy: Copy, *, is_live: bool) -> float:
         if not is_live:
@@ -168,6 +184,32 @@ class Documents:
         if found is not None:
             at_least = MISSING_SECONDS if is_missing and not found.is_known else 0
             found.trouble.failed(now, self._jitter(), at_least=at_least)
+
+    def doubt(self, want: Want, now: Moment) -> None:
+        """Ask elsewhere, too, if what a relay has brought is older than what the issuer must have had for it."""
+        found = self._known.lists.find(want.url) if want.is_list else self._known.snapshot
+        is_expected = self._stream.is_live(now) or not self._known.feeds  # and the issuer is not away itself
+        if want.relay is not None and found is not None and is_expected and now.wall - found.iat > RELAYED_SECONDS:
+            found.trouble.failed(now, self._jitter())
+
+    def read(self, want: Want, token: str, keys: KeySet, now: float) -> ReadList | ReadSnapshot:
+        """Check a document; this may take milliseconds, and changes nothing.
+
+        Raises:
+            JoseError: It is refused.
+        """
+        return self.read_list(want.url, token, keys, now) if want.is_list else self.read_snapshot(token, keys, now)
+
+    def learn(self, read: ReadList | ReadSnapshot, now: Moment) -> None:
+        """Apply a document.
+
+        Raises:
+            JoseError: It is older than ours, or was signed by a key that was refused in between.
+        """
+        if isinstance(read, ReadList):
+            self.learn_list(read, now)
+        else:
+            self.learn_snapshot(read, now)
 
     # ── status lists ──
 

@@ -17,11 +17,15 @@ class Trouble:
     """How long something has been failing, and when to retry: soon at first, a little later after a minute.
 
     Many readers lose the same server at once, so each waits a random time.
+
+    Attributes:
+        times: How often it has failed.
     """
 
-    __slots__ = ("_began", "_failed_at", "_wait")
+    __slots__ = ("_began", "_failed_at", "_wait", "times")
 
     def __init__(self) -> None:
+        self.times = 0
         self._began: Moment | None = None
         self._failed_at = LONG_AGO
         self._wait = 0.0
@@ -38,6 +42,7 @@ class Trouble:
         else:
             seconds = 1.0 + 3.0 * jitter
         self._failed_at, self._wait = now, max(seconds, at_least)
+        self.times += 1
 
     def is_over(self, now: Moment) -> bool:
         """Whether it is time to retry."""
@@ -49,5 +54,6 @@ class Trouble:
 
     def ended(self) -> None:
         """Record that it works."""
+        self.times = 0
         self._began = None
         self._wait = 0.0

@@ -9,10 +9,11 @@ from .documents import Documents
 from .health import health_of
 from .known import Known
 from .stream import Stream
+from .upstreams import Upstreams
 from .verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from gatepass.verify.clocks import Moment
 
@@ -30,19 +31,21 @@ class Revocations:
         documents: The snapshot and the lists.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is named where it is called
         self,
         issuer: str,
         *,
         mode: Mode,
         stale: Stale,
         stale_after: float,
+        relays: Sequence[str] = (),
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """Start with nothing.
 
         Args:
             issuer: Whose revocations.
+            relays: Where they are read, in this order, before the issuer itself.
             mode: `"feed"`: stream, snapshot and lists. `"list"`: snapshot and lists.
             stale: What to do with tokens when we are not up to date.
             stale_after: Seconds after which the last proof is worth nothing.
@@ -50,7 +53,7 @@ class Revocations:
         """
         self.known = Known(issuer, mode=mode, stale=stale, stale_after=stale_after)
         self.verdict = Verdict(self.known)
-        self.stream = Stream(self.known, self.verdict, jitter=jitter)
+        self.stream = Stream(self.known, self.verdict, Upstreams(relays, jitter=jitter), jitter=jitter)
         self.documents = Documents(self.known, self.verdict, self.stream, jitter=jitter)
 
     def restart(self) -> None:

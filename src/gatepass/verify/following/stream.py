@@ -16,6 +16,7 @@ from .names import refuse_own_key
 from .proof import FreshnessProof, younger
 from .retry import Trouble
 from .sse import COMMENT
+from .upstreams import DOUBT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,10 +26,8 @@ if TYPE_CHECKING:
 
     from .known import Known
     from .sse import Message
+    from .upstreams import Upstreams
     from .verdict import Verdict
-
-DOUBT_SECONDS = 3.0
-"""A stream silent for this long, one and a half heartbeats, may be dead: another is opened beside it."""
 
 LIVE_SECONDS = 8.0
 """The maximum age of the last proof to count as live: several heartbeats, plus clock skew."""
@@ -38,6 +37,10 @@ _LONGEST_RETRY_AFTER = 30.0
 
 class LostError(Exception):
     """The stream does not continue from the last event that we know: start over from the documents."""
+
+
+class ResyncError(LostError):
+    """The other side says so itself, which is no fault of its."""
 
 
 # ── what a message is ──
@@ -105,26 +108,34 @@ class StreamConnection:
     Attributes:
         heard_at: When the last whole message came, or when it was opened, by the clock that only runs.
         goal: The event at which the issuer stood when it greeted us; None before that.
+        place: Which of the upstreams it leads to.
     """
 
-    __slots__ = ("goal", "heard_at")
+    __slots__ = ("goal", "heard_at", "place")
 
-    def __init__(self, run: float) -> None:
+    def __init__(self, run: float, place: int = 0) -> None:
         self.heard_at = run
         self.goal: int | None = None
+        self.place = place
 
 
 class Stream:
-    """Keeps what is known up to date by a stream. At most two connections: the current one, and its replacement."""
+    """Keeps what is known up to date by a stream. At most two connections: the current one, and its replacement.
 
-    def __init__(self, known: Known, verdict: Verdict, *, jitter: Callable[[], float]) -> None:
+    Attributes:
+        upstreams: Where it comes from.
+    """
+
+    def __init__(self, known: Known, verdict: Verdict, upstreams: Upstreams, *, jitter: Callable[[], float]) -> None:
         """Set it up.
 
         Args:
             known: What is known.
             verdict: Who goes by it.
+            upstreams: Where it comes from.
             jitter: A number between 0 and 1, so that readers do not all come at once.
         """
+        self.upstreams = upstreams
         self._known = known
         self._verdict = verdict
         self._jitter = jitter
@@ -150,39 +161,65 @@ class Stream:
     def due(self, now: Moment) -> str | None:
         """Where to connect, if it is time; with the position to resume from.
 
-        A silent connection is not closed at once: another is opened beside it.
+        A silent connection is not closed at once: another is opened beside it, and likewise at another upstream.
         """
         known = self._known
-        if not known.feeds or known.offer is None or known.events.position is None or self._next is not None:
+        if not known.feeds or known.offer is None or known.offer.stream_url is None or known.events.position is None:
             return None
-        if self._current is not None and now.run - self._current.heard_at < DOUBT_SECONDS:
+        if self._next is not None:
             return None
-        return known.offer.stream_url if self._trouble.is_over(now) else None
+        self._choose(now)
+        current, place = self._current, self.upstreams.place
+        if current is not None and current.place == place and now.run - current.heard_at < DOUBT_SECONDS:
+            return None
+        return self.upstreams.url(known.offer.stream_url, place) if self._trouble.is_over(now) else None
+
+    def _choose(self, now: Moment) -> None:
+        """Leave a relay that brings nothing new; come back to those before, if it is time."""
+        if self.upstreams.is_in_doubt(now):
+            self._leave(now)
+        elif self._current is not None:
+            self.upstreams.look_back(now)
+
+    def _leave(self, now: Moment, *, at_least: float = 0) -> None:
+        """Go on to the next upstream; what one asks us to wait holds for coming back to it, not for another."""
+        self.upstreams.leave(now)
+        seconds = at_least if self.upstreams.place == 0 else self.upstreams.wait
+        self._trouble.failed(now, self._jitter(), at_least=seconds)
 
     def opened(self, now: Moment) -> StreamConnection:
         """Record a new connection; it becomes current once it has sent its greeting."""
-        self._next = StreamConnection(now.run)
+        self.upstreams.asked(now)
+        self._next = StreamConnection(now.run, self.upstreams.place)
         return self._next
 
     def is_given_up(self, connection: StreamConnection, now: Moment) -> bool:
         """Whether to disconnect: it was silent for too long, or was replaced."""
         return connection not in (self._current, self._next) or now.run - connection.heard_at >= SILENCE_SECONDS
 
-    def closed(self, connection: StreamConnection, now: Moment, *, retry_after: float = 0) -> None:
-        """Record the end of a connection, and plan to reconnect.
+    def closed(
+        self, connection: StreamConnection, now: Moment, *, retry_after: float = 0, is_faulty: bool = False
+    ) -> None:
+        """Record the end of a connection, and plan to reconnect: elsewhere, if it never began or was wrong.
 
         Args:
             connection: The connection.
             now: The time.
             retry_after: The seconds that the issuer asks us to wait.
+            is_faulty: Whether what it said was refused, or incomplete.
         """
+        is_over = is_faulty or connection.goal is None
         if connection is self._current:
             self._current = None
         elif connection is self._next:
             self._next = None
         else:
             return  # it was already replaced
-        self._trouble.failed(now, self._jitter(), at_least=min(retry_after, _LONGEST_RETRY_AFTER))
+        seconds = min(retry_after, _LONGEST_RETRY_AFTER)
+        if is_over and connection.place == self.upstreams.place:
+            self._leave(now, at_least=seconds)
+        else:
+            self._trouble.failed(now, self._jitter(), at_least=seconds)
 
     def restart(self) -> None:
         """Start over in a forked process, whose parent has the connections."""
@@ -209,10 +246,12 @@ class Stream:
             )
         connection.goal = at.event_id
         self._current, self._next = connection, None
+        self.upstreams.arrived(connection.place, now)
 
-    def hear_resync(self) -> LostError:
+    def hear_resync(self) -> ResyncError:
         """Start over from the documents, as the issuer asks."""
-        return self._lose("the issuer no longer has the events since our position")
+        self._known.start_over()
+        return ResyncError("the issuer no longer has the events since our position")
 
     # ── heartbeats ──
 
@@ -247,8 +286,9 @@ class Stream:
         known.by_stream = younger(
             known.by_stream, FreshnessProof(beat.as_of, now.run - max(0.0, beat.iat - beat.as_of)), now
         )
-        if self.is_live(now):
+        if self._current is not None and self.is_live(now):
             self._trouble.ended()
+            self.upstreams.proved(self._current.place, beat.as_of, now)
         if now.run - known.pruned_at >= PRUNE_SECONDS:
             known.prune(now)
         self._verdict.look(now)

@@ -8,12 +8,13 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from gatepass.fanout import messages
+from gatepass.fanout.readers import Readers
 from gatepass.jose import jws
 from gatepass.server.base.errors import Refusal, Unavailable
 from gatepass.server.domain.revocation.known import LogRead
-from gatepass.server.features.revocation_feed import stream
 from gatepass.server.features.revocation_feed.on_demand import OnDemand
-from gatepass.server.features.revocation_feed.stream import EventStream, Readers
+from gatepass.server.features.revocation_feed.stream import EventStream
 from gatepass.server.features.revocation_feed.stream_slots import StreamSlots
 from gatepass.server.web.auth.requirements import ANYONE
 from gatepass.server.web.routing import Route
@@ -150,7 +151,7 @@ class RevocationFeed:
         )
         signer = self._keys.current.document_signer
         signed = heartbeat.signing_input(claims, alg=signer.alg, kid=signer.kid)
-        message = stream.heartbeat(jws.assemble(signed, await signer.sign(signed)))
+        message = messages.heartbeat(jws.assemble(signed, await signer.sign(signed)))
         self._beat = _Beat(message, told, now)
         return message
 
@@ -175,18 +176,18 @@ class RevocationFeed:
 
     async def _welcome(self, after: Position | None, position: Position) -> bytes:
         if after is None or after == position:
-            return stream.hello(position)
+            return messages.hello(position)
         if after.epoch != position.epoch or after.event_id > position.event_id:
-            return stream.resync(position)
+            return messages.resync(position)
         missed = self._missed.get(after.event_id)
         if missed is None:
             read = await self._read(after.event_id)
             entries = [entry for entry in read.entries if entry.id <= position.event_id]
             if len(entries) > _MOST_TOLD:
-                return stream.resync(position)
+                return messages.resync(position)
             missed = await self._event(entries, after=after.event_id, position=position)
             self._keep_missed(after.event_id, position, missed)
-        return stream.hello(position) + missed
+        return messages.hello(position) + missed
 
     def _keep_missed(self, after: int, position: Position, message: bytes) -> None:
         """Many readers reconnect at once at the same position: one message serves all while it is complete."""
@@ -220,7 +221,7 @@ class RevocationFeed:
             self._indexes.let_go()  # nothing that was reserved in an ended epoch
         self._is_behind = False
         self._told = self.known.position, self.known.as_of
-        self.readers.send(stream.resync(self.known.position), self.known.position)
+        self.readers.send(messages.resync(self.known.position), self.known.position)
 
     async def _forget_expired(self) -> None:
         """Drop expired entries: old bits become 0 again. It can wait for a quiet moment."""
@@ -258,7 +259,7 @@ class RevocationFeed:
             revoked=_revoked(entries, after=after, status_uri=f"{self._issuer}/status/"),
         )
         message = revocation_event.signing_input(claims, alg=signer.alg, kid=signer.kid)
-        return stream.revoked(position, jws.assemble(message, await signer.sign(message)))
+        return messages.revoked(position, jws.assemble(message, await signer.sign(message)))
 
     def _put_in_place(self) -> None:
         """Publish the snapshot, and each list before a token names it; another node may just have opened the next."""

@@ -1,0 +1,60 @@
+"""`gatepass relay` as its own process, and in a thread of the test."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gatepass.relay.relaying import Relay
+from gatepass.relay.serving import RelayListening, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+GATEPASS = str(Path(sys.executable).with_name("gatepass"))
+
+
+@contextmanager
+def relay_process(
+    issuer: str, *upstreams: str, port: int = 0, words: tuple[str, ...] = ()
+) -> Generator[tuple[subprocess.Popen[str], str]]:
+    """Run it; gives the process and its URL."""
+    follows = [word for upstream in upstreams for word in ("--upstream", upstream)]
+    command = [GATEPASS, "relay", "--issuer", issuer, *follows, "--port", str(port), *words]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        said = next(line for line in process.stderr if "listens on" in line)
+        yield process, said.rpartition(" ")[2].strip()
+    finally:
+        process.kill()
+        process.communicate(timeout=30)
+
+
+@contextmanager
+def running_relay(issuer: str, *upstreams: str, port: int = 0, **options: Any) -> Generator[str]:  # noqa: ANN401 - Relay's
+    """Run one in a thread; gives its URL."""
+    ready, loops, stop = threading.Event(), list[asyncio.AbstractEventLoop](), asyncio.Event()
+    urls: list[str] = []
+
+    def tell(url: str) -> None:
+        urls.append(url)
+        ready.set()
+
+    async def run() -> None:
+        loops.append(asyncio.get_running_loop())
+        await serve(Relay(issuer, upstreams, **options), RelayListening(port=port), on_ready=tell, stop=stop)
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
+    thread.start()
+    try:
+        assert ready.wait(10)
+        yield urls[0]
+    finally:
+        loops[0].call_soon_threadsafe(stop.set)
+        thread.join(10)
