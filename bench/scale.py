@@ -16,7 +16,7 @@ from gatepass.tokens.status_list import SIZE, Bits
 ACCESS_SECONDS, KEPT_SECONDS, TTL = 900, 3_900, 30
 REFRESH_SECONDS = 562e-6
 """Processor time of a refresh, server and PostgreSQL together."""
-MESSAGE_SECONDS = 23e-6
+MESSAGE_SECONDS = 11e-6
 """Processor time of a message to one of a thousand readers (`make bench ARGS=fanout`)."""
 _MOST_WALKED = 1_000
 

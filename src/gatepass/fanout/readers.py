@@ -19,6 +19,9 @@ QUEUED_MESSAGES = 64
 UNREAD_BYTES = 64 * 1024
 """How much may wait at a connection, beyond what the system takes. A reader further behind has to start over."""
 
+TRANSPORT = "gatepass.transport"
+"""The ASGI extension by which our HTTP edge hands over the connection of a request. Other servers have none."""
+
 END = b""
 
 LAST_CHUNK = b"0\r\n\r\n"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from gatepass.fanout.readers import TRANSPORT
 from gatepass.server.web.errors import problem
 from gatepass.server.web.headers import API_POLICY, BASE
 
@@ -116,6 +117,7 @@ class EdgeProtocol(HttpToolsProtocol):
         is_upgrade = self.parser.should_upgrade()
         if is_upgrade and (b"content-length" in names or b"transfer-encoding" in names):
             raise ValueError("upgrade with a body")  # which the parser would read as the next request
+        self.scope["extensions"] = {TRANSPORT: {"transport": self.transport}}
         super().on_headers_complete()
         if is_upgrade or is_refused:
             self.cycle.keep_alive = False  # an upgrade is ignored (RFC 9110 §7.8): nothing more

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from gatepass.fanout.readers import END
+from gatepass.fanout.readers import END, TRANSPORT
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -31,9 +31,10 @@ class EventStream(Response):
         self._slot = slot
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send messages until the end."""
+        """Send messages until the end: once it has begun straight to the connection, if the server hands that over."""
         if scope["method"] == "HEAD":
             self._first = END
+        handed_over = scope.get("extensions", {}).get(TRANSPORT)
         watcher = asyncio.create_task(self._watch(receive))
         try:
             with self._slot.held(self._end):
@@ -41,6 +42,8 @@ class EventStream(Response):
                 message = self._first
                 while message != END:
                     await send({"type": "http.response.body", "body": message, "more_body": True})
+                    if handed_over is not None:
+                        self._mailbox.attach(handed_over["transport"])
                     message = await self._mailbox.take()
                 await send({"type": "http.response.body", "body": b""})
         finally:
