@@ -25,6 +25,7 @@ from tests.stories.test_kill_matrix import (
     verifies,
 )
 from tests.support.guarded import PROXIES, guard, proxy, wsgi_echo
+from tests.support.relays import relay_process
 from tests.support.server import RunningClock, running_server
 from tests.verify.test_javascript_api import apis
 
@@ -42,9 +43,11 @@ if TYPE_CHECKING:
 __all__ = ["cheap_commands"]  # a fixture
 
 PYTHON, NODE = "`gatepass.verify` in Python", "`clients/js/verify` in Node.js"
+RELAYED, RELAYS = "Python through three relays", 3
 PROXY_NAMES = {"nginx": "nginx", "caddy": "Caddy", "haproxy": "HAProxy"}
 FOLLOWERS = {
     PYTHON: "A `Verifier`.",
+    RELAYED: "A `Verifier` that reads the third of three `gatepass relay`, each of which follows the one before.",
     NODE: "Behind its handler for `fetch`.",
     **{f"{PROXY_NAMES[name]} and guard": f"The sample configuration in `deploy/guard/{name}`." for name in PROXIES},
 }
@@ -87,6 +90,12 @@ def followers(
     with ExitStack() as stack:
         verifier = stack.enter_context(Verifier(issuer=there.url, audience=API))
         found: dict[str, Callable[[str], bool]] = {PYTHON: lambda token: verifies(verifier, token)}
+        relays: list[str] = []
+        for _ in range(RELAYS):
+            relays += [stack.enter_context(relay_process(there.url, *relays[-1:]))[1]]
+        far = stack.enter_context(Verifier(issuer=there.url, audience=API, relays=relays[-1:]))
+        assert far.start().feed in ("live", "list only")
+        found[RELAYED] = lambda token: verifies(far, token)
         found[NODE] = _asked(stack, stack.enter_context(apis(there.url, audience=API))["plain"])
         echo, judge = stack.enter_context(wsgi_echo()), stack.enter_context(guard(there.url, API))
         for name in PROXIES:

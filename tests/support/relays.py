@@ -6,7 +6,7 @@ import asyncio
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,5 +56,6 @@ def running_relay(issuer: str, *upstreams: str, port: int = 0, **options: Any) -
         assert ready.wait(10)
         yield urls[0]
     finally:
-        loops[0].call_soon_threadsafe(stop.set)
+        with suppress(RuntimeError):  # it has ended by itself
+            loops[0].call_soon_threadsafe(stop.set)
         thread.join(10)

@@ -24,7 +24,7 @@ _UPSTREAM_SECONDS = 4.5
 """How long upstreams may take in all: a follower waits for 5 seconds."""
 
 _AGAIN_SECONDS = 1.0
-"""How soon a document is fetched again at the earliest."""
+"""How soon a document is fetched again at the earliest when there was no newer one."""
 
 
 class RelayedDocument(Document):
@@ -36,7 +36,7 @@ class RelayedDocument(Document):
         etag: A digest of it (RFC 9110 §8.8.3).
         ttl: Seconds for which followers use it.
         changed_at: The last event that has changed it.
-        tried_at: When it was last tried to fetch it again, by `time.monotonic`.
+        tried_at: When it was last tried in vain to fetch a newer one, by the clock that only runs.
     """
 
     __slots__ = ("body", "changed_at", "etag", "media_type", "tried_at", "ttl")
@@ -114,7 +114,10 @@ class RelayedDocuments:
     # ── fetching ──
 
     def _is_outdated(self, document: RelayedDocument) -> bool:
-        """Whether the issuer may have another; followers keep half of the `ttl`, however many relays pass it on."""
+        """Whether the issuer may have another. Its age counts from when the issuer made it, with any number of relays.
+
+        While the stream tells of each change, half of the `ttl` is left to the follower, and else nearly all.
+        """
         known = self._known
         if document.kid in known.names.kids:
             self._kept.pop(document.url)
@@ -126,7 +129,9 @@ class RelayedDocuments:
         first = self._kept.get(snapshot.url) if snapshot is not None else None
         if first is not None and document.event_id < first.event_id:
             return True
-        return self._follower.now.wall - document.iat >= document.ttl / 2
+        now = self._follower.now
+        is_told = self._follower.revocations.stream.is_live(now)
+        return now.wall - document.iat >= document.ttl / (2 if is_told else 10)
 
     def _may_look_for_another(self) -> bool:
         """Whether something may be looked for that was never there: strangers ask for what they like."""
@@ -139,7 +144,7 @@ class RelayedDocuments:
         flight = self._flights.get(url)
         if flight is None:
             document = self._kept.get(url)
-            if document is not None and time.monotonic() - document.tried_at < _AGAIN_SECONDS:
+            if document is not None and self._follower.now.run - document.tried_at < _AGAIN_SECONDS:
                 return
             flight = self._flights[url] = asyncio.create_task(self._fetch(url))
         await asyncio.shield(flight)
@@ -161,5 +166,6 @@ class RelayedDocuments:
                 return
         finally:
             del self._flights[url]
-            if url in self._kept:
-                self._kept[url].tried_at = time.monotonic()
+            document = self._kept.get(url)
+            if document is not None and self._is_outdated(document):
+                document.tried_at = self._follower.now.run

@@ -12,7 +12,7 @@ from gatepass.jose.errors import BadClaimError
 from gatepass.relay.documents import RelayedDocuments
 from gatepass.relay.events import RelayedEvents
 from gatepass.tokens.revocation_event import Position
-from gatepass.verify.clocks import wall_clock
+from gatepass.verify.clocks import running_clock, wall_clock
 from gatepass.verify.fetch import KeySource
 from gatepass.verify.follow import Follower
 from gatepass.verify.following.revocations import Revocations
@@ -40,7 +40,7 @@ class Relay:
         follower: What follows; `run` it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is named where it is called
         self,
         issuer: str,
         upstreams: Sequence[str] = (),
@@ -48,6 +48,7 @@ class Relay:
         ca_file: str | None = None,
         allow_http: bool = False,
         clock: Callable[[], float] = wall_clock,
+        running: Callable[[], float] = running_clock,
     ) -> None:
         """Prepare to follow.
 
@@ -57,6 +58,7 @@ class Relay:
             ca_file: A PEM file of the only certificate authorities to trust.
             allow_http: Whether hosts of a development network are asked without TLS.
             clock: The time, in seconds since 1970.
+            running: The clock that only runs, in seconds.
 
         Raises:
             InvalidPolicyError: A URL or the file cannot be used.
@@ -80,6 +82,7 @@ class Relay:
             listen=network.for_stream(issuer),
             close=fetch.aclose if isinstance(fetch, HttpxFetch) else None,
             clock=clock,
+            running=running,
             on_keys_refused=lambda: None,
             passing=self,
         )
