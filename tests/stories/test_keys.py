@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from tests.support.published import document_keys, token_keys
 from tests.support.server import ANN, NOON, SettableClock, running_server
 from tests.support.wait import eventually, soon
 
 from gatepass.cli.main import main
-from gatepass.jose import KeySet, jwt
+from gatepass.jose import jwt
 from gatepass.jose.errors import JoseError
 from gatepass.server.domain.keys.rotation import stored_keys
 from gatepass.server.domain.keys.schedule import PUBLISHED_AFTER_RETIREMENT
@@ -43,11 +44,6 @@ def login(api: httpx.Client) -> dict[str, str]:
     return pair
 
 
-def published(api: httpx.Client) -> KeySet:
-    """The JWKS."""
-    return KeySet.from_jwks(api.get("/.well-known/jwks.json").content)
-
-
 def status_of_me(api: httpx.Client, token: str) -> int:
     """What the server says to a token of its own."""
     return api.get("/me", headers={"authorization": f"Bearer {token}"}).status_code
@@ -63,14 +59,14 @@ def test_a_key_follows_by_itself(server: RunningServer, api: httpx.Client, ann: 
     """After 29 days the next key is in the JWKS, after 30 it signs, and an hour later the first is gone for good."""
     old = login(api)["token"]
     server.clock.advance(29 * 86_400)
-    eventually(lambda: len(published(api)) == 2)
+    eventually(lambda: len(token_keys(api)) == 2)
     assert kid_of(login(api)["token"]) == kid_of(old)
     server.clock.advance(86_400)
     eventually(lambda: kid_of(login(api)["token"]) != kid_of(old))
-    assert len(published(api)) == 2
+    assert len(token_keys(api)) == 2
     server.clock.advance(PUBLISHED_AFTER_RETIREMENT)
-    eventually(lambda: len(published(api)) == 1)
-    eventually(lambda: asyncio.run(uses(server)) == ["refresh", "sig"])
+    eventually(lambda: len(token_keys(api)) == 1)
+    eventually(lambda: sorted(asyncio.run(uses(server))) == ["documents", "refresh", "sig"])
 
 
 def test_the_sdk_follows_every_rotation(tmp_path: Path) -> None:
@@ -139,18 +135,18 @@ def test_a_compromised_key_is_dead_everywhere(nodes: list[RunningServer], capsys
             assert next(lines) == "event: hello"
             main(["key", "compromise", stolen, *nodes[0].place])
             for each in clients:
-                soon(lambda each=each: published(each).get(stolen) is None)  # type: ignore[misc]
+                soon(lambda each=each: token_keys(each).get(stolen) is None)  # type: ignore[misc]
                 assert kid_of(login(each)["token"]) != stolen
                 assert status_of_me(each, pair["token"]) == 401
             event = next(line for line in lines if line.startswith("data: ey")).removeprefix("data: ")
         assert "refused from now on" in capsys.readouterr().err
 
-        checked = revocation_event.check(event, published(api), issuer=ISSUER, now=nodes[0].clock.now)
+        checked = revocation_event.check(event, document_keys(api), issuer=ISSUER, now=nodes[0].clock.now)
         assert checked.revoked.kids == (stolen,)
         assert kid_of(event) != stolen
         for each in clients:
             snapshot = each.get("/revocations/snapshot").text
-            keys = published(each)
+            keys = document_keys(each)
             assert revocation_snapshot.check(snapshot, keys, issuer=ISSUER, now=NOON + 60).kids == (stolen,)
             assert kid_of(snapshot) != stolen
         refreshed = api.post("/refresh", json={"refresh_token": pair["refresh_token"]}).json()
@@ -170,7 +166,7 @@ def test_every_verifier_hears_of_a_compromised_key(tmp_path: Path, *, is_waiting
         api.post("/signup", json=ANN)
         if is_waiting:
             main(["key", "rotate", "--data-dir", str(tmp_path)])
-            eventually(lambda: len(published(api)) == 2)
+            eventually(lambda: len(token_keys(api)) == 2)
         token = login(api)["token"]
         verifiers = [Verifier(issuer=server.url, audience=server.url, clock=server.clock) for _ in range(4)]
         for verifier in verifiers:
@@ -198,9 +194,9 @@ def refuses(verifier: Verifier, token: str) -> bool:
 def test_a_client_that_signs_people_in_brings_a_key_for_id_tokens(tmp_path: Path) -> None:
     """Without one there is no RSA key, which would cost each start; with one it is there before the first login."""
     with running_server(tmp_path) as server, server.client() as api:
-        assert [key.alg for key in published(api)] == ["ES256"]
+        assert [key.alg for key in token_keys(api)] == ["ES256"]
         main(["client", "add", "no relying party", "--scope", "read", "--scope", "openid2", *server.place])
         main(["client", "add", "relying party", "--scope", "openid", *server.place])
-        eventually(lambda: sorted(key.alg for key in published(api)) == ["ES256", "RS256"])
+        eventually(lambda: sorted(key.alg for key in token_keys(api)) == ["ES256", "RS256"])
         api.post("/signup", json=ANN)
         assert jwt.peek(login(api)["token"]).headers["alg"] == "ES256"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.published import token_keys
 from tests.support.server import ANN, NOON, running_server
 
 from gatepass.jose import Key, KeySet, jwt
@@ -36,7 +37,7 @@ def test_the_access_token_is_an_rfc_9068_token(api: httpx.Client, ann: dict[str,
     """Header {alg, typ, kid}; the claims of RFC 9068 §2.2, 15 minutes ahead; the issuer as audience; no `nbf`."""
     first, second = (api.post("/login", json=ann).json()["token"] for _ in range(2))
     seen = jwt.peek(first)
-    kid = api.get("/.well-known/jwks.json").json()["keys"][0]["kid"]
+    (kid,) = (key.kid for key in token_keys(api))
     assert seen.headers == {"alg": "ES256", "typ": "at+jwt", "kid": kid}
     me = api.get("/me", headers={"authorization": f"Bearer {first}"}).json()
     idx = seen.claims["status"]["status_list"]["idx"]

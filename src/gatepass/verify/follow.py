@@ -371,13 +371,13 @@ class Follower:
     async def _checked(self, check: Callable[[KeySet, float], T]) -> T:
         """Check a document with the issuer's keys, and once more with new keys if it names an unknown one."""
         try:
-            return check(self._source.issuer.keys, self._clock())
+            return check(self._source.issuer.document_keys, self._clock())
         except UnknownKeyError:
             flight = self._source.look_again(self._clock())
             if flight is None:
                 raise
             await asyncio.wrap_future(flight)
-            return check(self._source.issuer.keys, self._clock())
+            return check(self._source.issuer.document_keys, self._clock())
 
     async def _get(self, url: str) -> Any:  # noqa: ANN401 - a user's fetch may return anything
         answer = self._fetch(url)

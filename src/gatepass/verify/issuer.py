@@ -15,6 +15,7 @@ from gatepass.jose import KeySet
 from gatepass.jose.errors import InvalidPolicyError, JoseError, MalformedError
 from gatepass.jose.limits import DEFAULT, Limits
 from gatepass.jose.strict_json import decode_object
+from gatepass.tokens.published_keys import split
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -92,13 +93,15 @@ class Published(NamedTuple):
     """What an issuer publishes.
 
     Attributes:
-        keys: Its keys.
+        keys: Those that sign tokens.
+        document_keys: Those that sign what it has revoked.
         fresh_seconds: How long they need not be fetched again.
         jwks_url: Where they are.
         offer: Where its revocations are.
     """
 
     keys: KeySet
+    document_keys: KeySet
     fresh_seconds: int
     jwks_url: str
     offer: Offer = Offer()
@@ -109,7 +112,8 @@ class IssuerKeys:
 
     Attributes:
         url: Its name, as tokens and metadata write it.
-        keys: The keys last published; empty before the first fetch.
+        keys: The keys last published that sign tokens; empty before the first fetch.
+        document_keys: Those that sign what the issuer has revoked: keys of their own, or where it has none, `keys`.
         fetched_at: When they were fetched, or None.
         offer: Where the issuer says what it has revoked.
         failure: Why the last fetch failed, or None if it did not.
@@ -138,7 +142,7 @@ class IssuerKeys:
         self._discovered_at = 0.0
         if jwks_url is not None:
             checked_url(jwks_url, "jwks_url", allow_http=allow_http)
-        self.keys = KeySet([])
+        self.keys = self.document_keys = KeySet([])
         self.fetched_at: float | None = None
         self.offer = Offer()
         self.failure: str | None = None
@@ -211,15 +215,17 @@ class IssuerKeys:
         if answer.status != _HTTP_OK:
             raise FetchError(f"{jwks_url} answered {answer.status}")
         try:
-            keys = KeySet.from_public_jwks(answer.body, self._alg, limits=Limits(keys=MAX_KEYS))
+            every = KeySet.from_public_jwks(answer.body, self._alg, limits=Limits(keys=MAX_KEYS))
         except JoseError as error:
             raise FetchError(f"{jwks_url} holds no keys: {error}") from None
-        return Published(keys, fresh_seconds(answer.headers), jwks_url, offer)
+        keys = split(every, decode_object(answer.body, DEFAULT.depth)["keys"])
+        return Published(keys.tokens, keys.documents, fresh_seconds(answer.headers), jwks_url, offer)
 
     def learn(self, published: Published, now: float) -> None:
         """Apply the result of a refresh that began at `now`."""
         if published.keys.to_jwks() != self.keys.to_jwks() or published.keys.left_out != self.keys.left_out:
             self.keys = published.keys
+        self.document_keys = published.document_keys
         if published.jwks_url != self._jwks_url or not 0 <= now - self._discovered_at < DISCOVERY_SECONDS:
             self._jwks_url, self._discovered_at = published.jwks_url, now
         self.fetched_at = now

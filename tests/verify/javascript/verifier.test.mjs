@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { follow, makeKey, ScriptedIssuer, sign, soon, ISSUER } from "./issuer.mjs";
 import { anyOf } from "../../../clients/js/verify/any_of.js";
 import { InMemoryReplays } from "../../../clients/js/verify/lib/dpop.js";
+import { Key } from "../../../clients/js/verify/lib/keys.js";
 import { challenge, codeOf, credentials, examples, Principal, Verifier, VerifyError } from "./support.mjs";
 
 const JWKS = `${ISSUER}/jwks`;
@@ -31,6 +32,25 @@ test("keys are found by the issuer alone, fetched once for many tokens, and fres
   issuer.advance(1);
   assert.equal(await verdict(verifier, tokens[0]), "good"); // in the background
   await soon(() => issuer.count(JWKS) === 2);
+});
+
+test("points of small order, and those that are not reduced, are no keys; real ones are", async () => {
+  const points = [
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "0000000000000000000000000000000000000000000000000000000000000080",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+  ];
+  for (const point of points) {
+    const x = Buffer.from(point, "hex").toString("base64url");
+    assert.equal(await codeOf(() => Key.read({ kty: "OKP", crv: "Ed25519", x })), "weak_key", point);
+  }
+  const { publicKey } = await crypto.subtle.generateKey("Ed25519", true, ["sign", "verify"]);
+  const jwk = await crypto.subtle.exportKey("jwk", publicKey);
+  assert.deepEqual((await Key.read({ kty: jwk.kty, crv: jwk.crv, x: jwk.x })).algs, ["Ed25519", "EdDSA"]);
 });
 
 test("a rotated key is found at once, and a withdrawn one is dropped", async () => {

@@ -8,6 +8,7 @@ import { TTL_SECONDS } from "./following/lists.js";
 import { Parser } from "./following/sse.js";
 import { Revocations } from "./following/revocations.js";
 import { FetchError, wholeSeconds, within } from "./http.js";
+import { KeySet } from "./keys.js";
 
 /** @import { Moment } from "./clocks.js" */
 /** @import { Known } from "./following/known.js" */
@@ -16,7 +17,6 @@ import { FetchError, wholeSeconds, within } from "./http.js";
 /** @import { Connection } from "./following/stream.js" */
 /** @import { Getter } from "./http.js" */
 /** @import { Issuer } from "./issuer.js" */
-/** @import { KeySet } from "./keys.js" */
 /** @import { Principal } from "./principal.js" */
 
 const FIRST_SECONDS = 2; // how long a token waits for a document that was never there before
@@ -37,6 +37,8 @@ export class Follower {
   #running;
   #onKeysRevoked;
   #every;
+  #jwks = "";
+  #documentKeys = new KeySet([]);
   #isClosed = false;
   #tickedAt = -Infinity;
   #lookedAgainAt = -Infinity;
@@ -239,7 +241,7 @@ export class Follower {
   }
 
   /**
-   * Check a document with the issuer's keys, and once more with new keys if it names an unknown one.
+   * Check a document with the keys that sign documents, and once more with new keys if it names an unknown one.
    *
    * @template T
    * @param {(keys: KeySet, now: number, known: Known) => Promise<T>} check
@@ -247,13 +249,23 @@ export class Follower {
   async #checked(check) {
     const { known } = this.revocations;
     try {
-      return await check(this.#issuer.keys, this.#clock(), known);
+      return await check(await this.#keys(), this.#clock(), known);
     } catch (error) {
       const flight = error instanceof VerifyError && error.code === "unknown_key" && this.#lookAgain();
       if (!flight) throw error;
       await flight;
-      return check(this.#issuer.keys, this.#clock(), known);
+      return check(await this.#keys(), this.#clock(), known);
     }
+  }
+
+  /** The keys that sign nothing else; those of tokens, where the issuer has none such. */
+  async #keys() {
+    const { body, keys } = this.#issuer;
+    if (body !== this.#jwks) {
+      this.#documentKeys = await KeySet.read(JSON.parse(body), undefined, "revocations");
+      this.#jwks = body;
+    }
+    return this.#documentKeys.keys.length ? this.#documentKeys : keys;
   }
 
   #lookAgain() {

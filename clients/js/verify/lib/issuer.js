@@ -24,7 +24,6 @@ export class Issuer {
   #allowHttp;
   #isGiven;
   #jwksUrl;
-  #body = "";
   #discoveredAt = -Infinity;
   #freshSeconds = FRESH_SECONDS;
   #backoff = 0;
@@ -58,6 +57,8 @@ export class Issuer {
     this.#jwksUrl = jwksUrl;
     this.log = log;
     this.keys = new KeySet([]);
+    /** The key set as it was published. */
+    this.body = "";
     this.started = 0;
     /** @type {number | null} */
     this.fetchedAt = null;
@@ -161,7 +162,7 @@ export class Issuer {
         : { jwksUrl: this.#jwksUrl, offer: this.offer };
     const { status, headers, body } = await this.#getter.get(found.jwksUrl, MOST_CHARACTERS, signal);
     if (status !== 200) throw new FetchError(`${found.jwksUrl} answered ${status}`);
-    if (body !== this.#body) await this.#take(body, found.jwksUrl);
+    if (body !== this.body) await this.#take(body, found.jwksUrl);
     if (found.jwksUrl !== this.#jwksUrl || isOld) this.#discoveredAt = now;
     this.#jwksUrl = found.jwksUrl;
     this.offer = found.offer;
@@ -177,7 +178,7 @@ export class Issuer {
     this.keys = await KeySet.read(objectIn(body), this.#alg).catch((error) => {
       throw new FetchError(`${url} holds no keys: ${error.message}`);
     });
-    this.#body = body;
+    this.body = body;
     if (this.keys.leftOut) this.log(`${this.url}: ${this.keys.leftOut}`);
   }
 
@@ -225,7 +226,7 @@ export class Issuer {
       }
       if (status !== 404 && status !== 410) trouble ||= `${url} answered ${status}, and no metadata`;
     }
-    throw new FetchError(trouble || `${this.url} has no metadata; is it the issuer? Then give jwksUrl`);
+    throw new FetchError(trouble || `${this.url} has no metadata; if it is the issuer, give jwksUrl`);
   }
 }
 

@@ -91,7 +91,7 @@ export class Key {
    */
   static async read(jwk, fallback) {
     if (!isObject(jwk)) throw invalid("not an object");
-    if (PRIVATE.some((name) => Object.hasOwn(jwk, name))) throw invalid("the key has private members");
+    if (PRIVATE.some((name) => Object.hasOwn(jwk, name))) throw invalid("a private key");
     if ("kid" in jwk && typeof jwk.kid !== "string") throw invalid("kid is not a string");
     const alg = algorithmOf(jwk, fallback);
     checkUse(jwk);
@@ -100,9 +100,10 @@ export class Key {
     const material = await crypto.subtle
       .importKey("jwk", JSON.parse(canonical), algorithm, true, ["verify"])
       .catch(() => {
-        throw invalid("the key's members do not make a key");
+        throw invalid("not a key");
       });
     checkRsa(/** @type {any} */ (material.algorithm));
+    if (alg === "Ed25519") (await import("./ed25519.js")).checkPoint(decode(jwk.x));
     return new Key(material, alg, jwk.kid, canonical);
   }
 }
@@ -112,17 +113,17 @@ function algorithmOf(jwk, fallback) {
   const implied = Object.keys(ALGORITHMS).find((name) => jwk.crv && ALGORITHMS[name].crv === jwk.crv);
   let alg = Object.hasOwn(jwk, "alg") ? jwk.alg : (implied ?? fallback);
   if (alg === "EdDSA") alg = "Ed25519";
-  if (alg === undefined) throw invalid("the key names no alg");
+  if (alg === undefined) throw invalid("no alg");
   if (!Object.hasOwn(ALGORITHMS, alg)) throw invalid("unknown alg");
   const { kty, crv } = ALGORITHMS[alg];
-  if (jwk.kty !== kty || (crv && jwk.crv !== crv)) throw invalid(`this type of key is not for ${alg}`);
+  if (jwk.kty !== kty || (crv && jwk.crv !== crv)) throw invalid(`not a key for ${alg}`);
   return alg;
 }
 
 /** RFC 7517 §4.2, §4.3. @param {Record<string, any>} jwk */
 function checkUse({ use = "sig", key_ops: operations = ["verify"] }) {
   const isForThat = use === "sig" && Array.isArray(operations) && operations.includes("verify");
-  if (!isForThat) throw invalid("it is for something else");
+  if (!isForThat) throw invalid("for another use");
 }
 
 /** Return the members that make the key, and no others. @param {Record<string, any>} jwk @param {Row} row */
@@ -130,7 +131,7 @@ function checkMembers(jwk, { members, size }) {
   for (const name of members.filter(({ length }) => length === 1)) {
     const length = lengthOf(jwk[name]);
     // RFC 7518 §6.2.1.2: a coordinate has its full length.
-    if (!length || (size && length !== size)) throw invalid(`the key's ${name} has another length`);
+    if (!length || (size && length !== size)) throw invalid(`${name} has another length`);
   }
   return JSON.stringify(Object.fromEntries(members.map((name) => [name, jwk[name]])));
 }
@@ -149,7 +150,7 @@ function checkRsa({ modulusLength: bits = LEAST_BITS, publicExponent = new Uint8
   const isOdd = publicExponent[publicExponent.length - 1] & 1;
   const isUsable = isOdd && publicExponent.length <= 4 && String(publicExponent) !== "1";
   if (bits < LEAST_BITS || bits > MOST_BITS || !isUsable)
-    throw new VerifyError("weak_key", `not a usable RSA key: ${bits} bits`);
+    throw new VerifyError("weak_key", `no usable RSA key: ${bits} bits`);
 }
 
 /** @typedef {{ key: Key, alg: string, typ?: string, kid?: string }} KnownHeader */
@@ -173,12 +174,13 @@ export class KeySet {
    *
    * @param {any} document
    * @param {string} [fallback]
+   * @param {string} [what] What the keys sign, if not tokens.
    */
-  static async read(document, fallback) {
-    const members = document?.keys;
-    if (!Array.isArray(members)) throw invalid("not a JWK Set");
-    if (members.length > MOST_KEYS) throw invalid("the JWK Set has too many members");
-    const read = await Promise.allSettled(members.map((member) => Key.read(member, fallback)));
+  static async read(document, fallback, what) {
+    if (!Array.isArray(document?.keys)) throw invalid("not a JWK Set");
+    const members = document.keys.filter((/** @type {any} */ member) => member?.["urn:gatepass:signs"] === what);
+    if (members.length > MOST_KEYS) throw invalid("too many keys");
+    const read = await Promise.allSettled(members.map((/** @type {any} */ member) => Key.read(member, fallback)));
     const keys = read.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
     const reasons = read.flatMap((one) => (one.status === "rejected" ? [one.reason.message] : []));
     return new KeySet(keys, reasons.length, new Set(reasons));

@@ -176,7 +176,7 @@ export function checkTyp(typ, expected) {
 /** @param {number} iat @param {number} now */
 export function refuseFuture(iat, now) {
   if (iat > now + MAX_CLOCK_LEAD) {
-    throw refusedClaim("issued_in_future", "iat", "iat is further ahead than clocks may differ");
+    throw refusedClaim("issued_in_future", "iat", "iat is ahead of the clock");
   }
 }
 

@@ -211,7 +211,7 @@ export class Verifier {
     if (this.#given) await this.#takeGiven();
     const memory = this.#memory;
     const now = this.clock();
-    if (!(this.#source?.isUsable(now) ?? true)) throw new VerifyError("unknown_key", "the keys are not known yet");
+    if (!(this.#source?.isUsable(now) ?? true)) throw new VerifyError("unknown_key", "no keys yet");
     const opened = await open(token, memory.keys);
     const { readAccessToken: read } = this.#dialect ? await this.#dialect : { readAccessToken };
     const principal = read(opened, this.#policy, now, thumbprint);

@@ -7,7 +7,14 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from gatepass.jose import Key, KeySet, base64url, jws
-from gatepass.tokens import access_token, heartbeat, revocation_event, revocation_snapshot, status_list
+from gatepass.tokens import (
+    access_token,
+    heartbeat,
+    published_keys,
+    revocation_event,
+    revocation_snapshot,
+    status_list,
+)
 from gatepass.tokens.status_list import Bits
 
 if TYPE_CHECKING:
@@ -29,6 +36,7 @@ class ScriptedFeed:
     Attributes:
         url: The issuer.
         keys: Its keys; the first one signs.
+        document_key: Signs the documents, if it is not None, and is marked in the key set.
         epoch: Which line of events it is.
         event_id: The last event.
         log: The events that a stream resumes from: number and message.
@@ -48,6 +56,7 @@ class ScriptedFeed:
         """
         self.url = url
         self.keys = [Key.generate("ES256")]
+        self.document_key: Key | None = None
         self.epoch = "e1"
         self.event_id = 1
         self.log: list[tuple[int, str]] = []
@@ -79,7 +88,9 @@ class ScriptedFeed:
     @property
     def jwks(self) -> dict[str, Any]:
         """The key set."""
-        return dict(KeySet(key.public() for key in self.keys).to_jwks())
+        marked = () if self.document_key is None else (self.document_key,)
+        keys = KeySet(key.public() for key in (*self.keys, *marked))
+        return {"keys": published_keys.members(keys, [key.kid for key in marked])}
 
     # ── documents ──
 
@@ -89,10 +100,10 @@ class ScriptedFeed:
         Args:
             claims: The claims.
             typ: The header's `typ`.
-            key: What signs; by default the issuer's first key.
+            key: What signs; by default the key of documents, or the issuer's first one.
             kid: The name of the key in the header; by default its own.
         """
-        key = self.keys[0] if key is None else key
+        key = key or self.document_key or self.keys[0]
         header = {"alg": key.alg, "typ": typ, "kid": key.kid if kid is None else kid}
         message = jws.signing_input(_json(claims), header)
         return jws.assemble(message, key.sign(message))
@@ -118,7 +129,7 @@ class ScriptedFeed:
         }
         if idx is not None:
             claims["status"] = {"status_list": {"idx": idx, "uri": self.list_url(number)}}
-        return self.sign(claims | changed, access_token.TYP, key=key)
+        return self.sign(claims | changed, access_token.TYP, key=key or self.keys[0])
 
     def status_list(self, number: int = 1, *, key: Key | None = None, kid: str | None = None, **changed: object) -> str:
         """Make a status list as it is now."""

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gatepass.server.domain.keys.keyring import LiveKeys
-    from gatepass.server.domain.keys.schedule import Use
+    from gatepass.server.domain.keys.schedule import Step, Use
     from gatepass.server.domain.ports import Transaction
 
 DAY = 86_400
@@ -87,17 +87,22 @@ def key(
     )
 
 
+def of_tokens(steps: list[Step]) -> list[Step]:
+    """The steps without those of the key for documents."""
+    return [step for step in steps if not (isinstance(step, Publish) and step.use == "documents")]
+
+
 def test_an_empty_store_gets_a_key_at_once() -> None:
-    """There is nobody yet who could not know it."""
-    assert due([], PACE, alg="ES256", now=NOON) == [Publish(0, "sig", "ES256")]
+    """There is nobody yet who could not know it; nor one for documents, of which the tokens' algorithm is no matter."""
+    assert due([], PACE, alg="RS256", now=NOON) == [Publish(0, "sig", "RS256"), Publish(0, "documents", "ES256")]
 
 
 def test_a_key_has_a_successor_in_time() -> None:
     """The next key is published a day before 30 days are over, takes over when they are, and the first is dropped."""
     first = key("first", 1, NOON)
-    assert plan([first], PACE, alg="ES256") == [Publish(NOON + 29 * DAY, "sig", "ES256")]
+    assert of_tokens(plan([first], PACE, alg="ES256")) == [Publish(NOON + 29 * DAY, "sig", "ES256")]
     second = key("second", 2, NOON + 30 * DAY)
-    assert plan([second, first], PACE, alg="ES256") == [
+    assert of_tokens(plan([second, first], PACE, alg="ES256")) == [
         Retire(NOON + 30 * DAY, "first"),
         Publish(NOON + 59 * DAY, "sig", "ES256"),
     ]
@@ -109,35 +114,35 @@ def test_a_key_has_a_successor_in_time() -> None:
 
 def test_rotation_can_be_off() -> None:
     """With a rotation of 0 nothing is due, ever."""
-    assert plan([key("only", 1, NOON)], KeySchedule(rotation=0, prepublish=DAY), alg="ES256") == []
+    assert of_tokens(plan([key("only", 1, NOON)], KeySchedule(rotation=0, prepublish=DAY), alg="ES256")) == []
 
 
 def test_a_key_is_published_before_the_cached_jwks_expires() -> None:
     """However short the time is set, it is the JWKS's own and a minute; and no two keys wait at once."""
     pace = KeySchedule.of(rotation=60, prepublish=0, jwks_max_age=300)
     assert pace.prepublish == 360
-    assert plan([key("only", 1, NOON)], pace, alg="ES256") == [Publish(NOON, "sig", "ES256")]
+    assert of_tokens(plan([key("only", 1, NOON)], pace, alg="ES256")) == [Publish(NOON, "sig", "ES256")]
     waiting = [key("next", 2, NOON + 360), key("only", 1, NOON)]
-    assert plan(waiting, pace, alg="ES256") == [Retire(NOON + 360, "only"), Publish(NOON + 360, "sig", "ES256")]
+    steps = of_tokens(plan(waiting, pace, alg="ES256"))
+    assert steps == [Retire(NOON + 360, "only"), Publish(NOON + 360, "sig", "ES256")]
 
 
 def test_the_setting_of_the_algorithm_makes_no_key_beside_another() -> None:
     """Two nodes with different settings do not make keys against each other: a key takes after the one before it."""
-    assert due([key("only", 1, NOON)], PACE, alg="Ed25519", now=NOON + DAY) == []
+    assert of_tokens(due([key("only", 1, NOON)], PACE, alg="Ed25519", now=NOON + DAY)) == []
     assert due([key("only", 1, NOON)], PACE, alg="Ed25519", now=NOON + 29 * DAY)[0] == Publish(
         NOON + 29 * DAY, "sig", "ES256"
     )
 
 
 def test_a_shared_secret_never_changes_by_itself() -> None:
-    """Nobody would hand the new one to the API; what signs the documents beside it does rotate."""
+    """Nobody would hand the new one to the API; what signs the documents rotates, whatever the tokens' key is."""
     secret = key("secret", 1, NOON, alg="HS256")
     assert plan([secret], PACE, alg="HS256") == [Publish(0, "documents", "ES256")]
     documents = key("documents", 1, NOON, use="documents")
     assert plan([secret, documents], PACE, alg="HS256") == [Publish(NOON + 29 * DAY, "documents", "ES256")]
-    after = key("ec", 2, NOON)
-    gone = msgspec.structs.replace(secret, retired_at=NOON)
-    assert Retire(0, "documents") in due([after, gone, documents], PACE, alg="ES256", now=NOON)
+    ec = key("ec", 1, NOON)
+    assert Publish(NOON + 29 * DAY, "documents", "ES256") in plan([ec, documents], PACE, alg="ES256")
 
 
 def test_nobody_verifies_with_a_compromised_key() -> None:
@@ -200,14 +205,14 @@ def test_a_new_algorithm_waits_its_turn(database: SqliteDatabase, clock: Settabl
     """A start with another `alg` pre-publishes a key; both are in the set, and the change back takes the same way."""
     live = asyncio.run(provide_keys(database, DATA_KEY, PACE, alg="Ed25519", now=clock()))
     assert live.current.signer.alg == "ES256"
-    assert sorted(each.alg for each in live.current.published) == ["ES256", "Ed25519"]
+    assert sorted(each.alg for each in live.current.verification) == ["ES256", "Ed25519"]
     again = asyncio.run(provide_keys(database, DATA_KEY, PACE, alg="Ed25519", now=clock()))
-    assert len(again.current.published) == 2
+    assert len(again.current.verification) == 2
     clock.advance(DAY)
     moved = asyncio.run(provide_keys(database, DATA_KEY, PACE, alg="Ed25519", now=clock()))
     assert moved.current.signer.alg == "Ed25519"
     back = asyncio.run(provide_keys(database, DATA_KEY, PACE, alg="ES256", now=clock()))
-    assert (back.current.signer.alg, len(back.current.published)) == ("Ed25519", 3)
+    assert (back.current.signer.alg, len(back.current.verification)) == ("Ed25519", 3)
 
 
 def test_a_change_of_mind_leaves_no_key_waiting(database: SqliteDatabase, clock: SettableClock) -> None:
@@ -217,11 +222,14 @@ def test_a_change_of_mind_leaves_no_key_waiting(database: SqliteDatabase, clock:
     assert [each.alg for each in line(stored(database), "sig")] == ["ES256", "ES384"]
 
 
-def test_a_change_to_a_shared_secret_brings_a_key_for_documents(database: SqliteDatabase, clock: SettableClock) -> None:
-    """In the same transaction, so that there is never a secret and nothing to sign lists with."""
+def test_a_change_to_a_shared_secret_leaves_the_key_for_documents(
+    database: SqliteDatabase, clock: SettableClock
+) -> None:
+    """There is never a secret and nothing to sign lists with; the secret is not published."""
+    (documents,) = stored(database, "documents")
     asyncio.run(rotate(database, DATA_KEY, PACE, alg="HS256", at_once=True))
     live = asyncio.run(provide_keys(database, DATA_KEY, PACE, alg="HS256", now=clock()))
-    assert (live.current.signer.alg, live.current.document_signer.alg) == ("HS256", "ES256")
+    assert (live.current.signer.alg, live.current.document_signer.kid) == ("HS256", documents.kid)
     assert live.current.newest_key.kid == live.current.signing_key.kid
     assert len(live.current.published) == 2
 
@@ -235,7 +243,8 @@ def test_a_compromised_key_is_told_of_and_replaced(database: SqliteDatabase, clo
     assert [state_of(each, stored(database)) for each in stored(database)] == ["compromised", "signing"]
     assert stored(database, "refresh") == secret
     live = asyncio.run(provide_keys(database, DATA_KEY, PACE, alg="ES256", now=clock()))
-    assert {each.kid for each in live.current.published} == {each.kid for each in live.current.verification}
+    assert [each.kid for each in live.current.verification] == [signing.kid]
+    assert {each.kid for each in live.current.published} == {signing.kid, live.current.document_signer.kid}
     assert live.current.verification.get(old) is None
     assert revoked_kids(database) == [old]
     asyncio.run(compromise(database, DATA_KEY, old))
@@ -390,10 +399,14 @@ def test_verifiers_that_never_fetch_early_never_fail(
 def test_id_tokens_have_a_key_of_their_own_where_their_algorithm_is_another() -> None:
     """It is made once somebody wants one, rotates like the other, and retires where the other has its algorithm."""
     sig = key("sig", 1, NOON)
-    assert not [step for step in due([sig], PACE, alg="ES256", now=NOON) if isinstance(step, Publish)]
-    assert due([sig], PACE, alg="ES256", id_token_alg="RS256", now=NOON) == [Publish(0, "id_token", "RS256")]
-    assert due([sig], PACE, alg="ES256", id_token_alg="ES256", now=NOON) == []
-    assert due([], PACE, alg="RS256", id_token_alg="RS256", now=NOON) == [Publish(0, "sig", "RS256")]
+
+    def now_due(keys: list[StoredKey], alg: str, id_token_alg: str | None) -> list[Step]:
+        return of_tokens(due(keys, PACE, alg=alg, id_token_alg=id_token_alg, now=NOON))
+
+    assert now_due([sig], "ES256", None) == []
+    assert now_due([sig], "ES256", "RS256") == [Publish(0, "id_token", "RS256")]
+    assert now_due([sig], "ES256", "ES256") == []
+    assert now_due([], "RS256", "RS256") == [Publish(0, "sig", "RS256")]
     own = key("own", 1, NOON, use="id_token", alg="RS256")
     assert Publish(NOON + 29 * DAY, "id_token", "RS256") in plan([sig, own], PACE, alg="ES256")
     now_rsa = key("rsa", 2, NOON, alg="RS256")
@@ -414,11 +427,11 @@ def test_the_key_of_id_tokens_verifies_no_access_token(database: SqliteDatabase,
     ring = asyncio.run(provide_keys(database, DATA_KEY, PACE, alg="ES256", now=clock())).current
     signer = ring.id_token_signer("RS256")
     assert signer is not None
-    assert {each.kid for each in ring.published} == {signer.kid, ring.signer.kid}
+    assert {each.kid for each in ring.published} == {signer.kid, ring.signer.kid, ring.document_signer.kid}
     assert [each.kid for each in ring.verification] == [ring.signer.kid]
     assert ring.id_token_signer("ES256") is ring.signer
     assert ring.id_token_signer("PS256") is None
-    assert ring.document_signer is ring.signer
+    assert ring.document_signer.kid not in (ring.signer.kid, signer.kid)
 
 
 def test_of_many_that_want_the_first_id_token_one_makes_its_key(database: SqliteDatabase) -> None:

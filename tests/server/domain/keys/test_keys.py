@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from tests.support.published import token_keys
 from tests.support.server import ANN, NOON, SettableClock, running_server
 from tests.support.wait import eventually
 
@@ -181,9 +182,12 @@ def test_no_secret_is_in_the_database_in_the_clear(tmp_path: Path) -> None:
     assert ANN["email"].encode() in content
 
 
+DOCUMENTS = new_signing_key("ES256", DATA_KEY, NOON, use="documents")
+
+
 def ring(*keys: StoredKey, now: float = NOON) -> KeyRing:
-    """A key ring over these keys and a refresh key."""
-    return KeyRing([*keys, new_refresh_key(DATA_KEY, NOON)], DATA_KEY, now)
+    """A key ring over these keys, one for documents and a refresh key."""
+    return KeyRing([*keys, DOCUMENTS, new_refresh_key(DATA_KEY, NOON)], DATA_KEY, now)
 
 
 def test_a_retired_key_verifies_as_long_as_its_tokens_may_live() -> None:
@@ -191,19 +195,19 @@ def test_a_retired_key_verifies_as_long_as_its_tokens_may_live() -> None:
     new = new_signing_key("ES256", DATA_KEY, NOON)
     old = msgspec.structs.replace(new_signing_key("ES256", DATA_KEY, NOON - 9_000), retired_at=NOON)
     during = ring(new, old, now=NOON + PUBLISHED_AFTER_RETIREMENT - 1)
-    assert {key.kid for key in during.published} == {new.kid, old.kid}
+    assert {key.kid for key in during.published} == {new.kid, old.kid, DOCUMENTS.kid}
     assert during.signer.kid == new.kid
     after = ring(new, old, now=NOON + PUBLISHED_AFTER_RETIREMENT)
-    assert {key.kid for key in after.published} == {key.kid for key in after.verification} == {new.kid}
+    assert [key.kid for key in after.verification] == [new.kid]
+    assert {key.kid for key in after.published} == {new.kid, DOCUMENTS.kid}
 
 
 def test_only_public_parts_verify_and_are_published() -> None:
     """Neither set holds a private key; a shared secret verifies tokens, and what is published verifies documents."""
     keys = ring(new_signing_key("ES256", DATA_KEY, NOON))
     assert all("d" not in jwk for jwk in keys.published.to_jwks()["keys"])
-    documents = new_signing_key("ES256", DATA_KEY, NOON, use="documents")
-    shared = ring(new_signing_key("HS256", DATA_KEY, NOON), documents)
-    assert [key.kid for key in shared.published] == [shared.document_signer.kid] == [documents.kid]
+    shared = ring(new_signing_key("HS256", DATA_KEY, NOON))
+    assert [key.kid for key in shared.published] == [shared.document_signer.kid] == [DOCUMENTS.kid]
     assert len(shared.verification) == 1
 
 
@@ -211,13 +215,13 @@ def test_the_ring_is_replaced_when_the_keys_change_and_only_then() -> None:
     """`update` tells whether anything that is in force has changed, the passing of time included."""
     first, second = new_signing_key("ES256", DATA_KEY, NOON), new_signing_key("ES256", DATA_KEY, NOON)
     refresh = new_refresh_key(DATA_KEY, NOON)
-    live = LiveKeys([first, refresh], DATA_KEY, NOON)
-    assert live.update([first, refresh], NOON + 1) is False
+    live = LiveKeys([first, DOCUMENTS, refresh], DATA_KEY, NOON)
+    assert live.update([first, DOCUMENTS, refresh], NOON + 1) is False
     retired = msgspec.structs.replace(first, retired_at=NOON + 1)
-    assert live.update([second, retired, refresh], NOON + 1) is True
+    assert live.update([second, retired, DOCUMENTS, refresh], NOON + 1) is True
     assert live.current.signer.kid == second.kid
-    assert live.update([second, retired, refresh], NOON + 2) is False
-    assert live.update([second, retired, refresh], NOON + 2 + PUBLISHED_AFTER_RETIREMENT) is True
+    assert live.update([second, retired, DOCUMENTS, refresh], NOON + 2) is False
+    assert live.update([second, retired, DOCUMENTS, refresh], NOON + 2 + PUBLISHED_AFTER_RETIREMENT) is True
 
 
 def test_keys_do_not_show_what_is_secret() -> None:
@@ -261,7 +265,7 @@ def test_a_moment_of_trouble_does_not_end_the_watch_for_new_keys(
         data_key = asyncio.run(open_data_key(other, load_master_keys("", tmp_path / "master.key")))
         asyncio.run(rotate(other, data_key, PACE))
         other.close()
-        eventually(lambda: len(api.get("/.well-known/jwks.json").json()["keys"]) == 2)
+        eventually(lambda: len(token_keys(api)) == 2)
     assert troubles == []
     assert "put off" in capsys.readouterr().out
 
@@ -314,7 +318,7 @@ def test_the_master_key_can_be_changed_under_a_running_server(tmp_path: Path) ->
         data_key = asyncio.run(open_data_key(other, load_master_keys("", tmp_path / "master.key")))
         asyncio.run(rotate(other, data_key, PACE))
         other.close()
-        eventually(lambda: len(api.get("/.well-known/jwks.json").json()["keys"]) == 2)
+        eventually(lambda: len(token_keys(api)) == 2)
         assert api.post("/login", json=ANN).status_code == 200
     assert not opens(tmp_path / "old.key", tmp_path)
     with running_server(tmp_path) as server, server.client() as api:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gatepass.tokens import published_keys
+
 if TYPE_CHECKING:
     from gatepass.server.domain.keys.keyring import KeyRing
 
@@ -15,5 +17,4 @@ JWKS_PATH = "/.well-known/jwks.json"
 
 def render_jwks(keys: KeyRing) -> bytes:
     """The public keys as JSON. A shared secret is never included."""
-    members = keys.published.to_jwks()["keys"]
-    return msgspec.json.encode({"keys": [{**member, "use": "sig"} for member in members]})
+    return msgspec.json.encode({"keys": published_keys.members(keys.published, keys.document_kids)})

@@ -39,10 +39,9 @@ class KeyRing:
         self.signing_key = opened[line(stored, "sig")[0]]
         self.newest_key = opened[line(stored, "sig")[-1]]
         self.signer = _signer(self.signing_key, outside)
-        # Status lists and events: the tokens' signer, unless that key is a secret shared with an API.
-        self.document_signer = (
-            LocalSigner(opened[line(stored, "documents")[0]]) if is_symmetric(self.signing_key.alg) else self.signer
-        )
+        # Status lists, snapshots, events and heartbeats: a thief of the tokens' key can revoke nothing.
+        self.document_signer: Signer = LocalSigner(opened[line(stored, "documents")[0]])
+        self.document_kids = frozenset(row.kid for row in opened if row.use == "documents")
         separate = [LocalSigner(opened[row]) for row in line(stored, "id_token")[:1]]
         self._id_token_signers: list[Signer] = [*separate, *([] if is_symmetric(self.signer.alg) else [self.signer])]
         self._has_separate_id_token_key = bool(separate)

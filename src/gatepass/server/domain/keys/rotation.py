@@ -16,7 +16,6 @@ from gatepass.server.domain.events.event import OPERATOR, SERVER
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.keys.keyring import LiveKeys, new_refresh_key, new_signing_key, outside_key_row
 from gatepass.server.domain.keys.schedule import (
-    DOCUMENTS_ALG,
     Drop,
     KeySchedule,
     Publish,
@@ -202,7 +201,7 @@ async def rotate(  # noqa: PLR0913 - the call reads as what is wanted
             "It is made when a client first may ask for `openid`, unless the access tokens' algorithm is theirs.",
         )
     alg = alg or before[-1].alg
-    made = await _make([(use, alg), ("documents", DOCUMENTS_ALG)], data_key)
+    made = await _make([(use, alg)], data_key)
 
     async def unit(tx: Transaction) -> StoredKey:
         now, stored = tx.now, await _readable(tx, data_key)
@@ -214,7 +213,7 @@ async def rotate(  # noqa: PLR0913 - the call reads as what is wanted
             await _add(tx, made[use, alg], stored, signs_from=now + pace.prepublish, actor=actor)
         if at_once:
             await _retire(tx, signing.kid, actor=actor)
-        await _take_due(tx, made, pace, alg)  # a shared secret needs a separate key for documents
+        await _take_due(tx, made, pace, alg)
         return line(await tx.keys.all(), use)[-1]
 
     return await database.transaction(unit)

@@ -25,7 +25,7 @@ HINTS_AFTER_RETIREMENT = 90 * 86_400
 """Seconds for which an ID token still identifies its user (`id_token_hint`): the longest life of a session."""
 
 DOCUMENTS_ALG = "ES256"
-"""What status lists and events are signed with where the tokens' key is a shared secret."""
+"""What status lists and events are signed with, by a key that signs nothing else."""
 
 _SPREADING_SECONDS = 60
 """Time until every node publishes a new key, and caches have dropped the JWKS without it."""
@@ -133,7 +133,7 @@ def plan(stored: Sequence[StoredKey], pace: KeySchedule, *, alg: str, id_token_a
     """
     steps = [
         *_plan_signing(stored, pace, alg),
-        *_plan_documents(stored, pace, alg),
+        *_plan_documents(stored, pace),
         *_plan_id_tokens(stored, pace, id_token_alg),
     ]
     steps.extend(Drop(kept_until(key), key.kid) for key in stored if key.retired_at is not None)
@@ -152,11 +152,8 @@ def _plan_signing(stored: Iterable[StoredKey], pace: KeySchedule, alg: str) -> l
     return _plan_line(keys, pace) if keys else [Publish(0, "sig", alg)]
 
 
-def _plan_documents(stored: Sequence[StoredKey], pace: KeySchedule, alg: str) -> list[Step]:
-    """Documents have a separate key while the token key is a shared secret, which must not sign documents."""
+def _plan_documents(stored: Sequence[StoredKey], pace: KeySchedule) -> list[Step]:
     keys = line(stored, "documents")
-    if not any(map(is_symmetric, [key.alg for key in line(stored, "sig")] or [alg])):
-        return [Retire(0, key.kid) for key in keys]
     return _plan_line(keys, pace) if keys else [Publish(0, "documents", DOCUMENTS_ALG)]
 
 

@@ -67,7 +67,7 @@ class MailDelivery:
             return await tx.mails.claim(now=tx.now, until=tx.now + _CLAIM_SECONDS, limit=_AT_ONCE)
 
         # Most of the time the queue is empty, and checking costs no write.
-        return await self._database.transaction(unit) if await self._database.read(look) else []
+        return await self._database.transaction(unit, shared=True) if await self._database.read(look) else []
 
     async def _send(self, waiting: QueuedMail, sender: Sender) -> None:
         notice = self._open(waiting)
@@ -93,7 +93,7 @@ class MailDelivery:
             else:
                 await tx.mails.put_off(waiting.id, tx.now + pause_after(waiting.tries))
 
-        await self._database.transaction(unit)
+        await self._database.transaction(unit, shared=True)
 
     def _open(self, waiting: QueuedMail) -> Notice:
         notice = msgspec.json.decode(self._data_key.unseal(waiting.sealed, waiting.id), type=Notice)

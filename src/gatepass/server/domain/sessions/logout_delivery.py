@@ -76,7 +76,7 @@ class LogoutDelivery:
             return await tx.logout_deliveries.claim(now=tx.now, until=tx.now + _CLAIM_SECONDS, limit=_AT_ONCE)
 
         # Most of the time the queue is empty, and checking costs no write.
-        return await self._database.transaction(unit) if await self._database.read(look) else []
+        return await self._database.transaction(unit, shared=True) if await self._database.read(look) else []
 
     async def _deliver(self, queued: QueuedLogout) -> None:
         async def find(tx: Transaction) -> tuple[Client | None, float]:
@@ -95,7 +95,7 @@ class LogoutDelivery:
             if outcome != "delivered":
                 await _record_failure(tx, queued)
 
-        await self._database.transaction(unit)
+        await self._database.transaction(unit, shared=True)
 
     async def _send(self, queued: QueuedLogout, client: Client, now: float) -> Outcome:
         """Send a fresh token, for it expires before the next try."""

@@ -61,7 +61,7 @@ class WebhookSender:
             return await tx.webhook_deliveries.claim(now=tx.now, until=tx.now + _CLAIM_SECONDS, limit=_AT_ONCE)
 
         # Most of the time the queue is empty, and checking costs no write.
-        return await self._database.transaction(unit) if await self._database.read(look) else []
+        return await self._database.transaction(unit, shared=True) if await self._database.read(look) else []
 
     async def _deliver(self, claimed: list[WebhookDelivery]) -> None:
         """Send them, and write down what became of each in one transaction: it costs more than the sending."""
@@ -88,7 +88,7 @@ class WebhookSender:
             for delivery, error in chain.from_iterable(outcomes):
                 await _note(tx, delivery, error)
 
-        await self._database.transaction(unit)
+        await self._database.transaction(unit, shared=True)
         for failure in sent:
             if isinstance(failure, BaseException):
                 raise failure

@@ -98,6 +98,29 @@ async def an_event_beyond_the_list(stage: Stage) -> None:
 
 
 @SCENARIOS.add()
+async def a_stolen_key_that_names_an_honest_one(stage: Stage) -> None:
+    """The documents have a key of their own; an event names an honest key, and is signed by one that signs tokens."""
+    honest, stage.feed.document_key = stage.feed.add_key(), Key.generate("ES256")
+    victim = stage.token("victim", key=honest)
+    forged = stage.feed.next_event({"kids": [honest.kid]}, key=stage.feed.keys[0])
+    await _disbelieves(stage, forged, victim, "by a key that signs tokens")
+
+
+@SCENARIOS.add()
+async def a_token_by_the_key_of_documents(stage: Stage) -> None:
+    """A token is signed by the key that signs documents only."""
+    stage.feed.document_key = Key.generate("ES256")
+    await stage.begin(stage.token("good"))
+    await stage.refuses(
+        stage.token("by the key of documents", key=stage.feed.document_key),
+        within=0,
+        after="it came, by a key that signs documents only",
+        section=PageSection.DOCUMENTS,
+        code="unknown_key",
+    )
+
+
+@SCENARIOS.add()
 async def a_snapshot_that_revokes_its_key(stage: Stage) -> None:
     """The snapshot names its own signer in `kids`, and later does not."""
     good = stage.token("good")

@@ -1,0 +1,42 @@
+"""An issuer's JWK Set: which of its keys sign tokens, and which sign what it has revoked, and nothing else.
+
+A thief of a key that signs tokens must not be able to name the honest ones as stolen. So the documents of
+docs/protocol/revocation.md have keys of their own, marked by a member (RFC 7517 §4 allows additional ones).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from gatepass.jose import KeySet
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable
+
+SIGNS, REVOCATIONS = "urn:gatepass:signs", "revocations"
+"""The member of a JWK, and its value, of a key that signs documents of revocation only."""
+
+
+class PublishedKeys(NamedTuple):
+    """The keys that sign tokens, and those that sign documents: the same ones, where the issuer has marked none."""
+
+    tokens: KeySet
+    documents: KeySet
+
+
+def split(keys: KeySet, members: Iterable[object]) -> PublishedKeys:
+    """Tell the keys of a set apart by the set's members."""
+    objects = [cast("dict[str, Any]", member) for member in members if isinstance(member, dict)]
+    marked = [member.get("kid") for member in objects if member.get(SIGNS) == REVOCATIONS]
+    documents = KeySet([key for key in keys if key.kid in marked])
+    if not documents:
+        return PublishedKeys(keys, keys)
+    tokens = [key for key in keys if key.kid not in marked]
+    return PublishedKeys(KeySet(tokens, skipped=keys.skipped, reasons=keys.reasons), documents)
+
+
+def members(keys: KeySet, for_revocations: Container[str | None]) -> list[dict[str, Any]]:
+    """Write a set's members (RFC 7517 §5), those with these `kid`s marked."""
+    mark = {SIGNS: REVOCATIONS}
+    written = keys.to_jwks()["keys"]
+    return [{**jwk, "use": "sig"} | (mark if jwk.get("kid") in for_revocations else {}) for jwk in written]
