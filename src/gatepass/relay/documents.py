@@ -109,7 +109,7 @@ class RelayedDocuments:
             urls.append(snapshot.url)
         for url in urls:
             if url in self._kept:
-                self._kept[url].changed_at = number
+                self._kept[url].changed_at = max(self._kept[url].changed_at, number)
 
     # ── fetching ──
 

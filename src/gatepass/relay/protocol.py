@@ -123,6 +123,8 @@ class ReaderConnection(asyncio.Protocol):
     async def _answer(self) -> None:
         try:
             await self._answer_target()
+        except httptools.HttpParserInvalidURLError:
+            self._refuse(HTTPStatus.BAD_REQUEST)
         except Exception:  # noqa: BLE001 - whatever it is, the others are answered
             _log.exception("an answer failed")
             self._transport.close()

@@ -121,9 +121,11 @@ class Upstreams:
         self._plan_return(now)
 
     def look_back(self, now: Moment) -> None:
-        """Try the first relay again, if it is time."""
+        """Try the first relay again, if it is time, and if that is in vain again later."""
         if now.run >= self._return_at:
-            self._return_at, self.place = inf, 0
+            self._left += 1
+            self._plan_return(now)
+            self.place = 0
             self._begin(now)
 
     def _plan_return(self, now: Moment) -> None:
