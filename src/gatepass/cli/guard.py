@@ -60,6 +60,16 @@ def guard(  # noqa: PLR0913 - one for each flag
             " none of them serves, the issuer itself is asked."
         ),
     ] = (),
+    feed_url: Annotated[
+        str | None, Parameter(help="The feed of a bridge that tells what an issuer without a feed has revoked.")
+    ] = None,
+    feed_issuer: Annotated[str | None, Parameter(help="The bridge's own URL, which signs that feed.")] = None,
+    feed_secret_file: Annotated[
+        Path | None, Parameter(help="The file with what the bridge shares with readers.")
+    ] = None,
+    feed_subject: Annotated[
+        str | None, Parameter(help="The claim by which notices name the subject, where that is not sub: oid, uid.")
+    ] = None,
     client_id: Annotated[str | None, Parameter(help="A client of the issuer, whose place at the feed is kept.")] = None,
     client_secret_file: Annotated[Path | None, Parameter(help="The file with that client's secret.")] = None,
     ca_file: Annotated[Path | None, Parameter(help="A PEM file of the only certificate authorities to trust.")] = None,
@@ -79,6 +89,10 @@ def guard(  # noqa: PLR0913 - one for each flag
             audience=audience,
             stale=stale,
             relays=relay,
+            feed_url=feed_url,
+            feed_issuer=feed_issuer,
+            feed_secret=None if feed_secret_file is None else _secret(feed_secret_file),
+            feed_subject=feed_subject,
             client_id=client_id,
             client_secret=None if client_secret_file is None else _secret(client_secret_file),
             ca_file=None if ca_file is None else str(ca_file),
@@ -130,4 +144,4 @@ def _secret(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        fail(f"Cannot read {file}: {error}.", "Name the file with the client's secret.")
+        fail(f"Cannot read {file}: {error}.", "Name the file with the secret.")

@@ -71,6 +71,11 @@ app.command("gatepass.cli.doctor:app", name="doctor", help="Check whether a serv
 app.command("gatepass.cli.openapi:app", name="openapi", help="Print the OpenAPI description of the HTTP API.")
 app.command("gatepass.cli.guard:app", name="guard", help="Tell a reverse proxy whether a request's token is good.")
 app.command("gatepass.cli.relay:app", name="relay", help="Pass on what an issuer revokes to many verifiers.")
+app.command(
+    "gatepass.cli.bridge:app",
+    name="bridge",
+    help="Take other issuers' notices of revocation, and pass them on to verifiers.",
+)
 app.command("gatepass.cli.testing:app", name="testing", help="Test software that works with a Gatepass server.")
 app.command("gatepass.cli.token:app", name="token", help="Inspect, verify and sign tokens.")
 

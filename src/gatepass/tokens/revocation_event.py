@@ -9,6 +9,8 @@ import msgspec
 from gatepass.jose import jws, jwt
 from gatepass.jose.errors import BadClaimError, InvalidPolicyError
 
+from .bridge_entry import BridgeEntry  # noqa: TC001 - msgspec reads the annotations
+
 if TYPE_CHECKING:
     from gatepass.jose import Key, KeySet
 
@@ -48,12 +50,14 @@ class Revoked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         status: Bits that were set: pairs of list URL and indexes.
         jtis: Tokens by `jti`, each with the time at which it ends by itself.
         kids: Keys that are no longer to be trusted.
+        issued_before: Subjects and sign-ins at another issuer, by digest, in the feed of a bridge only.
     """
 
     after: int
     status: tuple[tuple[str, tuple[int, ...]], ...] = ()
     jtis: dict[str, int] = {}
     kids: tuple[str, ...] = ()
+    issued_before: dict[str, BridgeEntry] = {}
 
 
 class _Events(msgspec.Struct, frozen=True):

@@ -13,6 +13,8 @@ from gatepass.jose import jws, jwt
 from gatepass.jose.errors import InvalidPolicyError
 from gatepass.jose.limits import Limits
 
+from .bridge_entry import BridgeEntry  # noqa: TC001 - msgspec reads the annotations
+
 if TYPE_CHECKING:
     from gatepass.jose import Key, KeySet
 
@@ -23,7 +25,7 @@ MAX_LENGTH = 4_000_000
 """The maximum length of a snapshot in characters: about 60,000 tokens revoked by `jti` within the hour."""
 
 
-class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The claims of a snapshot.
 
     Attributes:
@@ -34,6 +36,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         event_id: The last event that it reflects.
         jtis: Revoked tokens by `jti`, each with the time at which it ends by itself.
         kids: Keys that are no longer to be trusted.
+        issued_before: Subjects and sign-ins at another issuer, by digest, in the feed of a bridge only.
     """
 
     iss: str
@@ -43,6 +46,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     event_id: int
     jtis: dict[str, int]
     kids: tuple[str, ...]
+    issued_before: dict[str, BridgeEntry] = {}
 
 
 def signing_input(token: Snapshot, *, alg: str, kid: str) -> bytes:

@@ -120,7 +120,13 @@ class IssuerKeys:
     """
 
     def __init__(
-        self, url: str, *, jwks_url: str | None = None, alg: str | None = None, allow_http: bool = False
+        self,
+        url: str,
+        *,
+        jwks_url: str | None = None,
+        alg: str | None = None,
+        allow_http: bool = False,
+        offer: Offer | None = None,
     ) -> None:
         """Describe an issuer by its URL.
 
@@ -129,6 +135,7 @@ class IssuerKeys:
             jwks_url: Where its keys are, if it has no metadata document.
             alg: The algorithm of published keys that name none.
             allow_http: Whether hosts of a development network are asked without TLS.
+            offer: Where its revocations are, whatever its metadata says.
 
         Raises:
             InvalidPolicyError: A URL is not https (or http on loopback), or has a query or a fragment.
@@ -144,7 +151,8 @@ class IssuerKeys:
             checked_url(jwks_url, "jwks_url", allow_http=allow_http)
         self.keys = self.document_keys = KeySet([])
         self.fetched_at: float | None = None
-        self.offer = Offer()
+        self.offer = offer or Offer()
+        self._has_offer = offer is not None
         self.failure: str | None = None
         self._fresh_seconds = FRESH_SECONDS
         self._backoff = 0
@@ -219,6 +227,7 @@ class IssuerKeys:
         except JoseError as error:
             raise FetchError(f"{jwks_url} holds no keys: {error}") from None
         keys = split(every, decode_object(answer.body, DEFAULT.depth)["keys"])
+        offer = self.offer if self._has_offer else offer
         return Published(keys.tokens, keys.documents, fresh_seconds(answer.headers), jwks_url, offer)
 
     def learn(self, published: Published, now: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from gatepass.jose.errors import InvalidPolicyError
@@ -73,6 +74,26 @@ class Network(NamedTuple):
         """
         return self.fetch or HttpxFetch(
             ca_file=self.ca_file, proxy=self.proxy, max_bytes=revocation_snapshot.MAX_LENGTH, keep_alive=True
+        )
+
+    def for_bridge(self, bearer: str) -> tuple[HttpxFetch, Fetch, Listen]:
+        """The client for a bridge's feed, with the fetcher of its snapshot and the listener of its stream.
+
+        Args:
+            bearer: What proves to it that we may read.
+
+        Raises:
+            InvalidPolicyError: As for `for_keys`.
+        """
+        authorization = f"Bearer {bearer}"
+        client = HttpxFetch(
+            ca_file=self.ca_file, proxy=self.proxy, max_bytes=revocation_snapshot.MAX_LENGTH, keep_alive=True
+        )
+        stream = HttpxFetch(ca_file=self.ca_file, proxy=self.proxy)
+        return (
+            client,
+            partial(client.get, headers={"Authorization": authorization}),
+            partial(stream.listen, authorization=authorization),
         )
 
     def for_stream(self, issuer: str) -> Listen | None:

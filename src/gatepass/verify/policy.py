@@ -12,8 +12,10 @@ from msgspec import UNSET, structs
 from gatepass.jose import headers
 from gatepass.jose.errors import AlgNotAllowedError, InvalidPolicyError, WrongIssuerError, WrongTypError
 from gatepass.tokens import access_token
+from gatepass.tokens.bridge_entry import FeedSecret
 
 from .denylist import Denylist
+from .issuer import Offer, checked_url
 from .reading import of_access_token, of_other_token, roles_at
 
 if TYPE_CHECKING:
@@ -140,6 +142,70 @@ class TokenPolicy(msgspec.Struct, frozen=True, kw_only=True):
             raise WrongTypError(f"the token is not a {self.typ}")
         if seen.claims.get("iss") != self.issuer:
             raise WrongIssuerError("iss is not the expected issuer", claim="iss")
+
+
+class BridgePolicy(NamedTuple):
+    """Which bridge tells of an issuer's revocations; the arguments of `Verifier`.
+
+    Attributes:
+        url: Where its stream is; its snapshot is below it.
+        issuer: Who signs both, and publishes the keys for that.
+        secret: What it shares with its readers.
+        subject_claim: Which claim names the subject, besides `sub`.
+    """
+
+    url: str
+    issuer: str
+    secret: FeedSecret
+    subject_claim: str | None
+
+    @classmethod
+    def of(  # noqa: PLR0913 - the call reads as its policy
+        cls,
+        *,
+        url: str | None,
+        issuer: str | None,
+        secret: str | None,
+        subject_claim: str | None,
+        token_issuer: str,
+        has_fetch: bool,
+        allow_http: bool,
+    ) -> Self | None:
+        """Check a caller's arguments.
+
+        Args:
+            url: As for `Verifier`.
+            issuer: As for `Verifier`.
+            secret: As for `Verifier`.
+            subject_claim: As for `Verifier`.
+            token_issuer: Who signs the tokens.
+            has_fetch: Whether documents are fetched by a function of the caller's.
+            allow_http: Whether hosts of a development network are asked without TLS.
+
+        Returns:
+            The policy; None: there is no bridge.
+
+        Raises:
+            InvalidPolicyError: One makes no sense, or is missing.
+        """
+        if url is None and issuer is None and secret is None:
+            if subject_claim is not None:
+                raise InvalidPolicyError("feed_subject is for tokens that a bridge tells of: set feed_url")
+            return None
+        if url is None or issuer is None or secret is None:
+            raise InvalidPolicyError("feed_url, feed_issuer and feed_secret go together")
+        if issuer == token_issuer:
+            raise InvalidPolicyError("feed_issuer is a bridge; an issuer's own feed is followed without feed_url")
+        if has_fetch:
+            raise InvalidPolicyError("feed_url is followed by the built-in fetch: leave out fetch")
+        for given, name in ((url, "feed_url"), (issuer, "feed_issuer")):
+            checked_url(given, name, allow_http=allow_http)
+        return cls(url.rstrip("/"), issuer, FeedSecret(secret), subject_claim)
+
+    @property
+    def offer(self) -> Offer:
+        """Where stream and snapshot are."""
+        return Offer(self.url, f"{self.url}/snapshot")
 
 
 class RevocationPolicy(NamedTuple):

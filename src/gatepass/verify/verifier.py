@@ -35,14 +35,15 @@ from .dpop import DPoPPolicy
 from .errors import IssuerUnavailableError, RevokedError
 from .fetch import KeySource
 from .follow import Follower
-from .following.health import Health
+from .following.bridged import Bridged
+from .following.health import Health, worst_of
 from .following.revocations import Revocations
 from .following.upstreams import checked_relay
 from .http_client import FETCH_SECONDS, HttpxFetch
 from .issuer import IssuerKeys
 from .memory import Memory
 from .network import Network
-from .policy import RevocationPolicy, TokenPolicy
+from .policy import BridgePolicy, RevocationPolicy, TokenPolicy
 from .waiting import await_, wait
 
 if TYPE_CHECKING:
@@ -104,6 +105,10 @@ class Verifier:
         client_id: str | None = None,
         client_secret: str | None = None,
         relays: Collection[str] = (),
+        feed_url: str | None = None,
+        feed_issuer: str | None = None,
+        feed_secret: str | None = None,
+        feed_subject: str | None = None,
         dpop: DPoPPolicy | None = None,
         allow_http_in_development: bool = False,
         clock: Callable[[], float] = wall_clock,
@@ -145,6 +150,14 @@ class Verifier:
             relays: The URLs of relays (`gatepass relay`) from which to learn what is revoked, the nearest first; when
                 none of them serves, the issuer itself is asked. They need no trust, since all that they pass on is
                 signed by the issuer. The keys come from the issuer only.
+            feed_url: Where a bridge (`gatepass bridge`) tells what an issuer has revoked that publishes no feed itself:
+                the URL of its stream, such as `"https://bridge.example.com/revocations"`. Tokens are refused as
+                `revoked` that were issued before their subject or sign-in was revoked. `stale` and `stale_after` hold
+                for it, too.
+            feed_issuer: The bridge's name, whose keys sign that feed, and never a token.
+            feed_secret: What the bridge shares with its readers.
+            feed_subject: A claim by which the issuer's notices name the subject, where that is not `sub`: `"oid"` for
+                Entra, `"uid"` for Okta.
             dpop: Which DPoP proofs are accepted (RFC 9449); by default those of the last minute, each once in this
                 process, and tokens may be bound to a key or not.
             allow_http_in_development: Fetch without TLS from hosts of a development network: names without a dot, as in
@@ -169,8 +182,18 @@ class Verifier:
             raise InvalidPolicyError("cache_size is negative")
         if relays and (isinstance(relays, str) or revoking.mode is None):
             raise InvalidPolicyError('relays is a collection of URLs, for revocation="feed" or "list"')
+        bridge = BridgePolicy.of(
+            url=feed_url,
+            issuer=feed_issuer,
+            secret=feed_secret,
+            subject_claim=feed_subject,
+            token_issuer=issuer,
+            has_fetch=fetch is not None,
+            allow_http=allow_http_in_development,
+        )
         is_offline = keys is not None and revoking.mode is None
-        if is_offline and any(given is not None for given in (jwks_url, alg, ca_file, proxy, fetch)):
+        fetched = (jwks_url, alg, fetch) if bridge is not None else (jwks_url, alg, ca_file, proxy, fetch)
+        if is_offline and any(given is not None for given in fetched):
             raise InvalidPolicyError("with keys= nothing is fetched: leave out jwks_url, alg, ca_file, proxy and fetch")
         network = Network.of(
             fetch=fetch, ca_file=ca_file, proxy=proxy, client_id=client_id, client_secret=client_secret
@@ -191,6 +214,8 @@ class Verifier:
                 IssuerKeys(issuer, jwks_url=jwks_url, alg=alg, allow_http=allow_http_in_development), network
             )
         self._follower = self._new_follower(revoking, source, network, [checked_relay(relay) for relay in relays])
+        self._feed = self._new_feed(revoking, bridge, network, allow_http=allow_http_in_development)
+        self._followers = tuple(each for each in (self._follower, self._feed) if each is not None)
         self._source = source if keys is None else None  # given keys are never fetched again
         self._memory = Memory(KeySet([]), math.inf, -math.inf) if keys is None else Memory(keys, -math.inf, math.inf)
         _verifiers.add(self)
@@ -225,6 +250,37 @@ class Verifier:
         )
         weakref.finalize(self, follower.stop).atexit = False
         return follower
+
+    def _new_feed(
+        self, revoking: RevocationPolicy, bridge: BridgePolicy | None, network: Network, *, allow_http: bool
+    ) -> Follower | None:
+        """Make the follower of a bridge's feed, if there is one, with a source whose keys verify no token."""
+        if bridge is None:
+            return None
+        client, fetch, listen = network.for_bridge(bridge.secret.bearer)
+        source = KeySource(
+            IssuerKeys(bridge.issuer, offer=bridge.offer, allow_http=allow_http),
+            network.for_keys(),
+            clock=self.clock,
+            on_learned=lambda: feed.learn_offer(),  # noqa: PLW0108 - it is made below
+        )
+        feed = Follower(
+            Revocations(
+                bridge.issuer,
+                mode="feed",
+                stale=revoking.stale,
+                stale_after=revoking.stale_after,
+                bridged=Bridged(self.issuer, bridge.secret, bridge.subject_claim),
+            ),
+            source=source,
+            fetch=fetch,
+            listen=listen,
+            close=client.aclose,
+            clock=self.clock,
+            on_keys_refused=_nothing,
+        )
+        weakref.finalize(self, feed.stop).atexit = False
+        return feed
 
     def _weakly_adopt(self) -> Callable[[], None]:
         """Return `_adopt` with a weak reference, so that an unused verifier is collected, and its thread ends."""
@@ -328,8 +384,8 @@ class Verifier:
             flight = self._source.look_again(self.clock())
             if flight is not None:
                 yield flight, seconds
-        if self._follower is not None:
-            yield from self._follower.prefetch(max(0.0, ends - time.monotonic()))
+        for follower in self._followers:
+            yield from follower.prefetch(max(0.0, ends - time.monotonic()))
 
     def health(self) -> Health:
         """Return how up to date the keys and the revocations are."""
@@ -337,11 +393,10 @@ class Verifier:
         now = self.clock()
         keys_fresh = self._memory.is_fresh(now)
         keys_usable = self._source is None or self._source.issuer.is_usable(now)
-        if self._follower is None:
-            health = Health(keys_fresh=keys_fresh, feed="off", ready=keys_usable)
-        else:
-            health = self._follower.health(keys_fresh=keys_fresh, keys_usable=keys_usable)
-        return structs.replace(health, keys_problem=self._keys_problem())
+        healths = [each.health(keys_fresh=keys_fresh, keys_usable=keys_usable) for each in self._followers]
+        if not healths:
+            healths = [Health(keys_fresh=keys_fresh, feed="off", ready=keys_usable)]
+        return structs.replace(worst_of(healths), keys_problem=self._keys_problem())
 
     def _keys_problem(self) -> str | None:
         if self._source is None:
@@ -351,8 +406,8 @@ class Verifier:
     def close(self) -> None:
         """Stop following what the issuer revokes; tokens are judged by what is known so far."""
         self._notice_fork()  # the parent's thread does not exist in this process
-        if self._follower is not None:
-            self._follower.close(_CLOSE_SECONDS)
+        for follower in self._followers:
+            follower.close(_CLOSE_SECONDS)
 
     def __enter__(self) -> Self:
         return self
@@ -401,7 +456,9 @@ class Verifier:
 
     def _is_cleared(self, principal: Principal, now: float) -> bool:
         """Whether a token is known not to be revoked."""
-        follower = self._follower
+        follower, feed = self._follower, self._feed
+        if feed is not None and not feed.verdict.clears(principal, now):
+            return False
         return follower is None or follower.verdict.clears(principal, now)
 
     def verified(self, token: str, dpop: DPoP | None) -> Generator[Wait, None, Principal]:
@@ -428,12 +485,12 @@ class Verifier:
         principal = self._remembered(token, self.clock())
         if principal is None or principal.key_thumbprint != thumbprint:
             principal = yield from self._authentic(token, thumbprint)
-        if self._follower is None:
-            return principal
-        yield from self._follower.settle(principal)
+        for follower in self._followers:
+            yield from follower.settle(principal)
         if self._memory is not memory:  # its key may have been revoked meanwhile
             principal = yield from self._authentic(token, thumbprint)
-        self._follower.judge(principal)
+        for follower in self._followers:
+            follower.judge(principal)
         return principal
 
     def _remembered(self, token: str, now: float) -> Principal | None:
@@ -487,8 +544,8 @@ class Verifier:
         self.dpop.after_fork()
         if self._source is not None:
             self._source.after_fork()
-        if self._follower is not None:
-            self._follower.after_fork()
+        for follower in self._followers:
+            follower.after_fork()
 
     # ── keys ──
 
@@ -670,6 +727,10 @@ def _call(method: weakref.WeakMethod[Callable[[], None]]) -> None:
     found = method()
     if found is not None:
         found()
+
+
+def _nothing() -> None:
+    """A bridge that withdraws its own keys changes nothing about those of tokens."""
 
 
 def _check_keys(keys: object) -> None:

@@ -8,6 +8,7 @@ A chapter of the protocol is a file:
 
 - `document`: a document, who signed it, and how old it is; `proof`: what it proves; `retry`: when to ask again
 - `status_lists` and `names`: what is revoked, in memory; `events`: the last event that we know
+- `bridged`: what a bridge tells of another issuer, whose tokens it does not sign
 - `known`: all of it together; `verdict`: whether a token passes
 - `stream`: the greeting, heartbeats and events, and reconnecting; `sse`: how they are framed
 - `documents`: what to fetch and when, and what an answer changes

@@ -121,7 +121,7 @@ class Documents:
             return known.issuer
         if known.snapshot is not None and known.snapshot.is_on_its_way:
             return known.snapshot.url
-        asked = [known.lists.ask(status.uri, now.run) for status in principal.every_status]
+        asked = [known.lists.ask(status.uri, now.run) for status in known.statuses_of(principal)]
         return next((copy.url for copy in asked if copy is not None and copy.is_on_its_way), None)
 
     @property
@@ -289,7 +289,7 @@ class Documents:
         snapshot.came(epoch=claims.epoch, event_id=claims.event_id, iat=claims.iat, kid=read.kid, now=now)
         self._answered(claims.iat)
         known.prune(now)
-        known.names.add_tokens(claims.jtis)
+        known.add_names(claims.jtis, claims.issued_before)
         known.refuse_keys(claims.kids)
         self._carry_on_from(Position(claims.epoch, claims.event_id))
         known.by_document = younger(known.by_document, self._proved_by(claims.iat, TTL_SECONDS, now), now)

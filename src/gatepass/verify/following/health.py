@@ -13,6 +13,8 @@ from gatepass.tokens.revocation_event import Position
 from .document import TTL_SECONDS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gatepass.verify.clocks import Moment
 
     from .known import Known
@@ -55,6 +57,17 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     lists_missing: int = 0
     refusals: int = 0
     keys_problem: str | None = None
+
+
+_FROM_THE_WORST: tuple[State, ...] = ("stale", "starting", "list only", "live", "off")
+
+
+def worst_of(healths: Sequence[Health]) -> Health:
+    """Of several feeds, the one that is least up to date; tokens are accepted if all of them allow it."""
+    worst = min(healths, key=lambda each: _FROM_THE_WORST.index(each.feed))
+    return msgspec.structs.replace(
+        worst, ready=all(each.ready for each in healths), refusals=sum(each.refusals for each in healths)
+    )
 
 
 def health_of(known: Known, stream: Stream, now: Moment, *, keys_fresh: bool, keys_usable: bool) -> Health:

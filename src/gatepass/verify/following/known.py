@@ -12,12 +12,16 @@ from .proof import NO_PROOF
 from .status_lists import StatusListCopies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from gatepass.tokens.bridge_entry import BridgeEntry
     from gatepass.tokens.revocation_event import Position
+    from gatepass.tokens.status_list import StatusReference
     from gatepass.verify.clocks import Moment
     from gatepass.verify.issuer import Offer
+    from gatepass.verify.principal import Principal
 
+    from .bridged import Bridged
     from .document import Document
     from .status_lists import Copy
 
@@ -41,6 +45,7 @@ class Known:
         snapshot: The snapshot; None if the issuer publishes none.
         names: Tokens and keys that are revoked by name.
         lists: The status lists.
+        bridged: Where this is a bridge's feed: what it tells of another issuer, and nothing else is asked of it.
         events: Where we stand in the line of events.
         by_document: The youngest proof that the snapshot gave, or the lists where there is no snapshot.
         by_stream: The youngest proof that a heartbeat gave.
@@ -48,7 +53,9 @@ class Known:
         refusals: How many documents and events were refused.
     """
 
-    def __init__(self, issuer: str, *, mode: Mode, stale: Stale, stale_after: float) -> None:
+    def __init__(
+        self, issuer: str, *, mode: Mode, stale: Stale, stale_after: float, bridged: Bridged | None = None
+    ) -> None:
         """Start with nothing."""
         self.issuer = issuer
         self.mode = mode
@@ -58,6 +65,7 @@ class Known:
         self.snapshot: Document | None = None
         self.names = Names()
         self.lists = StatusListCopies(issuer)
+        self.bridged = bridged
         self.events = KnownEvents()
         self.by_document = self.by_stream = NO_PROOF
         self.issuer_time = -inf
@@ -81,6 +89,10 @@ class Known:
         """Whether there is nothing to follow: the issuer offers nothing, and no token names a list."""
         return self.has_no_names and not self.lists.awaited and not self.lists.held
 
+    def statuses_of(self, principal: Principal) -> tuple[StatusReference, ...]:
+        """The entries of status lists to look at; those that another issuer's token names are none of a bridge's."""
+        return principal.every_status if self.bridged is None else ()
+
     # ── age ──
 
     def age_of_names(self, now: Moment) -> float:
@@ -101,6 +113,12 @@ class Known:
         return self.feeds and self.events.cover(copy.epoch, copy.event_id)
 
     # ── changes ──
+
+    def add_names(self, jtis: Mapping[str, float], issued_before: Mapping[str, BridgeEntry]) -> None:
+        """Refuse tokens from now on: by id, and at a bridge by the subjects and sign-ins that it names."""
+        self.names.add_tokens(jtis)
+        if self.bridged is not None:
+            self.bridged.add(issued_before)
 
     def start_at(self, position: Position) -> None:
         """Follow the events from here on; lists of another epoch are fetched again."""
@@ -144,7 +162,10 @@ class Known:
         By both clocks, because a clock of ours that is ahead for a while must not drop revocations.
         """
         self.pruned_at = now.run
-        self.names.forget_ended(min(now.wall, self.issuer_time) - _MAX_LEEWAY)
+        ended = min(now.wall, self.issuer_time) - _MAX_LEEWAY
+        self.names.forget_ended(ended)
+        if self.bridged is not None:
+            self.bridged.forget_ended(ended)
         for copy in self.lists.held.values():
             copy.is_resting = True
 

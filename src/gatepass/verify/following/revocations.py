@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from gatepass.verify.clocks import Moment
 
+    from .bridged import Bridged
     from .health import Health
     from .known import Mode, Stale
 
@@ -39,6 +40,7 @@ class Revocations:
         stale: Stale,
         stale_after: float,
         relays: Sequence[str] = (),
+        bridged: Bridged | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """Start with nothing.
@@ -49,9 +51,10 @@ class Revocations:
             mode: `"feed"`: stream, snapshot and lists. `"list"`: snapshot and lists.
             stale: What to do with tokens when we are not up to date.
             stale_after: Seconds after which the last proof is worth nothing.
+            bridged: Where the issuer is a bridge: what it tells of another.
             jitter: A number between 0 and 1, so that readers do not all come at once.
         """
-        self.known = Known(issuer, mode=mode, stale=stale, stale_after=stale_after)
+        self.known = Known(issuer, mode=mode, stale=stale, stale_after=stale_after, bridged=bridged)
         self.verdict = Verdict(self.known)
         self.stream = Stream(self.known, self.verdict, Upstreams(relays, jitter=jitter), jitter=jitter)
         self.documents = Documents(self.known, self.verdict, self.stream, jitter=jitter)

@@ -323,7 +323,7 @@ class Stream:
             raise self._lose("events are missing")
         if at.event_id <= position.event_id:
             return  # it is already known, and its repetition proves nothing
-        known.names.add_tokens(revoked.jtis)
+        known.add_names(revoked.jtis, revoked.issued_before)
         for uri, indexes in revoked.status:
             known.lists.hear(uri, at, indexes)
             known.events.remember(at.event_id, uri, indexes)

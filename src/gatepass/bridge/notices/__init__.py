@@ -1,0 +1,1 @@
+"""The kinds of notices: what each looks like, and what it ends."""
