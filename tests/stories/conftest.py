@@ -38,6 +38,7 @@ ON_EVERY_DATABASE = frozenset(
         "test_recovery",
         "test_refresh",
         "test_revocation_feed",
+        "test_signal_delivery",
     }
 )
 """The stories that lean on what a database does; the others are about what happens before or after it."""

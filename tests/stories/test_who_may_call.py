@@ -25,6 +25,8 @@ from gatepass.server.web.auth.requirements import (
     OPERATOR_READ,
     OPERATOR_REVOKE,
     OPERATOR_WRITE,
+    RECEIVER_MANAGE,
+    RECEIVER_READ,
     RECENT,
     REFRESH,
     REGISTRATION,
@@ -55,7 +57,16 @@ BODIES: tuple[tuple[bytes, dict[str, str]], ...] = (
     (b"x" * 200_000, JSON),
 )
 """What nobody should have to look at before it is known who sends it."""
-BY_TOKEN = (OPENID_TOKEN, REGISTRATION, OPERATOR_READ, OPERATOR_WRITE, OPERATOR_IMPERSONATE, OPERATOR_REVOKE)
+BY_TOKEN = (
+    OPENID_TOKEN,
+    REGISTRATION,
+    OPERATOR_READ,
+    OPERATOR_WRITE,
+    OPERATOR_IMPERSONATE,
+    OPERATOR_REVOKE,
+    RECEIVER_READ,
+    RECEIVER_MANAGE,
+)
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ from gatepass.server.features.plugins.module import module as plugins
 from gatepass.server.features.recovery.module import module as recovery
 from gatepass.server.features.revocation_feed.module import module as revocation_feed
 from gatepass.server.features.session.module import module as session
+from gatepass.server.features.shared_signals.module import module as shared_signals
 from gatepass.server.features.signup.module import module as signup
 from gatepass.server.features.site.module import module as site
 from gatepass.server.features.webhooks.module import module as webhooks
@@ -52,6 +53,7 @@ MODULES = (
     admin,
     mail,
     webhooks,
+    shared_signals,
     plugins,
     oauth,
     revocation_feed,

@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from gatepass.server.domain.sessions.pushed_request import PushedRequests
     from gatepass.server.domain.sessions.registration_token import RegistrationTokens
     from gatepass.server.domain.sessions.session import Sessions
+    from gatepass.server.domain.shared_signals.queue import SignalQueue
+    from gatepass.server.domain.shared_signals.stream import SignalStreams
     from gatepass.server.domain.webhooks.queue import WebhookQueue
     from gatepass.server.domain.webhooks.webhook import Webhooks
 
@@ -170,6 +172,16 @@ class Transaction(Protocol):
     @property
     def webhook_deliveries(self) -> WebhookQueue:
         """See `WebhookQueue`."""
+        ...
+
+    @property
+    def signal_streams(self) -> SignalStreams:
+        """See `SignalStreams`."""
+        ...
+
+    @property
+    def signals(self) -> SignalQueue:
+        """See `SignalQueue`."""
         ...
 
     @property

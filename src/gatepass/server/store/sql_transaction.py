@@ -34,6 +34,8 @@ from gatepass.server.store.registration_tokens import SqlRegistrationTokens
 from gatepass.server.store.revocations import SqlRevocations, SqlStatusLists
 from gatepass.server.store.roles import SqlRoles
 from gatepass.server.store.sessions import SqlSessions
+from gatepass.server.store.signal_streams import SqlSignalStreams
+from gatepass.server.store.signals import SqlSignals
 from gatepass.server.store.used_once import SqlUsedOnce
 from gatepass.server.store.users import SqlUsers
 from gatepass.server.store.webhooks import SqlWebhookDeliveries, SqlWebhooks
@@ -72,6 +74,8 @@ class SqlTransaction:
         self.event_feed = SqlEventFeed(connection)
         self.webhooks = SqlWebhooks(connection)
         self.webhook_deliveries = SqlWebhookDeliveries(connection)
+        self.signal_streams = SqlSignalStreams(connection)
+        self.signals = SqlSignals(connection)
         self.clients = SqlClients(connection)
         self.authorization_codes = SqlAuthorizationCodes(connection)
         self.pushed_requests = SqlPushedRequests(connection)

@@ -24,7 +24,7 @@ from gatepass.server.web.metadata import RESOURCE_PATH, paths_of
 from gatepass.server.web.oauth_errors import OAUTH_PREFIX, bearer_error, oauth_error, offer_dpop
 from gatepass.server.web.pages import PageResponse
 from gatepass.server.web.parsing import Body, check_headers, header, read_body
-from gatepass.server.web.routing import NoRoute
+from gatepass.server.web.routing import MALFORMED, NoRoute
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -252,6 +252,8 @@ class Application:
         )
 
     def _refuse(self, error: GatepassError, request: Request, request_id: str, route: Route | None) -> Response:
+        if route is not None and route.malformed and error.code in MALFORMED:
+            error = Refusal(route.malformed, error.detail)
         request.scope[_OUTCOME] = error.code
         if error.private:
             log.warning("refused", code=error.code, private=error.private, request_id=request_id)

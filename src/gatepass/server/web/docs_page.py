@@ -36,6 +36,7 @@ GROUPS = (
     Group("account", "The user's own account", ("/me", "/sessions", "/account", "/reauthenticate")),
     Group("organizations", "Organizations of the user", ("/organizations",)),
     Group("oauth", "OAuth and OpenID Connect", ("/oauth",)),
+    Group("shared-signals", "Shared Signals: receivers and their streams", ("/ssf",)),
     Group("admin-users", "Operators: users and roles", ("/admin/users", "/admin/roles")),
     Group("admin-organizations", "Operators: organizations", ("/admin/organizations",)),
     Group("admin", "Operators: clients, APIs, keys, webhooks, events", ("/admin",)),
@@ -46,6 +47,7 @@ GROUPS = (
 DOCUMENTS = (
     ("/.well-known/oauth-authorization-server", "Metadata of the issuer (RFC 8414)"),
     ("/.well-known/jwks.json", "Public keys (RFC 7517)"),
+    ("/.well-known/ssf-configuration", "Metadata of the transmitter of Shared Signals"),
     ("/revocations/snapshot", "Revoked tokens and keys that no status list covers"),
     ("/openapi.json", "These pages for programs (OpenAPI 3.1)"),
 )

@@ -332,6 +332,20 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         404, "Delivery not found", "There is no delivery of this id; they are kept for 30 days."
     ),
     "invalid_webhook": ProblemKind(422, "Invalid webhook", "The URL cannot be told of events, or an event is unknown."),
+    "stream_not_found": ProblemKind(404, "Stream not found", "The client has no stream of this id."),
+    "invalid_stream": ProblemKind(
+        400, "Invalid stream", "The request cannot be read, or there can be no stream like that (SSF 1.0 §8.1)."
+    ),
+    "stream_disabled": ProblemKind(400, "Stream disabled", "A stream that is disabled tells nothing: enable it first."),
+    "too_many_signal_streams": ProblemKind(
+        409, "Too many signal streams", "The client has as many streams of signals as it may: remove one."
+    ),
+    "too_many_subjects": ProblemKind(
+        403, "Too many subjects", "No more people can be removed from this stream: filter at the receiver."
+    ),
+    "verification_too_soon": ProblemKind(
+        429, "Verification too soon", "The last verification was less than `min_verification_interval` ago."
+    ),
     "api_not_found": ProblemKind(404, "API not found", "There is no API of this audience."),
     "client_not_found": ProblemKind(404, "Client not found", "There is no client with this id."),
     "registration_closed": ProblemKind(

@@ -16,11 +16,14 @@ from gatepass.server.web.auth.requirements import (
     OPERATOR_READ,
     OPERATOR_REVOKE,
     OPERATOR_WRITE,
+    RECEIVER_MANAGE,
+    RECEIVER_READ,
     REGISTRATION,
 )
 from gatepass.server.web.errors import PROBLEMS, Problem
 from gatepass.server.web.examples import answer_example, body_example
 from gatepass.server.web.oauth_errors import OAuthError
+from gatepass.server.web.routing import MALFORMED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,7 +37,16 @@ _ANY_FORM = ("invalid_request", "body_too_large", "unsupported_media_type", "req
 _ANY_STORE = ("store_unavailable", "signer_unavailable", "claims_unavailable")
 
 
-_BY_BEARER = (OPENID_TOKEN, REGISTRATION, OPERATOR_READ, OPERATOR_WRITE, OPERATOR_IMPERSONATE, OPERATOR_REVOKE)
+_BY_BEARER = (
+    OPENID_TOKEN,
+    REGISTRATION,
+    OPERATOR_READ,
+    OPERATOR_WRITE,
+    OPERATOR_IMPERSONATE,
+    OPERATOR_REVOKE,
+    RECEIVER_READ,
+    RECEIVER_MANAGE,
+)
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -72,7 +84,9 @@ def describe(routes: Iterable[Route], *, issuer: str, version: str) -> dict[str,
 
 def problems_of(route: Route) -> tuple[str, ...]:
     """Every error code of a call: its own, and those of its body and authentication."""
-    body = _ANY_BODY if route.body is not None else _ANY_FORM if route.form is not None else ()
+    body: tuple[str, ...] = _ANY_BODY if route.body is not None else _ANY_FORM if route.form is not None else ()
+    if route.malformed:
+        body = (route.malformed, *(code for code in body if code not in MALFORMED))
     return tuple(dict.fromkeys((*route.problems, *route.auth.problems, *body, *_ANY_STORE, *_ANY_CALL)))
 
 

@@ -30,7 +30,8 @@ class Route:
     all calls. `shapes` are structs, one for each variant of a `body` that has several. With `page` it is an HTML page:
     its form is checked for CSRF, unless another site sends it (`from_elsewhere`), and its errors are pages: the one
     that `show` renders, or a plain error page. `shown_once` are the members of an answer that are secrets, which no
-    repeat of the request shows again; `takes_idempotency_key` says that it can be repeated.
+    repeat of the request shows again; `takes_idempotency_key` says that it can be repeated. `malformed` is the code for
+    a body or query that cannot be read, where the call's specification has a status of its own for that.
     """
 
     method: str
@@ -50,6 +51,11 @@ class Route:
     open_to_pages: bool = False
     shown_once: tuple[str, ...] = ()
     takes_idempotency_key: bool = False
+    malformed: str = ""
+
+
+MALFORMED = ("malformed_request", "invalid_body", "invalid_query")
+"""What `Route.malformed` stands in for."""
 
 
 def page(path: str, handler: Handler, auth: Auth, *, show: Show | None = None) -> Route:

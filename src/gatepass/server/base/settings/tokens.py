@@ -23,10 +23,17 @@ SESSIONS_REVOKE = "sessions:revoke"
 OPERATOR_SCOPES = frozenset({ADMIN_READ, ADMIN_WRITE, ADMIN_IMPERSONATE, SESSIONS_REVOKE})
 """The rights of operators. Only the command line gives them to a client, and nothing gives one `admin:impersonate`."""
 
+STREAM_SCOPE_PREFIX = "ssf."
+"""Reserved for receivers of Shared Signals (CAEP Interoperability Profile §2.7.2)."""
+STREAM_READ = "ssf.read"
+STREAM_MANAGE = "ssf.manage"
+STREAM_SCOPES = frozenset({STREAM_READ, STREAM_MANAGE})
+"""The rights of receivers of Shared Signals, for tokens of a client's own. Only the command line gives them."""
+
 
 def is_own_scope(name: str) -> bool:
     """Whether a scope is a right at this server, so that no API can have it."""
-    return name.startswith(OWN_SCOPE_PREFIX) or name in OPERATOR_SCOPES
+    return name.startswith((OWN_SCOPE_PREFIX, STREAM_SCOPE_PREFIX)) or name in OPERATOR_SCOPES
 
 
 class TokenSection(KeySection, frozen=True, kw_only=True):
@@ -97,6 +104,6 @@ class TokenSection(KeySection, frozen=True, kw_only=True):
                 if is_own_scope(name):
                     raise StartupError(
                         f"One of `{setting}` is one of ours: {name!r}.",
-                        f"{', '.join(sorted(OPERATOR_SCOPES))} and what begins with {OWN_SCOPE_PREFIX} are rights at this server,"
-                        " which `gatepass client add` gives.",
+                        f"{', '.join(sorted(OPERATOR_SCOPES))} and what begins with {OWN_SCOPE_PREFIX} or"
+                        f" {STREAM_SCOPE_PREFIX} are rights at this server, which `gatepass client add` gives.",
                     )

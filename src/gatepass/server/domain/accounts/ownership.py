@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from gatepass.server.domain.events.event import NOWHERE
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.sessions.revoke import disconnect_all, drop_factors, end_sessions_of, record_factors
+from gatepass.server.domain.shared_signals.queue import queue_purge
 from gatepass.server.domain.webhooks.queue import forget_person
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ async def erase(tx: Transaction, user_id: str) -> None:
     await tx.mails.forget_user(user_id)
     await tx.events.forget_user(user_id)
     await forget_person(tx, user_id)
+    await queue_purge(tx, user_id)
     await tx.authorization_codes.remove_all_of(user_id)
     await tx.consents.remove_all_of(user_id)
     await tx.grants.remove_all_of(user_id)

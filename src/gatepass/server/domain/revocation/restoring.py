@@ -31,7 +31,8 @@ async def begin_anew(database: Database, *, keep_sessions: bool) -> int:
             return 0
         count = await tx.sessions.end_all(reason="restored", now=now)
         # Only recently refreshed grants can have access tokens that are still valid.
-        await publish_ended(tx, await tx.grants.end_all(now, answered_after=now - KEPT_SECONDS))
+        ended = await tx.grants.end_all(now, answered_after=now - KEPT_SECONDS)
+        await publish_ended(tx, ended, reason="restored", actor=OPERATOR)
         return count
 
     return await database.transaction(unit)

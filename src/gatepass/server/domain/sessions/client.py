@@ -14,7 +14,13 @@ import msgspec
 
 from gatepass.server.base.digest import digest_of
 from gatepass.server.base.errors import Refusal
-from gatepass.server.base.settings.tokens import ADMIN_IMPERSONATE, NAME, OPERATOR_SCOPES, is_own_scope
+from gatepass.server.base.settings.tokens import (
+    ADMIN_IMPERSONATE,
+    NAME,
+    OPERATOR_SCOPES,
+    STREAM_SCOPES,
+    is_own_scope,
+)
 from gatepass.server.domain.revocation.status_index import StatusIndex  # noqa: TC001 - msgspec reads the annotations
 from gatepass.server.domain.sessions.client_metadata import ClientMetadata, ClientRules
 from gatepass.server.domain.sessions.sector import sector_of
@@ -25,7 +31,7 @@ FIRST_PARTY = "first-party"
 ACCOUNT_SCOPE = "gatepass:account"
 """With this scope, a client's tokens can manage accounts at this server, as those of the built-in client can."""
 
-OWN_SCOPES = (ACCOUNT_SCOPE, *sorted(OPERATOR_SCOPES - {ADMIN_IMPERSONATE}))
+OWN_SCOPES = (ACCOUNT_SCOPE, *sorted(OPERATOR_SCOPES - {ADMIN_IMPERSONATE}), *sorted(STREAM_SCOPES))
 """The rights at this server that a client can be given."""
 
 OPENID = "openid"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gatepass.server.domain.events.event import SERVER
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.sessions.revoke import move_grants, publish_ended
 
@@ -83,13 +84,15 @@ async def remove_client(tx: Transaction, client_id: str, *, actor: str) -> bool:
     await tx.revocations.revoke_indexes([status], tx.now)
     await end_grants_of_client(tx, client_id)
     await tx.consents.remove_all_of_client(client_id)
+    for stream in await tx.signal_streams.of_client(client_id):
+        await tx.signal_streams.remove(stream.id)
     await record(tx, "client_removed", actor=actor, reason=client_id)
     return True
 
 
 async def end_grants_of_client(tx: Transaction, client_id: str) -> None:
     """End every grant of a client, the sessions that are its own, and what is on its way to a grant."""
-    await publish_ended(tx, await tx.grants.end_of_client(client_id, tx.now))
+    await publish_ended(tx, await tx.grants.end_of_client(client_id, tx.now), reason="client_disabled", actor=SERVER)
     await tx.sessions.end_all_of_client(client_id, reason="grant_ended", now=tx.now)
     await _drop_unredeemed(tx, client_id)
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gatepass.server.base.errors import Refusal
-from gatepass.server.base.settings.tokens import ADMIN_IMPERSONATE, OPERATOR_SCOPES, SESSIONS_REVOKE
+from gatepass.server.base.settings.tokens import ADMIN_IMPERSONATE, OPERATOR_SCOPES, SESSIONS_REVOKE, STREAM_SCOPES
 from gatepass.server.domain.sessions.client import FIRST_PARTY, OPENID
-from gatepass.server.domain.sessions.operator import admin_audience, everyday, is_for_operators
+from gatepass.server.domain.sessions.operator import admin_audience, everyday, is_for_operators, streams_audience
 from gatepass.server.domain.sessions.token_request import TokenRequest
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class ClientPolicy(msgspec.Struct, frozen=True, kw_only=True):
     issuer: str
     sector: str = ""
     operator_scope: tuple[str, ...] = ()
+    stream_scope: tuple[str, ...] = ()
 
     @classmethod
     def of_first_party(cls, settings: Settings) -> ClientPolicy:
@@ -54,7 +55,10 @@ class ClientPolicy(msgspec.Struct, frozen=True, kw_only=True):
         """The policy of a registered client for tokens of its own (RFC 6749 §4.4), among them an operator's."""
         is_service = client.origin == "cli" and client.grant_types == ("client_credentials",)
         operator_scope = tuple(name for name in client.scope if name in OPERATOR_SCOPES) if is_service else ()
-        return msgspec.structs.replace(cls.of_client(client, issuer), operator_scope=operator_scope)
+        stream_scope = tuple(name for name in client.scope if name in STREAM_SCOPES)
+        return msgspec.structs.replace(
+            cls.of_client(client, issuer), operator_scope=operator_scope, stream_scope=stream_scope
+        )
 
     @classmethod
     def of_client(cls, client: Client, issuer: str) -> ClientPolicy:
@@ -81,13 +85,19 @@ class ClientPolicy(msgspec.Struct, frozen=True, kw_only=True):
     ) -> TokenRequest:
         """Check the requested audience and scopes; by default all.
 
-        Operators' scopes are never among them, unless they are named, alone.
+        Scopes of operators and of receivers are never among them, unless they are named, alone.
 
         Raises:
             Refusal: `invalid_audience` or `invalid_scope`.
         """
         if scope is not None and is_for_operators(scope.split()):
-            return self._for_operator(audience=audience, scope=scope, cookie=cookie, jkt=jkt)
+            if cookie:
+                raise Refusal("invalid_scope", "Operators' scopes are not given in cookie mode.")
+            only = admin_audience(self.issuer)
+            return self._alone(only, self.operator_scope, audience=audience, scope=scope, jkt=jkt)
+        if scope is not None and not STREAM_SCOPES.isdisjoint(scope.split()):
+            only = streams_audience(self.issuer)
+            return self._alone(only, self.stream_scope, audience=audience, scope=scope, jkt=jkt)
         named = _some_of(self.audience, audience)
         has_scope = self.scope if scope is None else _scopes_of(self.scope, scope)
         return TokenRequest(
@@ -100,17 +110,16 @@ class ClientPolicy(msgspec.Struct, frozen=True, kw_only=True):
             sector=self.sector,
         )
 
-    def _for_operator(self, *, audience: Sequence[str], scope: str, cookie: bool, jkt: str | None) -> TokenRequest:
-        """Operators' rights are asked for alone: their token opens nothing else, and is kept in no cookie."""
-        if cookie:
-            raise Refusal("invalid_scope", "Operators' scopes are not given in cookie mode.")
-        only = (admin_audience(self.issuer),)
+    def _alone(
+        self, only: str, may: tuple[str, ...], *, audience: Sequence[str], scope: str, jkt: str | None
+    ) -> TokenRequest:
+        """Rights at this server are asked for alone: their token opens nothing else, and is kept in no cookie."""
         return TokenRequest(
             client_id=self.client_id,
-            audience=_some_of(only, audience) or only,
-            scope=_scopes_of(self.operator_scope, scope),
+            audience=_some_of((only,), audience) or (only,),
+            scope=_scopes_of(may, scope),
             cookie=False,
-            named=only,
+            named=(only,),
             jkt=jkt,
             sector=self.sector,
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gatepass.jose import KeySet
 from gatepass.jose.errors import InvalidPolicyError, JoseError
 from gatepass.server.base.errors import Refusal
-from gatepass.server.base.settings.tokens import ADMIN_IMPERSONATE
+from gatepass.server.base.settings.tokens import ADMIN_IMPERSONATE, STREAM_SCOPES
 from gatepass.server.base.urls import is_loopback
 from gatepass.server.domain.sessions import fapi
 from gatepass.server.domain.sessions.client import check_names
@@ -78,6 +78,12 @@ def check_rights(client: Client) -> None:
         raise Refusal(
             "invalid_scope", "Operators' scopes are for clients with the grant type client_credentials alone."
         )
+    if not STREAM_SCOPES.isdisjoint(client.scope) and (
+        "client_credentials" not in client.grant_types or client.origin != "cli"
+    ):
+        raise Refusal("invalid_scope", "Scopes of streams are for clients with the grant type client_credentials.")
+    if not STREAM_SCOPES.isdisjoint(client.rules.default_scope):
+        raise Refusal("invalid_scope", "Scopes of streams are for a client's own tokens: they cannot be a default.")
 
 
 def check_grant_types(client: Client) -> None:

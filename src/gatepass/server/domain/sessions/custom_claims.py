@@ -166,6 +166,14 @@ class CustomClaims:
         facts |= _facts_of_organization(organization, table) | _facts_of_person(user, documents.profile)
         return _resolved(sources, facts, documents)
 
+    def names_of(self, facts: Collection[str], scope: Collection[str]) -> tuple[str, ...]:
+        """The claims of ID tokens and UserInfo that these scopes tell, and that say one of these facts of a person."""
+        return tuple(
+            name
+            for name, each in self._of_id_tokens.items()
+            if _scope_of(each) in scope and each.path and each.path[each.path[0] == "user"] in facts
+        )
+
     def _sources(self, subject: TokenSubject) -> ClaimMap:
         is_first_party = subject.client_id == FIRST_PARTY
         found = dict(self._first_party) if is_first_party else {}

@@ -1,4 +1,4 @@
-"""Which clients are to be told that somebody has signed out (OpenID Connect Back-Channel Logout 1.0)."""
+"""Which clients are to be told that somebody has signed out (Back-Channel Logout 1.0, Shared Signals)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import msgspec
 
 from gatepass.server.base.ids import new_id
 from gatepass.server.domain.sessions.client import FIRST_PARTY
+from gatepass.server.domain.shared_signals.queue import queue_revoked_sessions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,13 +59,21 @@ class LogoutQueue(Protocol):
         ...
 
 
-async def queue_logouts(tx: Transaction, logouts: Iterable[Logout]) -> None:
-    """Queue each once, for those clients that have registered where they hear of it."""
+async def queue_logouts(tx: Transaction, logouts: Iterable[Logout], *, actor: str | None, reason: str) -> None:
+    """Queue each once, for those clients that have registered where they hear of it, and for their streams.
+
+    Args:
+        tx: The transaction.
+        logouts: The sign-ins that are over.
+        actor: Who ended them; None for the person.
+        reason: Why.
+    """
     by_client: dict[str, set[Logout]] = {}
     for logout in logouts:
         if logout.client_id != FIRST_PARTY:
             by_client.setdefault(logout.client_id, set()).add(logout)
     for client_id, of_client in by_client.items():
+        await queue_revoked_sessions(tx, of_client, actor=actor, reason=reason)
         client = await tx.clients.by_id(client_id)
         if client is not None and client.metadata.backchannel_logout_uri:
             for logout in of_client:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import msgspec
 
 from gatepass.server.base.errors import Refusal
-from gatepass.server.base.settings.tokens import OPERATOR_SCOPES, is_own_scope
+from gatepass.server.base.settings.tokens import OPERATOR_SCOPES, STREAM_SCOPES, is_own_scope
 from gatepass.server.domain.accounts.user import OPERATOR_ROLE
 from gatepass.server.domain.revocation.status_index import StatusIndex  # noqa: TC001 - msgspec reads the annotations
 from gatepass.server.domain.sessions.session import TWO_FACTORS
@@ -89,14 +89,19 @@ def admin_audience(issuer: str) -> str:
     return f"{issuer}/admin"
 
 
+def streams_audience(issuer: str) -> str:
+    """What receivers' tokens are for: the calls under `/ssf`, and nothing else."""
+    return f"{issuer}/ssf"
+
+
 def is_for_operators(scope: Iterable[str]) -> bool:
     """Whether any of the scopes is an operator's right."""
     return not OPERATOR_SCOPES.isdisjoint(scope)
 
 
 def everyday(scope: Iterable[str]) -> tuple[str, ...]:
-    """The scopes without operators' rights."""
-    return tuple(name for name in scope if name not in OPERATOR_SCOPES)
+    """The scopes without the rights of operators and of receivers of Shared Signals."""
+    return tuple(name for name in scope if name not in OPERATOR_SCOPES and name not in STREAM_SCOPES)
 
 
 def check_operator(user: User, *, acr: str) -> Refusal | None:

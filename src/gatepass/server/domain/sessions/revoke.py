@@ -43,12 +43,13 @@ async def end_session(  # noqa: PLR0913 - the last two are for the log
     if session is None or not await tx.sessions.end(session_id, user_id, reason=reason, now=now):
         return False
     ended = await tx.grants.end_of_session(session_id, now)
-    await publish_ended(tx, ended, tells_clients=False)
+    await publish_ended(tx, ended, reason=reason, tells_clients=False)
     offline = [] if reason == "replaced" else await tx.grants.given_in(session.sid, user_id, now)
     if reason == "refresh_token_reused":
         for grant_id in await tx.grants.outliving(session.sid, user_id):
             await end_grant(tx, grant_id, tells_client=False)
-    await queue_logouts(tx, [*(each.logout for each in ended), *offline])  # together, so that each is told once
+    # Together, so that each is told once.
+    await queue_logouts(tx, [*(each.logout for each in ended), *offline], actor=actor, reason=reason)
     if reason == "refresh_token_reused":  # the actor is unknown
         await record(tx, "refresh_token_reused", user_id, actor="", session_id=session_id, where=where)
     else:
@@ -84,29 +85,42 @@ async def end_sessions_of(  # noqa: PLR0913 - the last three are for the log, an
     if user is not None and user.origin == "import":
         await end_foreign_tokens(tx, user_id)
     count = await tx.sessions.end_all_of(user_id, reason=reason, now=now, keep=keep)
-    await publish_ended(tx, await tx.grants.end_of_user(user_id, now, keep_session=keep))
+    ended = await tx.grants.end_of_user(user_id, now, keep_session=keep)
+    await publish_ended(tx, ended, reason=reason, actor=actor)
     if count:
         await record(tx, "sessions_ended", user_id, actor=actor, reason=reason, where=where)
     return count
 
 
-async def end_grant(tx: Transaction, grant_id: str, *, tells_client: bool = True) -> None:
+async def end_grant(
+    tx: Transaction, grant_id: str, reason: EndReason = "grant_ended", *, tells_client: bool = True
+) -> None:
     """End one client's grant of a session, and the session if that is the client's own, offline or on a device.
 
     A browser's session and its other grants stay active. A client that does it itself need not be told.
     """
     session_id = await tx.grants.session_of(grant_id)
-    await publish_ended(tx, await tx.grants.end(grant_id, tx.now), tells_clients=tells_client)
+    await publish_ended(tx, await tx.grants.end(grant_id, tx.now), reason=reason, tells_clients=tells_client)
     session = None if session_id is None else await tx.sessions.live(session_id, tx.now)
     if session is not None and session.kind != "browser":
         await tx.sessions.end(session.id, session.user_id, reason="grant_ended", now=tx.now)
 
 
-async def publish_ended(tx: Transaction, ended: Sequence[EndedGrant], *, tells_clients: bool = True) -> None:
-    """Tell the world that grants have ended: verifiers by their status indexes, clients by logout tokens."""
+async def publish_ended(
+    tx: Transaction,
+    ended: Sequence[EndedGrant],
+    *,
+    reason: EndReason,
+    actor: str | None = None,
+    tells_clients: bool = True,
+) -> None:
+    """Tell the world that grants have ended: verifiers by their status indexes, clients by logout tokens and signals.
+
+    Without an `actor` the person did it.
+    """
     await tx.revocations.revoke_indexes([each.status for each in ended], tx.now)
     if tells_clients:
-        await queue_logouts(tx, [each.logout for each in ended])
+        await queue_logouts(tx, [each.logout for each in ended], actor=actor, reason=reason)
 
 
 async def withdraw_consent(
@@ -118,7 +132,7 @@ async def withdraw_consent(
     await tx.authorization_codes.remove_unused_of(user_id, client_id)
     await tx.device_codes.remove_unused_of(user_id, client_id)
     ended = await tx.grants.end_at_client(user_id, client_id, now)
-    await publish_ended(tx, ended)
+    await publish_ended(tx, ended, reason="consent_withdrawn", actor=actor)
     await tx.sessions.end_of_client(user_id, client_id, reason="consent_withdrawn", now=now)
     if not was_remembered and not ended:
         return False

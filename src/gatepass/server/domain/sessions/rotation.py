@@ -34,7 +34,7 @@ async def advance(tx: Transaction, token: RefreshCredential, *, pace: RotationPo
     outcome = await tx.grants.advance(token, pace=pace, now=tx.now)
     match outcome:
         case Stolen(user_id, session_id) if token.client_id != FIRST_PARTY:
-            await end_grant(tx, token.grant_id)
+            await end_grant(tx, token.grant_id, "refresh_token_reused")
             await record(tx, "refresh_token_reused", user_id, actor="", session_id=session_id, reason=token.client_id)
         case Stolen(user_id, session_id):
             await end_session(tx, session_id, user_id, "refresh_token_reused")

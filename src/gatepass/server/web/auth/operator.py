@@ -65,7 +65,7 @@ class OperatorAuth:
         Raises:
             Refusal: `missing_token`, `invalid_token`, or `insufficient_scope`, also for a role or scope that was taken.
         """
-        _check_is_ours_alone(request)
+        check_is_ours_alone(request)
         principal = await self._bearer_auth.verify(
             request, partial(self._check, scope), audience=(self._audience, self._everyday)
         )
@@ -88,7 +88,7 @@ class OperatorAuth:
             raise Refusal("invalid_token", "An operator's token is for the operators' API alone.")
 
 
-def _check_is_ours_alone(request: Request) -> None:
+def check_is_ours_alone(request: Request) -> None:
     """Refuse a token under a shared secret: the API that has it could have made it."""
     token = request.headers.get("authorization", "").partition(" ")[2]
     try:
@@ -96,7 +96,7 @@ def _check_is_ours_alone(request: Request) -> None:
     except JoseError:  # whoever verifies it says what is wrong
         return
     if is_shared:
-        raise Refusal("invalid_token", "Operators' tokens need a signature that no API can make, so not HS256.")
+        raise Refusal("invalid_token", "Rights at this server need a signature that no API can make, so not HS256.")
 
 
 async def _person(tx: Transaction, principal: Principal) -> Operator | Refusal:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from gatepass.server.base.settings.tokens import ADMIN_IMPERSONATE, ADMIN_READ, ADMIN_WRITE, SESSIONS_REVOKE
+from gatepass.server.base.settings.tokens import (
+    ADMIN_IMPERSONATE,
+    ADMIN_READ,
+    ADMIN_WRITE,
+    SESSIONS_REVOKE,
+    STREAM_MANAGE,
+    STREAM_READ,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -114,6 +121,20 @@ OPERATOR_REVOKE = Auth(
     scope=SESSIONS_REVOKE,
 )
 """As to write, or a client that may do nothing else, such as an identity provider."""
+_RECEIVER = ("missing_token", "invalid_token", "insufficient_scope")
+RECEIVER_READ = Auth(
+    name="receiver read",
+    needs="Takes a client's own token with the scope `ssf.read` or `ssf.manage`.",
+    problems=_RECEIVER,
+    scope=STREAM_READ,
+)
+RECEIVER_MANAGE = Auth(
+    name="receiver manage",
+    needs="Takes a client's own token with the scope `ssf.manage`.",
+    problems=_RECEIVER,
+    scope=STREAM_MANAGE,
+)
+"""A client that receives Shared Signals, by a token that it got for that alone."""
 _ORGANIZATION = (*_PERSON, "organization_not_found", "not_organization_admin")
 ORGANIZATION_READ = Auth(
     name="organization read",

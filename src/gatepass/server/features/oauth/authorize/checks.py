@@ -16,6 +16,7 @@ from gatepass.server.domain.sessions.authorization_request import (
     AuthorizationRequest,
     Prompt,
 )
+from gatepass.server.domain.sessions.operator import everyday
 from gatepass.server.domain.sessions.requested_claims import read_claims
 from gatepass.server.domain.sessions.session import SINGLE_FACTOR, TWO_FACTORS
 
@@ -89,7 +90,8 @@ def check_scope(asked: Asked) -> None:
     Offline access is left out in silence where it is not to be had (Core §11): many clients always ask for it.
     """
     wanted = [scope for scope in asked.parameters.words("scope") if scope != OFFLINE_ACCESS]
-    if any(scope in asked.known_scopes and scope not in asked.client.scope for scope in wanted):
+    may = everyday(asked.client.scope)
+    if any(scope in asked.known_scopes and scope not in may for scope in wanted):
         raise Refusal("invalid_scope", "The client may not ask for all of these scopes.")
     if OPENID not in wanted and any(scope not in asked.known_scopes for scope in wanted):
         raise Refusal("invalid_scope", "Not all of these scopes are known here.")

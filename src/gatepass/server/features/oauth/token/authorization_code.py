@@ -202,7 +202,7 @@ async def _end_reused(core: Core, code: AuthorizationCode) -> None:
     """End what the code has brought, everywhere: one of the two who used it is a thief."""
 
     async def unit(tx: Transaction) -> None:
-        await end_grant(tx, code.grant_id)
+        await end_grant(tx, code.grant_id, "authorization_code_reused")
         await record(
             tx, "authorization_code_reused", code.user_id, actor="", session_id=code.session_id, reason=code.client_id
         )

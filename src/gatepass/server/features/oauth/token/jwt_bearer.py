@@ -21,6 +21,7 @@ from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.authorization_request import OFFLINE_ACCESS
 from gatepass.server.domain.sessions.client_policy import ClientPolicy
 from gatepass.server.domain.sessions.open import open_grant
+from gatepass.server.domain.sessions.operator import everyday
 from gatepass.server.domain.sessions.session import SINGLE_FACTOR, Session
 from gatepass.server.features.oauth.token.request import FailedGrant, answer, as_invalid_target
 
@@ -86,7 +87,8 @@ def _token_request(
     targets = [name for name in client.audience_at(issuer) if name in asserted.audience]
     if grant.resource is not None:
         targets = [name for name in targets if name in grant.resource]
-    scopes = [name for name in client.scope if name != OFFLINE_ACCESS and (grant.scope is None or name in grant.scope)]
+    may = everyday(client.scope)
+    scopes = [name for name in may if name != OFFLINE_ACCESS and (grant.scope is None or name in grant.scope)]
     policy = ClientPolicy(
         client_id=client.id, audience=tuple(targets), scope=tuple(scopes), issuer=issuer, sector=client.sector
     )

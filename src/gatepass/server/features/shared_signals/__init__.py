@@ -1,0 +1,1 @@
+"""The transmitter of OpenID Shared Signals: streams, and how they are told."""
