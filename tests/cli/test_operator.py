@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -351,6 +352,22 @@ def test_a_request_in_flight_is_finished_at_shutdown(tmp_path: Path) -> None:
         thread.join()
         assert process.wait() == 0
     assert answers == [401]
+
+
+def test_a_request_that_outlasts_the_shutdown_is_told_so(tmp_path: Path) -> None:
+    """A login that hashes for longer than `shutdown_seconds` is answered 503, and to be sent again."""
+    slow = {"GATEPASS_ARGON2_PASSES": "250", "GATEPASS_ARGON2_MEMORY_KIB": "19456", "GATEPASS_SHUTDOWN_SECONDS": "1"}
+    with (
+        gatepass_serve(tmp_path / "data", **slow) as (process, url),
+        httpx.Client(base_url=url, timeout=30) as api,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        login = threads.submit(api.post, "/login", json=ANN)
+        eventually(lambda: _threads_at_work(process.pid))
+        process.send_signal(signal.SIGTERM)
+        answer = login.result()
+    assert (answer.status_code, answer.json()["code"]) == (503, "shutting_down")
+    assert answer.headers["retry-after"] == "1"
 
 
 def _threads_at_work(pid: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import traceback
 from contextlib import suppress
@@ -125,6 +126,9 @@ class Application:
             response = await self._follow(request, request_id)
         except ClientDisconnect:
             return
+        except asyncio.CancelledError:
+            await problem("shutting_down", request_id=request_id, headers={"retry-after": "1"})(scope, receive, send)
+            raise
         response.raw_headers.append((b"x-request-id", request_id.encode()))
         if NEXT_NONCE in scope:
             response.raw_headers.append((b"dpop-nonce", scope[NEXT_NONCE].encode()))

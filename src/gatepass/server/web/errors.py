@@ -468,6 +468,11 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     "not_started": ProblemKind(
         503, "Not started", "The server is mounted in an application that does not run its lifespan, or is just ending."
     ),
+    "shutting_down": ProblemKind(
+        503,
+        "Shutting down",
+        "The server stops, and did not wait longer (`shutdown_seconds`); whether the request took effect is not known.",
+    ),
     "busy": ProblemKind(503, "Busy", "Too many sign-ins at once; `Retry-After` says when to try again."),
     "too_many_connections": ProblemKind(
         503, "Too many connections", "The process has as many connections as it accepts (`max_connections`)."
