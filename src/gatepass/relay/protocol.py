@@ -60,8 +60,9 @@ class ReaderConnection(asyncio.Protocol):
         self._ending: asyncio.TimerHandle | None = None
         self._unread_since: float | None = None
         self._size = 0
-        self._target = b""
+        self._method = self._target = b""
         self._headers: dict[bytes, bytes] = {}
+        self._is_head, self._keeps_alive = False, True
         self.since: float | None = 0.0
 
     # ── asyncio ──
@@ -110,12 +111,17 @@ class ReaderConnection(asyncio.Protocol):
         """Keep a header."""
         self._headers[name.lower()] = value
 
+    def on_headers_complete(self) -> None:
+        """Note the method."""
+        self._method = self._parser.get_method()
+
     def on_message_complete(self) -> None:
         """Answer; a second request before the answer to the first is not waited for."""
         if self._answering is not None or self._mailbox is not None:
             self._transport.close()
             return
         self.since, self._size = None, 0
+        self._is_head, self._keeps_alive = self._method == b"HEAD", self._parser.should_keep_alive()
         self._answering = self._loop.create_task(self._answer())
 
     # ── answers ──
@@ -129,14 +135,13 @@ class ReaderConnection(asyncio.Protocol):
             _log.exception("an answer failed")
             self._transport.close()
         self._answering, self.since = None, self._loop.time()
-        if not self._parser.should_keep_alive() and self._mailbox is None:
+        if not self._keeps_alive and self._mailbox is None:
             self._transport.close()
 
     async def _answer_target(self) -> None:
-        method = self._parser.get_method()
         target = httptools.parse_url(self._target)
         path, query = (target.path or b"/").decode("latin-1"), (target.query or b"").decode("latin-1")
-        if method not in (b"GET", b"HEAD"):
+        if self._method not in (b"GET", b"HEAD"):
             self._write(HTTPStatus.METHOD_NOT_ALLOWED, [("allow", "GET, HEAD")])
         elif path in ("/health", "/ready"):
             self._tell_health(must_be_live=path == "/ready")
@@ -182,7 +187,7 @@ class ReaderConnection(asyncio.Protocol):
             return
         headers = [("content-type", "text/event-stream"), ("cache-control", "no-store"), ("x-accel-buffering", "no")]
         self._transport.write(_head(HTTPStatus.OK, [*headers, _ANYONE, ("transfer-encoding", "chunked")]))
-        if self._parser.get_method() == b"HEAD":
+        if self._is_head:
             self._transport.close()
             return
         self._transport.write(chunk(welcome))
@@ -192,9 +197,8 @@ class ReaderConnection(asyncio.Protocol):
         self._ending = self._loop.call_later(seconds, self.close)
 
     def _write(self, status: HTTPStatus, headers: Sequence[tuple[str, str]], body: bytes = b"") -> None:
-        is_head = self._parser.get_method() == b"HEAD"
         length = [] if status == HTTPStatus.NOT_MODIFIED else [("content-length", str(len(body)))]
-        self._transport.write(_head(status, [*headers, *length]) + (b"" if is_head else body))
+        self._transport.write(_head(status, [*headers, *length]) + (b"" if self._is_head else body))
 
     def _refuse(self, status: HTTPStatus) -> None:
         """Refuse what cannot be read, or what there is no room for."""
