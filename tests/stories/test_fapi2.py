@@ -1,7 +1,7 @@
 """The FAPI 2.0 Security Profile: a client with `profile = fapi2`, by the modules of the OpenID Foundation's suite.
 
-Each test has the name of its module without `fapi2-security-profile-final-`. Those about pushed requests alone are in
-`test_pushed_requests.py`, those about request objects in `test_request_objects.py`.
+Each test has the name of its module without `fapi2-security-profile-final-`. Those about pushed and signed requests are
+in `test_fapi2_par_modules.py`.
 """
 
 from __future__ import annotations
