@@ -29,7 +29,7 @@ from tests.support.scripted_issuer import NOW, Clock, ScriptedIssuer
 from tests.support.wait import soon
 
 from gatepass.jose import Key, KeySet, base64url, jws, jwt
-from gatepass.jose.errors import InvalidPolicyError
+from gatepass.jose.errors import InvalidPolicyError, UnknownKeyError
 from gatepass.tokens import revocation_event
 from gatepass.tokens.bridge_entry import BridgeEntry, FeedSecret
 from gatepass.tokens.revocation_event import Position, Revoked
@@ -110,6 +110,10 @@ def test_a_token_signed_by_the_bridge_is_refused(all_: Bridged) -> None:
     assert all_.judge(all_.issuer.access(key)) == "unknown_key"
     assert all_.judge(all_.issuer.access(key, iss=all_.bridge.url)) in ("unknown_key", "wrong_issuer")
     assert all_.judge(all_.issuer.access()) == "good"
+    # Not even by a verifier that takes the bridge for an issuer.
+    misled = Verifier(issuer=all_.bridge.url, audience="my-api", clock=all_.clock)
+    with misled, pytest.raises(UnknownKeyError):
+        misled.verify(all_.issuer.access(key, iss=all_.bridge.url))
 
 
 def test_a_bridge_cannot_revoke_keys_of_the_issuer(tmp_path: Path) -> None:
@@ -366,6 +370,15 @@ def test_bearer_tokens_of_transmitters(all_: Bridged) -> None:
         assert all_.bridge.revoke(all_.issuer.person(), bearer=bearer).status_code == 401
         assert all_.bridge.push(event, bearer=bearer).status_code == 401
     assert all_.bridge.entries() == {}
+
+
+def test_a_notice_that_drips_is_let_go(all_: Bridged, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body that does not end is 408 after ten seconds; here, after a tenth."""
+    monkeypatch.setattr("gatepass.bridge.app._BODY_SECONDS", 0.1)
+    address = urlsplit(all_.bridge.url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as raw:
+        raw.sendall(b"POST /notices/logout HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nlogout_token=")
+        assert raw.recv(1_000).startswith(b"HTTP/1.1 408")
 
 
 def test_what_is_too_large_is_refused_before_it_is_parsed(all_: Bridged) -> None:

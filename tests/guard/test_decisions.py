@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from tests.support.bridges import SECRET, ForeignIssuer, running_bridge, transmitters
 from tests.support.commands import add_client
 from tests.support.factors import bearer
 from tests.support.guarded import guard
 from tests.support.organizations import Operating, Person
 from tests.support.server import SettableClock, running_server
+from tests.support.wait import soon
 
 from gatepass.cli.guard import requiring
 from gatepass.guard.identity import NAMES, headers_of
@@ -190,3 +192,18 @@ def test_what_cannot_be_required(word: str) -> None:
     verifier = Verifier(issuer="https://auth.example.com", audience=API, keys=Key.generate("ES256"))
     with pytest.raises((InvalidPolicyError, ValueError)):
         requiring(Guard[Principal](verifier), tuple(word.split()))
+
+
+def test_guard_follows_a_bridge(tmp_path: Path) -> None:
+    """With `--feed-url` and its siblings a token of an issuer without a feed is refused after its notice."""
+    (tmp_path / "secret").write_text(SECRET + "\n")
+    with ForeignIssuer(clock=time.time) as issuer:
+        now, made = int(time.time()), transmitters(issuer.url, tmp_path)
+        token = issuer.access(iat=now, exp=now + 900, oid="id-of-ann")
+        with running_bridge(tmp_path, *made, clock=time.time) as bridge:
+            words = ["--feed-url", f"{bridge.url}/revocations", "--feed-issuer", bridge.url, "--feed-subject", "oid"]
+            with guard(issuer.url, "my-api", *words, "--feed-secret-file", str(tmp_path / "secret")) as url:
+                headers = {"authorization": f"Bearer {token}"}
+                assert httpx.get(url, headers=headers).status_code == 200
+                assert bridge.revoke({"format": "opaque", "id": "id-of-ann"}).status_code == 204
+                soon(lambda: httpx.get(url, headers=headers).status_code == 401)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
@@ -16,7 +15,7 @@ from gatepass.bridge import answers
 from gatepass.bridge.receiving import NotTakenError
 from gatepass.fanout.readers import END
 from gatepass.jose.errors import JoseError
-from gatepass.tokens import revocation_snapshot
+from gatepass.tokens import published_keys, revocation_snapshot
 from gatepass.tokens.revocation_event import Position
 
 if TYPE_CHECKING:
@@ -90,7 +89,10 @@ class BridgeApp:
 
     async def jwks(self, _request: Request) -> Response:
         """The keys that sign the feed."""
-        return JSONResponse(self._keys.to_jwks(), headers={"Cache-Control": "max-age=60"})
+        marked = {key.kid for key in self._keys}  # they sign documents of revocation, and no token
+        return JSONResponse(
+            {"keys": published_keys.members(self._keys, marked)}, headers={"Cache-Control": "max-age=60"}
+        )
 
     # ── for readers ──
 
@@ -136,7 +138,7 @@ class BridgeApp:
 
     # ── for transmitters ──
 
-    async def notice(self, request: Request) -> Response:
+    async def notice(self, request: Request) -> Response:  # noqa: PLR0911 - one for each way that it can end
         """A notice: who sends it is looked at first, then how long it is, then what it says."""
         transmitter = self._transmitters.get(request.path_params["name"])
         if transmitter is None or transmitter.settings.kind == "ssf-poll":
@@ -145,7 +147,11 @@ class BridgeApp:
         if not transmitter.has_sent(request.headers.get("authorization")):
             transmitter.counts["refused"] += 1
             return answers.unauthorized(kind)
-        body = await _body(request)
+        try:
+            body = await _body(request)
+        except TimeoutError:
+            transmitter.counts["refused"] += 1
+            return answers.bad(kind, "invalid_request", "the notice took too long", status=408)
         if body is None:
             transmitter.counts["refused"] += 1
             return answers.bad(kind, "invalid_request", f"a notice has at most {MAX_BODY_BYTES} bytes", status=413)
@@ -177,16 +183,18 @@ class BridgeApp:
 
 
 async def _body(request: Request) -> bytes | None:
-    """The body; None for one that is too long or too slow. It is not read beyond that."""
+    """The body; None for one that is too long, which is not read to its end.
+
+    Raises:
+        TimeoutError: It is too slow.
+    """
     body = bytearray()
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_BODY_SECONDS):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > MAX_BODY_BYTES:
-                    return None
-            return bytes(body)
-    return None
+    async with asyncio.timeout(_BODY_SECONDS):
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
+                return None
+    return bytes(body)
 
 
 def _logout_token(body: bytes, media_type: str) -> str | None:

@@ -31,7 +31,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
         feed: `"live"`: revocations arrive within a second. `"list only"`: they are fetched each `ttl`. `"stale"`: for
             more than `stale_after` seconds revocations have been unknown, or a list that tokens name cannot be fetched.
             `"starting"`: no word yet. `"off"`: they are not followed, or the issuer does not publish them; a token
-            that names a status list is checked against it all the same, unless `revocation=None`.
+            that names a status list is checked against it all the same, unless `revocation=None`. With a bridge
+            (`feed_url`) it is about whichever of the two feeds is less up to date, like `epoch` and the times.
         ready: Whether good tokens are accepted: there are keys, and what `stale="refuse"` asks for.
         known_within: The seconds within which a revocation is known at worst as things stand; None if unknown.
             It is 5 while live, also when the stream freezes this very moment (a healthy one takes less than 1), and the
