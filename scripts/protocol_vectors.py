@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gatepass.jose import base64url
 from gatepass.tokens import heartbeat, revocation_event, revocation_snapshot, status_list
+from gatepass.tokens.published_keys import REVOCATIONS, SIGNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -197,6 +198,58 @@ def messages() -> list[dict[str, Any]]:
     ]
 
 
+def greetings() -> list[dict[str, Any]]:
+    """What the unsigned greeting of a new stream means to a follower at `e1:41`: `go on`, or `start over`."""
+
+    def case(name: str, data: str, verdict: str) -> dict[str, Any]:
+        return {"name": name, "data": data, "position": f"{EPOCH}:41", "verdict": verdict}
+
+    def greeting(epoch: object, event_id: object) -> str:
+        return json.dumps({"epoch": epoch, "event_id": event_id})
+
+    return [
+        case("where we stand", greeting(EPOCH, 41), "go on"),
+        case("ahead: what is missing follows", greeting(EPOCH, 45), "go on"),
+        case("a member that is not known", json.dumps({"epoch": EPOCH, "event_id": 41, "more": True}), "go on"),
+        case("behind us", greeting(EPOCH, 40), "start over"),
+        case("another epoch", greeting("e2", 41), "start over"),
+        case("no number", greeting(EPOCH, "41"), "start over"),
+        case("no epoch", json.dumps({"event_id": 41}), "start over"),
+        case("not JSON", f"{EPOCH}:41", "start over"),
+    ]
+
+
+def joined() -> list[dict[str, Any]]:
+    """Bits of a list that comes after events: those that it does not know are set in it again."""
+
+    def case(name: str, events: list[str], token: str, bits: list[int]) -> dict[str, Any]:
+        return {"name": name, "position": f"{EPOCH}:41", "events": events, "list": token, "bits": bits}
+
+    later = _event(at=f"{EPOCH}:43", events={revocation_event.REVOKED: {"after": 42, "status": [[URI, [12]]]}})
+    other = _event(events={revocation_event.REVOKED: {"after": 41, "status": [[f"{ISSUER}/status/2", [3]]]}})
+    return [
+        case("made before the event", [_event()], _list(), [0, 7, 9, 1_048_575]),
+        case("made after it", [_event()], _list(event_id=42), [0, 9, 1_048_575]),
+        case("made between two", [_event(), later], _list(event_id=42), [0, 9, 12, 1_048_575]),
+        case("another list's event", [other], _list(), [0, 9, 1_048_575]),
+    ]
+
+
+def key_sets() -> list[dict[str, Any]]:
+    """Which keys of a set verify documents, and which verify tokens."""
+
+    def case(name: str, marks: dict[str, object], documents: list[str], tokens: list[str]) -> dict[str, Any]:
+        keys = [_jwk(kid) | ({SIGNS: marks[kid]} if kid in marks else {}) for kid in ("tokens", "feed", "other")]
+        return {"name": name, "jwks": {"keys": keys}, "documents": documents, "tokens": tokens}
+
+    every = ["tokens", "feed", "other"]
+    return [
+        case("none is marked", {}, every, every),
+        case("one is marked", {"feed": REVOCATIONS}, ["feed"], ["tokens", "other"]),
+        case("two are marked", {"feed": REVOCATIONS, "other": REVOCATIONS}, ["feed", "other"], ["tokens"]),
+    ]
+
+
 def text() -> str:
     """The file."""
     return (
@@ -211,6 +264,9 @@ def text() -> str:
                 "bits": [0, 9, 1_048_575],
                 "documents": documents(),
                 "messages": messages(),
+                "greetings": greetings(),
+                "joined": joined(),
+                "key_sets": key_sets(),
             },
             indent=1,
         )

@@ -11,6 +11,7 @@ import pytest
 
 from gatepass.jose import KeySet
 from gatepass.jose.errors import JoseError
+from gatepass.tokens.published_keys import split
 from gatepass.tokens.revocation_event import Position
 from gatepass.verify.clocks import Moment
 from gatepass.verify.following.revocations import Revocations
@@ -86,6 +87,45 @@ def test_a_message_of_the_stream_means_what_the_vectors_say(case: dict[str, Any]
         return
     is_applied, is_proof = follower.known.events.position != position, follower.known.by_stream != before
     assert case["verdict"] == ("apply" if is_applied else "prove" if is_proof else "ignore")
+
+
+@pytest.mark.parametrize("case", VECTORS["greetings"], ids=lambda case: case["name"])
+def test_a_greeting_means_what_the_vectors_say(case: dict[str, Any]) -> None:
+    """It is unsigned: it says how far there is to catch up, or that the follower starts over."""
+    follower, now = _follower(), Moment(NOW, 1000.0)
+    position = Position.parse(case["position"])
+    assert position is not None
+    follower.known.start_at(position)
+    try:
+        follower.stream.hear_greeting(follower.stream.opened(now), case["data"], now)
+        verdict = "go on"
+    except LostError:
+        verdict = "start over"
+    assert verdict == case["verdict"]
+    assert (follower.known.events.position is None) == (verdict == "start over")
+
+
+@pytest.mark.parametrize("case", VECTORS["joined"], ids=lambda case: case["name"])
+def test_a_list_that_comes_after_events(case: dict[str, Any]) -> None:
+    """It has the bits that the vectors name: its own, and those of the events that it does not know."""
+    follower, now = _follower(), Moment(NOW, 1000.0)
+    position = Position.parse(case["position"])
+    assert position is not None
+    follower.known.start_at(position)
+    connection = follower.stream.opened(now)
+    for token in case["events"]:
+        follower.stream.hear_event(connection, follower.stream.read_event(token, KEYS, NOW), now)
+    follower.documents.learn_list(follower.documents.read_list(VECTORS["uri"], case["list"], KEYS, NOW), now)
+    octets = follower.known.lists.held[VECTORS["uri"]].octets
+    assert [index for index in range(8 * len(octets)) if octets[index >> 3] >> (index & 7) & 1] == case["bits"]
+
+
+@pytest.mark.parametrize("case", VECTORS["key_sets"], ids=lambda case: case["name"])
+def test_a_key_set_is_split_as_the_vectors_say(case: dict[str, Any]) -> None:
+    """Keys that are marked sign documents and nothing else."""
+    keys = split(KeySet.from_public_jwks(case["jwks"]), case["jwks"]["keys"])
+    assert [key.kid for key in keys.documents] == case["documents"]
+    assert [key.kid for key in keys.tokens] == case["tokens"]
 
 
 def test_the_vectors_are_what_the_script_writes() -> None:

@@ -14,13 +14,29 @@ import { Lost } from "../../../clients/js/verify/lib/following/stream.js";
 import { KeySet } from "../../../clients/js/verify/lib/keys.js";
 import { codeOf, vectors } from "./support.mjs";
 
-const { issuer, uri, now, jwks, revoked_kids: revokedKids, bits, documents, messages } = vectors("revocation");
+const protocol = vectors("revocation");
+const { issuer, uri, now, jwks, revoked_kids: revokedKids, bits, documents, messages } = protocol;
 const keys = await KeySet.read(jwks);
 const moment = { wall: now, run: 1000 };
 
 function follower() {
   const revocations = new Revocations(issuer, { mode: "feed", stale: "serve", staleAfter: 60 });
   revocations.learnOffer({ stream: `${issuer}/revocations`, snapshot: `${issuer}/revocations/snapshot` });
+  return revocations;
+}
+
+function bitsOf(octets) {
+  const found = [];
+  octets.forEach((octet, at) => {
+    for (let bit = 0; bit < 8; bit++) if ((octet >> bit) & 1) found.push(8 * at + bit);
+  });
+  return found;
+}
+
+function followerAt(position) {
+  const revocations = follower();
+  const [epoch, number] = position.split(":");
+  revocations.known.startAt({ epoch, eventId: Number(number) });
   return revocations;
 }
 
@@ -47,19 +63,13 @@ test("the bits of the good list are those that the vectors name", async () => {
     documents.find(({ name, document }) => name === "good" && document === "status_list"),
     follower(),
   );
-  const found = [];
-  octets.forEach((octet, at) => {
-    for (let bit = 0; bit < 8; bit++) if ((octet >> bit) & 1) found.push(8 * at + bit);
-  });
-  assert.deepEqual(found, bits);
+  assert.deepEqual(bitsOf(octets), bits);
 });
 
 test("every message means what the vectors say", async () => {
   const wrong = [];
   for (const one of messages) {
-    const { known, stream } = follower();
-    const [epoch, number] = one.position.split(":");
-    known.startAt({ epoch, eventId: Number(number) });
+    const { known, stream } = followerAt(one.position);
     const [before, proof] = [known.position, known.byStream];
     const heard = await read(one, { known });
     let verdict;
@@ -74,4 +84,41 @@ test("every message means what the vectors say", async () => {
     if (verdict !== one.verdict) wrong.push([one.name, verdict]);
   }
   assert.deepEqual(wrong, []);
+});
+
+test("every greeting means what the vectors say", () => {
+  const wrong = [];
+  for (const { name, data, position, verdict } of protocol.greetings) {
+    const { known, stream } = followerAt(position);
+    let told = "go on";
+    try {
+      stream.hearGreeting(stream.opened(moment), data, moment);
+    } catch (error) {
+      assert(error instanceof Lost && known.position === null);
+      told = "start over";
+    }
+    if (told !== verdict) wrong.push([name, told]);
+  }
+  assert.deepEqual(wrong, []);
+});
+
+test("a list that comes after events has the bits that the vectors name", async () => {
+  for (const { name, position, events, list, bits: expected } of protocol.joined) {
+    const revocations = followerAt(position);
+    const { known, stream } = revocations;
+    const connection = stream.opened(moment);
+    for (const token of events) stream.hearEvent(connection, await readEvent(token, keys, now, known), moment);
+    revocations.learnList(await readList(uri, list, keys, now, known), moment);
+    assert.deepEqual(bitsOf(known.lists.find(uri).octets), expected, name);
+  }
+});
+
+test("a key set is split as the vectors say", async () => {
+  for (const { name, jwks: set, documents: ofDocuments, tokens } of protocol.key_sets) {
+    const marked = await KeySet.read(set, undefined, "revocations");
+    const others = await KeySet.read(set);
+    const kids = (found) => found.keys.map(({ kid }) => kid);
+    assert.deepEqual(kids(marked.keys.length ? marked : others), ofDocuments, name);
+    assert.deepEqual(kids(others), tokens, name);
+  }
 });
