@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support.server import ANN
+from tests.support.factors import bearer, finish, set_up_totp, sign_in
+from tests.support.ports import free_port
+from tests.support.relying_party import add_relying_party
+from tests.support.server import ANN, running_server
 from tests.support.signal_receiver import CAEP, EVERYTHING, POLL, PUSH, add_receiver, members
 
+from gatepass.cli.main import main
+from gatepass.jose import jwt
+from gatepass.server.domain.sessions.client_metadata import ClientMetadata
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import httpx
     from tests.support.server import RunningServer, SettableClock
     from tests.support.signal_receiver import SignalReceiver
@@ -79,7 +88,7 @@ def test_a_verification_repeats_the_state_and_is_not_asked_for_too_often(
     receiver: SignalReceiver, clock: SettableClock
 ) -> None:
     """SSF §8.1.4: the stream is the subject; the second request within the interval is 429."""
-    stream_id = receiver.stream(events=())
+    stream_id = receiver.stream(())
     asked = {"stream_id": stream_id, "state": "VGhpcyBpcyBh"}
     assert receiver.call("POST", "/ssf/verification", asked).status_code == 204
     [(kind, claims)] = receiver.told(stream_id)
@@ -93,3 +102,100 @@ def test_a_verification_repeats_the_state_and_is_not_asked_for_too_often(
     assert receiver.call("POST", "/ssf/verification", {"stream_id": stream_id}).status_code == 204
     [(_, claims)] = receiver.told(stream_id)
     assert members(claims) == {}
+
+
+def test_what_becomes_of_a_person_is_told_as_the_table_says(
+    server: RunningServer, api: httpx.Client, receiver: SignalReceiver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each act, by whomever, is one event of CAEP or RISC with the members that its type asks for."""
+    stream_id = receiver.stream()
+    receiver.party.sign_in(api)
+    place = server.place
+
+    def told() -> list[tuple[str, dict[str, Any]]]:
+        """What was told, without what every event has."""
+        found = [(kind, dict(members(claims))) for kind, claims in receiver.told(stream_id)]
+        for kind, event in found:
+            if kind.startswith("account-"):
+                continue
+            assert abs(event.pop("event_timestamp") - server.clock()) < 60  # commands go by the real time
+            assert event.pop("reason_admin")["en"]
+        return found
+
+    application, _ = set_up_totp(server, api, ANN)
+    app = {"credential_type": "app", "initiating_entity": "user"}
+    assert told() == [("credential-change", app | {"change_type": "create"})]
+    me = bearer(finish(api, sign_in(api, ANN), code=application.next_code()).json()["token"])
+    assert api.delete("/account/totp", headers=me).status_code == 204
+    assert told() == [("credential-change", app | {"change_type": "delete"})]
+    main(["user", "verify", ANN["email"], *place])
+    changed = {"initiating_entity": "admin", "claims": {"email_verified": True}}
+    assert told() == [("token-claims-change", changed)]
+    main(["user", "role", ANN["email"], "editor", *place])
+    assert told() == [("token-claims-change", changed | {"claims": {"roles": ["editor"]}})]
+    main(["user", "role", ANN["email"], "editor", "--remove", *place])
+    assert told() == [("token-claims-change", changed | {"claims": {"roles": []}})]
+    main(["user", "metadata", ANN["email"], '{"plan": "pro"}', *place])
+    assert told() == []  # nothing that this client's tokens say
+    ann = ANN | {"password": "another horse battery"}
+    me = bearer(api.post("/login", json=ANN).json()["token"])
+    assert api.post("/account/password", json={"password": ann["password"]}, headers=me).status_code == 204
+    password = {"credential_type": "password", "change_type": "update", "initiating_entity": "user"}
+    assert told() == [("session-revoked", {"initiating_entity": "user"}), ("credential-change", password)]
+    receiver.sign_in(ann)
+    main(["user", "disable", ann["email"], *place])
+    assert told() == [("account-disabled", {}), ("session-revoked", {"initiating_entity": "admin"})]
+    main(["user", "enable", ann["email"], *place])
+    assert told() == [("account-enabled", {})]
+    receiver.sign_in(ann)
+    main(["user", "delete", ann["email"], "--yes", *place])
+    assert told() == [("session-revoked", {"initiating_entity": "admin"}), ("account-purged", {})]
+    capsys.readouterr()
+
+
+def test_operators_see_streams_and_remove_them(
+    server: RunningServer, api: httpx.Client, receiver: SignalReceiver
+) -> None:
+    """`/admin/streams` lists what there is and how much waits; one that is removed is gone for its receiver."""
+    stream_id = receiver.stream()
+    receiver.party.sign_in(api)
+    api.post("/logout/all", headers=bearer(api.post("/login", json=ANN).json()["token"]))
+    service = add_relying_party(
+        server, scope=("admin:read", "admin:write"), grant_types=("client_credentials",), metadata=ClientMetadata()
+    )
+    asked = {"grant_type": "client_credentials", "scope": "admin:write", **service.credentials}
+    operator = bearer(api.post("/oauth/token", data=asked).json()["access_token"])
+    [stream] = api.get("/admin/streams", headers=operator).json()["streams"]
+    assert (stream["id"], stream["client_id"], stream["waiting"]) == (stream_id, receiver.party.id, 1)
+    assert api.delete(f"/admin/streams/{stream_id}", headers=operator).status_code == 204
+    assert api.delete(f"/admin/streams/{stream_id}", headers=operator).status_code == 404
+    assert receiver.call("GET", "/ssf/streams", stream_id=stream_id).status_code == 404
+
+
+def test_the_scopes_are_found_by_the_metadata_of_the_resource(server: RunningServer, api: httpx.Client) -> None:
+    """CAEP Interoperability Profile §2.7.2: a client finds them at the protected resource (RFC 9728)."""
+    metadata = api.get("/.well-known/oauth-protected-resource/ssf").json()
+    assert metadata["resource"] == f"{server.url}/ssf"
+    assert metadata["authorization_servers"] == [server.url]
+    assert metadata["scopes_supported"] == ["ssf.manage", "ssf.read"]
+
+
+def test_an_issuer_with_a_path(tmp_path: Path) -> None:
+    """SSF §7.2.1: the well-known path comes between host and path, and what it names lies below the issuer."""
+    port = free_port()
+    with running_server(tmp_path, port=port, issuer=f"http://localhost:{port}/id") as server, server.client() as api:
+        metadata = api.get("/.well-known/ssf-configuration/id").json()
+        assert metadata["issuer"] == server.url
+        assert metadata["configuration_endpoint"] == f"{server.url}/ssf/streams"
+        assert api.get("/id/ssf/streams").status_code == 401
+
+
+@pytest.mark.parametrize("alg", ["RS256", "ES256"])
+def test_a_signal_has_the_algorithm_of_the_client(server: RunningServer, api: httpx.Client, alg: str) -> None:
+    """CAEP Interoperability Profile §2.6 wants RS256, which ID tokens have by default; a client may choose another."""
+    receiver = add_receiver(server, api, id_token_signed_response_alg="" if alg == "RS256" else alg)
+    stream_id = receiver.stream()
+    receiver.call("POST", "/ssf/verification", {"stream_id": stream_id})
+    [token] = receiver.fetch(stream_id)["sets"].values()
+    assert receiver.verified(token)
+    assert jwt.peek(token).headers["alg"] == alg

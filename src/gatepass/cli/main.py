@@ -18,6 +18,7 @@ _HINTS = {
     "api_not_found": "`gatepass api list` shows every API.",
     "invalid_redirect_uri": "`docs/guides/oauth-clients.md` shows which redirect URIs there can be.",
     "webhook_not_found": "`gatepass webhook list` shows every webhook.",
+    "stream_not_found": "`gatepass stream list` shows every stream.",
     "delivery_not_found": "`gatepass webhook deliveries ID` shows what a webhook was told.",
     "invalid_webhook": "`docs/guides/webhooks.md` lists the events; a URL is https, or http on this machine.",
     "client_not_found": "`gatepass client list` shows every client.",
@@ -57,6 +58,11 @@ app.command("gatepass.cli.org:app", name="org", help="Manage organizations, thei
 app.command("gatepass.cli.role:app", name="role", help="List the application's roles.")
 app.command(
     "gatepass.cli.webhook:app", name="webhook", help="Tell other servers of events, signed (Standard Webhooks)."
+)
+app.command(
+    "gatepass.cli.stream:app",
+    name="stream",
+    help="List and remove streams of applications that receive Shared Signals.",
 )
 app.command("gatepass.cli.events:app", name="events", help="Export the log of events.")
 app.command("gatepass.cli.key:app", name="key", help="List, rotate, withdraw and export the server's keys.")

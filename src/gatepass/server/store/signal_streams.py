@@ -104,6 +104,10 @@ class SqlSignalStreams:
         )
         return {str(subject) for (subject,) in rows}
 
+    async def forget_user(self, user_id: str) -> None:
+        """Delete by subject, of which there are few."""
+        await self._connection.row("DELETE FROM signal_exclusions WHERE subject = ?1", user_id)
+
     async def count_excluded(self, stream_id: str) -> int:
         """Count by stream."""
         row = await self._connection.row("SELECT COUNT(*) FROM signal_exclusions WHERE stream_id = ?1", stream_id)

@@ -151,7 +151,11 @@ async def queue_signals(tx: Transaction, event: Event) -> None:
 
 
 async def queue_purge(tx: Transaction, user_id: str) -> None:
-    """Queue that an account is gone: the log names nobody who is, and its grants say whom to tell."""
+    """Queue that an account is gone: the log names nobody who is, and its grants say whom to tell.
+
+    What waits is still told, of an id that leads nowhere by then; what it says of a claim is not.
+    """
+    await tx.signal_streams.forget_user(user_id)
     await queue_signals(
         tx, Event(id=new_id("evt"), at=tx.now, kind="account_deleted", user_id=user_id, session_id="", actor=user_id)
     )

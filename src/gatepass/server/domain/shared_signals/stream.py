@@ -129,6 +129,10 @@ class SignalStreams(Protocol):
         """Those of the people of whom it does not tell."""
         ...
 
+    async def forget_user(self, user_id: str) -> None:
+        """Forget whom streams of clients with public names are not to tell of; a pairwise name leads nowhere."""
+        ...
+
     async def count_excluded(self, stream_id: str) -> int:
         """How many these are."""
         ...

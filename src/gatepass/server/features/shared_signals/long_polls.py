@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from gatepass.server.domain.ports import Database, Transaction
 
 
@@ -15,42 +17,47 @@ class LongPolls:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: dict[str, asyncio.Event] = {}
+        self._waiting: dict[tuple[str, str], asyncio.Event] = {}
         self._is_closed = False
 
-    async def wait(self, stream_id: str, seconds: float) -> None:
-        """Wait until there may be something, but no longer."""
+    @contextmanager
+    def listening(self, client_id: str, stream_id: str) -> Generator[asyncio.Event]:
+        """Set the event when there may be something. Look after this, not before, so that nothing comes in between.
+
+        Whether the stream is the client's, the look says: who names another's waits for nothing, and wakes nobody.
+        """
+        place = client_id, stream_id
+        self._wake(place)
+        event = self._waiting[place] = asyncio.Event()
         if self._is_closed:
-            return
-        self._wake(stream_id)
-        event = self._waiting[stream_id] = asyncio.Event()
+            event.set()
         try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await event.wait()
+            yield event
         finally:
-            if self._waiting.get(stream_id) is event:
-                del self._waiting[stream_id]
+            if self._waiting.get(place) is event:
+                del self._waiting[place]
 
     async def catch_up(self) -> None:
         """Wake those for whom there is something: one look for all of them, and none while nobody waits."""
         if not self._waiting:
             return
-        stream_ids = list(self._waiting)
+        stream_ids = sorted({stream_id for _, stream_id in self._waiting})
 
         async def unit(tx: Transaction) -> list[str]:
             return await tx.signals.with_something(stream_ids)
 
-        for stream_id in await self._database.read(unit):
-            self._wake(stream_id)
+        woken = set(await self._database.read(unit))
+        for place in list(self._waiting):
+            if place[1] in woken:
+                self._wake(place)
 
     def close(self) -> None:
         """Let all go, and nobody wait again: the server is about to stop."""
         self._is_closed = True
-        for stream_id in list(self._waiting):
-            self._wake(stream_id)
+        for place in list(self._waiting):
+            self._wake(place)
 
-    def _wake(self, stream_id: str) -> None:
-        event = self._waiting.get(stream_id)
+    def _wake(self, place: tuple[str, str]) -> None:
+        event = self._waiting.get(place)
         if event is not None:
             event.set()

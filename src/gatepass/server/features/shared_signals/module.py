@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gatepass.server.domain.sessions.operator import streams_audience
 from gatepass.server.domain.shared_signals.push import SignalPush
 from gatepass.server.domain.shared_signals.queue import KEPT_SECONDS
 from gatepass.server.domain.shared_signals.signal_tokens import SignalTokens
-from gatepass.server.features.shared_signals.api import poll, status, streams, subjects, verification
+from gatepass.server.features.shared_signals.api import operators, poll, status, streams, subjects, verification
 from gatepass.server.features.shared_signals.long_polls import LongPolls
-from gatepass.server.features.shared_signals.metadata import WELL_KNOWN, of_transmitter
+from gatepass.server.features.shared_signals.metadata import WELL_KNOWN, of_streams, of_transmitter
 from gatepass.server.module import Job, Module
 from gatepass.server.web.auth.receiver import ReceiverAuth
 from gatepass.server.web.auth.requirements import RECEIVER_MANAGE, RECEIVER_READ
-from gatepass.server.web.metadata import paths_of
+from gatepass.server.web.metadata import RESOURCE_PATH, paths_of
 
 if TYPE_CHECKING:
     from gatepass.server.core import Core
@@ -28,9 +29,13 @@ _SEND_SECONDS = 0.25
 def module(core: Core) -> Module:
     """The metadata, the calls, and the queue."""
     issuer = core.settings.issuer_url
-    document = core.documents.make(msgspec.json.encode(of_transmitter(issuer)))
-    for path in paths_of(WELL_KNOWN, issuer):
-        core.documents.publish_at_root(path, document)
+    for well_known, about, members in (
+        (WELL_KNOWN, issuer, of_transmitter(issuer)),
+        (RESOURCE_PATH, streams_audience(issuer), of_streams(core.settings)),
+    ):
+        document = core.documents.make(msgspec.json.encode(members))
+        for path in paths_of(well_known, about):
+            core.documents.publish_at_root(path, document)
     receivers = ReceiverAuth(core.database, core.bearer_auth, core.revocation_check, issuer=issuer)
     waiting = LongPolls(core.database)
     tokens = SignalTokens(
@@ -49,7 +54,7 @@ def module(core: Core) -> Module:
 
     return Module(
         routes=(
-            *(route for part in (streams, status, subjects, verification) for route in part.routes(core)),
+            *(route for part in (streams, status, subjects, verification, operators) for route in part.routes(core)),
             *poll.routes(core, tokens, waiting),
         ),
         proofs={RECEIVER_READ: receivers.reader, RECEIVER_MANAGE: receivers.manager},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -89,10 +91,15 @@ class SignalPolling:
         stream_id = call.path_params["stream_id"]
         if body.ack or body.set_errs:
             await self._forget(call, stream_id, body)
-        sets = await self._hand_out(call, stream_id, body.max_events)
-        if not sets.sets and body.max_events and not body.return_immediately:
-            await self._waiting.wait(stream_id, LONG_POLL_SECONDS)
+        if body.return_immediately or not body.max_events:
+            return JsonResponse(await self._hand_out(call, stream_id, body.max_events))
+        with self._waiting.listening(call.client.id, stream_id) as woken:
             sets = await self._hand_out(call, stream_id, body.max_events)
+            if not sets.sets:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LONG_POLL_SECONDS):
+                        await woken.wait()
+                sets = await self._hand_out(call, stream_id, body.max_events)
         return JsonResponse(sets)
 
     async def _forget(self, call: Call, stream_id: str, body: SignalPoll) -> None:

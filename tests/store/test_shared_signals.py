@@ -1,0 +1,272 @@
+"""Streams and signals in the store, on each database: who is told of what, and by which of two nodes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from tests.support.server import NOON
+
+from gatepass.server.domain.accounts.ownership import erase
+from gatepass.server.domain.accounts.user import User
+from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.revocation.status_index import StatusIndex
+from gatepass.server.domain.sessions.client import Client
+from gatepass.server.domain.sessions.client_lifecycle import remove_client
+from gatepass.server.domain.sessions.grant import Grant
+from gatepass.server.domain.sessions.revoke import end_session
+from gatepass.server.domain.sessions.session import Session
+from gatepass.server.domain.shared_signals.changes import set_status
+from gatepass.server.domain.shared_signals.signal_types import SIGNALS, SUPPORTED
+from gatepass.server.domain.shared_signals.stream import POLL, PUSH, SignalStream, delivered
+
+if TYPE_CHECKING:
+    from tests.support.server import SettableClock
+
+    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.domain.shared_signals.queue import QueuedSignal
+
+ALL = delivered(SUPPORTED)
+SHOP = SignalStream(
+    id="str_shop",
+    client_id="cli_shop",
+    method=PUSH,
+    endpoint_url="https://shop.test/",
+    authorization_header=b"sealed",
+    events=ALL,
+    events_requested=(*SUPPORTED, "urn:unknown"),
+    description="ours",
+    created_at=NOON,
+)
+NEWS = SignalStream(id="str_news", client_id="cli_news", method=POLL, events=ALL, created_at=NOON)
+
+
+async def fill(tx: Transaction) -> None:
+    """Two receivers, and two people: Ann has signed in at the shop, Bob at both."""
+    await tx.revocations.open_epoch()
+    for number, stream in enumerate((SHOP, NEWS)):
+        await tx.clients.add(
+            Client(
+                id=stream.client_id,
+                name="x",
+                grant_types=("authorization_code", "client_credentials"),
+                audience=(),
+                scope=("openid", "ssf.manage"),
+                status=StatusIndex(1, 100 + number),
+                created_at=NOON,
+            )
+        )
+        await tx.signal_streams.add(stream)
+    for number, (name, clients) in enumerate((("ann", ("cli_shop",)), ("bob", ("cli_shop", "cli_news")))):
+        await tx.users.add(User(id=f"usr_{name}", email=f"{name}@example.test", created_at=NOON))
+        await tx.sessions.add(
+            Session(
+                id=f"ses_{name}",
+                user_id=f"usr_{name}",
+                acr="1",
+                address="",
+                user_agent="",
+                amr=("pwd",),
+                auth_time=NOON,
+                expires_at=NOON + 100_000,
+            )
+        )
+        for place, client_id in enumerate(clients):
+            await tx.grants.add(
+                Grant(
+                    id=f"gnt_{name}_{client_id}",
+                    session_id=f"ses_{name}",
+                    user_id=f"usr_{name}",
+                    client_id=client_id,
+                    audience=(),
+                    scope=("openid",),
+                    secret_digest=b"x",
+                    current=1,
+                    status=StatusIndex(1, number * 10 + place),
+                    touched_at=NOON,
+                    expires_at=NOON + 100_000,
+                )
+            )
+
+
+async def waiting(tx: Transaction) -> list[tuple[str, str, str]]:
+    """What waits: the stream, the type and the person."""
+    return [
+        (stream.client_id, each.event, each.user_id)
+        for stream in await tx.signal_streams.all()
+        for each in await tx.signals.of_stream(stream.id, 100)
+    ]
+
+
+async def claim(tx: Transaction) -> list[QueuedSignal]:
+    """Take what is due, as a node does."""
+    return await tx.signals.claim(now=tx.now, until=tx.now + 120, limit=20)
+
+
+def test_a_stream_is_kept_as_it_was_said(database: Database) -> None:
+    """Every member comes back, also what nobody here knows; a change changes that one alone."""
+
+    async def run() -> None:
+        await database.transaction(fill)
+        assert await database.read(lambda tx: tx.signal_streams.by_id(SHOP.id)) == SHOP
+        changed = msgspec.structs.replace(SHOP, description="new", status="paused", events=("session-revoked",))
+        await database.transaction(lambda tx: tx.signal_streams.put(changed))
+        assert await database.read(lambda tx: tx.signal_streams.all()) == [NEWS, changed]
+        assert await database.read(lambda tx: tx.signal_streams.of_client("cli_shop")) == [changed]
+
+    asyncio.run(run())
+
+
+def test_each_event_of_the_table_is_queued_with_it(database: Database) -> None:
+    """In the very transaction: if that is rolled back, so is what would have been told. A sign-in is told to nobody."""
+    kinds = [kind for kind, signal in SIGNALS.items() if signal.type != "session-revoked"]
+
+    async def happen(tx: Transaction) -> None:
+        for kind in (*kinds, "signed_in"):
+            await record(tx, kind, "usr_ann")
+
+    async def fail(tx: Transaction) -> None:
+        await happen(tx)
+        raise ZeroDivisionError
+
+    async def run() -> None:
+        await database.transaction(fill)
+        with pytest.raises(ZeroDivisionError):
+            await database.transaction(fail)
+        assert await database.read(waiting) == []
+        await database.transaction(happen)
+        assert await database.read(waiting) == [("cli_shop", SIGNALS[kind].type, "usr_ann") for kind in kinds]
+
+    asyncio.run(run())
+
+
+def test_people_are_told_of_where_they_have_signed_in_and_for_a_minute_after(
+    database: Database, clock: SettableClock
+) -> None:
+    """An act that ends all sign-ins is told, whenever it is recorded; what happens to them later is not."""
+
+    async def end(tx: Transaction) -> None:
+        await end_session(tx, "ses_bob", "usr_bob", "logout")
+
+    async def disable(tx: Transaction) -> None:
+        await record(tx, "account_disabled", "usr_bob", actor="operator")
+
+    async def run() -> None:
+        await database.transaction(fill)
+        await database.transaction(end)
+        clock.advance(59)
+        await database.transaction(disable)
+        told = await database.read(waiting)
+        clock.advance(2)
+        await database.transaction(disable)
+        assert await database.read(waiting) == told
+        assert told == [
+            (client_id, event, "usr_bob")
+            for client_id in ("cli_news", "cli_shop")
+            for event in ("session-revoked", "account-disabled")
+        ]
+
+    asyncio.run(run())
+
+
+def test_nobody_is_told_who_may_not_be(database: Database) -> None:
+    """A client that is disabled or has lost the scopes, a stream that is disabled or has not asked: none hears."""
+
+    async def happen(tx: Transaction) -> None:
+        await record(tx, "account_disabled", "usr_ann")
+
+    async def run() -> None:
+        await database.transaction(fill)
+
+        async def change(tx: Transaction, **changed: object) -> None:
+            client = await tx.clients.by_id("cli_shop")
+            assert client is not None
+            await tx.clients.replace(msgspec.structs.replace(client, **changed))
+
+        await database.transaction(lambda tx: change(tx, disabled_at=NOON))
+        await database.transaction(happen)
+        await database.transaction(lambda tx: change(tx, disabled_at=None, scope=("openid", "ssf.manager")))
+        await database.transaction(happen)
+        await database.transaction(lambda tx: change(tx, scope=("openid", "ssf.read")))
+        await database.transaction(lambda tx: set_status(tx, SHOP, "disabled", ""))
+        await database.transaction(happen)
+        await database.transaction(
+            lambda tx: tx.signal_streams.put(msgspec.structs.replace(SHOP, events=("session-revoked",)))
+        )
+        await database.transaction(happen)
+        assert await database.read(waiting) == []
+        await database.transaction(lambda tx: tx.signal_streams.put(SHOP))
+        await database.transaction(happen)
+        assert await database.read(waiting) == [("cli_shop", "account-disabled", "usr_ann")]
+
+    asyncio.run(run())
+
+
+def test_a_signal_is_pushed_by_one_node_and_by_the_next_if_that_dies(database: Database, clock: SettableClock) -> None:
+    """Of four nodes one claims it; a crash before it was noted brings the same token again, later: at least once."""
+
+    async def happen(tx: Transaction) -> None:
+        await record(tx, "account_disabled", "usr_ann")
+
+    async def run() -> None:
+        await database.transaction(fill)
+        await database.transaction(happen)
+        batches = await asyncio.gather(*(database.transaction(claim) for _ in range(4)))
+        [first] = [each for batch in batches for each in batch]
+        clock.advance(119)
+        assert await database.transaction(claim) == []
+        clock.advance(1)
+        [again] = await database.transaction(claim)
+        assert (again.jti, again.created_at, again.tries) == (first.jti, first.created_at, 2)
+
+    asyncio.run(run())
+
+
+def test_what_is_polled_or_paused_is_pushed_by_nobody(database: Database) -> None:
+    """It waits, in the order in which it happened, and is due when the stream is enabled again."""
+
+    async def happen(tx: Transaction) -> None:
+        await record(tx, "account_disabled", "usr_bob")
+        await record(tx, "account_enabled", "usr_bob")
+
+    async def run() -> None:
+        await database.transaction(fill)
+        paused = await database.transaction(lambda tx: set_status(tx, SHOP, "paused", ""))
+        await database.transaction(happen)
+        assert await database.transaction(claim) == []
+        held = await database.read(lambda tx: tx.signals.of_stream(NEWS.id, 10))
+        assert [each.event for each in held] == ["account-disabled", "account-enabled"]
+        assert await database.read(lambda tx: tx.signals.with_something([SHOP.id, NEWS.id])) == [NEWS.id]
+        await database.transaction(lambda tx: set_status(tx, paused, "enabled", ""))
+        claimed = await database.transaction(claim)
+        assert sorted(each.event for each in claimed) == ["account-disabled", "account-enabled"]
+        assert {each.stream_id for each in claimed} == {SHOP.id}
+
+    asyncio.run(run())
+
+
+def test_whoever_is_gone_is_told_of_once_and_by_an_id_that_leads_nowhere(database: Database) -> None:
+    """`account-purged` is queued before the grants go; the list of removed people forgets them. Then a client goes."""
+
+    async def leave(tx: Transaction) -> None:
+        await tx.signal_streams.exclude(NEWS.id, "usr_bob")
+        await end_session(tx, "ses_bob", "usr_bob", "account_deleted")
+        await erase(tx, "usr_bob")
+        await record(tx, "account_deleted")
+
+    async def run() -> None:
+        await database.transaction(fill)
+        await database.transaction(leave)
+        assert await database.read(waiting) == [
+            (client_id, event, "usr_bob")
+            for client_id in ("cli_news", "cli_shop")
+            for event in ("session-revoked", "account-purged")
+        ]
+        assert await database.read(lambda tx: tx.signal_streams.count_excluded(NEWS.id)) == 0
+        await database.transaction(lambda tx: remove_client(tx, "cli_news", actor="operator"))
+        assert await database.read(lambda tx: tx.signal_streams.all()) == [SHOP]
+        assert await database.read(lambda tx: tx.signals.of_stream(NEWS.id, 10)) == []
+
+    asyncio.run(run())
