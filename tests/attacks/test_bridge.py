@@ -288,7 +288,7 @@ def test_a_notice_ends_nothing_later_than_itself(all_: Bridged) -> None:
 
 def test_a_notice_older_than_every_token_does_nothing(all_: Bridged) -> None:
     """When all tokens of before have expired, a notice is acknowledged, counted as late, and entered nowhere."""
-    old = all_.issuer.event(f"{RISC}account-disabled", all_.issuer.person(), iat=int(NOW) - 86_400)
+    old = all_.issuer.event(f"{RISC}account-disabled", all_.issuer.person(), iat=int(NOW) - 86_400 - 300)
     assert all_.bridge.push(old).status_code == 202
     assert all_.bridge.entries() == {}
     assert all_.bridge.counts("push") == {"taken": 1, "late": 1}

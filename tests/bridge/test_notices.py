@@ -134,6 +134,9 @@ class PolledTransmitter(ForeignIssuer):
     Attributes:
         waiting: Events by `jti`, until they are acknowledged.
         polls: What each poll said.
+        failures: How many of the next polls fail.
+        asked: How many polls have come.
+        is_quiet: Whether polls are not answered, since there is nothing to say.
     """
 
     def __init__(self, *, clock: Clock) -> None:
@@ -141,6 +144,7 @@ class PolledTransmitter(ForeignIssuer):
         self.waiting: dict[str, str] = {}
         self.polls: list[dict[str, Any]] = []
         self.failures = 0
+        self.is_quiet, self.asked = False, 0
         self.lock = threading.Lock()
 
     def serve(self, connection: socket.socket) -> None:
@@ -153,6 +157,9 @@ class PolledTransmitter(ForeignIssuer):
         while b"\r\n\r\n" not in read or len(read.partition(b"\r\n\r\n")[2]) < _length(read):
             read += connection.recv(65_536)
         asked = json.loads(read.partition(b"\r\n\r\n")[2])
+        self.asked += 1
+        if self.is_quiet:
+            self.released.wait(5)
         with self.lock:
             self.polls.append(asked)
             if self.failures or f"Bearer {BEARER}".encode() not in read:
@@ -172,23 +179,13 @@ def _length(read: bytes) -> int:
 
 def test_events_are_fetched_and_acknowledged_once_they_are_stored(tmp_path: Path) -> None:
     """A good event is in the feed and then acknowledged, a bad one is reported; after a failure it is asked again."""
-    clock, bearer = Clock(), tmp_path / "bearer"
-    bearer.write_text(BEARER)
+    clock = Clock()
     with PolledTransmitter(clock=clock) as issuer:
         issuer.failures = 1
         good = issuer.event(f"{RISC}account-disabled", issuer.person())
         bad = issuer.event(f"{RISC}account-disabled", issuer.person("user_2"), aud="https://other.example.com")
         issuer.waiting = {"notice-0": good, "notice-1": bad}
-        made = TransmitterSettings(
-            name="polled",
-            kind="ssf-poll",
-            issuer=issuer.url,
-            audience=RECEIVER,
-            token_file=str(bearer),
-            poll_url=f"{issuer.url}/poll",
-            poll_seconds=0.05,
-        )
-        with running_bridge(tmp_path, made, clock=clock) as bridge:
+        with running_bridge(tmp_path, polled(issuer, tmp_path), clock=clock) as bridge:
             eventually(lambda: not issuer.waiting)
             assert len(bridge.entries()) == 1
             assert bridge.counts("polled") == {"polls_failed": 1, "taken": 1, "refused": 1}
@@ -200,6 +197,32 @@ def test_events_are_fetched_and_acknowledged_once_they_are_stored(tmp_path: Path
                 issuer.waiting = {"notice-0": good}  # the acknowledgment was lost
             eventually(lambda: not issuer.waiting)
             assert bridge.counts("polled")["repeated"] == 1
+
+
+def polled(issuer: PolledTransmitter, folder: Path) -> TransmitterSettings:
+    """Its settings."""
+    bearer = folder / "bearer"
+    bearer.write_text(BEARER)
+    return TransmitterSettings(
+        name="polled",
+        kind="ssf-poll",
+        issuer=issuer.url,
+        audience=RECEIVER,
+        token_file=str(bearer),
+        poll_url=f"{issuer.url}/poll",
+        poll_seconds=0.05,
+    )
+
+
+def test_a_transmitter_that_has_nothing_to_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A poll that is not answered in a minute, here a tenth of a second, is no failure: the next one follows."""
+    monkeypatch.setattr("gatepass.bridge.polling._LONG_POLL_SECONDS", 0.1)
+    clock = Clock()
+    with PolledTransmitter(clock=clock) as issuer:
+        issuer.is_quiet = True
+        with running_bridge(tmp_path, polled(issuer, tmp_path), clock=clock) as bridge:
+            eventually(lambda: issuer.asked > 1)
+            assert bridge.counts("polled") == {}
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
+from starlette.routing import Route
 from tests.support.bridges import SECRET
 
+from gatepass.bridge.app import BridgeApp
 from gatepass.bridge.settings import BridgeSettings, BridgeSettingsError, TransmitterSettings, load
 from gatepass.cli.main import main
+from gatepass.jose import KeySet
+from gatepass.tokens.bridge_entry import FeedSecret
 
 if TYPE_CHECKING:
     import msgspec
@@ -97,6 +102,17 @@ def test_what_is_wrong_is_named(folder: Path, text: str, words: str, capsys: pyt
     assert words in said
     assert "error: " in said
     assert "\nhint: " in said
+
+
+def test_every_route_is_on_the_page() -> None:
+    """`docs/guides/bridge.md` lists each route."""
+    page = (Path(__file__).parents[2] / "docs" / "guides" / "bridge.md").read_text()
+    routes = (
+        BridgeApp("", KeySet([]), FeedSecret(SECRET), feed=Mock(), receiver=Mock(), transmitters={}).starlette().routes
+    )
+    paths = [route.path for route in routes if isinstance(route, Route)]
+    assert len(paths) == len(routes) > 0
+    assert [path for path in paths if f" {path}`" not in page] == []
 
 
 @pytest.mark.parametrize("part", [BridgeSettings, TransmitterSettings])

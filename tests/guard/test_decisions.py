@@ -199,9 +199,18 @@ def test_guard_follows_a_bridge(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(SECRET + "\n")
     with ForeignIssuer(clock=time.time) as issuer:
         now, made = int(time.time()), transmitters(issuer.url, tmp_path)
-        token = issuer.access(iat=now, exp=now + 900, oid="id-of-ann")
+        token = issuer.token(typ="JWT", iat=now, exp=now + 900, oid="id-of-ann")
         with running_bridge(tmp_path, *made, clock=time.time) as bridge:
-            words = ["--feed-url", f"{bridge.url}/revocations", "--feed-issuer", bridge.url, "--feed-subject", "oid"]
+            words = [
+                "--feed-url",
+                f"{bridge.url}/revocations",
+                "--feed-issuer",
+                bridge.url,
+                "--feed-subject",
+                "oid",
+                "--typ",
+                "JWT",
+            ]
             with guard(issuer.url, "my-api", *words, "--feed-secret-file", str(tmp_path / "secret")) as url:
                 headers = {"authorization": f"Bearer {token}"}
                 assert httpx.get(url, headers=headers).status_code == 200

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from statistics import median
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.bridges import CAEP, RISC, bridged
-from tests.support.scripted_issuer import NOW
+from tests.support.bridges import CAEP, RISC, ForeignIssuer, bridged, running_bridge, transmitters
+from tests.support.scripted_issuer import NOW, Clock
+from tests.support.tls import self_signed
 from tests.support.wait import soon
 
 from gatepass.jose import Key
@@ -153,6 +155,25 @@ def test_a_claim_besides_sub_names_the_subject(all_: Bridged) -> None:
         soon(lambda: all_.judge(token) == "revoked")
         assert all_.judge(other) == "good"
         assert plain.at_once(token) is not None
+
+
+def test_over_tls(tmp_path: Path) -> None:
+    """A bridge with a certificate of its own takes notices, and is followed, over TLS."""
+    clock, (certificate, key) = Clock(), self_signed(tmp_path)
+    with ForeignIssuer(clock=clock) as issuer:
+        made = transmitters(issuer.url, tmp_path)
+        with (
+            running_bridge(tmp_path, *made, clock=clock, tls_cert=certificate, tls_key=key) as bridge,
+            Verifier(
+                issuer=issuer.url, audience="my-api", clock=clock, ca_file=certificate, **bridge.arguments()
+            ) as verifier,
+        ):
+            token = issuer.access()
+            assert verifier.verify(token).subject == "user_1"
+            trusted = ssl.create_default_context(cafile=certificate)
+            sent = {"logout_token": issuer.logout_token()}
+            assert bridge.notify("logout", data=sent, verify=trusted).status_code == 200
+            soon(lambda: verifier.at_once(token) is None)
 
 
 def test_keys_may_be_given(all_: Bridged) -> None:

@@ -101,7 +101,8 @@ def running_bridge(
     **settings: Any,  # noqa: ANN401 - BridgeSettings'
 ) -> Generator[RunningBridge]:
     """Run one in a thread."""
-    url = f"http://127.0.0.1:{port or free_port()}"
+    scheme = "https" if "tls_cert" in settings else "http"
+    url = f"{scheme}://127.0.0.1:{port or free_port()}"
     made = BridgeSettings(
         issuer=url,
         data_dir=str(folder / "bridge"),

@@ -74,7 +74,10 @@ class Polling:
     async def _poll(self, client: httpx.AsyncClient) -> bool:
         """Fetch some events, acknowledging those before; return whether to go on at once."""
         acked, refused = self._taken[:], dict(self._refused)
-        answer = await self._ask(client, acked, refused)
+        try:
+            answer = await self._ask(client, acked, refused)
+        except httpx.ReadTimeout:  # it had nothing to say for as long as we wait (RFC 8936 §2.5)
+            return True
         self._taken = self._taken[len(acked) :]
         self._refused = {jti: error for jti, error in self._refused.items() if jti not in refused}
         for jti, token in answer.sets.items():

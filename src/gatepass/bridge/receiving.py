@@ -13,6 +13,7 @@ from gatepass.bridge.store import TakenNotice
 from gatepass.bridge.transmitter import KeysUnavailableError
 from gatepass.jose.errors import JoseError
 from gatepass.tokens.bridge_entry import BridgeEntry
+from gatepass.verify.policy import MAX_LEEWAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +93,7 @@ class Receiver:
         return bool(notice.endings)
 
     async def _take(self, transmitter: Transmitter, notice: ForeignNotice) -> None:
-        now, seconds = self._clock(), transmitter.settings.token_seconds
+        now, seconds = self._clock(), transmitter.settings.token_seconds + MAX_LEEWAY
         entries = {
             self._digest(transmitter.settings.issuer, each): BridgeEntry(each.before, each.before + seconds)
             for each in notice.endings

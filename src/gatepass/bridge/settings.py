@@ -87,7 +87,9 @@ class TransmitterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     ] = 1.0
     token_seconds: Annotated[
         Seconds,
-        msgspec.Meta(description="How long the issuer's tokens live at most. What is revoked is kept that long."),
+        msgspec.Meta(
+            description="How long the issuer's tokens live at most. What is revoked is kept that long, and 5 minutes."
+        ),
     ] = DAY_SECONDS
 
     tokens_have_sid: Annotated[

@@ -14,6 +14,7 @@ from cyclopts import App, Parameter
 from gatepass.cli.output import fail, say
 from gatepass.guard.serving import Listening, serve
 from gatepass.jose.errors import InvalidPolicyError
+from gatepass.tokens import access_token
 from gatepass.verify import Principal, Verifier
 from gatepass.verify.guard import Guard
 
@@ -60,6 +61,9 @@ def guard(  # noqa: PLR0913 - one for each flag
             " none of them serves, the issuer itself is asked."
         ),
     ] = (),
+    typ: Annotated[
+        str, Parameter(help="The `typ` of the tokens' header, for issuers that do not follow RFC 9068: JWT, or any.")
+    ] = access_token.TYP,
     feed_url: Annotated[
         str | None, Parameter(help="The feed of a bridge that tells what an issuer without a feed has revoked.")
     ] = None,
@@ -89,6 +93,7 @@ def guard(  # noqa: PLR0913 - one for each flag
             audience=audience,
             stale=stale,
             relays=relay,
+            typ=None if typ == "any" else typ,
             feed_url=feed_url,
             feed_issuer=feed_issuer,
             feed_secret=None if feed_secret_file is None else _secret(feed_secret_file),
