@@ -1,6 +1,6 @@
-"""What it costs to tell a thousand readers of a revocation: the server's processor time, and that of a bare `send`.
+"""What it costs to tell a thousand readers of a revocation: the processor time of server, relay and bare `send`.
 
-Events are signed once. The server is on core 0, and so is the process that only sends; the readers are on core 1.
+Events are signed once. The sender is on core 0, and so is the process that only sends; the readers are on core 1.
 """
 
 from __future__ import annotations
@@ -12,20 +12,18 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
 
-from _load import PERSON, check_tools, gatepass
+from _load import PERSON, Running, check_tools, end, gatepass, listening, pinned
 from streams import cpu_seconds
-
-if TYPE_CHECKING:
-    from _load import Running
 
 READERS = 1_000
 EVENTS = 200
 ROUNDS = 3
+GATEPASS = str(Path(sys.executable).with_name("gatepass"))
+REQUEST = b"GET /revocations HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 BARE = """
 import socket, sys, time
@@ -78,13 +76,13 @@ async def connect(port: int, request: bytes) -> list[asyncio.BaseTransport]:
     return [(await loop.create_connection(lambda: Reader(request), "127.0.0.1", port))[0] for _ in range(READERS)]
 
 
-async def end_sessions(api: httpx.AsyncClient, server: Running, tokens: list[str], readers: int) -> float:
-    """End sessions one after the other, each heard by all; the server's processor time for each, in seconds."""
-    began, heard = cpu_seconds(server.pid), Reader.heard
+async def end_sessions(api: httpx.AsyncClient, pid: int, tokens: list[str], readers: int) -> float:
+    """End sessions one after the other, each heard by all; a process's processor time for each, in seconds."""
+    began, heard = cpu_seconds(pid), Reader.heard
     for number, token in enumerate(tokens, 1):
         await api.post("/logout", json={"refresh_token": token})
         await until(heard + number * readers)
-    return (cpu_seconds(server.pid) - began) / len(tokens)
+    return (cpu_seconds(pid) - began) / len(tokens)
 
 
 async def bare_send() -> float:
@@ -109,32 +107,41 @@ async def bare_send() -> float:
     return took / EVENTS / READERS
 
 
-async def measure(server: Running) -> None:
-    """Both, in turns."""
+async def measure(server: Running, relay: Running) -> None:
+    """Both, in turns with bare sends."""
     async with httpx.AsyncClient(base_url=server.url, timeout=60) as api:
         await api.post("/signup", json=PERSON)
-        tokens = [(await api.post("/login", json=PERSON)).json()["refresh_token"] for _ in range(EVENTS * (ROUNDS + 1))]
-        alone = await end_sessions(api, server, tokens[:EVENTS], 0)
-        where = urlsplit(server.url)
-        await connect(where.port or 80, b"GET /revocations HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        while Reader.greeted < READERS:  # noqa: ASYNC110 - as above
-            await asyncio.sleep(0.01)
         print(f"{READERS:,} readers, {EVENTS} events a round\n")
-        print("| a message to one reader | a bare send | times |\n|---:|---:|---:|")
-        for turn in range(1, ROUNDS + 1):
-            ended = await end_sessions(api, server, tokens[EVENTS * turn : EVENTS * (turn + 1)], READERS)
-            ours, bare = (ended - alone) / READERS, await bare_send()
-            print(f"| {ours * 1e6:.1f} µs | {bare * 1e6:.1f} µs | {ours / bare:.2f} |", flush=True)
+        print("| readers of | a message to one reader | a bare send | times |\n|---|---:|---:|---:|")
+        for name, source in {"the server": server, "a relay": relay}.items():
+            count = EVENTS * (ROUNDS + 1)
+            tokens = [(await api.post("/login", json=PERSON)).json()["refresh_token"] for _ in range(count)]
+            alone = await end_sessions(api, source.pid, tokens[:EVENTS], 0)
+            Reader.greeted = 0
+            open_ones = await connect(urlsplit(source.url).port or 80, REQUEST)
+            while Reader.greeted < READERS:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+            for turn in range(1, ROUNDS + 1):
+                ended = await end_sessions(api, source.pid, tokens[EVENTS * turn : EVENTS * (turn + 1)], READERS)
+                ours, bare = (ended - alone) / READERS, await bare_send()
+                print(f"| {name} | {ours * 1e6:.1f} µs | {bare * 1e6:.1f} µs | {ours / bare:.2f} |", flush=True)
+            for each in open_ones:
+                each.close()
 
 
 def main() -> None:
-    """Run the server on core 0 and the readers on core 1."""
+    """Run server and relay on core 0 and the readers on core 1."""
     check_tools()
     with tempfile.TemporaryDirectory() as folder, gatepass(Path(folder)) as server:
-        os.sched_setaffinity(0, {1})
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8_192), hard))
-        asyncio.run(measure(server))
+        relaying = pinned(0, [GATEPASS, "relay", "--issuer", server.url, "--port", "0"])
+        try:
+            relay = Running(listening(relaying), server.data_dir, relaying.pid)
+            os.sched_setaffinity(0, {1})
+            _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8_192), hard))
+            asyncio.run(measure(server, relay))
+        finally:
+            end(relaying)
 
 
 if __name__ == "__main__":

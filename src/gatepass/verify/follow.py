@@ -409,7 +409,7 @@ class Follower:
             with self._lock:
                 self._stream.closed(connection, self.now, retry_after=retry_after, is_faulty=is_faulty)
             self.wake()
-            _log.info("a stream of %s is closed: %s", self._source.issuer.url, reason)
+            _log.info("the stream %s is closed: %s", url, reason)
 
     async def _hear(self, url: str, connection: StreamConnection) -> None:
         with self._lock:

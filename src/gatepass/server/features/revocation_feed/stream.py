@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
@@ -34,7 +34,8 @@ class EventStream(Response):
         """Send messages until the end: once it has begun straight to the connection, if the server hands that over."""
         if scope["method"] == "HEAD":
             self._first = END
-        handed_over = scope.get("extensions", {}).get(TRANSPORT)
+        extensions: dict[str, Any] = scope.get("extensions") or {}
+        handed_over = extensions.get(TRANSPORT)
         watcher = asyncio.create_task(self._watch(receive))
         try:
             with self._slot.held(self._end):
