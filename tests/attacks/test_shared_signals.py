@@ -18,11 +18,14 @@ from tests.support.wait import eventually
 from gatepass.cli.main import main
 from gatepass.jose import KeySet, jwt
 from gatepass.jose.errors import JoseError
+from gatepass.server.domain.sessions import client_policy
+from gatepass.server.domain.sessions.client_metadata import ClientMetadata
 from gatepass.server.domain.shared_signals import changes, queue
 from gatepass.server.features.shared_signals.api import poll
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
     import httpx
     from tests.support.server import RunningServer
@@ -167,11 +170,14 @@ def test_two_receivers_cannot_find_out_that_they_mean_the_same_person(server: Ru
         assert signal["sub_id"]["user"]["sub"] == claims["sub"]
         assert signal["sub_id"]["session"]["id"] == claims["sid"]
         told.append(signal)
-    one, two = (set(words(each)) for each in told)
-    shared = one & two
+    shared = set(words(told[0])) & set(words(told[1]))
     assert not any(name in text for text in shared for name in ("usr_", "ses_", "evt_", "cli_", "str_"))
-    for name in ("jti", "txn", "aud"):
-        assert told[0][name] != told[1][name]
+    for receiver in receivers:
+        receiver.sign_in(dora)
+    main(["user", "disable", dora["email"], *server.place])
+    disabled = [receiver.told(stream_id)[0][1] for receiver, stream_id in zip(receivers, streams, strict=True)]
+    for one, two in (told, disabled):
+        assert not any(one[name] == two[name] for name in ("jti", "txn", "aud"))
 
 
 def words(value: object) -> Generator[str]:
@@ -211,7 +217,7 @@ def test_only_a_receivers_own_token_opens_streams(
     fay = person(api, "fay")
     everyday = {"grant_type": "client_credentials", "scope": "openid", **shop.party.credentials}
     service = add_relying_party(
-        server, scope=("admin:read", "admin:write"), grant_types=("client_credentials",), metadata=no_metadata()
+        server, scope=("admin:read", "admin:write"), grant_types=("client_credentials",), metadata=ClientMetadata()
     )
     operator = {"grant_type": "client_credentials", "scope": "admin:write", **service.credentials}
     tokens = [
@@ -236,13 +242,6 @@ def test_only_a_receivers_own_token_opens_streams(
     assert 'scope="ssf.manage"' in changing[0].headers["www-authenticate"]
 
 
-def no_metadata() -> Any:  # noqa: ANN401 - a struct
-    """Of a client at which nobody signs in."""
-    from gatepass.server.domain.sessions.client_metadata import ClientMetadata  # noqa: PLC0415
-
-    return ClientMetadata()
-
-
 def test_a_receivers_token_opens_nothing_else(server: RunningServer, api: httpx.Client, shop: SignalReceiver) -> None:
     """Its audience is the streams alone: no API takes it, nor any other call of the server."""
     headers = shop.bearer()
@@ -253,6 +252,22 @@ def test_a_receivers_token_opens_nothing_else(server: RunningServer, api: httpx.
         assert api.get(path, headers=headers).status_code == 401
     mixed = {"grant_type": "client_credentials", "scope": "ssf.read openid", **shop.party.credentials}
     assert api.post("/oauth/token", data=mixed).json()["error"] == "invalid_scope"
+
+
+def test_the_scope_counts_in_a_token_for_streams_alone(
+    server: RunningServer, api: httpx.Client, shop: SignalReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One whose audience is wider, which any API that gets it could send on, opens nothing."""
+    monkeypatch.setattr(client_policy, "streams_audience", lambda _issuer: server.url)
+    answer = api.get("/ssf/streams", headers=shop.bearer())
+    assert refused([answer]) == {(401, "invalid_token")}
+
+
+def test_an_api_with_the_shared_secret_makes_no_receiver(tmp_path: Path) -> None:
+    """Under HS256 an API can sign whatever it likes; the calls about streams take nothing of the kind."""
+    with running_server(tmp_path / "data", alg="HS256", audience=("orders",)) as server, server.client() as api:
+        answer = api.get("/ssf/streams", headers=add_receiver(server, api).bearer())
+        assert refused([answer]) == {(401, "invalid_token")}
 
 
 def test_nobody_takes_the_right_to_receive(server: RunningServer, api: httpx.Client, shop: SignalReceiver) -> None:
