@@ -25,6 +25,7 @@ from gatepass.server.features.shared_signals.api import poll
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from http.server import BaseHTTPRequestHandler
     from pathlib import Path
 
     import httpx
@@ -476,3 +477,27 @@ def test_one_person_s_poison_holds_up_nobody(api: httpx.Client, shop: SignalRece
     shop.sign_in(ron)
     sign_out(api, ron)
     eventually(lambda: len(site.asked) == 2)
+
+
+def test_a_receiver_that_never_answers_holds_up_no_other(
+    api: httpx.Client, shop: SignalReceiver, rival: SignalReceiver, site: ScriptedSite
+) -> None:
+    """While one exchange hangs, every other receiver is told at once, again and again."""
+
+    def hang(_handler: BaseHTTPRequestHandler) -> None:
+        site.released.wait(30)
+
+    site.answers["/tarpit"] = hang
+    slow = shop.stream(method=PUSH, endpoint_url=site.url + "/tarpit")
+    rival.stream(method=PUSH, endpoint_url=site.url + HEARS)
+    sue, tom = person(api, "sue"), person(api, "tom")
+    shop.sign_in(sue)
+    sign_out(api, sue)
+    eventually(lambda: site.times("/tarpit") == 1)
+    for count in (1, 2):
+        rival.sign_in(tom)
+        sign_out(api, tom)
+        eventually(lambda count=count: site.times(HEARS) == count)  # type: ignore[misc]
+    due_at = shop.party.read("SELECT due_at FROM signals WHERE stream_id = ?1", slow)
+    assert due_at == shop.party.server.clock() + 120  # still in the hands of the node
+    site.released.set()

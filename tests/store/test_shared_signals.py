@@ -102,7 +102,12 @@ async def waiting(tx: Transaction) -> list[tuple[str, str, str]]:
 
 async def claim(tx: Transaction) -> list[QueuedSignal]:
     """Take what is due, as a node does."""
-    return await tx.signals.claim(now=tx.now, until=tx.now + 120, limit=20)
+    due = await tx.signals.due_streams(tx.now, 10)
+    return [
+        signal
+        for stream_id in due
+        for signal in await tx.signals.claim_of(stream_id, now=tx.now, until=tx.now + 120, limit=20)
+    ]
 
 
 def test_a_stream_is_kept_as_it_was_said(database: Database) -> None:

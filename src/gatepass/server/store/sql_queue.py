@@ -23,13 +23,17 @@ class SqlQueue(Generic[Q]):
 
     async def claim(self, *, now: float, until: float, limit: int) -> list[Q]:
         """Move their due time; of two nodes the second finds that they are no longer due."""
+        return await self._claim("", now, until, limit)
+
+    async def _claim(self, condition: str, now: float, until: float, limit: int, *values: str) -> list[Q]:
         rows = await self._connection.rows(
             f"UPDATE {self._table} SET due_at = ?2, tries = tries + 1 WHERE due_at <= ?1"
-            f" AND id IN (SELECT id FROM {self._table} WHERE due_at <= ?1 ORDER BY due_at, id LIMIT ?3)"
+            f" AND id IN (SELECT id FROM {self._table} WHERE due_at <= ?1{condition} ORDER BY due_at, id LIMIT ?3)"
             f" RETURNING {self._columns}",
             now,
             until,
             limit,
+            *values,
         )
         return list(map(self._waiting, rows))
 

@@ -31,6 +31,10 @@ log = structlog.get_logger("gatepass")
 PAUSES = (5.0, 30.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 79_200.0)
 """Seconds before each further try, three days in all; after the last it is given up."""
 _AT_ONCE = 20
+_OF_ONE_STREAM = 4
+"""Exchanges with one receiver at the same time: one that does not answer keeps a few of `PublicFetch.MOST_AT_ONCE`."""
+_MOST_STREAMS = 16
+"""Told by one process at the same time."""
 _CLAIM_SECONDS = 120.0
 """How long one node owns a delivery: longer than `_AT_ONCE` of them take one after another."""
 _ACCEPTED = range(200, 300)
@@ -51,36 +55,56 @@ class SignalError(msgspec.Struct, frozen=True):
 
 
 class SignalPush:
-    """Delivers what is due."""
+    """Delivers what is due: to each stream by a task of its own, so that a receiver that is slow holds up no other."""
 
     def __init__(self, database: Database, fetch: PublicFetch, tokens: SignalTokens, data_key: DataKey) -> None:
         self._database = database
         self._fetch = fetch
         self._tokens = tokens
         self._data_key = data_key
+        self._sending: dict[str, asyncio.Task[None]] = {}
+        self._is_closed = False
 
     async def send_due(self) -> None:
-        """Deliver what is due: one person's in order, different people's side by side."""
-        while claimed := await self._claim():
-            claimed.sort(key=lambda each: (each.stream_id, each.user_id, each.id))
-            groups = [list(group) for _, group in groupby(claimed, lambda each: (each.stream_id, each.user_id))]
-            sent = await asyncio.gather(*map(self._send_all, groups), return_exceptions=True)
-            outcomes = [each for each in sent if not isinstance(each, BaseException)]
+        """Begin with the streams that have something due, and are not told by this process just now."""
 
-            await self._database.transaction(partial(_note_all, found=list(chain.from_iterable(outcomes))))
-            for failure in sent:
-                if isinstance(failure, BaseException):
-                    raise failure
+        async def look(tx: Transaction) -> list[str]:
+            return await tx.signals.due_streams(tx.now, _MOST_STREAMS + len(self._sending))
 
-    async def _claim(self) -> list[QueuedSignal]:
-        async def look(tx: Transaction) -> bool:
-            return await tx.signals.is_any_due(tx.now)
+        for stream_id in await self._database.read(look):
+            if self._is_closed or len(self._sending) >= _MOST_STREAMS:
+                return
+            if stream_id not in self._sending:
+                task = self._sending[stream_id] = asyncio.create_task(self._tell(stream_id))
+                task.add_done_callback(partial(self._end, stream_id))
+
+    def close(self) -> None:
+        """Stop: what was claimed and not noted is told again by the next process that finds it due."""
+        self._is_closed = True
+        for task in self._sending.values():
+            task.cancel()
+
+    def _end(self, stream_id: str, task: asyncio.Task[None]) -> None:
+        del self._sending[stream_id]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("a stream was put off", stream=stream_id, reason=f"{type(error).__name__}: {error}")
+
+    async def _tell(self, stream_id: str) -> None:
+        """One person's in order, a few people's side by side, until nothing is due."""
+        turns = asyncio.Semaphore(_OF_ONE_STREAM)
 
         async def unit(tx: Transaction) -> list[QueuedSignal]:
-            return await tx.signals.claim(now=tx.now, until=tx.now + _CLAIM_SECONDS, limit=_AT_ONCE)
+            return await tx.signals.claim_of(stream_id, now=tx.now, until=tx.now + _CLAIM_SECONDS, limit=_AT_ONCE)
 
-        # Most of the time the queue is empty, and checking costs no write.
-        return await self._database.transaction(unit) if await self._database.read(look) else []
+        async def in_turn(signals: list[QueuedSignal]) -> list[tuple[QueuedSignal, Outcome]]:
+            async with turns:
+                return await self._send_all(signals)
+
+        while claimed := await self._database.transaction(unit):
+            claimed.sort(key=lambda each: (each.user_id, each.id))
+            groups = [list(group) for _, group in groupby(claimed, lambda each: each.user_id)]
+            outcomes = await asyncio.gather(*map(in_turn, groups))
+            await self._database.transaction(partial(_note_all, found=list(chain.from_iterable(outcomes))))
 
     async def _send_all(self, signals: list[QueuedSignal]) -> list[tuple[QueuedSignal, Outcome]]:
         """Those of one stream and person, one after another; one that fails holds up none that follows."""

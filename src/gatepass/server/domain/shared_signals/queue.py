@@ -80,12 +80,12 @@ class SignalQueue(Protocol):
         """Add one."""
         ...
 
-    async def claim(self, *, now: float, until: float, limit: int) -> list[QueuedSignal]:
-        """Take what is to be pushed; no other node gets it before `until`. One statement."""
+    async def due_streams(self, now: float, limit: int) -> list[str]:
+        """Streams with something to push, those first for whom it is longest due."""
         ...
 
-    async def is_any_due(self, now: float) -> bool:
-        """Whether there is one to claim."""
+    async def claim_of(self, stream_id: str, *, now: float, until: float, limit: int) -> list[QueuedSignal]:
+        """Take what a stream is to be pushed; no other node gets it before `until`. One statement."""
         ...
 
     async def put_off(self, waiting_id: str, due_at: float) -> None:

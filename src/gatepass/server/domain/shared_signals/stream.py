@@ -24,7 +24,7 @@ METHODS = (PUSH, POLL)
 
 StreamStatus: TypeAlias = Literal["enabled", "paused", "disabled"]
 
-MOST_STREAMS = 10
+MOST_STREAMS = 5
 """Of one client."""
 MOST_EVENT_TYPES = 64
 """That one can ask for: more than all specifications together define."""

@@ -52,6 +52,10 @@ def module(core: Core) -> Module:
     async def forget_old(tx: Transaction) -> None:
         await tx.signals.forget_before(tx.now - KEPT_SECONDS)
 
+    def drain() -> None:
+        waiting.close()
+        push.close()
+
     return Module(
         routes=(
             *(route for part in (streams, status, subjects, verification, operators) for route in part.routes(core)),
@@ -61,5 +65,5 @@ def module(core: Core) -> Module:
         jobs=(Job(every=_SEND_SECONDS, run=push.send_due),),
         expiry=(forget_old,),
         catch_up=waiting.catch_up,
-        drain=waiting.close,
+        drain=drain,
     )
