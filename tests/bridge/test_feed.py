@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from tests.support.bridges import SECRET, ForeignIssuer, bridge_process, bridged, running_bridge, transmitters
+from tests.support.bridges import SECRET, ForeignIssuer, bridge_process, bridged, judged, running_bridge, transmitters
 from tests.support.ports import free_port
 from tests.support.scripted_issuer import NOW, Clock
 from tests.support.wait import eventually, soon
@@ -60,17 +60,12 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
             Verifier(issuer=issuer.url, audience="my-api", stale="refuse", **arguments) as verifier,
         ):
             verifier.start()
-            assert verifier.at_once(token) is None
+            assert judged(verifier, token) == "revoked"
             assert {path.name: oct(path.stat().st_mode)[-3:] for path in data.iterdir() if path.suffix != ".db-x"} == {
                 "bridge.db": "600",
                 "bridge.db-wal": "600",
                 "signing-key.json": "600",
             }
-
-
-def judge(verifier: Verifier, token: str) -> bool:
-    """Whether a token is taken at once."""
-    return verifier.at_once(token) is not None
 
 
 def test_a_verifier_follows_across_a_restart(tmp_path: Path) -> None:
@@ -83,14 +78,14 @@ def test_a_verifier_follows_across_a_restart(tmp_path: Path) -> None:
             verifier = Verifier(issuer=issuer.url, audience="my-api", clock=clock, **bridge.arguments())
             verifier.verify(one)
             assert bridge.log_out(issuer.logout_token()).status_code == 200
-            soon(lambda: not judge(verifier, one))
+            soon(lambda: judged(verifier, one) == "revoked")
         with verifier:
-            assert not judge(verifier, one)
+            assert judged(verifier, one) == "revoked"
             with running_bridge(tmp_path, *made, clock=clock, port=port) as bridge:
                 assert len(bridge.entries()) == 1
                 assert bridge.log_out(issuer.logout_token(sub="user_2", sid=None, jti="other")).status_code == 200
-                eventually(lambda: not judge(verifier, other))
-                assert not judge(verifier, one)
+                eventually(lambda: judged(verifier, other) == "revoked")
+                assert judged(verifier, one) == "revoked"
 
 
 def test_a_deaf_bridge_makes_the_verifier_stale(tmp_path: Path) -> None:

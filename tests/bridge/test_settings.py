@@ -80,6 +80,17 @@ WRONG = {
     ),
     "no bearer": (GOOD + MORE + 'kind = "global-revocation"\n', "token_file or token_sha256"),
     "no poll_url": (GOOD + MORE + 'kind = "ssf-poll"\naudience = "x"\ntoken_file = "bearer"\n', "poll_url"),
+    "two ways to fetch": (
+        GOOD
+        + MORE
+        + 'kind = "ssf-poll"\naudience = "x"\npoll_url = "https://a.example.com/p"\ntoken_file = "bearer"\n'
+        + 'client_id = "c"\nclient_secret_file = "bearer"\n',
+        "token_file, or client_id",
+    ),
+    "a client without its secret": (
+        GOOD + MORE + 'kind = "ssf-poll"\naudience = "x"\npoll_url = "https://a.example.com/p"\nclient_id = "c"\n',
+        "client_secret_file",
+    ),
     "a digest that is none": (
         GOOD + MORE + 'kind = "ssf-push"\naudience = "x"\ntoken_sha256 = "abc"\n',
         "64 hexadecimal",

@@ -197,6 +197,15 @@ class ForeignIssuer(ScriptedIssuer):
         return {"format": "iss_sub", "iss": self.url, "sub": sub}
 
 
+def judged(verifier: Verifier, token: str) -> str:
+    """What becomes of a token: the error's code, or `good`."""
+    try:
+        verifier.verify(token)
+    except JoseError as error:
+        return error.code
+    return "good"
+
+
 class Bridged:
     """A foreign issuer, a bridge and a verifier that follows it, all by one clock."""
 
@@ -211,12 +220,8 @@ class Bridged:
         assert self.judge(self.issuer.access()) == "good"
 
     def judge(self, token: str) -> str:
-        """What becomes of a token: the error's code, or `good`."""
-        try:
-            self.verifier.verify(token)
-        except JoseError as error:
-            return error.code
-        return "good"
+        """What becomes of a token at the verifier."""
+        return judged(self.verifier, token)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import httpx
 import msgspec
 
 from gatepass.bridge.answers import set_error
+from gatepass.client import ClientCredentials
 from gatepass.jose.errors import JoseError
 
 if TYPE_CHECKING:
@@ -33,6 +34,20 @@ class _Polled(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     more_available: bool = False
 
 
+def _client_of(transmitter: Transmitter) -> ClientCredentials | None:
+    """What gets tokens for us; None where one is in a file."""
+    settings = transmitter.settings
+    if settings.client_id is None:
+        settings.bearer()
+        return None
+    return ClientCredentials(
+        issuer=settings.signed_by,
+        client_id=settings.client_id,
+        client_secret=settings.client_secret(),
+        scope=settings.scope,
+    )
+
+
 class PollFailedError(Exception):
     """There was no usable answer."""
 
@@ -44,19 +59,19 @@ class Polling:
         """Prepare.
 
         Raises:
-            BridgeSettingsError: The file with our token cannot be read.
+            BridgeSettingsError: A file with our token, or our client's secret, cannot be read.
         """
         self._transmitter = transmitter
         self._receiver = receiver
         self._url = transmitter.settings.poll_url or ""
-        self._bearer = transmitter.settings.bearer()
+        self._auth = _client_of(transmitter)
         self._taken: list[str] = []
         self._refused: dict[str, dict[str, str]] = {}
 
     async def run(self) -> None:
         """Poll; after a failure again, a little later each time."""
         pause = _FIRST_PAUSE
-        async with httpx.AsyncClient(timeout=_LONG_POLL_SECONDS, follow_redirects=False) as client:
+        async with httpx.AsyncClient(auth=self._auth, timeout=_LONG_POLL_SECONDS, follow_redirects=False) as client:
             while True:
                 try:
                     has_more = await self._poll(client)
@@ -92,7 +107,9 @@ class Polling:
     async def _ask(self, client: httpx.AsyncClient, acked: list[str], refused: dict[str, dict[str, str]]) -> _Polled:
         asked: dict[str, Any] = {"maxEvents": _MOST_AT_ONCE, "returnImmediately": False}
         asked |= ({"ack": acked} if acked else {}) | ({"setErrs": refused} if refused else {})
-        headers = {"Authorization": f"Bearer {self._bearer}", "Accept": "application/json"}
+        headers = {"Accept": "application/json"}
+        if self._auth is None:  # read each time, since others may renew it
+            headers["Authorization"] = f"Bearer {self._transmitter.settings.bearer()}"
         async with client.stream("POST", self._url, json=asked, headers=headers) as answer:
             if answer.status_code != _HTTP_OK:
                 raise PollFailedError(f"it answered {answer.status_code}")

@@ -80,8 +80,9 @@ async def open_bridge(
             for each in settings.transmitters
         }
         receiver = Receiver(store, feed, secret, clock=clock)
+        polls = [Polling(each, receiver) for each in transmitters.values() if each.settings.kind == "ssf-poll"]
         work: list[Coroutine[None, None, None]] = [_beat(store, feed), _forget(store, feed, clock)]
-        work += [Polling(each, receiver).run() for each in transmitters.values() if each.settings.kind == "ssf-poll"]
+        work += [each.run() for each in polls]
         tasks = [asyncio.create_task(each) for each in work]
         stack.push_async_callback(_end, tasks)
         app = BridgeApp(

@@ -81,6 +81,14 @@ class TransmitterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     poll_url: Annotated[
         str | None, msgspec.Meta(description="With `ssf-poll`: where its events are fetched (RFC 8936).")
     ] = None
+    client_id: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="With `ssf-poll`, in place of `token_file`: our client there, which gets its tokens itself."
+        ),
+    ] = None
+    client_secret_file: Annotated[str | None, msgspec.Meta(description="The file with that client's secret.")] = None
+    scope: Annotated[str | None, msgspec.Meta(description="The scopes that it asks for, separated by spaces.")] = None
     poll_seconds: Annotated[
         PollSeconds,
         msgspec.Meta(description="With `ssf-poll`: the pause after an answer without events."),
@@ -123,6 +131,14 @@ class TransmitterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
         """
         return _read_secret(Path(self.token_file or ""), f"token_file of transmitter {self.name}")
 
+    def client_secret(self) -> str:
+        """The client's secret in the file.
+
+        Raises:
+            BridgeSettingsError: The file cannot be read.
+        """
+        return _read_secret(Path(self.client_secret_file or ""), f"client_secret_file of transmitter {self.name}")
+
     def check(self, *, allow_http: bool) -> None:
         """Refuse what cannot work, or would take notices of anybody.
 
@@ -151,6 +167,11 @@ class TransmitterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
                 f"token_sha256 of {where} is not 64 hexadecimal digits, or stands beside token_file.",
                 "Write one of the two: printf %s TOKEN | sha256sum shows the digest.",
             )
+        if self.kind == "ssf-poll" and (self.token_file is None) == (self.client_id is None):
+            raise BridgeSettingsError(
+                f"{where[0].upper()}{where[1:]} of kind ssf-poll needs token_file, or client_id with its secret.",
+                "One of them proves to the transmitter who fetches.",
+            )
         if self.kind == "global-revocation" and self.bearer_digest() is None:
             raise BridgeSettingsError(
                 f"{where[0].upper()}{where[1:]} of kind global-revocation needs token_file or token_sha256.",
@@ -166,7 +187,10 @@ class TransmitterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
             "signer": None if is_signed else False,
             "jwks_uri": None if is_signed else False,
             "poll_url": polls,
-            "token_file": True if polls else may_have_token,
+            "token_file": may_have_token,
+            "client_id": None if polls else False,
+            "client_secret_file": self.client_id is not None,
+            "scope": None if self.client_id is not None else False,
             "token_sha256": False if polls else may_have_token,
         }
 

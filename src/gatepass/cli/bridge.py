@@ -34,6 +34,8 @@ def bridge(
         secret = settings.secret(os.environ)
         for each in settings.transmitters:
             each.bearer_digest()
+            if each.client_id is not None:
+                each.client_secret()
         if check:
             result(f"{config} is good: {len(settings.transmitters)} transmitters")
             return
