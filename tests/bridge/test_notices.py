@@ -14,6 +14,7 @@ from tests.support.wait import eventually, soon
 
 from gatepass.bridge.notices import subjects
 from gatepass.bridge.settings import TransmitterSettings
+from gatepass.jose import jwt
 from gatepass.jose.errors import JoseError
 
 if TYPE_CHECKING:
@@ -101,6 +102,41 @@ def test_global_revocation_answers(all_: Bridged) -> None:
     for wrong in ("user_1", {}, {"format": "opaque"}, {"format": "iss_sub", "sub": "x"}, None):
         assert all_.bridge.revoke(wrong).status_code == 400
     soon(lambda: all_.judge(all_.issuer.access()) == "revoked")
+
+
+def test_global_revocation_with_a_signed_jwt(tmp_path: Path) -> None:
+    """As Okta sends it: the JWT says who asks and when, for this audience, and counts once; anything else is 401."""
+    clock, endpoint = Clock(), "https://bridge.example.com/notices/global"
+    with ForeignIssuer(clock=clock) as issuer:
+        made = TransmitterSettings(name="global", kind="global-revocation", issuer=issuer.url, audience=endpoint)
+        claims = {
+            "iss": issuer.url,
+            "aud": endpoint,
+            "sub": "app",
+            "jti": "a",
+            "iat": int(NOW) - 3,
+            "exp": int(NOW) + 300,
+        }
+        typ = "global-token-revocation+jwt"
+        with running_bridge(tmp_path, made, clock=clock) as bridge:
+            good = jwt.sign(claims, issuer.keys[0], typ=typ)
+            for wrong in (
+                "",
+                BEARER,
+                jwt.sign(claims, issuer.keys[0], typ="JWT"),
+                jwt.sign(claims | {"aud": "https://other.example.com"}, issuer.keys[0], typ=typ),
+                jwt.sign(claims | {"iss": "https://other.example.com"}, issuer.keys[0], typ=typ),
+                jwt.sign(claims | {"exp": int(NOW) - 100}, issuer.keys[0], typ=typ),
+                issuer.access(aud=endpoint),
+                good[:-8] + "AAAAAAAA",
+            ):
+                assert bridge.revoke(issuer.person(), bearer=wrong or "x").status_code == 401
+            assert bridge.entries() == {}
+            assert bridge.revoke(issuer.person(), bearer=good).status_code == 204
+            assert [before for before, _ in bridge.entries().values()] == [int(NOW) - 3]
+            assert bridge.revoke(issuer.person("user_2"), bearer=good).status_code == 204
+            assert len(bridge.entries()) == 1
+            assert bridge.counts("global")["repeated"] == 1
 
 
 def test_how_notices_are_sent(all_: Bridged) -> None:

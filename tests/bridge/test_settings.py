@@ -79,6 +79,10 @@ WRONG = {
         "own issuer",
     ),
     "no bearer": (GOOD + MORE + 'kind = "global-revocation"\n', "token_file or token_sha256"),
+    "two proofs": (
+        GOOD + MORE + 'kind = "global-revocation"\ntoken_file = "bearer"\naudience = "x"\n',
+        "token_file or token_sha256",
+    ),
     "no poll_url": (GOOD + MORE + 'kind = "ssf-poll"\naudience = "x"\ntoken_file = "bearer"\n', "poll_url"),
     "two ways to fetch": (
         GOOD

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from gatepass.bridge.feed import BridgeFeed
+    from gatepass.bridge.notices.global_revocation import RevocationAssertion
     from gatepass.bridge.receiving import Receiver
     from gatepass.bridge.transmitter import Transmitter
     from gatepass.fanout.readers import Mailbox
@@ -148,6 +149,12 @@ class BridgeApp:
             transmitter.counts["refused"] += 1
             return answers.unauthorized(kind)
         try:
+            assertion = await self._assertion(transmitter, request)
+        except JoseError:
+            return answers.unauthorized(kind)
+        except NotTakenError:
+            return answers.later(kind)
+        try:
             body = await _body(request)
         except TimeoutError:
             transmitter.counts["refused"] += 1
@@ -156,13 +163,27 @@ class BridgeApp:
             transmitter.counts["refused"] += 1
             return answers.bad(kind, "invalid_request", f"a notice has at most {MAX_BODY_BYTES} bytes", status=413)
         try:
-            return await self._take(transmitter, request.headers.get("content-type", ""), body)
+            return await self._take(transmitter, request.headers.get("content-type", ""), body, assertion)
         except JoseError as error:
             return answers.refused(kind, error)
         except NotTakenError:
             return answers.later(kind)
 
-    async def _take(self, transmitter: Transmitter, content_type: str, body: bytes) -> Response:
+    async def _assertion(self, transmitter: Transmitter, request: Request) -> RevocationAssertion | None:
+        """Check the signed JWT of a request for global revocation, where that is what tells who sends it.
+
+        Raises:
+            JoseError: It is refused.
+            NotTakenError: It cannot be checked now.
+        """
+        if transmitter.settings.kind != "global-revocation" or transmitter.settings.audience is None:
+            return None
+        token = request.headers.get("authorization", "").partition(" ")[2].strip()
+        return await self._receiver.check_assertion(transmitter, token)
+
+    async def _take(
+        self, transmitter: Transmitter, content_type: str, body: bytes, assertion: RevocationAssertion | None
+    ) -> Response:
         """Take a notice of the transmitter's kind.
 
         Raises:
@@ -171,7 +192,7 @@ class BridgeApp:
         """
         kind, media_type = transmitter.settings.kind, content_type.partition(";")[0].strip().lower()
         if kind == "global-revocation":
-            if await self._receiver.take_request(transmitter, body):
+            if await self._receiver.take_request(transmitter, body, assertion):
                 return answers.taken(kind)
             return answers.bad(kind, "invalid_request", "tokens do not name anybody in this way", status=422)
         token = _logout_token(body, media_type) if kind == "backchannel-logout" else _set(body, media_type)

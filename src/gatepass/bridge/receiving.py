@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 import sqlite3
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gatepass.bridge.notices import global_revocation, logout_token, security_event
@@ -16,9 +17,10 @@ from gatepass.tokens.bridge_entry import BridgeEntry
 from gatepass.verify.policy import MAX_LEEWAY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from gatepass.bridge.feed import BridgeFeed
+    from gatepass.bridge.notices.global_revocation import RevocationAssertion
     from gatepass.bridge.notices.notice import Ending, ForeignNotice
     from gatepass.bridge.store import BridgeStore
     from gatepass.bridge.transmitter import Transmitter
@@ -64,18 +66,33 @@ class Receiver:
         def check(keys: KeySet) -> ForeignNotice:
             return read(token, keys, settings, self._clock())
 
-        try:
-            await self._take(transmitter, await transmitter.checked(check))
-        except JoseError as error:
-            _refuse(transmitter, error)
-            raise
-        except KeysUnavailableError as error:
-            _log.warning("a notice of %s has to wait: %s", settings.name, error)
-            transmitter.counts["not_taken"] += 1
-            raise NotTakenError from None
+        with _told_of(transmitter):
+            notice = await transmitter.checked(check)
+        await self._take(transmitter, notice)
 
-    async def take_request(self, transmitter: Transmitter, body: bytes) -> bool:
+    async def check_assertion(self, transmitter: Transmitter, token: str) -> RevocationAssertion:
+        """Check the signed JWT that a request for global revocation came with.
+
+        Raises:
+            JoseError: It is refused.
+            NotTakenError: It cannot be checked now.
+        """
+
+        def check(keys: KeySet) -> RevocationAssertion:
+            return global_revocation.read_assertion(token, keys, transmitter.settings, self._clock())
+
+        with _told_of(transmitter):
+            return await transmitter.checked(check)
+
+    async def take_request(
+        self, transmitter: Transmitter, body: bytes, assertion: RevocationAssertion | None = None
+    ) -> bool:
         """Take a request for global revocation, as `take_token` takes a token.
+
+        Args:
+            transmitter: Who sent it, as was proved.
+            body: The request.
+            assertion: What proved it, if that was a signed JWT.
 
         Returns:
             Whether its subject has a name that tokens have, too.
@@ -84,11 +101,8 @@ class Receiver:
             JoseError: It is refused.
             NotTakenError: It cannot be taken now.
         """
-        try:
-            notice = global_revocation.read(body, transmitter.settings, self._clock())
-        except JoseError as error:
-            _refuse(transmitter, error)
-            raise
+        with _told_of(transmitter):
+            notice = global_revocation.read(body, transmitter.settings, self._clock(), assertion)
         await self._take(transmitter, notice)
         return bool(notice.endings)
 
@@ -140,6 +154,16 @@ def _count(transmitter: Transmitter, notice: ForeignNotice, *, is_new: bool, is_
         _log.warning("a notice of %s names its subject in a way that no token does", transmitter.settings.name)
 
 
-def _refuse(transmitter: Transmitter, error: JoseError) -> None:
-    transmitter.counts["refused"] += 1
-    _log.warning("a notice of %s is refused: %s: %s", transmitter.settings.name, error.code, error)
+@contextmanager
+def _told_of(transmitter: Transmitter) -> Generator[None]:
+    """Count and log that a notice is refused, or has to wait."""
+    try:
+        yield
+    except JoseError as error:
+        transmitter.counts["refused"] += 1
+        _log.warning("a notice of %s is refused: %s: %s", transmitter.settings.name, error.code, error)
+        raise
+    except KeysUnavailableError as error:
+        transmitter.counts["not_taken"] += 1
+        _log.warning("a notice of %s has to wait: %s", transmitter.settings.name, error)
+        raise NotTakenError from None

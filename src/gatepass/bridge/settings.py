@@ -64,7 +64,10 @@ class TransmitterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     ] = None
     audience: Annotated[
         str | None,
-        msgspec.Meta(description="What `aud` of its notices must name: the client, or the receiver, that it knows."),
+        msgspec.Meta(
+            description="What `aud` of its notices must name: the client, or the receiver, that it knows. With"
+            " `global-revocation`: that of the signed JWT which its requests come with, in place of a bearer token."
+        ),
     ] = None
     jwks_uri: Annotated[
         str | None,
@@ -172,18 +175,19 @@ class TransmitterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
                 f"{where[0].upper()}{where[1:]} of kind ssf-poll needs token_file, or client_id with its secret.",
                 "One of them proves to the transmitter who fetches.",
             )
-        if self.kind == "global-revocation" and self.bearer_digest() is None:
+        if self.kind == "global-revocation" and (self.bearer_digest() is None) == (self.audience is None):
             raise BridgeSettingsError(
-                f"{where[0].upper()}{where[1:]} of kind global-revocation needs token_file or token_sha256.",
-                "Its requests are not signed: a bearer token is all that tells who sends them.",
+                f"{where[0].upper()}{where[1:]} of kind global-revocation needs token_file or token_sha256, or"
+                " audience.",
+                "Either a bearer token tells who sends a request, or a signed JWT for this audience does.",
             )
 
     def _needed(self) -> Mapping[str, bool | None]:
         """Whether each setting has to be there, must not be, or may be."""
-        is_signed, polls = self.kind in _SIGNED, self.kind == "ssf-poll"
+        is_signed, polls = self.kind in _SIGNED or self.audience is not None, self.kind == "ssf-poll"
         may_have_token = None if self.kind != "backchannel-logout" else False
         return {
-            "audience": is_signed,
+            "audience": True if self.kind in _SIGNED else None,
             "signer": None if is_signed else False,
             "jwks_uri": None if is_signed else False,
             "poll_url": polls,
