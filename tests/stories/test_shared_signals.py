@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import pytest
+from tests.support.bridges import BEARER, running_bridge
 from tests.support.factors import bearer, finish, set_up_totp, sign_in
 from tests.support.ports import free_port
 from tests.support.relying_party import add_relying_party
 from tests.support.server import ANN, running_server
 from tests.support.signal_receiver import CAEP, EVERYTHING, POLL, PUSH, add_receiver, members
+from tests.support.wait import eventually
 
+from gatepass.bridge.settings import TransmitterSettings
 from gatepass.cli.main import main
 from gatepass.jose import jwt
 from gatepass.server.domain.sessions.client_metadata import ClientMetadata
@@ -199,3 +202,45 @@ def test_a_signal_has_the_algorithm_of_the_client(server: RunningServer, api: ht
     [token] = receiver.fetch(stream_id)["sets"].values()
     assert receiver.verified(token)
     assert jwt.peek(token).headers["alg"] == alg
+
+
+BridgeKind = Literal["ssf-push", "ssf-poll"]
+
+
+@pytest.mark.parametrize("kind", get_args(BridgeKind))
+def test_a_bridge_takes_what_is_told(
+    server: RunningServer,
+    api: httpx.Client,
+    receiver: SignalReceiver,
+    tmp_path: Path,
+    kind: Literal["ssf-push", "ssf-poll"],
+) -> None:
+    """`gatepass bridge`, made for other transmitters, ends the tokens of what is pushed to it, or what it fetches."""
+    port = free_port()
+    push = {
+        "method": PUSH,
+        "endpoint_url": f"http://localhost:{port}/notices/ours",
+        "authorization_header": f"Bearer {BEARER}",
+    }
+    stream_id = receiver.stream(**(push if kind == "ssf-push" else {}))
+    sent = BEARER if kind == "ssf-push" else receiver.bearer("ssf.read")["authorization"].removeprefix("Bearer ")
+    (tmp_path / "bearer").write_text(sent)
+    ours = TransmitterSettings(
+        name="ours",
+        kind=kind,
+        issuer=server.url,
+        audience=receiver.party.id,
+        token_file=str(tmp_path / "bearer"),
+        poll_url=f"{server.url}/ssf/poll/{stream_id}" if kind == "ssf-poll" else None,
+    )
+    known = jwt.peek(receiver.party.sign_in(api)["id_token"]).claims
+    with running_bridge(tmp_path, ours, clock=server.clock, port=port) as bridge:
+        api.post("/logout/all", headers=bearer(api.post("/login", json=ANN).json()["token"]))
+        session = bridge.secret.digest_of_session(server.url, str(known["sid"]))
+        eventually(lambda: session in bridge.entries())
+        receiver.party.sign_in(api)
+        main(["user", "disable", ANN["email"], *server.place])
+        server.clock.advance(120)  # commands go by the real time
+        person = bridge.secret.digest_of_subject(server.url, str(known["sub"]))
+        eventually(lambda: person in bridge.entries())
+        eventually(lambda: receiver.party.read("SELECT COUNT(*) FROM signals") == 0)
