@@ -239,6 +239,7 @@ def test_what_is_polled_or_paused_is_pushed_by_nobody(database: Database) -> Non
     async def run() -> None:
         await database.transaction(fill)
         paused = await database.transaction(lambda tx: set_status(tx, SHOP, "paused", ""))
+        assert isinstance(paused, SignalStream)
         await database.transaction(happen)
         assert await database.transaction(claim) == []
         held = await database.read(lambda tx: tx.signals.of_stream(NEWS.id, 10))

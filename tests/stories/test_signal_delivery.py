@@ -211,3 +211,23 @@ def test_a_stream_moves_between_push_and_poll(receiver: SignalReceiver, site: Sc
     receiver.call("POST", "/ssf/verification", {"stream_id": stream_id})
     eventually(lambda: len(site.asked) == 2)
     assert "authorization" not in site.asked[1].headers
+
+
+def test_text_that_no_database_takes_is_refused_or_names_nothing(receiver: SignalReceiver) -> None:
+    """A NUL in what a receiver says is a bad request, and in the name of a token one that is not there."""
+    stream_id, nul = receiver.stream(), "a\x00b"
+    named = {"stream_id": stream_id}
+    subject = {"format": "iss_sub", "iss": receiver.party.server.url, "sub": nul}
+    refused = [
+        receiver.call("PATCH", "/ssf/streams", named | {"description": nul}),
+        receiver.call("POST", "/ssf/status", named | {"status": "paused", "reason": nul}),
+        receiver.call("POST", "/ssf/verification", named | {"state": nul}),
+        receiver.call("POST", "/ssf/subjects/remove", named | {"subject": subject}),
+        receiver.call("GET", "/ssf/streams", stream_id=nul),
+    ]
+    assert {(each.status_code, each.json()["code"]) for each in refused} == {(400, "invalid_stream")}
+    assert receiver.call("POST", "/ssf/status", {"stream_id": nul, "status": "paused"}).status_code == 404
+    assert receiver.call("POST", "/ssf/poll/a%00b", {"returnImmediately": True}).status_code == 404
+    assert receiver.fetch(stream_id, ack=[nul], setErrs={nul: {"err": "invalid_key"}}) == {"sets": {}}
+    kept = receiver.call("PATCH", "/ssf/streams", named | {"events_requested": [nul]})
+    assert kept.json()["events_requested"] == [nul]

@@ -21,6 +21,7 @@ from gatepass.server.domain.shared_signals.stream import (
     check_endpoint,
     check_header,
     check_requested,
+    check_text,
     delivered,
     seal_header,
 )
@@ -59,6 +60,8 @@ class WantedStream(msgspec.Struct, frozen=True, kw_only=True):
             requested = tuple(dict.fromkeys(self.events_requested))
             after = msgspec.structs.replace(after, events=delivered(requested), events_requested=requested)
         if self.description is not None:
+            if refused := check_text("description", self.description):
+                return refused
             after = msgspec.structs.replace(after, description=self.description[:LONGEST_TEXT])
         return after
 
@@ -106,8 +109,12 @@ async def remove_stream(tx: Transaction, stream: SignalStream, *, actor: str) ->
     await record(tx, "stream_removed", actor=actor, reason=stream.id)
 
 
-async def set_status(tx: Transaction, before: SignalStream, status: StreamStatus, reason: str) -> SignalStream:
+async def set_status(
+    tx: Transaction, before: SignalStream, status: StreamStatus, reason: str
+) -> SignalStream | Refusal:
     """Tell, hold, or drop what happens (SSF §8.1.2)."""
+    if refused := check_text("reason", reason):
+        return refused
     after = msgspec.structs.replace(before, status=status, reason=reason[:LONGEST_TEXT])
     await tx.signal_streams.put(after)
     if status == "disabled":
@@ -121,6 +128,8 @@ async def set_status(tx: Transaction, before: SignalStream, status: StreamStatus
 
 async def verify_stream(tx: Transaction, stream: SignalStream, state: str) -> Refusal | None:
     """Queue a verification, once in a while."""
+    if refused := check_text("state", state):
+        return refused
     if stream.status == "disabled":
         return Refusal("stream_disabled", "The stream is disabled, so nothing can be told: enable it first.")
     wait = stream.verified_at + VERIFICATION_SECONDS - tx.now

@@ -149,6 +149,13 @@ def delivered(events_requested: Iterable[str]) -> tuple[SignalType, ...]:
     return tuple(name for uri, name in SUPPORTED.items() if uri in asked)
 
 
+def check_text(name: str, text: str) -> Refusal | None:
+    """Refuse what not every database takes, and nobody could read."""
+    if not text.isprintable():
+        return Refusal("invalid_stream", f"{name} is one line of text that can be seen.")
+    return None
+
+
 def check_requested(events_requested: tuple[str, ...]) -> Refusal | None:
     """Refuse a list without bounds."""
     if len(events_requested) > MOST_EVENT_TYPES or any(len(uri) > _LONGEST_URL for uri in events_requested):

@@ -109,10 +109,10 @@ class SignalPolling:
             stream = await _polled(tx, call, stream_id)
             if isinstance(stream, Refusal):
                 return stream
-            for jti in dict.fromkeys(body.ack):
+            for jti in filter(str.isprintable, dict.fromkeys(body.ack)):  # not every database takes other text
                 await tx.signals.take_back(stream.id, jti)
             for jti, refused in body.set_errs.items():
-                signal = await tx.signals.take_back(stream.id, jti)
+                signal = await tx.signals.take_back(stream.id, jti) if jti.isprintable() else None
                 if signal is not None:
                     await note_not_taken(tx, signal, known_error(refused.err) or "other")
             return None
