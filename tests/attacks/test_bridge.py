@@ -27,8 +27,9 @@ from tests.support.bridges import (
     transmitters,
 )
 from tests.support.scripted_issuer import NOW, Clock, ScriptedIssuer
-from tests.support.wait import soon
+from tests.support.wait import eventually, soon
 
+from gatepass.bridge import serving
 from gatepass.jose import Key, KeySet, base64url, jws, jwt
 from gatepass.jose.errors import InvalidPolicyError, UnknownKeyError
 from gatepass.tokens import revocation_event
@@ -405,3 +406,29 @@ def test_what_is_too_large_is_refused_before_it_is_parsed(all_: Bridged) -> None
         ).status_code
         == 400
     )
+
+
+# ── strangers ──
+
+
+@pytest.mark.parametrize("before", [b"", b"GET /jwks.json HTTP/1.1\r\nhost: a\r\n\r\n"])
+def test_requests_that_are_never_finished_make_room(
+    all_: Bridged, monkeypatch: pytest.MonkeyPatch, before: bytes
+) -> None:
+    """A head without end, the first or a later one, holds a connection for a while only, however often it goes on."""
+    monkeypatch.setattr(serving, "_IDLE_SECONDS", 1.0)
+    url = urlsplit(all_.bridge.url)
+    with socket.create_connection((url.hostname or "", url.port or 0), timeout=0.25) as connection:
+        connection.sendall(before + b"GET /jwks.json HTTP/1.1\r\n")
+
+        def is_closed() -> bool:
+            try:
+                connection.sendall(b"a: b\r\n")
+                return connection.recv(65_536) == b""
+            except TimeoutError:
+                return False
+            except OSError:
+                return True
+
+        eventually(is_closed)
+    assert all_.bridge.read("/status").status_code == 200

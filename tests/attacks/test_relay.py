@@ -7,9 +7,11 @@ has to be noticed within two of them.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import socket
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, cast
 
 import httpx
 import pytest
@@ -32,6 +34,8 @@ from tests.support.wait import eventually
 
 from gatepass.jose import JoseError, Key
 from gatepass.jose.errors import InvalidPolicyError
+from gatepass.relay.documents import RelayedDocument
+from gatepass.relay.protocol import ReaderConnection
 from gatepass.tokens.heartbeat import INTERVAL_SECONDS
 from gatepass.tokens.revocation_event import Revoked
 from gatepass.verify import Verifier
@@ -40,6 +44,8 @@ from gatepass.verify.following.stream import LostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from gatepass.relay.relaying import Relay
 
 A, B = "https://relay-a.example.com", "https://relay-b.example.com"
 NOTICED_SECONDS = 2 * INTERVAL_SECONDS
@@ -488,3 +494,46 @@ def test_our_relay_refuses_what_is_no_question(issuer: ScriptedIssuer, clock: Cl
             except (BrokenPipeError, ConnectionResetError):
                 answered = b""
         assert answered.split(b" ")[1:2] in ([], [b"400"], [b"405"])
+
+
+class LargeDocument:
+    """A relay that has one large document.
+
+    Attributes:
+        asked: Set each time that it is asked for.
+        count: How often it was.
+    """
+
+    is_live, stream_path = True, STREAM
+
+    def __init__(self) -> None:
+        self.asked, self.count = asyncio.Event(), 0
+        self._document = RelayedDocument(URL)
+        self._document.body, self._document.etag = bytes(1_000_000), b'"a"'
+
+    async def fetch(self, _path: str) -> RelayedDocument:
+        """The document."""
+        self.count += 1
+        self.asked.set()
+        return self._document
+
+
+def test_answers_that_nobody_reads_do_not_fill_the_memory_of_our_relay() -> None:
+    """Who asks again and again for a large document, and reads nothing, is heard no longer once answers wait."""
+
+    async def ask(times: int) -> int:
+        relay, loop = LargeDocument(), asyncio.get_running_loop()
+        server = await loop.create_server(lambda: ReaderConnection(cast("Relay", relay), set(), 10), "127.0.0.1", 0)
+        async with server:
+            unread, writer = await asyncio.open_connection(*server.sockets[0].getsockname(), limit=1)
+            with suppress(TimeoutError):
+                for _ in range(times):
+                    relay.asked.clear()
+                    writer.write(f"GET {LIST} HTTP/1.1\r\nhost: a\r\n\r\n".encode())
+                    async with asyncio.timeout(0.5):
+                        await relay.asked.wait()
+            writer.transport.abort()
+            del unread  # a connection without its reader would be read
+        return relay.count
+
+    assert asyncio.run(ask(100)) < 50

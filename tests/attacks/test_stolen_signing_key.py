@@ -7,6 +7,8 @@ of the snapshot reaches a verifier. The server is a real one, and so is the key.
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -15,11 +17,13 @@ from tests.support.published import document_keys, token_keys
 from tests.support.server import ANN, NOON, running_server
 from tests.support.wait import eventually
 
-from gatepass.jose import JoseError, Key, jws, jwt
+from gatepass.cli.main import main
+from gatepass.jose import JoseError, Key, KeySet, jws, jwt
+from gatepass.server.base.settings.trusted_issuers import read_keys
 from gatepass.server.domain.keys.rotation import stored_keys
 from gatepass.server.domain.keys.schedule import line
 from gatepass.server.store.opening import open_store
-from gatepass.tokens import revocation_snapshot
+from gatepass.tokens import published_keys, revocation_snapshot
 from gatepass.tokens.revocation_snapshot import Snapshot
 from gatepass.verify import Fetched, Verifier
 
@@ -88,3 +92,23 @@ def test_the_key_of_documents_signs_no_token(tmp_path: Path) -> None:
         for each, status in ((token, 200), (forged, 401)):
             assert api.get("/me", headers={"authorization": f"Bearer {each}"}).status_code == status
         assert {key.kid for key in token_keys(api)}.isdisjoint(key.kid for key in document_keys(api))
+
+
+def test_the_key_of_documents_in_a_file_signs_no_token(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor is it believed from a key set that was saved: by `gatepass token verify`, or for a trusted issuer."""
+    signs, documents = Key.generate("ES256", kid="tokens"), Key.generate("ES256", kid="documents")
+    file = tmp_path / "jwks.json"
+    file.write_text(json.dumps({"keys": published_keys.members(KeySet([signs, documents]), {"documents"})}))
+    claims = {"iss": "https://a.example", "aud": "api", "sub": "ann", "client_id": "c", "jti": "1"}
+    now = int(time.time())
+    policy = ["--issuer", "https://a.example", "--audience", "api", "--jwks", str(file)]
+
+    def verify(key: Key) -> None:
+        token = jwt.sign({**claims, "iat": now, "exp": now + 300}, key, typ="at+jwt")
+        main(["token", "verify", token, *policy])
+
+    verify(signs)
+    with pytest.raises(SystemExit):
+        verify(documents)
+    assert "unknown_key" in capsys.readouterr().err
+    assert [key.kid for key in read_keys(str(file))] == ["tokens"]

@@ -7,9 +7,10 @@ import logging
 import signal
 import socket
 import sqlite3
+import time
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 
@@ -20,6 +21,7 @@ from gatepass.bridge.receiving import Receiver
 from gatepass.bridge.signing_key import signing_key
 from gatepass.bridge.store import BridgeStore
 from gatepass.bridge.transmitter import Transmitter
+from gatepass.fanout.open_files import raise_file_limit
 from gatepass.jose import KeySet
 from gatepass.tokens.heartbeat import INTERVAL_SECONDS
 from gatepass.verify.clocks import wall_clock
@@ -39,6 +41,9 @@ _READ_SECONDS = 1.0
 """How long a heartbeat waits for the store; without an answer it says how old what it knows is."""
 _FORGET_SECONDS = 60.0
 _KEEP_ALIVE_SECONDS = 20
+_IDLE_SECONDS = 20.0
+"""How long a head may take, from the first octet to the last."""
+_SWEEP_SECONDS = 1.0
 _MOST_HEADER_BYTES = 32_768
 _MOST_CONNECTIONS = 10_000
 _DRAIN_SECONDS = 5
@@ -112,6 +117,7 @@ async def serve(
         BridgeSettingsError: As `open_bridge`.
         OSError: The port is taken, or a file cannot be read.
     """
+    raise_file_limit()
     loop = asyncio.get_running_loop()
     if stop is None:
         stop = asyncio.Event()
@@ -123,13 +129,14 @@ async def serve(
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         server = _BridgeServer(_configuration(settings, bridge.app))
         stopping = loop.create_task(_stop(server, bridge.feed, stop))
+        sweeping = loop.create_task(_sweep(server))
         announcing = loop.create_task(
             _announce(server, lambda: on_ready(f"{'https' if settings.tls_cert else 'http'}://{host}:{port}"))
         )
         try:
             await server.serve([listening])
         finally:
-            await _end([stopping, announcing])
+            await _end([stopping, sweeping, announcing])
 
 
 def _listen(settings: BridgeSettings) -> socket.socket:
@@ -175,6 +182,23 @@ class _BridgeServer(uvicorn.Server):
     def capture_signals(self) -> Generator[None]:
         """Leave the signals to `serve`."""
         yield
+
+
+async def _sweep(server: uvicorn.Server) -> None:
+    """Close connections whose next request does not come to its end: uvicorn waits as long as there is one octet."""
+    waiting: dict[Any, tuple[object, float]] = {}
+    while True:
+        now = time.monotonic()
+        before, waiting = waiting, {}
+        for connection in cast("set[Any]", server.server_state.connections):
+            cycle = connection.cycle
+            if cycle is None or cycle.response_complete:
+                last, since = before.get(connection, (cycle, now))
+                waiting[connection] = (cycle, since if last is cycle else now)
+        for connection, (_, since) in waiting.items():
+            if now - since > _IDLE_SECONDS and not connection.transport.get_write_buffer_size():
+                connection.transport.close()
+        await asyncio.sleep(_SWEEP_SECONDS)
 
 
 async def _announce(server: uvicorn.Server, on_ready: Callable[[], None]) -> None:

@@ -97,6 +97,15 @@ class ReaderConnection(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._refuse(HTTPStatus.BAD_REQUEST)
 
+    def pause_writing(self) -> None:
+        """Take no further request while answers wait for the reader: whoever reads none would fill the memory."""
+        if self._mailbox is None:  # of a stream `fanout` keeps as little; and its end must be noticed
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._transport.resume_reading()
+
     # ── httptools ──
 
     def on_message_begin(self) -> None:

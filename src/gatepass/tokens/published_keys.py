@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from gatepass.jose import KeySet
+from gatepass.jose.limits import DEFAULT
+from gatepass.jose.strict_json import decode_object
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -33,6 +35,16 @@ def split(keys: KeySet, members: Iterable[object]) -> PublishedKeys:
         return PublishedKeys(keys, keys)
     tokens = [key for key in keys if key.kid not in marked]
     return PublishedKeys(KeySet(tokens, skipped=keys.skipped, reasons=keys.reasons), documents)
+
+
+def of_tokens(keys: KeySet, document: bytes) -> KeySet:
+    """Leave out of a set the keys that sign documents only.
+
+    Args:
+        keys: What was read of it.
+        document: The set itself, as JSON.
+    """
+    return split(keys, decode_object(document, DEFAULT.depth)["keys"]).tokens
 
 
 def members(keys: KeySet, for_revocations: Container[str | None]) -> list[dict[str, Any]]:

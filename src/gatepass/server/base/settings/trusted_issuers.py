@@ -13,6 +13,7 @@ from gatepass.jose.errors import JoseError
 from gatepass.server.base.errors import StartupError
 from gatepass.server.base.settings.oauth import OAuthSection
 from gatepass.server.base.urls import is_https_or_local
+from gatepass.tokens import published_keys
 
 
 class TrustedIssuerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,7 +63,8 @@ def read_keys(file: str) -> KeySet:
         StartupError: there are none.
     """
     try:
-        keys = KeySet.from_public_jwks(Path(file).read_bytes())
+        document = Path(file).read_bytes()
+        keys = published_keys.of_tokens(KeySet.from_public_jwks(document), document)
     except (OSError, JoseError) as error:
         raise StartupError(f"{file} holds no public keys: {error}.", _HINT) from error
     if keys.left_out or not keys:
