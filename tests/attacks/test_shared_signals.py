@@ -414,6 +414,25 @@ def test_removing_a_subject_shows_nothing_of_anybody(api: httpx.Client, shop: Si
     assert [claims["sub_id"]["user"]["sub"] for _, claims in shop.told(other)] == subs
 
 
+def test_a_receiver_hears_of_nobody_removed_also_when_they_leave(
+    server: RunningServer, api: httpx.Client, shop: SignalReceiver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Deleting the account tells nobody who removed the person; a name of another sector's still shows nothing."""
+    paired = add_receiver(server, api, subject_type="pairwise")
+    pia = person(api, "pia")
+    heard, heard_paired = shop.stream(), paired.stream()
+    public = str(jwt.peek(shop.sign_in(pia)["id_token"]).claims["sub"])
+    paired.sign_in(pia)
+    subject = {"format": "iss_sub", "iss": server.url, "sub": public}
+    for receiver, stream_id in ((shop, heard), (paired, heard_paired)):
+        removed = receiver.call("POST", "/ssf/subjects/remove", {"stream_id": stream_id, "subject": subject})
+        assert removed.status_code == 204
+    main(["user", "delete", pia["email"], "--yes", *server.place])
+    capsys.readouterr()
+    assert shop.told(heard) == []
+    assert [kind for kind, _ in paired.told(heard_paired)] == ["session-revoked", "account-purged"]
+
+
 def test_a_claim_is_told_to_those_who_may_know_it(
     server: RunningServer, api: httpx.Client, shop: SignalReceiver
 ) -> None:

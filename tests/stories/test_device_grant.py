@@ -11,6 +11,7 @@ from tests.support.authorization import form_of
 from tests.support.pages import Browser
 from tests.support.relying_party import add_relying_party
 from tests.support.server import ANN
+from tests.support.signal_receiver import GRANTS, add_receiver, members
 
 from gatepass.jose import jwt
 from gatepass.server.domain.sessions.device_code import GRANT_TYPE
@@ -96,6 +97,27 @@ def test_a_device_does_not_outlive_a_theft(
         form = {"grant_type": "refresh_token", "refresh_token": each["refresh_token"], **television.credentials}
         assert error(api.post("/oauth/token", data=form)) == "invalid_grant"
     assert television.refresh(api, neighbours["refresh_token"])["access_token"]
+
+
+def test_a_theft_that_ends_a_device_is_told_to_its_application(
+    server: RunningServer, api: httpx.Client, browser: Browser, clock: SettableClock
+) -> None:
+    """The application of the device hears of its sign-in's end (CAEP session-revoked), as after any other end."""
+    receiver = add_receiver(server, api, grants=(GRANT_TYPE, *GRANTS))
+    stream_id = receiver.stream()
+    shown = ask(api, receiver.party, scope="openid")
+    decide(browser, shown["user_code"], "allow")
+    sid = jwt.peek(poll(api, receiver.party, shown).json()["id_token"]).claims["sid"]
+    stolen = dict(browser.http.cookies)
+    for _ in range(2):
+        clock.advance(server.settings.refresh_quiet_seconds + 1)
+        assert browser.refresh().status_code == 200
+    with Browser(server) as thief:
+        thief.http.cookies.update(stolen)
+        assert thief.refresh().status_code == 401
+    [(kind, claims)] = receiver.told(stream_id)
+    assert (kind, claims["sub_id"]["session"]["id"]) == ("session-revoked", sid)
+    assert members(claims)["initiating_entity"] == "policy"
 
 
 def test_the_road(

@@ -108,10 +108,11 @@ def add_receiver(
     api: httpx.Client,
     *,
     scope: tuple[str, ...] = ("openid", "email", "roles", "ssf.manage", "ssf.read"),
+    grants: tuple[str, ...] = GRANTS,
     **metadata: Any,  # noqa: ANN401 - of a client
 ) -> SignalReceiver:
     """Register one, as the command line would."""
     party = add_relying_party(
-        server, scope=scope, metadata=ClientMetadata(redirect_uris=(CALLBACK,), **metadata), grant_types=GRANTS
+        server, scope=scope, metadata=ClientMetadata(redirect_uris=(CALLBACK,), **metadata), grant_types=grants
     )
     return SignalReceiver(party, api)

@@ -108,6 +108,12 @@ class SqlSignalStreams:
         """Delete by subject, of which there are few."""
         await self._connection.row("DELETE FROM signal_exclusions WHERE subject = ?1", user_id)
 
+    async def excluding(self, subject: str) -> list[SignalStream]:
+        """Select all, of which there are few, with a look by primary key."""
+        return await self._streams(
+            "EXISTS (SELECT 1 FROM signal_exclusions WHERE stream_id = signal_streams.id AND subject = ?1)", subject
+        )
+
     async def count_excluded(self, stream_id: str) -> int:
         """Count by stream."""
         row = await self._connection.row("SELECT COUNT(*) FROM signal_exclusions WHERE stream_id = ?1", stream_id)

@@ -41,12 +41,17 @@ class SqlSignals(SqlQueue[QueuedSignal]):
         )
         return [str(stream_id) for (stream_id,) in rows]
 
-    async def take_back(self, stream_id: str, jti: str) -> QueuedSignal | None:
+    async def take_back(self, stream_id: str, jtis: Collection[str]) -> list[QueuedSignal]:
         """Delete by `jti`."""
-        row = await self._connection.row(
-            f"DELETE FROM signals WHERE jti = ?2 AND stream_id = ?1 RETURNING {self._columns}", stream_id, jti
+        if not jtis:
+            return []
+        places = ", ".join(f"?{number}" for number in range(2, len(jtis) + 2))
+        rows = await self._connection.rows(
+            f"DELETE FROM signals WHERE jti IN ({places}) AND stream_id = ?1 RETURNING {self._columns}",
+            stream_id,
+            *jtis,
         )
-        return None if row is None else self._waiting(row)
+        return list(map(self._waiting, rows))
 
     async def of_stream(self, stream_id: str, limit: int, *, event: SignalType | None = None) -> list[QueuedSignal]:
         """Select by stream."""

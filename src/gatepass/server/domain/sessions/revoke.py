@@ -47,7 +47,7 @@ async def end_session(  # noqa: PLR0913 - the last two are for the log
     offline = [] if reason == "replaced" else await tx.grants.given_in(session.sid, user_id, now)
     if reason == "refresh_token_reused":
         for grant_id in await tx.grants.outliving(session.sid, user_id):
-            await end_grant(tx, grant_id, tells_client=False)
+            offline += [each.logout for each in await end_grant(tx, grant_id, tells_client=False)]
     # Together, so that each is told once.
     await queue_logouts(tx, [*(each.logout for each in ended), *offline], actor=actor, reason=reason)
     if reason == "refresh_token_reused":  # the actor is unknown
@@ -94,16 +94,19 @@ async def end_sessions_of(  # noqa: PLR0913 - the last three are for the log, an
 
 async def end_grant(
     tx: Transaction, grant_id: str, reason: EndReason = "grant_ended", *, tells_client: bool = True
-) -> None:
-    """End one client's grant of a session, and the session if that is the client's own, offline or on a device.
+) -> list[EndedGrant]:
+    """End one client's grant of a session, and the session if that is the client's own; return what has ended.
 
-    A browser's session and its other grants stay active. A client that does it itself need not be told.
+    Its own is one offline or on a device. A browser's session and its other grants stay active. A client that does it
+    itself need not be told.
     """
     session_id = await tx.grants.session_of(grant_id)
-    await publish_ended(tx, await tx.grants.end(grant_id, tx.now), reason=reason, tells_clients=tells_client)
+    ended = await tx.grants.end(grant_id, tx.now)
+    await publish_ended(tx, ended, reason=reason, tells_clients=tells_client)
     session = None if session_id is None else await tx.sessions.live(session_id, tx.now)
     if session is not None and session.kind != "browser":
         await tx.sessions.end(session.id, session.user_id, reason="grant_ended", now=tx.now)
+    return ended
 
 
 async def publish_ended(

@@ -96,8 +96,8 @@ class SignalQueue(Protocol):
         """Remove what was delivered, or never will be."""
         ...
 
-    async def take_back(self, stream_id: str, jti: str) -> QueuedSignal | None:
-        """Remove one of a stream, and return it; None for one that is not there, or another stream's."""
+    async def take_back(self, stream_id: str, jtis: Collection[str]) -> list[QueuedSignal]:
+        """Remove some of a stream, and return those that were there: none of another stream's. One statement."""
         ...
 
     async def of_stream(self, stream_id: str, limit: int, *, event: SignalType | None = None) -> list[QueuedSignal]:
@@ -155,10 +155,15 @@ async def queue_purge(tx: Transaction, user_id: str) -> None:
 
     What waits is still told, of an id that leads nowhere by then; what it says of a claim is not.
     """
-    await tx.signal_streams.forget_user(user_id)
     await queue_signals(
         tx, Event(id=new_id("evt"), at=tx.now, kind="account_deleted", user_id=user_id, session_id="", actor=user_id)
     )
+    # Whoever has removed the person is told nothing. In a stream of a client with pairwise names this one names nobody.
+    for stream in await tx.signal_streams.excluding(user_id):
+        client = await tx.clients.by_id(stream.client_id)
+        if client is not None and not client.sector:
+            await tx.signals.keep_latest(stream.id, user_id, 0)
+    await tx.signal_streams.forget_user(user_id)
 
 
 async def queue_revoked_sessions(tx: Transaction, logouts: Iterable[Logout], *, actor: str | None, reason: str) -> None:

@@ -133,6 +133,10 @@ class SignalStreams(Protocol):
         """Forget whom streams of clients with public names are not to tell of; a pairwise name leads nowhere."""
         ...
 
+    async def excluding(self, subject: str) -> list[SignalStream]:
+        """Those that do not tell of somebody whom their clients call so."""
+        ...
+
     async def count_excluded(self, stream_id: str) -> int:
         """How many these are."""
         ...

@@ -24,6 +24,8 @@ from gatepass.server.web.auth.requirements import RECEIVER_READ
 from gatepass.server.web.routing import Route
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from starlette.responses import Response
 
     from gatepass.server.core import Core
@@ -109,12 +111,9 @@ class SignalPolling:
             stream = await _polled(tx, call, stream_id)
             if isinstance(stream, Refusal):
                 return stream
-            for jti in filter(str.isprintable, dict.fromkeys(body.ack)):  # not every database takes other text
-                await tx.signals.take_back(stream.id, jti)
-            for jti, refused in body.set_errs.items():
-                signal = await tx.signals.take_back(stream.id, jti) if jti.isprintable() else None
-                if signal is not None:
-                    await note_not_taken(tx, signal, known_error(refused.err) or "other")
+            await tx.signals.take_back(stream.id, _names(body.ack))
+            for signal in await tx.signals.take_back(stream.id, _names(body.set_errs)):
+                await note_not_taken(tx, signal, known_error(body.set_errs[signal.jti].err) or "other")
             return None
 
         await decide(self._core.database, unit)
@@ -146,6 +145,11 @@ class SignalPolling:
                 await tx.signals.remove(each)
 
         await self._core.database.transaction(unit)
+
+
+def _names(jtis: Iterable[str]) -> list[str]:
+    """Each once, and none of other text, which not every database takes."""
+    return list(filter(str.isprintable, dict.fromkeys(jtis)))
 
 
 async def _polled(tx: Transaction, call: Call, stream_id: str) -> SignalStream | Refusal:
