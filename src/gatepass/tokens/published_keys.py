@@ -48,7 +48,7 @@ def of_tokens(keys: KeySet, document: bytes) -> KeySet:
 
 
 def members(keys: KeySet, for_revocations: Container[str | None]) -> list[dict[str, Any]]:
-    """Write a set's members (RFC 7517 §5), those with these `kid`s marked."""
-    mark = {SIGNS: REVOCATIONS}
-    written = keys.to_jwks()["keys"]
-    return [{**jwk, "use": "sig"} | (mark if jwk.get("kid") in for_revocations else {}) for jwk in written]
+    """Write a set's members (RFC 7517 §5), those with these `kid`s marked, and last: some readers take the first."""
+    written = [{**jwk, "use": "sig"} for jwk in keys.to_jwks()["keys"]]
+    marked = [{**jwk, SIGNS: REVOCATIONS} for jwk in written if jwk.get("kid") in for_revocations]
+    return [*(jwk for jwk in written if jwk.get("kid") not in for_revocations), *marked]
