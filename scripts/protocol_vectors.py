@@ -243,10 +243,13 @@ def key_sets() -> list[dict[str, Any]]:
         return {"name": name, "jwks": {"keys": keys}, "documents": documents, "tokens": tokens}
 
     every = ["tokens", "feed", "other"]
+    unusable = case("one that nobody can use is marked", {"feed": REVOCATIONS}, [], ["tokens", "other"])
+    unusable["jwks"]["keys"][1]["alg"] = "none"
     return [
         case("none is marked", {}, every, every),
         case("one is marked", {"feed": REVOCATIONS}, ["feed"], ["tokens", "other"]),
         case("two are marked", {"feed": REVOCATIONS, "other": REVOCATIONS}, ["feed", "other"], ["tokens"]),
+        unusable,
     ]
 
 

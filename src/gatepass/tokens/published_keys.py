@@ -30,9 +30,10 @@ def split(keys: KeySet, members: Iterable[object]) -> PublishedKeys:
     """Tell the keys of a set apart by the set's members."""
     objects = [cast("dict[str, Any]", member) for member in members if isinstance(member, dict)]
     marked = [member.get("kid") for member in objects if member.get(SIGNS) == REVOCATIONS]
-    documents = KeySet([key for key in keys if key.kid in marked])
-    if not documents:
+    if not marked:
         return PublishedKeys(keys, keys)
+    # None of them, if we cannot use those that are marked: the keys of tokens do not stand in.
+    documents = KeySet([key for key in keys if key.kid in marked])
     tokens = [key for key in keys if key.kid not in marked]
     return PublishedKeys(KeySet(tokens, skipped=keys.skipped, reasons=keys.reasons), documents)
 
