@@ -168,6 +168,23 @@ def test_a_push_brings_the_token_with_the_header_and_tries_again(
     eventually(lambda: waiting(receiver) == 0)
 
 
+@pytest.mark.parametrize(("status", "left"), [("disabled", 0), ("paused", 1)])
+def test_what_is_due_in_a_stream_that_stopped_is_not_pushed(
+    receiver: SignalReceiver, site: ScriptedSite, clock: SettableClock, status: str, left: int
+) -> None:
+    """As what another unit queues at the moment when the stream is stopped: it is dropped, or waits (SSF §8.1.2)."""
+    site.put(HEARS, b"", status=503)
+    receiver.stream(method=PUSH, endpoint_url=site.url + HEARS)
+    receiver.party.sign_in(receiver.api)
+    receiver.api.post("/logout/all", headers=bearer(receiver.api))
+    eventually(lambda: receiver.party.read("SELECT due_at FROM signals") == clock() + PAUSES[0])
+    receiver.party.write("UPDATE signal_streams SET status = ?1", status)
+    clock.advance(PAUSES[0])
+    eventually(lambda: receiver.party.read("SELECT COUNT(*) FROM signals WHERE tries < 2") == 0)
+    eventually(lambda: waiting(receiver) == left)
+    assert len(site.asked) == 1
+
+
 def test_a_refusal_is_final_and_recorded(
     receiver: SignalReceiver, site: ScriptedSite, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -116,6 +116,16 @@ class SignalPush:
         stream, client = await self._database.read(find)
         if stream is None or client is None or not may_receive(client):
             return [(each, ("done", "")) for each in signals]
+        if stream.status != "enabled":  # since they were claimed, or as they were queued: only that it is so is told
+            left: Outcome = ("again" if stream.status == "paused" else "done", "")
+            held = [each for each in signals if each.event != "stream-updated"]
+            signals = [each for each in signals if each.event == "stream-updated"]
+            return [*((each, left) for each in held), *(await self._send_signed(stream, client, signals))]
+        return await self._send_signed(stream, client, signals)
+
+    async def _send_signed(
+        self, stream: SignalStream, client: Client, signals: list[QueuedSignal]
+    ) -> list[tuple[QueuedSignal, Outcome]]:
         try:
             made = await self._tokens.make(client, signals)
         except Unavailable as error:
