@@ -54,7 +54,7 @@ TICK_SECONDS = 0.25
 MAX_FLIGHTS = 16
 """How many documents are fetched concurrently."""
 
-_KEYS_AHEAD_SECONDS = 3600
+_KEYS_SECONDS = 3600
 
 _log = logging.getLogger(__name__)
 
@@ -288,9 +288,9 @@ class Follower:
                 await self._close()
 
     def _keep_keys(self) -> None:
-        """Fetch the keys if no token has caused that, or if they have become too old."""
-        wall = self._clock()
-        if not self._source.issuer.is_usable(wall + _KEYS_AHEAD_SECONDS):
+        """Fetch the keys if no token has caused that for an hour: a key that was withdrawn signs no document either."""
+        wall, fetched_at = self._clock(), self._source.issuer.fetched_at
+        if fetched_at is None or not 0 <= wall - fetched_at < _KEYS_SECONDS:
             self._source.refresh_if_due(wall)
 
     def _look(self) -> str | None:

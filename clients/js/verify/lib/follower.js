@@ -265,7 +265,8 @@ export class Follower {
       this.#documentKeys = await KeySet.read(JSON.parse(body), undefined, "revocations");
       this.#jwks = body;
     }
-    return this.#documentKeys.keys.length ? this.#documentKeys : keys;
+    const { keys: own, leftOut } = this.#documentKeys; // none, where the marked ones cannot be used
+    return own.length || leftOut ? this.#documentKeys : keys;
   }
 
   #lookAgain() {

@@ -100,7 +100,7 @@ class SignalPush:
             async with turns:
                 return await self._send_all(signals)
 
-        while claimed := await self._database.transaction(unit):
+        while claimed := await self._database.transaction(unit, shared=True):
             claimed.sort(key=lambda each: (each.user_id, each.id))
             groups = [list(group) for _, group in groupby(claimed, lambda each: each.user_id)]
             outcomes = await asyncio.gather(*map(in_turn, groups))

@@ -76,7 +76,8 @@ async def issue_code(  # noqa: PLR0913 - what an answer is made of
         await tx.clients.note_use(request.client_id, tx.now)
         return code
 
-    return await decide(needs.database, unit, about=user.id, shared=True)
+    # What was agreed to before is read and joined: of two answers at once neither may be lost.
+    return await decide(needs.database, unit, about=user.id, shared=consent is None)
 
 
 def _agreed(request: AuthorizationRequest, scope: tuple[str, ...]) -> AuthorizationRequest:
