@@ -155,7 +155,9 @@ def test_a_follower_without_a_rule_is_found_out(
     """The scenario of the rule complains of it, and in no other way than by a complaint."""
     monkeypatch.setattr(stage, "_PATIENCE_SECONDS", 0.0)
     breaks(monkeypatch)
-    found = complaints([each for each in SCENARIOS if each.name == name])
+    found: dict[str, str] = {}
+    for _ in range(3):  # on a busy machine the follower may not have fetched yet what it would believe
+        found = found or complaints([each for each in SCENARIOS if each.name == name])
     assert found.keys() == {name}
     assert "broke" not in found[name]
 
