@@ -22,7 +22,7 @@ from tests.support.web_app import web_app
 from gatepass.server.domain.sessions.client_metadata import ClientMetadata
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Generator, Iterator
     from http.server import BaseHTTPRequestHandler
 
     from playwright.sync_api import Browser, BrowserContext, Page, Request, Route
@@ -150,17 +150,23 @@ def sign_in(page: Page, person: dict[str, str] = ANN) -> str:
 
 
 def refreshes_of(context: BrowserContext) -> list[str]:
-    """A list that fills with the beginnings and ends of the calls of /refresh."""
+    """A list that fills with the beginnings and ends of the calls of /refresh.
+
+    The calls go through this function: the browser tells the events of two tabs in any order, and an
+    end that is noted here comes before the tab has its answer.
+    """
     seen: list[str] = []
 
-    def note(word: str) -> Callable[[Request], None]:
-        return lambda request: (
-            seen.append(word) if request.url.endswith("/refresh") and request.method == "POST" else None
-        )
+    def pass_on(route: Route) -> None:
+        if route.request.method != "POST":
+            route.fallback()
+            return
+        seen.append("begins")
+        answer = route.fetch()
+        seen.append("ends")
+        route.fulfill(response=answer)
 
-    context.on("request", note("begins"))
-    for end in ("requestfinished", "requestfailed"):
-        context.on(end, note("ends"))
+    context.route("**/refresh", pass_on)
     return seen
 
 
