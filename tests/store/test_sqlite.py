@@ -8,7 +8,7 @@ import resource
 import subprocess
 import sys
 import tempfile
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -88,7 +88,7 @@ def test_every_commit_is_synced_before_it_is_answered(tmp_path: Path) -> None:
         assert vfs.log_syncs - before >= 10
         before = vfs.log_syncs
         asyncio.run(at_once())
-        assert 1 <= vfs.log_syncs - before < 100
+        assert 1 <= vfs.log_syncs - before <= 3  # what comes up in one turn of the loop is handed over together
     finally:
         database.close()
 
@@ -305,18 +305,32 @@ def test_a_read_only_database() -> None:
 
 
 def test_two_processes_that_start_at_once_migrate_once(tmp_path: Path) -> None:
-    """Four processes open a new database at the same moment: all succeed, and each migration ran once."""
+    """Two processes open a new database at the same moment: all succeed, and each migration ran once."""
     script = (
         "import sys; from pathlib import Path; from gatepass.server.store.sqlite import SqliteDatabase;"
-        "SqliteDatabase(Path(sys.argv[1]), lambda: 0.0).close()"
+        "print('imported', flush=True);"
+        "[SqliteDatabase(Path(line.strip()), lambda: 0.0).close() for line in sys.stdin]"
     )
-    path = tmp_path / "gatepass.db"
-    processes = [subprocess.Popen([sys.executable, "-c", script, str(path)]) for _ in range(4)]
-    assert [process.wait() for process in processes] == [0, 0, 0, 0]
-    connection = apsw.Connection(str(path))
+    command = [sys.executable, "-c", script]
+    paths = [tmp_path / f"{number}.db" for number in range(8)]
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+            for _ in range(2)
+        ]
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "imported\n"
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("\n".join(map(str, paths)))
+            process.stdin.close()  # all of them go on before any is waited for
+        assert [process.wait() for process in processes] == [0, 0]
     last = all_migrations()[-1].number
-    assert connection.execute("SELECT COUNT(*), COUNT(DISTINCT number) FROM migrations").get == (last, last)
-    connection.close()
+    for path in paths:
+        connection = apsw.Connection(str(path))
+        assert connection.execute("SELECT COUNT(*), COUNT(DISTINCT number) FROM migrations").get == (last, last)
+        connection.close()
 
 
 def test_a_commit_of_another_process_is_noticed(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import os
 import queue
 import tempfile
 import threading
+import time
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gatepass.server.base.clock import Clock
-    from gatepass.server.domain.ports import Transaction
+    from gatepass.server.domain.ports import Person, Transaction
     from gatepass.server.store.connection import Row, Value
 
 T = TypeVar("T")
@@ -42,6 +43,8 @@ BUSY_SECONDS = 5.0
 MOST_WAITING = 4_096
 """Units that may wait for the writer; if another process holds the lock, more would only fill the memory."""
 _BATCH = 256
+_SWITCH_SECONDS = 0.01
+"""How often to try to switch to the write-ahead log while another process does."""
 _WATCH_SECONDS = 0.1
 """How often to check for changes by other processes; a check takes some microseconds."""
 
@@ -99,6 +102,7 @@ class SqliteDatabase:
         self._write = SqlTransaction(SqliteConnection(self._writer), clock)
         self._read = SqlTransaction(SqliteConnection(self._reader), clock)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._collected: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
         self._thread.start()
 
@@ -106,7 +110,7 @@ class SqliteDatabase:
         self,
         unit: Callable[[Transaction], Awaitable[T]],
         *,
-        about: str = "",  # noqa: ARG002 - there is one writer
+        about: Person = "",  # noqa: ARG002 - there is one writer
         shared: bool = False,  # noqa: ARG002 - there is one writer
     ) -> T:
         """Give the unit to the writer; see the port."""
@@ -114,13 +118,22 @@ class SqliteDatabase:
 
     async def statement(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
         """Give the unit to the writer: here all of it is one transaction, which costs no more."""
-        if self._jobs.qsize() >= MOST_WAITING:
-            raise _unavailable()
         loop = asyncio.get_running_loop()
+        collected = self._collected.get(loop)
+        if collected is None:
+            collected = self._collected[loop] = []
+            loop.call_soon(self._hand_over, loop)
+        if self._jobs.qsize() + len(collected) >= MOST_WAITING:
+            raise _unavailable()
         job = _Job(unit, loop.create_future(), loop)
-        self._jobs.put(job)
+        collected.append(job)
         result: T = await job.future
         return result
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Give the writer what has come up in one turn of a loop: one commit, and one change of threads, for all."""
+        for job in self._collected.pop(loop, ()):
+            self._jobs.put(job)
 
     async def read(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run the unit at once: in WAL mode a reader never waits, and a look-up by key takes microseconds."""
@@ -162,6 +175,8 @@ class SqliteDatabase:
 
     def close(self) -> None:
         """Finish the waiting units, and close the file."""
+        for loop in tuple(self._collected):
+            self._hand_over(loop)
         self._jobs.put(None)
         self._thread.join()
         self._checkpoints.close()
@@ -293,11 +308,25 @@ def _create(path: Path) -> None:
 def _connect(path: Path, vfs: str | None) -> apsw.Connection:
     connection = apsw.Connection(str(path), vfs=vfs)
     connection.set_busy_timeout(int(BUSY_SECONDS * 1_000))
-    connection.pragma("journal_mode", value="wal")
+    _use_wal(connection)
     # FULL: a commit is on disk before it is answered. WAL's usual NORMAL may lose the last commits in a power failure.
     connection.pragma("synchronous", value="full")
     connection.pragma("foreign_keys", value=True)
     return connection
+
+
+def _use_wal(connection: apsw.Connection) -> None:
+    """Switch to the write-ahead log, which SQLite refuses at once, without waiting, while another process does."""
+    latest = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.pragma("journal_mode", value="wal")
+        except apsw.BusyError:
+            if time.monotonic() > latest:
+                raise
+            time.sleep(_SWITCH_SECONDS)
+        else:
+            return
 
 
 def _migrate(connection: apsw.Connection, path: Path) -> None:
