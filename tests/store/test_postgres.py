@@ -6,9 +6,10 @@ import asyncio
 import signal
 import subprocess
 import sys
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import pytest
 from tests.store.test_sessions import ANN, grant, session
 from tests.support.postgres import binaries, postgres
@@ -104,6 +105,25 @@ def test_what_follows_a_lone_statement_is_all_or_nothing(url: str) -> None:
             with pytest.raises(LookupError):
                 await database.statement(raising)
             assert await database.read(finding) == ["a"]
+
+    asyncio.run(run())
+
+
+def test_a_unit_that_overlooks_an_error_is_not_called_done(url: str) -> None:
+    """PostgreSQL answers its COMMIT with ROLLBACK: the caller hears of it, and the next unit is as any other."""
+
+    async def overlooking(tx: Transaction) -> None:
+        await adding("a")(tx)
+        users: Any = tx.users
+        with suppress(asyncpg.PostgresError):
+            await users._connection.rows("SELECT 1 / 0")
+
+    async def run() -> None:
+        async with opened(url) as database:
+            with pytest.raises(RuntimeError, match="went on after an error"):
+                await database.transaction(overlooking, about="usr_a")
+            assert await database.read(finding) == []
+            assert await database.transaction(adding("b"))
 
     asyncio.run(run())
 

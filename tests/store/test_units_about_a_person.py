@@ -62,6 +62,12 @@ async def nothing(tx: Transaction) -> None:
     await tx.users.all()
 
 
+async def whose(tx: Transaction) -> str:
+    """Find out whom a unit is about, by reading."""
+    await tx.users.all()
+    return "ann"
+
+
 async def is_waiting(database: PostgresDatabase) -> bool:
     """Whether somebody waits for an advisory lock, which is asked of PostgreSQL itself."""
     sql = "SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
@@ -75,7 +81,7 @@ def test_only_what_is_about_others_runs_beside_it(postgres18: Postgres) -> None:
 
     async def run() -> None:
         async with opened(url) as database:
-            for about, shared in (("ann", False), ("ann", True), ("", False)):
+            for about, shared in (("ann", False), ("ann", True), (whose, True), ("", False)):
                 ann = Paused()
                 first = asyncio.create_task(database.transaction(ann, about="ann"))
                 await ann.has_begun.wait()

@@ -6,7 +6,7 @@ A unit is `async def unit(tx)` that awaits nothing but `tx`'s stores. It refuses
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from gatepass.server.base.errors import Refusal
 
@@ -56,6 +56,9 @@ if TYPE_CHECKING:
     from gatepass.server.domain.webhooks.webhook import Webhooks
 
 T = TypeVar("T")
+
+Person: TypeAlias = "str | Callable[[Transaction], Awaitable[str]]"
+"""Whose data a unit is about, if it is about one person's: their id, or a read-only unit that finds it."""
 
 
 class Transaction(Protocol):
@@ -281,7 +284,7 @@ class Database(Protocol):
     """The clock that all nodes share."""
 
     async def transaction(
-        self, unit: Callable[[Transaction], Awaitable[T]], *, about: str = "", shared: bool = False
+        self, unit: Callable[[Transaction], Awaitable[T]], *, about: Person = "", shared: bool = False
     ) -> T:
         """Run the unit, commit, and return its result once it is durable; if it raises, nothing was written.
 
@@ -290,7 +293,8 @@ class Database(Protocol):
         Args:
             unit: the unit.
             about: the id of the only person whose data it decides by, beside what no person has, such as clients and
-                roles, and whose data it changes. Units about others run beside it.
+                roles, and whose data it changes. Units about others run beside it. Or a unit that reads who that is, of
+                what never changes; it is run before, and only where a store has a lock for each person.
             shared: other shared units may run beside it, with `about` also those about the same person. For those that
                 only add what is their own.
 
@@ -340,7 +344,7 @@ async def decide(
     database: Database,
     unit: Callable[[Transaction], Awaitable[T | Refusal]],
     *,
-    about: str = "",
+    about: Person = "",
     shared: bool = False,
     is_lone_statement: bool = False,
 ) -> T:

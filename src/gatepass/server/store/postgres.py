@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from gatepass.server.base.clock import Clock
     from gatepass.server.base.errors import Cause
-    from gatepass.server.domain.ports import Transaction
+    from gatepass.server.domain.ports import Person, Transaction
     from gatepass.server.store.connection import Row, Value
 
 T = TypeVar("T")
@@ -230,12 +230,13 @@ class PostgresDatabase:
         return database
 
     async def transaction(
-        self, unit: Callable[[Transaction], Awaitable[T]], *, about: str = "", shared: bool = False
+        self, unit: Callable[[Transaction], Awaitable[T]], *, about: Person = "", shared: bool = False
     ) -> T:
         """Run the unit between BEGIN and COMMIT, under its locks; see the port."""
-        begin = _BEGIN_SHARED if about or shared else _BEGIN
-        if about:
-            begin = f"{begin}; {_lock_of(about, shared=shared)}"
+        person = about if isinstance(about, str) else await self.read(about)
+        begin = _BEGIN_SHARED if person or shared else _BEGIN
+        if person:
+            begin = f"{begin}; {_lock_of(person, shared=shared)}"
         return await self._tried(lambda: self._in_transaction(unit, begin))
 
     async def statement(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
@@ -356,7 +357,9 @@ class PostgresDatabase:
         notifies = notifies or revocations.has_news
         await revocations.publish_names()
         statements = (*revocations.indexes_statements(), *((_NOTIFY,) if notifies else ()), "COMMIT")
-        await connection.raw.execute("; ".join(statements))
+        done = await connection.raw.execute("; ".join(statements))
+        if done != "COMMIT":  # PostgreSQL's answer after an error that nobody let through
+            raise RuntimeError("a unit of work went on after an error of the database")
         if notifies:
             self._committed_at = time.monotonic()
 

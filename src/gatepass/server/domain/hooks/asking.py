@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from gatepass.server.base.clock import Clock
     from gatepass.server.domain.hooks.requests import Deny, HookName, HookRequest
-    from gatepass.server.domain.ports import Condition, Database, Transaction
+    from gatepass.server.domain.ports import Condition, Database, Person, Transaction
 
 T = TypeVar("T")
 
@@ -111,7 +111,7 @@ class AskingDatabase:
         self.clock: Clock = database.clock
 
     async def transaction(
-        self, unit: Callable[[Transaction], Awaitable[T]], *, about: str = "", shared: bool = False
+        self, unit: Callable[[Transaction], Awaitable[T]], *, about: Person = "", shared: bool = False
     ) -> T:
         """Run the unit, as often as it asks something new; see the port.
 

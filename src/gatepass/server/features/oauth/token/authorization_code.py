@@ -114,15 +114,13 @@ async def authorization_code(core: Core, client: Client, form: TokenForm, jkt: s
     await core.id_token_issuer.prepare(client, keys)
     code_digest = digest_of(form.code)
 
-    async def look(tx: Transaction) -> str:
+    async def whose(tx: Transaction) -> str:
         found = await tx.authorization_codes.by_digest(code_digest)
         return "" if found is None else found.user_id
 
-    user_id = await core.database.read(look)
-
     async def unit(tx: Transaction) -> Redeemed | Reused | Refusal:
         code = await tx.authorization_codes.by_digest(code_digest)
-        if code is None or code.user_id != user_id:
+        if code is None:
             return FailedGrant(_REFUSED)
         presented = Presented(client=client, form=form, jkt=jkt, now=tx.now)
         if code.used_at is not None:
@@ -133,7 +131,7 @@ async def authorization_code(core: Core, client: Client, form: TokenForm, jkt: s
             return refused
         return await _redeem(core, tx, code, presented, status)
 
-    outcome: Redeemed | Reused = await decide(core.database, unit, about=user_id, shared=True)
+    outcome: Redeemed | Reused = await decide(core.database, unit, about=whose, shared=True)
     if isinstance(outcome, Reused):
         await _end_reused(core, outcome.code)
         raise invalid_grant(_REFUSED)
