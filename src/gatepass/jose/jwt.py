@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_AS_THEY_ARE = frozenset((str, int, float, bool, type(None), list, dict))
+_AS_THEY_ARE = frozenset((str, int, float, bool, type(None), list, tuple, dict))
 """Types of claims that JSON has: none of them is a moment that must be written as a NumericDate first."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
 
-from gatepass.jose import base64url, jws, jwt
+from gatepass.jose import base64url, jwt
 from gatepass.jose.claims import NumericDate  # noqa: TC001 - msgspec reads the annotations
 from gatepass.jose.errors import (
     BadClaimError,
@@ -19,6 +18,7 @@ from gatepass.jose.errors import (
     WrongAudienceError,
     WrongTypError,
 )
+from gatepass.tokens.protected import protected_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -162,12 +162,7 @@ def signing_input(claims: AccessToken, *, alg: str, kid: str, custom: Mapping[st
     if custom:
         others = {name: value for name, value in custom.items() if name not in AccessToken.__struct_fields__}
         every = msgspec.to_builtins(claims) | others
-    return f"{_protected(alg, kid)}.{base64url.encode(msgspec.json.encode(every))}".encode()
-
-
-@lru_cache(maxsize=16)
-def _protected(alg: str, kid: str) -> str:
-    return jws.protected({"alg": alg, "typ": TYP, "kid": kid})
+    return f"{protected_of(alg, TYP, kid)}.{base64url.encode(msgspec.json.encode(every))}".encode()
 
 
 def check(  # noqa: PLR0913 - the call reads as its policy

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from gatepass.jose import base64url, jws, jwt
+from gatepass.jose import base64url, jwt
 from gatepass.jose.claims import NumericDate  # noqa: TC001 - msgspec reads the annotations
 from gatepass.jose.errors import InvalidPolicyError
+from gatepass.tokens.protected import protected_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,7 +83,7 @@ def signing_input(claims: IdToken, *, alg: str, kid: str, about_person: Mapping[
         raise InvalidPolicyError("an ID token is signed by a key pair")
     own = msgspec.to_builtins(claims)
     every = {**{name: value for name, value in about_person.items() if name not in IdToken.__struct_fields__}, **own}
-    return jws.signing_input(jwt.encode_claims(every), {"alg": alg, "typ": TYP, "kid": kid})
+    return f"{protected_of(alg, TYP, kid)}.{base64url.encode(jwt.encode_claims(every))}".encode()
 
 
 def at_hash(access_token: str, alg: str) -> str:

@@ -8,6 +8,8 @@ import time
 
 _TIME_BYTES = 8
 _RANDOM_BYTES = 8
+_SPARE_BITS = 2
+"""26 characters of 5 bits have two more than 16 bytes."""
 
 
 def new_id(prefix: str) -> str:
@@ -27,4 +29,4 @@ def encode_id(raw: bytes) -> str:
 
 def decode_id(text: str) -> bytes:
     """Decode the output of `encode_id`."""
-    return base64.b32hexdecode(text.upper() + "=" * (-len(text) % 8))
+    return (int(text, 32) >> _SPARE_BITS).to_bytes(_TIME_BYTES + _RANDOM_BYTES, "big")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import structlog
@@ -65,7 +66,9 @@ class ClientAddress:
                 yield _for_of(element) if self._header == "forwarded" else element
 
     def _is_trusted(self, address: str) -> bool:
-        return bool(address) and any(ipaddress.ip_address(address) in network for network in self._networks)
+        if not address or not self._networks:
+            return False
+        return any(ipaddress.ip_address(address) in network for network in self._networks)
 
     def _warn(self) -> None:
         """Warn the operator once: limits by address do not apply to these callers."""
@@ -74,6 +77,7 @@ class ClientAddress:
             log.warning("a trusted proxy does not say who calls", trusted_header=self._header)
 
 
+@lru_cache(maxsize=4_096)  # the same clients come again, and reading takes longer than anything else about them
 def read_address(text: str) -> str:
     """An address in canonical form, without brackets, port, zone and IPv4 mapping; `UNKNOWN` for anything else."""
     found = _WITH_PORT.fullmatch(text.strip())

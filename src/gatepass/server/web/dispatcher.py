@@ -26,6 +26,7 @@ from gatepass.server.web.oauth_errors import OAUTH_PREFIX, bearer_error, oauth_e
 from gatepass.server.web.pages import PageResponse
 from gatepass.server.web.parsing import Body, check_headers, header, read_body
 from gatepass.server.web.routing import MALFORMED, NoRoute
+from gatepass.server.web.sending import send_answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -146,7 +147,7 @@ class Application:
             response.raw_headers.extend(OPEN_TO_PAGES if is_open else self._cors.headers_for(request))
         if scope["method"] == "HEAD":
             response.body = b""
-        await response(scope, receive, send)
+        await send_answer(response, scope, receive, send)
 
     async def _follow(self, request: Request, request_id: str) -> Response:
         """Respond, count, and trace if configured."""
