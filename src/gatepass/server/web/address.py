@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from gatepass.server.domain.events.event import Origin
+from gatepass.server.web.parsing import header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +58,7 @@ class ClientAddress:
 
     def where(self, request: Request) -> Origin:
         """The origin of a request, for the event log."""
-        return Origin.of(self.of(request), request.headers.get("user-agent", ""))
+        return Origin.of(self.of(request), header(request, b"user-agent") or "")
 
     def _hops(self, request: Request) -> Iterator[str]:
         """The addresses that proxies have recorded, the nearest first."""

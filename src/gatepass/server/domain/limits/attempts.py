@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import Protocol
 
 import msgspec
@@ -67,6 +68,7 @@ class Attempts(Protocol):
         ...
 
 
+@lru_cache(maxsize=4_096)
 def network_of(address: str) -> str:
     """The network that an address is counted for: itself, or the /64 of an IPv6 address; empty if it is unknown."""
     if not address:

@@ -64,6 +64,10 @@ class PushedForm(ClientForm, frozen=True, kw_only=True):
     request_uri: str | None = None
 
 
+_SINGLE = tuple(sorted({*PushedForm.__struct_fields__} - {*ClientForm.__struct_fields__, "resource"}))
+"""The parameters of an authorization request that stand once, without what authenticates the client."""
+
+
 class PushedAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """RFC 9126 §2.2; `expires_in` in seconds."""
 
@@ -141,6 +145,5 @@ def _are_too_many(of_client: int, of_network: int) -> bool:
 
 def _fields(form: PushedForm) -> list[tuple[str, str]]:
     """The parameters of the request, without what authenticates the client."""
-    own = {name: getattr(form, name) for name in form.__struct_fields__ if name not in ClientForm.__struct_fields__}
-    resources = [("resource", each) for each in own.pop("resource")]
-    return [*((name, value) for name, value in own.items() if value is not None), *resources]
+    single = [(name, value) for name in _SINGLE if (value := getattr(form, name)) is not None]
+    return [*single, *(("resource", each) for each in form.resource)]

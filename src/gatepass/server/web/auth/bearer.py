@@ -17,6 +17,7 @@ from gatepass.server.domain.sessions.caller import Caller
 from gatepass.server.domain.sessions.client import ACCOUNT_SCOPE, FIRST_PARTY
 from gatepass.server.domain.sessions.own_tokens import status_of
 from gatepass.server.domain.sessions.token_session import session_of_token
+from gatepass.server.web.parsing import header
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
@@ -112,12 +113,12 @@ class BearerAuth:
 
 def _credentials(request: Request, in_body: str | None) -> tuple[str, str]:
     """Scheme and token. Exactly one blank stands between them: whatever else follows the scheme is no token."""
-    header = request.headers.get("authorization")
+    given = header(request, b"authorization")
     if in_body is not None:
-        if header is not None:
+        if given is not None:
             raise Refusal("invalid_request", "Send the access token once, in the header or in the body.")
         return "bearer", in_body
-    scheme, _, token = (header or "").partition(" ")
+    scheme, _, token = (given or "").partition(" ")
     if scheme.lower() not in ("bearer", "dpop"):
         raise Refusal("missing_token", "The request needs `Authorization: Bearer …`.")
     return scheme.lower(), token
