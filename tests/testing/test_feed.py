@@ -167,3 +167,9 @@ def test_every_section_that_is_named_is_on_the_page() -> None:
     page = (Path(__file__).parents[2] / "docs/protocol/revocation.md").read_text()
     headings = {line.lstrip("#").strip() for line in page.splitlines() if line.startswith("##")}
     assert {str(section) for section in PageSection} <= headings
+
+
+def test_the_page_counts_the_scenarios() -> None:
+    """How many there are is written where strangers decide whether to use them."""
+    page = (Path(__file__).parents[2] / "docs/protocol/testing.md").read_text()
+    assert f"Its {len(SCENARIOS)} scenarios" in page

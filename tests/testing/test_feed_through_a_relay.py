@@ -26,7 +26,13 @@ if TYPE_CHECKING:
 
 SOAK = os.environ.get("SOAK") == "1"
 
-OF_TWO = {"a-list-that-does-not-exist", "an-event-of-an-unknown-key", "too-many-streams", "too-many-requests"}
+OF_TWO = {
+    "a-cached-list-after-starting-over",
+    "a-list-that-does-not-exist",
+    "an-event-of-an-unknown-key",
+    "too-many-requests",
+    "too-many-streams",
+}
 """They count requests or the time between them, and here two followers ask: the relay, and for want of it the other."""
 
 SOME = {

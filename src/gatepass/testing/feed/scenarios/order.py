@@ -17,6 +17,8 @@ SCENARIOS = Scenarios()
 _EVENT = "its event was sent"
 _AGAIN = 3.0
 """How long starting over may take: the documents at once, and the stream after a short random wait."""
+_REMEMBERED = 10_000
+"""How many bits our own followers remember, and how many revocations one event may have."""
 
 
 @SCENARIOS.add()
@@ -243,3 +245,112 @@ async def a_greeting_behind(stage: Stage) -> None:
     await stage.connected()
     stage.revoke(stage.by_index(2))
     await stage.refuses(next_one, after=_EVENT)
+
+
+@SCENARIOS.add()
+async def a_greeting_behind_on_the_only_stream(stage: Stage) -> None:
+    """The issuer has lost an event without a new epoch; it greets accordingly, and gives the number away again."""
+    lost, next_one = stage.token("of the lost event", 1), stage.token("next", 2)
+    await stage.begin(lost, next_one)
+    stage.revoke(stage.by_index(1))
+    await stage.refuses(lost, after=_EVENT)
+    await stage.pass_time(1)  # so that its documents are of a later second
+    stage.feed.event_id, stage.feed.log = 1, []
+    stage.greeting, streams = stage.position, len(stage.lines)
+    stage.hang_up()
+    await stage.until_visited("stream", streams + 1, within=_AGAIN)
+    await stage.hangs_up(
+        stage.lines[streams], _AGAIN, "a greeting behind its position, on its only stream", PageSection.STREAM
+    )
+    await stage.connected()
+    stage.revoke(stage.by_index(2))
+    await stage.refuses(next_one, within=_AGAIN, after="an event with the number of a lost one was sent")
+    await stage.refuses(lost, within=0, after="it was revoked", section=PageSection.REVOKED)
+
+
+async def _keeps_its_position(stage: Stage, position: str) -> None:
+    """Bring another snapshot while there is no stream, and see from where the next one is opened."""
+    await stage.until_visited("snapshot", stage.count("snapshot") + 1, within=8)
+    await stage.pass_time(1)
+    streams = stage.count("stream")
+    stage.answer_truly("stream")
+    await stage.until_visited("stream", streams + 1, within=5)
+    resumed = [visit.last_event_id for visit in stage.visits if visit.kind == "stream"][streams]
+    if resumed != position:
+        stage.complain(
+            f"opened the stream from {resumed or 'no position'} in place of {position}, after another snapshot",
+            PageSection.STREAM,
+        )
+
+
+@SCENARIOS.add(stale_after=20)
+async def a_snapshot_ahead_of_the_stream(stage: Stage) -> None:
+    """A later snapshot of the same epoch does not move the position: lists would lack the bits that were skipped."""
+    bad = stage.token("bad", 1)
+    await stage.begin(bad)
+    stage.answer("stream", status=503)
+    stage.answer("list", status=500)  # only the stream has the bit
+    stage.hang_up()
+    stage.feed.revoke(stage.by_index(1))
+    await _keeps_its_position(stage, "e1:1")
+    await stage.refuses(bad, after="the stream with its event was opened")
+
+
+@SCENARIOS.add(stale_after=20)
+async def a_cached_snapshot(stage: Stage) -> None:
+    """A cache has the snapshot that the follower began with; its position does not go back to that."""
+    bad = stage.token("bad", 1)
+    stage.answer("snapshot", stage.feed.snapshot())
+    await stage.begin(bad)
+    stage.revoke(stage.by_index(1))
+    await stage.refuses(bad, after=_EVENT)
+    stage.answer("stream", status=503)
+    stage.hang_up()
+    await _keeps_its_position(stage, "e1:2")
+
+
+@SCENARIOS.add()
+async def a_cached_list_after_starting_over(stage: Stage) -> None:
+    """The follower starts over, and a cache has the list from before an event: its own bits are added to that."""
+    bad = stage.token("bad", 1)
+    await stage.begin(bad)
+    stage.answer("list", stage.feed.status_list())
+    stage.revoke(stage.by_index(1))
+    await stage.refuses(bad, after=_EVENT)
+    asked = stage.count("list")
+    stage.resync()
+    await stage.until_visited("list", asked + 1, within=_AGAIN)
+    await stage.keeps(
+        bad, 3, accepted=False, though="whose bit an older list took back after a resync", section=PageSection.ORDER
+    )
+    await stage.connected()
+
+
+async def _gets_cached_list(stage: Stage, *, more: int = 0) -> None:
+    """Revoke the key of a list, so that any list replaces it, and have one in a cache that lacks events."""
+    stolen, other = stage.feed.keys[0], stage.feed.add_key()
+    bad, last = stage.token("bad", 1, key=other), stage.token("last of many", 1 + more, key=other)
+    await stage.begin(bad, last)
+    stage.feed.keys.reverse()  # the other one signs from here on
+    stage.answer("list", stage.feed.status_list())
+    for event in (stage.by_index(1), *([stage.by_index(*range(2, 2 + more))] if more else ())):
+        stage.revoke(event)
+    await stage.refuses(last, after=_EVENT)
+    asked = stage.count("list")
+    stage.revoke({"kids": [stolen.kid]})
+    await stage.until_visited("list", asked + 1, within=_AGAIN)
+    for token in (bad, last):
+        why = "whose bit a list took back that is older than its event"
+        await stage.keeps(token, 2, accepted=False, though=why, section=PageSection.ORDER)
+
+
+@SCENARIOS.add()
+async def a_cached_list_for_that_of_a_stolen_key(stage: Stage) -> None:
+    """The list's key is revoked, and the one in its place is older than an event, whose bits are set in it again."""
+    await _gets_cached_list(stage)
+
+
+@SCENARIOS.add()
+async def more_bits_than_are_remembered(stage: Stage) -> None:
+    """The same after events with more bits than followers have to remember: the bits of the old list are added."""
+    await _gets_cached_list(stage, more=_REMEMBERED)

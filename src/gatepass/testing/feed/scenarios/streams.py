@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gatepass.testing.feed.publishing import comment
 from gatepass.testing.feed.scenario import Scenarios
 from gatepass.testing.feed.sections import PageSection
+from gatepass.testing.feed.stage import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +19,10 @@ _MOST_STREAMS = 2
 _EVENT = "its event was sent"
 _SILENCE = 6.0
 """A stream is doubted after 3 seconds and closed after 5; and then another has to be opened."""
+_DOUBT = 4.5
+"""A second one is due after 3 seconds; the rest is for timers."""
+_FAST = 30.0
+"""Less than the 60 seconds that clocks may differ."""
 
 
 @SCENARIOS.add()
@@ -31,6 +36,38 @@ async def half_open(stage: Stage) -> None:
     await stage.lives(good, live=True, within=3, why="a new stream was opened", section=PageSection.STREAM)
     if len(stage.open_lines) > _MOST_STREAMS:
         await stage.hangs_up(stage.lines[0], 3, "it was replaced", PageSection.STREAM)
+
+
+@SCENARIOS.add()
+async def a_second_stream(stage: Stage) -> None:
+    """The stream falls silent, and a second one is opened beside it after 3 seconds, and not while heartbeats come."""
+    good = stage.token("good", 1)
+    await stage.begin(good)
+    streams = stage.count("stream")
+    await stage.pass_time(5)
+    stage.at_most(0, "stream", more_than=streams, why="while heartbeats came", section=PageSection.STREAM)
+    stage.write(comment("alive"))
+    stage.freeze()
+    first, is_beside = stage.open_lines[-1], False
+
+    async def second() -> Answer:
+        nonlocal is_beside
+        is_beside = first.is_open
+        stage.answer_truly("stream")
+        line = stage.new_line(stage.visits[-1].last_event_id)
+        return Answer(chunks=line.chunks(), headers={"content-type": "text/event-stream"})
+
+    stage.answers["stream"] = second
+
+    async def has_come() -> bool:
+        return stage.count("stream") > streams
+
+    await stage.until(has_come, _DOUBT, lambda: f"opened no second stream within {_DOUBT:g} s of silence",
+                      PageSection.FETCHING)  # fmt: skip
+    await stage.pass_time(0.5)
+    if not is_beside:
+        stage.complain("closed the silent stream before it opened a second one", PageSection.FETCHING)
+    await stage.lives(good, live=True, within=2, why="a second stream was opened", section=PageSection.STREAM)
 
 
 @SCENARIOS.add()
@@ -91,6 +128,22 @@ async def a_node_without_its_store(stage: Stage) -> None:
     stage.beats = False
     stage.on_slice = _each_second(stage, lambda: comment(f"heartbeat {stage.feed.heartbeat(as_of=read_at)}"))
     await _goes_stale(stage, good, "the issuer read its store")
+
+
+@SCENARIOS.add(stale="refuse", stale_after=10)
+async def a_node_without_its_store_and_with_a_fast_clock(stage: Stage) -> None:
+    """The same, by a clock 30 s ahead of the follower's: `iat` - `as_of` counts on the clock that only runs."""
+    good = stage.token("good", 1)
+    await stage.begin(good)
+    read_at = stage.clock()
+    stage.beats = False
+
+    def beat() -> bytes:
+        token = stage.feed.heartbeat(as_of=read_at + _FAST, iat=round(stage.clock() + _FAST, 3))
+        return comment(f"heartbeat {token}")
+
+    stage.on_slice = _each_second(stage, beat)
+    await _goes_stale(stage, good, "the issuer, whose clock is ahead, read its store")
 
 
 @SCENARIOS.add(stale="refuse", stale_after=10)
