@@ -11,24 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import msgspec
 import pytest
+from tests.support.broken_followers import BROKEN
 
-from gatepass.jose import JoseError, base64url
+from gatepass.jose import JoseError
 from gatepass.testing.feed import stage
 from gatepass.testing.feed.scenarios import SCENARIOS
 from gatepass.testing.feed.sections import PageSection
 from gatepass.testing.feed.serving import serving
-from gatepass.tokens import revocation_event
-from gatepass.tokens.revocation_event import RevocationEvent
-from gatepass.verify import Verifier, follow, http_client, issuer
-from gatepass.verify.following import status_lists, stream
-from gatepass.verify.following.document import Document
-from gatepass.verify.following.events import KnownEvents
-from gatepass.verify.following.names import Names
+from gatepass.verify import Verifier, follow, http_client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
+
+    from tests.support.broken_followers import BrokenFollower
 
     from gatepass.testing.feed.scenario import Scenario
     from gatepass.testing.feed.trial import FeedTrials
@@ -37,6 +33,17 @@ NOW = 1_800_000_000.0
 
 LISTS = 60
 """A thousand take seconds to sign; `gatepass testing feed` has them."""
+
+
+UNPROVEN = {"a-greeting-behind"}
+"""Scenarios that no broken follower of ours fails: this one only wants that a follower recovers."""
+
+
+PATIENCE = (0.3, 1.0, 4.0)
+"""How long a broken follower is waited for in real time: on a busy machine it may not have come to its mistake yet."""
+
+OTHERS = ("broke", "opened no stream", "though nothing revoked it")
+"""Complaints of the script itself, or of a follower that has not begun: they prove nothing."""
 
 
 class SteppedClocks:
@@ -127,39 +134,18 @@ def test_our_own_follower_passes_every_scenario() -> None:
     assert complaints(SCENARIOS) == {}
 
 
-def _unverified(kind: type[Any]) -> Callable[..., Any]:
-    """A check that believes everything that has the shape."""
-
-    def check(token: str, *_: object, **__: object) -> Any:  # noqa: ANN401 - as the kind
-        return msgspec.json.decode(base64url.decode(token.split(".")[1]), type=kind)
-
-    return check
-
-
-BROKEN: tuple[tuple[str, Callable[[pytest.MonkeyPatch], None]], ...] = (
-    ("a-list-with-an-earlier-iat", lambda mend: mend.setattr(Document, "refuse_older", lambda *_: None)),
-    ("a-key-that-revokes-itself", lambda mend: mend.setattr(stream, "refuse_own_key", lambda *_: None)),
-    ("a-list-at-another-origin", lambda mend: mend.setattr(status_lists, "_is_ours", lambda *_: True)),
-    ("an-event-by-another-key", lambda mend: mend.setattr(revocation_event, "check", _unverified(RevocationEvent))),
-    ("an-event-of-an-unknown-key", lambda mend: mend.setattr(issuer, "SIGNERS_LOOKED_FOR", 1000)),
-    ("a-list-behind-the-stream", lambda mend: mend.setattr(KnownEvents, "since", lambda *_: ())),
-    ("by-jti", lambda mend: mend.setattr(Names, "add_tokens", lambda *_: None)),
-)
-"""A scenario, and a follower without the rule that it is about."""
-
-
-@pytest.mark.parametrize(("name", "breaks"), BROKEN, ids=[name for name, _ in BROKEN])
-def test_a_follower_without_a_rule_is_found_out(
-    name: str, breaks: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The scenario of the rule complains of it, and in no other way than by a complaint."""
-    monkeypatch.setattr(stage, "_PATIENCE_SECONDS", 0.0)
-    breaks(monkeypatch)
+@pytest.mark.parametrize("follower", BROKEN, ids=lambda follower: follower.breaks.__name__)
+def test_a_follower_without_a_rule_is_found_out(follower: BrokenFollower, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each scenario of the rule complains of it, and in no other way than by a complaint."""
+    monkeypatch.setattr(stage, "_REACTION_SECONDS", 0.025)
+    follower.breaks(monkeypatch)
     found: dict[str, str] = {}
-    for _ in range(3):  # on a busy machine the follower may not have fetched yet what it would believe
-        found = found or complaints([each for each in SCENARIOS if each.name == name])
-    assert found.keys() == {name}
-    assert "broke" not in found[name]
+    for patience in PATIENCE:
+        monkeypatch.setattr(stage, "_patience", lambda _, patience=patience: patience)
+        left = [each for each in SCENARIOS if each.name in set(follower.found_by) - found.keys()]
+        told = complaints(left) if left else {}
+        found |= {name: what for name, what in told.items() if not any(other in what for other in OTHERS)}
+    assert found.keys() == set(follower.found_by)
 
 
 def test_every_section_that_is_named_is_on_the_page() -> None:
@@ -170,6 +156,13 @@ def test_every_section_that_is_named_is_on_the_page() -> None:
 
 
 def test_the_page_counts_the_scenarios() -> None:
-    """How many there are is written where strangers decide whether to use them."""
+    """How many there are, and how many have shown that they can fail."""
     page = (Path(__file__).parents[2] / "docs/protocol/testing.md").read_text()
     assert f"Its {len(SCENARIOS)} scenarios" in page
+    assert f"{len(SCENARIOS) - len(UNPROVEN)} of the {len(SCENARIOS)} scenarios" in page
+
+
+def test_every_scenario_can_fail_but_those_that_are_named() -> None:
+    """A scenario that finds nobody out tells nothing."""
+    proven = {name for follower in BROKEN for name in follower.found_by}
+    assert {each.name for each in SCENARIOS} - proven == UNPROVEN

@@ -38,9 +38,6 @@ _SLICE_SECONDS = 0.5
 _REACTION_SECONDS = 0.04
 """The real time that the follower gets for each slice."""
 
-_PATIENCE_SECONDS = 4.0
-"""The real time that a follower whose clock stands still may take besides, on a busy machine."""
-
 _POLL_SECONDS = 0.02
 
 _MOST_A_SECOND = 10
@@ -229,7 +226,7 @@ class Stage:
         self, holds: Callable[[], Awaitable[bool]], within: float, complaint: Callable[[], str], section: PageSection
     ) -> None:
         """Wait until something holds. Raises Misstep if it does not in time."""
-        began, patience = self.clock(), time.monotonic() + within + _PATIENCE_SECONDS
+        began, patience = self.clock(), time.monotonic() + _patience(within)
         while not await holds():
             left = began + within - self.clock()
             if left > 0:
@@ -482,6 +479,11 @@ class Stage:
         """Answer kinds of documents as usual again; all of them, if none is named."""
         for kind in kinds or tuple(self.answers):
             self.answers.pop(kind, None)
+
+
+def _patience(within: float) -> float:
+    """The real time that a follower whose clock stands still may take in all, on a busy machine."""
+    return within + 4.0
 
 
 def _nothing() -> None:

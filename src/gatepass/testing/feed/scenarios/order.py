@@ -268,6 +268,24 @@ async def a_greeting_behind_on_the_only_stream(stage: Stage) -> None:
     await stage.refuses(lost, within=0, after="it was revoked", section=PageSection.REVOKED)
 
 
+@SCENARIOS.add()
+async def a_greeting_behind_beside_another(stage: Stage) -> None:
+    """A second stream, opened beside a silent one, greets with a position behind: it alone is closed."""
+    bad = stage.token("bad", 1)
+    await stage.begin(bad)
+    stage.revoke(stage.by_index(1))
+    await stage.refuses(bad, after=_EVENT)
+    asked, streams = stage.count("snapshot"), len(stage.lines)
+    stage.greeting = {"epoch": "e1", "event_id": stage.feed.event_id - 1}
+    stage.freeze()
+    await stage.until_visited("stream", streams + 1, within=4.5)
+    await stage.hangs_up(stage.lines[streams], 1, "a greeting behind its position", PageSection.STREAM)
+    stage.at_most(0, "snapshot", more_than=asked, why="for a greeting that is only behind", section=PageSection.STREAM)
+    stage.greeting = None
+    await stage.pass_time(3)
+    await stage.connected()
+
+
 async def _keeps_its_position(stage: Stage, position: str) -> None:
     """Bring another snapshot while there is no stream, and see from where the next one is opened."""
     await stage.until_visited("snapshot", stage.count("snapshot") + 1, within=8)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gatepass.testing.feed.publishing import comment
 from gatepass.testing.feed.scenario import Scenarios
 from gatepass.testing.feed.sections import PageSection
-from gatepass.testing.feed.stage import Answer
+from gatepass.testing.feed.stage import START_SECONDS, Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,8 +163,10 @@ async def an_oversized_message(stage: Stage) -> None:
     bad = stage.token("bad", 1)
     await stage.begin(bad)
     (line,) = stage.open_lines[-1:]
+    stage.beats = False  # which would end the message
     stage.write(b"event: revoked\ndata: " + b"x" * 600_000)
-    await stage.hangs_up(line, 3, "a message of 600,000 bytes", PageSection.FAILURE)
+    await stage.hangs_up(line, 2, "a message of 600,000 bytes", PageSection.FAILURE)
+    stage.beats = True
     await stage.connected()
     stage.revoke(stage.by_index(1))
     await stage.refuses(bad, after=_EVENT)
@@ -235,10 +237,17 @@ async def too_many_requests(stage: Stage) -> None:
 
 @SCENARIOS.add(stale_after=10)
 async def a_stream_of_another_media_type(stage: Stage) -> None:
-    """The stream's address answers with something else, as a captive portal does."""
+    """The stream's address answers with another media type, whatever it looks like."""
     good, bad = stage.token("good", 1), stage.token("bad", 2)
-    stage.answer("stream", "event: hello\ndata: {}\n\n", content_type="text/html")
+
+    async def page() -> Answer:
+        chunks = stage.new_line(stage.visits[-1].last_event_id).chunks()
+        return Answer(chunks=chunks, headers={"content-type": "text/html"})
+
+    stage.answers["stream"] = page
     await stage.begin(good, bad, listens=False)
+    await stage.until_visited("stream", 1, within=START_SECONDS)
+    await stage.hangs_up(stage.lines[0], 2, "it came as text/html", PageSection.FAILURE)
     stage.feed.revoke(stage.by_index(2))
     await stage.refuses(bad, within=8, after="it was revoked, while there was no stream", section=PageSection.FETCHING)
     stage.answer_truly("stream")
