@@ -20,6 +20,7 @@ from gatepass.server.domain.webhooks.delivery import PAUSES
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from http.server import BaseHTTPRequestHandler
 
     from tests.support.scripted_site import Asked
     from tests.support.server import RunningServer
@@ -127,6 +128,25 @@ def test_a_poison_delivery_hides_no_later_event(server: RunningServer, site: Scr
     eventually(lambda: _statuses(shell, webhook) == ["delivered", "delivered"])
     first, _, again = site.asked
     assert (first.headers["webhook-id"], first.body) == (again.headers["webhook-id"], again.body)
+
+
+def test_a_receiver_that_never_answers_holds_up_no_other(
+    server: RunningServer, site: ScriptedSite, shell: Shell
+) -> None:
+    """While one exchange hangs, every other webhook is told at once, again and again."""
+
+    def hang(_handler: BaseHTTPRequestHandler) -> None:
+        site.released.wait(30)
+
+    site.answers["/tarpit"] = hang
+    _add(shell, site.url + "/tarpit", CREATED)
+    _sign_up(server, "first")
+    eventually(lambda: site.times("/tarpit") == 1)
+    _add(shell, site.url + "/hook", CREATED)
+    for count in (1, 2):
+        _sign_up(server, f"later{count}")
+        eventually(lambda count=count: site.times("/hook") == count)  # type: ignore[misc]
+    site.released.set()
 
 
 def _deliveries(shell: Shell, webhook: Any) -> Any:  # noqa: ANN401 - JSON

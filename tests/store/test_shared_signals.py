@@ -102,7 +102,7 @@ async def waiting(tx: Transaction) -> list[tuple[str, str, str]]:
 
 async def claim(tx: Transaction) -> list[QueuedSignal]:
     """Take what is due, as a node does."""
-    due = await tx.signals.due_streams(tx.now, 10)
+    due = await tx.signals.due_receivers(tx.now)
     return [
         signal
         for stream_id in due

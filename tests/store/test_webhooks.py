@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from gatepass.server.domain.accounts.ownership import erase
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.webhooks.queue import hand_over
@@ -41,7 +43,7 @@ async def _queued(tx: Transaction) -> list[WebhookDelivery]:
 
 
 async def _claim(tx: Transaction) -> list[WebhookDelivery]:
-    return await tx.webhook_deliveries.claim(now=tx.now, until=tx.now + 60, limit=20)
+    return await tx.webhook_deliveries.claim_of(HOOK.id, now=tx.now, until=tx.now + 60, limit=20)
 
 
 def test_nothing_is_kept_for_webhooks_that_are_not_there(database: Database) -> None:
@@ -71,6 +73,26 @@ def test_two_nodes_queue_and_claim_each_event_once(database: Database) -> None:
         ]
         claimed = await asyncio.gather(*(database.transaction(_claim) for _ in range(4)))
         assert sorted(each.sequence for batch in claimed for each in batch) == [1, 2]
+
+    asyncio.run(run())
+
+
+def test_receivers_with_something_due_are_found_one_by_one(database: Database) -> None:
+    """Each once, however much waits for it; not whoever has nothing due, and in a claim nothing of another's."""
+
+    async def fill(tx: Transaction) -> None:
+        for name in ("whk_1", "whk_2", "whk_3"):
+            await tx.webhooks.add(msgspec.structs.replace(HOOK, id=name))
+        await _happen(tx)
+        await hand_over(tx, 100)
+        for delivery in await tx.webhook_deliveries.of_webhook("whk_2", 50):
+            await tx.webhook_deliveries.end(delivery.id, "delivered", "")
+
+    async def run() -> None:
+        await database.transaction(fill)
+        assert await database.read(lambda tx: tx.webhook_deliveries.due_receivers(tx.now)) == ["whk_1", "whk_3"]
+        assert {each.webhook_id for each in await database.transaction(_claim)} == {"whk_1"}
+        assert await database.read(lambda tx: tx.webhook_deliveries.due_receivers(tx.now)) == ["whk_3"]
 
     asyncio.run(run())
 

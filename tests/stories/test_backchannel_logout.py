@@ -381,7 +381,7 @@ def _never(site: ScriptedSite) -> Callable[[BaseHTTPRequestHandler], None]:
 def test_a_client_that_is_slow_holds_up_no_other(
     server: RunningServer, api: httpx.Client, browser: Browser, party: RelyingParty, site: ScriptedSite
 ) -> None:
-    """They are told side by side."""
+    """They are told side by side, also of what comes while one still hangs."""
     with ScriptedSite() as slow:
         slow.answers[HEARS] = _never(slow)
         for each in (add(server, slow), party):
@@ -389,6 +389,10 @@ def test_a_client_that_is_slow_holds_up_no_other(
         _log_out(api, browser, party)
         told(site, api)
         eventually(lambda: len(slow.asked) == 1)
+        assert browser.sign_in(ANN).status_code == 303
+        sign_in(api, browser, party)
+        _log_out(api, browser, party)
+        eventually(lambda: site.times(HEARS) == 2)
 
 
 def test_a_client_that_was_removed_is_told_nothing(

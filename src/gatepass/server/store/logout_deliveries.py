@@ -16,7 +16,7 @@ class SqlLogoutDeliveries(SqlQueue[QueuedLogout]):
     """`gatepass.server.domain.sessions.logout_queue.LogoutQueue`."""
 
     def __init__(self, connection: Connection) -> None:
-        super().__init__(connection, "logout_deliveries", QueuedLogout)
+        super().__init__(connection, "logout_deliveries", QueuedLogout, "client_id")
 
     async def add(self, delivery_id: str, logout: Logout, now: float) -> None:
         """Insert."""

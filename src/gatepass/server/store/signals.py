@@ -20,26 +20,13 @@ class SqlSignals(SqlQueue[QueuedSignal]):
     """`gatepass.server.domain.shared_signals.queue.SignalQueue`."""
 
     def __init__(self, connection: Connection) -> None:
-        super().__init__(connection, "signals", QueuedSignal)
+        super().__init__(connection, "signals", QueuedSignal, "stream_id")
 
     async def add(self, signal: QueuedSignal) -> None:
         """Insert."""
         values = msgspec.structs.astuple(signal)
         places = ", ".join(f"?{number}" for number in range(1, len(values) + 1))
         await self._connection.row(f"INSERT INTO signals ({self._columns}) VALUES ({places})", *values)
-
-    async def claim_of(self, stream_id: str, *, now: float, until: float, limit: int) -> list[QueuedSignal]:
-        """Move their due time; of two nodes the second finds that they are no longer due."""
-        return await self._claim(" AND stream_id = ?4", now, until, limit, stream_id)
-
-    async def due_streams(self, now: float, limit: int) -> list[str]:
-        """Select by time."""
-        rows = await self._connection.rows(
-            "SELECT stream_id FROM signals WHERE due_at <= ?1 GROUP BY stream_id ORDER BY MIN(due_at) LIMIT ?2",
-            now,
-            limit,
-        )
-        return [str(stream_id) for (stream_id,) in rows]
 
     async def take_back(self, stream_id: str, jtis: Collection[str]) -> list[QueuedSignal]:
         """Delete by `jti`."""

@@ -13,17 +13,38 @@ Q = TypeVar("Q", bound=msgspec.Struct)
 
 
 class SqlQueue(Generic[Q]):
-    """A queue whose rows any node may take. A struct of `kind` names the columns that are read."""
+    """A queue whose rows any node may take. A struct of `kind` names the columns that are read.
 
-    def __init__(self, connection: Connection, table: str, kind: type[Q]) -> None:
+    `receiver` is the column that says who is told, where that is looked for.
+    """
+
+    def __init__(self, connection: Connection, table: str, kind: type[Q], receiver: str = "id") -> None:
         self._connection = connection
         self._table = table
         self._kind = kind
+        self._receiver = receiver
         self._columns = ", ".join(kind.__struct_fields__)
 
     async def claim(self, *, now: float, until: float, limit: int) -> list[Q]:
         """Move their due time; of two nodes the second finds that they are no longer due."""
         return await self._claim("", now, until, limit)
+
+    async def claim_of(self, receiver: str, *, now: float, until: float, limit: int) -> list[Q]:
+        """As `claim`, of one receiver."""
+        return await self._claim(f" AND {self._receiver} = ?4", now, until, limit, receiver)
+
+    async def due_receivers(self, now: float) -> list[str]:
+        """Step from one receiver to the next by the index, whatever waits for each."""
+        table, receiver = self._table, self._receiver
+        rows = await self._connection.rows(
+            f"WITH RECURSIVE receivers(id) AS (SELECT MIN({receiver}) FROM {table} UNION ALL"
+            f" SELECT (SELECT MIN({receiver}) FROM {table} WHERE {receiver} > receivers.id)"
+            " FROM receivers WHERE receivers.id IS NOT NULL)"
+            " SELECT id FROM receivers WHERE id IS NOT NULL"
+            f" AND EXISTS (SELECT 1 FROM {table} WHERE {receiver} = receivers.id AND due_at <= ?1)",
+            now,
+        )
+        return [str(found) for (found,) in rows]
 
     async def _claim(self, condition: str, now: float, until: float, limit: int, *values: str) -> list[Q]:
         rows = await self._connection.rows(

@@ -93,7 +93,7 @@ class SqlWebhookDeliveries(SqlQueue[WebhookDelivery]):
     """`gatepass.server.domain.webhooks.queue.WebhookQueue`."""
 
     def __init__(self, connection: Connection) -> None:
-        super().__init__(connection, "webhook_deliveries", WebhookDelivery)
+        super().__init__(connection, "webhook_deliveries", WebhookDelivery, "webhook_id")
 
     async def add(self, delivery: WebhookDelivery) -> None:
         """Insert."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -12,6 +11,7 @@ from gatepass.jose import jws
 from gatepass.server.base.errors import Unavailable
 from gatepass.server.domain.events.event import SERVER
 from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.telling import Telling, few_at_a_time
 from gatepass.tokens import logout_token
 from gatepass.tokens.logout_token import LogoutToken
 from gatepass.verify.issuer import FetchError
@@ -32,7 +32,7 @@ PAUSES = (5.0, 30.0, 300.0, 3_600.0, 21_600.0)
 """Seconds before each further try; after the last it is given up."""
 _AT_ONCE = 20
 _CLAIM_SECONDS = 60.0
-"""How long one node owns a delivery: longer than `_AT_ONCE` of them take side by side."""
+"""How long one node owns a delivery: longer than `_AT_ONCE` of them take, a few at a time."""
 _JTI_BYTES = 16
 _DELIVERED = (200, 204)
 _REFUSED = 400
@@ -60,23 +60,29 @@ class LogoutDelivery:
         self._subjects = subjects
         self._keys = keys
         self._issuer = settings.issuer_url
+        self._telling = Telling("client", self._tell)
 
     async def send_due(self) -> None:
-        """Deliver what is due, side by side: a client that is slow holds up no other."""
-        while queued := await self._claim():
-            outcomes = await asyncio.gather(*map(self._deliver, queued), return_exceptions=True)
-            for failure in filter(None, outcomes):
-                raise failure
+        """Begin with what is due: a client that is slow holds up no other."""
 
-    async def _claim(self) -> list[QueuedLogout]:
-        async def look(tx: Transaction) -> bool:
-            return await tx.logout_deliveries.is_any_due(tx.now)
+        async def look(tx: Transaction) -> list[str]:
+            return await tx.logout_deliveries.due_receivers(tx.now)
 
+        self._telling.begin(await self._database.read(look))
+
+    def close(self) -> None:
+        """Stop."""
+        self._telling.close()
+
+    async def _tell(self, client_id: str) -> bool:
         async def unit(tx: Transaction) -> list[QueuedLogout]:
-            return await tx.logout_deliveries.claim(now=tx.now, until=tx.now + _CLAIM_SECONDS, limit=_AT_ONCE)
+            until = tx.now + _CLAIM_SECONDS
+            return await tx.logout_deliveries.claim_of(client_id, now=tx.now, until=until, limit=_AT_ONCE)
 
-        # Most of the time the queue is empty, and checking costs no write.
-        return await self._database.transaction(unit, shared=True) if await self._database.read(look) else []
+        queued = await self._database.transaction(unit, shared=True)
+        for failure in filter(None, await few_at_a_time(map(self._deliver, queued))):
+            raise failure
+        return bool(queued)
 
     async def _deliver(self, queued: QueuedLogout) -> None:
         async def find(tx: Transaction) -> tuple[Client | None, float]:

@@ -42,12 +42,12 @@ class LogoutQueue(Protocol):
         """Add one."""
         ...
 
-    async def claim(self, *, now: float, until: float, limit: int) -> list[QueuedLogout]:
-        """Take what is due; no other node gets it before `until`. One statement."""
+    async def claim_of(self, receiver: str, *, now: float, until: float, limit: int) -> list[QueuedLogout]:
+        """Take what is due of one client; no other node gets it before `until`. One statement."""
         ...
 
-    async def is_any_due(self, now: float) -> bool:
-        """Whether there is one to claim."""
+    async def due_receivers(self, now: float) -> list[str]:
+        """Clients that have something due."""
         ...
 
     async def put_off(self, waiting_id: str, due_at: float) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from itertools import chain, groupby
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -14,6 +13,7 @@ from gatepass.server.base.errors import Unavailable
 from gatepass.server.domain.events.event import SERVER
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.shared_signals.stream import may_receive
+from gatepass.server.domain.telling import Telling, few_at_a_time
 from gatepass.tokens import security_event_token
 from gatepass.verify.issuer import FetchError
 
@@ -31,10 +31,6 @@ log = structlog.get_logger("gatepass")
 PAUSES = (5.0, 30.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 79_200.0)
 """Seconds before each further try, three days in all; after the last it is given up."""
 _AT_ONCE = 20
-_OF_ONE_STREAM = 4
-"""Exchanges with one receiver at the same time: one that does not answer keeps a few of `PublicFetch.MOST_AT_ONCE`."""
-_MOST_STREAMS = 16
-"""Told by one process at the same time."""
 _CLAIM_SECONDS = 120.0
 """How long one node owns a delivery: longer than `_AT_ONCE` of them take one after another."""
 _ACCEPTED = range(200, 300)
@@ -62,49 +58,36 @@ class SignalPush:
         self._fetch = fetch
         self._tokens = tokens
         self._data_key = data_key
-        self._sending: dict[str, asyncio.Task[None]] = {}
-        self._is_closed = False
+        self._telling = Telling("stream", self._tell)
 
     async def send_due(self) -> None:
-        """Begin with the streams that have something due, and are not told by this process just now."""
+        """Begin with the streams that have something due."""
 
         async def look(tx: Transaction) -> list[str]:
-            return await tx.signals.due_streams(tx.now, _MOST_STREAMS + len(self._sending))
+            return await tx.signals.due_receivers(tx.now)
 
-        for stream_id in await self._database.read(look):
-            if self._is_closed or len(self._sending) >= _MOST_STREAMS:
-                return
-            if stream_id not in self._sending:
-                task = self._sending[stream_id] = asyncio.create_task(self._tell(stream_id))
-                task.add_done_callback(partial(self._end, stream_id))
+        self._telling.begin(await self._database.read(look))
 
     def close(self) -> None:
-        """Stop: what was claimed and not noted is told again by the next process that finds it due."""
-        self._is_closed = True
-        for task in self._sending.values():
-            task.cancel()
+        """Stop."""
+        self._telling.close()
 
-    def _end(self, stream_id: str, task: asyncio.Task[None]) -> None:
-        del self._sending[stream_id]
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.warning("a stream was put off", stream=stream_id, reason=f"{type(error).__name__}: {error}")
-
-    async def _tell(self, stream_id: str) -> None:
-        """One person's in order, a few people's side by side, until nothing is due."""
-        turns = asyncio.Semaphore(_OF_ONE_STREAM)
+    async def _tell(self, stream_id: str) -> bool:
+        """One person's in order, a few people's side by side."""
 
         async def unit(tx: Transaction) -> list[QueuedSignal]:
             return await tx.signals.claim_of(stream_id, now=tx.now, until=tx.now + _CLAIM_SECONDS, limit=_AT_ONCE)
 
-        async def in_turn(signals: list[QueuedSignal]) -> list[tuple[QueuedSignal, Outcome]]:
-            async with turns:
-                return await self._send_all(signals)
-
-        while claimed := await self._database.transaction(unit, shared=True):
-            claimed.sort(key=lambda each: (each.user_id, each.id))
-            groups = [list(group) for _, group in groupby(claimed, lambda each: each.user_id)]
-            outcomes = await asyncio.gather(*map(in_turn, groups))
-            await self._database.transaction(partial(_note_all, found=list(chain.from_iterable(outcomes))))
+        claimed = await self._database.transaction(unit, shared=True)
+        claimed.sort(key=lambda each: (each.user_id, each.id))
+        groups = [list(group) for _, group in groupby(claimed, lambda each: each.user_id)]
+        sent = await few_at_a_time(map(self._send_all, groups))
+        outcomes = [each for each in sent if not isinstance(each, BaseException)]
+        await self._database.transaction(partial(_note_all, found=list(chain.from_iterable(outcomes))), shared=True)
+        for failure in sent:
+            if isinstance(failure, BaseException):
+                raise failure
+        return bool(claimed)
 
     async def _send_all(self, signals: list[QueuedSignal]) -> list[tuple[QueuedSignal, Outcome]]:
         """Those of one stream and person, one after another; one that fails holds up none that follows."""

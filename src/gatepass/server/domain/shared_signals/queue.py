@@ -80,11 +80,11 @@ class SignalQueue(Protocol):
         """Add one."""
         ...
 
-    async def due_streams(self, now: float, limit: int) -> list[str]:
-        """Streams with something to push, those first for whom it is longest due."""
+    async def due_receivers(self, now: float) -> list[str]:
+        """Streams with something to push."""
         ...
 
-    async def claim_of(self, stream_id: str, *, now: float, until: float, limit: int) -> list[QueuedSignal]:
+    async def claim_of(self, receiver: str, *, now: float, until: float, limit: int) -> list[QueuedSignal]:
         """Take what a stream is to be pushed; no other node gets it before `until`. One statement."""
         ...
 

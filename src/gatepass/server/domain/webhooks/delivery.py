@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from itertools import chain, groupby
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
+from gatepass.server.domain.telling import Telling, few_at_a_time
 from gatepass.server.domain.webhooks.queue import KEPT_SECONDS, hand_over
 from gatepass.server.domain.webhooks.signing import signed_headers
 from gatepass.verify.issuer import FetchError
@@ -26,9 +26,6 @@ log = structlog.get_logger("gatepass")
 PAUSES = (5.0, 30.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 79_200.0)
 """Seconds before each further try, three days in all; after the last it is given up, and can be repeated by hand."""
 _AT_ONCE = 20
-_PACE_SECONDS = 0.004
-"""How long to wait before another person's is begun. Each takes a millisecond or two of the event loop: begun together,
-twenty would hold up by tens of milliseconds everybody who waits for an answer."""
 _CLAIM_SECONDS = 120.0
 """How long one node owns a delivery: longer than `_AT_ONCE` of them take one after another."""
 _HANDED_AT_ONCE = 100
@@ -36,62 +33,59 @@ _ACCEPTED = range(200, 300)
 
 
 class WebhookSender:
-    """Hands events to the queue, and delivers what is due."""
+    """Hands events to the queue, and delivers what is due: a webhook that is slow holds up no other."""
 
     def __init__(self, database: Database, fetch: PublicFetch, data_key: DataKey) -> None:
         self._database = database
         self._fetch = fetch
         self._data_key = data_key
+        self._telling = Telling("webhook", self._tell)
 
     async def send_due(self) -> None:
-        """Deliver what is due: one person's in order, different people's side by side."""
+        """Begin with what is due."""
+
+        async def look(tx: Transaction) -> list[str]:
+            return await tx.webhook_deliveries.due_receivers(tx.now)
+
         await hand_over_news(self._database)
-        while claimed := await self._claim():
-            await self._deliver(claimed)
+        self._telling.begin(await self._database.read(look))
+
+    def close(self) -> None:
+        """Stop."""
+        self._telling.close()
 
     async def forget_old(self, tx: Transaction) -> None:
         """Remove old deliveries."""
         await tx.webhook_deliveries.forget_before(tx.now - KEPT_SECONDS)
 
-    async def _claim(self) -> list[WebhookDelivery]:
-        async def look(tx: Transaction) -> bool:
-            return await tx.webhook_deliveries.is_any_due(tx.now)
+    async def _tell(self, webhook_id: str) -> bool:
+        """One person's in order, a few people's side by side, and all noted in one transaction: it costs most."""
 
-        async def unit(tx: Transaction) -> list[WebhookDelivery]:
-            return await tx.webhook_deliveries.claim(now=tx.now, until=tx.now + _CLAIM_SECONDS, limit=_AT_ONCE)
+        async def claim(tx: Transaction) -> list[WebhookDelivery]:
+            until = tx.now + _CLAIM_SECONDS
+            return await tx.webhook_deliveries.claim_of(webhook_id, now=tx.now, until=until, limit=_AT_ONCE)
 
-        # Most of the time the queue is empty, and checking costs no write.
-        return await self._database.transaction(unit, shared=True) if await self._database.read(look) else []
+        async def find(tx: Transaction) -> tuple[Webhook | None, float]:
+            return await tx.webhooks.by_id(webhook_id), tx.now
 
-    async def _deliver(self, claimed: list[WebhookDelivery]) -> None:
-        """Send them, and write down what became of each in one transaction: it costs more than the sending."""
-
-        async def find(tx: Transaction) -> tuple[dict[str, Webhook | None], float]:
-            return {each: await tx.webhooks.by_id(each) for each in {one.webhook_id for one in claimed}}, tx.now
-
-        webhooks, now = await self._database.read(find)
-        claimed.sort(key=lambda each: (each.webhook_id, each.user_id, each.sequence))
-        by_person = groupby(claimed, lambda each: (each.webhook_id, each.user_id))
-        sending: list[asyncio.Task[list[tuple[WebhookDelivery, str]]]] = []
-        try:
-            for (webhook_id, _), group in by_person:
-                if (webhook := webhooks[webhook_id]) is not None:
-                    sending.append(asyncio.create_task(self._send_all(webhook, list(group), now)))
-                    await asyncio.sleep(_PACE_SECONDS)
-            sent = await asyncio.gather(*sending, return_exceptions=True)
-        finally:
-            for each in sending:  # where the server stops meanwhile
-                each.cancel()
+        claimed = await self._database.transaction(claim, shared=True)
+        webhook, now = await self._database.read(find)
+        if webhook is None or not claimed:
+            return False
+        claimed.sort(key=lambda each: (each.user_id, each.sequence))
+        by_person = [list(group) for _, group in groupby(claimed, lambda each: each.user_id)]
+        sent = await few_at_a_time(self._send_all(webhook, group, now) for group in by_person)
         outcomes = [each for each in sent if not isinstance(each, BaseException)]
 
-        async def unit(tx: Transaction) -> None:
+        async def note(tx: Transaction) -> None:
             for delivery, error in chain.from_iterable(outcomes):
                 await _note(tx, delivery, error)
 
-        await self._database.transaction(unit, shared=True)
+        await self._database.transaction(note, shared=True)
         for failure in sent:
             if isinstance(failure, BaseException):
                 raise failure
+        return True
 
     async def _send_all(
         self, webhook: Webhook, deliveries: list[WebhookDelivery], now: float

@@ -49,12 +49,12 @@ class WebhookQueue(Protocol):
         """Add one."""
         ...
 
-    async def claim(self, *, now: float, until: float, limit: int) -> list[WebhookDelivery]:
-        """Take what is due; no other node gets it before `until`. One statement."""
+    async def claim_of(self, receiver: str, *, now: float, until: float, limit: int) -> list[WebhookDelivery]:
+        """Take what is due of one webhook; no other node gets it before `until`. One statement."""
         ...
 
-    async def is_any_due(self, now: float) -> bool:
-        """Whether there is one to claim."""
+    async def due_receivers(self, now: float) -> list[str]:
+        """Webhooks that have something due."""
         ...
 
     async def put_off(self, waiting_id: str, due_at: float) -> None:

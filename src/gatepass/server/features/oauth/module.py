@@ -80,6 +80,7 @@ def module(core: Core) -> Module:
         templates=__package__,
         expiry=(forget_codes, forget_unused),
         jobs=(Job(every=_LOGOUT_SECONDS, run=logouts.send_due),),
+        drain=logouts.close,
         proofs={
             OPENID_TOKEN: OpenIdAuth(core.database, core.bearer_auth, core.revocation_check).identify,
             MAY_REGISTER: registration.newcomer,

@@ -17,4 +17,6 @@ _SEND_SECONDS = 0.25
 def module(core: Core) -> Module:
     """The queue of what webhooks are told."""
     sender = WebhookSender(core.database, core.fetch, core.data_key)
-    return Module(jobs=(Job(every=_SEND_SECONDS, run=sender.send_due),), expiry=(sender.forget_old,))
+    return Module(
+        jobs=(Job(every=_SEND_SECONDS, run=sender.send_due),), expiry=(sender.forget_old,), drain=sender.close
+    )
