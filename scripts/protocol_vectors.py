@@ -51,20 +51,26 @@ def _jwk(name: str) -> dict[str, str]:
     return {"kty": "OKP", "crv": "Ed25519", "x": x, "kid": name, "alg": "Ed25519", "use": "sig"}
 
 
+NULL = object()
+"""Stands for the `null` of JSON; None leaves a claim out."""
+
+
 class _Key(NamedTuple):
     name: str
     kid: str | None
+    alg: str = "Ed25519"
 
     def sign(self, claims: dict[str, Any], typ: str) -> str:
         """Write a JWS, without the claims that are None; with our own library, some of them could not be written."""
-        header = {"alg": "Ed25519", "typ": typ} | ({} if self.kid is None else {"kid": self.kid})
-        payload = {name: value for name, value in claims.items() if value is not None}
+        header = {"alg": self.alg, "typ": typ} | ({} if self.kid is None else {"kid": self.kid})
+        payload = {name: None if value is NULL else value for name, value in claims.items() if value is not None}
         signed = ".".join(base64url.encode(json.dumps(part).encode()) for part in (header, payload))
         return f"{signed}.{base64url.encode(_seed(self.name).sign(signed.encode()))}"
 
 
 HONEST, STOLEN = _Key("honest", "honest"), _Key("stolen", "stolen")
 FORGED, UNKNOWN, NAMELESS = _Key("forged", "honest"), _Key("unknown", "unknown"), _Key("honest", None)
+RENAMED = _Key("renamed", "renamed")  # published with `alg` EdDSA
 
 
 def _stored(octets: bytes) -> str:
@@ -123,6 +129,15 @@ def _case(document: str, name: str, token: str, error: str | None = None) -> dic
     return {"name": name, "document": document, "token": token} | verdict
 
 
+def _typ(kind: str) -> str:
+    return {
+        "status_list": status_list.TYP,
+        "snapshot": revocation_snapshot.TYP,
+        "event": revocation_event.TYP,
+        "heartbeat": heartbeat.TYP,
+    }[kind]
+
+
 def documents() -> list[dict[str, Any]]:
     """One document each: accepted, or refused with a code."""
     kinds: dict[str, Callable[..., str]] = {
@@ -143,7 +158,25 @@ def documents() -> list[dict[str, Any]]:
             _case(kind, "another kind of document", make(typ=other), "wrong_typ"),
             _case(kind, "another issuer's", make(iss="https://evil.example.com"), "wrong_issuer"),
             _case(kind, "not a token", "not a token", "malformed"),
+            _case(kind, "alg EdDSA, the older name of the key's Ed25519", make(HONEST._replace(alg="EdDSA"))),
+            _case(kind, "alg Ed25519, by a key that is published with alg EdDSA", make(RENAMED)),
+            _case(kind, "alg of another key", make(HONEST._replace(alg="ES256")), "alg_not_allowed"),
+            _case(kind, "alg HS256", make(HONEST._replace(alg="HS256")), "alg_not_allowed"),
+            _case(kind, "alg none", make(HONEST._replace(alg="none")), "alg_not_allowed"),
+            _case(kind, "typ as a whole media type", make(typ=f"application/{_typ(kind)}")),
+            _case(kind, "typ in capitals", make(typ=_typ(kind).upper())),
+            _case(kind, "iss is no string", make(iss=5), "bad_claim"),
+            _case(kind, "iss is null", make(iss=NULL), "bad_claim"),
+            _case(kind, "iat is no number", make(iat=str(NOW)), "bad_claim"),
+            _case(kind, "exp is no number", make(exp="later"), "bad_claim"),
+            _case(kind, "exp is null", make(exp=NULL), "bad_claim"),
+            _case(kind, "iat is null", make(iat=NULL), "bad_claim"),
+            _case(kind, "a member that is not known", make(more={"a": [1]})),
         ]
+        if kind != "status_list":
+            cases.append(_case(kind, "no iss", make(iss=None), "missing_claim"))
+        if kind in ("status_list", "snapshot", "event"):
+            cases.append(_case(kind, "iat with a fraction", make(iat=NOW - 9.5), "bad_claim"))
     cases += [
         _case("status_list", "no exp, ttl, iss, epoch: another issuer's kind of list",
               _list(exp=None, ttl=None, iss=None, epoch=None, event_id=None)),
@@ -174,6 +207,40 @@ def documents() -> list[dict[str, Any]]:
         _case("event", "no jti", _event(jti=None), "missing_claim"),
         _case("event", "an hour old: it stays true", _event(iat=NOW - 3600)),
         _case("heartbeat", "no iat", _beat(iat=None), "missing_claim"),
+        _case("status_list", "no sub", _list(sub=None), "missing_claim"),
+        _case("status_list", "sub is no string", _list(sub=1), "bad_claim"),
+        _case("status_list", "no status_list", _list(status_list=None), "bad_claim"),
+        _case("status_list", "status_list has no lst", _list(status_list={"bits": 1}), "bad_claim"),
+        _case("status_list", "ttl is no number", _list(ttl="30"), "bad_claim"),
+        _case("status_list", "ttl is null", _list(ttl=NULL)),
+        _case("status_list", "epoch is no string", _list(epoch=1), "bad_claim"),
+        _case("status_list", "epoch is null: as without", _list(epoch=NULL)),
+        _case("status_list", "event_id is no number", _list(event_id="41"), "bad_claim"),
+        _case("status_list", "event_id is null", _list(event_id=NULL), "bad_claim"),
+        _case("snapshot", "no epoch", _snapshot(epoch=None), "bad_claim"),
+        _case("snapshot", "event_id is no number", _snapshot(event_id="41"), "bad_claim"),
+        _case("snapshot", "no jtis", _snapshot(jtis=None), "bad_claim"),
+        _case("snapshot", "jtis is a list", _snapshot(jtis=["at_1"]), "bad_claim"),
+        _case("snapshot", "a time in jtis is no number", _snapshot(jtis={"at_1": "soon"}), "bad_claim"),
+        _case("snapshot", "kids is null", _snapshot(kids=NULL), "bad_claim"),
+        _case("snapshot", "a kid is no string", _snapshot(kids=[1]), "bad_claim"),
+        _case("event", "jti is no string", _event(jti=42), "bad_claim"),
+        _case("event", "jti is no position", _event(jti="e1"), "bad_claim"),
+        _case("event", "jti has a number of 19 digits", _event(jti=f"{EPOCH}:{10**18}"), "bad_claim"),
+        _case("event", "no events", _event(events=None), "bad_claim"),
+        _case("event", "events has another event only", _event(events={"urn:other": {}}), "bad_claim"),
+        _case("event", "no after", _event(events={revocation_event.REVOKED: {"kids": []}}), "bad_claim"),
+        _case("event", "after is no number", _event_of(after="41"), "bad_claim"),
+        _case("event", "status is an object", _event_of(status={URI: [7]}), "bad_claim"),
+        _case("event", "status has no pairs", _event_of(status=[[URI]]), "bad_claim"),
+        _case("event", "an index is no number", _event_of(status=[[URI, ["7"]]]), "bad_claim"),
+        _case("event", "jtis is null", _event_of(jtis=None), "bad_claim"),
+        _case("event", "a kid is no string", _event_of(kids=[1]), "bad_claim"),
+        _case("heartbeat", "no head", _beat(head=None), "bad_claim"),
+        _case("heartbeat", "head is no number", _beat(head="41"), "bad_claim"),
+        _case("heartbeat", "no epoch", _beat(epoch=None), "bad_claim"),
+        _case("heartbeat", "as_of is no number", _beat(as_of="now"), "bad_claim"),
+        _case("heartbeat", "no as_of", _beat(as_of=None), "bad_claim"),
     ]  # fmt: skip
     return cases
 
@@ -235,6 +302,22 @@ def joined() -> list[dict[str, Any]]:
     ]
 
 
+def replaced() -> list[dict[str, Any]]:
+    """Bits of a list that comes after starting over: what an event has set in the one before stays set."""
+
+    def case(name: str, token: str, bits: list[int], error: str | None = None) -> dict[str, Any]:
+        given = {"name": name, "position": f"{EPOCH}:41", "held": _list(), "events": [_event()], "list": token}
+        return given | ({} if error is None else {"error": error}) | {"bits": bits}
+
+    without, with_event = [0, 9, 1_048_575], [0, 7, 9, 1_048_575]
+    return [
+        case("made before the event: a cache had it", _list(iat=NOW - 9), with_event),
+        case("made after it", _list(event_id=42), without),
+        case("of another epoch", _list(epoch="e2", event_id=1, iat=NOW), without),
+        case("older than the one that is held", _list(event_id=40), with_event, "bad_claim"),
+    ]
+
+
 def key_sets() -> list[dict[str, Any]]:
     """Which keys of a set verify documents, and which verify tokens."""
 
@@ -262,13 +345,14 @@ def text() -> str:
                 "issuer": ISSUER,
                 "uri": URI,
                 "now": NOW,
-                "jwks": {"keys": [_jwk("honest"), _jwk("stolen")]},
+                "jwks": {"keys": [_jwk("honest"), _jwk("stolen"), _jwk("renamed") | {"alg": "EdDSA"}]},
                 "revoked_kids": ["stolen"],
                 "bits": [0, 9, 1_048_575],
                 "documents": documents(),
                 "messages": messages(),
                 "greetings": greetings(),
                 "joined": joined(),
+                "replaced": replaced(),
                 "key_sets": key_sets(),
             },
             indent=1,

@@ -34,6 +34,11 @@ def _follower() -> Revocations:
     return follower
 
 
+def _bits(follower: Revocations) -> list[int]:
+    octets = follower.known.lists.held[VECTORS["uri"]].octets
+    return [index for index in range(8 * len(octets)) if octets[index >> 3] >> (index & 7) & 1]
+
+
 def _read(follower: Revocations, case: dict[str, Any]) -> Any:  # noqa: ANN401 - one of four kinds
     token = case["token"]
     match case["document"]:
@@ -116,8 +121,26 @@ def test_a_list_that_comes_after_events(case: dict[str, Any]) -> None:
     for token in case["events"]:
         follower.stream.hear_event(connection, follower.stream.read_event(token, KEYS, NOW), now)
     follower.documents.learn_list(follower.documents.read_list(VECTORS["uri"], case["list"], KEYS, NOW), now)
-    octets = follower.known.lists.held[VECTORS["uri"]].octets
-    assert [index for index in range(8 * len(octets)) if octets[index >> 3] >> (index & 7) & 1] == case["bits"]
+    assert _bits(follower) == case["bits"]
+
+
+@pytest.mark.parametrize("case", VECTORS["replaced"], ids=lambda case: case["name"])
+def test_a_list_that_comes_after_starting_over(case: dict[str, Any]) -> None:
+    """It takes nothing back that an event has said of the list before it."""
+    follower, now = _follower(), Moment(NOW, 1000.0)
+    position = Position.parse(case["position"])
+    assert position is not None
+    follower.known.start_at(position)
+    follower.documents.learn_list(follower.documents.read_list(VECTORS["uri"], case["held"], KEYS, NOW), now)
+    for token in case["events"]:
+        follower.stream.hear_event(follower.stream.opened(now), follower.stream.read_event(token, KEYS, NOW), now)
+    follower.known.start_over()
+    error = None
+    try:
+        follower.documents.learn_list(follower.documents.read_list(VECTORS["uri"], case["list"], KEYS, NOW), now)
+    except JoseError as refused:
+        error = refused.code
+    assert (error, _bits(follower)) == (case.get("error"), case["bits"])
 
 
 @pytest.mark.parametrize("case", VECTORS["key_sets"], ids=lambda case: case["name"])

@@ -119,6 +119,8 @@ def check(token: str, keys: Key | KeySet, *, issuer: str, now: float) -> Revocat
     Raises:
         JoseError: It is refused; `code` says why.
     """
-    return jwt.verify(
+    event = jwt.verify(
         token, keys, issuer=issuer, audience=None, typ=TYP, required=("iat", "jti"), now=now, into=RevocationEvent
     )
+    _ = event.position  # refused here, if `jti` is none
+    return event

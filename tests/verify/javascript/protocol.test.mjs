@@ -113,6 +113,19 @@ test("a list that comes after events has the bits that the vectors name", async 
   }
 });
 
+test("a list that comes after starting over has the bits that the vectors name", async () => {
+  for (const { name, position, held, events, list, error, bits: expected } of protocol.replaced) {
+    const revocations = followerAt(position);
+    const { known, stream } = revocations;
+    revocations.learnList(await readList(uri, held, keys, now, known), moment);
+    const connection = stream.opened(moment);
+    for (const token of events) stream.hearEvent(connection, await readEvent(token, keys, now, known), moment);
+    known.startOver();
+    const told = await codeOf(async () => revocations.learnList(await readList(uri, list, keys, now, known), moment));
+    assert.deepEqual([told, bitsOf(known.lists.find(uri).octets)], [error, expected], name);
+  }
+});
+
 test("a key set is split as the vectors say", async () => {
   for (const { name, jwks: set, documents: ofDocuments, tokens } of protocol.key_sets) {
     const marked = await KeySet.read(set, undefined, "revocations");
