@@ -21,7 +21,7 @@ from gatepass.jose import Key, base64url
 from gatepass.tokens import dpop_proof
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "docs" / "protocol" / "vectors" / "verifier.json"
@@ -327,12 +327,19 @@ def _claims() -> Iterator[Case]:
     yield Case("permissions that are no list grant nothing", token(permissions="all"), GOOD | {"permissions": []})
     yield Case("an organization that is no text is none", token(org_id=7), GOOD | {"organization": None})
     yield Case("a status", token(status={"status_list": {"idx": 9, "uri": LIST}}), GOOD)
+    yield Case("a status at 9.0", token(status={"status_list": {"idx": 9.0, "uri": LIST}}), GOOD)
+    yield Case(
+        "a status with other members", token(status={"status_list": {"idx": 9, "uri": LIST, "x": 1}, "y": 2}), GOOD
+    )
     yield Case("a status of something else", token(status={"other": 1}), GOOD)
     members: tuple[object, ...] = (
         {"idx": -1, "uri": LIST},
         {"idx": "9", "uri": LIST},
         {"idx": 9},
         {"idx": 1.5, "uri": LIST},
+        {"idx": True, "uri": LIST},
+        {"idx": 1 << 53, "uri": LIST},
+        {"idx": 9, "uri": None},
         [],
         None,
     )
@@ -408,6 +415,26 @@ OTHER_TARGETS = {
 }
 
 
+ODD_HOSTS = {
+    "a host of five numbers": "https://1.2.3.4.5/orders",
+    "a host of a number too large": "https://256.256.256.256/orders",
+    "a host that is no punycode": "https://xn--a/orders",
+    "a host with marks": "https://a_b~c!d/orders",
+}
+"""RFC 3986 §3.2.2 allows them as names, which are compared as they are; parsers of URLs for browsers do not."""
+
+NO_HOSTS = {
+    "a host with a character that no URI has": "https://a<b/orders",
+    "a host in braces": "https://{api}/orders",
+    "brackets around a name": "https://[api]/orders",
+    "no host": "https://:443/orders",
+    "half an escape in the host": "https://a%2/orders",
+    "a port too large": "https://api.example.com:65536/orders",
+    "a port that is no number": "https://api.example.com:4a3/orders",
+    "another scheme that is not HTTP's": "ftp://api.example.com/orders",
+}
+
+
 def _proofs() -> Iterator[Case]:
     holder = KEYS["holder"]
     thumbprint, url = holder.thumbprint(), "https://api.example.com/orders?a=b"
@@ -467,8 +494,8 @@ def _proofs() -> Iterator[Case]:
     yield case(
         "an encoded slash in the path", proof(htu="https://api.example.com/a%2Fb"), at="https://api.example.com/a/b"
     )
-    yield case("user information", proof(htu="https://api.example.com@evil.example/orders"))
-    yield from (case(name, proof(htu=htu)) for name, htu in OTHER_TARGETS.items())
+    yield from _targets(proof, case, good)
+    yield from _operations(proof, case, good, jwk)
     yield case("as old as it may be", proof(iat=NOW - 60), good)
     yield case("too old", proof(iat=NOW - 61))
     yield case("from the future", proof(iat=NOW + 61))
@@ -489,6 +516,34 @@ def _proofs() -> Iterator[Case]:
     yield case("not a token", "x")
     yield case("longer than 8,192 characters", proof(x="a" * 7_000))
     yield Case("DPoP: required, and there is none", token(), "unproven_cnf", {"dpop_required": True})
+
+
+def _targets(proof: Callable[..., str], case: Callable[..., Case], good: dict[str, Any]) -> Iterator[Case]:
+    """URLs that no parser may repair, and odd ones that are what they are."""
+    yield case("user information", proof(htu="https://api.example.com@evil.example/orders"))
+    yield from (case(name, proof(htu=htu)) for name, htu in OTHER_TARGETS.items())
+    yield from (case(name, proof(htu=htu), good, at=htu) for name, htu in ODD_HOSTS.items())
+    yield from (case(name, proof(htu=htu), at=htu) for name, htu in NO_HOSTS.items())
+    yield case("an empty port", proof(htu="https://api.example.com:/orders"), good)
+    yield case("a port with zeros", proof(htu="https://api.example.com:00443/orders"), good)
+    yield case(
+        "IPv6 in capitals", proof(htu="https://[2001:DB8::1]/orders"), good, at="https://[2001:db8::1]:443/orders"
+    )
+
+
+def _operations(
+    proof: Callable[..., str], case: Callable[..., Case], good: dict[str, Any], jwk: dict[str, Any]
+) -> Iterator[Case]:
+    """What `key_ops` says of the key of a proof (RFC 7517 §4.3)."""
+    for name, operations, verdict in (
+        ("for verifying", ["verify"], good),
+        ("named twice", ["verify", "verify"], "invalid_dpop_proof"),
+        ("for signing alone", ["sign"], "invalid_dpop_proof"),
+        ("none", [], "invalid_dpop_proof"),
+        ("a text", "verify", "invalid_dpop_proof"),
+        ("one that is no text", ["verify", 1], "invalid_dpop_proof"),
+    ):
+        yield case(f"key_ops {name}", proof(head={"jwk": {**jwk, "key_ops": operations}}), verdict)
 
 
 def cases() -> list[Case]:

@@ -171,13 +171,15 @@ export function isSameTarget(/** @type {string} */ htu, /** @type {string} */ ur
   }
 }
 
+const URL_OF_HTTP =
+  /^(https?):\/\/(\[[0-9a-f:.]+\]|(?:[a-z0-9._~!$&'()*+,;=-]|%[0-9a-f]{2})+)(?::([0-9]{0,5}))?(\/[!"$->@-[\]-~]*)?(?:[?#][!-[\]-~]*)?$/i;
+
 /** @param {string} url */
 function target(url) {
-  if (!/^[!-[\]-~]+$/.test(url)) throw new TypeError("parsers disagree about blanks and backslashes");
-  // `URL` repairs much: one slash or none, an empty user name, `..` in the path. An API sees the path as it was sent.
-  const found = /^(https?):\/\/(\[[^\]/?#@]*\]|[^:/?#@[\]]+)(?::(\d*))?(\/[^?#]*)?(?:[?#]|$)/i.exec(url);
-  if (!found || !URL.canParse(url)) throw new TypeError("not a URL of HTTP");
-  const [, scheme, host, port, pathname = "/"] = found;
+  // RFC 3986 §3.2.2 without user information. Parsers repair, and disagree: on blanks, backslashes, numbers in hosts.
+  const found = URL_OF_HTTP.exec(url);
+  const [, scheme, host, port, pathname = "/"] = found ?? [];
+  if (!scheme || Number(port ?? 0) > 65_535) throw new TypeError("not a URL of HTTP");
   const usual = scheme.length === 5 ? 443 : 80;
   const origin = `${scheme}://${host}:${Number(port) || usual}`.toLowerCase();
   // What need not be encoded is decoded: an encoded slash stays different from a plain one.

@@ -48,7 +48,7 @@ export function parseObject(octets) {
     throw malformed("not strict JSON");
   }
   if (!isObject(value)) throw malformed("the JSON is not an object");
-  if (!isBounded(value, DEPTH)) throw malformed("the JSON is too deep, or a number too large");
+  if (!isBounded(value, DEPTH)) throw malformed("too deep, or a number too large");
   if (!isPlain) lookClosely(text);
   return value;
 }

@@ -120,10 +120,10 @@ function algorithmOf(jwk, fallback) {
   return alg;
 }
 
-/** RFC 7517 §4.2, §4.3. @param {Record<string, any>} jwk */
+/** RFC 7517 §4.2, §4.3: an operation is a text, and named once. @param {Record<string, any>} jwk */
 function checkUse({ use = "sig", key_ops: operations = ["verify"] }) {
-  const isForThat = use === "sig" && Array.isArray(operations) && operations.includes("verify");
-  if (!isForThat) throw invalid("for another use");
+  const names = [...new Set(operations)].filter((name) => typeof name === "string");
+  if (use !== "sig" || !names.includes("verify") || names.length !== operations.length) throw invalid("for another use");
 }
 
 /** Return the members that make the key, and no others. @param {Record<string, any>} jwk @param {Row} row */
@@ -201,9 +201,9 @@ export class KeySet {
     const named = kid === undefined ? this.keys : this.keys.filter((key) => key.kid === kid);
     if (!named.length && kid !== undefined) throw new VerifyError("unknown_key", "no key has this kid");
     const fitting = named.filter(({ algs }) => algs.includes(alg));
-    if (!fitting.length) throw new VerifyError("alg_not_allowed", "no key here is for this alg");
+    if (!fitting.length) throw new VerifyError("alg_not_allowed", "no key is for this alg");
     if (new Set(fitting.map(({ canonical }) => canonical)).size > 1) {
-      throw new VerifyError("unknown_key", "more than one key fits");
+      throw new VerifyError("unknown_key", "several keys fit");
     }
     return fitting[0];
   }

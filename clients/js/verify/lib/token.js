@@ -31,9 +31,9 @@ export function readHeader(segment) {
     }
   }
   if (!Object.hasOwn(header, "alg")) throw malformed("the header has no alg");
-  if (!isKnownAlgorithm(header.alg)) throw new VerifyError("alg_not_allowed", "alg is none, or unknown");
+  if (!isKnownAlgorithm(header.alg)) throw new VerifyError("alg_not_allowed", "alg is unknown");
   if (Object.hasOwn(header, "crit")) checkCrit(header, header.crit);
-  if (Object.hasOwn(header, "b64") && header.b64 !== true) throw malformed("b64 is not true, and not in crit");
+  if (Object.hasOwn(header, "b64") && header.b64 !== true) throw malformed("b64 is not in crit");
   return header;
 }
 
