@@ -27,6 +27,11 @@ export interface VerifierOptions {
   stale?: "serve" | "refuse";
   /** The age of the issuer's last proof from which on we do not know any more; 60 by default. */
   staleAfter?: number;
+  /**
+   * The URLs of relays (`gatepass relay`) from which to learn what is revoked, the nearest first; the issuer comes last.
+   * They need no trust and no TLS. One that is no URL refuses every token (`invalid_policy`).
+   */
+  relays?: readonly string[];
   /** How many verified tokens are remembered; 10,000 by default, 0 for none. */
   cacheSize?: number;
   /** Gets documents and the stream, in place of the platform's `fetch`. */

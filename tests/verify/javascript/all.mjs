@@ -3,5 +3,6 @@
 import "./cases.test.mjs";
 import "./protocol.test.mjs";
 import "./follower.test.mjs";
+import "./relays.test.mjs";
 import "./verifier.test.mjs";
 import "./sse.test.mjs";

@@ -31,6 +31,7 @@ export class Trouble {
   #began = null;
   #failedAt = LONG_AGO;
   #wait = 0;
+  times = 0; // how often it has failed
 
   get isOn() {
     return this.#began !== null;
@@ -47,6 +48,7 @@ export class Trouble {
           : 1 + 3 * jitter;
     this.#began ??= now;
     this.#failedAt = now;
+    this.times += 1;
     this.#wait = Math.max(seconds, atLeast);
   }
 
@@ -62,6 +64,7 @@ export class Trouble {
   ended() {
     this.#began = null;
     this.#wait = 0;
+    this.times = 0;
   }
 }
 

@@ -7,7 +7,8 @@ import { readEvent, readHeartbeat, readList, readSnapshot } from "./following/do
 import { TTL_SECONDS } from "./following/lists.js";
 import { Parser } from "./following/sse.js";
 import { Revocations } from "./following/revocations.js";
-import { FetchError, wholeSeconds, within } from "./http.js";
+import { Lost } from "./following/stream.js";
+import { FetchError, isSameOrigin, wholeSeconds, within } from "./http.js";
 import { KeySet } from "./keys.js";
 
 /** @import { Moment } from "./clocks.js" */
@@ -40,6 +41,8 @@ export class Follower {
   #jwks = "";
   #documentKeys = new KeySet([]);
   #isClosed = false;
+  /** What is wrong with the configuration, which each token says. @type {unknown} */
+  #problem = null;
   #tickedAt = -Infinity;
   #lookedAgainAt = -Infinity;
   #sleep = new Sleep();
@@ -62,15 +65,22 @@ export class Follower {
    * @param {() => number} options.clock
    * @param {() => number} [options.running] The clock that only runs.
    * @param {() => void} options.onKeysRevoked
+   * @param {readonly string[]} [options.relays]
    * @param {string} [options.clientId]
    * @param {string} [options.clientSecret]
    * @param {typeof every} [options.every]
    */
   constructor(
     policy,
-    { issuer, getter, clock, running = runningClock, onKeysRevoked, every: repeat = every, ...client },
+    { issuer, getter, clock, running = runningClock, onKeysRevoked, every: repeat = every, relays, ...client },
   ) {
-    this.revocations = new Revocations(issuer.url, policy);
+    try {
+      this.revocations = new Revocations(issuer.url, policy, relays);
+    } catch (error) {
+      this.revocations = new Revocations(issuer.url, policy);
+      this.#problem = error;
+      this.#isClosed = true;
+    }
     this.#issuer = issuer;
     this.#getter = getter;
     this.#clock = clock;
@@ -145,6 +155,7 @@ export class Follower {
 
   /** Throw if a token is revoked, or what is known too old. @param {Principal} principal */
   judge(principal) {
+    if (this.#problem) throw this.#problem;
     this.revocations.known.judge(principal, this.now);
   }
 
@@ -214,8 +225,8 @@ export class Follower {
     this.#flights.add(want.url);
     try {
       const token = tokenIn(
-        want.url,
-        await this.#getter.get(want.url, MOST_CHARACTERS[want.isList ? "list" : "snapshot"]),
+        want.at,
+        await this.#getter.get(want.at, MOST_CHARACTERS[want.isList ? "list" : "snapshot"]),
       );
       if (want.isList) {
         const read = await this.#checked((...by) => readList(want.url, token, ...by));
@@ -224,6 +235,7 @@ export class Follower {
         const read = await this.#checked((...by) => readSnapshot(token, ...by));
         this.#learnNames(() => revocations.learnSnapshot(read, this.now));
       }
+      revocations.doubt(want, this.now);
     } catch (error) {
       this.#fail(want, error);
     } finally {
@@ -236,8 +248,8 @@ export class Follower {
   /** @param {Want} want @param {any} error */
   #fail(want, error) {
     if (error instanceof VerifyError) this.revocations.known.refusals += 1;
-    this.revocations.fail(want, this.now, error?.isMissing);
-    this.#issuer.log(`cannot learn what ${this.#issuer.url} has revoked: ${want.url}: ${reasonOf(error)}`);
+    this.revocations.fail(want, this.now, error?.isMissing && want.at === want.url); // a relay may just not have it
+    this.#issuer.log(`cannot learn what ${this.#issuer.url} has revoked: ${want.at}: ${reasonOf(error)}`);
   }
 
   /**
@@ -288,10 +300,12 @@ export class Follower {
     const abort = new AbortController();
     this.#connections.set(connection, abort);
     let retryAfter = 0;
+    let isFaulty = false;
     try {
       await this.#hear(connection, abort.signal);
     } catch (error) {
       if (error instanceof FetchError) retryAfter = error.retryAfter;
+      isFaulty = error instanceof VerifyError || (error instanceof Lost && !error.isResync);
       if (error instanceof VerifyError) {
         known.refusals += 1;
         this.#issuer.log(`refused what ${this.#issuer.url} says is revoked: ${reasonOf(error)}`);
@@ -300,22 +314,24 @@ export class Follower {
     } finally {
       abort.abort();
       this.#connections.delete(connection);
-      stream.closed(connection, this.now, retryAfter);
+      stream.closed(connection, this.now, retryAfter, isFaulty);
     }
   }
 
   /** @param {Connection} connection @param {AbortSignal} signal */
   async #hear(connection, signal) {
-    const { position, offer } = this.revocations.known;
+    const { known, stream } = this.revocations;
+    const { position, offer } = known;
     if (!position || !offer?.stream) return;
+    const url = stream.upstreams.at(offer.stream, connection.place);
     const headers = {
       accept: EVENT_STREAM,
       "last-event-id": `${position.epoch}:${position.eventId}`,
-      ...(this.#authorization && { authorization: this.#authorization }),
+      ...(this.#authorization && isSameOrigin(url, known.issuer) && { authorization: this.#authorization }),
     };
-    const { status, headers: theirs, body } = await this.#getter.ask(offer.stream, { headers, signal });
+    const { status, headers: theirs, body } = await this.#getter.ask(url, { headers, signal });
     if (status !== 200 || theirs.get("content-type")?.split(";")[0].trim().toLowerCase() !== EVENT_STREAM || !body) {
-      const error = new FetchError(`${offer.stream} answered ${status}, and no ${EVENT_STREAM}`);
+      const error = new FetchError(`${url} answered ${status}, and no ${EVENT_STREAM}`);
       throw Object.assign(error, { retryAfter: wholeSeconds(theirs.get("retry-after")) ?? 0 });
     }
     const reader = body.getReader();
@@ -335,7 +351,7 @@ export class Follower {
       const read = await this.#checked((...by) => readEvent(data, ...by));
       this.#learnNames(() => stream.hearEvent(connection, read, this.now));
     } else if (event === "resync") {
-      throw stream.lost("the issuer no longer has the events since our position");
+      throw Object.assign(stream.lost("the issuer no longer has the events since our position"), { isResync: true });
     } else if (event === "") {
       connection.heardAt = this.now.run;
       if (data.startsWith(HEARTBEAT)) await this.#heedHeartbeat(data.slice(HEARTBEAT.length));

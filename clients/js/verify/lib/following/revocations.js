@@ -4,15 +4,17 @@ import { younger } from "../clocks.js";
 import { Document, TTL_SECONDS } from "./lists.js";
 import { Known } from "./known.js";
 import { SILENCE_SECONDS, Stream } from "./stream.js";
+import { Upstreams } from "./upstreams.js";
 
 /** @import { Moment, Proof } from "../clocks.js" */
 /** @import { Offer } from "../issuer.js" */
 /** @import { Principal } from "../principal.js" */
 /** @import { Copy } from "./lists.js" */
 
-/** @typedef {{ url: string, isList: boolean }} Want A document to fetch. */
+/** @typedef {{ url: string, isList: boolean, at: string }} Want A document, and where to fetch it: `url`, or at a relay. */
 
 const RENEWAL_SECONDS = 600; // of documents while the stream is live, to see bits that are 0 again
+const RELAYED_SECONDS = 60; // a relay fetches what is asked for at least this often, if the issuer is there
 const MISSING_SECONDS = 30; // how long a list is not fetched again that the issuer says does not exist
 const [LEAST_TTL, MOST_TTL] = [5, 3600];
 
@@ -23,11 +25,12 @@ export class Revocations {
   /**
    * @param {string} issuer
    * @param {{ mode: "feed" | "list", stale: "serve" | "refuse", staleAfter: number }} policy
+   * @param {readonly string[]} [relays] Where they are read, in this order, before the issuer itself.
    * @param {() => number} [jitter] A number from 0 to 1, so that followers do not all come at once.
    */
-  constructor(issuer, policy, jitter = Math.random) {
+  constructor(issuer, policy, relays = [], jitter = Math.random) {
     this.known = new Known(issuer, policy);
-    this.stream = new Stream(this.known, jitter);
+    this.stream = new Stream(this.known, new Upstreams(relays, jitter), jitter);
     this.#jitter = jitter;
   }
 
@@ -77,12 +80,18 @@ export class Revocations {
     /** @type {Want[]} */
     const wants = [];
     if (snapshot?.isDue(now, isLive ? RENEWAL_SECONDS : this.#polled(TTL_SECONDS))) {
-      wants.push({ url: snapshot.url, isList: false });
+      wants.push(this.#want(snapshot, false));
     }
     for (const copy of [...lists.awaited.values(), ...lists.held.values()]) {
-      if (copy.isDue(now, this.#freshSeconds(copy, isLive))) wants.push({ url: copy.url, isList: true });
+      if (copy.isDue(now, this.#freshSeconds(copy, isLive))) wants.push(this.#want(copy, true));
     }
     return this.#isIssuerOut ? wants.slice(0, 1) : wants;
+  }
+
+  /** Where the stream is, and with each failure at the next place. @param {Document} document @param {boolean} isList */
+  #want({ url, trouble }, isList) {
+    const { upstreams } = this.stream;
+    return { url, isList, at: upstreams.at(url, upstreams.place + trouble.times) };
   }
 
   /** @param {Copy} copy @param {boolean} isLive */
@@ -112,6 +121,19 @@ export class Revocations {
     const found = isList ? this.known.lists.find(url) : this.known.snapshot;
     this.#isIssuerOut = !isMissing;
     found?.trouble.failed(now, this.#jitter(), isMissing && !found.isKnown ? MISSING_SECONDS : 0);
+  }
+
+  /**
+   * Ask elsewhere, too, if what a relay has brought is older than what the issuer must have had for it.
+   *
+   * @param {Want} want
+   * @param {Moment} now
+   */
+  doubt({ url, isList, at }, now) {
+    const found = isList ? this.known.lists.find(url) : this.known.snapshot;
+    const isExpected = this.stream.isLive(now) || !this.known.feeds; // and the issuer is not away itself
+    if (at !== url && found && isExpected && now.wall - found.iat > RELAYED_SECONDS)
+      found.trouble.failed(now, this.#jitter());
   }
 
   // ── what came ──

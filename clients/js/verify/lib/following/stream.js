@@ -1,26 +1,30 @@
 // The stream: a greeting, then heartbeats and events; when to connect, and when to give a connection up. No I/O.
 
 import { ageOf, Trouble, younger } from "../clocks.js";
+import { DOUBT_SECONDS } from "./upstreams.js";
 
 /** @import { Moment } from "../clocks.js" */
 /** @import { Known } from "./known.js" */
+/** @import { Upstreams } from "./upstreams.js" */
 
 export const SILENCE_SECONDS = 5; // a stream silent for so long is dead
-const DOUBT_SECONDS = 3; // silent for so long, it may be dead: another is opened beside it
 const LIVE_SECONDS = 8; // how old the last proof may be
 const MOST_RETRY_AFTER = 30;
 
 /** The stream does not go on from the last event that we know: start over from the documents. */
-export class Lost extends Error {}
+export class Lost extends Error {
+  isResync = false; // whether the other side says so itself, which is no fault of its
+}
 
-/** One connection: when it was last heard, and the event at which the issuer stood when it greeted us. */
+/** One connection: to which place, when it was last heard, and where the issuer stood when it greeted us. */
 export class Connection {
   /** @type {number | null} */
   goal = null;
 
-  /** @param {number} run */
-  constructor(run) {
+  /** @param {number} run @param {number} place */
+  constructor(run, place) {
     this.heardAt = run;
+    this.place = place;
   }
 }
 
@@ -34,8 +38,9 @@ export class Stream {
   /** @type {Connection | null} */
   #next = null;
 
-  /** @param {Known} known @param {() => number} jitter */
-  constructor(known, jitter) {
+  /** @param {Known} known @param {Upstreams} upstreams @param {() => number} jitter */
+  constructor(known, upstreams, jitter) {
+    this.upstreams = upstreams;
     this.#known = known;
     this.#jitter = jitter;
   }
@@ -55,16 +60,27 @@ export class Stream {
     return now.run - current.heardAt < SILENCE_SECONDS && ageOf(byStream, now) < LIVE_SECONDS;
   }
 
-  /** Whether it is time to connect: also beside a silent connection. @param {Moment} now */
+  /** Whether it is time to connect: also beside a silent connection, or at another place. @param {Moment} now */
   isDue(now) {
+    const { upstreams } = this;
     if (!this.#known.feeds || !this.#known.position || this.#next) return false;
-    if (this.#current && now.run - this.#current.heardAt < DOUBT_SECONDS) return false;
+    if (upstreams.isInDoubt(now)) this.#leave(now);
+    else if (this.#current) upstreams.lookBack(now);
+    const isHeard = this.#current && now.run - this.#current.heardAt < DOUBT_SECONDS;
+    if (isHeard && this.#current?.place === upstreams.place) return false;
     return this.#trouble.isOver(now);
+  }
+
+  /** Go on to the next place; what one asks us to wait holds for coming back to it, and not for another. */
+  #leave(/** @type {Moment} */ now, atLeast = 0) {
+    this.upstreams.leave(now);
+    this.#trouble.failed(now, this.#jitter(), this.upstreams.place ? this.upstreams.wait : atLeast);
   }
 
   /** @param {Moment} now */
   opened(now) {
-    return (this.#next = new Connection(now.run));
+    this.upstreams.asked(now);
+    return (this.#next = new Connection(now.run, this.upstreams.place));
   }
 
   /**
@@ -79,17 +95,21 @@ export class Stream {
   }
 
   /**
-   * Record the end of a connection, and plan the next.
+   * Record the end of a connection, and plan the next: elsewhere, if this one never began or was wrong.
    *
    * @param {Connection} connection
    * @param {Moment} now
    * @param {number} [retryAfter]
+   * @param {boolean} [isFaulty] Whether what it said was refused, or incomplete.
    */
-  closed(connection, now, retryAfter = 0) {
+  closed(connection, now, retryAfter = 0, isFaulty = false) {
     if (connection === this.#current) this.#current = null;
     else if (connection === this.#next) this.#next = null;
     else return; // it was already replaced
-    this.#trouble.failed(now, this.#jitter(), Math.min(retryAfter, MOST_RETRY_AFTER));
+    const seconds = Math.min(retryAfter, MOST_RETRY_AFTER);
+    const isOver = isFaulty || connection.goal === null;
+    if (isOver && connection.place === this.upstreams.place) this.#leave(now, seconds);
+    else this.#trouble.failed(now, this.#jitter(), seconds);
   }
 
   // ── messages ──
@@ -113,6 +133,7 @@ export class Stream {
     connection.goal = eventId;
     this.#current = connection;
     this.#next = null;
+    this.upstreams.arrived(connection.place, now);
   }
 
   /**
@@ -129,7 +150,10 @@ export class Stream {
     if (head < position.eventId) return; // its node is behind us
     known.issuerTime = Math.max(known.issuerTime, iat);
     known.byStream = younger(known.byStream, { asOf, run: now.run - Math.max(0, iat - asOf) }, now);
-    if (this.isLive(now)) this.#trouble.ended();
+    if (this.#current && this.isLive(now)) {
+      this.#trouble.ended();
+      this.upstreams.proved(this.#current.place, asOf, now);
+    }
     known.pruneIfDue(now);
   }
 
