@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -42,28 +44,56 @@ def test_a_body_of_doubtful_length_is_refused(server: RunningServer, framing: by
     assert said.count(b"HTTP/1.1 ") == 1
 
 
+LENGTH = b"Content-Length: %d\r\n\r\n%s" % (len(HIDDEN), HIDDEN)
+CHUNKS = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(HIDDEN), HIDDEN)
+LAST = b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize("body", [LENGTH, CHUNKS], ids=["length", "chunks"])
 @pytest.mark.parametrize("upgrade", [b"h2c", b"websocket"])
-def test_the_body_of_an_upgrade_is_never_a_request(server: RunningServer, api: httpx.Client, upgrade: bytes) -> None:
-    """Httptools takes what follows the head for another protocol, and then for the next request: 400 instead."""
+def test_the_body_of_an_upgrade_is_never_a_request(
+    server: RunningServer, api: httpx.Client, upgrade: bytes, body: bytes
+) -> None:
+    """Httptools takes what follows the head for another protocol: it is the body, and after it comes the next request.
+
+    Also where the head comes by itself, and the rest when the server has read it, or one octet after the other.
+    """
+    head = POST + b"Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAEAAEAA\r\nUpgrade: %s\r\n" % upgrade
     with connection(server) as connected:
-        connected.sendall(
-            POST + b"Connection: Upgrade\r\nUpgrade: %s\r\nContent-Length: %d\r\n\r\n" % (upgrade, len(HIDDEN))
-        )
+        connected.sendall(head + body + LAST)
+        at_once = everything(connected)
+    with connection(server) as connected:
+        start, separator, rest = (head + body + LAST).partition(b"\r\n\r\n")
+        connected.sendall(start + separator)
         assert api.get("/health").status_code == 200  # by now the server has read the head
-        connected.sendall(HIDDEN)
-        said = everything(connected)
-    assert said.startswith(b"HTTP/1.1 400 ")
-    assert said.count(b"HTTP/1.1 ") == 1
-
-
-@pytest.mark.parametrize("upgrade", [b"h2c", b"websocket"])
-def test_an_upgrade_is_ignored_and_nothing_follows_it(server: RunningServer, upgrade: bytes) -> None:
-    """Without a body it is answered in HTTP/1.1 (RFC 9110 §7.8), and the connection ends with the answer."""
+        connected.sendall(rest)
+        in_two = everything(connected)
     with connection(server) as connected:
-        connected.sendall(b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n" % upgrade)
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for octet in head + body + LAST:
+            connected.sendall(bytes((octet,)))
+        in_octets = everything(connected)
+    for said in (at_once, in_two, in_octets):
+        assert [answer[:3] for answer in said.split(b"HTTP/1.1 ")[1:]] == [b"400", b"200"]
+        assert said.count(b'"malformed_request"') == 1  # of the body, which is no JSON
+
+
+def test_thousands_of_upgrades_at_once(server: RunningServer) -> None:
+    """Each is answered in HTTP/1.1 (RFC 9110 §7.8), in its turn, on one connection."""
+    asks = b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    with connection(server) as connected:
+        threading.Thread(target=connected.sendall, args=(asks * 2_000 + LAST,)).start()
+        assert everything(connected).count(b"HTTP/1.1 200 ") == 2_001
+
+
+@pytest.mark.parametrize("start", [b"CONNECT a:443 HTTP/1.1", b"GET /health HTTP/1.0"])
+def test_what_cannot_be_upgraded(server: RunningServer, start: bytes) -> None:
+    """No proxy is here; and HTTP/1.0 has no such header: one answer, and nothing after it."""
+    with connection(server) as connected:
+        connected.sendall(start + b"\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n" + HIDDEN)
         said = everything(connected)
-    assert said.startswith(b"HTTP/1.1 200 ")
-    assert b"\r\nconnection: close\r\n" in said
+    assert said.startswith(b"HTTP/1.1 400 " if start.startswith(b"CONNECT") else b"HTTP/1.1 200 ")
+    assert said.count(b"HTTP/1.1 ") == 1
 
 
 @pytest.mark.parametrize("hosts", [b"", b"Host: a\r\nHost: b\r\n"], ids=["none", "two"])

@@ -61,6 +61,19 @@ def next_events(messages: Iterator[Message], count: int) -> list[str]:
     return found
 
 
+def test_a_reader_that_asks_for_http_2(relay: str) -> None:
+    """As Java's own client does in each plain request: it is answered in HTTP/1.1 (RFC 9110 §7.8), and once."""
+    address = httpx.URL(relay)
+    with socket.create_connection((address.host, address.port or 0), timeout=10) as connected:
+        asks = b"Host: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n\r\n"
+        connected.sendall(b"GET %s HTTP/1.1\r\n" % SNAPSHOT.encode() + asks)
+        said = b""
+        while received := connected.recv(65_536):
+            said += received
+    assert said.startswith(b"HTTP/1.1 200 ")
+    assert said.count(b"HTTP/1.1 ") == 1
+
+
 # ── the stream ──
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.conftest import SOAK
 from tests.support.commands import add_client
+from tests.support.java import compiled
 from tests.support.journey import travel
 from tests.support.pages import Browser
 from tests.support.ports import free_port
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from tests.support.server import RunningServer
 
 SOURCE = Path(__file__).parents[1] / "support" / "java_client"
-BUILD_SECONDS = 400
 
 
 @pytest.fixture(scope="module")
@@ -36,26 +34,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningServer]
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The client, compiled under `make soak`. Skips where Java, Maven or a library is not."""
-    if not SOAK:
-        pytest.skip("a client in Java is built and tried under `make soak`")
-    java, javac, maven = (shutil.which(name) for name in ("java", "javac", "mvn"))
-    if java is None or javac is None or maven is None:
-        pytest.skip("this needs a JDK and Maven, which are not here")
-    folder = tmp_path_factory.mktemp("java_client")
-    listed = folder / "classpath"
-
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False)
-
-    pom = str(SOURCE / "pom.xml")
-    fetched = run(maven, "-q", "-B", "-f", pom, "dependency:build-classpath", f"-Dmdep.outputFile={listed}")
-    if fetched.returncode:
-        pytest.skip(f"the client's libraries cannot be had here: {fetched.stdout[-500:]}")
-    classpath = f"{folder / 'out'}:{listed.read_text()}"
-    done = run(javac, "-Xlint:all,-processing", "-cp", classpath, "-d", "out", str(SOURCE / "Client.java"))
-    assert done.returncode == 0, done.stderr  # a program that no longer builds is no reason to skip
-    return [java, "-cp", classpath, "Client"]
+    """The client."""
+    return compiled(SOURCE, tmp_path_factory.mktemp("java_client"), "Client")
 
 
 @pytest.mark.soak

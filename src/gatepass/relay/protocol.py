@@ -94,8 +94,10 @@ class ReaderConnection(asyncio.Protocol):
                 self._transport.close()
             else:
                 self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+        except httptools.HttpParserError:
             self._refuse(HTTPStatus.BAD_REQUEST)
+        except httptools.HttpParserUpgrade:  # ignored (RFC 9110 §7.8); the parser reads nothing after it
+            self._keeps_alive = False
 
     def pause_writing(self) -> None:
         """Take no further request while answers wait for the reader: whoever reads none would fill the memory."""

@@ -9,6 +9,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gatepass.fanout.readers import TRANSPORT
@@ -48,6 +49,8 @@ class EdgeProtocol(HttpToolsProtocol):
     _is_one_too_many = False
     _steps = 0
     """How often a head or a piece of a body has begun: other bytes count towards a head."""
+    _asks_for_upgrade = False
+    """Whether the current head asks for another protocol, so that it is read again without that."""
 
     def __init__(self, *arguments: Any, room: Connections, **options: Any) -> None:  # noqa: ANN401 - uvicorn's own
         super().__init__(*arguments, **options)
@@ -68,7 +71,11 @@ class EdgeProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse, and count bytes of an unfinished head or around a body, such as trailers."""
         steps = self._steps
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self._feed(data)
+        except httptools.HttpParserError:
+            self.refuse(self._refusal)
         if self.transport.is_closing():
             return
         if self._head_since is None and self.cycle.response_complete:
@@ -79,6 +86,26 @@ class EdgeProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self.refuse("headers_too_large")
+
+    def _feed(self, data: bytes) -> None:
+        """Parse. To ask for another protocol is ignored (RFC 9110 §7.8); Java's own client does in each plain request.
+
+        The parser takes what follows such a head for that protocol, and stops. So the head is read again without the
+        header Upgrade, and then what follows it, by another parser.
+        """
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                data = self._head_without_upgrade() + data[upgrade.args[0] :]
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn
+            else:
+                return
+
+    def _head_without_upgrade(self) -> bytes:
+        line = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        return b"".join((line, *(b"%b: %b\r\n" % each for each in self.headers if each[0] != b"upgrade"), b"\r\n"))
 
     def on_message_begin(self) -> None:
         """Start the time of a new head."""
@@ -102,6 +129,12 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Check the exact size and form of the head, then let the request through."""
+        assert self.parser is not None  # it is set, until the connection is lost
+        self._asks_for_upgrade = self.parser.should_upgrade()
+        if self._asks_for_upgrade:
+            if self.parser.get_method() == b"CONNECT":
+                raise ValueError("this is no proxy")
+            return
         self._head_since = None
         self._body_since = self.loop.time()
         self._room.works(self)
@@ -109,7 +142,6 @@ class EdgeProtocol(HttpToolsProtocol):
         if size > MAX_HEAD_BYTES:
             self._refusal = "headers_too_large"
             raise ValueError("head too large")  # the parser stops, and uvicorn calls send_400_response
-        assert self.parser is not None  # it is set, until the connection is lost
         names = [name for name, _ in self.headers]
         if names.count(b"host") != 1 and self.parser.get_http_version() == "1.1":
             raise ValueError("not one Host")  # RFC 9112 §3.2
@@ -118,20 +150,18 @@ class EdgeProtocol(HttpToolsProtocol):
             self._refusal = "too_many_connections"
             self._room.refused(self.loop.time())
             raise ValueError("too many connections")
-        is_upgrade = self.parser.should_upgrade()
-        if is_upgrade and (b"content-length" in names or b"transfer-encoding" in names):
-            raise ValueError("upgrade with a body")  # which the parser would read as the next request
         extensions: dict[str, dict[object, object]] = {TRANSPORT: {"transport": self.transport}}
         self.scope["extensions"] = extensions
         super().on_headers_complete()
         extensions[WHOLE] = {"answer": partial(answer_whole, self.cycle)}
-        if is_upgrade or is_refused:
-            self.cycle.keep_alive = False  # an upgrade is ignored (RFC 9110 §7.8): nothing more
+        if is_refused:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         """Stop the timers."""
-        super().on_message_complete()
-        self._body_since = None
+        if not self._asks_for_upgrade:
+            super().on_message_complete()
+            self._body_since = None
 
     def on_response_complete(self) -> None:
         """Become idle, unless the next request has already arrived."""
