@@ -19,6 +19,7 @@ from tests.support.wait import eventually
 
 from gatepass.cli.main import main
 from gatepass.jose import JoseError, Key, KeySet, jws, jwt
+from gatepass.jose.errors import InvalidPolicyError
 from gatepass.server.base.settings.trusted_issuers import read_keys
 from gatepass.server.domain.keys.rotation import stored_keys
 from gatepass.server.domain.keys.schedule import line
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from tests.support.server import RunningServer
 
     from gatepass.server.domain.keys.schedule import Use
+    from gatepass.verify.verifier import AnyOf
 
 
 async def stolen(server: RunningServer, use: Use) -> Key:
@@ -42,7 +44,7 @@ async def stolen(server: RunningServer, use: Use) -> Key:
         return Key.from_jwk(data_key.unseal(row.sealed, row.kid))
 
 
-def verdict(verifier: Verifier, token: str) -> str:
+def verdict(verifier: Verifier | AnyOf, token: str) -> str:
     """What becomes of a token."""
     try:
         verifier.verify(token)
@@ -112,3 +114,20 @@ def test_the_key_of_documents_in_a_file_signs_no_token(tmp_path: Path, capsys: p
         verify(documents)
     assert "unknown_key" in capsys.readouterr().err
     assert [key.kid for key in read_keys(str(file))] == ["tokens"]
+
+
+def test_the_key_of_documents_in_given_keys_signs_no_token() -> None:
+    """Nor by a verifier that is given a saved key set, or the key itself; the key of tokens in the same set does."""
+    signs, documents = Key.generate("ES256", kid="tokens"), Key.generate("ES256", kid="documents")
+    saved = {"keys": published_keys.members(KeySet([signs, documents]), {"documents"})}
+    now = time.time()
+    claims = {"iss": "https://a.example", "aud": "api", "sub": "ann", "client_id": "c", "jti": "1"}
+    tokens = [
+        jwt.sign({**claims, "iat": int(now), "exp": int(now) + 300}, key, typ="at+jwt") for key in (signs, documents)
+    ]
+    for keys in (KeySet.from_jwks(saved), KeySet.from_public_jwks(json.dumps(saved)), KeySet(KeySet.from_jwks(saved))):
+        verifier = Verifier(issuer="https://a.example", audience="api", keys=keys)
+        for each in (verifier, Verifier.any_of(verifier)):
+            assert [verdict(each, token) for token in tokens] == ["good", "unknown_key"]
+    with pytest.raises(InvalidPolicyError, match="revocations"):
+        Verifier(issuer="https://a.example", audience="api", keys=Key.from_jwk(saved["keys"][-1]))

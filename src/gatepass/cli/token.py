@@ -14,7 +14,6 @@ from cyclopts import App, Parameter
 from gatepass.cli.output import Json, counted, fail, result, result_json, say, time_in_words
 from gatepass.jose import JoseError, Key, KeySet, jwt
 from gatepass.jose.headers import media_type
-from gatepass.tokens import published_keys
 from gatepass.tokens.access_token import MAX_CLOCK_LEAD, REQUIRED, TYP
 from gatepass.verify import Verifier
 
@@ -182,7 +181,7 @@ def _keys_in(file: Path) -> Key | KeySet:
     document = _read(file)
     if b'"keys"' not in document:
         return _key_of(document)
-    return published_keys.of_tokens(KeySet.from_jwks(document), document)
+    return KeySet.from_jwks(document)
 
 
 def _key_of(document: bytes, alg: str | None = None) -> Key:

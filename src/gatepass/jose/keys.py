@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _WRAPPING = {"encrypt", "wrapKey", "deriveKey", "deriveBits"}
 _UNWRAPPING = {"decrypt", "unwrapKey", "deriveKey", "deriveBits"}
 _PUBLIC_OPERATION = {"sign": "verify", "decrypt": "encrypt", "unwrapKey": "wrapKey"}
-_CARRIED = ("use", "key_ops", "x5c", "x5t", "x5t#S256", "x5u")
+_CARRIED = ("use", "key_ops", "x5c", "x5t", "x5t#S256", "x5u", "urn:gatepass:signs")
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -448,6 +448,12 @@ class Key:
         if "key_ops" in carried:
             carried["key_ops"] = list(dict.fromkeys(_PUBLIC_OPERATION.get(name, name) for name in carried["key_ops"]))
         return carried
+
+    @property
+    def signs(self) -> str | None:
+        """The only thing that the key signs, by the JWK's member `urn:gatepass:signs`, such as `"revocations"`."""
+        only = self._carried.get("urn:gatepass:signs")
+        return only if isinstance(only, str) else None
 
     # ── Python's own ──
 

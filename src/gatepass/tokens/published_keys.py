@@ -9,8 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from gatepass.jose import KeySet
-from gatepass.jose.limits import DEFAULT
-from gatepass.jose.strict_json import decode_object
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -27,25 +25,19 @@ class PublishedKeys(NamedTuple):
 
 
 def split(keys: KeySet, members: Iterable[object]) -> PublishedKeys:
-    """Tell the keys of a set apart by the set's members."""
+    """Tell the keys of a set apart; its members say whether there are marked ones that we cannot use."""
     objects = [cast("dict[str, Any]", member) for member in members if isinstance(member, dict)]
-    marked = [member.get("kid") for member in objects if member.get(SIGNS) == REVOCATIONS]
-    if not marked:
+    if not any(member.get(SIGNS) == REVOCATIONS for member in objects):
         return PublishedKeys(keys, keys)
     # None of them, if we cannot use those that are marked: the keys of tokens do not stand in.
-    documents = KeySet([key for key in keys if key.kid in marked])
-    tokens = [key for key in keys if key.kid not in marked]
-    return PublishedKeys(KeySet(tokens, skipped=keys.skipped, reasons=keys.reasons), documents)
+    return PublishedKeys(of_tokens(keys), KeySet([key for key in keys if key.signs == REVOCATIONS]))
 
 
-def of_tokens(keys: KeySet, document: bytes) -> KeySet:
-    """Leave out of a set the keys that sign documents only.
-
-    Args:
-        keys: What was read of it.
-        document: The set itself, as JSON.
-    """
-    return split(keys, decode_object(document, DEFAULT.depth)["keys"]).tokens
+def of_tokens(keys: KeySet) -> KeySet:
+    """Leave out of a set the keys that sign documents only."""
+    if not any(key.signs == REVOCATIONS for key in keys):
+        return keys
+    return KeySet([key for key in keys if key.signs != REVOCATIONS], skipped=keys.skipped, reasons=keys.reasons)
 
 
 def members(keys: KeySet, for_revocations: Container[str | None]) -> list[dict[str, Any]]:

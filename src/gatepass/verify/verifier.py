@@ -26,7 +26,7 @@ from gatepass.jose.errors import (
     UnknownKeyError,
     WrongIssuerError,
 )
-from gatepass.tokens import access_token
+from gatepass.tokens import access_token, published_keys
 from gatepass.tokens.access_token import UnprovenCnfError
 
 from .clocks import wall_clock
@@ -118,7 +118,8 @@ class Verifier:
         Args:
             issuer: What `iss` must be, exactly; without `keys`, an https URL (http on this machine only).
             audience: What `aud` must name: this, or one of these.
-            keys: The issuer's keys. Nothing is fetched then, and shared secrets (HS256) are possible.
+            keys: The issuer's keys. Nothing is fetched then, and shared secrets (HS256) are possible. Those that are
+                marked as signing revocations only verify no token.
             jwks_url: Where the keys are, for an issuer without a metadata document.
             typ: The header's `typ`. With the default the rules of RFC 9068 hold. For issuers that write something
                 else name it, or pass None for any; then `iss`, `exp`, `sub` and `aud` are required.
@@ -177,7 +178,7 @@ class Verifier:
             is_offline=keys is not None,
             has_fetch=fetch is not None,
         )
-        _check_keys(keys)
+        keys = _keys_of_tokens(keys)
         if cache_size < 0:
             raise InvalidPolicyError("cache_size is negative")
         if relays and (isinstance(relays, str) or revoking.mode is None):
@@ -733,6 +734,16 @@ def _nothing() -> None:
     """A bridge that withdraws its own keys changes nothing about those of tokens."""
 
 
-def _check_keys(keys: object) -> None:
-    if keys is not None and not isinstance(keys, Key | KeySet):
+def _keys_of_tokens(keys: Key | KeySet | None) -> Key | KeySet | None:
+    """The given keys without those that are marked as signing revocations only, as of fetched ones (ADR 0046).
+
+    Raises:
+        InvalidPolicyError: They are no keys, or the one key is marked.
+    """
+    if isinstance(keys, KeySet):
+        return published_keys.of_tokens(keys)
+    if keys is not None and not isinstance(cast("object", keys), Key):
         raise InvalidPolicyError("keys is a Key or a KeySet")
+    if keys is not None and keys.signs == published_keys.REVOCATIONS:
+        raise InvalidPolicyError("this key signs revocations, and no token")
+    return keys

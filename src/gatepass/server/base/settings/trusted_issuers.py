@@ -64,7 +64,7 @@ def read_keys(file: str) -> KeySet:
     """
     try:
         document = Path(file).read_bytes()
-        keys = published_keys.of_tokens(KeySet.from_public_jwks(document), document)
+        keys = published_keys.of_tokens(KeySet.from_public_jwks(document))
     except (OSError, JoseError) as error:
         raise StartupError(f"{file} holds no public keys: {error}.", _HINT) from error
     if keys.left_out or not keys:
