@@ -149,6 +149,27 @@ def test_a_receiver_that_never_answers_holds_up_no_other(
     site.released.set()
 
 
+def test_a_secret_in_the_url_of_a_receiver_reaches_no_log(
+    server: RunningServer, site: ScriptedSite, shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Some receivers know us by their URL alone, by its path or its query: the log names the host."""
+    for path in ("/services/hunter2", "/hook?key=hunter2"):
+        site.answers[path] = lambda handler: handler.connection.close()
+        _add(shell, site.url + path, CREATED)
+    _sign_up(server, "private")
+    eventually(lambda: len(site.asked) == 2)
+    said = ""
+
+    def has_said_both() -> bool:
+        nonlocal said
+        said += "".join(capsys.readouterr())
+        return said.count("a webhook was not reached") == 2
+
+    eventually(has_said_both)
+    assert site.url in said
+    assert "hunter2" not in said
+
+
 def _deliveries(shell: Shell, webhook: Any) -> Any:  # noqa: ANN401 - JSON
     return shell("webhook", "deliveries", webhook["id"])[::-1]
 

@@ -82,7 +82,10 @@ class PublicFetch:
     async def post(
         self, url: str, form: Mapping[str, str], *, max_bytes: int = MAX_BYTES, seconds: float = POST_SECONDS
     ) -> Fetched:
-        """Send a form, whose members may be secret. Raises as `get`."""
+        """Send a form, whose members may be secret. Raises as `get`.
+
+        Errors name only whose server it is: where something is sent to, the rest of the URL is often a secret.
+        """
         sent = {"Content-Type": "application/x-www-form-urlencoded"}
         content = urlencode(form).encode()
         return await self._exchange("POST", url, seconds=seconds, max_bytes=max_bytes, content=content, sent=sent)
@@ -113,6 +116,7 @@ class PublicFetch:
         import httpcore  # noqa: PLC0415 - slow to import: only who fetches pays for it
 
         parts = _checked(url)
+        named = url.partition("?")[0] if content is None else f"{parts.scheme}://{parts.netloc}"
         headers = {**_HEADERS, "Host": parts.netloc, **sent}
         if content is not None:
             headers["Content-Length"] = str(len(content))
@@ -122,11 +126,11 @@ class PublicFetch:
         try:
             async with asyncio.timeout(seconds), self._turns, self._pool() as pool:
                 request = httpcore.Request(method, wanted, headers=list(headers.items()), content=content)
-                return await _read(url, await pool.handle_async_request(request), max_bytes)
+                return await _read(named, await pool.handle_async_request(request), max_bytes)
         except TimeoutError:
-            raise FetchError(f"{url} gave no whole answer within {seconds:g} seconds") from None
+            raise FetchError(f"{named} gave no whole answer within {seconds:g} seconds") from None
         except _errors() as error:
-            raise FetchError(f"{url}: {type(error).__name__}: {error}") from None
+            raise FetchError(f"{named}: {type(error).__name__}: {error}") from None
 
     @asynccontextmanager
     async def _pool(self) -> AsyncGenerator[httpcore.AsyncConnectionPool]:
@@ -158,19 +162,19 @@ def _checked(url: str) -> SplitResult:
     try:
         return checked_url(url, "url")
     except InvalidPolicyError as error:
-        raise FetchError(f"{url!r} cannot be asked: {error}") from None
+        raise FetchError(f"a URL cannot be asked: {error}") from None
 
 
-async def _read(url: str, answer: httpcore.Response, max_bytes: int) -> Fetched:
+async def _read(named: str, answer: httpcore.Response, max_bytes: int) -> Fetched:
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
     try:
         if headers.get("content-encoding", "identity") != "identity":
-            raise FetchError(f"{url} answered with a compressed body, which was not asked for")
+            raise FetchError(f"{named} answered with a compressed body, which was not asked for")
         body = bytearray()
         async for chunk in answer.aiter_stream():
             body += chunk
             if len(body) > max_bytes:
-                raise FetchError(f"{url} answered with more than {max_bytes} bytes")
+                raise FetchError(f"{named} answered with more than {max_bytes} bytes")
         return Fetched(answer.status, headers, bytes(body))
     finally:
         await answer.aclose()
