@@ -81,8 +81,8 @@ def loaded(path: Path, found: set[Path]) -> set[Path]:
 
 
 def test_it_is_small() -> None:
-    """What verifies tokens is at most 12 KB; with the follower, DPoP and all handlers, 28 KB."""
+    """What verifies tokens is at most 12 KB; with the follower, DPoP and all handlers, 30 KB."""
     core = loaded(FOLDER / "index.js", set())
     assert {"verifier.js", "keys.js", "issuer.js"} <= {path.name for path in core}
     assert weight(core) <= 12 * 1024
-    assert weight(FOLDER.rglob("*.js")) <= 28 * 1024
+    assert weight(FOLDER.rglob("*.js")) <= 30 * 1024

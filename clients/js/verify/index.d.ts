@@ -32,6 +32,15 @@ export interface VerifierOptions {
    * They need no trust and no TLS. One that is no URL refuses every token (`invalid_policy`).
    */
   relays?: readonly string[];
+  /**
+   * Where a bridge (`gatepass bridge`) tells what an issuer has revoked that publishes no feed itself, with the bridge's
+   * name, what it shares with its readers (32 random characters or more), and a claim that may name the subject besides
+   * `sub`. What makes no sense refuses every token (`invalid_policy`).
+   */
+  feedUrl?: string;
+  feedIssuer?: string;
+  feedSecret?: string;
+  feedSubject?: string;
   /** How many verified tokens are remembered; 10,000 by default, 0 for none. */
   cacheSize?: number;
   /** Gets documents and the stream, in place of the platform's `fetch`. */

@@ -1,9 +1,9 @@
-// Relays: what is revoked is learned from them in order, and from the issuer at last; keys and secrets stay with the issuer.
+// Relays: what is revoked is learned from them in order, and from the issuer at last. And bridges, in so far as options say so.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { follow, ISSUER, LIST, live, pass, quiet, ScriptedIssuer, soon } from "./issuer.mjs";
+import { follow, ISSUER, LIST, live, pass, ScriptedIssuer, soon } from "./issuer.mjs";
 import { codeOf } from "./support.mjs";
 
 const NEAR = "http://near.internal:8082";
@@ -86,8 +86,8 @@ test("a list that a relay does not have is fetched at the next one, at once", as
   const verifier = follow(issuer, { fetch, relays: [NEAR, FAR], stale: "refuse" });
   const [good, bad] = [await issuer.token(issuer.at(5)), await issuer.token(issuer.at(7))];
   assert.equal(await codeOf(() => verifier.verify(good)), "revocation_stale");
-  await pass(issuer, verifier, () => asked(FAR).includes("/status/7"));
-  await quiet();
+  await pass(issuer, verifier, () => verifier.health().lists === 1);
+  assert(asked(FAR).includes("/status/7"));
   await verifier.verify(good);
   assert.equal(await codeOf(() => verifier.verify(bad)), "revoked");
   verifier.close();
@@ -128,5 +128,14 @@ test("a relay that is no URL refuses every token", async () => {
     assert.equal(await codeOf(() => verifier.verify(token)), "invalid_policy");
     assert.equal(await codeOf(() => verifier.verify(token)), "invalid_policy");
     verifier.close();
+  }
+});
+
+test("a bridge is never silently left out: where nothing is followed, it cannot be named", async () => {
+  const issuer = await ScriptedIssuer.make();
+  const keys = { keys: issuer.keys.map(({ jwk }) => jwk) };
+  const feed = { feedUrl: "https://bridge.example.com/revocations", feedIssuer: "https://bridge.example.com" };
+  for (const options of [{ keys }, { revocation: null }, { revocation: { isRevoked: () => false } }]) {
+    assert.throws(() => follow(issuer, { ...feed, feedSecret: "s".repeat(32), ...options }), { code: "invalid_policy" });
   }
 });

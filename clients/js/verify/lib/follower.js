@@ -3,12 +3,14 @@
 
 import { since, Sleep } from "./clocks.js";
 import { VerifyError } from "./errors.js";
+import { Bridged, bridgeOf, FeedGetter } from "./following/bridged.js";
 import { readEvent, readHeartbeat, readList, readSnapshot } from "./following/documents.js";
 import { TTL_SECONDS } from "./following/lists.js";
 import { Parser } from "./following/sse.js";
 import { Revocations } from "./following/revocations.js";
 import { Lost } from "./following/stream.js";
-import { FetchError, isSameOrigin, wholeSeconds, within } from "./http.js";
+import { FetchError, Getter, isSameOrigin, wholeSeconds, within } from "./http.js";
+import { Issuer } from "./issuer.js";
 import { KeySet } from "./keys.js";
 
 /** @import { Moment } from "./clocks.js" */
@@ -16,8 +18,8 @@ import { KeySet } from "./keys.js";
 /** @import { Want } from "./following/revocations.js" */
 /** @import { Message } from "./following/sse.js" */
 /** @import { Connection } from "./following/stream.js" */
-/** @import { Getter } from "./http.js" */
-/** @import { Issuer } from "./issuer.js" */
+/** @import { BridgeOptions } from "./following/bridged.js" */
+/** @import { Offer } from "./issuer.js" */
 /** @import { Principal } from "./principal.js" */
 
 const FIRST_SECONDS = 2; // how long a token waits for a document that was never there before
@@ -28,6 +30,7 @@ const UNKNOWN_KEY_SECONDS = 30; // documents of unknown keys cause one fetch of 
 const MOST_CHARACTERS = { list: 250_000, snapshot: 4_000_000 };
 const EVENT_STREAM = "text/event-stream";
 const HEARTBEAT = "heartbeat ";
+const FROM_THE_WORST = ["stale", "starting", "list only", "live", "off"];
 const NEWS = ""; // what a token waits for after a sleep: any heartbeat
 
 export class Follower {
@@ -43,6 +46,9 @@ export class Follower {
   #isClosed = false;
   /** What is wrong with the configuration, which each token says. @type {unknown} */
   #problem = null;
+  /** The follower of a bridge's feed, which tells of the same tokens. @type {Follower | null} */
+  #bridge = null;
+  #offer;
   #tickedAt = -Infinity;
   #lookedAgainAt = -Infinity;
   #sleep = new Sleep();
@@ -65,22 +71,34 @@ export class Follower {
    * @param {() => number} options.clock
    * @param {() => number} [options.running] The clock that only runs.
    * @param {() => void} options.onKeysRevoked
+   * @param {Offer} [options.offer] Where the feed is, whatever the metadata says.
+   * @param {Bridged} [options.bridged] What a bridge tells, if this is its feed.
    * @param {readonly string[]} [options.relays]
+   * @param {typeof globalThis.fetch} [options.fetch]
+   * @param {boolean} [options.allowHttpInDevelopment]
+   * @param {string} [options.feedUrl]
+   * @param {string} [options.feedIssuer]
+   * @param {string} [options.feedSecret]
+   * @param {string} [options.feedSubject]
    * @param {string} [options.clientId]
    * @param {string} [options.clientSecret]
    * @param {typeof every} [options.every]
    */
   constructor(
     policy,
-    { issuer, getter, clock, running = runningClock, onKeysRevoked, every: repeat = every, relays, ...client },
+    { issuer, getter, clock, running = runningClock, onKeysRevoked, every: repeat = every, relays, ...more },
   ) {
+    const { offer, bridged, ...client } = more;
     try {
       this.revocations = new Revocations(issuer.url, policy, relays);
+      this.#bridge = bridged ? null : feedOf(issuer, policy, { clock, running, every: repeat, ...client });
     } catch (error) {
       this.revocations = new Revocations(issuer.url, policy);
       this.#problem = error;
       this.#isClosed = true;
     }
+    this.revocations.known.bridged = bridged ?? null;
+    this.#offer = offer;
     this.#issuer = issuer;
     this.#getter = getter;
     this.#clock = clock;
@@ -106,6 +124,14 @@ export class Follower {
    * @param {Principal} principal
    */
   settle(principal) {
+    const all = [this.#settle(principal), this.#bridge?.settle(principal)].filter((one) => one);
+    return all.length ? Promise.all(all).then(() => {}) : null;
+  }
+
+  /** @param {Principal} principal @returns {Promise<void> | null} */
+  #settle(principal) {
+    const named = this.revocations.known.bridged?.learn(principal);
+    if (named) return named.then(() => this.#settle(principal) ?? undefined);
     const now = this.now;
     this.#begin(now);
     const [url, seconds] = this.#wait(principal, now);
@@ -116,7 +142,7 @@ export class Follower {
   async #settled(principal, url, seconds) {
     const awaited = this.#news(url);
     this.tick();
-    if (await within(awaited, seconds)) await this.settle(principal);
+    if (await within(awaited, seconds)) await this.#settle(principal);
   }
 
   /**
@@ -140,10 +166,11 @@ export class Follower {
    * @param {Principal} principal
    * @param {Moment} now
    */
-  #overdue({ statuses }, now) {
+  #overdue(principal, now) {
     if (this.#isTicking) return null;
-    const { snapshot, lists } = this.revocations.known;
-    const documents = [snapshot, ...statuses.map(({ uri }) => lists.held.get(uri))];
+    const { known } = this.revocations;
+    const { snapshot, lists } = known;
+    const documents = [snapshot, ...known.statusesOf(principal).map(({ uri }) => lists.held.get(uri))];
     const late = documents.find(
       (one) =>
         one &&
@@ -157,10 +184,16 @@ export class Follower {
   judge(principal) {
     if (this.#problem) throw this.#problem;
     this.revocations.known.judge(principal, this.now);
+    this.#bridge?.judge(principal);
   }
 
   /** Begin, and wait until the first attempts have ended, well or not. @param {number} seconds At most. */
   async prefetch(seconds) {
+    await Promise.all([this.#prefetch(seconds), this.#bridge?.prefetch(seconds)]);
+  }
+
+  /** @param {number} seconds */
+  async #prefetch(seconds) {
     const ends = Date.now() + seconds * 1000;
     for (;;) {
       this.#begin(this.now);
@@ -173,19 +206,25 @@ export class Follower {
 
   /** Apply the issuer's metadata. */
   learnOffer() {
-    if (!this.revocations.learnOffer(this.#issuer.offer)) return;
+    if (!this.revocations.learnOffer(this.#offer ?? this.#issuer.offer)) return;
     this.#tell(this.#issuer.url);
     this.tick();
   }
 
+  /** Of two feeds, the one that is less up to date; tokens are accepted if both allow it. */
   health() {
-    return this.revocations.health(this.now);
+    const own = this.revocations.health(this.now);
+    const other = this.#bridge?.health();
+    if (!other) return own;
+    const worse = FROM_THE_WORST.indexOf(other.feed) < FROM_THE_WORST.indexOf(own.feed) ? other : own;
+    return { ...worse, ready: own.ready && other.ready, refusals: own.refusals + other.refusals };
   }
 
   close() {
     this.#isClosed = true;
     this.#isTicking = false;
     this.#stopTicking();
+    this.#bridge?.close();
     for (const abort of this.#connections.values()) abort.abort();
   }
 
@@ -393,6 +432,34 @@ export class Follower {
       this.#awaited.delete(each);
     }
   }
+}
+
+/**
+ * The follower of a bridge's feed, whose keys verify no token; null: no bridge is configured.
+ *
+ * @param {Issuer} issuer Whose tokens it tells of.
+ * @param {{ mode: "feed" | "list", stale: "serve" | "refuse", staleAfter: number }} policy
+ * @param {BridgeOptions & { clock: () => number, fetch?: typeof globalThis.fetch, allowHttpInDevelopment?: boolean,
+ *   running: () => number, every: typeof every, clientId?: string, clientSecret?: string }} options
+ */
+function feedOf(issuer, policy, { fetch: get = (...request) => fetch(...request), ...options }) {
+  const bridge = bridgeOf(issuer.url, options);
+  if (!bridge) return null;
+  const { clock, running, every: repeat, allowHttpInDevelopment: allowHttp } = options;
+  const onLearned = () => feed.learnOffer();
+  const keys = new Issuer(bridge.issuer, { getter: new Getter(get), clock, onLearned, log: issuer.log, allowHttp });
+  /** @type {Follower} */
+  const feed = new Follower(policy, {
+    issuer: keys,
+    getter: new FeedGetter(get, bridge.secret),
+    clock,
+    running,
+    every: repeat,
+    onKeysRevoked: () => {},
+    offer: bridge.offer,
+    bridged: new Bridged(issuer.url, { ...options, feedSecret: bridge.secret }),
+  });
+  return feed;
 }
 
 function deferred() {

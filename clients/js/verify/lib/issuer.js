@@ -224,9 +224,9 @@ export class Issuer {
         if (metadata.issuer !== this.url) throw new FetchError(`${url} is about another issuer`);
         return metadata;
       }
-      if (status !== 404 && status !== 410) trouble ||= `${url} answered ${status}, and no metadata`;
+      if (status !== 404 && status !== 410) trouble ||= `${url} answered ${status}, no metadata`;
     }
-    throw new FetchError(trouble || `${this.url} has no metadata; if it is the issuer, give jwksUrl`);
+    throw new FetchError(trouble || `${this.url} has no metadata: give jwksUrl`);
   }
 }
 

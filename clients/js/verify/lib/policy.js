@@ -52,6 +52,7 @@ export function revocationPolicy({
 }) {
   const isDenylist = typeof revocation === "object" && typeof revocation?.isRevoked === "function";
   check("revocation", isDenylist || [null, "feed", "list"].includes(/** @type {any} */ (revocation)));
+  check("feedUrl", !client.feedUrl || typeof revocation === "string");
   check("cacheSize", cacheSize >= 0);
   check("stale", ["serve", "refuse"].includes(stale));
   check("staleAfter", staleAfter > 0 && staleAfter < Infinity);

@@ -263,7 +263,7 @@ export class Verifier {
     const { header, claims } = peek(token);
     if (refused.has(header.kid)) throw new VerifyError("revoked", "the token's key has been revoked");
     if (!this.#source) return;
-    if (header.alg.startsWith("HS")) throw new VerifyError("alg_not_allowed", "a shared secret is never fetched");
+    if (header.alg.startsWith("HS")) throw new VerifyError("alg_not_allowed", "a secret is never fetched");
     checkTyp(header.typ, this.#policy.typ);
     checkIssuer(claims, this.issuer);
   }

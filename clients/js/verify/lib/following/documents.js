@@ -29,6 +29,10 @@ const isTimes = (value) => isObject(value) && Object.values(value).every(isCount
 /** @type {import("../token.js").Test} */
 const isBits = (value) => isObject(value) && isCount(value.bits) && isText(value.lst);
 /** @type {import("../token.js").Test} */
+const isEntries = (value) =>
+  isObject(value) &&
+  Object.values(value).every((one) => isListOf(isCount)(one) && /** @type {number[]} */ (one).length === 2);
+/** @type {import("../token.js").Test} */
 const isPair = (value) =>
   isListOf(() => true)(value) && value.length === 2 && isText(value[0]) && isListOf(isIndex)(value[1]);
 /** @type {import("../token.js").Test} */
@@ -51,7 +55,15 @@ const KINDS = {
   snapshot: {
     typ: "revocations+jwt",
     required: ["exp", "iat"],
-    types: { iat: isCount, exp: isCount, epoch: isText, event_id: isCount, jtis: isTimes, kids: areTexts },
+    types: {
+      iat: isCount,
+      exp: isCount,
+      epoch: isText,
+      event_id: isCount,
+      jtis: isTimes,
+      kids: areTexts,
+      issued_before: isEntries,
+    },
     members: ["epoch", "event_id", "jtis", "kids"],
   },
   event: {
@@ -122,12 +134,13 @@ export async function readEvent(token, keys, now, known) {
   const { claims, kid } = await read("event", token, keys, now, known);
   const revoked = claims.events[REVOKED];
   if (!isObject(revoked) || !isCount(revoked.after)) throw badClaim("events");
-  const { after, status = [], jtis = {}, kids = [] } = revoked;
-  if (!isListOf(isPair)(status) || !isTimes(jtis) || !areTexts(kids)) throw badClaim("events");
+  const { after, status = [], jtis = {}, kids = [], issued_before: issuedBefore = {} } = revoked;
+  const isGood = isListOf(isPair)(status) && isTimes(jtis) && areTexts(kids) && isEntries(issuedBefore);
+  if (!isGood) throw badClaim("events");
   refuseOwnKey(kid, kids);
   const position = positionIn(claims.jti);
   if (!position) throw badClaim("jti", "jti is not a position");
-  return { position, after, status, jtis, kids };
+  return { position, after, status, jtis, kids, issuedBefore };
 }
 
 /** @param {string} token @param {KeySet} keys @param {number} now @param {Known} known */

@@ -33,6 +33,8 @@ export class Known {
   position = null;
   /** What the snapshot proves, or the lists where there is none. @type {Proof} */
   byDocument = NO_PROOF;
+  /** Where this is a bridge's feed: what it tells of another issuer. @type {import("./bridged.js").Bridged | null} */
+  bridged = null;
   /** What a heartbeat proves. @type {Proof} */
   byStream = NO_PROOF;
   /** The latest time that the issuer's clock has shown us. */
@@ -95,14 +97,21 @@ export class Known {
    * @param {Principal} principal
    * @param {Moment} now
    */
-  judge({ tokenId, statuses }, now) {
+  judge(principal, now) {
+    const { tokenId } = principal;
     if (tokenId !== null && this.jtis.has(tokenId)) throw new VerifyError("revoked", "the token has been revoked");
+    this.bridged?.judge(principal);
     let isListed = true;
-    for (const { idx, uri } of statuses) isListed = this.#isListedAsGood(uri, idx, now) && isListed;
+    for (const { idx, uri } of this.statusesOf(principal)) isListed = this.#isListedAsGood(uri, idx, now) && isListed;
     if (this.stale === "refuse" && !(isListed && this.areNamesFresh(now))) {
       const message = `the revocations of ${this.issuer} are not known`;
       throw new VerifyError("revocation_stale", message, { retryAfter: RETRY_SECONDS });
     }
+  }
+
+  /** The lists that another issuer's token names are none of a bridge's. @param {Principal} principal */
+  statusesOf({ statuses }) {
+    return this.bridged ? [] : statuses;
   }
 
   /** @param {string} uri @param {number} idx @param {Moment} now */
@@ -195,5 +204,6 @@ export class Known {
     this.#prunedAt = now.run;
     const ended = Math.min(now.wall, this.issuerTime) - MOST_LEEWAY;
     for (const [jti, exp] of this.jtis) if (exp <= ended) this.jtis.delete(jti);
+    this.bridged?.forgetEnded(ended);
   }
 }

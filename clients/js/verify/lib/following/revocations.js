@@ -53,11 +53,11 @@ export class Revocations {
    * @param {Principal} principal
    * @param {Moment} now
    */
-  missing({ statuses }, now) {
+  missing(principal, now) {
     const { known } = this;
     if (!known.offer) return known.issuer;
     if (known.snapshot?.isOnItsWay) return known.snapshot.url;
-    const asked = statuses.map(({ uri }) => known.lists.ask(uri, now.run));
+    const asked = known.statusesOf(principal).map(({ uri }) => known.lists.ask(uri, now.run));
     return asked.find((copy) => copy?.isOnItsWay)?.url ?? null;
   }
 
@@ -173,6 +173,7 @@ export class Revocations {
     this.#answered(claims.iat);
     known.pruneIfDue(now);
     known.revokeTokens(claims.jtis);
+    known.bridged?.add(claims.issued_before ?? {});
     known.revokeKeys(claims.kids);
     // While we listen, the stream proves more; and what was skipped by moving ahead would be missing in the lists.
     const position = { epoch: claims.epoch, eventId: claims.event_id };

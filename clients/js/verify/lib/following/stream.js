@@ -164,13 +164,14 @@ export class Stream {
    * @param {Awaited<ReturnType<typeof import("./documents.js").readEvent>>} event
    * @param {Moment} now
    */
-  hearEvent(connection, { position: at, after, status, jtis, kids }, now) {
+  hearEvent(connection, { position: at, after, status, jtis, kids, issuedBefore }, now) {
     connection.heardAt = now.run;
     const known = this.#known;
     const { position } = known;
     if (!position || at.epoch !== position.epoch || after > position.eventId) throw this.lost("events are missing");
     if (at.eventId <= position.eventId) return; // known already, and its repetition proves nothing
     known.revokeTokens(jtis);
+    known.bridged?.add(issuedBefore);
     for (const [uri, indexes] of status) known.revokeIndexes(at, uri, indexes);
     known.revokeKeys(kids);
     known.position = at;
