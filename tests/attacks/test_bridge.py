@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx
+import msgspec
 import pytest
 from tests.support.bridges import (
     CAEP,
@@ -30,6 +31,7 @@ from tests.support.scripted_issuer import NOW, Clock, ScriptedIssuer
 from tests.support.wait import eventually, soon
 
 from gatepass.bridge import serving
+from gatepass.bridge.shares import MAX_ENTRIES
 from gatepass.jose import Key, KeySet, base64url, jws, jwt
 from gatepass.jose.errors import InvalidPolicyError, UnknownKeyError
 from gatepass.tokens import revocation_event
@@ -363,6 +365,27 @@ def test_an_unknown_key_makes_the_bridge_ask_the_issuer_once(all_: Bridged) -> N
     ]
     assert statuses[1:] == [503] * 4
     assert all_.issuer.count() <= before + 1
+
+
+def test_a_transmitter_that_floods_shuts_out_itself_alone(tmp_path: Path) -> None:
+    """With its share full it gets 503; another one's notice is taken, and the verifier of that issuer refuses."""
+    clock = Clock()
+    with ForeignIssuer(clock=clock) as noisy, ForeignIssuer(clock=clock) as quiet:
+        loud, *_ = transmitters(noisy.url, tmp_path, max_entries=MAX_ENTRIES - 1)
+        calm = msgspec.structs.replace(transmitters(quiet.url, tmp_path)[0], name="calm")
+        with running_bridge(tmp_path, loud, calm, clock=clock) as bridge:
+            assert bridge.read("/status").json()["shares"]["calm"]["max_entries"] == 1
+        few = msgspec.structs.replace(loud, max_entries=3)
+        with (
+            running_bridge(tmp_path, few, calm, clock=clock) as bridge,
+            Verifier(issuer=quiet.url, audience="my-api", clock=clock, **bridge.arguments()) as verifier,
+        ):
+            token = quiet.access()
+            assert judged(verifier, token) == "good"
+            flood = [bridge.log_out(noisy.logout_token(sid=f"made-up-{n}")).status_code for n in range(6)]
+            assert flood == [200] * 3 + [503] * 3
+            assert bridge.log_out(quiet.logout_token(), "calm").status_code == 200
+            eventually(lambda: judged(verifier, token) == "revoked")
 
 
 def test_bearer_tokens_of_transmitters(all_: Bridged) -> None:

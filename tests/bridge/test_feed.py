@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -14,8 +16,9 @@ from tests.support.ports import free_port
 from tests.support.scripted_issuer import NOW, Clock
 from tests.support.wait import eventually, soon
 
-from gatepass.bridge.feed import MAX_ENTRIES, MAX_RECENT, BridgeFeed
+from gatepass.bridge.feed import MAX_RECENT, BridgeFeed
 from gatepass.bridge.settings import BridgeSettingsError
+from gatepass.bridge.shares import MAX_ENTRIES
 from gatepass.bridge.store import BridgeStore
 from gatepass.jose import Key, jwt
 from gatepass.tokens import revocation_snapshot
@@ -133,7 +136,6 @@ def feed_of(count: int) -> BridgeFeed:
 def test_a_full_feed_is_still_a_snapshot_that_readers_take() -> None:
     """With every entry that there may be, the snapshot is within the bound of the protocol."""
     feed = feed_of(MAX_ENTRIES)
-    assert feed.is_full
     assert len(feed.snapshot()) <= revocation_snapshot.MAX_LENGTH
 
 
@@ -159,16 +161,42 @@ def test_a_reader_gets_what_it_missed_in_one_message() -> None:
     assert len(feed.welcome(Position(epoch, 5))) < 512 * 1024
 
 
-def test_a_full_bridge_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_bridge_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """When there is no room, a notice about somebody new is to be sent again (503); one about a known name is taken."""
-    monkeypatch.setattr("gatepass.bridge.feed.MAX_ENTRIES", 1)
-    with bridged(tmp_path) as all_:
+    with bridged(tmp_path, max_entries=1) as all_:
         assert all_.bridge.log_out(all_.issuer.logout_token()).status_code == 200
         full = all_.bridge.log_out(all_.issuer.logout_token(sid="other"))
         assert (full.status_code, full.headers["retry-after"]) == (503, "5")
         all_.clock.advance(5)
         assert all_.bridge.log_out(all_.issuer.logout_token()).status_code == 200
-        assert all_.bridge.counts("logout") == {"taken": 2, "not_taken": 1}
+        assert all_.bridge.counts("logout") == {"taken": 2, "not_taken": 1, "full": 1}
+        assert all_.bridge.read("/status").json()["shares"]["logout"] == {"entries": 1, "max_entries": 1}
+    assert "a notice of logout is not taken, and what it revokes is accepted: it has 1 of the 1 entries" in caplog.text
+
+
+def test_a_share_is_free_again_when_its_entries_have_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not by a restart: who entered what is stored, also beside entries of an earlier version."""
+    monkeypatch.setattr("gatepass.bridge.serving._FORGET_SECONDS", 0.05)
+    data = tmp_path / "bridge" / "bridge.db"
+    data.parent.mkdir()
+    with closing(sqlite3.connect(data)) as before:
+        before.execute(
+            "CREATE TABLE entries (digest TEXT PRIMARY KEY, before INTEGER NOT NULL, until INTEGER NOT NULL)"
+            " STRICT, WITHOUT ROWID"
+        )
+        before.execute("INSERT INTO entries VALUES ('of-an-earlier-version', ?, ?)", (int(NOW), int(NOW) + 100))
+        before.commit()
+    clock = Clock()
+    with ForeignIssuer(clock=clock) as issuer:
+        made = transmitters(issuer.url, tmp_path, max_entries=1, token_seconds=600)
+        with running_bridge(tmp_path, *made, clock=clock) as bridge:
+            assert bridge.log_out(issuer.logout_token()).status_code == 200
+            assert "of-an-earlier-version" in bridge.entries()
+        with running_bridge(tmp_path, *made, clock=clock) as bridge:
+            assert bridge.log_out(issuer.logout_token(sid="other")).status_code == 503
+            clock.advance(600 + 301)
+            eventually(lambda: bridge.entries() == {})
+            assert bridge.log_out(issuer.logout_token(sid="other")).status_code == 200
 
 
 def test_one_process_has_the_data(tmp_path: Path) -> None:

@@ -43,6 +43,23 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_shares_leave_something_to_everybody(folder: Path) -> None:
+    """Equal ones unless the file says otherwise; more than there is, or nothing for somebody, is refused."""
+    more = MORE + 'kind = "global-revocation"\ntoken_file = "bearer"\n'
+    for first, second, shares in (
+        ("", "", [25_000, 25_000]),
+        ("max_entries = 40_000\n", "", [40_000, 10_000]),
+        ("max_entries = 50_000\n", "", None),
+        ("max_entries = 40_000\n", "max_entries = 20_000\n", None),
+    ):
+        (folder / "bridge.toml").write_text(GOOD + first + more + second)
+        if shares is None:
+            with pytest.raises(BridgeSettingsError, match="max_entries"):
+                load(folder / "bridge.toml")
+        else:
+            assert list(load(folder / "bridge.toml").shares().values()) == shares
+
+
 def test_a_good_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`--check` says so, and starts nothing."""
     (folder / "bridge.toml").write_text(
@@ -123,7 +140,9 @@ def test_every_route_is_on_the_page() -> None:
     """`docs/guides/bridge.md` lists each route."""
     page = (Path(__file__).parents[2] / "docs" / "guides" / "bridge.md").read_text()
     routes = (
-        BridgeApp("", KeySet([]), FeedSecret(SECRET), feed=Mock(), receiver=Mock(), transmitters={}).starlette().routes
+        BridgeApp("", KeySet([]), FeedSecret(SECRET), feed=Mock(), shares=Mock(), receiver=Mock(), transmitters={})
+        .starlette()
+        .routes
     )
     paths = [route.path for route in routes if isinstance(route, Route)]
     assert len(paths) == len(routes) > 0

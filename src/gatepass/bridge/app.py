@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gatepass.bridge.feed import BridgeFeed
     from gatepass.bridge.notices.global_revocation import RevocationAssertion
     from gatepass.bridge.receiving import Receiver
+    from gatepass.bridge.shares import Shares
     from gatepass.bridge.transmitter import Transmitter
     from gatepass.fanout.readers import Mailbox
     from gatepass.jose import KeySet
@@ -51,6 +52,7 @@ class BridgeApp:
         secret: FeedSecret,
         *,
         feed: BridgeFeed,
+        shares: Shares,
         receiver: Receiver,
         transmitters: Mapping[str, Transmitter],
     ) -> None:
@@ -59,6 +61,7 @@ class BridgeApp:
         self._keys = keys
         self._bearer = secret.bearer.encode()
         self._feed = feed
+        self._shares = shares
         self._receiver = receiver
         self._transmitters = transmitters
 
@@ -124,14 +127,23 @@ class BridgeApp:
         return Response(self._feed.snapshot(), headers=answers.NO_STORE, media_type=revocation_snapshot.MEDIA_TYPE)
 
     async def status(self, request: Request) -> Response:
-        """How many entries and readers there are, and what became of each transmitter's notices since the start."""
+        """How many entries and readers there are, what became of each transmitter's notices, and how full its share is.
+
+        `full` counts notices since the start that there was no room for: what they revoke is accepted.
+        """
         if not self._may_read(request):
             return answers.unauthorized()
         counts = {name: dict(each.counts) for name, each in self._transmitters.items()}
-        return JSONResponse(
-            {"entries": len(self._feed.entries), "readers": len(self._feed.readers), "transmitters": counts},
-            headers=answers.NO_STORE,
-        )
+        shares = {
+            name: {"entries": self._shares.held[name], "max_entries": most} for name, most in self._shares.most.items()
+        }
+        told = {
+            "entries": len(self._feed.entries),
+            "readers": len(self._feed.readers),
+            "transmitters": counts,
+            "shares": shares,
+        }
+        return JSONResponse(told, headers=answers.NO_STORE)
 
     def _may_read(self, request: Request) -> bool:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")

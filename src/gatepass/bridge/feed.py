@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from gatepass.jose import Key
     from gatepass.tokens.bridge_entry import BridgeEntry
 
-MAX_ENTRIES = 50_000
-"""How many entries there may be: the snapshot stays within its 4,000,000 characters."""
-
 MAX_RECENT = 4_000
 """How many entries a reader may have missed; one message holds them. A reader that missed more starts over."""
 
@@ -61,11 +58,6 @@ class BridgeFeed:
         self._as_of = clock()
         self._recent: deque[tuple[int, str, BridgeEntry]] = deque(maxlen=MAX_RECENT)
         self._snapshot: tuple[Position, float, str] | None = None
-
-    @property
-    def is_full(self) -> bool:
-        """Whether there is no room for another subject or sign-in."""
-        return len(self.entries) >= MAX_ENTRIES
 
     def add(self, entries: Mapping[str, BridgeEntry]) -> None:
         """Publish what has been stored."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gatepass.bridge.feed import BridgeFeed
     from gatepass.bridge.notices.global_revocation import RevocationAssertion
     from gatepass.bridge.notices.notice import Ending, ForeignNotice
+    from gatepass.bridge.shares import Shares
     from gatepass.bridge.store import BridgeStore
     from gatepass.bridge.transmitter import Transmitter
     from gatepass.jose import KeySet
@@ -39,17 +40,21 @@ class NotTakenError(Exception):
 class Receiver:
     """Takes the notices of every transmitter."""
 
-    def __init__(self, store: BridgeStore, feed: BridgeFeed, secret: FeedSecret, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, store: BridgeStore, feed: BridgeFeed, shares: Shares, secret: FeedSecret, *, clock: Callable[[], float]
+    ) -> None:
         """Take them into a store and a feed.
 
         Args:
             store: Where they are kept.
             feed: Where they are published.
+            shares: How many entries each transmitter may have.
             secret: What subjects and sign-ins are named with.
             clock: The time, in seconds since 1970.
         """
         self._store = store
         self._feed = feed
+        self._shares = shares
         self._secret = secret
         self._clock = clock
         self._taking = asyncio.Lock()
@@ -114,17 +119,25 @@ class Receiver:
             if each.before + seconds > now  # all tokens of before have expired
         }
         async with self._taking:  # so that events come out in the order in which they were stored
-            if self._feed.is_full and not entries.keys() <= self._feed.entries.keys():
-                _log.error("there are too many entries: token_seconds of %s may be too long", transmitter.settings.name)
+            name = transmitter.settings.name
+            if not self._shares.has_room(name, entries):
+                _log.error(
+                    "a notice of %s is not taken, and what it revokes is accepted: it has %s of the %s entries that it"
+                    " may have; token_seconds may be too long, or max_entries too small",
+                    name, self._shares.held[name], self._shares.most[name],
+                )  # fmt: skip
                 transmitter.counts["not_taken"] += 1
+                transmitter.counts["full"] += 1
                 raise NotTakenError
+            taken = _taken(transmitter, notice, until=notice.issued_at + seconds)
             try:
-                is_new = await self._store.take(_taken(transmitter, notice, until=notice.issued_at + seconds), entries)
+                is_new = await self._store.take(name, taken, entries)
             except sqlite3.Error as error:
-                _log.error("a notice of %s cannot be stored: %s", transmitter.settings.name, error)
+                _log.error("a notice of %s cannot be stored: %s", name, error)
                 transmitter.counts["not_taken"] += 1
                 raise NotTakenError from None
             if is_new:
+                self._shares.add(name, entries)
                 self._feed.add(entries)
         _count(transmitter, notice, is_new=is_new, is_late=len(entries) < len(set(notice.endings)))
 

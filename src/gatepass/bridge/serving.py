@@ -18,6 +18,7 @@ from gatepass.bridge.app import BridgeApp
 from gatepass.bridge.feed import BridgeFeed
 from gatepass.bridge.polling import Polling
 from gatepass.bridge.receiving import Receiver
+from gatepass.bridge.shares import Shares
 from gatepass.bridge.signing_key import signing_key
 from gatepass.bridge.store import BridgeStore
 from gatepass.bridge.transmitter import Transmitter
@@ -84,14 +85,21 @@ async def open_bridge(
             each.name: Transmitter(each, clock=clock, allow_http=settings.allow_http_in_development)
             for each in settings.transmitters
         }
-        receiver = Receiver(store, feed, secret, clock=clock)
+        shares = Shares(settings.shares(), await store.owners())
+        receiver = Receiver(store, feed, shares, secret, clock=clock)
         polls = [Polling(each, receiver) for each in transmitters.values() if each.settings.kind == "ssf-poll"]
-        work: list[Coroutine[None, None, None]] = [_beat(store, feed), _forget(store, feed, clock)]
+        work: list[Coroutine[None, None, None]] = [_beat(store, feed), _forget(store, feed, shares, clock)]
         work += [each.run() for each in polls]
         tasks = [asyncio.create_task(each) for each in work]
         stack.push_async_callback(_end, tasks)
         app = BridgeApp(
-            settings.issuer, KeySet([key.public()]), secret, feed=feed, receiver=receiver, transmitters=transmitters
+            settings.issuer,
+            KeySet([key.public()]),
+            secret,
+            feed=feed,
+            shares=shares,
+            receiver=receiver,
+            transmitters=transmitters,
         )
         yield Bridge(app.starlette(), feed)
 
@@ -222,11 +230,12 @@ async def _beat(store: BridgeStore, feed: BridgeFeed) -> None:
         await asyncio.sleep(INTERVAL_SECONDS)
 
 
-async def _forget(store: BridgeStore, feed: BridgeFeed, clock: Callable[[], float]) -> None:
+async def _forget(store: BridgeStore, feed: BridgeFeed, shares: Shares, clock: Callable[[], float]) -> None:
     """Drop what has no effect any more, now and then."""
     while True:
         now = clock()
         feed.forget_ended(now)
+        shares.keep(feed.entries)
         try:
             await store.forget_ended(now)
         except sqlite3.Error as error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import msgspec
 
+from gatepass.bridge.shares import MAX_ENTRIES
 from gatepass.jose.errors import InvalidPolicyError
 from gatepass.tokens.bridge_entry import MIN_SECRET_LENGTH, FeedSecret
 from gatepass.verify.issuer import checked_url, is_loopback
@@ -32,6 +33,7 @@ _SIGNED: frozenset[TransmitterKind] = frozenset(("backchannel-logout", "ssf-push
 
 Seconds: TypeAlias = Annotated[int, msgspec.Meta(ge=60, le=LONGEST_TOKEN_SECONDS)]
 PollSeconds: TypeAlias = Annotated[float, msgspec.Meta(gt=0, le=3_600)]
+Entries: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=MAX_ENTRIES)]
 Port: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 
 
@@ -102,6 +104,14 @@ class TransmitterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
             description="How long the issuer's tokens live at most. What is revoked is kept that long, and 5 minutes."
         ),
     ] = DAY_SECONDS
+
+    max_entries: Annotated[
+        Entries | None,
+        msgspec.Meta(
+            description="How many subjects and sign-ins it may have revoked at once; without it, an equal part of what"
+            " the others leave of 50,000."
+        ),
+    ] = None
 
     tokens_have_sid: Annotated[
         bool,
@@ -249,6 +259,11 @@ class BridgeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
                     f"Transmitter {transmitter.name} has the bridge's own issuer.",
                     "issuer of a transmitter is whose tokens it may end.",
                 )
+        if min(self.shares().values()) < 1 or sum(self.shares().values()) > MAX_ENTRIES:
+            raise BridgeSettingsError(
+                f"max_entries of all transmitters is more than {MAX_ENTRIES}, or leaves nothing to the others.",
+                "Lower max_entries: each transmitter needs a share of its own.",
+            )
         if (self.tls_cert is None) != (self.tls_key is None):
             raise BridgeSettingsError("tls_cert and tls_key go together.", "Write both, or none of them.")
         if not (_is_this_machine(self.host) or self.behind_proxy or self.tls_cert):
@@ -256,6 +271,12 @@ class BridgeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
                 f"On {self.host} notices would come without TLS.",
                 "Write tls_cert and tls_key, or behind_proxy = true if a proxy before it does TLS.",
             )
+
+    def shares(self) -> dict[str, int]:
+        """How many entries each transmitter may have: what it says, or an equal part of what the others leave."""
+        said = [each.max_entries for each in self.transmitters if each.max_entries is not None]
+        equal = (MAX_ENTRIES - sum(said)) // max(1, len(self.transmitters) - len(said))
+        return {each.name: each.max_entries or equal for each in self.transmitters}
 
     def secret(self, environment: Mapping[str, str]) -> FeedSecret:
         """The secret that it shares with its readers.

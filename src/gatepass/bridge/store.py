@@ -21,7 +21,7 @@ FILE = "bridge.db"
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
-    digest TEXT PRIMARY KEY, before INTEGER NOT NULL, until INTEGER NOT NULL
+    digest TEXT PRIMARY KEY, before INTEGER NOT NULL, until INTEGER NOT NULL, transmitter TEXT NOT NULL DEFAULT ''
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS notices (
     transmitter TEXT NOT NULL, jti TEXT NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (transmitter, jti)
@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) ST
 """
 _TAKE_NOTICE = "INSERT INTO notices (transmitter, jti, until) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 _ADD_ENTRY = """
-INSERT INTO entries (digest, before, until) VALUES (?, ?, ?)
+INSERT INTO entries (digest, before, until, transmitter) VALUES (?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET before = max(before, excluded.before), until = max(until, excluded.until)
 """
 
@@ -82,6 +82,9 @@ class BridgeStore:
         for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL"):
             self._connection.execute(f"PRAGMA {pragma}")
         self._connection.executescript(_SCHEMA)
+        columns = {name for _, name, *_ in self._connection.execute("PRAGMA table_info (entries)")}
+        if "transmitter" not in columns:  # the file of an earlier version; those entries count for nobody
+            self._connection.execute("ALTER TABLE entries ADD COLUMN transmitter TEXT NOT NULL DEFAULT ''")
 
     def _check_secret(self, check: str, path: Path) -> None:
         """Refuse to go on with another secret: the digests would name nobody, and revoked tokens would live again."""
@@ -102,8 +105,21 @@ class BridgeStore:
 
         return await self._run(work)
 
-    async def take(self, notice: TakenNotice | None, entries: Mapping[str, BridgeEntry]) -> bool:
+    async def owners(self) -> dict[str, str]:
+        """Return which transmitter has entered what first, by its digest."""
+
+        def work() -> dict[str, str]:
+            return dict(self._connection.execute("SELECT digest, transmitter FROM entries").fetchall())
+
+        return await self._run(work)
+
+    async def take(self, transmitter: str, notice: TakenNotice | None, entries: Mapping[str, BridgeEntry]) -> bool:
         """Add entries, unless the notice was taken before; return whether they were added.
+
+        Args:
+            transmitter: Who enters them.
+            notice: The notice, if it can be told from others.
+            entries: What it revokes.
 
         Raises:
             sqlite3.Error: Nothing was added.
@@ -114,7 +130,8 @@ class BridgeStore:
             try:
                 is_new = notice is None or self._connection.execute(_TAKE_NOTICE, notice).rowcount == 1
                 if is_new:
-                    self._connection.executemany(_ADD_ENTRY, [(digest, *each) for digest, each in entries.items()])
+                    rows = [(digest, *each, transmitter) for digest, each in entries.items()]
+                    self._connection.executemany(_ADD_ENTRY, rows)
                 self._connection.execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:
