@@ -5,11 +5,15 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.support.node import node
+
+from gatepass.jose import Key, jwt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -86,3 +90,31 @@ def test_it_is_small() -> None:
     assert {"verifier.js", "keys.js", "issuer.js"} <= {path.name for path in core}
     assert weight(core) <= 12 * 1024
     assert weight(FOLDER.rglob("*.js")) <= 30 * 1024
+
+
+WITHOUT_A_PART = """
+const [folder, jwks, token] = process.argv.slice(2);
+const { Verifier } = await import(`${folder}/index.js`);
+const verifier = new Verifier({
+  issuer: "https://auth.example.com", audience: "api", keys: JSON.parse(jwks), revocation: "feed", log: () => {},
+});
+for (let tries = 0; tries < 3; tries += 1) await verifier.verify(token).catch(({ code }) => console.log(code));
+await new Promise((resolve) => setTimeout(resolve, 10));
+console.log("alive");
+"""
+
+
+def test_a_part_that_cannot_be_loaded_ends_no_process(tmp_path: Path) -> None:
+    """A bundle without the follower: each token is refused, also the second time, and nothing is left unhandled."""
+    folder = tmp_path / "verify"
+    shutil.copytree(FOLDER, folder)
+    (folder / "lib" / "follower.js").unlink()
+    (tmp_path / "try.mjs").write_text(WITHOUT_A_PART)
+    key, now = Key.generate("ES256"), int(time.time())
+    claims = {"iss": "https://auth.example.com", "aud": "api", "sub": "ann", "client_id": "app", "jti": "1"}
+    token = jwt.sign(claims | {"iat": now, "exp": now + 600}, key, typ="at+jwt")
+    jwks = json.dumps({"keys": [key.public().to_jwk()]})
+    done = subprocess.run(
+        [node(), tmp_path / "try.mjs", folder, jwks, token], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout.split()) == (0, ["ERR_MODULE_NOT_FOUND"] * 3 + ["alive"]), done.stderr

@@ -40,10 +40,10 @@ export function readHeader(segment) {
 /** RFC 7515 §4.1.11. No extension is understood here. @param {Claims} header @param {any} names */
 function checkCrit(header, names) {
   if (!areTexts(names) || !names.length || new Set(names).size < names.length) {
-    throw malformed("crit is not a list of different names");
+    throw malformed("crit is no list of names");
   }
   if (names.some((/** @type {string} */ name) => REGISTERED.has(name) || !Object.hasOwn(header, name))) {
-    throw malformed("crit names a registered or absent parameter");
+    throw malformed("crit names a wrong parameter");
   }
   throw new VerifyError("unsupported_crit", "the token needs an extension");
 }

@@ -33,7 +33,7 @@ const healthOf = (feed) => ({
 /** What a `Follower` does; here: nothing is followed. */
 const NOT_FOLLOWED = {
   kids: /** @type {ReadonlySet<string>} */ (new Set()),
-  /** @type {(principal: Principal) => Promise<void> | null} */
+  /** @type {(principal: Principal) => PromiseLike<void | null> | null} */
   settle: () => null,
   /** @type {(principal: Principal) => void} */
   judge: () => {},
@@ -113,10 +113,10 @@ export class Verifier {
    * @param {{ mode: "feed" | "list", stale: "serve" | "refuse", staleAfter: number }} policy
    */
   #follow(issuer, getter, policy) {
-    let isClosed = false;
+    let isClosed;
     const loading = import("./follower.js").then(({ Follower }) => {
-      const onKeysRevoked = () => this.#adopt();
-      const follower = new Follower(policy, { ...this.#options, issuer, getter, clock: this.clock, onKeysRevoked });
+      const its = { issuer, getter, clock: this.clock, onKeysRevoked: () => this.#adopt() };
+      const follower = new Follower(policy, { ...this.#options, ...its });
       this.#revoked = follower;
       if (isClosed) follower.close();
       if (issuer.fetchedAt !== null) follower.learnOffer();
@@ -124,7 +124,8 @@ export class Verifier {
     loading.catch(() => {}); // each token says why
     this.#revoked = {
       ...NOT_FOLLOWED,
-      settle: (principal) => loading.then(() => this.#revoked.settle(principal) ?? undefined),
+      // Only whoever waits is told of a failure: a promise that nobody awaits would end the process.
+      settle: (principal) => ({ then: (...to) => loading.then(() => this.#revoked.settle(principal)).then(...to) }),
       prefetch: (seconds) => loading.then(() => this.#revoked.prefetch(seconds)),
       health: () => ({ ...healthOf("starting"), ready: policy.stale === "serve" }),
       close: () => (isClosed = true),
@@ -141,7 +142,7 @@ export class Verifier {
   async verify(token, dpop) {
     if (typeof token !== "string") throw malformed("not a string");
     if (dpop) return this.#proven(token, dpop);
-    if (this.dpop.required) throw new VerifyError("unproven_cnf", "a DPoP proof is needed");
+    if (this.dpop.required) throw new VerifyError("unproven_cnf", "no proof");
     return this.#remembered(token) ?? this.#verified(token);
   }
 
