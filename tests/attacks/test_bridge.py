@@ -8,6 +8,8 @@ import hmac
 import http.client
 import json
 import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -356,15 +358,28 @@ def test_forged_notices_are_refused(all_: Bridged) -> None:
     assert all_.judge(issuer.access()) == "good"
 
 
-def test_an_unknown_key_makes_the_bridge_ask_the_issuer_once(all_: Bridged) -> None:
-    """Notices with made-up keys cause one fetch in half a minute; meanwhile such a notice is to be sent again (503)."""
+def test_made_up_keys_make_the_bridge_ask_so_often(all_: Bridged, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many notices have one: a fetch in each span of time, here of 0.3 s; and all of them are refused."""
+    monkeypatch.setattr("gatepass.bridge.transmitter._LOOK_SECONDS", 0.3)
     assert all_.bridge.log_out(all_.issuer.logout_token()).status_code == 200
-    before = all_.issuer.count()
-    statuses = [
-        all_.bridge.log_out(all_.issuer.logout_token(Key.generate("ES256", kid=f"k{n}"))).status_code for n in range(5)
-    ]
-    assert statuses[1:] == [503] * 4
-    assert all_.issuer.count() <= before + 1
+    made = [all_.issuer.logout_token(Key.generate("ES256", kid=f"k{n}")) for n in range(24)]
+    before, began = all_.issuer.count(), time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        assert {answer.status_code for answer in pool.map(all_.bridge.log_out, made)} == {400}
+    assert all_.issuer.count() - before <= 1 + (time.monotonic() - began) / 0.3
+
+
+def test_made_up_keys_do_not_delay_a_new_one(all_: Bridged) -> None:
+    """A notice by a key that was just published is taken within a look or two, while strangers make up others."""
+    assert all_.bridge.log_out(all_.issuer.logout_token()).status_code == 200
+    made = [all_.issuer.logout_token(Key.generate("ES256", kid=f"k{n}")) for n in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        strangers = [pool.submit(all_.bridge.log_out, each) for each in made]
+        strangers[0].result()
+        all_.issuer.keys = [Key.generate("ES256", kid="new")]
+        began = time.monotonic()
+        assert all_.bridge.log_out(all_.issuer.logout_token(sid="other")).status_code == 200
+        assert time.monotonic() - began < 5
 
 
 def test_a_transmitter_that_floods_shuts_out_itself_alone(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import socket
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, cast
 
 import httpx
@@ -30,11 +30,13 @@ from tests.support.scripted_issuer import (
     comment,
     sse,
 )
+from tests.support.tls import self_signed
 from tests.support.wait import eventually
 
 from gatepass.jose import JoseError, Key
 from gatepass.jose.errors import InvalidPolicyError
 from gatepass.relay.documents import RelayedDocument
+from gatepass.relay.places import Places
 from gatepass.relay.protocol import ReaderConnection
 from gatepass.tokens.heartbeat import INTERVAL_SECONDS
 from gatepass.tokens.revocation_event import Revoked
@@ -44,6 +46,7 @@ from gatepass.verify.following.stream import LostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from gatepass.relay.relaying import Relay
 
@@ -523,7 +526,7 @@ def test_answers_that_nobody_reads_do_not_fill_the_memory_of_our_relay() -> None
 
     async def ask(times: int) -> int:
         relay, loop = LargeDocument(), asyncio.get_running_loop()
-        server = await loop.create_server(lambda: ReaderConnection(cast("Relay", relay), set(), 10), "127.0.0.1", 0)
+        server = await loop.create_server(lambda: ReaderConnection(cast("Relay", relay), Places(10)), "127.0.0.1", 0)
         async with server:
             unread, writer = await asyncio.open_connection(*server.sockets[0].getsockname(), limit=1)
             with suppress(TimeoutError):
@@ -537,3 +540,45 @@ def test_answers_that_nobody_reads_do_not_fill_the_memory_of_our_relay() -> None
         return relay.count
 
     assert asyncio.run(ask(100)) < 50
+
+
+def test_one_address_does_not_take_every_place(
+    issuer: ScriptedIssuer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of four places it has two, more get 503 at once; another address is answered, and one that left makes room."""
+    monkeypatch.setattr("gatepass.relay.serving._MOST", 4)
+    with running_relay(issuer.url, clock=clock) as ours, ExitStack() as held:
+        where = (httpx.URL(ours).host, httpx.URL(ours).port or 0)
+        first, second, third = (held.enter_context(socket.create_connection(where, timeout=10)) for _ in range(3))
+        assert third.recv(100).startswith(b"HTTP/1.1 503")
+        with socket.create_connection(where, timeout=10, source_address=("127.0.0.2", 0)) as other:
+            other.sendall(b"GET /health HTTP/1.1\r\nhost: a\r\n\r\n")
+            assert b'"connections_refused":1' in other.recv(65536)
+        first.close()
+        eventually(lambda: httpx.get(f"{ours}/health").status_code == 200)
+        second.sendall(b"GET /health HTTP/1.1\r\nhost: a\r\n\r\n")
+        assert second.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_addresses_that_one_client_has_count_together() -> None:
+    """A network of 64 bits of IPv6 is one; an IPv4 address is the same however it is written."""
+    for few, hosts, has_room in (
+        (1, ("2001:db8::1", "2001:db8::2"), [True, False]),
+        (1, ("2001:db8::1", "2001:db8:0:1::1"), [True, True]),
+        (1, ("192.0.2.1", "::ffff:192.0.2.1"), [True, False]),
+        (2, ("192.0.2.1", "192.0.2.1"), [True, True]),
+    ):
+        places = Places(10, few)
+        made = [ReaderConnection(cast("Relay", LargeDocument()), places) for _ in hosts]
+        assert [places.enter(each, host) for each, host in zip(made, hosts, strict=True)] == has_room
+
+
+def test_a_tls_handshake_that_never_ends(
+    issuer: ScriptedIssuer, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our relay closes it after ten seconds; here, after a tenth."""
+    monkeypatch.setattr("gatepass.relay.serving._HANDSHAKE_SECONDS", 0.1)
+    with running_relay(issuer.url, clock=clock, tls=self_signed(tmp_path)) as ours:
+        url = httpx.URL(ours)
+        with socket.create_connection((url.host, url.port or 0), timeout=5) as connection:
+            assert connection.recv(100) == b""

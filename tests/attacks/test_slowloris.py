@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.stories.test_edge import connection
+from tests.stories.test_edge import connection, everything
 from tests.support.server import running_server
 from tests.support.wait import eventually
 
@@ -73,6 +73,19 @@ def is_closed(server: RunningServer, beginning: bytes, drop: bytes) -> bool:
             except (BrokenPipeError, ConnectionResetError):
                 return True
     return False
+
+
+@pytest.mark.parametrize("more", [b"X: a\r\n", b"X: " + b"a" * 40_000], ids=["slow", "large"])
+def test_a_refusal_is_not_written_into_a_stream(impatient: RunningServer, more: bytes) -> None:
+    """A second request that is refused while a stream is being answered ends the connection, and says nothing."""
+    with connection(impatient) as connected:
+        connected.sendall(b"GET /revocations HTTP/1.1\r\nHost: a\r\n\r\n")
+        begun = connected.recv(65_536)
+        assert begun.startswith(b"HTTP/1.1 200")
+        connected.sendall(b"GET /health HTTP/1.1\r\nHost: a\r\n" + more)
+        said = begun + everything(connected)
+    assert said.count(b"HTTP/1.1 ") == 1
+    assert b"event: hello" in said
 
 
 @pytest.mark.parametrize("close", [b"", b"Connection: close\r\n"], ids=["kept alive", "closing"])

@@ -37,8 +37,15 @@ def relay_process(
 
 
 @contextmanager
-def running_relay(issuer: str, *upstreams: str, port: int = 0, **options: Any) -> Generator[str]:  # noqa: ANN401 - Relay's
+def running_relay(
+    issuer: str,
+    *upstreams: str,
+    port: int = 0,
+    tls: tuple[str, str] | tuple[None, None] = (None, None),
+    **options: Any,  # noqa: ANN401 - Relay's
+) -> Generator[str]:
     """Run one in a thread; gives its URL."""
+    listening = RelayListening(port=port, tls_cert=tls[0], tls_key=tls[1])
     ready, loops, stop = threading.Event(), list[asyncio.AbstractEventLoop](), asyncio.Event()
     urls: list[str] = []
 
@@ -48,7 +55,7 @@ def running_relay(issuer: str, *upstreams: str, port: int = 0, **options: Any) -
 
     async def run() -> None:
         loops.append(asyncio.get_running_loop())
-        await serve(Relay(issuer, upstreams, **options), RelayListening(port=port), on_ready=tell, stop=stop)
+        await serve(Relay(issuer, upstreams, **options), listening, on_ready=tell, stop=stop)
 
     thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
     thread.start()

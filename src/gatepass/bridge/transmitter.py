@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 
     from gatepass.bridge.settings import TransmitterSettings
     from gatepass.jose import KeySet
+
+_LOOK_SECONDS = 1.0
+"""How long after one look for an unknown key another begins at the earliest; notices wait for it.
+
+A verifier looks once in 30 seconds, and refuses meanwhile. A notice is sent once, or seldom again: made-up `kid`s must
+not keep an honest new key from being found. So strangers can cause a fetch a second, and no more.
+"""
 
 T = TypeVar("T")
 
@@ -43,9 +51,10 @@ class Transmitter:
         self.settings = settings
         self.counts: Counter[str] = Counter()
         self._clock = clock
+        self._looked_at = float("-inf")
         self._bearer = settings.bearer_digest() if settings.kind != "ssf-poll" else None
         self._source = KeySource(
-            IssuerKeys(settings.signed_by, jwks_url=settings.jwks_uri, allow_http=allow_http),
+            IssuerKeys(settings.signed_by, jwks_url=settings.jwks_uri, allow_http=allow_http, unknown_kid_seconds=0),
             HttpxFetch(),
             clock=clock,
             on_learned=_nothing,
@@ -76,13 +85,24 @@ class Transmitter:
                     return check(issuer.keys)
                 except UnknownKeyError as error:
                     refusal = error
-            flight = self._source.look_for_unknown(now, since=since)
+            if refusal is not None:
+                if self._has_looked(since):
+                    raise refusal
+                await self._until_next_look()
+            began = self._source.started
+            flight = self._source.look_for_unknown(self._clock(), since=since)
             if flight is None:
                 if refusal is not None and self._has_looked(since):
                     raise refusal
                 break
+            if self._source.started > began:
+                self._looked_at = time.monotonic()
             await asyncio.wait((asyncio.wrap_future(flight),), timeout=FETCH_SECONDS + 1)
         raise KeysUnavailableError(issuer.failure or f"the keys of {issuer.url} were fetched a moment ago")
+
+    async def _until_next_look(self) -> None:
+        """Wait until there may be another look, unless one is under way that is waited for then."""
+        await asyncio.sleep(max(0.0, self._looked_at + _LOOK_SECONDS - time.monotonic()))
 
     def _has_looked(self, since: int) -> bool:
         """Whether keys were fetched since the notice came, and without a failure."""

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import uvloop
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 
 from gatepass.cli.output import fail, say
 from gatepass.jose.errors import InvalidPolicyError
@@ -34,6 +35,14 @@ def relay(  # noqa: PLR0913 - one for each flag
     tls_cert: Annotated[Path | None, Parameter(help="A PEM file with a certificate, to serve TLS.")] = None,
     tls_key: Annotated[Path | None, Parameter(help="The PEM file with the certificate's key.")] = None,
     ca_file: Annotated[Path | None, Parameter(help="A PEM file of the only certificate authorities to trust.")] = None,
+    connections_per_address: Annotated[
+        int | None,
+        Parameter(
+            validator=Number(gte=1),
+            help="How many connections one address may have; without it, half of what the limit of open files allows."
+            " Raise it where all readers come from one address, as behind a proxy or a NAT.",
+        ),
+    ] = None,
     allow_http_in_development: Annotated[
         bool, Parameter(negative="", help="Fetch without TLS within a development network.")
     ] = False,
@@ -45,6 +54,7 @@ def relay(  # noqa: PLR0913 - one for each flag
         port=port,
         tls_cert=None if tls_cert is None else str(tls_cert),
         tls_key=None if tls_key is None else str(tls_key),
+        most_per_address=connections_per_address,
     )
     try:
         relaying = Relay(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from gatepass.fanout.readers import Mailbox
     from gatepass.relay.documents import RelayedDocument
+    from gatepass.relay.places import Places
     from gatepass.relay.relaying import Relay
 
 _log = logging.getLogger(__name__)
@@ -43,17 +44,15 @@ class ReaderConnection(asyncio.Protocol):
         since: Since when it has been waiting for a request, by the clock of the event loop; None while it has one.
     """
 
-    def __init__(self, relay: Relay, open_ones: set[ReaderConnection], most: int) -> None:
+    def __init__(self, relay: Relay, places: Places) -> None:
         """Prepare.
 
         Args:
             relay: What answers.
-            open_ones: Every connection that is open.
-            most: How many there may be.
+            places: Which connections are open.
         """
         self._relay = relay
-        self._open_ones = open_ones
-        self._most = most
+        self._places = places
         self._parser = httptools.HttpRequestParser(self)
         self._answering: asyncio.Task[None] | None = None
         self._mailbox: Mailbox | None = None
@@ -71,14 +70,14 @@ class ReaderConnection(asyncio.Protocol):
         """Begin, if there is room."""
         self._transport = cast("asyncio.Transport", transport)
         self._loop = asyncio.get_running_loop()
-        self._open_ones.add(self)
         self.since = self._loop.time()
-        if len(self._open_ones) > self._most:
+        peer = transport.get_extra_info("peername")
+        if not self._places.enter(self, str(peer[0]) if peer else ""):
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - as asyncio calls it
         """End."""
-        self._open_ones.discard(self)
+        self._places.leave(self)
         if self._mailbox is not None:
             self._relay.readers.leave(self._mailbox)
         if self._answering is not None:
@@ -173,6 +172,8 @@ class ReaderConnection(asyncio.Protocol):
                 "event_id": health.event_id,
                 "proved_seconds_ago": health.proved_seconds_ago,
                 "readers": len(relay.readers),
+                "connections": len(self._places.open),
+                "connections_refused": self._places.refused,
                 "refusals": health.refusals,
                 "keys_problem": health.keys_problem,
             }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gatepass.fanout.open_files import raise_file_limit
+from gatepass.relay.places import Places
 from gatepass.relay.protocol import ReaderConnection
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _MOST = 100_000
 _OTHER_FILES = 64
 _IDLE_SECONDS = 20.0
+_HANDSHAKE_SECONDS = 10.0
+"""How long a TLS handshake may take: until it ends, a connection has a file but no place."""
 _SWEEP_SECONDS = 5.0
 _BACKLOG = 2048
 _START_POLL_SECONDS = 0.01
@@ -36,12 +39,14 @@ class RelayListening(msgspec.Struct, frozen=True, kw_only=True):
         port: The port; 0 for one that is free.
         tls_cert: A PEM file with a certificate, for TLS.
         tls_key: The PEM file with its key.
+        most_per_address: How many connections one address may have; None: half of all.
     """
 
     host: str = "127.0.0.1"
     port: int = 8082
     tls_cert: str | None = None
     tls_key: str | None = None
+    most_per_address: int | None = None
 
 
 async def serve(
@@ -70,16 +75,21 @@ async def serve(
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-    open_ones: set[ReaderConnection] = set()
+    places = Places(_most_connections(raise_file_limit()), listening.most_per_address)
     context = None
     if listening.tls_cert is not None:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(listening.tls_cert, listening.tls_key)
-    connection = partial(ReaderConnection, relay, open_ones, _most_connections(raise_file_limit()))
     server = await loop.create_server(
-        connection, listening.host, listening.port, reuse_address=True, ssl=context, backlog=_BACKLOG
+        partial(ReaderConnection, relay, places),
+        listening.host,
+        listening.port,
+        reuse_address=True,
+        ssl=context,
+        ssl_handshake_timeout=None if context is None else _HANDSHAKE_SECONDS,
+        backlog=_BACKLOG,
     )
-    following, sweeping = loop.create_task(relay.follower.run()), loop.create_task(_sweep(open_ones))
+    following, sweeping = loop.create_task(relay.follower.run()), loop.create_task(_sweep(places))
     try:
         await _until_live(relay, following)
         host = f"[{listening.host}]" if ":" in listening.host else listening.host
@@ -92,7 +102,7 @@ async def serve(
     finally:
         sweeping.cancel()
         server.close()
-        for each in list(open_ones):
+        for each in list(places.open):
             each.close()
         relay.follower.stop()
         await following
@@ -109,9 +119,9 @@ async def _until_live(relay: Relay, following: asyncio.Task[None]) -> None:
         await asyncio.sleep(_START_POLL_SECONDS)
 
 
-async def _sweep(open_ones: set[ReaderConnection]) -> None:
+async def _sweep(places: Places) -> None:
     """Close those that say nothing, or read nothing."""
     while True:
         await asyncio.sleep(_SWEEP_SECONDS)
-        for each in list(open_ones):
+        for each in list(places.open):
             each.close_if_idle(_IDLE_SECONDS)

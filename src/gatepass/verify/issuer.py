@@ -119,7 +119,7 @@ class IssuerKeys:
         failure: Why the last fetch failed, or None if it did not.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one for each thing that a caller may know
         self,
         url: str,
         *,
@@ -127,6 +127,7 @@ class IssuerKeys:
         alg: str | None = None,
         allow_http: bool = False,
         offer: Offer | None = None,
+        unknown_kid_seconds: float = UNKNOWN_KID_SECONDS,
     ) -> None:
         """Describe an issuer by its URL.
 
@@ -136,6 +137,8 @@ class IssuerKeys:
             alg: The algorithm of published keys that name none.
             allow_http: Whether hosts of a development network are asked without TLS.
             offer: Where its revocations are, whatever its metadata says.
+            unknown_kid_seconds: For how long after a fetch for an unknown `kid` there is no other; 0 for a caller that
+                sees to that itself.
 
         Raises:
             InvalidPolicyError: A URL is not https (or http on loopback), or has a query or a fragment.
@@ -144,6 +147,7 @@ class IssuerKeys:
         self._allows_http = allow_http
         self._parts = checked_url(url, "issuer", allow_http=allow_http)
         self._alg = alg
+        self._unknown_kid_seconds = unknown_kid_seconds
         self._is_given = jwks_url is not None
         self._jwks_url = jwks_url
         self._discovered_at = 0.0
@@ -189,7 +193,7 @@ class IssuerKeys:
 
     def may_ask(self, now: float) -> bool:
         """Whether a token with an unknown `kid` may cause a fetch; if so, the next ones may not."""
-        if self._asked_at is not None and 0 <= now - self._asked_at < UNKNOWN_KID_SECONDS:
+        if self._asked_at is not None and 0 <= now - self._asked_at < self._unknown_kid_seconds:
             return False
         self._asked_at = now
         return True

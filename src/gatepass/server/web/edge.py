@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -198,7 +198,15 @@ class EdgeProtocol(HttpToolsProtocol):
             self.transport.abort()
 
     def refuse(self, code: str) -> None:
-        """Answer with a problem, without the application, and close."""
+        """Answer with a problem, without the application, and close.
+
+        Where an answer has begun, such as a stream, or an earlier request waits for one, it only closes: what is
+        written there would be read as part of a body, or as the answer to another request (RFC 9112 §9.3).
+        """
+        cycle = cast("RequestResponseCycle | None", self.cycle)  # None before the first request
+        if self.pipeline or (cycle is not None and cycle.response_started != cycle.response_complete):
+            self.transport.close()
+            return
         response = problem(code, headers={"connection": "close"})
         headers = (*response.raw_headers, (b"content-security-policy", API_POLICY.encode()), *BASE)
         head = [STATUS_LINE[response.status_code], *(b"%s: %s\r\n" % pair for pair in headers), b"\r\n"]
