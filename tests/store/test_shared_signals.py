@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import pytest
+from tests.store.test_units_about_a_person import Paused, opened
 from tests.support.server import NOON
 
+from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.accounts.ownership import erase
 from gatepass.server.domain.accounts.user import User
 from gatepass.server.domain.events.recording import record
 from gatepass.server.domain.revocation.status_index import StatusIndex
 from gatepass.server.domain.sessions.client import Client
-from gatepass.server.domain.sessions.client_lifecycle import remove_client
+from gatepass.server.domain.sessions.client_lifecycle import change_secret, remove_client
 from gatepass.server.domain.sessions.grant import Grant
 from gatepass.server.domain.sessions.revoke import end_session
 from gatepass.server.domain.sessions.session import Session
 from gatepass.server.domain.shared_signals.changes import set_status
+from gatepass.server.domain.shared_signals.queue import queue_verification
 from gatepass.server.domain.shared_signals.signal_types import SIGNALS, SUPPORTED
 from gatepass.server.domain.shared_signals.stream import POLL, PUSH, SignalStream, delivered
+from gatepass.server.features.shared_signals.api.poll import SignalPoll, SignalPolling
+from gatepass.server.features.shared_signals.long_polls import LongPolls
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tests.support.postgres import Postgres
     from tests.support.server import SettableClock
 
     from gatepass.server.domain.ports import Database, Transaction
@@ -43,9 +52,10 @@ SHOP = SignalStream(
 NEWS = SignalStream(id="str_news", client_id="cli_news", method=POLL, events=ALL, created_at=NOON)
 
 
-async def fill(tx: Transaction) -> None:
+async def fill(tx: Transaction, *, epoch: bool = True) -> None:
     """Two receivers, and two people: Ann has signed in at the shop, Bob at both."""
-    await tx.revocations.open_epoch()
+    if epoch:
+        await tx.revocations.open_epoch()
     for number, stream in enumerate((SHOP, NEWS)):
         await tx.clients.add(
             Client(
@@ -275,5 +285,92 @@ def test_whoever_is_gone_is_told_of_once_and_by_an_id_that_leads_nowhere(databas
         await database.transaction(lambda tx: remove_client(tx, "cli_shop", actor="operator"))
         assert await database.read(lambda tx: tx.signal_streams.all()) == [NEWS]
         assert await database.read(lambda tx: tx.signals.of_stream(SHOP.id, 10)) == []
+
+    asyncio.run(run())
+
+
+class Signer:
+    """Signs nothing, and so much of it."""
+
+    async def make(self, _client: Client, signals: list[QueuedSignal]) -> dict[str, str]:
+        """A word for each."""
+        return {each.jti: "token" for each in signals}
+
+
+async def news(tx: Transaction) -> Client:
+    """The client that polls."""
+    client = await tx.clients.by_id(NEWS.client_id)
+    assert client is not None
+    return client
+
+
+def polling(database: Database, polls: LongPolls, client: Client) -> Callable[[SignalPoll], Awaitable[Any]]:
+    """The call of a client at its stream."""
+    core, call = SimpleNamespace(database=database), SimpleNamespace(path_params={"stream_id": NEWS.id}, client=client)
+    handler = SignalPolling(cast("Any", core), cast("Any", Signer()), polls)
+    return lambda body: handler.poll(cast("Any", call), body)
+
+
+def test_an_acknowledgement_waits_for_no_unit_about_a_person(postgres18: Postgres) -> None:
+    """RFC 8936: it removes rows of its own stream, beside a sign-out of Ann that has not ended."""
+    url = postgres18.migrated_database()
+
+    async def run() -> None:
+        async with opened(url) as database:
+            await database.transaction(lambda tx: fill(tx, epoch=False))
+            await database.transaction(lambda tx: queue_verification(tx, NEWS, "x"))
+            [signal] = await database.read(lambda tx: tx.signals.of_stream(NEWS.id, 2))
+            poll = polling(database, LongPolls(database), await database.read(news))
+            ann = Paused()
+            first = asyncio.create_task(database.transaction(ann, about="usr_ann"))
+            await ann.has_begun.wait()
+            try:
+                async with asyncio.timeout(5):
+                    await poll(SignalPoll(ack=(signal.jti,), max_events=0))
+            finally:
+                ann.may_end.set()
+                await first
+            assert await database.read(lambda tx: tx.signals.of_stream(NEWS.id, 2)) == []
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"disabled_at": NOON}, "invalid_token"),
+        ({"scope": ("openid",)}, "invalid_token"),
+        ({"name": "x"}, "invalid_token"),  # another secret
+        ({}, "stream_not_found"),
+    ],
+)
+def test_a_receiver_that_was_stopped_while_it_waited_is_told_nothing(
+    database: Database, changed: dict[str, object], code: str
+) -> None:
+    """A long poll ends in a refusal where its client was disabled, or has another secret, or its stream is gone."""
+
+    async def stop(tx: Transaction) -> None:
+        await queue_verification(tx, NEWS, "x")
+        if changed:
+            before = await news(tx)
+            after = msgspec.structs.replace(before, **changed)
+            if after == before:
+                await change_secret(tx, before, after, status=StatusIndex(1, 999), keeps_old=False, actor="operator")
+            await tx.clients.replace(after)
+        else:
+            await tx.signal_streams.remove(NEWS.id)
+
+    async def run() -> None:
+        await database.transaction(fill)
+        polls = LongPolls(database)
+        waiting = asyncio.create_task(cast("Any", polling(database, polls, await database.read(news))(SignalPoll())))
+        while not polls._waiting:  # noqa: ASYNC110 - nothing tells that it waits
+            await asyncio.sleep(0)
+        await database.read(news)
+        await database.transaction(stop)
+        polls.close()
+        with pytest.raises(Refusal) as refused:
+            await waiting
+        assert refused.value.code == code
 
     asyncio.run(run())

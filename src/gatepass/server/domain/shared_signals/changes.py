@@ -145,7 +145,9 @@ async def verify_stream(tx: Transaction, stream: SignalStream, state: str) -> Re
 
 
 async def exclude_subject(tx: Transaction, stream: SignalStream, subject: str) -> Refusal | None:
-    """Tell no more of somebody: also of one whom nobody knows, which shows nothing (SSF §9.1)."""
+    """Tell no more of somebody: also of one whom nobody knows, which shows nothing (SSF §9.1). Once more is no more."""
+    if await tx.signal_streams.excluded(stream.id, (subject,)):
+        return None
     if await tx.signal_streams.count_excluded(stream.id) >= MOST_EXCLUDED:
         return Refusal("too_many_subjects", f"At most {MOST_EXCLUDED} people can be removed from a stream.")
     await tx.signal_streams.exclude(stream.id, subject)

@@ -18,6 +18,7 @@ from gatepass.server.domain.shared_signals.push import (
     known_error,
     note_not_taken,
 )
+from gatepass.server.domain.shared_signals.stream import may_receive
 from gatepass.server.features.shared_signals.metadata import POLL_PREFIX
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth.requirements import RECEIVER_READ
@@ -116,12 +117,18 @@ class SignalPolling:
                 await note_not_taken(tx, signal, known_error(body.set_errs[signal.jti].err) or "other")
             return None
 
-        await decide(self._core.database, unit)
+        await decide(
+            self._core.database, unit, shared=True
+        )  # only rows of this stream, each by the statement that finds it
 
     async def _hand_out(self, call: Call, stream_id: str, most: int) -> SignalSets:
+        """Look at the client again: it may have been disabled, or its secret changed, while it waited."""
         limit = min(most, MOST_EVENTS)
 
         async def unit(tx: Transaction) -> list[QueuedSignal] | Refusal:
+            client = await tx.clients.by_id(call.client.id)
+            if client is None or not may_receive(client) or client.status != call.client.status:
+                return Refusal("invalid_token", "The client may receive nothing since the request began.")
             stream = await _polled(tx, call, stream_id)
             if isinstance(stream, Refusal):
                 return stream
@@ -144,7 +151,7 @@ class SignalPolling:
             for each in unsaid:
                 await tx.signals.remove(each)
 
-        await self._core.database.transaction(unit)
+        await self._core.database.transaction(unit, shared=True)
 
 
 def _names(jtis: Iterable[str]) -> list[str]:
