@@ -81,6 +81,42 @@ def test_a_thief_names_the_honest_key(tmp_path: Path, *, use: Use, is_believed: 
             assert verdict(verifier, token) == ("revoked" if is_believed else "good")
 
 
+def test_a_restart_forgets_what_a_thief_has_named(tmp_path: Path) -> None:
+    """Once the stolen key of documents is withdrawn: a verifier that believed goes on to refuse, a new one does not."""
+    with running_server(tmp_path) as server, server.client() as api:
+        api.post("/signup", json=ANN)
+        token = api.post("/login", json=ANN).json()["token"]
+        key = asyncio.run(stolen(server, "documents"))
+        claims = Snapshot(
+            iss=server.url,
+            iat=int(NOON),
+            exp=int(NOON) + 300,
+            epoch="thief",
+            event_id=9,
+            jtis={},
+            kids=(str(jwt.peek(token).headers["kid"]),),
+        )
+        message = revocation_snapshot.signing_input(claims, alg=key.alg, kid=key.kid or "")
+        forged = [jws.assemble(message, key.sign(message))]
+
+        def fetch(url: str) -> Fetched:
+            answer = httpx.get(url)
+            is_forged = forged and url.endswith("/revocations/snapshot")
+            return Fetched(answer.status_code, answer.headers, forged[0].encode() if is_forged else answer.content)
+
+        def new_verifier() -> Verifier:
+            return Verifier(issuer=server.url, audience=server.url, clock=server.clock, fetch=fetch)
+
+        with new_verifier() as before:
+            verdict(before, token)
+            eventually(lambda: verdict(before, token) == "revoked")
+            main(["key", "compromise", key.kid or "", *server.place])
+            forged.clear()
+            with new_verifier() as after:
+                after.start()
+                assert (verdict(before, token), verdict(after, token)) == ("revoked", "good")
+
+
 def test_the_key_of_documents_signs_no_token(tmp_path: Path) -> None:
     """Neither the server nor a verifier takes one that it has signed; the two kinds of keys have none in common."""
     with running_server(tmp_path) as server, server.client() as api:
