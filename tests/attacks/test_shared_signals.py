@@ -18,9 +18,11 @@ from tests.support.wait import eventually
 from gatepass.cli.main import main
 from gatepass.jose import KeySet, jwt
 from gatepass.jose.errors import JoseError
+from gatepass.server.domain.public_fetch import PublicFetch
 from gatepass.server.domain.sessions import client_policy
 from gatepass.server.domain.sessions.client_metadata import ClientMetadata
 from gatepass.server.domain.shared_signals import changes, queue
+from gatepass.server.domain.shared_signals.push import PAUSES
 from gatepass.server.features.shared_signals.api import poll
 
 if TYPE_CHECKING:
@@ -501,6 +503,25 @@ def test_one_person_s_poison_holds_up_nobody(api: httpx.Client, shop: SignalRece
     shop.sign_in(ron)
     sign_out(api, ron)
     eventually(lambda: len(site.asked) == 2)
+
+
+def test_a_defect_of_ours_is_a_try_as_any_other(
+    api: httpx.Client, shop: SignalReceiver, site: ScriptedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was claimed is tried again after a pause, and not for ever by whoever claims it next."""
+
+    async def broken(*_: object, **__: object) -> None:
+        raise LookupError
+
+    stream = shop.stream(method=PUSH, endpoint_url=site.url + HEARS)
+    with monkeypatch.context() as patch:
+        patch.setattr(PublicFetch, "send", broken)
+        may = person(api, "may")
+        shop.sign_in(may)
+        sign_out(api, may)
+        next_try = shop.party.server.clock() + PAUSES[0]
+        eventually(lambda: shop.party.read("SELECT due_at FROM signals WHERE stream_id = ?1", stream) == next_try)
+    assert site.times(HEARS) == 0
 
 
 def test_a_receiver_that_never_answers_holds_up_no_other(

@@ -16,6 +16,7 @@ from tests.support.server import running_server
 from tests.support.wait import eventually
 
 from gatepass.cli.main import main
+from gatepass.server.domain.public_fetch import PublicFetch
 from gatepass.server.domain.webhooks.delivery import PAUSES
 
 if TYPE_CHECKING:
@@ -168,6 +169,29 @@ def test_a_secret_in_the_url_of_a_receiver_reaches_no_log(
     eventually(has_said_both)
     assert site.url in said
     assert "hunter2" not in said
+
+
+def test_a_defect_of_ours_is_a_try_as_any_other(
+    server: RunningServer,
+    site: ScriptedSite,
+    shell: Shell,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It is noted, tried again after a pause and given up in the end, and the log has no more of it than its class."""
+
+    async def broken(*_: object, **__: object) -> None:
+        raise LookupError("hunter2")
+
+    webhook = _add(shell, site.url + "/hook", CREATED)
+    with monkeypatch.context() as patch:
+        patch.setattr(PublicFetch, "send", broken)
+        _sign_up(server, "defect")
+        eventually(lambda: [each["error"] for each in _deliveries(shell, webhook)] == ["not_sent"])
+    assert site.asked == []
+    server.clock.advance(PAUSES[0])
+    eventually(lambda: _statuses(shell, webhook) == ["delivered"])
+    assert "hunter2" not in capsys.readouterr().out
 
 
 def _deliveries(shell: Shell, webhook: Any) -> Any:  # noqa: ANN401 - JSON

@@ -43,6 +43,9 @@ _ERRORS = ("invalid_request", "invalid_key", "invalid_issuer", "invalid_audience
 Outcome: TypeAlias = tuple[Literal["done", "again", "refused"], str]
 
 
+_AGAIN: Outcome = "again", ""
+
+
 class SignalError(msgspec.Struct, frozen=True):
     """What a receiver says of a token that it does not take (RFC 8935 §2.3)."""
 
@@ -82,7 +85,10 @@ class SignalPush:
         claimed.sort(key=lambda each: (each.user_id, each.id))
         groups = [list(group) for _, group in groupby(claimed, lambda each: each.user_id)]
         sent = await few_at_a_time(map(self._send_all, groups))
-        outcomes = [each for each in sent if not isinstance(each, BaseException)]
+        outcomes = (
+            [(signal, _AGAIN) for signal in group] if isinstance(each, BaseException) else each
+            for group, each in zip(groups, sent, strict=True)
+        )
         await self._database.transaction(partial(_note_all, found=list(chain.from_iterable(outcomes))), shared=True)
         for failure in sent:
             if isinstance(failure, BaseException):
@@ -100,7 +106,7 @@ class SignalPush:
         if stream is None or client is None or not may_receive(client):
             return [(each, ("done", "")) for each in signals]
         if stream.status != "enabled":  # since they were claimed, or as they were queued: only that it is so is told
-            left: Outcome = ("again" if stream.status == "paused" else "done", "")
+            left: Outcome = _AGAIN if stream.status == "paused" else ("done", "")
             held = [each for each in signals if each.event != "stream-updated"]
             signals = [each for each in signals if each.event == "stream-updated"]
             return [*((each, left) for each in held), *(await self._send_signed(stream, client, signals))]
@@ -113,7 +119,7 @@ class SignalPush:
             made = await self._tokens.make(client, signals)
         except Unavailable as error:
             log.warning("a signal was not signed", stream=stream.id, reason=error.private or error.detail)
-            return [(each, ("again", "")) for each in signals]
+            return [(each, _AGAIN) for each in signals]
         return [(each, await self._send(stream, each, made.get(each.jti))) for each in signals]
 
     async def _send(self, stream: SignalStream, signal: QueuedSignal, token: str | None) -> Outcome:
@@ -127,14 +133,14 @@ class SignalPush:
             answer = await self._fetch.send(stream.endpoint_url, token.encode(), headers)
         except FetchError as error:
             log.warning("a receiver was not reached", stream=stream.id, reason=str(error), tries=signal.tries)
-            return "again", ""
+            return _AGAIN
         if answer.status in _ACCEPTED:
             return "done", ""
         code = error_of(answer.body) if answer.status == _REFUSED else ""
         log.warning(
             "a receiver did not take a signal", stream=stream.id, status=answer.status, error=code, tries=signal.tries
         )
-        return ("refused", code) if code else ("again", "")
+        return ("refused", code) if code else _AGAIN
 
 
 def error_of(body: bytes) -> str:

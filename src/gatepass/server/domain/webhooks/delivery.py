@@ -75,7 +75,10 @@ class WebhookSender:
         claimed.sort(key=lambda each: (each.user_id, each.sequence))
         by_person = [list(group) for _, group in groupby(claimed, lambda each: each.user_id)]
         sent = await few_at_a_time(self._send_all(webhook, group, now) for group in by_person)
-        outcomes = [each for each in sent if not isinstance(each, BaseException)]
+        outcomes = [
+            [(delivery, "not_sent") for delivery in group] if isinstance(each, BaseException) else each
+            for group, each in zip(by_person, sent, strict=True)
+        ]
 
         async def note(tx: Transaction) -> None:
             for delivery, error in chain.from_iterable(outcomes):

@@ -117,9 +117,8 @@ class SignalPolling:
                 await note_not_taken(tx, signal, known_error(body.set_errs[signal.jti].err) or "other")
             return None
 
-        await decide(
-            self._core.database, unit, shared=True
-        )  # only rows of this stream, each by the statement that finds it
+        # Only rows of this stream, each by the statement that finds it.
+        await decide(self._core.database, unit, shared=True)
 
     async def _hand_out(self, call: Call, stream_id: str, most: int) -> SignalSets:
         """Look at the client again: it may have been disabled, or its secret changed, while it waited."""
