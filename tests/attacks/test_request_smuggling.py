@@ -78,6 +78,22 @@ def test_the_body_of_an_upgrade_is_never_a_request(
         assert said.count(b'"malformed_request"') == 1  # of the body, which is no JSON
 
 
+def test_what_follows_a_request_is_not_its_answer(server: RunningServer) -> None:
+    """Octets that are no HTTP behind a whole request: they are not answered in its place; the connection is closed."""
+    with connection(server) as connected:
+        connected.sendall(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\nGARBAGE\0\r\n\r\n")
+        assert b"malformed_request" not in everything(connected)
+
+
+def test_an_upgrade_is_counted_in_the_head(server: RunningServer) -> None:
+    """A head over 32 KiB is refused also where most of it is the header that is left out: 431."""
+    with connection(server) as connected:
+        connected.sendall(
+            b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n" % (b"a" * 40_000)
+        )
+        assert everything(connected).startswith(b"HTTP/1.1 431 ")
+
+
 def test_thousands_of_upgrades_at_once(server: RunningServer) -> None:
     """Each is answered in HTTP/1.1 (RFC 9110 §7.8), in its turn, on one connection."""
     asks = b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"

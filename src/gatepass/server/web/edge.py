@@ -131,6 +131,10 @@ class EdgeProtocol(HttpToolsProtocol):
         """Check the exact size and form of the head, then let the request through."""
         assert self.parser is not None  # it is set, until the connection is lost
         self._asks_for_upgrade = self.parser.should_upgrade()
+        size = len(self.url) + sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
+        if size > MAX_HEAD_BYTES:
+            self._refusal = "headers_too_large"
+            raise ValueError("head too large")  # the parser stops, and it is refused
         if self._asks_for_upgrade:
             if self.parser.get_method() == b"CONNECT":
                 raise ValueError("this is no proxy")
@@ -138,10 +142,6 @@ class EdgeProtocol(HttpToolsProtocol):
         self._head_since = None
         self._body_since = self.loop.time()
         self._room.works(self)
-        size = len(self.url) + sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
-        if size > MAX_HEAD_BYTES:
-            self._refusal = "headers_too_large"
-            raise ValueError("head too large")  # the parser stops, and uvicorn calls send_400_response
         names = [name for name, _ in self.headers]
         if names.count(b"host") != 1 and self.parser.get_http_version() == "1.1":
             raise ValueError("not one Host")  # RFC 9112 §3.2
@@ -175,7 +175,9 @@ class EdgeProtocol(HttpToolsProtocol):
         self.refuse(self._refusal)
 
     def refuse_if_slow(self, seconds: float) -> None:
-        """Close a connection whose head or body is too slow."""
+        """Close a connection whose head or body is too slow, unless that waits for its peer already, as TLS does."""
+        if self.transport.is_closing():
+            return
         latest = self.loop.time() - seconds
         if self._head_since is not None and self._head_since < latest:
             is_answerable = self._steps > 0
@@ -204,7 +206,8 @@ class EdgeProtocol(HttpToolsProtocol):
         written there would be read as part of a body, or as the answer to another request (RFC 9112 §9.3).
         """
         cycle = cast("RequestResponseCycle | None", self.cycle)  # None before the first request
-        if self.pipeline or (cycle is not None and cycle.response_started != cycle.response_complete):
+        waits = cycle is not None and not cycle.response_complete and (cycle.response_started or not cycle.more_body)
+        if self.pipeline or waits:
             self.transport.close()
             return
         response = problem(code, headers={"connection": "close"})
