@@ -449,6 +449,18 @@ def test_what_is_too_large_is_refused_before_it_is_parsed(all_: Bridged) -> None
 # ── strangers ──
 
 
+@pytest.mark.parametrize("version", [b"0.9", b"1.2", b"2.0", b"9.9"])
+def test_another_version_is_not_answered_as_if_it_were_ours(all_: Bridged, version: bytes) -> None:
+    """Only HTTP/1.0 and HTTP/1.1 are read: 400 (RFC 9112 §2.3), and the connection is closed."""
+    url = urlsplit(all_.bridge.url)
+    with socket.create_connection((url.hostname or "", url.port or 0), timeout=10) as connection:
+        connection.sendall(b"GET /jwks.json HTTP/%b\r\n\r\n" % version)
+        said = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert said.startswith(b"HTTP/1.1 400 ")
+    assert said.count(b"HTTP/1.1 ") == 1
+    assert all_.bridge.read("/status").status_code == 200
+
+
 @pytest.mark.parametrize("before", [b"", b"GET /jwks.json HTTP/1.1\r\nhost: a\r\n\r\n"])
 def test_requests_that_are_never_finished_make_room(
     all_: Bridged, monkeypatch: pytest.MonkeyPatch, before: bytes

@@ -481,6 +481,8 @@ def test_strangers_make_our_relay_ask_so_often(
     "octets",
     [
         b"GET nonsense HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"GET /health HTTP/0.9\r\nhost: x\r\n\r\n",
+        b"GET /health HTTP/2.0\r\nhost: x\r\n\r\n",
         b"nonsense\r\n\r\n",
         b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 20_000,
         b"POST / HTTP/1.1\r\nhost: x\r\n\r\n",

@@ -112,6 +112,89 @@ def test_what_cannot_be_upgraded(server: RunningServer, start: bytes) -> None:
     assert said.count(b"HTTP/1.1 ") == 1
 
 
+@pytest.mark.parametrize(
+    ("version", "codings"),
+    [
+        (b"1.1", b"gzip, chunked"),
+        (b"1.1", b", chunked"),
+        (b"1.1", b"chunked, chunked"),
+        (b"1.1", b"gzip\r\nTransfer-Encoding: chunked"),
+        (b"1.1", b"chunked\r\nTransfer-Encoding: chunked"),
+        (b"1.0", b"chunked"),
+    ],
+)
+def test_only_chunked_is_a_transfer_coding(server: RunningServer, version: bytes, codings: bytes) -> None:
+    """Chunks of something else, chunked twice, or in HTTP/1.0, which has none: one 400 (RFC 9112 §6.1)."""
+    head = POST.replace(b"HTTP/1.1", b"HTTP/%b" % version) + b"Transfer-Encoding: %b\r\n\r\n" % codings
+    with connection(server) as connected:
+        connected.sendall(head + b"2\r\n{}\r\n0\r\n\r\n" + HIDDEN)
+        said = everything(connected)
+    assert said.startswith(b"HTTP/1.1 400 ")
+    assert said.count(b"HTTP/1.1 ") == 1
+
+
+def test_chunked_in_any_case_is_taken(server: RunningServer) -> None:
+    """Codings are named in any case (RFC 9112 §7), with blanks around."""
+    with connection(server) as connected:
+        connected.sendall(POST + b"Transfer-Encoding:\t Chunked \r\n\r\n2\r\n{}\r\n0\r\n\r\n" + LAST)
+        assert [answer[:3] for answer in everything(connected).split(b"HTTP/1.1 ")[1:]] == [b"401", b"200"]
+
+
+@pytest.mark.parametrize("version", [b"HTTP/0.9", b"HTTP/1.2", b"HTTP/2.0", b"HTTP/3.0"])
+@pytest.mark.parametrize("host", [b"", b"Host: a\r\n"], ids=["no host", "host"])
+def test_only_http_1_0_and_1_1_are_answered(server: RunningServer, version: bytes, host: bytes) -> None:
+    """What another version means by the same octets is not known: one 400 (RFC 9112 §2.3), and it is closed."""
+    with connection(server) as connected:
+        connected.sendall(b"GET /health %b\r\n%b\r\n%b" % (version, host, HIDDEN))
+        said = everything(connected)
+    assert said.startswith(b"HTTP/1.1 400 ")
+    assert said.count(b"HTTP/1.1 ") == 1
+
+
+NO_HOSTS = (
+    *(b"a b/@", b"a, b", b"a:80:80", b"a:b", b"a:-1", b"a/b", b"a@b", b"a?b", b"a\\b", b'a"b', b"<a>", b"a\tb"),
+    *(b"http://a", b"::1", b"[::1", b"[a b]", b"[]", b"[::1]a", b"%", b"%4", b"%zz", b"b\xc3\xbccher.example"),
+)
+
+
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+def test_a_host_that_is_none_is_refused(server: RunningServer, version: bytes) -> None:
+    """What is no host with a port or without one, which a proxy may read as another: 400 (RFC 9112 §3.2)."""
+    for host in NO_HOSTS:
+        with connection(server) as connected:
+            connected.sendall(b"GET /health HTTP/%b\r\nHost: %b\r\n\r\n" % (version, host))
+            assert everything(connected).startswith(b"HTTP/1.1 400 "), host
+    with connection(server) as connected:
+        connected.sendall(b"GET http://a/health HTTP/1.1\r\nHost:\r\n\r\n")
+        assert everything(connected).startswith(b"HTTP/1.1 400 ")  # the target names a host
+
+
+HOSTS = (
+    *(
+        b"",
+        b"a",
+        b"A_b.EXAMPLE:8000",
+        b"a.example.",
+        b"_dns.a~b",
+        b"a:",
+        b" \ta \t",
+        b"xn--bcher-kva.example",
+        b"%C3%BC",
+    ),
+    *(b"127.0.0.1:1", b"[::1]", b"[2001:DB8::ffff:192.0.2.1]:443", b"[fe80::1%25eth0]:80"),
+)
+
+
+def test_every_host_that_is_one_is_taken(server: RunningServer) -> None:
+    """Names as RFC 3986 §3.2.2 has them, IPv6 in brackets, any port; or none, as RFC 9112 §3.2 allows."""
+    with connection(server) as connected:
+        for host in HOSTS:
+            connected.sendall(b"GET /health HTTP/1.1\r\nHost:%b\r\n\r\n" % host)
+        connected.sendall(LAST)
+        said = everything(connected)
+    assert said.count(b"HTTP/1.1 200 ") == len(HOSTS) + 1
+
+
 @pytest.mark.parametrize("hosts", [b"", b"Host: a\r\nHost: b\r\n"], ids=["none", "two"])
 def test_a_request_has_one_host(server: RunningServer, hosts: bytes) -> None:
     """HTTP/1.1 without a Host, or with two: 400 (RFC 9112 §3.2)."""

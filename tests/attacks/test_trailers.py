@@ -44,6 +44,23 @@ def test_what_surrounds_a_body_is_as_limited_as_the_head(
         assert everything(connected).startswith(b"HTTP/1.1 431 ")
 
 
+@pytest.mark.parametrize("at_once", [1, 4], ids=["one", "some"])
+def test_extensions_of_many_chunks_add_up(server: RunningServer, api: httpx.Client, at_once: int) -> None:
+    """A small body in chunks with long extensions (RFC 9112 §7.1.1) is cut off with 431, far from the body's limit."""
+    chunk = b"1;x=%b\r\n \r\n" % (b"x" * 10_000)
+    with connection(server) as connected:
+        connected.sendall(LOGOUT.removesuffix(b"2\r\n{}\r\n0\r\n"))
+        for _ in range(16 // at_once):
+            assert api.get("/health").status_code == 200  # by now the server has read what was sent
+            try:
+                connected.sendall(chunk * at_once)
+            except (BrokenPipeError, ConnectionResetError):
+                break
+        else:
+            connected.sendall(b"2\r\n{}\r\n0\r\n\r\n")
+        assert everything(connected).startswith(b"HTTP/1.1 431 ")
+
+
 def test_a_body_in_many_chunks_is_read(server: RunningServer) -> None:
     """What surrounds the pieces of a body does not add up: 20,000 chunks of a byte, 120 kB on the wire, are taken."""
     body = b"{" + b" " * 20_000 + b"}"

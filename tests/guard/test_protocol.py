@@ -69,6 +69,16 @@ def test_trailers_say_nothing() -> None:
     assert asked == [[(b"host", b"a"), (b"transfer-encoding", b"chunked")], [(b"host", b"b")]]
 
 
+@pytest.mark.parametrize("version", [b"HTTP/0.9", b"HTTP/2.0"])
+def test_another_version_is_no_question(version: bytes) -> None:
+    """Only HTTP/1.0 and HTTP/1.1 are read: 400 (RFC 9112 §2.3), nobody is asked, and what follows is not read."""
+    answer, asked = said_to(b"GET / %b\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n" % version)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert asked == []
+    assert said_to(b"GET / HTTP/1.0\r\n\r\n")[0] == ADMITTED
+
+
 def test_a_peer_without_an_address_is_no_listed_proxy() -> None:
     """Only the name of a Unix socket says that the file's permissions have let the peer in."""
     assert not _is_listed(None, networks=())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
     from starlette.requests import Request
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from gatepass.bridge.feed import BridgeFeed
     from gatepass.bridge.notices.global_revocation import RevocationAssertion
@@ -35,11 +37,27 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 65_536
 """The maximum size of a notice."""
 
+_VERSIONS = ("1.1", "1.0")
 _MAX_FORM_FIELDS = 16
 _BODY_SECONDS = 10.0
 _STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nginx would buffer events
 _FORM = "application/x-www-form-urlencoded"
 _SET = "application/secevent+jwt"
+
+
+class _OfOurVersions:
+    """Refuses other versions of HTTP (RFC 9112 §2.3): h11 takes any for HTTP/1.1, and without a Host."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["http_version"] in _VERSIONS:
+            await self._app(scope, receive, send)
+            return
+        answer = answers.bad("", "invalid_request", "this is neither HTTP/1.0 nor HTTP/1.1")
+        answer.headers["Connection"] = "close"
+        await answer(scope, receive, send)
 
 
 class BridgeApp:
@@ -75,7 +93,8 @@ class BridgeApp:
                 Route("/revocations/snapshot", self.snapshot),
                 Route("/status", self.status),
                 Route("/notices/{name}", self.notice, methods=["POST"]),
-            ]
+            ],
+            middleware=[Middleware(_OfOurVersions)],
         )
 
     # ── for all ──

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_VERSIONS = ("1.1", "1.0")
 _MOST_HEADER_BYTES = 65_536
 _MOST_BODY_BYTES = 1_048_576
 """No body is read, but Envoy and others may send that of the request along."""
@@ -55,6 +56,7 @@ class ProxyConnection(asyncio.Protocol):
         self._headers: HeaderList = []
         self._size = 0
         self._is_in_head = True
+        self._refusal = _BAD
         self._answering: asyncio.Task[None] | None = None
         self._is_ending = False
         self.used_at = 0.0
@@ -82,10 +84,8 @@ class ProxyConnection(asyncio.Protocol):
         self.used_at = self._loop.time()
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserCallbackError:
-            self._refuse(_TOO_LARGE)
         except httptools.HttpParserError:
-            self._refuse(_BAD)
+            self._refuse(self._refusal)
         except httptools.HttpParserUpgrade:  # after the question, which has its answer: there is no other protocol here
             self.close()
 
@@ -111,7 +111,9 @@ class ProxyConnection(asyncio.Protocol):
             self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """Take what follows for a body and trailers."""
+        """Take what follows for a body and trailers; the parser takes HTTP/0.9 and HTTP/2.0 for HTTP/1.1."""
+        if self._parser.get_http_version() not in _VERSIONS:
+            raise _NotTakenError
         self._is_in_head = False
 
     def on_body(self, body: bytes) -> None:
@@ -133,7 +135,8 @@ class ProxyConnection(asyncio.Protocol):
     def _count(self, more: int, most: int) -> None:
         self._size += more
         if self._size > most:
-            raise _TooLargeError
+            self._refusal = _TOO_LARGE
+            raise _NotTakenError
 
     # ── answering ──
 
@@ -180,5 +183,5 @@ class ProxyConnection(asyncio.Protocol):
             self._transport.close()
 
 
-class _TooLargeError(Exception):
-    """The head or the body is too large."""
+class _NotTakenError(Exception):
+    """The question is too large, or of another version: the parser stops."""

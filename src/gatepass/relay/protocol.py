@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_VERSIONS = ("1.1", "1.0")
 _MOST_BYTES = 32_768
 """How much a request may be, its body included, which is not read."""
 
@@ -122,7 +123,9 @@ class ReaderConnection(asyncio.Protocol):
         self._headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
-        """Note the method."""
+        """Note the method; the parser takes HTTP/0.9 and HTTP/2.0 for HTTP/1.1."""
+        if self._parser.get_http_version() not in _VERSIONS:
+            raise ValueError("another version")  # the parser stops, and it is refused
         self._method = self._parser.get_method()
 
     def on_message_complete(self) -> None:

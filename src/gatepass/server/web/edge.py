@@ -6,6 +6,7 @@ uvicorn's httptools protocol has no such limits: it accepts a header of 100 MB, 
 from __future__ import annotations
 
 import asyncio
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -27,6 +28,16 @@ if TYPE_CHECKING:
 MAX_HEAD_BYTES = 32_768
 """Request line and headers together, in bytes."""
 
+_VERSIONS = ("1.1", "1.0")
+_BLANKS = b" \t"
+_HOST = re.compile(
+    rb"(?:\[[\w.~!$&'()*+,;=:%-]+\]|(?:[\w.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?",
+)
+"""RFC 9112 §3.2: `uri-host [ ":" port ]`, as RFC 3986 §3.2.2 writes hosts; what is in brackets is not taken apart."""
+
+_AROUND_OCTET = 8
+"""How much may surround each octet of a body, beside `MAX_HEAD_BYTES` for all: a chunk of one octet has five."""
+
 UNREAD_SECONDS = 60
 """How long answers may wait for a client to read them; enough for the slowest network."""
 
@@ -44,6 +55,8 @@ class EdgeProtocol(HttpToolsProtocol):
     _body_since: float | None = None
     """When the current body began."""
     _head_bytes = 0
+    _around_body = 0
+    """Octets around the current body, such as sizes and extensions of its chunks, less what its own octets allow."""
     _unread_since: float | None = None
     """When data that the client does not read began to wait; None if there is none."""
     _is_one_too_many = False
@@ -71,6 +84,7 @@ class EdgeProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse, and count bytes of an unfinished head or around a body, such as trailers."""
         steps = self._steps
+        self._around_body += len(data)  # a head that begins in it sets this back
         self._unset_keepalive_if_required()
         try:
             self._feed(data)
@@ -84,8 +98,8 @@ class EdgeProtocol(HttpToolsProtocol):
             # A chunk that lies wholly inside one head. The first one, which may hold a body before it, is bounded by
             # the size of a read, and the exact count comes when the head ends.
             self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
-                self.refuse("headers_too_large")
+        if self._head_bytes > MAX_HEAD_BYTES or self._around_body > MAX_HEAD_BYTES:
+            self.refuse("headers_too_large")
 
     def _feed(self, data: bytes) -> None:
         """Parse. To ask for another protocol is ignored (RFC 9110 §7.8); Java's own client does in each plain request.
@@ -111,7 +125,7 @@ class EdgeProtocol(HttpToolsProtocol):
         """Start the time of a new head."""
         super().on_message_begin()
         self._steps += 1
-        self._head_bytes = 0
+        self._head_bytes = self._around_body = 0
         if self._head_since is None:
             self._head_since = self.loop.time()
 
@@ -125,13 +139,21 @@ class EdgeProtocol(HttpToolsProtocol):
         if not self.cycle.response_complete:
             self._steps += 1
             self._head_bytes = 0
+        self._around_body -= len(body) * (1 + _AROUND_OCTET)
         super().on_body(body)
 
     def on_headers_complete(self) -> None:
         """Check the exact size and form of the head, then let the request through."""
         assert self.parser is not None  # it is set, until the connection is lost
         self._asks_for_upgrade = self.parser.should_upgrade()
-        size = len(self.url) + sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
+        self._around_body = 0
+        size, hosts, codings = len(self.url), list[bytes](), list[bytes]()
+        for name, value in self.headers:
+            size += len(name) + len(value) + len(": \r\n")
+            if name == b"host":
+                hosts.append(value)
+            elif name == b"transfer-encoding":
+                codings.append(value)
         if size > MAX_HEAD_BYTES:
             self._refusal = "headers_too_large"
             raise ValueError("head too large")  # the parser stops, and it is refused
@@ -142,9 +164,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self._head_since = None
         self._body_since = self.loop.time()
         self._room.works(self)
-        names = [name for name, _ in self.headers]
-        if names.count(b"host") != 1 and self.parser.get_http_version() == "1.1":
-            raise ValueError("not one Host")  # RFC 9112 §3.2
+        self._check_framing(hosts, codings)
         is_refused = self._is_one_too_many and self._room.is_full()
         if is_refused and self.url.partition(b"?")[0] not in _ALWAYS_ANSWERED:
             self._refusal = "too_many_connections"
@@ -156,6 +176,23 @@ class EdgeProtocol(HttpToolsProtocol):
         extensions[WHOLE] = {"answer": partial(answer_whole, self.cycle)}
         if is_refused:
             self.cycle.keep_alive = False
+
+    def _check_framing(self, hosts: list[bytes], codings: list[bytes]) -> None:
+        """Take only what every server in front reads as we do: all else is 400, and the connection is closed.
+
+        The parser takes HTTP/0.9 and HTTP/2.0 for HTTP/1.1, and what is chunked in the end for chunked. RFC 9112 has
+        505 (§2.3) and 501 (§6.1) for some of these; like what the parser refuses itself, it is no request of ours.
+        """
+        version = self.parser.get_http_version()
+        if version not in _VERSIONS:
+            raise ValueError("another version")
+        if len(hosts) > 1 or (not hosts and version == "1.1"):
+            raise ValueError("not one Host")
+        host = hosts[0].strip(_BLANKS) if hosts else b""
+        if not _HOST.fullmatch(host) or not (host or self.url.startswith((b"/", b"*"))):
+            raise ValueError("no host")
+        if codings and (version == "1.0" or len(codings) > 1 or codings[0].strip(_BLANKS).lower() != b"chunked"):
+            raise ValueError("another transfer coding")
 
     def on_message_complete(self) -> None:
         """Stop the timers."""

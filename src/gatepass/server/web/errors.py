@@ -53,7 +53,9 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     ),
     "unsupported_media_type": ProblemKind(415, "Unsupported media type", "A body must be `application/json` in UTF-8."),
     "headers_too_large": ProblemKind(
-        431, "Headers too large", "The request line and headers together are larger than 32 KiB."
+        431,
+        "Headers too large",
+        "The request line and headers together are larger than 32 KiB, or so is what surrounds the chunks of a body.",
     ),
     # organizations
     "invalid_organization": ProblemKind(
