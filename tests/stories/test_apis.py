@@ -95,6 +95,41 @@ def test_one_slash_after_a_host_is_forgiven(server: RunningServer, api: httpx.Cl
     assert answer_of(Flow(party, browser).ask(scope=None, resource=f"{FILES}/"))["error"] == "invalid_target"
 
 
+def test_one_slash_after_a_host_is_forgiven_wherever_a_resource_is_named(
+    server: RunningServer, api: httpx.Client, browser: Browser
+) -> None:
+    """Clients that have it from a URL library send the same spelling to both endpoints (MCP), and when they refresh."""
+    grants = ("authorization_code", "refresh_token", "client_credentials")
+    party = add_relying_party(server, audience=(NOTES, FILES), scope=(), grant_types=grants)
+    flow = Flow(party, browser)
+    first = flow.redeem(api, code_of(flow.ask(scope=None, resource=f"{NOTES}/")), resource=f"{NOTES}/")
+    refresh = {"grant_type": "refresh_token", "refresh_token": first.json()["refresh_token"]}
+    own = {"grant_type": "client_credentials"}
+    others = (
+        api.post("/oauth/token", data={"resource": f"{NOTES}/", **form, **party.credentials}) for form in (refresh, own)
+    )
+    for answer in (first, *others):
+        assert answer.status_code == 200, answer.text
+        assert jwt.peek(answer.json()["access_token"]).claims["aud"] == NOTES
+    refused = api.post("/oauth/token", data={"resource": f"{FILES}/", **own, **party.credentials})
+    assert refused.json()["error"] == "invalid_target"
+
+
+@pytest.mark.parametrize(
+    "resource", ["http://[", "http://[::1", "https://\u2100.example/", "https://a\u2024b", "urn:", "//x"]
+)
+def test_a_resource_that_is_no_url(server: RunningServer, api: httpx.Client, browser: Browser, resource: str) -> None:
+    """What URL parsers raise at is refused as every other that the client may not ask for (RFC 8707 §2)."""
+    grants = ("authorization_code", "urn:ietf:params:oauth:grant-type:device_code")
+    party = add_relying_party(server, audience=(NOTES,), scope=("openid",), grant_types=grants)
+    flow = Flow(party, browser)
+    assert answer_of(flow.ask(scope="openid", resource=resource))["error"] == "invalid_target"
+    pushed = api.post("/oauth/par", data=flow.parameters(scope="openid", resource=resource) | party.credentials)
+    device = api.post("/oauth/device", data={"resource": resource, **party.credentials})
+    for answer in (pushed, device):
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_target")
+
+
 def test_a_public_api_is_open_to_clients_that_registered_themselves(
     server: RunningServer, api: httpx.Client, browser: Browser, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -166,6 +166,8 @@ def test_when_nobody_says_when_the_person_signed_in(
         ({"resource": None}, {"resource": OTHER_API}, OTHER_API, "read"),
         ({"resource": None}, {}, [API, OTHER_API], "read"),
         ({"resource": [API, PRIVATE_API]}, {}, API, "read"),
+        ({"resource": f"{API}/"}, {}, API, "read"),
+        ({"resource": API}, {"resource": f"{API}/"}, API, "read"),
         ({"aud": "a list"}, {}, API, "read"),
     ],
 )

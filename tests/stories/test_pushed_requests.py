@@ -125,6 +125,7 @@ def test_errors_are_json(
     """`par-pkce-required`, `par-plain-pkce-rejected`, `par-request_uri-inside`: 400, JSON, never a redirect."""
     answer = push(api, Flow(party, browser), None, **changed)
     assert (answer.status_code, answer.json()["error"]) == (400, error)
+    assert answer.json()["error_description"] != "Invalid request", "it says which parameter, and what of it"
 
 
 def test_wrong_method_size_and_client(api: httpx.Client, browser: Browser, party: RelyingParty) -> None:

@@ -174,6 +174,8 @@ def test_a_grant_of_which_nothing_is_left(
     pair = api.post("/login", json=ann | {"client_id": partner.id, "audience": SHOP}).json()
     edit(server, partner, "--audience", API)
     assert error(refresh(api, partner, pair["refresh_token"])) == (400, "invalid_target")
+    looked = api.post("/oauth/introspect", data={"token": pair["refresh_token"]}, headers=partner.basic)
+    assert (looked.status_code, looked.json()) == (200, {"active": False})  # RFC 7662 §2.2
     edit(server, partner, "--audience", SHOP)
     assert audience_of(refresh(api, partner, pair["refresh_token"]).json()["access_token"]) == {SHOP}
 

@@ -85,6 +85,7 @@ def test_a_service_acts_for_who_called_it(
     further = claims(exchange(api, stock, answer.json()["access_token"], resource=BANK, scope="read"))
     assert further["act"] == {"sub": stock.id, "act": {"sub": orders.id}}
     assert further["scope"] == "read"
+    assert claims(exchange(api, orders, first, resource=f"{STOCK}/"))["aud"] == STOCK
 
 
 @pytest.mark.parametrize("end", ["logout", "reuse"])

@@ -7,6 +7,7 @@ added later is not included, because it was not granted (RFC 6749 §6).
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.sessions.client import Client
     from gatepass.server.domain.sessions.grant import TokenSubject
 
+_HOST_ALONE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^/?#]+/?")
 _ISSUER = '"issuer"'
 """How a grant stores the issuer as audience, whose URL may change. No other audience is spelled so."""
 
@@ -165,10 +167,22 @@ def operator_scopes(*, has_impersonation: bool) -> tuple[str, ...]:
     return tuple(OPERATOR_SCOPES - without)
 
 
+def as_registered(name: str, allowed: Sequence[str]) -> str | None:
+    """An audience as it is registered, since that goes into `aud`; None where it is not among the allowed ones.
+
+    One slash after a host alone is forgiven: URL libraries add it (RFC 3986 §6.2.3).
+    """
+    if name in allowed:
+        return name
+    other = name.removesuffix("/") if name.endswith("/") else f"{name}/"
+    return other if other in allowed and _HOST_ALONE.fullmatch(name) else None
+
+
 def _some_of(allowed: tuple[str, ...], token_request: Sequence[str]) -> tuple[str, ...]:
-    if not set(token_request) <= set(allowed):
+    named = [registered for name in token_request if (registered := as_registered(name, allowed)) is not None]
+    if len(named) < len(token_request):
         raise Refusal("invalid_audience", "The client may not request tokens for this audience.")
-    return tuple(dict.fromkeys(token_request))
+    return tuple(dict.fromkeys(named))
 
 
 def _scopes_of(allowed: tuple[str, ...], token_request: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gatepass.jose.errors import JoseError
+from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.sessions.client_policy import ClientPolicy
 from gatepass.server.domain.sessions.refresh_credentials import read_in_body, refresh_credential
 from gatepass.server.web.answers import JsonResponse
@@ -133,7 +134,10 @@ async def _introspect_refresh_token(core: Core, client: Client, token: RefreshTo
     held, now = await core.database.read(unit)
     if held is None or held.client_id != client.id or not held.is_usable or held.expires_at <= now:
         return _INACTIVE
-    _, scope = ClientPolicy.of_client(client, core.settings.issuer_url).left_of(held.audience, held.scope)
+    try:
+        _, scope = ClientPolicy.of_client(client, core.settings.issuer_url).left_of(held.audience, held.scope)
+    except Refusal:  # nothing that it was for is left, so it brings no token any more
+        return _INACTIVE
     return Introspected(
         active=True,
         token_type="refresh_token",  # noqa: S106 - the kind, not a token

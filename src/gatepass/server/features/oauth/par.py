@@ -107,7 +107,7 @@ async def push(core: Core, call: Call, form: PushedForm) -> Response:
     client = call.client
     check_may_authorize(client)
     if form.request_uri is not None:
-        raise Refusal("invalid_request", "A pushed request names no other one (RFC 9126 §2.1).")
+        raise Refusal("invalid_request", "A pushed request names no other one (RFC 9126 section 2.1).")
     proven_key = await core.dpop.thumbprint(call.request) or ""
     parameters = await signed_parameters(core, client, Parameters.of(_fields(form)))
     try:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, cast, get_args
-from urllib.parse import urlsplit
 
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.sessions.authorization_request import (
@@ -16,6 +15,7 @@ from gatepass.server.domain.sessions.authorization_request import (
     AuthorizationRequest,
     Prompt,
 )
+from gatepass.server.domain.sessions.client_policy import as_registered
 from gatepass.server.domain.sessions.operator import everyday
 from gatepass.server.domain.sessions.requested_claims import read_claims
 from gatepass.server.domain.sessions.session import SINGLE_FACTOR, TWO_FACTORS
@@ -35,6 +35,8 @@ _LARGEST_MAX_AGE = 2**31
 _SECONDS = re.compile(r"[0-9]{1,10}")
 _LONGEST_LOGIN_HINT = 256
 _LONGEST_ORGANIZATION = 64
+_ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^#]+")
+"""RFC 3986 §4.3, as far as it matters before it is compared."""
 _S256 = re.compile(r"[A-Za-z0-9_-]{43}")
 """A SHA-256 digest in base64url: a PKCE challenge (RFC 7636 §4.2), the thumbprint of a key (RFC 7638)."""
 
@@ -109,8 +111,7 @@ def check_scope_of_resource(asked: Asked) -> None:
 def check_resource(asked: Asked) -> None:
     """RFC 8707 §2: absolute URIs without a fragment, of those that the client's tokens may be for."""
     for resource in asked.parameters.resource:
-        parts = urlsplit(resource)
-        if not parts.scheme or "#" in resource or _registered_resource(asked, resource) is None:
+        if not _ABSOLUTE_URI.fullmatch(resource) or _registered_resource(asked, resource) is None:
             raise Refusal("invalid_target", "The client may not ask for tokens for this resource.")
 
 
@@ -254,13 +255,7 @@ def registered_resources(asked: Asked) -> tuple[str, ...]:
 
 
 def _registered_resource(asked: Asked, resource: str) -> str | None:
-    """The resource as it is registered, since that goes into `aud`; one slash after a host alone is forgiven."""
-    allowed = asked.client.audience_at(asked.issuer)
-    if resource in allowed:
-        return resource
-    other = resource.removesuffix("/") if resource.endswith("/") else f"{resource}/"
-    is_bare = urlsplit(resource).path in ("", "/") and "?" not in resource
-    return other if is_bare and other in allowed else None
+    return as_registered(resource, asked.client.audience_at(asked.issuer))
 
 
 def _acr_values(asked: Asked, claims: RequestedClaims) -> tuple[str, ...]:

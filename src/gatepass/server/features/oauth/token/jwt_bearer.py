@@ -19,7 +19,7 @@ from gatepass.server.domain.hooks.gates import begin_session
 from gatepass.server.domain.limits.used_once import use_name
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions.authorization_request import OFFLINE_ACCESS
-from gatepass.server.domain.sessions.client_policy import ClientPolicy
+from gatepass.server.domain.sessions.client_policy import ClientPolicy, as_registered
 from gatepass.server.domain.sessions.open import open_grant
 from gatepass.server.domain.sessions.operator import everyday
 from gatepass.server.domain.sessions.session import SINGLE_FACTOR, Session
@@ -86,7 +86,8 @@ def _token_request(
     grant, issuer = asserted.grant, core.settings.issuer_url
     targets = [name for name in client.audience_at(issuer) if name in asserted.audience]
     if grant.resource is not None:
-        targets = [name for name in targets if name in grant.resource]
+        named = [as_registered(name, targets) for name in grant.resource]
+        targets = [name for name in targets if name in named]
     may = everyday(client.scope)
     scopes = [name for name in may if name != OFFLINE_ACCESS and (grant.scope is None or name in grant.scope)]
     policy = ClientPolicy(

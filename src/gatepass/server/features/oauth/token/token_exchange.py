@@ -15,6 +15,7 @@ import msgspec
 from gatepass.jose.errors import JoseError
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.events.recording import record
+from gatepass.server.domain.sessions.client_policy import as_registered
 from gatepass.server.domain.sessions.impersonation import is_impersonation
 from gatepass.server.domain.sessions.token_issuer import Delegation
 from gatepass.server.features.oauth.token.request import TokenAnswer
@@ -156,8 +157,9 @@ def _depth(act: object) -> int:
 def _audience(client: Client, wanted: Sequence[str]) -> tuple[str, ...]:
     """What the new token is for: what is asked, of what the operator allows; the only one needs no asking."""
     allowed = client.rules.exchange_audience
-    audience = tuple(dict.fromkeys(wanted)) or allowed[:1] * (len(allowed) == 1)
-    if not audience or not set(audience) <= set(allowed):
+    named = [registered for name in wanted if (registered := as_registered(name, allowed)) is not None]
+    audience = tuple(dict.fromkeys(named)) if wanted else allowed[:1] * (len(allowed) == 1)
+    if not audience or len(named) < len(wanted):
         raise Refusal("invalid_target", "The client may not exchange tokens for this resource or audience.")
     return audience
 
