@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import pytest
 from tests.support.authorization import Flow, answer_of, code_of, form_of
@@ -273,6 +274,24 @@ def test_an_essential_acr_is_not_talked_away(server: RunningServer, signed_in: B
     for asked in ("unknown", "1", "unknown 1"):
         answer = answer_of(flow.ask(claims=essential, acr_values=asked, prompt="none"))
         assert answer["error"] == "unmet_authentication_requirements", asked
+
+
+def test_an_essential_acr_that_nobody_can_meet(server: RunningServer, signed_in: Browser) -> None:
+    """Core §5.5.1.1: nobody is signed in, not even with two factors; one that is only wished for does no harm."""
+    flow = Flow(add_relying_party(server), signed_in)
+    for acr in ('"value": "urn:sca"', '"values": ["urn:sca", "3"]', '"value": 2', '"values": []'):
+        answer = answer_of(flow.ask(claims=f'{{"id_token": {{"acr": {{"essential": true, {acr}}}}}}}', acr_values="1"))
+        assert answer["error"] == "unmet_authentication_requirements", acr
+        code_of(flow.ask(claims=f'{{"id_token": {{"acr": {{{acr}}}}}}}'))
+
+
+def test_a_parameter_without_a_value_is_none(server: RunningServer, signed_in: Browser) -> None:
+    """RFC 6749 §3.1: it counts as left out, so it is no second one, before or after."""
+    flow = Flow(add_relying_party(server), signed_in)
+    sent = urlencode(flow.parameters())
+    for name in ("state", "client_id", "redirect_uri", "scope", "prompt", "x"):
+        for query in (f"{sent}&{name}=", f"{name}=&{sent}", f"{sent}&{name}"):
+            assert answer_of(signed_in.http.get(f"/oauth/authorize?{query}"))["state"] == flow.state, query
 
 
 def test_offline_access_does_not_outlive_a_theft(

@@ -141,9 +141,10 @@ def test_wrong_content_type(api: httpx.Client, content_type: str) -> None:
     is_problem(answer, 415, "unsupported_media_type")
 
 
-def test_json_with_a_charset_is_json(api: httpx.Client) -> None:
+@pytest.mark.parametrize("parameter", ["; charset=UTF-8", ';charset="utf-8"', "; charset=utf8", ";"])
+def test_json_with_a_charset_is_json(api: httpx.Client, parameter: str) -> None:
     """`application/json; charset=UTF-8`, which some clients send, is taken."""
-    answer = api.post("/signup", content=json.dumps(ANN), headers={"content-type": "application/json; charset=UTF-8"})
+    answer = api.post("/signup", content=json.dumps(ANN), headers={"content-type": f"application/json{parameter}"})
     assert answer.status_code == 201
 
 

@@ -146,6 +146,14 @@ def test_the_road(
     assert television.refresh(api, tokens["refresh_token"])["scope"] == "openid email"
 
 
+def test_a_code_is_read_however_it_is_typed(api: httpx.Client, browser: Browser, television: RelyingParty) -> None:
+    """RFC 8628 §6.1: case, blanks and dashes do not matter, nor do the wide letters of Asian keyboards."""
+    user_code = ask(api, television)["user_code"]
+    wide = "".join(chr(ord(letter) + 0xFEE0) for letter in user_code)
+    for typed in (user_code.lower(), f" {' '.join(user_code)}\t", user_code.replace("-", "\u2013"), wide):
+        assert "Requested from" in browser.post("/pages/device", user_code=typed).text, typed
+
+
 def test_the_person_is_always_asked(api: httpx.Client, browser: Browser, television: RelyingParty) -> None:
     """A consent to a device is never remembered, and scopes may be left out."""
     for _ in range(2):

@@ -207,10 +207,13 @@ def test_check_dpop_proof_nbf_exp(
 def test_test_essential_acr_sca_claim(
     server: RunningServer, api: httpx.Client, browser: Browser, party: SigningParty
 ) -> None:
-    """An essential `acr` that the server does not know does not stop it; the ID token says which one it was."""
-    sca = '{"id_token": {"acr": {"essential": true, "values": ["urn:openbanking:psd2:sca"]}}}'
+    """An essential `acr` is met or refused: an ID token never says another one. A wish stops nothing."""
+    essential = '{"id_token": {"acr": {"essential": true, "values": ["urn:openbanking:psd2:sca"]}}}'
     flow = Flow(party, browser)
-    tokens = flow.redeem(api, code_for(api, flow, claims=sca), proof(server, "/oauth/token")).json()
+    pushed = push(api, flow, proof(server, "/oauth/par"), claims=essential)
+    assert (pushed.status_code, pushed.json()["error"]) == (400, "unmet_authentication_requirements")
+    wished = essential.replace("true", "false")
+    tokens = flow.redeem(api, code_for(api, flow, claims=wished), proof(server, "/oauth/token")).json()
     assert jwt.peek(tokens["id_token"]).claims["acr"] == "1"
 
 

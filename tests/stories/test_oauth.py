@@ -299,6 +299,15 @@ BAD_FORMS: tuple[tuple[str, str, tuple[int, str]], ...] = (
 """A body, its media type, and the error."""
 
 
+def test_forms_as_other_libraries_write_them(api: httpx.Client, worker: Registered) -> None:
+    """What is said of a form's charset means nothing (Java's clients say ISO-8859-1), and nothing between two `&`."""
+    for parameter in ("", ";", "; charset=UTF-8", ";charset=utf8", "; charset=ISO-8859-1", '; charset="us-ascii"'):
+        for body in ("grant_type=client_credentials", "&grant_type=client%5Fcredentials&&x=&"):
+            headers = {"content-type": f"application/x-www-form-urlencoded{parameter}"}
+            answer = api.post("/oauth/token", content=body, headers=worker.basic | headers)
+            assert answer.status_code == 200, (parameter, body, answer.text)
+
+
 def test_bad_forms(api: httpx.Client, subtests: pytest.Subtests) -> None:
     """Errors under /oauth are RFC 6749's, whatever is wrong."""
     for body, content_type, expected in BAD_FORMS:

@@ -42,6 +42,7 @@ _MAX_FIELDS = 32
 _MAX_DEPTH = 16
 _ENCODED = frozenset("%+")
 _FORM = "application/x-www-form-urlencoded"
+_UTF_8 = ("", "charset=utf-8", "charset=utf8")
 
 
 def check_headers(request: Request) -> None:
@@ -187,6 +188,7 @@ def split_form(body: bytes, content_type: str) -> Fields:
         text = body.decode("ascii")
         if _ENCODED.isdisjoint(text):  # nearly every form sent by a program, and three times as fast
             return _plain_fields(text)
+        text = "&".join(filter(None, text.split("&")))
         return parse_qsl(text, strict_parsing=bool(body), max_num_fields=_MAX_FIELDS, errors="strict")
     except (ValueError, UnicodeDecodeError):
         raise Refusal("invalid_request", "The body is not a form.") from None
@@ -194,7 +196,7 @@ def split_form(body: bytes, content_type: str) -> Fields:
 
 def _plain_fields(text: str) -> Fields:
     """Split a form without percent-encoding, as `parse_qsl` does; ValueError for anything else."""
-    pairs = text.split("&") if text else []
+    pairs = list(filter(None, text.split("&")))
     if len(pairs) > _MAX_FIELDS:
         raise ValueError("too many fields")
     split = [pair.partition("=") for pair in pairs]
@@ -204,9 +206,13 @@ def _plain_fields(text: str) -> Fields:
 
 
 def _check_media_type(content_type: str, *expected: str) -> None:
-    """Require one of the media types: a form of another site cannot send JSON without a preflight (CORS)."""
+    """Require one of the media types: a form of another site cannot send JSON without a preflight (CORS).
+
+    What is said of a form's charset means nothing: it is ASCII, and what it encodes is UTF-8 (RFC 6749 appendix B).
+    """
     media_type, _, parameters = content_type.lower().partition(";")
-    if media_type.strip() not in expected or parameters.strip().replace('"', "") not in ("", "charset=utf-8"):
+    is_utf_8 = parameters.replace('"', "").strip(" ;") in _UTF_8
+    if media_type.strip() not in expected or not (is_utf_8 or _FORM in expected):
         raise Refusal("unsupported_media_type", f"Send the body as Content-Type: {expected[0]}.")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+import unicodedata
 from typing import Literal, Protocol
 
 from gatepass.server.base.confidential import Confidential
@@ -119,5 +120,9 @@ def new_user_code() -> str:
 
 
 def user_digest(user_code: str, key: bytes) -> bytes:
-    """What is kept of a user code, however it is spelled. It is short, so the digest needs a key."""
-    return hmac.digest(key, "".join(filter(str.isalnum, user_code.upper())).encode(), hashlib.sha256)
+    """What is kept of a user code, however it is spelled, also with the wide letters of Asian keyboards.
+
+    It is short, so the digest needs a key.
+    """
+    letters = filter(str.isalnum, unicodedata.normalize("NFKC", user_code).upper())
+    return hmac.digest(key, "".join(letters).encode(), hashlib.sha256)

@@ -83,10 +83,10 @@ class RequestedClaims(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(sorted(named[0].intersection(*named))) if named else None
 
     @property
-    def essential_acr(self) -> tuple[str, ...]:
-        """The authentication contexts of which one must be met (§5.5.1.1); none where none must be."""
+    def essential_acr(self) -> tuple[str, ...] | None:
+        """The authentication contexts of which one must be met (§5.5.1.1); None where any will do."""
         acr = self.id_token.get("acr")
-        return acr.texts if acr is not None and acr.essential else ()
+        return acr.texts if acr is not None and acr.essential and acr.values is not None else None
 
     @property
     def scopes(self) -> tuple[str, ...]:

@@ -96,6 +96,8 @@ def routes(core: Core) -> tuple[Route, ...]:
                 "use_dpop_nonce",
                 "invalid_request_object",
                 "registration_not_supported",
+                "login_required",
+                "unmet_authentication_requirements",
                 "too_many_requests",
             ),
         ),

@@ -150,6 +150,15 @@ def check_claims(asked: Asked) -> None:
     read_claims(asked.parameters.get("claims"))
 
 
+def check_essential_acr(asked: Asked) -> None:
+    """OpenID Connect Core §5.5.1.1: where nobody can meet what is essential, nobody is signed in."""
+    essential = read_claims(asked.parameters.get("claims")).essential_acr
+    if essential is not None and not set(essential) & set(ACR_VALUES):
+        raise Refusal(
+            "unmet_authentication_requirements", f"The claim acr is essential, and is one of {', '.join(ACR_VALUES)}."
+        )
+
+
 def check_id_token_hint(asked: Asked) -> None:
     """OpenID Connect Core §3.1.2.1: an ID token of ours for this client, however old."""
     if hint := asked.parameters.get("id_token_hint"):
@@ -193,6 +202,7 @@ CHECKS: tuple[Callable[[Asked], None], ...] = (
     check_max_age,
     check_registration,
     check_claims,
+    check_essential_acr,
     check_id_token_hint,
     check_dpop_jkt,
     check_organization,
@@ -263,8 +273,8 @@ def _acr_values(asked: Asked, claims: RequestedClaims) -> tuple[str, ...]:
 
     Where the parameter and an essential claim ask for different ones, the stricter counts.
     """
-    asked_for = asked.parameters.words("acr_values")
-    wanted = [asked_for, claims.essential_acr] if asked_for or claims.essential_acr else [_default_acr(asked)]
+    asked_for, essential = asked.parameters.words("acr_values"), claims.essential_acr or ()
+    wanted = [asked_for, essential] if asked_for or essential else [_default_acr(asked)]
     known = [tuple(value for value in ACR_VALUES if value in values) for values in wanted]
     return max(known, key=lambda values: min(values, default=""))
 

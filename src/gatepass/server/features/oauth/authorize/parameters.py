@@ -40,13 +40,15 @@ class Parameters:
         repeated: set[str] = set()
         resource: list[str] = []
         for name, value in fields:
+            if not value:
+                continue
             if name == _REPEATABLE:
                 resource.append(value)
             elif name in values:
                 repeated.add(name)
-            elif value:
+            else:
                 values[name] = value
-        return cls(values, frozenset(repeated), tuple(dict.fromkeys(filter(None, resource))), is_signed)
+        return cls(values, frozenset(repeated), tuple(dict.fromkeys(resource)), is_signed)
 
     @classmethod
     def in_query(cls, query: bytes) -> Parameters:
