@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from tests.stories.test_edge import connection, everything
 from tests.support.server import running_server
+from tests.support.tls import self_signed
 from tests.support.wait import eventually
 
+from gatepass.server.store.sqlite import SqliteDatabase
 from gatepass.server.web import edge
 
 if TYPE_CHECKING:
@@ -19,6 +25,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.server import RunningServer
+    from uvicorn import Server
+
+    from gatepass.server.domain.ports import Condition
 
 POST = b"POST %s HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
@@ -86,6 +95,99 @@ def test_a_refusal_is_not_written_into_a_stream(impatient: RunningServer, more: 
         said = begun + everything(connected)
     assert said.count(b"HTTP/1.1 ") == 1
     assert b"event: hello" in said
+
+
+def test_a_refusal_does_not_pass_for_the_answer_to_an_earlier_request(
+    impatient: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second head, slow or large, that comes while the first request waits: the connection is closed unsaid."""
+    loops, released, real = list[asyncio.AbstractEventLoop](), asyncio.Event(), SqliteDatabase.condition
+
+    async def wait(database: SqliteDatabase) -> Condition:
+        loops.append(asyncio.get_running_loop())
+        await released.wait()
+        return await real(database)
+
+    monkeypatch.setattr(SqliteDatabase, "condition", wait)
+    heads = b"GET /ready HTTP/1.1\r\nHost: a\r\n\r\nGET /health HTTP/1.1\r\nHost: a\r\n"
+    with connection(impatient) as slow, connection(impatient) as large:
+        slow.sendall(heads)
+        large.sendall(heads + b"X: " + b"a" * 40_000)
+        assert (everything(slow), everything(large)) == (b"", b"")
+    loops[0].call_soon_threadsafe(released.set)
+
+
+def test_a_connection_that_waits_for_its_client_does_not_end_the_watch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By TLS a refused connection is open until its client closes it too: others that are slow are still cut off."""
+    monkeypatch.setattr(edge, "_SWEEP_SECONDS", 0.02)
+    certificate, key = self_signed(tmp_path)
+    context = ssl.create_default_context(cafile=certificate)
+    with running_server(tmp_path, request_seconds=1, tls_cert=certificate, tls_key=key) as server, ExitStack() as stack:
+
+        def connect() -> ssl.SSLSocket:
+            raw = stack.enter_context(connection(server))
+            return stack.enter_context(context.wrap_socket(raw, server_hostname="localhost"))
+
+        refused = connect()
+        refused.sendall(b"GET /health HTTP/1.1\r\n\r\n")  # without a Host
+        assert refused.recv(65_536).startswith(b"HTTP/1.1 400 ")
+        for _ in range(2):  # the second one begins when the first one was looked at too
+            slow = connect()
+            slow.sendall(b"GET /health HTTP/1.1\r\n")
+            assert slow.recv(65_536).startswith(b"HTTP/1.1 408 ")
+
+
+class Broken:
+    """A connection that cannot be looked at."""
+
+    def __init__(self, others: set[Any]) -> None:
+        self.transport, self._others = self, others
+
+    def refuse_if_slow(self, _seconds: float) -> None:
+        """Fail."""
+        raise LookupError("of ours")
+
+    def abort(self) -> None:
+        """Go."""
+        self._others.remove(self)
+
+
+class Fine:
+    """A connection that is looked at."""
+
+    def __init__(self) -> None:
+        self.looks, self.twice = 0, asyncio.Event()
+
+    def refuse_if_slow(self, _seconds: float) -> None:
+        """Count."""
+        self.looks += 1
+
+    def abort_if_unread(self) -> None:
+        """Tell."""
+        if self.looks == 2:
+            self.twice.set()
+
+
+def test_one_connection_that_fails_does_not_end_the_watch(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is aborted, and its defect is logged once; all others are looked at, and again."""
+    monkeypatch.setattr(edge, "_SWEEP_SECONDS", 0)
+    connections = set[Any]()
+    connections.update([fine := Fine(), *(Broken(connections) for _ in range(2)), other := Fine()])
+    state = SimpleNamespace(server_state=SimpleNamespace(connections=connections))
+
+    async def watch() -> None:
+        watching = asyncio.create_task(edge.sweep_slow_requests(cast("Server", state), 1))
+        async with asyncio.timeout(20):
+            await asyncio.gather(fine.twice.wait(), other.twice.wait())
+        watching.cancel()
+
+    asyncio.run(watch())
+    assert connections == {fine, other}
+    assert capsys.readouterr().out.count("LookupError: of ours") == 2
 
 
 @pytest.mark.parametrize("close", [b"", b"Connection: close\r\n"], ids=["kept alive", "closing"])

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import httptools
+import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gatepass.fanout.readers import TRANSPORT
@@ -25,14 +27,15 @@ if TYPE_CHECKING:
     from gatepass.server.web.connections import Connections
     from gatepass.server.web.headers import Headers
 
+log = structlog.get_logger("gatepass")
+
 MAX_HEAD_BYTES = 32_768
 """Request line and headers together, in bytes."""
 
 _VERSIONS = ("1.1", "1.0")
 _BLANKS = b" \t"
-_HOST = re.compile(
-    rb"(?:\[[\w.~!$&'()*+,;=:%-]+\]|(?:[\w.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?",
-)
+_CONTROLS = bytes((*range(32), 127))
+_HOST = re.compile(rb"(?:\[[\w.~!$&'()*+,;=:%-]+\]|(?:[\w.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?")
 """RFC 9112 §3.2: `uri-host [ ":" port ]`, as RFC 3986 §3.2.2 writes hosts; what is in brackets is not taken apart."""
 
 _AROUND_OCTET = 8
@@ -258,15 +261,16 @@ def answer_whole(cycle: RequestResponseCycle, status: int, headers: Headers, bod
     """Write an answer that is there whole; False, and nothing is written, where it has to go through ASGI.
 
     uvicorn takes it in two messages and checks each name and value by a regular expression, a tenth of what a small
-    call costs. What would be written is checked here at once: that it has no line more than it has headers, and the
-    length of its body.
+    call costs. What would be written is checked here at once: that it has the ends of its lines and no other control
+    octet (RFC 9110 §5.5), and the length of its body.
     """
     is_usual = cycle.keep_alive and not cycle.response_started and not cycle.disconnected
     if not is_usual or cycle.flow.write_paused or cycle.access_log or cycle.scope["method"] == "HEAD":
         return False
     lines = [b"%b: %b\r\n" % pair for pair in (*cycle.default_headers, *headers)]
     head = b"".join((STATUS_LINE[status], *lines, b"\r\n"))
-    is_well_formed = head.count(b"\n") == head.count(b"\r") == len(lines) + 2 and b"\0" not in head
+    ends = len(lines) + 2
+    is_well_formed = head.count(b"\n") == ends and len(head) - len(head.translate(None, _CONTROLS)) == 2 * ends
     if not is_well_formed or b"\r\ncontent-length: %d\r\n" % len(body) not in head or b"\r\nconnection: " in head:
         return False
     cycle.response_started = cycle.response_complete = True
@@ -283,5 +287,10 @@ async def sweep_slow_requests(server: Server, seconds: float) -> None:
         await asyncio.sleep(_SWEEP_SECONDS)
         connections: list[Any] = list(server.server_state.connections)
         for connection in connections:
-            connection.refuse_if_slow(seconds)
-            connection.abort_if_unread()
+            try:
+                connection.refuse_if_slow(seconds)
+                connection.abort_if_unread()
+            except Exception as error:  # noqa: BLE001 - a defect of ours, which must not end the watch over all others
+                defect = "".join(traceback.format_exception(error))  # as text, as the dispatcher logs one
+                log.error("a connection failed", exception=defect)  # noqa: TRY400
+                connection.transport.abort()
