@@ -6,11 +6,16 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.stories.test_device_grant import ask, decide, poll
 from tests.stories.test_passkeys import add, enter
 from tests.support.authenticator import Authenticator
+from tests.support.authorization import Flow, code_of
 from tests.support.factors import Application, bearer
+from tests.support.pages import Browser
+from tests.support.relying_party import add_relying_party
 from tests.support.server import ANN
 
+from gatepass.cli.main import main
 from gatepass.jose import jwt
 from gatepass.server.domain.accounts.registration import Registration
 from gatepass.server.domain.credentials.passwords.hashing import PasswordHasher
@@ -18,8 +23,10 @@ from gatepass.server.domain.keys.data_key import open_data_key
 from gatepass.server.domain.keys.master_key import load_master_keys
 from gatepass.server.domain.mail.notices import Notices
 from gatepass.server.domain.revocation.status_indexes import list_keys
+from gatepass.server.domain.sessions.device_code import GRANT_TYPE
 from gatepass.server.features.admin.people import Admin
 from gatepass.server.store.sqlite import SqliteDatabase
+from gatepass.server.web.auth.client import KnownClients
 from gatepass.server.web.auth.recent import RecentAuth
 
 if TYPE_CHECKING:
@@ -29,7 +36,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from tests.support.server import RunningServer
 
+    from gatepass.server.domain.events.event import Origin
     from gatepass.server.domain.sessions.caller import Caller
+    from gatepass.server.domain.sessions.client import Client
 
 
 @pytest.fixture
@@ -141,3 +150,51 @@ def test_no_way_in_is_added_after_the_thief_was_signed_out(
     assert (answer.status_code, answer.json()["code"]) == (401, "session_ended")
     if call != "recovery codes":
         assert api.post("/login", json=ann).status_code == 200
+
+
+@pytest.fixture
+def slow_to_forget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that goes on to know clients as they were, as each does for up to a second after the operator's word."""
+    remembered: dict[str, Client | None] = {}
+    by_id = KnownClients.by_id
+
+    async def stale(self: KnownClients, client_id: str, *where: Origin) -> Client | None:
+        if client_id not in remembered:
+            remembered[client_id] = await by_id(self, client_id, *where)
+        return remembered[client_id]
+
+    monkeypatch.setattr(KnownClients, "by_id", stale)
+
+
+@pytest.mark.usefixtures("slow_to_forget")
+@pytest.mark.parametrize("act", ["disable", "remove"])
+def test_no_grant_outruns_the_end_of_its_client(
+    server: RunningServer, api: httpx.Client, ann: dict[str, str], act: str
+) -> None:
+    """A code that a slow node gives out after the end opens nothing: what has ended the others would not see it."""
+    party = add_relying_party(server, grant_types=("authorization_code", "refresh_token", GRANT_TYPE))
+    with Browser(server) as browser:
+        assert browser.sign_in(ann).status_code == 303
+        flow = Flow(party, browser)
+        assert flow.redeem(api, code_of(flow.ask())).status_code == 200
+        main(["client", act, party.id, *server.place])
+        shown = ask(api, party)
+        decide(browser, shown["user_code"], "allow")
+        for answer in (flow.redeem(api, code_of(flow.ask())), poll(api, party, shown)):
+            assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
+    assert party.read("SELECT count(*) FROM grants WHERE client_id = ?1 AND ended_at IS NULL", party.id) == 0
+
+
+@pytest.mark.usefixtures("slow_to_forget")
+def test_no_token_outruns_the_loss_of_a_scope(server: RunningServer, api: httpx.Client, ann: dict[str, str]) -> None:
+    """Nor does a scope that was taken from the client come in by a code of the time before."""
+    party = add_relying_party(server, grant_types=("authorization_code", "refresh_token", GRANT_TYPE))
+    with Browser(server) as browser:
+        assert browser.sign_in(ann).status_code == 303
+        flow = Flow(party, browser)
+        assert flow.redeem(api, code_of(flow.ask())).json()["scope"] == "openid email"
+        main(["client", "edit", party.id, "--scope", "openid", *server.place])
+        shown = ask(api, party)
+        decide(browser, shown["user_code"], "allow", scope=["email"])
+        for answer in (flow.redeem(api, code_of(flow.ask())), poll(api, party, shown)):
+            assert answer.json()["scope"] == "openid"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.settings.tokens import NAME, is_own_scope
 from gatepass.server.domain.sessions.client import Client  # noqa: TC001 - msgspec reads the annotations
+
+if TYPE_CHECKING:
+    from gatepass.server.domain.ports import Transaction
 
 
 class ApiScope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -72,6 +75,14 @@ def check_api(api: Api) -> None:
             raise Refusal("invalid_scope", f"An API cannot have the scope {scope!r}.")
     if not api.name.isprintable() or any(not each.text.isprintable() for each in api.scopes):
         raise Refusal("invalid_body", "Names and texts are one line each.")
+
+
+async def client_today(tx: Transaction, client_id: str) -> Client | None:
+    """A client as the store has it at this moment, with all that it may ask for."""
+    client = await tx.clients.by_id(client_id)
+    if client is None or not client.is_self_registered:
+        return client
+    return with_public_apis(client, await tx.apis.all())
 
 
 def with_public_apis(client: Client, apis: list[Api]) -> Client:

@@ -19,7 +19,7 @@ from gatepass.server.domain.events.event import NOWHERE
 from gatepass.server.domain.limits.used_once import use_name
 from gatepass.server.domain.ports import decide
 from gatepass.server.domain.sessions import fapi
-from gatepass.server.domain.sessions.api import with_public_apis
+from gatepass.server.domain.sessions.api import client_today
 from gatepass.server.domain.sessions.client_documents import is_document_url
 from gatepass.server.web.auth.requirements import NO_BODY
 from gatepass.server.web.parsing import header
@@ -82,10 +82,7 @@ class KnownClients:
             return None
 
         async def unit(tx: Transaction) -> Client | None:
-            client = await tx.clients.by_id(client_id)
-            if client is None or not client.is_self_registered:
-                return client
-            return with_public_apis(client, await tx.apis.all())
+            return await client_today(tx, client_id)
 
         client = await self._database.read(unit)
         if client is not None:

@@ -22,6 +22,7 @@ from gatepass.server.domain.sessions.revoke import end_grant
 from gatepass.server.features.oauth.token.issue import (
     issue,
     kind_of_own_session,
+    live_client,
     own_session,
     token_request_of,
     too_wide,
@@ -57,8 +58,9 @@ class Presented(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Redeemed(msgspec.Struct, frozen=True):
-    """A code that is used up now, and the grant that it has made."""
+    """A code that is used up now, the grant that it has made, and its client as it was then."""
 
+    client: Client
     code: AuthorizationCode
     opened: Opened
 
@@ -122,12 +124,15 @@ async def authorization_code(core: Core, client: Client, form: TokenForm, jkt: s
         code = await tx.authorization_codes.by_digest(code_digest)
         if code is None:
             return FailedGrant(_REFUSED)
-        presented = Presented(client=client, form=form, jkt=jkt, now=tx.now)
+        live = await live_client(tx, client)
+        if isinstance(live, Refusal):
+            return live
+        presented = Presented(client=live, form=form, jkt=jkt, now=tx.now)
         if code.used_at is not None:
             return invalid_grant(_REFUSED) if _is_reload(code, presented) else Reused(code)
         if not all(check(code, presented) for check in CHECKS):
             return FailedGrant(_REFUSED, user_id=code.user_id)
-        if refused := too_wide(core, client, code.request, form):
+        if refused := too_wide(core, live, code.request, form):
             return refused
         return await _redeem(core, tx, code, presented, status)
 
@@ -135,7 +140,7 @@ async def authorization_code(core: Core, client: Client, form: TokenForm, jkt: s
     if isinstance(outcome, Reused):
         await _end_reused(core, outcome.code)
         raise invalid_grant(_REFUSED)
-    return await issue(core, client, form, outcome.code.request, outcome.opened, keys=keys)
+    return await issue(core, outcome.client, form, outcome.code.request, outcome.opened, keys=keys)
 
 
 async def _redeem(
@@ -172,7 +177,7 @@ async def _redeem(
         browser_session_id=browser_session_id,
         organization=organization,
     )
-    return Redeemed(code, opened)
+    return Redeemed(presented.client, code, opened)
 
 
 async def _still_agrees(tx: Transaction, code: AuthorizationCode, presented: Presented) -> bool:

@@ -14,6 +14,7 @@ from gatepass.server.domain.sessions.open import open_grant
 from gatepass.server.features.oauth.token.issue import (
     issue,
     kind_of_own_session,
+    live_client,
     own_session,
     token_request_of,
     too_wide,
@@ -36,8 +37,9 @@ _REFUSED = "The device code is unknown, used, or not this client's."
 
 
 class Approved(msgspec.Struct, frozen=True):
-    """A code that is used up now, and the grant that it has made."""
+    """A code that is used up now, the grant that it has made, and its client as it was then."""
 
+    client: Client
     code: DeviceCode
     opened: Opened
 
@@ -64,11 +66,16 @@ async def device_code(core: Core, client: Client, form: TokenForm, jkt: str | No
             return Refusal("expired_token", "The device code has expired: begin again.")
         if code.state != "approved" or code.user_id != user_id:
             return await _undecided(tx, code)
-        refused = too_wide(core, client, code.request, form)
-        return refused or await _redeem(core, tx, code, token_request_of(code.request, client, jkt), status)
+        live = await live_client(tx, client)
+        if isinstance(live, Refusal):
+            return live
+        if refused := too_wide(core, live, code.request, form):
+            return refused
+        opened = await _redeem(core, tx, code, token_request_of(code.request, live, jkt), status)
+        return opened if isinstance(opened, Refusal) else Approved(live, code, opened)
 
     approved = await decide(core.database, unit, about=user_id or code_digest.hex())
-    return await issue(core, client, form, approved.code.request, approved.opened, keys=keys)
+    return await issue(core, approved.client, form, approved.code.request, approved.opened, keys=keys)
 
 
 async def _undecided(tx: Transaction, code: DeviceCode) -> Refusal:
@@ -92,7 +99,7 @@ async def _wait(tx: Transaction, code: DeviceCode) -> Refusal:
 
 async def _redeem(
     core: Core, tx: Transaction, code: DeviceCode, token_request: TokenRequest, status: StatusIndex
-) -> Approved | Refusal:
+) -> Opened | Refusal:
     """Open the device's own session, if the one in the browser that it was approved in still lives."""
     approved_in = await tx.sessions.live(code.session_id, tx.now)
     user = None if approved_in is None else await tx.users.by_id(code.user_id)
@@ -104,8 +111,7 @@ async def _redeem(
     session = await own_session(core, tx, user, approved_in, client_id=code.request.client_id, kind=kind)
     if isinstance(session, Refusal):
         return session
-    opened = await open_grant(tx, user, session, token_request=token_request, status=status)
-    return Approved(code, opened)
+    return await open_grant(tx, user, session, token_request=token_request, status=status)
 
 
 def _denied() -> Refusal:

@@ -9,10 +9,11 @@ import msgspec
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
 from gatepass.server.domain.hooks.gates import begin_session
+from gatepass.server.domain.sessions.api import client_today
 from gatepass.server.domain.sessions.authorization_request import OFFLINE_ACCESS, OPENID
 from gatepass.server.domain.sessions.client_policy import ClientPolicy
 from gatepass.server.domain.sessions.token_request import TokenRequest
-from gatepass.server.features.oauth.token.request import answer, as_invalid_target
+from gatepass.server.features.oauth.token.request import FailedGrant, answer, as_invalid_target
 from gatepass.tokens import refresh_token
 
 if TYPE_CHECKING:
@@ -27,6 +28,16 @@ if TYPE_CHECKING:
     from gatepass.server.domain.sessions.open import Opened
     from gatepass.server.domain.sessions.session import Session, SessionKind
     from gatepass.server.features.oauth.token.request import TokenForm
+
+
+async def live_client(tx: Transaction, client: Client) -> Client | FailedGrant:
+    """The client as it is now: since it was remembered it may have been disabled, or have lost rights.
+
+    What disables it or takes its rights locks out every other unit, so what a grant is opened by here holds until the
+    commit, and that grant is among those that are ended or moved.
+    """
+    live = await client_today(tx, client.id)
+    return FailedGrant("The client is disabled.") if live is None or live.disabled_at is not None else live
 
 
 def token_request_of(request: AuthorizationRequest, client: Client, jkt: str | None) -> TokenRequest:

@@ -23,6 +23,7 @@ from gatepass.server.domain.sessions.client_policy import ClientPolicy, as_regis
 from gatepass.server.domain.sessions.open import open_grant
 from gatepass.server.domain.sessions.operator import everyday
 from gatepass.server.domain.sessions.session import SINGLE_FACTOR, Session
+from gatepass.server.features.oauth.token.issue import live_client
 from gatepass.server.features.oauth.token.request import FailedGrant, answer, as_invalid_target
 
 if TYPE_CHECKING:
@@ -56,9 +57,9 @@ async def jwt_bearer(core: Core, client: Client, form: TokenForm, jkt: str | Non
     keys, status = core.keys.current, await core.indexes.next()
 
     async def unit(tx: Transaction) -> Opened | Refusal:
-        live = await tx.clients.by_id(client.id)  # it may have been disabled, or have lost rights, at this moment
-        if live is None or live.disabled_at is not None:
-            return FailedGrant("The client is disabled.")
+        live = await live_client(tx, client)
+        if isinstance(live, Refusal):
+            return live
         try:
             token_request = _token_request(core, live, form, asserted, jkt)
         except Refusal as refused:
