@@ -369,3 +369,48 @@ def test_the_log_is_copied_beside_the_writer_and_stays_short(tmp_path: Path, mon
         people = asyncio.run(fill(database, looking))
     with closing(apsw.Connection(str(path))) as connection:
         assert connection.execute("SELECT COUNT(*) FROM users").get == people
+
+
+@pytest.mark.parametrize("method", ["transaction", "statement", "read"])
+def test_a_closed_database_refuses_at_once(tmp_path: Path, method: str) -> None:
+    """What comes after `close` is told so, as of a store that is away; nobody waits for a writer that has ended."""
+    database = SqliteDatabase(tmp_path / "gatepass.db", SettableClock())
+    database.close()
+
+    async def ask() -> None:
+        async with asyncio.timeout(5):
+            await getattr(database, method)(adding("late"))
+
+    with pytest.raises(Unavailable):
+        asyncio.run(ask())
+
+
+def test_what_comes_up_while_a_database_is_closed_is_answered(tmp_path: Path) -> None:
+    """A unit that was taken before `close` is committed, also one that its loop has not handed to the writer yet."""
+    database = SqliteDatabase(tmp_path / "gatepass.db", SettableClock())
+
+    async def ask() -> bool:
+        asking = asyncio.create_task(database.transaction(adding("early")))
+        asyncio.get_running_loop().call_soon(database.close)  # after the unit has come up, before it is handed over
+        async with asyncio.timeout(5):
+            taken: bool = await asking
+        return taken
+
+    assert asyncio.run(ask())
+
+
+def test_nothing_is_kept_of_a_loop_that_has_ended(tmp_path: Path) -> None:
+    """What came up in its last turn has no caller any more: it is not run, and it is forgotten with the loop."""
+    with closing(SqliteDatabase(tmp_path / "gatepass.db", SettableClock())) as database:
+        for number in range(3):
+            ended = asyncio.new_event_loop()
+            asking = ended.create_task(database.transaction(adding(f"{number}")))
+            ended.call_soon(ended.stop)
+            ended.run_forever()
+            ended.close()
+            assert not asking.done()
+            cast("Any", asking)._log_destroy_pending = False
+        assert asyncio.run(database.transaction(adding("next")))
+        assert not database._collected
+        with closing(apsw.Connection(str(tmp_path / "gatepass.db"))) as connection:
+            assert connection.execute("SELECT id FROM users").fetchall() == [("next",)]

@@ -103,6 +103,8 @@ class SqliteDatabase:
         self._read = SqlTransaction(SqliteConnection(self._reader), clock)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._collected: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
+        self._is_closed = False
+        self._closing = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
         self._thread.start()
 
@@ -118,9 +120,12 @@ class SqliteDatabase:
 
     async def statement(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
         """Give the unit to the writer: here all of it is one transaction, which costs no more."""
+        if self._is_closed:
+            raise _closed()
         loop = asyncio.get_running_loop()
         collected = self._collected.get(loop)
         if collected is None:
+            self._forget_ended_loops()
             collected = self._collected[loop] = []
             loop.call_soon(self._hand_over, loop)
         if self._jobs.qsize() + len(collected) >= MOST_WAITING:
@@ -132,11 +137,24 @@ class SqliteDatabase:
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
         """Give the writer what has come up in one turn of a loop: one commit, and one change of threads, for all."""
-        for job in self._collected.pop(loop, ()):
-            self._jobs.put(job)
+        jobs = self._collected.pop(loop, ())
+        with self._closing:
+            if not self._is_closed:
+                for job in jobs:
+                    self._jobs.put(job)
+                return
+        _resolve([_Outcome(job, None, _closed()) for job in jobs])
+
+    def _forget_ended_loops(self) -> None:
+        """Drop what loops have left that ended in the same turn: nobody waits for it."""
+        for loop in tuple(self._collected):
+            if loop.is_closed():
+                self._collected.pop(loop, None)
 
     async def read(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run the unit at once: in WAL mode a reader never waits, and a look-up by key takes microseconds."""
+        if self._is_closed:
+            raise _closed()
         try:
             return _drive(unit, self._read)
         except apsw.Error as error:
@@ -174,10 +192,13 @@ class SqliteDatabase:
         return version
 
     def close(self) -> None:
-        """Finish the waiting units, and close the file."""
+        """Finish the waiting units, and close the file; what comes later is refused with `StoreUnavailable`."""
+        self._forget_ended_loops()
         for loop in tuple(self._collected):
             self._hand_over(loop)
-        self._jobs.put(None)
+        with self._closing:
+            self._is_closed = True
+            self._jobs.put(None)
         self._thread.join()
         self._checkpoints.close()
         self._reader.close()
@@ -372,6 +393,10 @@ def _unavailable(error: apsw.Error | None = None, number: int = 0) -> StoreUnava
         number = 0  # left over from something else
     system = f" ({errno.errorcode[number]}: {os.strerror(number)})" if number in errno.errorcode else ""
     return StoreUnavailable(cause=cause_of(number), private=f"{error}{system}")
+
+
+def _closed() -> StoreUnavailable:
+    return StoreUnavailable(private="the database was closed")
 
 
 @contextmanager
