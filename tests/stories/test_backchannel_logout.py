@@ -18,6 +18,7 @@ from tests.support.wait import eventually
 from gatepass.cli.main import main
 from gatepass.jose import KeySet, jwt
 from gatepass.server.domain.sessions.client_metadata import ClientMetadata
+from gatepass.server.domain.sessions.logout_delivery import PAUSES
 from gatepass.tokens import id_token, logout_token
 
 if TYPE_CHECKING:
@@ -332,6 +333,38 @@ def test_a_client_that_stays_away_is_given_up_and_told_of(
         clock.advance(pause)
     told(site, api, 6)
     eventually(lambda: _due_in(party) is None)
+    _says_so(api, browser, party, capsys)
+
+
+def test_a_defect_of_ours_is_a_try_as_any_other(
+    api: httpx.Client,
+    browser: Browser,
+    party: RelyingParty,
+    site: ScriptedSite,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A token that cannot be made is tried again with the usual pauses and given up in the end; the log has its class.
+
+    It was claimed again each minute, without an end.
+    """
+    clock = browser.server.clock
+
+    def broken(*_: object, **__: object) -> None:
+        raise LookupError("hunter2")
+
+    sign_in(api, browser, party)
+    with monkeypatch.context() as patch:
+        patch.setattr(logout_token, "signing_input", broken)
+        _log_out(api, browser, party)
+        for pause in PAUSES:
+            _waits(party, clock() + pause)
+            clock.advance(pause)
+        eventually(lambda: _due_in(party) is None)
+    assert site.asked == []
+    said = capsys.readouterr().out
+    assert "hunter2" not in said
+    assert said.count("LookupError") == len(PAUSES) + 1
     _says_so(api, browser, party, capsys)
 
 

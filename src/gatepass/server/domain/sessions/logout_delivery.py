@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import structlog
@@ -85,23 +86,21 @@ class LogoutDelivery:
         return bool(queued)
 
     async def _deliver(self, queued: QueuedLogout) -> None:
+        try:
+            outcome = await self._tell_of(queued)
+        except Exception:  # a defect of ours is a try as any other: else it would come again with each claim
+            await self._database.transaction(partial(_note, queued=queued, outcome="unreachable"), shared=True)
+            raise
+        await self._database.transaction(partial(_note, queued=queued, outcome=outcome), shared=True)
+
+    async def _tell_of(self, queued: QueuedLogout) -> Outcome:
         async def find(tx: Transaction) -> tuple[Client | None, float]:
             return await tx.clients.by_id(queued.client_id), tx.now
 
         client, now = await self._database.read(find)
         # One that is gone, or hears of it no more, has nothing to be told.
         has_uri = client is not None and client.metadata.backchannel_logout_uri
-        outcome = await self._send(queued, client, now) if client is not None and has_uri else "delivered"
-
-        async def unit(tx: Transaction) -> None:
-            if outcome == "unreachable" and queued.tries <= len(PAUSES):
-                await tx.logout_deliveries.put_off(queued.id, tx.now + PAUSES[queued.tries - 1])
-                return
-            await tx.logout_deliveries.remove(queued.id)
-            if outcome != "delivered":
-                await _record_failure(tx, queued)
-
-        await self._database.transaction(unit, shared=True)
+        return await self._send(queued, client, now) if client is not None and has_uri else "delivered"
 
     async def _send(self, queued: QueuedLogout, client: Client, now: float) -> Outcome:
         """Send a fresh token, for it expires before the next try."""
@@ -130,6 +129,16 @@ class LogoutDelivery:
         )
         message = logout_token.signing_input(claims, alg=signer.alg, kid=signer.kid)
         return jws.assemble(message, await signer.sign(message))
+
+
+async def _note(tx: Transaction, queued: QueuedLogout, outcome: Outcome) -> None:
+    """Try again later, or remove what was delivered, refused or given up."""
+    if outcome == "unreachable" and queued.tries <= len(PAUSES):
+        await tx.logout_deliveries.put_off(queued.id, tx.now + PAUSES[queued.tries - 1])
+        return
+    await tx.logout_deliveries.remove(queued.id)
+    if outcome != "delivered":
+        await _record_failure(tx, queued)
 
 
 async def _record_failure(tx: Transaction, queued: QueuedLogout) -> None:

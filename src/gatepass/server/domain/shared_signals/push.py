@@ -1,4 +1,8 @@
-"""Pushing what is queued to receivers (RFC 8935): one person's in order, with retries over three days, by any node."""
+"""Pushing what is queued to receivers (RFC 8935): with retries over three days, by any node.
+
+One person's signals of one claim are sent in order; what another node has claimed meanwhile, or is tried again, may
+come before or after. Each says when it happened (`event_timestamp`).
+"""
 
 from __future__ import annotations
 
@@ -76,7 +80,7 @@ class SignalPush:
         self._telling.close()
 
     async def _tell(self, stream_id: str) -> bool:
-        """One person's in order, a few people's side by side."""
+        """One person's of this claim in order, a few people's side by side."""
 
         async def unit(tx: Transaction) -> list[QueuedSignal]:
             return await tx.signals.claim_of(stream_id, now=tx.now, until=tx.now + _CLAIM_SECONDS, limit=_AT_ONCE)

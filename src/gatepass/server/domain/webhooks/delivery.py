@@ -59,7 +59,10 @@ class WebhookSender:
         await tx.webhook_deliveries.forget_before(tx.now - KEPT_SECONDS)
 
     async def _tell(self, webhook_id: str) -> bool:
-        """One person's in order, a few people's side by side, and all noted in one transaction: it costs most."""
+        """One person's of this claim in order, a few people's side by side, and all noted in one transaction.
+
+        What another process has claimed meanwhile, or is tried again, may come before or after: `sequence` tells.
+        """
 
         async def claim(tx: Transaction) -> list[WebhookDelivery]:
             until = tx.now + _CLAIM_SECONDS
