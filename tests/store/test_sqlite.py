@@ -399,6 +399,24 @@ def test_what_comes_up_while_a_database_is_closed_is_answered(tmp_path: Path) ->
     assert asyncio.run(ask())
 
 
+def test_what_another_thread_closes_beneath_a_unit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closed after the unit has looked whether it is, and before it is handed over: there is no writer any more."""
+    database = SqliteDatabase(tmp_path / "gatepass.db", SettableClock())
+
+    def close() -> None:
+        patch.undo()
+        database.close()
+
+    async def ask() -> None:
+        async with asyncio.timeout(5):
+            await database.transaction(adding("late"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "_forget_ended_loops", close)
+        with pytest.raises(Unavailable):
+            asyncio.run(ask())
+
+
 def test_nothing_is_kept_of_a_loop_that_has_ended(tmp_path: Path) -> None:
     """What came up in its last turn has no caller any more: it is not run, and it is forgotten with the loop."""
     with closing(SqliteDatabase(tmp_path / "gatepass.db", SettableClock())) as database:
