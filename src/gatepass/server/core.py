@@ -264,7 +264,7 @@ def make_core(  # noqa: PLR0913 - everything is made of these
     fetch = PublicFetch.of(settings)
     clients = KnownClients(database, ClientDocuments(database, fetch, indexes, data_key, settings))
     client_keys = ClientKeys(fetch)
-    bearer_auth = BearerAuth(database, own_tokens, dpop, revocation_check, issuer=issuer)
+    bearer_auth = BearerAuth(own_tokens, dpop, revocation_check, issuer=issuer)
     cookie_auth = CookieAuth(database, keys=keys, browser=browser, settings=settings)
     login_responses = LoginResponses(
         database,

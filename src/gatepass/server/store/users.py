@@ -20,6 +20,7 @@ _NAME = "name_key COLLATE BINARY"
 _ADDRESS_WITHOUT_INDEX = "(email || '') COLLATE BINARY"
 _ID_PREFIX = "usr_"
 _COLUMNS = "id, email, created_at, roles, email_verified_at, disabled_at, locked_at, origin, address_proved_at"
+_NAMES = _COLUMNS.split(", ")
 
 
 class SqlUsers:
@@ -177,5 +178,6 @@ def _digest(user_id: str) -> bytes:
 def _user(row: Row | None) -> User | None:
     if row is None:
         return None
-    fields = dict(zip(_COLUMNS.split(", "), row, strict=True))
-    return msgspec.convert(fields | {"roles": words(fields["roles"])}, User)
+    fields: dict[str, object] = dict(zip(_NAMES, row, strict=True))
+    fields["roles"] = words(row[_NAMES.index("roles")])
+    return msgspec.convert(fields, User)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from gatepass.server.domain.sessions.own_tokens import statuses_of
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from gatepass.server.domain.ports import Database, Transaction
     from gatepass.server.domain.revocation.known import KnownRevocations
     from gatepass.verify import Principal
+
+T = TypeVar("T")
 
 
 class RevocationCheck:
@@ -21,14 +26,27 @@ class RevocationCheck:
 
     async def is_revoked(self, principal: Principal) -> bool:
         """Whether the token is revoked. Raises as the database does."""
-        jti, statuses = principal.token_id or "", statuses_of(principal) or (None,)
         if self._database.still_holds(self._known.as_of):
-            return any(self._known.is_revoked(status, jti) for status in statuses)
+            return self._is_known(principal)
+        return await self._database.read(partial(self._is_revoked, principal))
 
-        async def unit(tx: Transaction) -> bool:
-            for status in statuses:
-                if await tx.revocations.is_revoked(status=status, jti=jti, now=tx.now):
-                    return True
-            return False
+    async def read(self, principal: Principal, unit: Callable[[Transaction], Awaitable[T]]) -> T | None:
+        """Read for a token, at the same moment as whether it is revoked; None if it is. Raises as the database does."""
 
-        return await self._database.read(unit)
+        async def checked(tx: Transaction) -> T | None:
+            return None if await self._is_revoked(principal, tx) else await unit(tx)
+
+        return await self._database.read(checked)
+
+    async def _is_revoked(self, principal: Principal, tx: Transaction) -> bool:
+        if self._database.still_holds(self._known.as_of):
+            return self._is_known(principal)
+        jti, now = principal.token_id or "", tx.now
+        for status in statuses_of(principal) or (None,):
+            if await tx.revocations.is_revoked(status=status, jti=jti, now=now):
+                return True
+        return False
+
+    def _is_known(self, principal: Principal) -> bool:
+        jti = principal.token_id or ""
+        return any(self._known.is_revoked(status, jti) for status in statuses_of(principal) or (None,))

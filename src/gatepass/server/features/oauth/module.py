@@ -82,7 +82,7 @@ def module(core: Core) -> Module:
         jobs=(Job(every=_LOGOUT_SECONDS, run=logouts.send_due),),
         drain=logouts.close,
         proofs={
-            OPENID_TOKEN: OpenIdAuth(core.database, core.bearer_auth, core.revocation_check).identify,
+            OPENID_TOKEN: OpenIdAuth(core.bearer_auth, core.revocation_check).identify,
             MAY_REGISTER: registration.newcomer,
             REGISTRATION: registration.registered,
         },

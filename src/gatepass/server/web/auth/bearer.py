@@ -8,6 +8,7 @@ with a scope that the operator has granted for that.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gatepass.jose.errors import JoseError
@@ -20,11 +21,11 @@ from gatepass.server.domain.sessions.token_session import session_of_token
 from gatepass.server.web.parsing import header
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator
+    from collections.abc import Callable, Generator
 
     from starlette.requests import Request
 
-    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.domain.ports import Transaction
     from gatepass.server.domain.revocation.revocation_check import RevocationCheck
     from gatepass.server.domain.sessions.own_tokens import OwnTokens
     from gatepass.server.web.auth.dpop import DPoPBinding
@@ -37,14 +38,12 @@ class BearerAuth:
 
     def __init__(
         self,
-        database: Database,
         own_tokens: OwnTokens,
         dpop: DPoPBinding,
         revocation_check: RevocationCheck,
         *,
         issuer: str,
     ) -> None:
-        self._database = database
         self._own_tokens = own_tokens
         self._dpop = dpop
         self._revocation_check = revocation_check
@@ -57,8 +56,7 @@ class BearerAuth:
             Refusal: as `verify`, or `session_ended` when the sign-in behind the token is over.
         """
         principal = await self.verify(request)
-        is_revoked = await self._revocation_check.is_revoked(principal)
-        found = None if is_revoked else await self._database.read(_account_of(principal))
+        found = await self._revocation_check.read(principal, partial(_account_of, principal))
         if found is None:
             raise Refusal("session_ended", "The session has ended: sign in again.")
         user, session_id = found
@@ -142,12 +140,9 @@ def _as_bad_token() -> Generator[None]:
         raise Refusal(code, error.detail) from error
 
 
-def _account_of(principal: Principal) -> Callable[[Transaction], Awaitable[tuple[User, str] | None]]:
-    async def unit(tx: Transaction) -> tuple[User, str] | None:
-        sign_in = await session_of_token(tx, principal)
-        if sign_in is None:
-            return None
-        user = await tx.users.signed_in(sign_in.session_id, sign_in.user_id, tx.now)
-        return None if user is None else (user, sign_in.session_id)
-
-    return unit
+async def _account_of(principal: Principal, tx: Transaction) -> tuple[User, str] | None:
+    sign_in = await session_of_token(tx, principal)
+    if sign_in is None:
+        return None
+    user = await tx.users.signed_in(sign_in.session_id, sign_in.user_id, tx.now)
+    return None if user is None else (user, sign_in.session_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gatepass.server.base.errors import Refusal
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from gatepass.server.domain.accounts.user import User
-    from gatepass.server.domain.ports import Database, Transaction
+    from gatepass.server.domain.ports import Transaction
     from gatepass.server.domain.revocation.revocation_check import RevocationCheck
     from gatepass.server.domain.sessions.grant import TokenSubject
     from gatepass.server.web.auth.bearer import BearerAuth
@@ -28,8 +29,7 @@ IN_BODY = "access_token"
 class OpenIdAuth:
     """Finds the person and what their client may be told, both as they are today."""
 
-    def __init__(self, database: Database, bearer_auth: BearerAuth, revocation_check: RevocationCheck) -> None:
-        self._database = database
+    def __init__(self, bearer_auth: BearerAuth, revocation_check: RevocationCheck) -> None:
         self._bearer_auth = bearer_auth
         self._revocation_check = revocation_check
 
@@ -41,9 +41,7 @@ class OpenIdAuth:
                 `invalid_token`, also when the sign-in behind it is over.
         """
         principal = await self._bearer_auth.verify(request, _check_scope, in_body=body.fields.get(IN_BODY))
-        found = None
-        if not await self._revocation_check.is_revoked(principal):
-            found = await self._read(principal)
+        found = await self._revocation_check.read(principal, partial(_account_of, principal))
         if found is None:
             raise Refusal("invalid_token", "The sign-in behind the access token is over.")
         user, subject = found
@@ -56,18 +54,15 @@ class OpenIdAuth:
             organization=subject.organization,
         )
 
-    async def _read(self, principal: Principal) -> tuple[User, TokenSubject] | None:
-        """By the grant at the token's status index: the token's own names may be known to its client alone."""
 
-        async def unit(tx: Transaction) -> tuple[User, TokenSubject] | None:
-            status = status_of(principal)
-            subject = None if status is None else await tx.grants.bearer_at(status)
-            if subject is None:
-                return None
-            user = await tx.users.signed_in(subject.session_id, subject.user_id, tx.now)
-            return None if user is None else (user, subject)
-
-        return await self._database.read(unit)
+async def _account_of(principal: Principal, tx: Transaction) -> tuple[User, TokenSubject] | None:
+    """By the grant at the token's status index: the token's own names may be known to its client alone."""
+    status = status_of(principal)
+    subject = None if status is None else await tx.grants.bearer_at(status)
+    if subject is None:
+        return None
+    user = await tx.users.signed_in(subject.session_id, subject.user_id, tx.now)
+    return None if user is None else (user, subject)
 
 
 def _check_scope(principal: Principal) -> None:
