@@ -1,4 +1,5 @@
-// oidc-provider as the measurement beside it wants it: the library's defaults; access tokens for an API are JWTs; its
+// oidc-provider as the measurement beside it wants it: the library's defaults; access tokens for an API are JWTs; a
+// client that may refresh gets a refresh token with each code, as at ours; its
 // adapter and its people are on SQLite (better-sqlite3, WAL, every commit synced); and interactions agree to
 // everything without a page.
 import { createPrivateKey } from "node:crypto";
@@ -105,6 +106,7 @@ const provider = new Provider(`http://localhost:${PORT}`, {
       getResourceServerInfo: async () => ({ scope: "", accessTokenFormat: "jwt", jwt: { sign: { alg: "ES256" } } }),
     },
   },
+  issueRefreshToken: async (ctx, client) => client.grantTypeAllowed("refresh_token"),
   interactions: { url: (ctx, interaction) => `/agree/${interaction.uid}` },
   async findAccount(ctx, id) {
     const known = statements.person.get(id);

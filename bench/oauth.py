@@ -13,6 +13,7 @@ import hashlib
 import html
 import json
 import os
+import platform
 import re
 import shutil
 import socket
@@ -31,7 +32,7 @@ import uvloop
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from _load import PERSON, end, gatepass, listening, pinned
+from _load import CONNECTIONS, PERSON, end, gatepass, listening, pinned
 from gatepass.jose import KeySet, base64url, jwt
 
 if TYPE_CHECKING:
@@ -42,12 +43,12 @@ ROUNDS = int(os.environ.get("ROUNDS", "5"))
 REQUESTS = int(os.environ.get("REQUESTS", "800"))
 WARM_UPS = 2
 """Rounds of each call before those that count: the other's compiler needs them, and so do caches."""
-CONNECTIONS = 8
 CALLBACK = "https://app.example.test/cb"
 API = "https://api.example.test"
 """What the access tokens are for. Both sign them by ES256."""
 VERIFIER = "v" * 43
-ALGORITHMS = ("ES256", "RS256")
+CLIENTS = {"ES256": "ES256", "RS256": "RS256", "refreshing": "ES256"}
+"""The algorithm of each client's ID tokens. The last one gets refresh tokens too."""
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _LOCATION = re.compile(rb"location: *([^\r]*)", re.IGNORECASE)
 HERE = Path(__file__).parent
@@ -78,7 +79,7 @@ class Round(NamedTuple):
 
 @dataclass(frozen=True)
 class Provider:
-    """A running server, and what a client and a browser have of it; credentials by the ID token's algorithm."""
+    """A running server, and what a browser and each of `CLIENTS` have of it."""
 
     url: str
     pid: int
@@ -96,11 +97,11 @@ class Provider:
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def request(self, alg: str) -> dict[str, str]:
+    def request(self, client: str) -> dict[str, str]:
         """An authorization request."""
         return {
             "response_type": "code",
-            "client_id": self.credentials[alg]["client_id"],
+            "client_id": self.credentials[client]["client_id"],
             "redirect_uri": CALLBACK,
             "scope": "openid email",
             "state": "s-1",
@@ -202,9 +203,9 @@ class Call(NamedTuple):
     """Whether each answer says something else than the others."""
 
 
-def authorizations(provider: Provider, count: int, alg: str = "ES256", **resource: str) -> list[bytes]:
+def authorizations(provider: Provider, count: int, client: str = "ES256", **resource: str) -> list[bytes]:
     """From somebody who is signed in and has agreed before."""
-    target = f"{provider.path('authorization_endpoint')}?{urlencode(provider.request(alg) | resource)}"
+    target = f"{provider.path('authorization_endpoint')}?{urlencode(provider.request(client) | resource)}"
     return [provider.get(target, Cookie=provider.cookie)] * count
 
 
@@ -218,36 +219,37 @@ def code_in(provider: Provider, answer: Answer) -> str:
     return given["code"][0]
 
 
-def redemption(provider: Provider, alg: str, code: str, **resource: str) -> bytes:
+def redemption(provider: Provider, client: str, code: str, **resource: str) -> bytes:
     """The exchange of a code."""
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": VERIFIER}
-    return provider.post(provider.path("token_endpoint"), form | resource | provider.credentials[alg])
+    return provider.post(provider.path("token_endpoint"), form | resource | provider.credentials[client])
 
 
-def redemptions(alg: str) -> Callable[[Provider, int], list[bytes]]:
+def redemptions(client: str) -> Callable[[Provider, int], list[bytes]]:
     """Of codes that are made now, before the clock starts."""
 
     def made(provider: Provider, count: int) -> list[bytes]:
         codes = [
             code_in(provider, Answer.of(answer))
-            for answer in drive(provider, authorizations(provider, count, alg, resource=API))
+            for answer in drive(provider, authorizations(provider, count, client, resource=API))
         ]
-        return [redemption(provider, alg, code, resource=API) for code in codes]
+        return [redemption(provider, client, code, resource=API) for code in codes]
 
     return made
 
 
-def tokens_in(alg: str) -> Callable[[Provider, Answer], str]:
-    """The ID token of an answer, of this algorithm."""
+def tokens_in(client: str) -> Callable[[Provider, Answer], str]:
+    """The access token of an answer, with an ID token of the client's algorithm."""
 
     def check(_provider: Provider, answer: Answer) -> str:
         assert answer.status == 200, answer
         tokens = json.loads(answer.body)
         seen = jwt.peek(tokens["id_token"])
-        assert (seen.headers["alg"], seen.claims["nonce"]) == (alg, "n-1"), answer
+        assert (seen.headers["alg"], seen.claims["nonce"]) == (CLIENTS[client], "n-1"), answer
         for_api = jwt.peek(tokens["access_token"])
         assert (for_api.headers["alg"], for_api.headers["typ"]) == ("ES256", "at+jwt"), answer
         assert for_api.claims["aud"] in (API, [API]), answer
+        assert ("refresh_token" in tokens) is (client == "refreshing"), answer
         return str(tokens["access_token"])
 
     return check
@@ -284,6 +286,7 @@ def person_in(_provider: Provider, answer: Answer) -> str:
 CALLS = (
     Call("authorize, signed in and agreed before", 2, authorizations, code_in),
     Call("code for tokens, ES256 ID token", 2, redemptions("ES256"), tokens_in("ES256")),
+    Call("the same, with a refresh token", 2, redemptions("refreshing"), tokens_in("refreshing")),
     Call("code for tokens, RS256 ID token", 1.2, redemptions("RS256"), tokens_in("RS256")),
     Call("push a request (PAR)", 2, pushes, name_in),
     Call("UserInfo", 2, looks, person_in, is_new=False),
@@ -305,7 +308,7 @@ def signed_in(provider: Provider, browser: httpx.Client) -> Provider:
     """Agree to each client's request, so that the next is answered at once; then sign in once for UserInfo."""
     endpoints = browser.get("/.well-known/openid-configuration").raise_for_status().json()
     provider = Provider(provider.url, provider.pid, provider.credentials, endpoints=endpoints)
-    requests = [provider.request(alg) | resource for alg in ALGORITHMS for resource in ({"resource": API}, {})]
+    requests = [provider.request(client) | resource for client in CLIENTS for resource in ({"resource": API}, {})]
     for asked in requests:
         answer = browser.get(provider.path("authorization_endpoint"), params=asked)
         while not answer.headers.get("location", "").startswith(CALLBACK):
@@ -319,13 +322,13 @@ def signed_in(provider: Provider, browser: httpx.Client) -> Provider:
     cookie = "; ".join(f"{each.name}={each.value}" for each in browser.cookies.jar if each.path == "/")
     provider = Provider(provider.url, provider.pid, provider.credentials, cookie, endpoints=endpoints)
     tokens: dict[str, str] = {}
-    for alg in ALGORITHMS:
-        (answered,) = drive(provider, authorizations(provider, 1, alg))
+    for client in CLIENTS:
+        (answered,) = drive(provider, authorizations(provider, 1, client))
         # Without a resource: UserInfo takes no token that is for an API.
-        (redeemed,) = drive(provider, [redemption(provider, alg, code_in(provider, Answer.of(answered)))])
+        (redeemed,) = drive(provider, [redemption(provider, client, code_in(provider, Answer.of(answered)))])
         tokens = json.loads(Answer.of(redeemed).body)
         keys = KeySet.from_jwks(browser.get(urlsplit(endpoints["jwks_uri"]).path).content)
-        client_id = provider.credentials[alg]["client_id"]
+        client_id = provider.credentials[client]["client_id"]
         jwt.verify(tokens["id_token"], keys, issuer=endpoints["issuer"], audience=client_id, typ=None, now=time.time())
     return Provider(provider.url, provider.pid, provider.credentials, cookie, tokens["access_token"], endpoints)
 
@@ -336,8 +339,11 @@ def ours(folder: Path) -> Generator[Provider]:
     with gatepass(folder) as server, httpx.Client(base_url=server.url, timeout=30) as browser:
         options = ["--grant", "authorization_code", "--redirect-uri", CALLBACK, "--scope", "openid", "--scope", "email"]
         options += ["--audience", API, "--audience", server.url]
-        pairs = {alg: server.register(*options, "--id-token-alg", alg) for alg in ALGORITHMS}
-        credentials = {alg: {"client_id": name, "client_secret": secret} for alg, (name, secret) in pairs.items()}
+        credentials = {}
+        for client, alg in CLIENTS.items():
+            refresh = [] if client == "refreshing" else ["--no-refresh"]
+            client_id, secret = server.register(*options, *refresh, "--id-token-alg", alg)
+            credentials[client] = {"client_id": client_id, "client_secret": secret}
         browser.post("/signup", json=PERSON).raise_for_status()
         browser.post("/login", json=PERSON | {"cookie": True}, headers={"origin": server.url}).raise_for_status()
         yield signed_in(Provider(server.url, server.pid, credentials), browser)
@@ -356,20 +362,20 @@ def theirs(folder: Path) -> Generator[Provider]:
     for alg, key in made.items():
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         (folder / f"{alg}.pem").write_bytes(pem)
-    credentials = {alg: {"client_id": alg, "client_secret": f"a long enough secret, {alg}"} for alg in ALGORITHMS}
+    credentials = {name: {"client_id": name, "client_secret": f"a long enough secret, {name}"} for name in CLIENTS}
     (folder / "world.json").write_text(
         json.dumps(
             {
                 "person": {"id": "usr_1", "email": PERSON["email"]},
                 "clients": [
                     {
-                        **credentials[alg],
+                        **credentials[client],
                         "redirect_uris": [CALLBACK],
-                        "grant_types": ["authorization_code"],
+                        "grant_types": ["authorization_code", *(["refresh_token"] if client == "refreshing" else [])],
                         "token_endpoint_auth_method": "client_secret_post",
                         "id_token_signed_response_alg": alg,
                     }
-                    for alg in ALGORITHMS
+                    for client, alg in CLIENTS.items()
                 ],
             }
         )
@@ -429,15 +435,21 @@ def measure(folder: Path) -> list[Row]:
     return rows
 
 
+def interpreter() -> str:
+    """The version of Python, and how it was linked, which is a sixth of the speed: distributions link it whole."""
+    is_shared = "libpython" in Path("/proc/self/maps").read_text()
+    return f"{platform.python_version()} ({'a shared library' if is_shared else 'linked whole'})"
+
+
 PAGE = """<!-- Written by `python bench/oauth.py --write`; change it there. -->
 
 # Speed of the OAuth calls
 
-Beside the library oidc-provider {provider} on Node {node}. One core each, SQLite with every write durable under both
-(its adapter on better-sqlite3 {sqlite}), the same driver over HTTP on the other core: {connections} connections that
-stay open, {rounds} rounds of {requests} requests each, in turns. Every answer is read. The access tokens of both are
-for an API and JWTs signed by ES256, and neither gives refresh tokens here. UserInfo takes an opaque token there, which
-is a row. Repeat it with `make bench ARGS=oauth`.
+Python {python} beside the library oidc-provider {provider} on Node {node}. One core each, SQLite with every write
+durable under both (its adapter on better-sqlite3 {sqlite}), the same driver over HTTP on the other core: {connections}
+connections that stay open, {rounds} rounds of {requests} requests each, in turns. Every answer is read. The access
+tokens of both are for an API and JWTs signed by ES256. UserInfo takes an opaque token there, which is a row. Repeat it
+with `make bench ARGS=oauth`.
 
 Ratios are medians over the rounds, with the least and the greatest in brackets: how many times as many answers a second
 we give, and how many times as much processor time theirs take. On a machine that does other things too, the second is
@@ -466,6 +478,7 @@ def main() -> None:
             provider=PEER["oidc-provider"],
             sqlite=PEER["better-sqlite3"],
             node=node.removeprefix("v"),
+            python=interpreter(),
             connections=CONNECTIONS,
             rounds=ROUNDS,
             requests=REQUESTS,
