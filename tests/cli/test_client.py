@@ -104,6 +104,8 @@ def test_every_option(run: Run, tmp_path: Path) -> None:
     fapi = added(run, *SIGNS_IN, "--profile", "fapi2", "--jwks-uri", "https://app.example.test/keys")
     assert fapi["require_pushed_authorization_requests"]
     assert fapi["dpop_bound_access_tokens"]
+    for name in ("id_token", "authorization", "introspection"):  # §5.4.1: never RS256, which is the usual one
+        assert fapi[f"{name}_signed_response_alg"] == "ES256"
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,8 @@ METADATA: dict[str, Any] = {
     "require_pushed_authorization_requests": True,
     "dpop_bound_access_tokens": True,
     "id_token_signed_response_alg": "ES256",
+    "authorization_signed_response_alg": "ES256",
+    "introspection_signed_response_alg": "ES256",
 }
 
 
@@ -171,6 +173,9 @@ def test_ensure_request_object_without_nbf_fails(api: httpx.Client, browser: Bro
         {"metadata": {"token_endpoint_auth_signing_alg": "RS256"}},
         {"metadata": {"request_object_signing_alg": "PS512"}},
         {"metadata": {"id_token_signed_response_alg": "RS256"}},
+        {"metadata": {"id_token_signed_response_alg": ""}},
+        {"metadata": {"userinfo_signed_response_alg": "RS256"}},
+        {"metadata": {"introspection_signed_response_alg": "RS256"}},
     ],
 )
 def test_whom_the_profile_leaves(changes: dict[str, Any]) -> None:

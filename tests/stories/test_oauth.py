@@ -534,6 +534,16 @@ def test_a_client_revokes_a_token_for_an_api_that_it_has_no_more(
     assert introspect(api, worker, token) == {"active": False}
 
 
+def test_asking_about_a_token_with_an_odd_audience(api: httpx.Client, worker: Registered) -> None:
+    """What says so before anything is verified is no token of ours, and no error of the server's."""
+    key = Key.generate("ES256")
+    for aud in (5, True, {"a": 1}, [5, None], [["x"]], [], None):
+        odd = jws.sign(json.dumps({"aud": aud, "client_id": worker.id}).encode(), key, {"typ": "at+jwt"})
+        for path, told in (("/oauth/revoke", b""), ("/oauth/introspect", b'{"active":false}')):
+            answer = api.post(path, data={"token": odd}, headers=worker.basic)
+            assert (answer.status_code, answer.content) == (200, told), (path, aud)
+
+
 def test_revoking_what_is_another_clients_does_nothing(
     api: httpx.Client, ann: dict[str, str], worker: Registered, web_application: Registered
 ) -> None:

@@ -14,6 +14,7 @@ import msgspec
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.urls import is_loopback
+from gatepass.server.domain.sessions import fapi
 from gatepass.server.domain.sessions.client_metadata import ClientMetadata
 from gatepass.server.domain.sessions.client_registration import DEFAULT_SCOPE, check_client
 from gatepass.server.domain.sessions.redirect_uri import host_of, is_claimed_https
@@ -99,7 +100,7 @@ def described(
         metadata = msgspec.convert(kept, ClientMetadata)
     except msgspec.ValidationError as error:
         raise _invalid(str(error)[:200]) from error
-    result = msgspec.structs.replace(
+    described_so = msgspec.structs.replace(
         client,
         name=said.client_name or _host_named(said),
         grant_types=_grant_types(said),
@@ -108,6 +109,7 @@ def described(
         jwks=None if said.jwks is None else msgspec.json.encode(said.jwks).decode(),
         metadata=metadata,
     )
+    result = fapi.completed(described_so, our_algs)
     try:
         check_client(result, our_algs=our_algs)
     except Refusal as error:

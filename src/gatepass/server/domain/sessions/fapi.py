@@ -22,7 +22,12 @@ ALGORITHMS = ("ES256", "PS256", "Ed25519")
 _NAMES = (*ALGORITHMS, "EdDSA")
 """As headers may spell them."""
 _SIGNED_BY_IT = ("token_endpoint_auth_signing_alg", "request_object_signing_alg")
-_SIGNED_FOR_IT = ("id_token_signed_response_alg", "userinfo_signed_response_alg", "authorization_signed_response_alg")
+_ALWAYS_SIGNED = (
+    "id_token_signed_response_alg",
+    "authorization_signed_response_alg",
+    "introspection_signed_response_alg",
+)
+"""Where a client names no algorithm for these, RS256 is meant."""
 _NEVER = 1e12
 """Seconds: tens of thousands of years."""
 
@@ -30,6 +35,15 @@ _NEVER = 1e12
 def is_held_to(client: Client) -> bool:
     """Whether the profile binds a client."""
     return client.rules.profile == "fapi2"
+
+
+def completed(client: Client, our_algs: tuple[str, ...]) -> Client:
+    """§5.4.1: the client with an algorithm that the profile allows wherever it names none; ours are `our_algs`."""
+    usual = next((alg for alg in our_algs if alg in ALGORITHMS), "")
+    if not is_held_to(client) or not usual:
+        return client
+    missing = {name: usual for name in _ALWAYS_SIGNED if not getattr(client.metadata, name)}
+    return msgspec.structs.replace(client, metadata=msgspec.structs.replace(client.metadata, **missing))
 
 
 def check_registration(client: Client) -> None:
@@ -51,8 +65,9 @@ def check_registration(client: Client) -> None:
         raise _invalid("PKCE")
     if client.assertion_audience != "issuer":
         raise _invalid("assertions for the issuer alone")
-    for name in (*_SIGNED_BY_IT, *_SIGNED_FOR_IT):
-        if getattr(metadata, name) not in ("", *ALGORITHMS):
+    for name in (*_SIGNED_BY_IT, "userinfo_signed_response_alg", *_ALWAYS_SIGNED):
+        named = getattr(metadata, name)
+        if named not in ALGORITHMS and (named or name in _ALWAYS_SIGNED):
             raise _invalid(f"one of {', '.join(ALGORITHMS)} as {name}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from gatepass.jose import jwt
 from gatepass.server.domain.revocation.status_index import StatusIndex
@@ -59,13 +59,12 @@ class OwnTokens:
     def look_at_any(self, token: str) -> Principal:
         """The same, for any audience."""
         claims = jwt.peek(token).claims
-        named: Any = claims.get("aud")
         key: Any = claims.get("cnf")
         checked = access_token.check(
             token,
             self._keys.current.verification,
             issuer=self._issuer,
-            audience=(named,) if isinstance(named, str) else tuple(map(str, named or ())),
+            audience=_names_in(claims.get("aud")),
             now=self._clock(),
             thumbprint=_jkt_in(key),
         )
@@ -86,6 +85,12 @@ class OwnTokens:
             )
             self._verifiers[audience] = verifier
         return verifier
+
+
+def _names_in(aud: object) -> tuple[str, ...]:
+    """Whom a token names that is not verified yet, so that it can be anything."""
+    names = cast("list[object]", aud) if isinstance(aud, list) else [aud]
+    return tuple(name for name in names if isinstance(name, str))
 
 
 def _jkt_in(cnf: Any) -> str | None:  # noqa: ANN401 - not verified yet, so it can be anything

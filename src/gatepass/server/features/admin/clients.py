@@ -10,7 +10,7 @@ from gatepass.server.base.digest import digest_of
 from gatepass.server.base.errors import Refusal
 from gatepass.server.base.ids import new_id
 from gatepass.server.domain.ports import decide
-from gatepass.server.domain.sessions import client_lifecycle
+from gatepass.server.domain.sessions import client_lifecycle, fapi
 from gatepass.server.domain.sessions.client import CLIENT_PREFIX, Client, new_secret
 from gatepass.server.domain.sessions.client_metadata import ClientMetadata, ClientRules
 from gatepass.server.domain.sessions.client_registration import check_client
@@ -117,6 +117,7 @@ class ClientAdmin:
         )
         if new.is_public and has_keys:
             raise Refusal("invalid_client_metadata", "A public client has no keys: leave out --public or the keys.")
+        client = fapi.completed(client, self._our_algs)
         check_client(client, our_algs=self._our_algs)
         check_rights_given(None, client, by=self._by)
 
@@ -160,7 +161,7 @@ class ClientAdmin:
             before = await tx.clients.by_id(client_id)
             if before is None:
                 return _not_found()
-            after = changes.applied_to(before)
+            after = fapi.completed(changes.applied_to(before), self._our_algs)
             if refused := self._refused(before, after):
                 return refused
             await client_lifecycle.change_client(tx, before, after, status=status, lists=self._lists, actor=self._by.id)
