@@ -1,4 +1,4 @@
-"""`POST /oauth/introspect` (RFC 7662)."""
+"""`POST /oauth/introspect` (RFC 7662), also as a signed token (RFC 9701)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from starlette.responses import Response
 
+from gatepass.jose import jws
 from gatepass.jose.errors import JoseError
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.sessions.client_policy import ClientPolicy
@@ -14,13 +16,13 @@ from gatepass.server.domain.sessions.refresh_credentials import read_in_body, re
 from gatepass.server.web.answers import JsonResponse
 from gatepass.server.web.auth.client import ClientForm
 from gatepass.server.web.auth.requirements import CLIENT
+from gatepass.server.web.parsing import header
 from gatepass.server.web.routing import Route
+from gatepass.tokens import introspection_response
 from gatepass.tokens.access_token import AccessToken
 from gatepass.verify.frozen_claims import thawed
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
-
     from gatepass.server.core import Core
     from gatepass.server.domain.ports import Transaction
     from gatepass.server.domain.sessions.client import Client
@@ -75,6 +77,7 @@ def routes(core: Core) -> tuple[Route, ...]:
             summary="Introspect a token (RFC 7662)",
             form=TokenToLookAt,
             answers={200: Introspected},
+            problems=("signer_unavailable",),
         ),
     )
 
@@ -87,8 +90,32 @@ async def introspect(core: Core, call: Call, form: TokenToLookAt) -> Response:
     client = call.client
     refresh = read_in_body(form.token, core.keys.current.refresh_keys)
     if refresh is not None:
-        return JsonResponse(await _introspect_refresh_token(core, client, refresh))
-    return JsonResponse(await _introspect_access_token(core, client, form.token))
+        told: Introspected | dict[str, Any] = await _introspect_refresh_token(core, client, refresh)
+    else:
+        told = await _introspect_access_token(core, client, form.token)
+    return await _signed(core, client, told) if _wants_token(call) else JsonResponse(told)
+
+
+def _wants_token(call: Call) -> bool:
+    """RFC 9701 §4: whether the client asks for a signed answer."""
+    accepted = (header(call.request, b"accept") or "").lower().split(",")
+    return any(each.partition(";")[0].strip() == introspection_response.MEDIA_TYPE for each in accepted)
+
+
+async def _signed(core: Core, client: Client, told: Introspected | dict[str, Any]) -> Response:
+    """RFC 9701 §5, by the algorithm that the client has registered (§6)."""
+    signer = await core.id_token_signers.signer(core.keys.current, client.metadata.introspection_signed_response_alg)
+    message = introspection_response.signing_input(
+        msgspec.to_builtins(told),
+        issuer=core.settings.issuer_url,
+        client_id=client.id,
+        now=core.clock(),
+        alg=signer.alg,
+        kid=signer.kid,
+    )
+    token = jws.assemble(message, await signer.sign(message))
+    media_type = introspection_response.MEDIA_TYPE
+    return Response(token, media_type=media_type, headers={"cache-control": "no-store"})
 
 
 async def _introspect_access_token(core: Core, client: Client, token: str) -> Introspected | dict[str, Any]:

@@ -116,6 +116,7 @@ def of_openid(settings: Settings) -> Metadata:
         "id_token_signing_alg_values_supported": algs,
         "userinfo_signing_alg_values_supported": algs,
         "authorization_signing_alg_values_supported": algs,  # JARM §4
+        "introspection_signing_alg_values_supported": algs,  # RFC 9701 §7
     }
 
 
