@@ -228,6 +228,20 @@ def test_an_assertion_is_short_lived_and_for_us_alone(
             assert error(api.post("/oauth/token", data=form)) == (401, "invalid_client")
 
 
+def test_no_other_kind_of_token_is_an_assertion(
+    api: httpx.Client, server: RunningServer, signing_client: tuple[Registered, Key]
+) -> None:
+    """RFC 8725bis §3.12: what a client signs for another end proves nothing here, whatever its claims say."""
+    client, key = signing_client
+    kinds = (None, "JWT", "jwt", "application/JWT", "client-authentication+jwt")
+    others = ("at+jwt", "dpop+jwt", "logout+jwt", "secevent+jwt", "oauth-authz-req+jwt", "oauth-id-jag+jwt", "")
+    for typ in (*kinds, *others):
+        form = assertion(client, key, server)
+        claims = json.dumps(dict(jwt.peek(form["client_assertion"]).claims)).encode()
+        form["client_assertion"] = jws.sign(claims, key, None if typ is None else {"typ": typ})
+        assert api.post("/oauth/token", data=form).status_code == (401 if typ in others else 200), typ
+
+
 @pytest.mark.parametrize(
     "changes",
     [

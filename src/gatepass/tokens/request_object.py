@@ -12,8 +12,6 @@ from gatepass.jose.headers import media_type
 from gatepass.jose.limits import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gatepass.jose import Key, KeySet
 
 TYP = "oauth-authz-req+jwt"
@@ -91,12 +89,6 @@ def check(token: str, keys: Key | KeySet, *, issuer: str, client_id: str, now: f
         (name, value) for name, member in claims.items() if name not in _OF_THE_JWT for value in _values(name, member)
     )
     return RequestObject(parameters, claims.get("jti"), "nbf" in claims, claims["exp"] + SKEW_SECONDS)
-
-
-def is_request_object(headers: Mapping[str, object]) -> bool:
-    """Whether a header says that it is one, so that it is not taken for something else."""
-    typ = headers.get("typ")
-    return isinstance(typ, str) and media_type(typ) == media_type(TYP)
 
 
 def _check_typ(token: str) -> None:

@@ -13,6 +13,7 @@ import msgspec
 
 from gatepass.jose import jwt
 from gatepass.jose.errors import JoseError
+from gatepass.jose.headers import media_type
 from gatepass.server.base.confidential import Confidential
 from gatepass.server.base.errors import Refusal
 from gatepass.server.domain.events.event import NOWHERE
@@ -23,7 +24,6 @@ from gatepass.server.domain.sessions.api import client_today
 from gatepass.server.domain.sessions.client_documents import is_document_url
 from gatepass.server.web.auth.requirements import NO_BODY
 from gatepass.server.web.parsing import header
-from gatepass.tokens.request_object import is_request_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from gatepass.server.web.auth.requirements import SplitBody
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_TYPS = ("application/jwt", "application/client-authentication+jwt")
+"""RFC 7523bis §4; RFC 7523 knew no `typ`. No other kind of token that a client signs is a proof (RFC 8725bis §3.12)."""
 _LONGEST_ASSERTION_SECONDS = 3_600
 """Authlib's clients always sign for an hour; the id of each assertion is remembered for as long."""
 _SKEW_SECONDS = 60
@@ -225,11 +227,12 @@ def _verified(assertion: str, keys: KeySet, *, issuer: str, now: float) -> dict[
 
 
 def _may_sign(client: Client, headers: Mapping[str, object]) -> bool:
-    """Whether it proves itself by signatures, and by ones of this algorithm (RFC 7591 §2); a request is no proof."""
+    """Whether it proves itself by signatures, by ones of this algorithm (RFC 7591 §2), and this is meant as a proof."""
     wanted = client.metadata.token_endpoint_auth_signing_alg
     alg = headers.get("alg")
     is_by_key = client.auth_method == "private_key_jwt" and wanted in ("", alg) and fapi.may_sign(client, alg)
-    return is_by_key and not is_request_object(headers)
+    typ = headers.get("typ")
+    return is_by_key and (typ is None or (isinstance(typ, str) and media_type(typ) in _TYPS))
 
 
 def _enabled(client: Client) -> Client:
