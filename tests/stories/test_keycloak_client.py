@@ -180,6 +180,12 @@ def sign_in(realm: Realm, browser: Browser, person: dict[str, str], **more: str)
     return tokens
 
 
+def leave(realm: Realm, browser: Browser, tokens: dict[str, Any]) -> httpx.Response:
+    """Sign out at the application; where that ends."""
+    asked = {"id_token_hint": tokens["id_token"], "post_logout_redirect_uri": realm.url}
+    return arrive(browser, f"{realm.protocol}/logout?{urlencode(asked)}")
+
+
 def answer_in(page: httpx.Response) -> dict[str, str]:
     """What the application's address was given in the query."""
     found = {name: values[0] for name, values in parse_qs(page.url.query.decode()).items()}
@@ -198,8 +204,12 @@ def answer_in(page: httpx.Response) -> dict[str, str]:
             {"clientAuthMethod": "private_key_jwt"},
         ),
         (("--jwks-uri", "REALM/certs"), {"clientAuthMethod": "private_key_jwt", "clientAssertionAudience": "ISSUER"}),
+        (
+            ("--id-token-alg", "ES256", "--userinfo-alg", "ES256", "--subject", "pairwise"),
+            {"isAccessTokenJWT": "true", "sendClientIdOnLogout": "true"},
+        ),
     ],
-    ids=["client_secret_post", "client_secret_basic", "private_key_jwt", "private_key_jwt-issuer"],
+    ids=["client_secret_post", "client_secret_basic", "private_key_jwt", "private_key_jwt-issuer", "all-signed"],
 )
 def test_the_road_on_keycloak(
     server: RunningServer, keycloak: Keycloak, proof: tuple[str, ...], config: dict[str, str]
@@ -211,9 +221,7 @@ def test_the_road_on_keycloak(
         tokens = sign_in(realm, browser, ANN)
         told = realm.userinfo(tokens)
         assert (told["email"], told["email_verified"]) == (ANN["email"], True)
-        asked = {"id_token_hint": tokens["id_token"], "post_logout_redirect_uri": realm.url}
-        left = arrive(browser, f"{realm.protocol}/logout?{urlencode(asked)}")
-        assert str(left.url) == realm.url
+        assert str(leave(realm, browser, tokens).url) == realm.url
         assert not realm.refreshes(tokens)
         assert asks_for_a_password(arrive(browser, realm.entrance()))
 
@@ -237,6 +245,20 @@ def test_a_logout_here_ends_the_session_there(server: RunningServer, keycloak: K
         eventually(lambda: not realm.refreshes(tokens))
         assert realm.refreshes(others)
         assert asks_for_a_password(arrive(browser, realm.entrance()))
+
+
+@pytest.mark.soak
+def test_a_logout_without_the_browser(server: RunningServer, keycloak: Keycloak) -> None:
+    """With *Backchannel logout* on, Keycloak asks for the logout itself, and the session here lives: leave it off.
+
+    RP-Initiated Logout 1.0 §2 sends the browser, and has people asked when the hint is not of the session in it.
+    """
+    realm = add_realm(server, keycloak, config={"backchannelSupported": "true"})
+    with new_browser(server) as browser:
+        tokens = sign_in(realm, browser, ANN)
+        assert str(leave(realm, browser, tokens).url) == realm.url
+        assert not realm.refreshes(tokens)
+        assert not asks_for_a_password(arrive(browser, realm.entrance()))
 
 
 @pytest.mark.soak
