@@ -93,7 +93,9 @@ def test_it_expires(api: httpx.Client, browser: Browser, party: RelyingParty, cl
     flow = Flow(party, browser)
     pushed = push(api, flow)
     clock.advance(90)
-    assert is_page(opened(flow, pushed))
+    answer = opened(flow, pushed)
+    assert is_page(answer)
+    assert "This sign-in has expired" in answer.text  # it is no form that a person could send again
 
 
 def test_another_clients(api: httpx.Client, browser: Browser, party: RelyingParty, server: RunningServer) -> None:

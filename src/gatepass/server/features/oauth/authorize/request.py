@@ -60,7 +60,7 @@ async def pushed_request(core: Core, client: Client, request_uri: str) -> Pushed
     """Find a request that the client has pushed, and nobody has answered (RFC 9126 §4).
 
     Raises:
-        Refusal: `request_uri_not_supported` for one of somebody else's, `invalid_request` for one that is gone.
+        Refusal: `request_uri_not_supported` for one of somebody else's, `interaction_expired` for one that is gone.
     """
     if not request_uri.startswith(URN):
         raise Refusal("request_uri_not_supported", "A request_uri is one that /oauth/par has given out.")
@@ -71,7 +71,7 @@ async def pushed_request(core: Core, client: Client, request_uri: str) -> Pushed
 
     pushed = await core.database.read(unit)
     if pushed is None or pushed.client_id != client.id:
-        raise Refusal("invalid_request", "The pushed request is unknown, too old, answered, or another client's.")
+        raise Refusal("interaction_expired", "The pushed request is unknown, too old, answered, or another client's.")
     return pushed
 
 
