@@ -31,7 +31,7 @@ class RevocationCheck:
         return await self._database.read(partial(self._is_revoked, principal))
 
     async def read(self, principal: Principal, unit: Callable[[Transaction], Awaitable[T]]) -> T | None:
-        """Read for a token, at the same moment as whether it is revoked; None if it is. Raises as the database does."""
+        """Read for a token unless it is revoked: then None. Raises as the database does."""
 
         async def checked(tx: Transaction) -> T | None:
             return None if await self._is_revoked(principal, tx) else await unit(tx)
