@@ -199,6 +199,7 @@ def test_sessions_say_what_was_proved_last(database: Database) -> None:
         assert (bearer.acr, bearer.amr, bearer.auth_time, bearer.session_id) == ("2", amr, NOON + 5, "ses_1")
         await tx.grants.end_of_session("ses_1", NOON + 6)
         assert await tx.grants.bearer_at(grant(1, 0).status) is None
+        assert await tx.grants.owner_at(grant(1, 0).status) is None
         await tx.sessions.end("ses_1", ANN, reason="logout", now=NOON + 6)
         assert not await tx.sessions.prove_again("ses_1", acr="2", amr=amr, now=NOON + 7)
 

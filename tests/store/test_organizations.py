@@ -15,7 +15,7 @@ from gatepass.server.domain.organizations.invitation import Invitation
 from gatepass.server.domain.organizations.member import MemberFilter
 from gatepass.server.domain.organizations.organization import Organization, OrganizationFilter
 from gatepass.server.domain.revocation.status_index import StatusIndex
-from gatepass.server.domain.sessions.grant import ActiveOrganization, Grant
+from gatepass.server.domain.sessions.grant import ActiveOrganization, Grant, TokenOwner
 from gatepass.server.domain.sessions.session import Session
 
 if TYPE_CHECKING:
@@ -100,6 +100,8 @@ def test_what_the_tokens_of_a_grant_name(database: Database) -> None:
         subject = await tx.grants.bearer_at(StatusIndex(1, 7))
         assert subject is not None
         assert subject.organization == ActiveOrganization(id=ACME.id, slug="acme", name="Acme", roles=())
+        owner = await tx.grants.owner_at(StatusIndex(1, 7))
+        assert owner == TokenOwner(**{name: getattr(subject, name) for name in TokenOwner.__struct_fields__})
         assert await tx.grants.choose_organization("gnt_1", OTHER.id) == (StatusIndex(1, 7), 1)
         assert await tx.grants.choose_organization("gnt_1", OTHER.id) == (StatusIndex(1, 7), 1)
         assert await naming(ACME.id) == await naming(OTHER.id) == ["gnt_1"]
@@ -110,6 +112,10 @@ def test_what_the_tokens_of_a_grant_name(database: Database) -> None:
         subject = await tx.grants.bearer_at(StatusIndex(1, 8))
         assert subject is not None
         assert subject.organization is None
+        owner = await tx.grants.owner_at(StatusIndex(1, 8))
+        assert owner is not None
+        assert (owner.session_id, owner.organization) == ("ses_1", None)
+        assert await tx.grants.owner_at(StatusIndex(1, 7)) is None  # the grant has moved on from there
         assert await tx.grants.organization_in("ses_1") == OTHER.id
         await tx.grants.leave_organization(OTHER.id, user_id="usr_ann")
         assert await tx.grants.organization_in("ses_1") == ""

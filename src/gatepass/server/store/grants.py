@@ -19,6 +19,7 @@ from gatepass.server.domain.sessions.grant import (
     Reissued,
     Same,
     Stolen,
+    TokenOwner,
     TokenSubject,
     Unknown,
 )
@@ -102,6 +103,13 @@ _BEARER = (
     "browser_session_id",
 )
 
+_OF_ORGANIZATION = """organization_id,
+    (SELECT slug FROM organizations WHERE organizations.id = grants.organization_id),
+    (SELECT name FROM organizations WHERE organizations.id = grants.organization_id),
+    (SELECT roles FROM organization_members AS member
+        WHERE member.organization_id = grants.organization_id AND member.user_id = grants.user_id)
+"""
+
 # The user's roles, the facts of the sign-in and a registered client's current rights are read by primary key in the
 # same statement, so that a refresh is one statement and returns data that was true when it was read.
 _WHOLE_BEARER = f"""{", ".join(_BEARER)},
@@ -112,12 +120,13 @@ _WHOLE_BEARER = f"""{", ".join(_BEARER)},
     (SELECT audience FROM clients WHERE clients.id = grants.client_id),
     (SELECT scope FROM clients WHERE clients.id = grants.client_id),
     (SELECT metadata FROM clients WHERE clients.id = grants.client_id),
-    organization_id,
-    (SELECT slug FROM organizations WHERE organizations.id = grants.organization_id),
-    (SELECT name FROM organizations WHERE organizations.id = grants.organization_id),
-    (SELECT roles FROM organization_members AS member
-        WHERE member.organization_id = grants.organization_id AND member.user_id = grants.user_id)
+    {_OF_ORGANIZATION}
 """
+_BEARER_AT = f"SELECT {_WHOLE_BEARER} FROM grants WHERE status_list = ?1 AND status_idx = ?2 AND ended_at IS NULL"
+_OWNER_AT = (
+    f"SELECT user_id, session_id, client_id, claims, {_OF_ORGANIZATION} FROM grants"
+    " WHERE status_list = ?1 AND status_idx = ?2 AND ended_at IS NULL"
+)
 _LOGOUT = "client_id, user_id, CASE WHEN browser_session_id = '' THEN session_id ELSE browser_session_id END"
 """What a client is told when its grant ends: the session by which it knows the sign-in."""
 _ALL_MEMBERS = "user_id IN (SELECT user_id FROM organization_members WHERE organization_id = ?1)"
@@ -189,12 +198,13 @@ class SqlGrants:
 
     async def bearer_at(self, status: StatusIndex) -> TokenSubject | None:
         """Find by the unique index."""
-        row = await self._connection.row(
-            f"SELECT {_WHOLE_BEARER} FROM grants WHERE status_list = ?1 AND status_idx = ?2 AND ended_at IS NULL",
-            status.list,
-            status.idx,
-        )
+        row = await self._connection.row(_BEARER_AT, status.list, status.idx)
         return None if row is None else _subject(list(row))
+
+    async def owner_at(self, status: StatusIndex) -> TokenOwner | None:
+        """Find by the unique index."""
+        row = await self._connection.row(_OWNER_AT, status.list, status.idx)
+        return None if row is None else _owner(list(row))
 
     async def at(self, status: StatusIndex) -> str | None:
         """Find by the unique index."""
@@ -436,6 +446,17 @@ def _subject(values: list[Value]) -> TokenSubject:
         client_sector=_sector(str(client_metadata or ""), str(client_id)),
         client_audience=None if client_audience is None else words(client_audience),
         client_scope=None if client_scope is None else words(client_scope),
+        organization=_organization(organization),
+    )
+
+
+def _owner(values: list[Value]) -> TokenOwner:
+    user_id, session_id, client_id, claims, *organization = values
+    return TokenOwner(
+        user_id=str(user_id),
+        session_id=str(session_id),
+        client_id=str(client_id),
+        claims=str(claims),
         organization=_organization(organization),
     )
 

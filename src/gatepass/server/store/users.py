@@ -21,6 +21,10 @@ _ADDRESS_WITHOUT_INDEX = "(email || '') COLLATE BINARY"
 _ID_PREFIX = "usr_"
 _COLUMNS = "id, email, created_at, roles, email_verified_at, disabled_at, locked_at, origin, address_proved_at"
 _NAMES = _COLUMNS.split(", ")
+_SIGNED_IN = (
+    f"SELECT {_COLUMNS} FROM users WHERE id = (SELECT user_id FROM sessions WHERE id = ?1"
+    " AND user_id = ?2 AND ended_at IS NULL AND expires_at > ?3)"
+)
 
 
 class SqlUsers:
@@ -57,15 +61,7 @@ class SqlUsers:
 
     async def signed_in(self, session_id: str, user_id: str, now: float) -> User | None:
         """Find both by primary key; a join, or EXISTS, takes SQLite four times as long as this."""
-        return _user(
-            await self._connection.row(
-                f"SELECT {_COLUMNS} FROM users WHERE id = (SELECT user_id FROM sessions WHERE id = ?1"
-                " AND user_id = ?2 AND ended_at IS NULL AND expires_at > ?3)",
-                session_id,
-                user_id,
-                now,
-            )
-        )
+        return _user(await self._connection.row(_SIGNED_IN, session_id, user_id, now))
 
     async def all(self) -> list[User]:
         """Select all."""

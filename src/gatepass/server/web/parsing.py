@@ -125,8 +125,10 @@ def parse_object(text: str) -> dict[str, Any]:
 
 def text_members(body: bytes) -> dict[str, str]:
     """The strings in a JSON object, by name; empty if it is not an object."""
+    if not body:
+        return {}
     try:
-        members = _decoder(dict[str, Any]).decode(body or b"{}")
+        members = _decoder(dict[str, Any]).decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return {}
     return {name: value for name, value in members.items() if isinstance(value, str)}

@@ -29,5 +29,5 @@ async def session_of_token(tx: Transaction, principal: Principal) -> TokenSessio
     if principal.client_id == FIRST_PARTY:
         return TokenSession(principal.session_id or "", principal.subject)
     status = status_of(principal)
-    subject = None if status is None else await tx.grants.bearer_at(status)
-    return None if subject is None else TokenSession(subject.session_id, subject.user_id)
+    owner = None if status is None else await tx.grants.owner_at(status)
+    return None if owner is None else TokenSession(owner.session_id, owner.user_id)

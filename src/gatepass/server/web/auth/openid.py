@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gatepass.server.domain.accounts.user import User
     from gatepass.server.domain.ports import Transaction
     from gatepass.server.domain.revocation.revocation_check import RevocationCheck
-    from gatepass.server.domain.sessions.grant import TokenSubject
+    from gatepass.server.domain.sessions.grant import TokenOwner
     from gatepass.server.web.auth.bearer import BearerAuth
     from gatepass.server.web.auth.requirements import SplitBody
     from gatepass.verify import Principal
@@ -44,25 +44,25 @@ class OpenIdAuth:
         found = await self._revocation_check.read(principal, partial(_account_of, principal))
         if found is None:
             raise Refusal("invalid_token", "The sign-in behind the access token is over.")
-        user, subject = found
+        user, owner = found
         return OpenIdCaller(
             user=user,
             sub=principal.subject,
-            client_id=subject.client_id,
+            client_id=owner.client_id,
             scope=tuple(sorted(principal.scopes)),
-            claims=subject.claims,
-            organization=subject.organization,
+            claims=owner.claims,
+            organization=owner.organization,
         )
 
 
-async def _account_of(principal: Principal, tx: Transaction) -> tuple[User, TokenSubject] | None:
+async def _account_of(principal: Principal, tx: Transaction) -> tuple[User, TokenOwner] | None:
     """By the grant at the token's status index: the token's own names may be known to its client alone."""
     status = status_of(principal)
-    subject = None if status is None else await tx.grants.bearer_at(status)
-    if subject is None:
+    owner = None if status is None else await tx.grants.owner_at(status)
+    if owner is None:
         return None
-    user = await tx.users.signed_in(subject.session_id, subject.user_id, tx.now)
-    return None if user is None else (user, subject)
+    user = await tx.users.signed_in(owner.session_id, owner.user_id, tx.now)
+    return None if user is None else (user, owner)
 
 
 def _check_scope(principal: Principal) -> None:
