@@ -117,10 +117,12 @@ def exchange(url: str, sent: bytes) -> bytes:
     """Send octets and read until the end."""
     parts = httpx.URL(url)
     with socket.create_connection((parts.host, parts.port or 0), timeout=10) as connection:
-        connection.sendall(sent)
-        connection.shutdown(socket.SHUT_WR)
         received = b""
-        with suppress(ConnectionResetError):  # it hung up before it had read everything
+        with suppress(ConnectionError):  # it hung up before it had read everything
+            connection.sendall(sent)
+        with suppress(OSError):  # "not connected", for the same reason
+            connection.shutdown(socket.SHUT_WR)
+        with suppress(ConnectionError):
             while more := connection.recv(65_536):
                 received += more
         return received
