@@ -131,6 +131,7 @@ def test_a_client_of_mcp(api: httpx.Client) -> None:
         ({"redirect_uris": []}, "invalid_redirect_uri"),
         ({"redirect_uris": ["https://app.example.test/cb#x"]}, "invalid_redirect_uri"),
         ({"redirect_uris": ["http://app.example.test/cb"]}, "invalid_redirect_uri"),
+        ({"redirect_uris": ["https://[::::1]/cb"], "subject_type": "pairwise"}, "invalid_redirect_uri"),
         ({"redirect_uris": ["javascript:alert(1)"], "application_type": "native"}, "invalid_redirect_uri"),
         ({"redirect_uris": CALLBACK}, "invalid_client_metadata"),
         ({"client_name": "two\nlines"}, "invalid_client_metadata"),

@@ -72,6 +72,8 @@ def test_a_scheme_of_ones_own_is_for_native_applications() -> None:
         "https://app.example.test:0/cb",
         "https://app.example.test:99999/cb",
         "https:///cb",
+        "https://[::::1]/cb",
+        "https://[127.0.0.1]/cb",
         "https:app.example.test/cb",
         "javascript:alert(1)",
         "javascript://app.example.test/%0aalert(1)",

@@ -7,6 +7,7 @@ native application on the same device may differ (RFC 8252 §7.3).
 from __future__ import annotations
 
 import re
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote
 
@@ -62,6 +63,8 @@ def check_redirect_uri(uri: str, *, is_native: bool) -> None:
         )
     if web is not None and int(web["port"] or 0) > _LARGEST_PORT:
         raise _refused("The port of the redirect URI is none.")
+    if web is not None and web["host"].startswith("[") and not _is_ipv6(web["host"][1:-1]):
+        raise _refused("The host of the redirect URI is no IPv6 address.")
     if web is not None and web["scheme"] == "http" and not is_loopback_uri(uri):
         raise _refused("A redirect URI begins with https, unless it is on 127.0.0.1, [::1] or localhost.")
     path, _, query = uri.partition("?")
@@ -118,6 +121,15 @@ def form_target(uri: str) -> str:
 def with_parameters(uri: str, encoded: str) -> str:
     """Append parameters to a redirect URI as it is: it is never put together anew."""
     return f"{uri}{'&' if '?' in uri else '?'}{encoded}"
+
+
+def _is_ipv6(address: str) -> bool:
+    """Whether it may stand in brackets (RFC 3986 §3.2.2); URL parsers raise at anything else."""
+    try:
+        IPv6Address(address)
+    except ValueError:
+        return False
+    return True
 
 
 def _refused(why: str) -> Refusal:
